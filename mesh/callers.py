@@ -1,0 +1,21 @@
+"""Which services may call which RPC: declared in the protos, enforced by the chassis."""
+
+from __future__ import annotations
+
+from google.protobuf.descriptor import ServiceDescriptor
+
+from tutormesh.common.v1 import callers_pb2
+
+
+def declared(service: ServiceDescriptor) -> dict[str, frozenset[str]]:
+    """Full method name ("/tutormesh.x.v1.XService/Do") → services that may call it.
+
+    Raises ValueError for an RPC that declares none: the chassis does not serve it.
+    """
+    table = {}
+    for method in service.methods:
+        callers = frozenset(method.GetOptions().Extensions[callers_pb2.callers])
+        if not callers:
+            raise ValueError(f"{method.full_name} declares no callers")
+        table[f"/{service.full_name}/{method.name}"] = callers
+    return table

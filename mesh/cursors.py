@@ -1,0 +1,43 @@
+"""Page tokens: opaque, and only a place in an order, so that inserts neither repeat nor skip rows (keyset paging)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from uuid import UUID
+
+from mesh.errors import BadInput
+
+
+def encode(at: datetime, row: UUID) -> str:
+    """The place just behind this row."""
+    return base64.urlsafe_b64encode(f"{at.isoformat()}|{row}".encode()).decode().rstrip("=")
+
+
+def decode(token: str, field: str = "page_token") -> tuple[datetime, UUID] | None:
+    """The place a token stands for; None for the empty token. Raises BadInput."""
+    if not token:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        at, _, row = raw.partition("|")
+        parsed = datetime.fromisoformat(at)
+        if parsed.tzinfo is None:
+            raise ValueError
+        return parsed, UUID(row)
+    except (ValueError, binascii.Error):
+        raise BadInput("not a token of this list", field=field) from None
+
+
+def encode_id(row: UUID) -> str:
+    """The place just behind this row, in a list ordered by id."""
+    return str(row)
+
+
+def decode_id(token: str, field: str = "page_token") -> UUID | None:
+    """The place a token of a list ordered by id stands for; None for the empty token. Raises BadInput."""
+    try:
+        return UUID(token) if token else None
+    except ValueError:
+        raise BadInput("not a token of this list", field=field) from None

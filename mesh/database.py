@@ -1,0 +1,130 @@
+"""One PostgreSQL database: transactions with bounded retry, constraints with names, nothing held for long.
+
+Work runs shielded from the caller's cancellation: a task cancelled inside a transaction can leak its connection
+(seen with SQLAlchemy and asyncpg), and a saga's commit must not depend on who is still listening.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from mesh.errors import Overloaded, Refusal, TryAgain
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+ATTEMPTS = 5
+#: serialization_failure, deadlock_detected: PostgreSQL says run it again (manual, 13.5).
+_RUN_AGAIN = frozenset({"40001", "40P01"})
+#: lock_not_available, query_canceled, idle_in_transaction_session_timeout: too slow today.
+_TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
+#: classes of states in which the server is away: connection exceptions, operator intervention, too many connections.
+_AWAY = ("08", "57P", "53")
+
+_SERVER_SETTINGS = {
+    "application_name": "tutormesh",
+    "statement_timeout": "5000",
+    "lock_timeout": "3000",
+    "idle_in_transaction_session_timeout": "10000",
+    "timezone": "UTC",
+    "jit": "off",
+}
+
+
+class Database:
+    """An engine with a bounded pool. `violations` maps a constraint's name to the refusal it stands for."""
+
+    def __init__(
+        self, url: str, *, name: str, violations: Mapping[str, type[Refusal]] | None = None, pool_size: int = 10
+    ) -> None:
+        self.engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=3,
+            pool_pre_ping=False,
+            connect_args={
+                "timeout": 3,
+                "command_timeout": 8,
+                "server_settings": _SERVER_SETTINGS | {"application_name": name},
+            },
+        )
+        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._violations = dict(violations or {})
+
+    async def __aenter__(self) -> Database:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.engine.dispose()
+
+    async def transaction(self, work: Work[T]) -> T:
+        """Run `work` in one transaction; again when PostgreSQL asks for it.
+
+        Raises the refusal of a violated constraint, TryAgain when the server is away or too slow, Overloaded when every
+        connection is busy.
+        """
+        return await self._shielded(work, self.engine.begin)
+
+    async def statement(self, work: Work[T]) -> T:
+        """Run `work` without BEGIN and COMMIT on the wire: a single statement, its own transaction, or plain reads."""
+        return await self._shielded(work, self._autocommit.connect)
+
+    async def ping(self) -> None:
+        """Raises TryAgain when the database does not answer."""
+        await self.statement(lambda connection: connection.execute(text("select 1")))
+
+    async def _shielded(self, work: Work[T], begin: Callable[[], Any]) -> T:
+        task = asyncio.ensure_future(self._with_retry(work, begin))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_read_the_outcome)
+            raise
+
+    async def _with_retry(self, work: Work[T], begin: Callable[[], Any]) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                async with begin() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                if _sqlstate(error) not in _RUN_AGAIN:
+                    raise self._meaning(error) from error
+                await asyncio.sleep(0.005 * 2**attempt)
+            except PoolTimeout as error:
+                raise Overloaded from error
+            except (OSError, TimeoutError) as error:
+                raise TryAgain("the database is away") from error
+        raise TryAgain("too many at once")
+
+    def _meaning(self, error: DBAPIError) -> Exception:
+        state = _sqlstate(error)
+        if isinstance(error, IntegrityError):
+            return self._violated(error)
+        if error.connection_invalidated or state.startswith(_AWAY):
+            return TryAgain("the database is away")
+        if state in _TOO_SLOW or not state:
+            return TryAgain("the database is busy")
+        return error
+
+    def _violated(self, error: IntegrityError) -> Exception:
+        cause = getattr(error.orig, "__cause__", None)
+        refusal = self._violations.get(getattr(cause, "constraint_name", "") or "")
+        return refusal() if refusal else error
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _read_the_outcome(task: asyncio.Future[Any]) -> None:
+    """The caller has left; an exception nobody reads must not be reported as forgotten."""
+    if not task.cancelled():
+        task.exception()

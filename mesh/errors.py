@@ -1,0 +1,183 @@
+"""Errors that are facts with a name, and cross the wire as google.rpc.ErrorInfo (AIP-193).
+
+A service raises a `Refusal`; the server interceptor turns it into a status, the client interceptor turns it back into
+a `Refusal` of the same class when this process knows its reason. Everything else leaves as a bare INTERNAL.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import ClassVar
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc import StatusCode
+
+DOMAIN = "tutormesh"
+DETAILS_KEY = "grpc-status-details-bin"
+
+#: Codes after which nobody knows whether the call took effect: repeat it under the same key, never assume failure.
+UNKNOWN_OUTCOME = frozenset(
+    {
+        StatusCode.UNAVAILABLE,
+        StatusCode.DEADLINE_EXCEEDED,
+        StatusCode.RESOURCE_EXHAUSTED,
+        StatusCode.ABORTED,
+        StatusCode.UNKNOWN,
+        StatusCode.INTERNAL,
+        StatusCode.CANCELLED,
+    }
+)
+
+
+class Refusal(Exception):
+    """The request was understood and refused; its docstring is the default message."""
+
+    code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
+    reason: str = ""
+    _by_reason: ClassVar[dict[str, type[Refusal]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "reason" in vars(cls):
+            Refusal._by_reason[cls.reason] = cls
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        self.message = message or (inspect.getdoc(type(self)) or "").splitlines()[0]
+        self.field = field
+        super().__init__(self.message)
+
+    @property
+    def status_code(self) -> StatusCode:
+        """The status this refusal has on the wire."""
+        return self.code
+
+
+class BadInput(Refusal):
+    """A field of the request cannot be used."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "BAD_USER_INPUT"
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        super().__init__(
+            f"{field}: {message}" if field and not message.startswith(f"{field}: ") else message, field=field
+        )
+
+
+class Unauthenticated(Refusal):
+    """No valid token."""
+
+    code = StatusCode.UNAUTHENTICATED
+    reason = "UNAUTHENTICATED"
+
+
+class Forbidden(Refusal):
+    """The caller may not do this."""
+
+    code = StatusCode.PERMISSION_DENIED
+    reason = "FORBIDDEN"
+
+
+class NotFound(Refusal):
+    """There is no such thing."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "NOT_FOUND"
+
+
+class TryAgain(Refusal):
+    """Not now; the same request may be sent again."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "TRY_AGAIN"
+
+
+class Overloaded(Refusal):
+    """Too much at once; the same request may be sent again in a moment."""
+
+    code = StatusCode.RESOURCE_EXHAUSTED
+    reason = "OVERLOADED"
+
+
+class Cancelled(Refusal):
+    """This was undone before it arrived."""
+
+    reason = "CANCELLED"
+
+
+class IllegalMove(Refusal):
+    """The state it is in does not allow this."""
+
+    reason = "ILLEGAL_MOVE"
+
+
+class CallFailed(Exception):
+    """A call ended without an answer that anybody can trust; its outcome is unknown unless `definite`."""
+
+    def __init__(self, code: StatusCode, details: str) -> None:
+        self.status_code = code
+        super().__init__(f"{code.name}: {details}")
+
+    @property
+    def definite(self) -> bool:
+        """True when the code says that nothing happened (such as UNIMPLEMENTED)."""
+        return self.status_code not in UNKNOWN_OUTCOME
+
+
+class _RemoteRefusal(Refusal):
+    """Another service refused, with a reason this process has no class for."""
+
+    def __init__(self, code: StatusCode, reason: str, message: str, field: str) -> None:
+        super().__init__(message or reason, field=field)
+        self.reason = reason
+        self._code = code
+
+    @property
+    def status_code(self) -> StatusCode:
+        return self._code
+
+
+def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """Code, message and trailing metadata that carry this refusal."""
+    code = refusal.status_code
+    info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
+    details = [_packed(info)]
+    if refusal.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.message)
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    number = getattr(code_pb2, code.name)
+    status = status_pb2.Status(code=number, message=refusal.message, details=details)
+    return code, refusal.message, ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def from_error(error: grpc.aio.AioRpcError) -> Refusal | CallFailed:
+    """What the other side meant: a `Refusal` when it named a reason of ours, else a `CallFailed`."""
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY:
+            refusal = _parsed(error, value if isinstance(value, bytes) else value.encode())
+            if refusal is not None:
+                return refusal
+    return CallFailed(error.code(), error.details() or "")
+
+
+def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
+    info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in status_pb2.Status.FromString(raw).details:
+        detail.Unpack(info)
+        detail.Unpack(request)
+    if info.domain != DOMAIN or not info.reason:
+        return None
+    field = request.field_violations[0].field if request.field_violations else ""
+    message = error.details() or ""
+    known = Refusal._by_reason.get(info.reason)
+    if known is not None:
+        return known(message, field=field)
+    return _RemoteRefusal(error.code(), info.reason, message, field)

@@ -1,0 +1,82 @@
+"""Logs: JSON lines or a console, each with the request's id; secrets never leave the process."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from mesh import calls
+
+REDACTED = "[redacted]"
+_SECRET_KEYS = re.compile(r"secret|token|authorization|password|api_?key|cookie|signature|jwt|payload", re.IGNORECASE)
+_SECRET_VALUES = re.compile(
+    r"(pi|seti)_\w+_secret_\w+"  # Stripe client secrets
+    r"|\b(sk|rk|whsec)_\w+"  # Stripe keys
+    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # passwords in URLs
+    r"|(?<=[Bb]earer )\S+"
+)
+
+
+def redact(value: Any) -> Any:
+    """The value without anything that looks like a secret; text keeps the rest of itself."""
+    if isinstance(value, str):
+        return _SECRET_VALUES.sub(REDACTED, value)
+    if isinstance(value, dict):
+        return {key: REDACTED if _SECRET_KEYS.search(str(key)) else redact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _SECRET_VALUES.sub(REDACTED, str(value))
+
+
+def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        event[key] = REDACTED if _SECRET_KEYS.search(key) else redact(value)
+    return event
+
+
+def _request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.setdefault("request_id", calls.current().request_id)
+    return event
+
+
+def configure(service: str, log_format: str) -> None:
+    """Set this process's logs up: `json` (a line each) or `console`. The standard library's records go the same way."""
+    console = log_format == "console"
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=True),
+        _request,
+        structlog.processors.format_exc_info,
+        _redacted,
+    ]
+    renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    if not console:
+        structlog.contextvars.bind_contextvars(service=service)
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_without_meta, renderer])
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def _without_meta(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, name, event)
+
+
+def log() -> Any:
+    """This process's logger: `log().info("event_in_past_tense", key=value)`."""
+    return structlog.get_logger()

@@ -1,0 +1,217 @@
+"""gRPC servers: identity and callers checked, errors typed, a log line per RPC, health, reflection, a drained stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from grpc import StatusCode
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from mesh import calls, errors
+from mesh.callers import declared
+from mesh.calls import Call
+from mesh.errors import Forbidden, Refusal, Unauthenticated
+from mesh.identity import Verifier
+from mesh.logs import log
+from mesh.settings import ServiceSettings
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_CONCURRENT_RPCS = 256
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A servicer, the function that adds it to a server, and its descriptor."""
+
+    descriptor: ServiceDescriptor
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: object
+
+
+Handler = Any  # grpc.RpcMethodHandler; its stubs know only synchronous behaviours
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """What every RPC passes: who calls, may they, until when; and how it ended."""
+
+    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]]) -> None:
+        self._verifier, self._callers = verifier, callers
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        method = handler_call_details.method
+        wrapped = self._handlers.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None or method not in self._callers:  # unknown, or health and reflection: open to all
+            return handler
+        self._handlers[method] = self._wrapped(method, handler)
+        return self._handlers[method]
+
+    def _wrapped(self, method: str, handler: Handler) -> Handler:
+        codec = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **codec)
+        return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **codec)
+
+    def _unary(self, method: str, serve: Callable[..., Awaitable[Message]]) -> Callable[..., Awaitable[Message]]:
+        async def unary(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
+            began = time.perf_counter()
+            try:
+                await self._enter(method, context)
+                response = await serve(request, context)
+            except Exception as error:
+                await _abort(method, began, context, error)
+                raise AssertionError("abort always raises") from error
+            _tell(method, began, StatusCode.OK)
+            return response
+
+        return unary
+
+    def _stream(
+        self, method: str, serve: Callable[..., AsyncIterator[Message]]
+    ) -> Callable[..., AsyncIterator[Message]]:
+        async def stream(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
+            began = time.perf_counter()
+            try:
+                await self._enter(method, context)
+                async for response in serve(request, context):
+                    yield response
+            except Exception as error:
+                await _abort(method, began, context, error)
+            _tell(method, began, StatusCode.OK)
+
+        return stream
+
+    async def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        left = context.time_remaining()
+        call = Call(
+            request_id=metadata.get("x-request-id", "")[:64] or calls.new_request_id(),
+            deadline=None if left is None else asyncio.get_running_loop().time() + left,
+        )
+        calls.enter(call)
+        person, service = await self._caller(metadata)
+        calls.enter(Call(call.request_id, call.deadline, person, service))
+        if service not in self._callers[method]:
+            raise Forbidden(f"{method.rpartition('/')[2]} may not be called by {service or 'a person'}")
+
+    async def _caller(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
+        """The person and the service behind a call. A service token may also stand in `authorization` (grpcurl)."""
+        person, service = None, ""
+        bearer = metadata.get("authorization", "")
+        if bearer:
+            scheme, _, token = bearer.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Unauthenticated("authorization must be a Bearer token")
+            claims = await self._verifier.verify(token.strip())
+            if claims.service:
+                service = claims.service
+            else:
+                person = claims.person
+        own = metadata.get("x-service-token", "")
+        if own:
+            service = (await self._verifier.verify(own)).service
+        if person is None and not service:
+            raise Unauthenticated("a token must be given")
+        return person, service
+
+
+async def _abort(method: str, began: float, context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, errors.CallFailed):  # a peer's trouble is not the caller's secret: it may try again
+        log().warning("peer_failed", method=method, error=str(error))
+        error = errors.TryAgain()
+    if isinstance(error, Refusal):
+        code, message, trailing = errors.to_status(error)
+        _tell(method, began, code, error.reason)
+        await context.abort(code, message, trailing)
+    log().error("rpc_crashed", method=method, exc_info=error)
+    await context.abort(StatusCode.INTERNAL, "internal error")
+
+
+def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None:
+    call = calls.current()
+    fields = {"reason": reason} if reason else {}
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)
+
+
+class Server:
+    """A gRPC server of the mesh. Bound at construction; `port` tells where (0 asks for a free one)."""
+
+    def __init__(self, settings: ServiceSettings, verifier: Verifier, services: list[Service]) -> None:
+        callers: dict[str, frozenset[str]] = {}
+        for service in services:
+            callers |= declared(service.descriptor)
+        self._server = grpc.aio.server(
+            interceptors=[Gate(verifier, callers)],
+            options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
+            maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
+        )
+        self._drain_seconds = settings.drain_seconds
+        self._health = HealthServicer()
+        self._names = ["", *(service.descriptor.full_name for service in services)]
+        for service in services:
+            service.add(service.servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*self._names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
+        self.port = self._server.add_insecure_port(f"{settings.host}:{settings.port}")
+
+    async def start(self) -> None:
+        await self._server.start()
+        await self.set_health(True)
+
+    async def set_health(self, serving: bool) -> None:
+        """What `grpc.health.v1` answers from now on, for the server and each of its services."""
+        for name in self._names:
+            await self._health.set(name, SERVING if serving else NOT_SERVING)
+
+    async def stop(self) -> None:
+        """Take no more, finish what runs (within the drain time), close."""
+        await self.set_health(False)
+        await self._server.stop(self._drain_seconds)
+
+
+async def serve(server: Server, *, stopping: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; `stopping` is awaited first (to end streams), then the server drains."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.start()
+    log().info("serving", port=server.port)
+    await stop.wait()
+    log().info("draining")
+    if stopping is not None:
+        await stopping()
+    await server.stop()

@@ -1,0 +1,59 @@
+"""Settings from the environment and `.env`: a missing or malformed value stops the process by name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith("postgresql+asyncpg://"):
+        raise ValueError("must start with postgresql+asyncpg://")
+    return value
+
+
+def _jwks_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "file") and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("must be https: (or file:)")
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
+Address = Annotated[str, Field(pattern=r"^[^\s/]+:\d+$")]
+
+
+class ServiceSettings(BaseSettings):
+    """What every process of the mesh is told."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    reuse_port: bool = False
+    auth_issuer: str
+    auth_audience: str
+    auth_jwks_url: JwksUrl
+    service_token_file: Path | None = None
+    log_format: Literal["json", "console"] = "json"
+    drain_seconds: float = Field(default=5.0, ge=0, le=60)
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings, or the end of the process with a line per value that is missing or malformed."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,82 @@
+"""Decoding of request fields. Each raises BadInput that names the field."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from mesh.errors import BadInput
+from mesh.money import Money
+from tutormesh.common.v1 import money_pb2
+
+MAX_PAGE = 100
+#: Instants outside are refused: PostgreSQL and calendars agree on what lies between, and nobody books beyond.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def uuid(value: str, field: str) -> UUID:
+    """A UUID in its canonical 36 characters (RFC 9562), of either case."""
+    try:
+        parsed = UUID(value)
+    except ValueError:
+        raise BadInput("not a UUID", field=field) from None
+    if str(parsed) != value.lower():
+        raise BadInput("not a UUID", field=field)
+    return parsed
+
+
+def optional_uuid(value: str, field: str) -> UUID | None:
+    return uuid(value, field) if value else None
+
+
+def instant(message: Message, field: str) -> datetime:
+    """The aware UTC instant in a Timestamp field that must be set."""
+    if not message.HasField(field):
+        raise BadInput("must be given", field=field)
+    stamp: Timestamp = getattr(message, field)
+    try:
+        value = stamp.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise BadInput("not a valid time", field=field) from None
+    if not EARLIEST <= value <= LATEST:
+        raise BadInput("out of range", field=field)
+    return value
+
+
+def whole(value: int, field: str, low: int, high: int) -> int:
+    """A whole number within bounds, both included."""
+    if not low <= value <= high:
+        raise BadInput(f"must be from {low} to {high}", field=field)
+    return value
+
+
+def text(value: str, field: str, most: int, least: int = 0) -> str:
+    """Text of a bounded length without NUL (which PostgreSQL cannot store)."""
+    if not least <= len(value) <= most:
+        raise BadInput(f"must have {least} to {most} characters", field=field)
+    if "\x00" in value:
+        raise BadInput("must not contain NUL", field=field)
+    return value
+
+
+def money(message: Message, field: str) -> Money:
+    """An amount that must be set, not negative, in a known currency."""
+    if not message.HasField(field):
+        raise BadInput("must be given", field=field)
+    value: money_pb2.Money = getattr(message, field)
+    try:
+        return Money(value.amount_minor, value.currency)
+    except ValueError as error:
+        raise BadInput(str(error), field=field) from None
+
+
+def page_size(value: int, default: int, most: int = MAX_PAGE) -> int:
+    """How many rows a page may have; 0 means the default. Larger wishes are refused."""
+    return default if value == 0 else whole(value, "page_size", 1, most)
+
+
+def to_money(value: Money) -> money_pb2.Money:
+    return money_pb2.Money(amount_minor=value.amount_minor, currency=value.currency)
