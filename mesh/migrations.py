@@ -1,0 +1,109 @@
+"""Alembic, run from code: each service's `migrations/` brought to head, by several processes at once if it must be.
+
+A service keeps `migrations/versions/NNNN_name.py` and an `env.py` of three lines::
+
+    from mesh.migrations import run
+    from booking_svc.tables import metadata
+    run(metadata)
+
+Alembic itself is imported only when there is something to migrate: a warm start asks one question per database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import re
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, MetaData
+
+#: "tutormesh" as a number: the advisory lock under which a database is migrated.
+_LOCK = 0x7475746F
+#: Alembic keeps the migration it is in in module globals: one at a time in a process.
+_one_at_a_time = threading.Lock()
+_REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*["']([^"']+)["']""", re.MULTILINE)
+
+
+def run(metadata: MetaData) -> None:
+    """Called by a service's `migrations/env.py`: run what Alembic was asked for on the connection it was given."""
+    from alembic import context
+
+    context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def upgrade(database_url: str, package: str) -> None:
+    """Bring the database of `package` (such as "booking_svc") to its newest revision; all revisions or none.
+
+    `database_url` is `postgresql+asyncpg://…`, a unix socket as `?host=/path`. Who comes second waits for the first.
+    """
+    await asyncio.to_thread(_upgrade, database_url, package)
+
+
+async def is_current(database_url: str, package: str) -> bool:
+    """True when the database stands at the newest revision of `package`; one query, and no Alembic."""
+    import asyncpg
+
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), timeout=5)
+    try:
+        rows = await connection.fetch("select version_num from alembic_version")
+    except asyncpg.UndefinedTableError:
+        return False
+    finally:
+        await connection.close(timeout=5)
+    return {row["version_num"] for row in rows} == heads(package)
+
+
+def heads(package: str) -> set[str]:
+    """The newest revisions among a package's migration files (one, unless two branches were never merged)."""
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    for path in (_folder(package) / "versions").glob("*.py"):
+        for down, name in _REVISION.findall(path.read_text()):
+            (followed if down else revisions).add(name)
+    return revisions - followed
+
+
+def _folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"there is no package {package}", name=package)
+    return Path(spec.origin).parent / "migrations"
+
+
+def _upgrade(database_url: str, package: str) -> None:
+    with _one_at_a_time:
+        asyncio.run(_upgrade_locked(database_url, package))
+
+
+async def _upgrade_locked(database_url: str, package: str) -> None:
+    from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine(database_url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            # A session's lock, not a transaction's: it outlasts Alembic's transactions; a lost connection frees it.
+            await connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
+            await connection.commit()
+            await connection.run_sync(_to_head, package)
+            await connection.execute(text(f"select pg_advisory_unlock({_LOCK})"))
+    finally:
+        await engine.dispose()
+
+
+def _to_head(connection: Connection, package: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_folder(package)).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, "head")
+    connection.commit()
