@@ -7,10 +7,10 @@ Work runs shielded from the caller's cancellation: a task cancelled inside a tra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Executable, Row, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -76,6 +76,15 @@ class Database:
     async def statement(self, work: Work[T]) -> T:
         """Run `work` without BEGIN and COMMIT on the wire: a single statement, its own transaction, or plain reads."""
         return await self._shielded(work, self._autocommit.connect)
+
+    async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        """The rows of a single statement, which is its own transaction."""
+
+        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
+            result = await connection.execute(statement, values)
+            return result.all() if result.returns_rows else ()
+
+        return await self.statement(work)
 
     async def ping(self) -> None:
         """Raises TryAgain when the database does not answer."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc import StatusCode
+from grpc import StatusCode as StatusCode
 
 DOMAIN = "tutormesh"
 DETAILS_KEY = "grpc-status-details-bin"
