@@ -1,6 +1,6 @@
 """Development keys and tokens: an ES256 key pair in the data folder, and the JWTs it signs.
 
-In production an identity provider does this; services see only its JWKS. Imports little: `tutormesh token` is typed often.
+In production an identity provider does this; services see its JWKS only. Imports little, to be quick.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Signer:
 
 
 def signer(folder: Path, issuer: str = DEFAULT_ISSUER, audience: str = DEFAULT_AUDIENCE) -> Signer:
-    """The signer of a keys folder; the key and `jwks.json` are made on first use, once, however many ask at the same time."""
+    """The signer of a keys folder; the key and `jwks.json` are made on first use, once, whoever asks."""
     path = folder / "signing.pem"
     if not path.exists():
         _make_key(folder, path)

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import pwd
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,8 @@ from urllib.parse import quote
 from devkit.fate import Identity, bound_to_us
 
 USER = "postgres"
+#: Names the socket only; said aloud, so that a PGPORT in the environment changes nothing.
+PORT = 5432
 START_SECONDS = 20
 STOP_SECONDS = 8
 #: sun_path holds 108 bytes on Linux, 104 on macOS; the socket's own name takes 16.
@@ -67,12 +70,16 @@ class Postgres:
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database, for SQLAlchemy with asyncpg."""
-        return f"postgresql+asyncpg://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}"
+        return f"postgresql+asyncpg://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
 
     @property
     def argv(self) -> list[str]:
         """The server's command line."""
-        options = {"listen_addresses": "", "unix_socket_directories": str(self.sockets)} | self._settings
+        options = {
+            "port": str(PORT),
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.sockets),
+        } | self._settings
         return [_binary("postgres"), "-D", str(self.folder), *(f"--{name}={value}" for name, value in options.items())]
 
     @property
@@ -96,6 +103,11 @@ class Postgres:
         except OSError:
             return False
         return lines[0] == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"
+
+    def is_running(self) -> bool:
+        """True when a server, whoever started it, takes connections on our socket."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.sockets / f".s.PGSQL.{PORT}")) == 0
 
     def start(self) -> None:
         """Start the server and wait until it takes connections. Raises PostgresFailed."""

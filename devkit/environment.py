@@ -1,0 +1,88 @@
+"""What each process of the mesh is told: its settings as environment variables, and the secrets only it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from devkit.keys import secret
+from devkit.layout import HOST, PROGRAMS, Layout, Misconfigured
+
+SANDBOX_KEYS = {"STRIPE_SECRET_KEY": "sk_test_sandbox", "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox"}
+CALLED = ("availability", "booking", "payment", "session")
+#: Never handed on as they are: told to those who need them.
+_WITHHELD = ("STRIPE_", "TUTORMESH_DATABASE", "DATABASE_URL")
+
+
+def uses_sandbox(settings: Mapping[str, str]) -> bool:
+    """False when the settings name a real Stripe account: a key of its own, and no other address."""
+    key = settings.get("STRIPE_SECRET_KEY", SANDBOX_KEYS["STRIPE_SECRET_KEY"])
+    return key == SANDBOX_KEYS["STRIPE_SECRET_KEY"] or "STRIPE_API_BASE" in settings
+
+
+def environment(layout: Layout, name: str, database_url: str | None = None) -> dict[str, str]:
+    """The whole environment of a program. Raises Misconfigured when a real Stripe account lacks its webhook secret."""
+    own = sandbox(layout) if name == "sandbox" else service(layout, name)
+    if database_url is not None:
+        own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
+    if name == "payment":
+        own |= stripe(layout)
+    elif name == "bff":
+        own["STRIPE_PUBLISHABLE_KEY"] = stripe(layout)["STRIPE_PUBLISHABLE_KEY"]
+    return bare(layout.settings) | own
+
+
+def service(layout: Layout, name: str) -> dict[str, str]:
+    """What every service is told, whoever starts it."""
+    return {
+        "HOST": HOST,
+        "PORT": str(layout.port(name)),
+        "REUSE_PORT": str(layout.replicas(name) > 1).lower(),
+        "AUTH_ISSUER": layout.issuer,
+        "AUTH_AUDIENCE": layout.audience,
+        "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
+        "SERVICE_TOKEN_FILE": str(layout.token_file(name)),
+        "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
+        **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
+    }
+
+
+def stripe(layout: Layout) -> dict[str, str]:
+    """How to reach Stripe: the sandbox, or the account that the user's settings name."""
+    given = {name: value for name, value in layout.settings.items() if name.startswith("STRIPE_")}
+    if not uses_sandbox(layout.settings):
+        for name in ("STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY"):
+            if name not in given:
+                raise Misconfigured(f"{name}: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
+        return given
+    defaults = {"STRIPE_API_BASE": layout.url("sandbox"), "STRIPE_WEBHOOK_SECRET": _webhook_secret(layout)}
+    return SANDBOX_KEYS | defaults | given
+
+
+def sandbox(layout: Layout) -> dict[str, str]:
+    """What the Stripe sandbox is told."""
+    return {
+        "SANDBOX_HOST": HOST,
+        "SANDBOX_PORT": str(layout.port("sandbox")),
+        "SANDBOX_DATA": str(layout.data / "stripe"),
+        "SANDBOX_WEBHOOK_URL": f"{layout.url('bff')}/webhooks/stripe",
+        "STRIPE_WEBHOOK_SECRET": stripe(layout)["STRIPE_WEBHOOK_SECRET"],
+    }
+
+
+def programs(settings: Mapping[str, str]) -> list[str]:
+    """The programs of this mesh, in the order in which they are told of."""
+    return [name for name in PROGRAMS if name != "sandbox" or uses_sandbox(settings)]
+
+
+def _webhook_secret(layout: Layout) -> str:
+    return secret(layout.keys / "stripe-webhook.secret", "whsec_")
+
+
+def bare(settings: Mapping[str, str]) -> dict[str, str]:
+    """The user's own environment without what is secret or differs by process."""
+    shown = {
+        name: value
+        for name, value in settings.items()
+        if not name.startswith(_WITHHELD) and not name.endswith("_DATABASE_URL")
+    }
+    return shown | {"PYTHONUNBUFFERED": "1"}

@@ -1,0 +1,149 @@
+"""Where everything of one mesh on a developer's machine lives: data folder, ports, addresses, URLs. Derived here only.
+
+Several meshes run side by side: TUTORMESH_DATA and TUTORMESH_PORT_BASE tell them apart.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from devkit.keys import DEFAULT_AUDIENCE, DEFAULT_ISSUER, Signer, replace_file, signer
+
+HOST = "127.0.0.1"
+
+
+class Misconfigured(Exception):
+    """A setting that cannot be used; the message begins with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One kind of process of the mesh. `offset` counts from TUTORMESH_PORT_BASE, `port` is taken without one."""
+
+    name: str
+    module: str
+    offset: int
+    port: int
+    has_database: bool = False
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        Program("bff", "bff", 0, 8080),
+        Program("booking", "booking_svc", 1, 50051, has_database=True),
+        Program("payment", "payment_svc", 2, 50052, has_database=True),
+        Program("availability", "availability_svc", 3, 50053, has_database=True),
+        Program("session", "session_svc", 4, 50054, has_database=True),
+        Program("sandbox", "devkit.sandbox", 6, 12111),
+    )
+}
+STORED = [program for program in PROGRAMS.values() if program.has_database]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One mesh. `settings` is the environment over `.env`, without empty values."""
+
+    root: Path
+    settings: Mapping[str, str]
+
+    @property
+    def data(self) -> Path:
+        """The data folder, absolute."""
+        return self.root / self.settings.get("TUTORMESH_DATA", ".data")
+
+    @property
+    def keys(self) -> Path:
+        return self.data / "keys"
+
+    @property
+    def issuer(self) -> str:
+        return self.settings.get("AUTH_ISSUER", DEFAULT_ISSUER)
+
+    @property
+    def audience(self) -> str:
+        return self.settings.get("AUTH_AUDIENCE", DEFAULT_AUDIENCE)
+
+    def signer(self) -> Signer:
+        """What signs this mesh's tokens; its key is made on first use."""
+        return signer(self.keys, self.issuer, self.audience)
+
+    def port(self, name: str) -> int:
+        """The port of a program. Raises Misconfigured."""
+        program, base = PROGRAMS[name], self.settings.get("TUTORMESH_PORT_BASE")
+        return program.port if base is None else _number("TUTORMESH_PORT_BASE", base, 1024, 65000) + program.offset
+
+    def address(self, name: str) -> str:
+        """`host:port` of a program, as gRPC wants it."""
+        return f"{HOST}:{self.port(name)}"
+
+    def url(self, name: str) -> str:
+        """The http URL of a program, without a final slash."""
+        return f"http://{self.address(name)}"
+
+    def replicas(self, name: str) -> int:
+        """How many processes of a program share its port. Raises Misconfigured."""
+        variable = f"{name.upper()}_REPLICAS"
+        return _number(variable, self.settings.get(variable, "1"), 1, 16)
+
+    def token_file(self, name: str) -> Path:
+        """Where a service finds the token that says who it is."""
+        return self.keys / f"{name}.token"
+
+    def write_service_token(self, name: str) -> None:
+        """Put a fresh token, valid for 12 hours, where the service finds it."""
+        replace_file(self.token_file(name), self.signer().token("service", service=name))
+
+    @property
+    def foreign_server(self) -> str | None:
+        """The URL of a database `postgres` on the server that TUTORMESH_DATABASE names, if one is named."""
+        given = self.settings.get("TUTORMESH_DATABASE")
+        if given is None:
+            return None
+        if urlsplit(given).scheme not in ("postgresql", "postgres", "postgresql+asyncpg"):
+            raise Misconfigured("TUTORMESH_DATABASE: must start with postgresql://")
+        return on_server(given, "postgres")
+
+
+def on_server(server_url: str, database: str) -> str:
+    """The URL, for SQLAlchemy with asyncpg, of another database on the same server."""
+    parts = urlsplit(server_url)
+
+    query = f"?{parts.query}" if parts.query else ""
+    return f"postgresql+asyncpg://{parts.netloc}/{database}{query}"
+
+
+def database_name(program: Program) -> str:
+    return f"tutormesh_{program.name}"
+
+
+def load(environ: Mapping[str, str] | None = None) -> Layout:
+    """The layout that the environment and the project's `.env` ask for."""
+    root = _root()
+    given = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
+    return Layout(root, _dotenv(root / ".env") | given)
+
+
+def _root() -> Path:
+    """The project's root when run from a checkout, else the current folder."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value}
+
+
+def _number(name: str, value: str, least: int, most: int) -> int:
+    if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+        raise Misconfigured(f"{name}: {value!r} is not a number from {least} to {most}")
+    return int(value)

@@ -1,0 +1,52 @@
+"""`tutormesh`: a table of commands, each imported only when it is asked for, so that the small ones are quick."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+COMMANDS = {
+    "up": "ops.up:up",
+    "migrate": "ops.migrate:migrate",
+    "token": "ops.token:token",
+    "saga": "ops.saga:saga",
+    "audit": "ops.audit:audit",
+    "reconcile": "ops.reconcile:reconcile",
+}
+_HELP = {
+    "up": "Run the whole mesh on this machine until Ctrl-C.",
+    "migrate": "Bring the databases to their newest revision.",
+    "token": "Print a development JWT.",
+    "saga": "List, show, retry and resolve sagas.",
+    "audit": "Check the invariants over all databases and the payment provider.",
+    "reconcile": "Ask the payment provider about every open payment.",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are "module:attribute", imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help text, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_HELP.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The command of tutormesh: booking and payments for tutoring marketplaces."""
+
+
+if __name__ == "__main__":
+    main(prog_name="tutormesh")

@@ -1,0 +1,24 @@
+"""`tutormesh up`: the whole mesh on a developer's machine."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+
+@click.command()
+def up() -> None:
+    """Run PostgreSQL, the Stripe sandbox, all services and the BFF until Ctrl-C.
+
+    Prints a line `ready` when everything is SERVING. Data is kept in TUTORMESH_DATA (.data).
+    """
+    from devkit import layout
+    from devkit.guards import Refused
+    from devkit.launcher import up as run
+    from devkit.postgres import PostgresFailed
+
+    try:
+        asyncio.run(run(layout.load()))
+    except (Refused, layout.Misconfigured, PostgresFailed) as error:
+        raise click.ClickException(str(error)) from None
