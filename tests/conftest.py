@@ -1,0 +1,156 @@
+"""What every test stands on: one real PostgreSQL per run, real keys, and pytest-grpc's fixtures over real aio servers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from devkit.keys import Signer, signer
+from devkit.postgres import Postgres
+from mesh import logs, migrations
+from mesh.channels import connect
+from mesh.identity import KeySet, Verifier
+from mesh.server import Server, Service
+from mesh.settings import ServiceSettings
+
+MakeDatabase = Callable[[str], Awaitable[str]]
+ISSUER, AUDIENCE = "tutormesh-test", "tutormesh"
+
+
+@dataclass(frozen=True)
+class FixedToken:
+    """Credentials that say who they are told to be."""
+
+    service: str
+    token: str
+    person_token: str | None = None
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        own = (("x-service-token", self.token),) if self.service else ()
+        return (*own, ("authorization", f"Bearer {self.person_token}")) if self.person_token else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_logs() -> None:
+    logs.configure("test", "console")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with Postgres(tmp_path_factory.mktemp("pg") / "postgres", durable=False) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def make_database(postgres: Postgres) -> MakeDatabase:
+    """A fresh, migrated database for a service's package: its URL. Copied from a template migrated once per run."""
+    templates: dict[str, str] = {}
+
+    async def make(package: str) -> str:
+        if package not in templates:
+            templates[package] = f"template_{package}"
+            await postgres.create_database(templates[package])
+            await migrations.upgrade(postgres.url(templates[package]), package)
+        name = f"{package}_{uuid.uuid4().hex[:12]}"
+        await postgres.create_database(name, template=templates[package])
+        return postgres.url(name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("keys")
+
+
+@pytest.fixture(scope="session")
+def token_signer(keys_folder: Path) -> Signer:
+    return signer(keys_folder, ISSUER, AUDIENCE)
+
+
+@pytest.fixture(scope="session")
+def token(token_signer: Signer) -> Callable[..., str]:
+    """`token(role, subject=None, service=None)`: a signed JWT."""
+
+    def make(role: str, subject: object = None, service: str | None = None) -> str:
+        return token_signer.token(role, subject=str(subject) if subject else None, service=service)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def auth_settings(keys_folder: Path, token_signer: Signer) -> dict[str, Any]:
+    """What every process is told about identity."""
+    return {
+        "auth_issuer": ISSUER,
+        "auth_audience": AUDIENCE,
+        "auth_jwks_url": f"file://{keys_folder}/jwks.json",
+    }
+
+
+@pytest.fixture(scope="session")
+def verifier(auth_settings: dict[str, Any]) -> Verifier:
+    return Verifier(KeySet(auth_settings["auth_jwks_url"]), ISSUER, AUDIENCE)
+
+
+# pytest-grpc's fixture names; its own server fixtures are synchronous.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def grpc_server(
+    grpc_servicer: object,
+    grpc_add_to_server: Callable[[Any, grpc.aio.Server], None],
+    grpc_descriptor: Any,
+    auth_settings: dict[str, Any],
+    verifier: Verifier,
+) -> AsyncIterator[Server]:
+    settings = ServiceSettings(_env_file=None, port=0, drain_seconds=1, **auth_settings)
+    server = Server(settings, verifier, [Service(grpc_descriptor, grpc_add_to_server, grpc_servicer)])
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="module")
+def grpc_addr(grpc_server: Server) -> str:
+    return f"127.0.0.1:{grpc_server.port}"
+
+
+@pytest.fixture(scope="module")
+def grpc_caller() -> str:
+    """The service that calls; override it in a module."""
+    return "payment"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def grpc_create_channel(
+    grpc_addr: str, token: Callable[..., str]
+) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
+    """`grpc_create_channel(service="payment", person_token=None)`: a channel as that caller, closed at the end."""
+    channels: list[grpc.aio.Channel] = []
+
+    def create(service: str = "payment", person_token: str | None = None) -> grpc.aio.Channel:
+        own = token("service", service=service) if service else ""
+        channels.append(connect(grpc_addr, FixedToken(service, own, person_token)))
+        return channels[-1]
+
+    yield create
+    for channel in channels:
+        await channel.close()
+
+
+@pytest.fixture(scope="module")
+def grpc_channel(grpc_create_channel: Callable[..., grpc.aio.Channel], grpc_caller: str) -> grpc.aio.Channel:
+    return grpc_create_channel(grpc_caller)
+
+
+@pytest.fixture(scope="module")
+def grpc_stub(grpc_stub_cls: Callable[[grpc.aio.Channel], Any], grpc_channel: grpc.aio.Channel) -> Any:
+    return grpc_stub_cls(grpc_channel)
