@@ -1,0 +1,25 @@
+"""The edge as a process: `python -m bff`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bff.app import build
+from bff.peers import Peers
+from bff.server import serve
+from bff.settings import Settings
+from mesh import logs
+from mesh.identity import KeySet, ServiceTokenFile, Verifier
+from mesh.settings import load
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("bff", settings.log_format)
+    verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
+    async with Peers(settings, ServiceTokenFile(settings.service_token_file)) as peers:
+        await serve(build(peers, verifier), settings)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

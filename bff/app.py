@@ -1,0 +1,54 @@
+"""The application: which door leads where."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bff.door import Door
+from bff.explorer import Endpoint, served
+from bff.graphql_door import GraphQLDoor
+from bff.health import Readiness, alive
+from bff.peers import Peers
+from bff.rates import Rates
+from bff.webhooks import WebhookDoor
+from mesh.identity import Verifier
+
+
+def build(peers: Peers, verifier: Verifier, rates: Rates | None = None) -> ASGIApp:
+    """The edge over these peers, believing tokens that this verifier accepts."""
+    webhooks = WebhookDoor(peers)
+    explorer_or_operation = _by_method(
+        served("page.html", "text/html"), GraphQLDoor(peers, verifier, rates or Rates()).post
+    )
+    routes = [
+        Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
+        Route("/graphql/explorer.css", served("page.css", "text/css")),
+        Route("/graphql/explorer.js", served("page.js", "text/javascript")),
+        Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
+        Route("/payment/webhook", webhooks.post, methods=["POST"]),
+        Route("/healthz", alive),
+        Route("/readyz", Readiness(peers).get),
+    ]
+    return Door(Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken}))
+
+
+def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
+    async def serve(request: Request) -> Response:
+        return await (post if request.method == "POST" else get)(request)
+
+    return serve
+
+
+async def _no_door(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """The exception itself goes on to the server, which logs it."""
+    return JSONResponse({"error": "internal error"}, 500)

@@ -1,0 +1,77 @@
+"""Request bodies, read within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+READ_SECONDS = 5.0
+
+
+class BadBody(Exception):
+    """A body that is not what its door takes; carries the HTTP status that says so."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status, self.message = status, message
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a GraphQL client sent (GraphQL over HTTP: request parameters)."""
+
+    query: str
+    name: str | None
+    variables: dict[str, Any]
+
+
+async def read(request: Request, most: int) -> bytes:
+    """The whole body, byte for byte. Raises BadBody: 413 beyond `most` bytes, 408 when it does not come."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > most:
+        raise BadBody(413, f"the body must have at most {most} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise BadBody(413, f"the body must have at most {most} bytes")
+    except TimeoutError:
+        raise BadBody(408, "the body did not arrive in time") from None
+    except ClientDisconnect:
+        raise BadBody(400, "the body ended early") from None
+    return bytes(body)
+
+
+def operation(body: bytes) -> Operation:
+    """The operation in a JSON body. Raises BadBody (400) that says what is wrong; batches are not taken."""
+    document = _json(body)
+    if not isinstance(document, dict):
+        raise BadBody(400, "the body must be one JSON object; batches are not taken")
+    query, name, variables = document.get("query"), document.get("operationName"), document.get("variables")
+    if not isinstance(query, str) or not query:
+        raise BadBody(400, "query: must be a GraphQL document")
+    if name is not None and not isinstance(name, str):
+        raise BadBody(400, "operationName: must be a string or null")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadBody(400, "variables: must be an object or null")
+    return Operation(query, name or None, variables or {})
+
+
+def _json(body: bytes) -> Any:
+    try:
+        document = json.loads(body.decode(), parse_constant=_refused)
+        if b"\\u" in body:  # a lone surrogate can be written so, and no text can hold it
+            json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise BadBody(400, "the body is not JSON in UTF-8") from None
+    return document
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,74 @@
+"""What the resolvers of one request share: the person, the peers, and what has already been asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+from graphql import GraphQLResolveInfo
+
+from bff.peers import Peers
+from mesh.calls import Person
+from mesh.errors import Unauthenticated
+
+#: Seconds for one read; a booking may take longer, since it waits for the payment provider.
+READ_SECONDS, BOOK_SECONDS = 5.0, 8.0
+
+Answer = TypeVar("Answer", bound=Message, covariant=True)
+
+
+class Read(Protocol[Answer]):
+    """A unary RPC of a stub."""
+
+    def __call__(self, request: Any, /, *, timeout: float) -> Awaitable[Answer]: ...
+
+
+class Context:
+    """One GraphQL request. Nothing reaches a peer without a person behind it."""
+
+    def __init__(self, peers: Peers, person: Person | None) -> None:
+        self._peers, self._person = peers, person
+        self._asked: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
+
+    @property
+    def person(self) -> Person:
+        """Who asks. Raises Unauthenticated for an anonymous request."""
+        if self._person is None:
+            raise Unauthenticated("a token must be given")
+        return self._person
+
+    @property
+    def mesh(self) -> Peers:
+        """The peers. Raises Unauthenticated for an anonymous request: to a peer, no person means the edge itself."""
+        _ = self.person
+        return self._peers
+
+    async def once(self, rpc: Read[Answer], request: Message) -> Answer:
+        """The answer to a read; the same question within this request is asked once, whoever asks first."""
+        _ = self.person
+        key = (type(request), request.SerializeToString(deterministic=True))
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.ensure_future(_answer(rpc, request))
+            task.add_done_callback(_read_the_outcome)
+        answer: Answer = await asyncio.shield(task)  # one reader's cancellation is not the others'
+        return answer
+
+    def forget(self) -> None:
+        """What was read before a mutation may no longer be so."""
+        self._asked.clear()
+
+
+#: What a resolver is told.
+Info: TypeAlias = "GraphQLResolveInfo[Context]"
+
+
+async def _answer(rpc: Read[Answer], request: Message) -> Answer:
+    return await rpc(request, timeout=READ_SECONDS)
+
+
+def _read_the_outcome(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

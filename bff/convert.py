@@ -1,0 +1,204 @@
+"""proto ↔ GraphQL shapes. Every function is pure; what a client wrote wrong raises BadInput naming its argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from bff.scalars import instant
+from mesh import clock, wire
+from mesh.errors import BadInput
+from mesh.money import Money
+from tutormesh.availability.v1 import availability_pb2
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.common.v1 import money_pb2, timeline_pb2
+from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
+
+DEFAULT_MINUTES, DEFAULT_PAGE = 60, 20
+
+Shape = dict[str, Any]
+Arguments = dict[str, Any]
+
+
+def list_slots(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
+    request = availability_pb2.ListSlotsRequest(
+        tutor_id=arguments["tutorId"], duration_minutes=_or(arguments.get("durationMinutes"), DEFAULT_MINUTES)
+    )
+    getattr(request, "from").CopyFrom(_stamp(arguments["from"], "from"))
+    request.to.CopyFrom(_stamp(arguments["to"], "to"))
+    return request
+
+
+def book_session(student: UUID, arguments: Arguments) -> payment_pb2.BookSessionRequest:
+    """The lesson a student asks for. An empty text where a value belongs is refused, not read as none."""
+    tutor, course, key = arguments["tutorId"], arguments.get("courseId"), arguments.get("idempotencyKey")
+    if tutor.lower() == str(student):
+        raise BadInput("must be somebody else", field="tutorId")
+    if course is not None:
+        wire.uuid(course, "courseId")
+    if key == "":
+        raise BadInput("must not be empty", field="idempotencyKey")
+    return payment_pb2.BookSessionRequest(
+        student_id=str(student),
+        tutor_id=tutor,
+        start_time=_stamp(arguments["time"], "time"),
+        duration_minutes=_or(arguments.get("durationMinutes"), DEFAULT_MINUTES),
+        course_id=course or "",
+        purpose=arguments.get("purpose") or "",
+        idempotency_key=key or "",
+    )
+
+
+def publish_availability(tutor: UUID, given: Arguments) -> availability_pb2.PublishAvailabilityRequest:
+    rate = given["rate"]
+    return availability_pb2.PublishAvailabilityRequest(
+        tutor_id=str(tutor),
+        timezone=given["timezone"],
+        weekly=[_window(window) for window in given["weekly"]],
+        minimum_notice_minutes=_or(given.get("minimumNoticeMinutes"), 0),
+        buffer_minutes=_or(given.get("bufferMinutes"), 0),
+        rate=money_pb2.Money(amount_minor=rate["amountMinor"], currency=rate["currency"]),
+    )
+
+
+def list_sessions(person: UUID, arguments: Arguments) -> session_pb2.ListSessionsRequest:
+    status = arguments.get("status")
+    return session_pb2.ListSessionsRequest(
+        person_id=str(person),
+        status=session_pb2.SessionStatus.Value(f"SESSION_STATUS_{status or 'UNSPECIFIED'}"),
+        page_size=_page_size(arguments),
+        page_token=arguments.get("after") or "",
+    )
+
+
+def list_payments(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
+    return payment_pb2.ListPaymentsRequest(
+        student_id=str(student), page_size=_page_size(arguments), page_token=arguments.get("after") or ""
+    )
+
+
+def slot(value: availability_pb2.Slot) -> Shape:
+    return {"start": _iso(value.start), "end": _iso(value.end), "price": money(value.price)}
+
+
+def booked(reply: payment_pb2.BookSessionResponse) -> Shape:
+    """The payload of bookSession but for its booking, which is read when it is selected."""
+    return {
+        "bookingId": reply.booking_id,
+        "clientSecret": reply.client_secret or None,
+        "paymentIntentId": reply.payment_intent_id or None,
+        "sagaId": reply.saga_id or None,
+        "holdExpiresAt": _given(reply, "hold_expires_at"),
+        "userErrors": [],
+    }
+
+
+def booking(reply: booking_pb2.GetBookingResponse) -> Shape:
+    """A booking, with the ids that lead to its session and payment and its own part of the timeline."""
+    value = reply.booking
+    return {
+        "id": value.id,
+        "status": _name(booking_pb2.BookingStatus, value.status),
+        "tutorId": value.tutor_id,
+        "studentId": value.student_id,
+        "courseId": value.course_id or None,
+        "startTime": _iso(value.start_time),
+        "endTime": _iso(value.end_time),
+        "price": money(value.price),
+        "purpose": value.purpose or None,
+        "holdExpiresAt": _given(value, "hold_expires_at"),
+        "availabilityBlockId": value.availability_block_id or None,
+        "createdAt": _iso(value.created_at),
+        "sessionId": value.session_id,
+        "paymentId": value.payment_id,
+        "ownTimeline": reply.timeline,
+    }
+
+
+def session(value: session_pb2.Session) -> Shape:
+    return {
+        "id": value.id,
+        "bookingId": value.booking_id,
+        "tutorId": value.tutor_id,
+        "studentId": value.student_id,
+        "scheduledAt": _iso(value.scheduled_at),
+        "durationMinutes": value.duration_minutes,
+        "status": _name(session_pb2.SessionStatus, value.status),
+        "meetingLink": value.meeting_link or None,
+    }
+
+
+def payment(value: payment_pb2.Payment) -> Shape:
+    none = money_pb2.Money(amount_minor=0, currency=value.amount.currency)
+    return {
+        "id": value.id,
+        "amount": money(value.amount),
+        "refunded": money(value.refunded if value.HasField("refunded") else none),
+        "status": _name(payment_pb2.PaymentStatus, value.status),
+        "context": _name(payment_pb2.PaymentContext, value.context),
+        "contextId": value.context_id,
+        "sessionId": value.session_id or None,
+        "stripePaymentIntentId": value.stripe_payment_intent_id or None,
+        "disputed": value.disputed,
+        "createdAt": _iso(value.created_at),
+    }
+
+
+def timeline(*parts: Iterable[timeline_pb2.TimelineEntry]) -> list[Shape]:
+    """What several services tell, oldest first; at the same instant in the order of the parts."""
+    entries = [entry for part in parts for entry in part]
+    entries.sort(key=lambda entry: (entry.at.seconds, entry.at.nanos))
+    return [
+        {"at": _iso(entry.at), "service": entry.service, "event": entry.event, "detail": entry.detail or None}
+        for entry in entries
+    ]
+
+
+def page(nodes: list[Shape], next_page_token: str) -> Shape:
+    return {"nodes": nodes, "pageInfo": {"hasNextPage": bool(next_page_token), "endCursor": next_page_token or None}}
+
+
+def money(value: money_pb2.Money) -> Shape:
+    display = Money(value.amount_minor, value.currency).display
+    return {"amountMinor": value.amount_minor, "currency": value.currency, "display": display}
+
+
+def _window(window: Arguments) -> availability_pb2.WeeklyWindow:
+    weekday = availability_pb2.Weekday.Value(f"WEEKDAY_{window['weekday']}")
+    return availability_pb2.WeeklyWindow(weekday=weekday, start=window["start"], end=window["end"])
+
+
+def _page_size(arguments: Arguments) -> int:
+    return wire.whole(_or(arguments.get("first"), DEFAULT_PAGE), "first", 1, wire.MAX_PAGE)
+
+
+def _or(value: int | None, default: int) -> int:
+    """An argument given as null means its default too."""
+    return default if value is None else value
+
+
+def _stamp(text: str, field: str) -> Timestamp:
+    stamp = clock.to_proto(instant(text, field))
+    assert stamp is not None
+    return stamp
+
+
+def _iso(stamp: Timestamp) -> str:
+    return clock.iso(stamp.ToDatetime(tzinfo=UTC))
+
+
+def _given(message: Message, field: str) -> str | None:
+    return _iso(getattr(message, field)) if message.HasField(field) else None
+
+
+def _name(enum: Any, number: int) -> str:
+    """BOOKING_STATUS_CONFIRMED → CONFIRMED."""
+    prefix: str = enum.Name(0).removesuffix("UNSPECIFIED")
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix)

@@ -1,0 +1,49 @@
+"""The services behind the edge: one channel each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grpc.aio import Channel
+
+from bff.settings import Settings
+from mesh.channels import connect
+from mesh.identity import CredentialSource
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
+from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
+from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
+
+if TYPE_CHECKING:
+    from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
+    from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
+    from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
+    from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
+
+
+class Peers:
+    """Typed stubs of every peer. Calls wait for no connection: a peer that is away fails quickly."""
+
+    availability: AvailabilityServiceAsyncStub
+    booking: BookingServiceAsyncStub
+    payment: PaymentServiceAsyncStub
+    session: SessionServiceAsyncStub
+
+    def __init__(self, settings: Settings, credentials: CredentialSource) -> None:
+        self.channels: dict[str, Channel] = {
+            "availability": connect(settings.availability_address, credentials),
+            "booking": connect(settings.booking_address, credentials),
+            "payment": connect(settings.payment_address, credentials),
+            "session": connect(settings.session_address, credentials),
+        }
+        self.availability = AvailabilityServiceStub(self.channels["availability"])
+        self.booking = BookingServiceStub(self.channels["booking"])
+        self.payment = PaymentServiceStub(self.channels["payment"])
+        self.session = SessionServiceStub(self.channels["session"])
+
+    async def __aenter__(self) -> Peers:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in self.channels.values():
+            await channel.close()

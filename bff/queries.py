@@ -1,0 +1,58 @@
+"""What can be asked. The edge translates and nothing more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ariadne import QueryType
+
+from bff import convert
+from bff.context import Info
+from bff.convert import Shape
+from bff.errors import reads
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.session.v1 import session_pb2
+
+query = QueryType()
+
+
+@query.field("tutorAvailability")
+@reads
+async def tutor_availability(_: None, info: Info, **arguments: Any) -> list[Shape]:
+    context = info.context
+    reply = await context.once(context.mesh.availability.ListSlots, convert.list_slots(arguments))
+    return [convert.slot(slot) for slot in reply.slots]
+
+
+@query.field("booking")
+@reads
+async def booking(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = booking_pb2.GetBookingRequest(booking_id=arguments["id"])
+    return convert.booking(await context.once(context.mesh.booking.GetBooking, request))
+
+
+@query.field("getSessionDetails")
+@reads
+async def session_details(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = session_pb2.GetSessionRequest(session_id=arguments["id"])
+    return convert.session((await context.once(context.mesh.session.GetSession, request)).session)
+
+
+@query.field("getMySessions")
+@reads
+async def my_sessions(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_sessions(context.person.id, arguments)
+    reply = await context.once(context.mesh.session.ListSessions, request)
+    return convert.page([convert.session(session) for session in reply.sessions], reply.next_page_token)
+
+
+@query.field("getPaymentHistory")
+@reads
+async def payment_history(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_payments(context.person.id, arguments)
+    reply = await context.once(context.mesh.payment.ListPayments, request)
+    return convert.page([convert.payment(payment) for payment in reply.payments], reply.next_page_token)

@@ -1,0 +1,47 @@
+"""The webhook door: what Stripe sends goes untouched to the payment service, the only one that has the secret."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bff import bodies
+from bff.bodies import BadBody
+from bff.peers import Peers
+from mesh.errors import Refusal
+from mesh.logs import log
+from tutormesh.payment.v1 import payment_pb2
+
+MAX_BODY_BYTES = 512 * 1024
+STORE_SECONDS = 8.0
+#: What sending the same bytes again cannot mend.
+_FINAL = frozenset({"BAD_SIGNATURE", "BAD_USER_INPUT"})
+
+
+class WebhookDoor:
+    """200 once the event is stored, 400 on a bad signature, 503 when it could not be stored: Stripe will try again."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+
+    async def post(self, request: Request) -> Response:
+        try:
+            payload = await bodies.read(request, MAX_BODY_BYTES)
+        except BadBody as error:
+            return JSONResponse({"error": error.message}, error.status)
+        event = payment_pb2.HandleStripeWebhookRequest(
+            payload=payload, signature=request.headers.get("stripe-signature", "")
+        )
+        try:
+            await self._peers.payment.HandleStripeWebhook(event, timeout=STORE_SECONDS)
+        except Exception as error:  # whatever it was, the event is not known to be stored
+            return _refused(error)
+        return JSONResponse({"received": True})
+
+
+def _refused(error: Exception) -> Response:
+    if isinstance(error, Refusal) and error.reason in _FINAL:
+        log().warning("webhook_refused", reason=error.reason)
+        return JSONResponse({"error": error.reason}, 400)
+    log().error("webhook_not_stored", error=f"{type(error).__name__}: {error}")
+    return JSONResponse({"error": "TRY_AGAIN"}, 503, headers={"retry-after": "5"})
