@@ -1,0 +1,40 @@
+"""The availability service: `python -m availability_svc`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from availability_svc.servicer import AvailabilityServicer
+from availability_svc.settings import Settings
+from availability_svc.store import VIOLATIONS
+from availability_svc.worker import Sweeper
+from mesh import logs
+from mesh.database import Database
+from mesh.identity import KeySet, Verifier
+from mesh.server import Server, Service, serve
+from mesh.settings import load
+from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("availability", settings.log_format)
+    verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
+    async with Database(settings.database_url, name="availability", violations=VIOLATIONS) as database:
+        service = Service(
+            availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
+            availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
+            AvailabilityServicer(database, settings.terms),
+        )
+        sweeping = asyncio.create_task(Sweeper(database, settings.terms.grace).run())
+        try:
+            await serve(Server(settings, verifier, [service]))
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,165 @@
+"""Messages turned into what the domain speaks of, and back. Raises BadInput that names the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from availability_svc.blocks import Asked
+from availability_svc.domain import Block, Claim, ClaimState, Granted, Schedule, Span, Window, Wish, WorkingHours
+from availability_svc.hours import merged
+from mesh import clock, wire
+from mesh.errors import BadInput
+from mesh.money import Money
+from tutormesh.availability.v1 import availability_pb2 as pb2
+
+MINUTES_A_DAY = 1440
+MINUTES_A_YEAR = 525_600
+MOST_WINDOWS = 100
+MOST_BLOCKS = 100
+LONGEST_LISTING = timedelta(days=31)
+LONGEST_BLOCK = timedelta(days=366)
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+_STATES = {
+    ClaimState.HELD: pb2.CLAIM_STATE_HELD,
+    ClaimState.CONFIRMED: pb2.CLAIM_STATE_CONFIRMED,
+    ClaimState.BLOCKED: pb2.CLAIM_STATE_BLOCKED,
+}
+
+
+def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
+    tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+    if request.timezone not in _zones():
+        raise BadInput("not an IANA time zone", field="timezone")
+    if len(request.weekly) > MOST_WINDOWS:
+        raise BadInput(f"must have at most {MOST_WINDOWS} windows", field="weekly")
+    windows = merged(_window(window, f"weekly[{place}]") for place, window in enumerate(request.weekly))
+    return Schedule(
+        tutor_id,
+        WorkingHours(request.timezone, windows),
+        wire.whole(request.minimum_notice_minutes, "minimum_notice_minutes", 0, MINUTES_A_YEAR),
+        wire.whole(request.buffer_minutes, "buffer_minutes", 0, MINUTES_A_DAY),
+        wire.money(request, "rate"),
+    )
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Zones with a place in the world: "localtime" would be this machine's, "Factory" is nowhere."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+def _window(window: pb2.WeeklyWindow, field: str) -> Window:
+    weekday = wire.whole(window.weekday, f"{field}.weekday", pb2.WEEKDAY_MONDAY, pb2.WEEKDAY_SUNDAY)
+    midnight = (weekday - pb2.WEEKDAY_MONDAY) * MINUTES_A_DAY
+    start, end = _minute(window.start, f"{field}.start"), _minute(window.end, f"{field}.end")
+    if start == MINUTES_A_DAY:
+        raise BadInput("must be before 24:00", field=f"{field}.start")
+    if start >= end:
+        raise BadInput("must be after start", field=f"{field}.end")
+    return Window(midnight + start, midnight + end)
+
+
+def _minute(value: str, field: str) -> int:
+    """Minutes since midnight of "HH:MM", up to "24:00"."""
+    if not _TIME_OF_DAY.fullmatch(value):
+        raise BadInput('must be a time of day such as "09:00"', field=field)
+    return int(value[:2]) * 60 + int(value[3:])
+
+
+def listing(request: pb2.ListSlotsRequest) -> tuple[UUID, Span, int]:
+    """The tutor, the range, the lesson's minutes."""
+    tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+    within = Span(wire.instant(request, "from"), wire.instant(request, "to"))
+    if within.start >= within.end:
+        raise BadInput("must be after from", field="to")
+    if within.end - within.start > LONGEST_LISTING:
+        raise BadInput("must be at most 31 days after from", field="to")
+    return tutor_id, within, wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
+
+
+def slots(free: Iterable[Span], price: Money) -> pb2.ListSlotsResponse:
+    cost = wire.to_money(price)
+    return pb2.ListSlotsResponse(
+        slots=[pb2.Slot(start=clock.to_proto(slot.start), end=clock.to_proto(slot.end), price=cost) for slot in free]
+    )
+
+
+def wish(request: pb2.HoldSlotRequest) -> Wish:
+    tutor_id, student_id = wire.uuid(request.tutor_id, "tutor_id"), wire.uuid(request.student_id, "student_id")
+    if tutor_id == student_id:
+        raise BadInput("must be somebody other than the tutor", field="student_id")
+    start = _whole_minute(request)
+    minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
+    lesson = Span(start, start + timedelta(minutes=minutes))
+    return Wish(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson)
+
+
+def _whole_minute(request: pb2.HoldSlotRequest) -> datetime:
+    """The lesson's begin. The field has the name that people know it by."""
+    try:
+        start = wire.instant(request, "start")
+    except BadInput as error:
+        raise BadInput(error.message.removeprefix("start: "), field="start_time") from None
+    if request.start.seconds % 60 or request.start.nanos:
+        raise BadInput("must be on a whole minute", field="start_time")
+    return start
+
+
+def granted(answer: Granted) -> pb2.HoldSlotResponse:
+    return pb2.HoldSlotResponse(
+        availability_block_id=str(answer.hold.block_id),
+        price=wire.to_money(answer.hold.price),
+        expires_at=clock.to_proto(answer.hold.expires_at),
+        seconds_left=answer.seconds_left,
+    )
+
+
+def asked(request: pb2.BlockTimeRequest) -> list[Asked]:
+    """The spans to take out, in the order asked, each with its reason."""
+    if not 1 <= len(request.blocks) <= MOST_BLOCKS:
+        raise BadInput(f"must have 1 to {MOST_BLOCKS} blocks", field="blocks")
+    result = [_asked(block, f"blocks[{place}]") for place, block in enumerate(request.blocks)]
+    spans = sorted((span, place) for place, (span, _) in enumerate(result))
+    for (earlier, _), (later, place) in pairwise(spans):
+        if earlier.overlaps(later):
+            raise BadInput("must not overlap another block", field=f"blocks[{place}]")
+    return result
+
+
+def _asked(block: pb2.TimeBlock, field: str) -> Asked:
+    try:
+        span = Span(wire.instant(block, "start"), wire.instant(block, "end"))
+    except BadInput as error:
+        raise BadInput(error.message.removeprefix(f"{error.field}: "), field=f"{field}.{error.field}") from None
+    if span.start >= span.end:
+        raise BadInput("must be after start", field=f"{field}.end")
+    if span.end - span.start > LONGEST_BLOCK:
+        raise BadInput("must be at most 366 days after start", field=f"{field}.end")
+    return span, wire.text(block.reason, f"{field}.reason", 500)
+
+
+def blocks(made: Sequence[Block]) -> pb2.BlockTimeResponse:
+    return pb2.BlockTimeResponse(
+        blocks=[
+            pb2.Block(id=str(block.id), start=clock.to_proto(block.span.start), end=clock.to_proto(block.span.end))
+            for block in made
+        ]
+    )
+
+
+def claim(value: Claim) -> pb2.Claim:
+    return pb2.Claim(
+        id=str(value.id),
+        calendar_id=str(value.calendar_id),
+        saga_id=str(value.saga_id) if value.saga_id else "",
+        state=_STATES[value.state],
+        start=clock.to_proto(value.span.start),
+        end=clock.to_proto(value.span.end),
+        expires_at=clock.to_proto(value.expires_at),
+    )

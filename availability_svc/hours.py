@@ -1,0 +1,108 @@
+"""Working hours as instants. Listing and claiming both decide by `working`.
+
+One definition: an instant is working time exactly when its local wall-clock lies in a window. So local times stay the
+same across a change of the clocks, a missing hour holds no instant, and each instant of a repeated hour counts once.
+Between two changes the zone's offset is constant, and there windows are plain arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from availability_svc.domain import Span, Window, WorkingHours
+
+#: Offsets are compared this far apart: no zone changes its clocks twice within.
+STEP = timedelta(hours=1)
+SECOND, MINUTE, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(weeks=1)
+QUARTER = timedelta(minutes=15)
+
+
+def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """The windows in order; those that touch or overlap made one."""
+    result: list[Window] = []
+    for window in sorted(windows):
+        if result and window.start <= result[-1].end:
+            result[-1] = Window(result[-1].start, max(result[-1].end, window.end))
+        else:
+            result.append(window)
+    return tuple(result)
+
+
+def working(hours: WorkingHours, within: Span) -> list[Span]:
+    """The stretches of working time within a span, in order, never touching."""
+    result: list[Span] = []
+    for steady, offset in steadily(ZoneInfo(hours.timezone), within):
+        for span in _of_windows(hours.windows, steady, offset):
+            if result and result[-1].end == span.start:
+                result[-1] = Span(result[-1].start, span.end)
+            else:
+                result.append(span)
+    return result
+
+
+def covers(hours: WorkingHours, lesson: Span) -> bool:
+    """True when every instant of the lesson is working time."""
+    return working(hours, lesson) == [lesson]
+
+
+def quarters(hours: WorkingHours, within: Span) -> Iterator[datetime]:
+    """Each instant of a span at which the local wall-clock shows :00, :15, :30 or :45, in order."""
+    for steady, offset in steadily(ZoneInfo(hours.timezone), within):
+        wall = steady.start + offset
+        instant = wall + (datetime.min.replace(tzinfo=UTC) - wall) % QUARTER - offset
+        while instant < steady.end:
+            yield instant
+            instant += QUARTER
+
+
+def steadily(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
+    """The span cut where the zone's offset from UTC changes; each piece with its offset."""
+    start = span.start
+    while start < span.end:
+        offset = _offset(zone, start)
+        end = _next_change(zone, start, span.end)
+        yield Span(start, end), offset
+        start = end
+
+
+def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
+    offset = instant.astimezone(zone).utcoffset()
+    assert offset is not None  # a ZoneInfo always knows
+    return offset
+
+
+def _next_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime:
+    """The first instant after `start` with another offset; `end` when there is none before."""
+    offset = _offset(zone, start)
+    while start < end:
+        ahead = min(start + STEP, end)
+        if _offset(zone, ahead) != offset:
+            return min(_bisected(zone, start, ahead), end)
+        start = ahead
+    return end
+
+
+def _bisected(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The instant between the two at which the offset changes; zones change on whole seconds."""
+    offset = _offset(zone, before)
+    before, after = before.replace(microsecond=0), after.replace(microsecond=0)
+    while after - before > SECOND:
+        middle = before + (after - before) // 2
+        middle = middle.replace(microsecond=0)
+        before, after = (middle, after) if _offset(zone, middle) == offset else (before, middle)
+    return after
+
+
+def _of_windows(windows: tuple[Window, ...], steady: Span, offset: timedelta) -> Iterator[Span]:
+    """The windows' stretches of a span of constant offset. Wall-clock times are kept as if they were UTC."""
+    first, last = steady.start + offset, steady.end + offset
+    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = midnight - timedelta(days=midnight.weekday())
+    while monday < last:
+        for window in windows:
+            start, end = max(monday + window.start * MINUTE, first), min(monday + window.end * MINUTE, last)
+            if start < end:
+                yield Span(start - offset, end - offset)
+        monday += WEEK

@@ -1,0 +1,4 @@
+from availability_svc.tables import metadata
+from mesh.migrations import run
+
+run(metadata)

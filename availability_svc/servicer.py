@@ -1,0 +1,81 @@
+"""AvailabilityService: decode, decide, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from availability_svc import convert
+from availability_svc.blocks import Blocks
+from availability_svc.claims import Claims
+from availability_svc.domain import Terms
+from availability_svc.holds import Holds, price
+from availability_svc.schedules import Schedules
+from availability_svc.slots import Slots
+from mesh import calls, cursors, wire
+from mesh.database import Database
+from mesh.errors import Forbidden
+from tutormesh.availability.v1 import availability_pb2 as pb2
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceServicer
+
+CLAIMS_PAGE, MOST_CLAIMS = 500, 1000
+
+
+class AvailabilityServicer(AvailabilityServiceServicer):
+    """The contract's promises are in availability.proto."""
+
+    def __init__(self, database: Database, terms: Terms) -> None:
+        self._schedules, self._slots = Schedules(database), Slots(database, terms)
+        self._holds, self._blocks, self._claims = Holds(database, terms), Blocks(database, terms), Claims(database)
+
+    async def PublishAvailability(
+        self, request: pb2.PublishAvailabilityRequest, context: Any
+    ) -> pb2.PublishAvailabilityResponse:
+        schedule = convert.schedule(request)
+        _must_be_tutor(schedule.tutor_id)
+        await self._schedules.publish(schedule)
+        return pb2.PublishAvailabilityResponse()
+
+    async def ListSlots(self, request: pb2.ListSlotsRequest, context: Any) -> pb2.ListSlotsResponse:
+        tutor_id, within, minutes = convert.listing(request)
+        schedule, free = await self._slots.free(tutor_id, within, minutes)
+        return convert.slots(free, price(schedule, minutes))
+
+    async def HoldSlot(self, request: pb2.HoldSlotRequest, context: Any) -> pb2.HoldSlotResponse:
+        return convert.granted(await self._holds.hold(convert.wish(request)))
+
+    async def ConfirmSlot(self, request: pb2.ConfirmSlotRequest, context: Any) -> pb2.ConfirmSlotResponse:
+        block_id = await self._holds.confirm(wire.uuid(request.saga_id, "saga_id"))
+        return pb2.ConfirmSlotResponse(availability_block_id=str(block_id))
+
+    async def ReleaseSlot(self, request: pb2.ReleaseSlotRequest, context: Any) -> pb2.ReleaseSlotResponse:
+        await self._holds.release(wire.uuid(request.saga_id, "saga_id"))
+        return pb2.ReleaseSlotResponse()
+
+    async def BlockTime(self, request: pb2.BlockTimeRequest, context: Any) -> pb2.BlockTimeResponse:
+        tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+        _must_be_tutor(tutor_id)
+        request_id = wire.optional_uuid(request.request_id, "request_id")
+        return convert.blocks(await self._blocks.block(tutor_id, convert.asked(request), request_id))
+
+    async def RemoveBlock(self, request: pb2.RemoveBlockRequest, context: Any) -> pb2.RemoveBlockResponse:
+        tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+        _must_be_tutor(tutor_id)
+        await self._blocks.remove(tutor_id, wire.uuid(request.block_id, "block_id"))
+        return pb2.RemoveBlockResponse()
+
+    async def ListClaims(self, request: pb2.ListClaimsRequest, context: Any) -> pb2.ListClaimsResponse:
+        calls.current().must_speak_for()  # nobody in particular: everybody's calendars are listed
+        size = wire.page_size(request.page_size, CLAIMS_PAGE, MOST_CLAIMS)
+        page, last = await self._claims.page(cursors.decode_id(request.page_token), size)
+        token = cursors.encode_id(last) if last else ""
+        return pb2.ListClaimsResponse(claims=[convert.claim(claim) for claim in page], next_page_token=token)
+
+
+def _must_be_tutor(tutor_id: UUID) -> None:
+    """A person may only change their own calendar, and only as a tutor. Raises Forbidden."""
+    call = calls.current()
+    call.must_speak_for(tutor_id)
+    person = call.person
+    if person is not None and not (person.is_admin or person.is_service or "tutor" in person.roles):
+        raise Forbidden

@@ -1,0 +1,73 @@
+"""Blocks and their claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+
+from availability_svc.domain import Block, InTheWay, Span
+from availability_svc.store.calendars import Calendars
+from availability_svc.store.rows import CLOCK, IN_THE_WAY, VERDICT, as_in_the_way
+
+_WANTED = """
+    select 'TUTOR', cast(:tutor_id as uuid), tstzrange(start_at, end_at)
+    from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[])) as asked (start_at, end_at)"""
+
+_MET = text(f"""
+    with {CLOCK}, wanted (side, calendar_id, during) as ({_WANTED}), {IN_THE_WAY} select {VERDICT}
+""")
+_INSERT = text("""
+    with made as (
+        insert into block (id, tutor_id, start_at, end_at, reason, request_id, place)
+        select id, :tutor_id, start_at, end_at, reason, :request_id, place
+        from unnest(cast(:ids as uuid[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
+            cast(:reasons as text[])) with ordinality as asked (id, start_at, end_at, reason, place)
+        returning *
+    )
+    insert into claim (id, calendar_id, role, during, state)
+    select id, tutor_id, 'BLOCK', tstzrange(start_at, end_at), 'BLOCKED' from made
+""")
+_OF_REQUEST = text("""
+    select id, start_at, end_at, reason from block
+    where tutor_id = :tutor_id and request_id = :request_id order by place
+""")
+_REMOVE = text("""
+    with freed as (delete from claim where id = :id and calendar_id = :tutor_id and role = 'BLOCK')
+    update block set removed_at = coalesce(removed_at, clock_timestamp()) where id = :id and tutor_id = :tutor_id
+""")
+
+
+class BlockStore(Calendars):
+    """Call with the tutor's calendar locked."""
+
+    async def met(self, tutor_id: UUID, spans: Sequence[Span], grace: timedelta) -> InTheWay:
+        """What lies in these spans of the tutor's calendar."""
+        values = {"tutor_id": tutor_id, "saga_id": None, "grace": grace, **_columns(spans)}
+        return as_in_the_way((await self._connection.execute(_MET, values)).one())
+
+    async def insert(self, tutor_id: UUID, blocks: Sequence[Block], request_id: UUID | None) -> None:
+        """Insert blocks and their claims. Violates claim_no_overlap."""
+        values = {
+            "tutor_id": tutor_id,
+            "request_id": request_id,
+            "ids": [block.id for block in blocks],
+            "reasons": [block.reason for block in blocks],
+            **_columns([block.span for block in blocks]),
+        }
+        await self._connection.execute(_INSERT, values)
+
+    async def of_request(self, tutor_id: UUID, request_id: UUID) -> list[Block]:
+        """The blocks made under this request, in the order they were asked for."""
+        rows = await self._connection.execute(_OF_REQUEST, {"tutor_id": tutor_id, "request_id": request_id})
+        return [Block(row.id, Span(row.start_at, row.end_at), row.reason) for row in rows]
+
+    async def remove(self, tutor_id: UUID, block_id: UUID) -> bool:
+        """Give a block's time back; False when the tutor never had such a block."""
+        return (await self._connection.execute(_REMOVE, {"tutor_id": tutor_id, "id": block_id})).rowcount == 1
+
+
+def _columns(spans: Sequence[Span]) -> dict[str, object]:
+    return {"starts": [span.start for span in spans], "ends": [span.end for span in spans]}

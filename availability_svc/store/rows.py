@@ -1,0 +1,72 @@
+"""Pieces of SQL that several statements share, and rows turned into domain objects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from availability_svc.domain import Hold, HoldState, InTheWay, Schedule, Span, Tombstone, Window, Wish, WorkingHours
+from availability_svc.tables import LIVE
+from mesh.money import Money
+
+#: Only the database's clock decides, and it is read once per statement, after every lock has been waited for.
+CLOCK = "clock as materialized (select clock_timestamp() as now)"
+
+#: A hold gives way from this instant of its clock on: `:grace` after its end.
+LAPSED = "(c.state = 'HELD' and c.expires_at <= {now} - cast(:grace as interval))"
+
+#: What a lesson takes of the tutor's calendar; `domain.taken` says the same and why.
+TAKEN = "tstzrange({start}, {end} + make_interval(mins => {buffer}))"
+
+#: Live claims of others over `wanted (side, calendar_id, during)`.
+IN_THE_WAY = f"""in_the_way as (
+    select c.id, wanted.side, {LAPSED.format(now="clock.now")} as lapsed
+    from clock, wanted
+    join claim c on c.calendar_id = wanted.calendar_id and c.during && wanted.during and c.{LIVE}
+    where c.saga_id is distinct from cast(:saga_id as uuid)
+)"""  # noqa: S608 - constants only
+
+VERDICT = """
+    (select array_agg(distinct id) filter (where lapsed) from in_the_way) as lapsed,
+    exists (select from in_the_way where not lapsed and side = 'TUTOR') as on_tutor,
+    exists (select from in_the_way where not lapsed and side = 'STUDENT') as on_student"""
+
+SCHEDULE = """s.tutor_id as teacher_id, s.timezone, s.weekly, s.notice_minutes, s.buffer_minutes, s.rate_minor,
+    s.currency as rate_currency"""
+
+HOLD = """h.saga_id, h.state, h.tutor_id, h.student_id, h.start_at, h.end_at, h.buffer_minutes as hold_buffer,
+    h.price_minor, h.currency as price_currency, h.block_id, h.expires_at"""
+
+
+def as_schedule(row: Any) -> Schedule | None:
+    """The schedule in a row of SCHEDULE; None when there was none to join."""
+    if row.teacher_id is None:
+        return None
+    windows = tuple(Window(start, end) for start, end in json.loads(row.weekly))
+    return Schedule(
+        row.teacher_id,
+        WorkingHours(row.timezone, windows),
+        row.notice_minutes,
+        row.buffer_minutes,
+        Money(row.rate_minor, row.rate_currency),
+    )
+
+
+def as_hold(row: Any) -> Hold | Tombstone | None:
+    """The hold in a row of HOLD, or what stands in its place; None when the saga is unknown."""
+    if row.saga_id is None:
+        return None
+    if row.tutor_id is None:
+        return Tombstone(row.saga_id)
+    return Hold(
+        wish=Wish(row.saga_id, row.tutor_id, row.student_id, Span(row.start_at, row.end_at)),
+        buffer=row.hold_buffer,
+        price=Money(row.price_minor, row.price_currency),
+        block_id=row.block_id,
+        expires_at=row.expires_at,
+        state=HoldState(row.state),
+    )
+
+
+def as_in_the_way(row: Any) -> InTheWay:
+    return InTheWay(tuple(row.lapsed or ()), row.on_tutor, row.on_student)

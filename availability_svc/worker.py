@@ -1,0 +1,55 @@
+"""The sweeper: lapsed holds give way without it; it only keeps the tables small."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import timedelta
+
+from availability_svc.store import Calendars
+from mesh import calls
+from mesh.database import Database
+from mesh.errors import Refusal
+from mesh.logs import log
+
+EVERY_SECONDS = 300.0
+BATCH = 500
+
+
+class Sweeper:
+    """Removes claims of holds that lapsed longer than `grace` ago, in batches, waiting for nobody."""
+
+    def __init__(
+        self, database: Database, grace: timedelta, *, every: float = EVERY_SECONDS, batch: int = BATCH
+    ) -> None:
+        self._database, self._grace = database, grace
+        self._every, self._batch = every, batch
+
+    async def run(self) -> None:
+        """Sweep for ever; the first time after a part of the interval, so that replicas spread out."""
+        await asyncio.sleep(self._every * random.uniform(0.05, 0.2))  # noqa: S311 - no secret
+        while True:
+            with calls.background():
+                await self._sweep_or_tell()
+            await asyncio.sleep(self._every)
+
+    async def sweep(self) -> int:
+        """Remove all there are now; how many."""
+        total = 0
+        while True:
+            removed = await self._database.statement(
+                lambda connection: Calendars(connection).sweep(self._grace, self._batch)
+            )
+            total += removed
+            if removed < self._batch:
+                return total
+
+    async def _sweep_or_tell(self) -> None:
+        try:
+            removed = await self.sweep()
+        except Refusal as refusal:
+            log().warning("sweep_postponed", reason=refusal.reason)
+        except Exception as error:
+            log().error("sweep_failed", exc_info=error)
+        else:
+            log().info("swept", claims=removed)
