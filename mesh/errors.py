@@ -53,6 +53,12 @@ class Refusal(Exception):
         """The status this refusal has on the wire."""
         return self.code
 
+    @staticmethod
+    def known(code: str, reason: str, message: str, field: str = "") -> Refusal:
+        """The refusal these words stand for, of the class this process knows for the reason, if any."""
+        kind = Refusal._by_reason.get(reason)
+        return kind(message, field=field) if kind else _RemoteRefusal(StatusCode[code], reason, message, field)
+
 
 class BadInput(Refusal):
     """A field of the request cannot be used."""
@@ -177,7 +183,4 @@ def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
         return None
     field = request.field_violations[0].field if request.field_violations else ""
     message = error.details() or ""
-    known = Refusal._by_reason.get(info.reason)
-    if known is not None:
-        return known(message, field=field)
-    return _RemoteRefusal(error.code(), info.reason, message, field)
+    return Refusal.known(error.code().name, info.reason, message, field)

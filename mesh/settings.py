@@ -44,6 +44,13 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
 
+    def token_file(self) -> Path:
+        """The service token's file, which a process that calls others needs. Ends the process when missing."""
+        if self.service_token_file is None:
+            print("SERVICE_TOKEN_FILE: Field required", file=sys.stderr)
+            raise SystemExit(2)
+        return self.service_token_file
+
 
 S = TypeVar("S", bound=BaseSettings)
 

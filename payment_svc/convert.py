@@ -1,0 +1,130 @@
+"""proto ↔ domain."""
+
+from __future__ import annotations
+
+from mesh import calls, clock, wire
+from mesh.errors import BadInput
+from payment_svc.domain import Event, Order, Payment, Refund, Saga, State
+from payment_svc.reconcile import Found
+from payment_svc.stripe_gateway import Intent
+from payment_svc.stripe_gateway import ProviderRefund as StripeRefund
+from tutormesh.common.v1 import money_pb2, timeline_pb2
+from tutormesh.payment.v1 import payment_pb2 as pb
+from tutormesh.payment.v1 import saga_pb2
+
+
+def order(request: pb.BookSessionRequest) -> Order:
+    """Raises BadInput that names the field."""
+    start = wire.instant(request, "start_time")
+    if start.second or start.microsecond:
+        raise BadInput("must be on a whole minute", field="start_time")
+    return Order(
+        student_id=wire.uuid(request.student_id, "student_id"),
+        tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
+        start=start,
+        minutes=wire.whole(request.duration_minutes, "duration_minutes", 1, 1440),
+        course_id=wire.optional_uuid(request.course_id, "course_id"),
+        purpose=wire.text(request.purpose, "purpose", 1000),
+        key=wire.text(request.idempotency_key, "idempotency_key", 255),
+    )
+
+
+def book_session_response(saga: Saga) -> pb.BookSessionResponse:
+    """The client secret is for the student and for services; it goes when the payment can no longer be made."""
+    is_payable = saga.state is State.AWAITING_PAYMENT
+    may_pay = calls.current().speaks_for(saga.student_id)
+    is_free = saga.price is not None and saga.price.amount_minor == 0
+    return pb.BookSessionResponse(
+        saga_id=str(saga.id),
+        booking_id=str(saga.booking_id),
+        session_id=str(saga.session_id),
+        payment_id="" if is_free else str(saga.payment_id),
+        payment_intent_id=saga.payment_intent_id or "",
+        client_secret=saga.context.get("client_secret", "") if is_payable and may_pay else "",
+        hold_expires_at=clock.to_proto(saga.hold_ends) if is_payable else None,
+        saga_state=saga.state.value,
+    )
+
+
+def payment(value: Payment) -> pb.Payment:
+    return pb.Payment(
+        id=str(value.id),
+        amount=wire.to_money(value.amount),
+        refunded=money_pb2.Money(amount_minor=value.refunded_minor, currency=value.amount.currency),
+        status=pb.PaymentStatus.Value(f"PAYMENT_STATUS_{value.status.value}"),
+        context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
+        context_id=str(value.context_id),
+        session_id=str(value.session_id),
+        stripe_payment_intent_id=value.intent_id,
+        disputed=value.disputed,
+        created_at=clock.to_proto(value.created_at),
+        student_id=str(value.student_id),
+        saga_id=str(value.saga_id),
+        refunds=[refund(item) for item in value.refunds],
+        booking_id=str(value.booking_id),
+        received_minor=value.received_minor,
+    )
+
+
+def refund(value: Refund) -> pb.Refund:
+    return pb.Refund(
+        id=str(value.id),
+        provider_refund_id=value.provider_refund_id or "",
+        payment_intent_id=value.payment_intent_id,
+        amount=wire.to_money(value.amount),
+        status=pb.RefundStatus.Value(f"REFUND_STATUS_{value.status.value}"),
+        reason=value.reason,
+    )
+
+
+def timeline(event: Event) -> timeline_pb2.TimelineEntry:
+    return timeline_pb2.TimelineEntry(
+        at=clock.to_proto(event.at), service="payment", event=event.event, detail=event.detail
+    )
+
+
+def saga(value: Saga) -> saga_pb2.Saga:
+    error = value.error or {}
+    return saga_pb2.Saga(
+        id=str(value.id),
+        kind=value.kind,
+        version=value.version,
+        state=value.state.value,
+        is_complete=value.is_complete,
+        student_id=str(value.student_id),
+        tutor_id=str(value.tutor_id),
+        booking_id=str(value.booking_id),
+        session_id=str(value.session_id),
+        payment_id=str(value.payment_id),
+        payment_intent_id=value.payment_intent_id or "",
+        start_time=clock.to_proto(value.time_slot),
+        duration_minutes=value.minutes,
+        price=wire.to_money(value.price) if value.price else None,
+        attempt=value.attempt,
+        error=f"{error.get('reason', '')}: {error.get('message', '')}" if error else "",
+        wake_at=clock.to_proto(value.wake_at),
+        created_at=clock.to_proto(value.created_at),
+        updated_at=clock.to_proto(value.updated_at),
+        fence=value.fence,
+    )
+
+
+def found(value: Found) -> saga_pb2.ReconcileResponse:
+    return saga_pb2.ReconcileResponse(
+        examined=value.examined, moved=value.moved, woken=value.woken, strays=value.strays
+    )
+
+
+def provider_intent(value: Intent, refunds: list[StripeRefund]) -> saga_pb2.ProviderIntent:
+    return saga_pb2.ProviderIntent(
+        id=value.id,
+        status=value.status,
+        amount=money_pb2.Money(amount_minor=value.amount, currency=value.currency),
+        received_minor=value.received,
+        saga_id=str(value.saga_id or ""),
+        payment_id=str(value.payment_id or ""),
+        refunds=[
+            saga_pb2.ProviderRefund(id=item.id, amount_minor=item.amount, status=item.status, refund_id=item.refund_id)
+            for item in refunds
+        ],
+    )

@@ -1,0 +1,317 @@
+"""Sagas, payments and refunds: their states, their legal moves, and the refusals of this service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from mesh.errors import Refusal, StatusCode
+from mesh.money import Money
+
+#: Names what we derive from our own ids; never change it, or repeats stop being repeats.
+NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
+
+
+class State(StrEnum):
+    """Where a saga stands."""
+
+    AWAITING_AVAILABILITY = "AWAITING_AVAILABILITY"
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    BOOKING_SESSION = "BOOKING_SESSION"
+    COMPENSATING = "COMPENSATING"
+    PARKED = "PARKED"
+    COMPLETED = "COMPLETED"
+    REJECTED = "REJECTED"
+    PAYMENT_FAILED = "PAYMENT_FAILED"
+    EXPIRED = "EXPIRED"
+    CANCELLED = "CANCELLED"
+    REFUNDED = "REFUNDED"
+
+
+ENDS = frozenset(
+    {State.COMPLETED, State.REJECTED, State.PAYMENT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
+)
+_UNDONE = {State.PAYMENT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
+_RUNNING = {State.AWAITING_AVAILABILITY, State.AWAITING_PAYMENT, State.BOOKING_SESSION, State.COMPENSATING}
+
+#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled.
+MOVES: dict[State, set[State]] = {
+    State.AWAITING_AVAILABILITY: {
+        State.AWAITING_PAYMENT,
+        State.BOOKING_SESSION,
+        State.REJECTED,
+        State.COMPENSATING,
+        State.PARKED,
+    },
+    State.AWAITING_PAYMENT: {State.BOOKING_SESSION, State.COMPENSATING, State.PARKED},
+    State.BOOKING_SESSION: {State.COMPLETED, State.COMPENSATING, State.PARKED},
+    State.COMPENSATING: {State.BOOKING_SESSION, State.PARKED, *_UNDONE},
+    State.PARKED: {*_RUNNING, State.COMPLETED, *_UNDONE},
+}
+
+
+class Undo(StrEnum):
+    """Why a saga is undone."""
+
+    EXPIRED = "EXPIRED"  # the hold ended unpaid
+    DECLINED = "DECLINED"  # every attempt at payment failed
+    PROVIDER_REFUSED = "PROVIDER_REFUSED"  # no intent can be made for this amount
+    SLOT_LOST = "SLOT_LOST"  # paid, but the time cannot be had any more
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"  # paid, but not the price
+    CANCELLED = "CANCELLED"  # cancelled, here or at the provider
+
+    @property
+    def yields_to_payment(self) -> bool:
+        """True when money that arrived meanwhile still buys the lesson."""
+        return self in (Undo.EXPIRED, Undo.DECLINED)
+
+
+END_OF_UNDO = {
+    Undo.EXPIRED: State.EXPIRED,
+    Undo.DECLINED: State.PAYMENT_FAILED,
+    Undo.PROVIDER_REFUSED: State.PAYMENT_FAILED,
+    Undo.SLOT_LOST: State.CANCELLED,
+    Undo.AMOUNT_MISMATCH: State.CANCELLED,
+    Undo.CANCELLED: State.CANCELLED,
+}
+
+
+class PaymentStatus(StrEnum):
+    """Where a payment stands; the last two are derived from its refunds, never stored."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    PARTIALLY_REFUNDED = "PARTIALLY_REFUNDED"
+    REFUNDED = "REFUNDED"
+
+
+class RefundStatus(StrEnum):
+    """Where a refund stands. PENDING counts as given back."""
+
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A lesson somebody wants to buy."""
+
+    student_id: UUID
+    tutor_id: UUID
+    start: datetime
+    minutes: int
+    course_id: UUID | None
+    purpose: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """One row of the saga table, as it was read at `loaded_at` (the database's clock)."""
+
+    id: UUID
+    kind: str
+    version: int
+    state: State
+    student_id: UUID
+    tutor_id: UUID
+    time_slot: datetime
+    minutes: int
+    booking_id: UUID
+    session_id: UUID
+    payment_id: UUID
+    payment_intent_id: str | None
+    context: dict[str, Any]
+    fence: int
+    news: int
+    attempt: int
+    error: dict[str, str] | None
+    is_complete: bool
+    request_hash: bytes
+    lease_owner: str | None
+    lease_until: datetime | None
+    wake_at: datetime | None
+    hold_ends: datetime | None
+    state_since: datetime
+    created_at: datetime
+    updated_at: datetime
+    loaded_at: datetime
+    #: When the hold ends on this process's monotonic clock; known only to the drive that asked for it.
+    hold_ends_monotonic: float | None = field(default=None, compare=False)
+
+    @property
+    def price(self) -> Money | None:
+        """The price; None until the slot is held."""
+        price = self.context.get("price")
+        return Money(price["amount_minor"], price["currency"]) if price else None
+
+    @property
+    def undo(self) -> Undo:
+        """Why it is undone; only while COMPENSATING and after."""
+        return Undo(self.context["undo"])
+
+    @property
+    def hold_is_over(self) -> bool:
+        return self.hold_ends is not None and self.hold_ends <= self.loaded_at
+
+    @property
+    def is_leased(self) -> bool:
+        return self.lease_until is not None and self.lease_until > self.loaded_at
+
+    @property
+    def seconds_in_state(self) -> float:
+        return (self.loaded_at - self.state_since).total_seconds()
+
+    def knowing(self, **facts: Any) -> Saga:
+        """The same saga with more in its context (kept by the next commit)."""
+        return replace(self, context={**self.context, **facts})
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What the provider says was received."""
+
+    amount_minor: int
+    currency: str
+
+    def settles(self, price: Money) -> bool:
+        return (self.amount_minor, self.currency) == (price.amount_minor, price.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What one commit does to a saga. Exactly one of driving on, sleeping, waiting for the hold's end, or resting."""
+
+    saga: Saga  # its context and intent are what is written
+    state: State
+    event: str
+    detail: str = ""
+    drive_on: bool = False
+    sleep: float | None = None
+    wait: bool = False
+    failed_attempt: bool = False
+    error: dict[str, str] | None = None
+    payment: PaymentStatus | None = None
+    received: Paid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Money on its way back from one PaymentIntent."""
+
+    id: UUID
+    payment_id: UUID
+    saga_id: UUID
+    payment_intent_id: str
+    amount: Money
+    status: RefundStatus
+    reason: str
+    provider_refund_id: str | None = None
+    is_new: bool = field(default=False, compare=False)
+
+
+def full_refund_id(intent_id: str, failed_before: int) -> UUID:
+    """The id of the full refund of an intent: whoever decides on it, at once or again, decides on the same one."""
+    return uuid5(NAMESPACE, f"refund:{intent_id}:full:{failed_before}")
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a lesson costs and what became of it. `refunded_minor` counts refunds that have not failed."""
+
+    id: UUID
+    saga_id: UUID
+    booking_id: UUID
+    session_id: UUID
+    student_id: UUID
+    tutor_id: UUID
+    amount: Money
+    stored_status: PaymentStatus
+    context: str
+    context_id: UUID
+    intent_id: str
+    received_minor: int
+    disputed: bool
+    created_at: datetime
+    refunded_minor: int
+    refunds: tuple[Refund, ...] = ()
+
+    @property
+    def status(self) -> PaymentStatus:
+        if self.stored_status is not PaymentStatus.SUCCEEDED or not self.refunded_minor:
+            return self.stored_status
+        whole = self.refunded_minor >= self.received_minor
+        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was committed about a saga."""
+
+    at: datetime
+    state: str
+    event: str
+    detail: str
+
+
+class CourseNotFound(Refusal):
+    """There is no such course."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "COURSE_NOT_FOUND"
+
+
+class IdempotencyMismatch(Refusal):
+    """This idempotency key was used for another request."""
+
+    reason = "IDEMPOTENCY_MISMATCH"
+
+
+class SlotTaken(Refusal):
+    """Somebody else has this time."""
+
+    reason = "SLOT_TAKEN"
+
+
+class ProviderUnavailable(Refusal):
+    """The payment provider cannot be reached now; the same request may be sent again."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "PAYMENT_PROVIDER_UNAVAILABLE"
+
+
+class AmountMismatch(Refusal):
+    """The amount is not the booking's price."""
+
+    reason = "AMOUNT_MISMATCH"
+
+
+class WrongState(Refusal):
+    """Its state does not allow this."""
+
+    reason = "WRONG_STATE"
+
+
+class BadSignature(Refusal):
+    """The signature does not fit the body."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "BAD_SIGNATURE"
+
+
+class KeyUsed(Refusal):
+    """The student has used this idempotency key before."""
+
+    reason = "IDEMPOTENCY_KEY_USED"
+
+
+class SlotOpen(Refusal):
+    """The student has an open saga for this tutor and time."""
+
+    reason = "SLOT_HAS_OPEN_SAGA"

@@ -1,0 +1,68 @@
+"""Payments as their people see them: one, a history, the live intent, the timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from mesh import calls
+from mesh.errors import Forbidden, NotFound
+from mesh.money import Money
+from payment_svc.domain import AmountMismatch, Event, Payment, Saga, State, WrongState
+from payment_svc.store import PaymentStore, SagaStore
+
+MOST_EVENTS = 100
+#: What operators need to know and nobody else.
+INTERNAL_EVENTS = frozenset({"parked", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """The reads. Another person's things do not exist."""
+
+    payments: PaymentStore
+    sagas: SagaStore
+
+    async def get(self, payment_id: UUID) -> Payment:
+        payment = await self.payments.get(payment_id)
+        if payment is None or not calls.current().speaks_for(payment.student_id, payment.tutor_id):
+            raise NotFound
+        return payment
+
+    async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
+        """What a student paid, newest first. Raises Forbidden for another's."""
+        calls.current().must_speak_for(student_id)
+        return await self.payments.history(student_id, after, most)
+
+    async def everybodys(self, after: UUID | None, most: int) -> list[Payment]:
+        """Every payment with its refunds, for the audit. Raises Forbidden for everybody but ops."""
+        call = calls.current()
+        if call.service != "ops" or not call.speaks_for():
+            raise Forbidden
+        return await self.payments.everybodys(after, most)
+
+    async def timeline(self, booking_id: UUID) -> list[Event]:
+        """What the saga did for a booking, oldest first."""
+        saga = await self._saga(booking_id)
+        if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
+            raise NotFound
+        events = await self.sagas.events(saga.id, MOST_EVENTS)
+        return [event for event in events if event.event not in INTERNAL_EVENTS]
+
+    async def live_intent(self, booking_id: UUID, amount: Money) -> Saga:
+        """The saga whose intent can be paid now. Raises NotFound, AmountMismatch, WrongState."""
+        saga = await self._saga(booking_id)
+        if not calls.current().speaks_for(saga.student_id):
+            raise NotFound
+        if saga.price != amount:
+            raise AmountMismatch("the amount is not the booking's price")
+        if saga.state is not State.AWAITING_PAYMENT or saga.hold_is_over:
+            raise WrongState("the booking does not await a payment")
+        return saga
+
+    async def _saga(self, booking_id: UUID) -> Saga:
+        saga = await self.sagas.by_booking(booking_id)
+        if saga is None or saga.state is State.REJECTED:
+            raise NotFound
+        return saga

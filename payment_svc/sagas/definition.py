@@ -1,0 +1,39 @@
+"""What a saga is: steps in order, what undoes each, and the pivot behind which it only goes forward."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from payment_svc.domain import Saga
+
+Do = Callable[[Saga], Awaitable[Saga]]
+Undoing = Callable[[Saga], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One idempotent effect under the saga's id.
+
+    `do` gives the saga knowing more; `undo` also undoes what has not arrived yet.
+    """
+
+    name: str
+    do: Do
+    undo: Undoing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A saga that sells something against a payment.
+
+    `opening` steps run before the payment is opened, in order; a refusal of the first rejects the saga, of a later one
+    undoes it. `pivot` is the first step after the payment: refused, the money goes back; done, `closing` steps only go
+    forward.
+    """
+
+    kind: str
+    version: int
+    opening: tuple[Step, ...]
+    pivot: Step
+    closing: tuple[Step, ...]

@@ -1,0 +1,203 @@
+"""The engine: begins sagas, drives them under a lease, joins callers to drives, recovers what its owner left.
+
+A drive belongs to this process, not to the caller: a caller who leaves changes nothing. Whoever loses the fence stops
+and answers from the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from mesh import calls
+from mesh.errors import CallFailed, Refusal, TryAgain
+from mesh.logs import log
+from payment_svc.domain import Move, Saga, State
+from payment_svc.sagas.phases import Purchase, StillOwed, as_error
+from payment_svc.store import SagaStore
+
+RENEW_FRACTION = 0.25  # of the lease: each second of four
+POLL_SECONDS = 0.5
+BATCH = 50
+CONCURRENT_DRIVES = 64
+BACKOFF_FIRST, BACKOFF_CAP, BACKOFF_LATE, LATE_AFTER = 1.0, 30.0, 300.0, 600.0
+PARK_AFTER_SECONDS = 24 * 3600
+JOIN_POLL_FIRST, JOIN_POLL_CAP = 0.02, 0.2
+
+
+class Engine:
+    """Drives the sagas of the kinds it is given."""
+
+    def __init__(self, store: SagaStore, purchases: list[Purchase], lease_seconds: float) -> None:
+        self.store = store
+        self._purchases = {(p.definition.kind, p.definition.version): p for p in purchases}
+        self._lease = lease_seconds
+        self._drives: dict[UUID, asyncio.Task[Saga]] = {}
+        self._room = asyncio.Semaphore(CONCURRENT_DRIVES)
+
+    def start(self, saga: Saga) -> asyncio.Task[Saga]:
+        """Drive a saga whose lease we hold, in a task of this process, until it rests or the fence is lost."""
+        task = asyncio.get_running_loop().create_task(self._in_background(saga), name=f"saga {saga.id}")
+        self._drives[saga.id] = task
+        task.add_done_callback(lambda done: self._forget(saga.id, done))
+        return task
+
+    def _forget(self, saga_id: UUID, done: asyncio.Task[Saga]) -> None:
+        if self._drives.get(saga_id) is done:
+            del self._drives[saga_id]
+        if not done.cancelled() and done.exception() is not None:
+            log().error("drive_crashed", saga_id=str(saga_id), exc_info=done.exception())
+
+    async def _in_background(self, saga: Saga) -> Saga:
+        with calls.background(calls.current().request_id):
+            async with self._renewed(saga):
+                return await self._drive(saga)
+
+    async def _drive(self, saga: Saga) -> Saga:
+        while True:
+            move = await self._next_move(saga)
+            moved = await self.store.move(move)
+            if moved is None:
+                row = await self.store.get(saga.id)
+                assert row is not None
+                if row.fence != saga.fence or row.is_complete:
+                    log().warning("fence_lost", saga_id=str(saga.id), state=row.state)
+                    return row
+                saga = replace(row, hold_ends_monotonic=None)  # news: look again before resting
+                continue
+            if moved.lease_owner is None:
+                return moved
+            saga = moved
+
+    async def _next_move(self, saga: Saga) -> Move:
+        try:
+            return await self._purchases[saga.kind, saga.version].advance(saga)
+        except (Refusal, CallFailed, StillOwed) as error:
+            return self._rest(saga, error)
+        except Exception as error:
+            log().error("phase_crashed", saga_id=str(saga.id), state=saga.state, exc_info=error)
+            return self._rest(saga, error)
+
+    def _rest(self, saga: Saga, error: Exception) -> Move:
+        """Sleep and try again; after a day a person must look."""
+        log().warning("saga_backs_off", saga_id=str(saga.id), state=saga.state, attempt=saga.attempt, error=str(error))
+        if saga.seconds_in_state > PARK_AFTER_SECONDS:
+            log().error("saga_parked", alert=True, saga_id=str(saga.id), state=saga.state, error=str(error))
+            parked = saga.knowing(parked_from=saga.state.value)
+            return Move(parked, State.PARKED, "parked", str(error)[:500], error=as_error(error))
+        seconds = backoff(saga.attempt, saga.seconds_in_state)
+        return Move(saga, saga.state, "", sleep=seconds, failed_attempt=True, error=as_error(error))
+
+    @contextlib.asynccontextmanager
+    async def _renewed(self, saga: Saga) -> AsyncIterator[None]:
+        """Renew the lease each second once a drive has lasted two."""
+
+        async def renew() -> None:
+            await asyncio.sleep(self._lease * RENEW_FRACTION)
+            while True:
+                await asyncio.sleep(self._lease * RENEW_FRACTION)
+                with contextlib.suppress(Refusal):
+                    if not await self.store.renew(saga):
+                        return
+
+        task = asyncio.get_running_loop().create_task(renew())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def settle(self, saga_id: UUID, settled: Callable[[Saga], bool]) -> Saga:
+        """The saga once it is settled; drives it on when nobody does. Raises TryAgain at the caller's deadline.
+
+        A drive that only backs off again ends the wait too: the caller gets the row and judges its error.
+        """
+        pause = JOIN_POLL_FIRST
+        while True:
+            running = self._drives.get(saga_id)
+            if running is not None:
+                saga = await self._awaited(running)
+                if settled(saga) or saga.lease_owner is None:
+                    return saga
+            row = await self.store.get(saga_id)
+            assert row is not None
+            if settled(row) or row.state is State.PARKED:
+                return row
+            claimed = None if row.is_leased else await self.store.claim_free(row)
+            if claimed is not None:
+                self.start(claimed)
+                continue
+            await self._pause(pause)
+            pause = min(pause * 2, JOIN_POLL_CAP)
+
+    async def _awaited(self, drive: asyncio.Task[Saga]) -> Saga:
+        try:
+            return await asyncio.wait_for(asyncio.shield(drive), calls.remaining())
+        except TimeoutError as error:
+            raise TryAgain from error
+
+    async def _pause(self, seconds: float) -> None:
+        left = calls.remaining()
+        await asyncio.sleep(seconds if left is None else min(seconds, left))
+
+    async def recover_once(self) -> int:
+        """Own and drive what is due; how many. Candidates are read without locks, each claim is a compare-and-set."""
+        found = await self.store.due(BATCH, frozenset(self._purchases))
+        started = 0
+        for saga_id, fence in found:
+            if saga_id in self._drives:
+                continue
+            await self._room.acquire()
+            saga = await self._claimed(saga_id, fence)
+            if saga is None:
+                self._room.release()
+                continue
+            started += 1
+            self.start(saga).add_done_callback(lambda _: self._room.release())
+        return started
+
+    async def _claimed(self, saga_id: UUID, fence: int) -> Saga | None:
+        try:
+            return await self.store.claim_due(saga_id, fence)
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def recover_forever(self) -> None:
+        """Poll for due sagas until cancelled; a database that is away is waited for."""
+        await forever("recover", self.recover_once, POLL_SECONDS)
+
+    async def drain(self, seconds: float) -> None:
+        """Let the drives of this process come to rest; what does not is recovered after its lease."""
+        drives = list(self._drives.values())
+        if drives:
+            _, pending = await asyncio.wait(drives, timeout=seconds)
+            for drive in pending:
+                drive.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+
+def backoff(attempt: int, seconds_in_state: float) -> float:
+    """Seconds until the next try: 1 s × 2ⁿ with jitter, at most 30 s in the first 10 minutes, then 5 minutes."""
+    if seconds_in_state > LATE_AFTER:
+        return BACKOFF_LATE * random.uniform(0.8, 1.2)  # noqa: S311 - jitter is no secret
+    return min(BACKOFF_CAP, BACKOFF_FIRST * 2.0 ** min(attempt, 10)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+async def forever(name: str, work: Callable[[], Coroutine[Any, Any, Any]], pause: float) -> None:
+    """Do `work` again and again with a pause between; its errors are logged and never end the loop."""
+    while True:
+        with calls.background():
+            try:
+                busy = await work()
+            except (Refusal, CallFailed) as error:
+                log().warning(f"{name}_failed", error=str(error))
+                busy = False
+            except Exception as error:
+                log().error(f"{name}_crashed", exc_info=error)
+                busy = False
+        await asyncio.sleep(0 if busy else pause * random.uniform(0.8, 1.2))  # noqa: S311 - jitter is no secret

@@ -1,0 +1,122 @@
+"""The money steps every purchase shares: open the intent, close it, give the money back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mesh.logs import log
+from mesh.money import Money
+from payment_svc.domain import Paid, Refund, RefundStatus, Saga, full_refund_id
+from payment_svc.store import RefundStore
+from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefund, ProviderRefused, StripeGateway
+
+CREATE_TRIES = 3
+
+
+class Intents:
+    """A saga's PaymentIntent. At most one per saga, whatever was answered or lost."""
+
+    def __init__(self, stripe: StripeGateway) -> None:
+        self._stripe = stripe
+
+    async def open(self, saga: Saga, price: Money) -> Intent:
+        """The saga's intent as it is now: found, or made. Raises ProviderRefused, OutcomeUnknown."""
+        in_doubt = saga.fence > 1 or saga.attempt > 0 or saga.news > 0
+        for _ in range(CREATE_TRIES):
+            if in_doubt:
+                found = await self._find(saga)
+                if found is not None:
+                    return found
+            try:
+                created = await self._stripe.create_intent(saga, price)
+                return await self._stripe.retrieve_intent(created.id) if in_doubt else created
+            except OutcomeUnknown as error:
+                log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=str(error.__cause__))
+                in_doubt = True
+        found = await self._find(saga)
+        if found is None:
+            raise OutcomeUnknown
+        return found
+
+    async def close(self, saga: Saga) -> Intent | None:
+        """Make sure the saga's intent can no longer be paid: the intent then, canceled or succeeded.
+
+        An intent whose creation is in doubt is created under its key first and cancelled then, so that a late creation
+        meets the cancelled one: the tombstone of this step. None when the provider never had one.
+        """
+        if saga.payment_intent_id is not None:
+            return await self._closed(saga.payment_intent_id)
+        if saga.price is None or saga.price.amount_minor == 0:
+            return None
+        try:
+            intent = await self.open(replace(saga, attempt=max(saga.attempt, 1)), saga.price)
+        except ProviderRefused:
+            return None
+        return await self._closed(intent.id)
+
+    async def look(self, intent_id: str) -> Intent:
+        """The intent as it is now."""
+        return await self._stripe.retrieve_intent(intent_id)
+
+    async def failed_charges(self, intent_id: str) -> set[str]:
+        return await self._stripe.failed_charges(intent_id)
+
+    async def _find(self, saga: Saga) -> Intent | None:
+        if saga.payment_intent_id is not None:
+            return await self._stripe.retrieve_intent(saga.payment_intent_id)
+        return await self._stripe.find_intent(saga)
+
+    async def _closed(self, intent_id: str) -> Intent:
+        intent = await self._stripe.cancel_intent(intent_id)
+        if not (intent.succeeded or intent.canceled):
+            raise OutcomeUnknown(f"the intent is {intent.status} and cannot be cancelled now")
+        return intent
+
+
+class Refunds:
+    """Money back, once: decided and committed first, then asked for under the refund's own id."""
+
+    def __init__(self, store: RefundStore, stripe: StripeGateway) -> None:
+        self._store, self._stripe = store, stripe
+
+    async def give_back(self, saga: Saga, intent_id: str, paid: Paid, reason: str) -> RefundStatus:
+        """Refund an intent in full; where the refund stands then. Who repeats this gets the same refund."""
+        refund = await self._decide(saga, intent_id, paid, reason)
+        if refund.status is not RefundStatus.PENDING:
+            return refund.status
+        return await self.ask(refund)
+
+    async def ask(self, refund: Refund) -> RefundStatus:
+        """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown."""
+        told = None if refund.is_new else await self._stripe.find_refund(refund)
+        if told is None:
+            told = await self._create(refund)
+        await self._store.record(refund, told.meaning, told.id)
+        if told.meaning is not RefundStatus.SUCCEEDED:
+            log().error("refund_not_done", alert=True, refund_id=str(refund.id), status=told.status)
+        return told.meaning
+
+    async def _decide(self, saga: Saga, intent_id: str, paid: Paid, reason: str) -> Refund:
+        known = await self._store.of_intent(intent_id)
+        live = [refund for refund in known if refund.status is not RefundStatus.FAILED]
+        if live:
+            return live[-1]
+        decision = Refund(
+            id=full_refund_id(intent_id, failed_before=len(known)),
+            payment_id=saga.payment_id,
+            saga_id=saga.id,
+            payment_intent_id=intent_id,
+            amount=Money(paid.amount_minor, paid.currency),
+            status=RefundStatus.PENDING,
+            reason=reason,
+        )
+        return await self._store.open(decision)
+
+    async def _create(self, refund: Refund) -> ProviderRefund:
+        try:
+            return await self._stripe.create_refund(refund)
+        except OutcomeUnknown:
+            told = await self._stripe.find_refund(refund)
+            if told is None:
+                raise
+            return told

@@ -1,0 +1,213 @@
+"""What happens in each state of a purchase: calls to the outside first, then exactly one Move, committed by the engine.
+
+Every phase can be repeated from its start: its steps are idempotent under the saga's id, and a repeat looks at the
+intent's present state instead of trusting what was true before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from mesh.errors import Refusal, TryAgain
+from payment_svc.domain import (
+    END_OF_UNDO,
+    ENDS,
+    Move,
+    Paid,
+    PaymentStatus,
+    RefundStatus,
+    Saga,
+    State,
+    Undo,
+)
+from payment_svc.sagas.definition import Definition
+from payment_svc.sagas.intents import Intents, Refunds
+from payment_svc.stripe_gateway import Intent, ProviderRefused
+
+#: How long an opening may be tried when the slot's own hold is not even known.
+OPENING_SECONDS = 300
+Phase = Callable[[Saga], Awaitable[Move]]
+
+
+class StillOwed(Exception):
+    """Everything is undone but the money is not back yet."""
+
+
+class Purchase:
+    """The phases of one kind of purchase."""
+
+    def __init__(self, definition: Definition, intents: Intents, refunds: Refunds, *, max_attempts: int) -> None:
+        self.definition = definition
+        self._intents, self._refunds, self._max_attempts = intents, refunds, max_attempts
+        self._phases: dict[State, Phase] = {
+            State.AWAITING_AVAILABILITY: self._open,
+            State.AWAITING_PAYMENT: self._look,
+            State.BOOKING_SESSION: self._close,
+            State.COMPENSATING: self._undo,
+        }
+
+    async def advance(self, saga: Saga) -> Move:
+        """The next move of a saga. Raises Refusal or CallFailed when the outside gives no usable answer."""
+        return await self._phases[saga.state](saga)
+
+    async def _open(self, saga: Saga) -> Move:
+        first, *others = self.definition.opening
+        try:
+            saga = await first.do(saga)
+        except Refusal as refusal:
+            return self._not_to_be_had(saga, refusal)
+        try:
+            for step in others:
+                saga = await step.do(saga)
+        except Refusal as refusal:
+            _raise_if_retryable(refusal)
+            return undoing(saga, Undo.CANCELLED)
+        if saga.context.get("hold_is_over"):
+            return undoing(saga, Undo.EXPIRED)
+        assert saga.price is not None
+        if saga.price.amount_minor == 0:
+            return Move(saga, State.BOOKING_SESSION, "nothing_to_pay", drive_on=True)
+        try:
+            intent = await self._intents.open(saga, saga.price)
+        except ProviderRefused as error:
+            return undoing(saga, Undo.PROVIDER_REFUSED, str(error))
+        return self._opened(_with_intent(saga, intent), intent)
+
+    def _not_to_be_had(self, saga: Saga, refusal: Refusal) -> Move:
+        if not _is_retryable(refusal):
+            return Move(saga, State.REJECTED, "rejected", refusal.reason, error=as_error(refusal))
+        if saga.seconds_in_state > OPENING_SECONDS:
+            return undoing(saga, Undo.EXPIRED)
+        raise refusal
+
+    def _opened(self, saga: Saga, intent: Intent) -> Move:
+        if intent.succeeded or intent.canceled:
+            return after_payment_news(saga, intent)
+        return Move(saga, State.AWAITING_PAYMENT, "payment_opened", wait=True, payment=PaymentStatus.PENDING)
+
+    async def _look(self, saga: Saga) -> Move:
+        assert saga.payment_intent_id is not None
+        if saga.hold_is_over:
+            return undoing(saga, Undo.EXPIRED)
+        intent = await self._intents.look(saga.payment_intent_id)
+        if intent.succeeded or intent.canceled:
+            return after_payment_news(saga, intent)
+        if intent.failed_charge:
+            failed = set(saga.context.get("failed_charges", ())) | await self._intents.failed_charges(intent.id)
+            saga = saga.knowing(failed_charges=sorted(failed))
+            if len(failed) >= self._max_attempts:
+                return undoing(saga, Undo.DECLINED)
+        return Move(saga, State.AWAITING_PAYMENT, "", wait=True)
+
+    async def _close(self, saga: Saga) -> Move:
+        try:
+            saga = await self.definition.pivot.do(saga)
+        except Refusal as refusal:
+            _raise_if_retryable(refusal)
+            return undoing(saga, Undo.SLOT_LOST, refusal.reason)
+        for step in self.definition.closing:
+            saga = await step.do(saga)
+        return Move(_without_secret(saga), State.COMPLETED, "completed")
+
+    async def _undo(self, saga: Saga) -> Move:
+        intent = None if saga.undo is Undo.PROVIDER_REFUSED else await self._intents.close(saga)
+        if intent is not None and saga.payment_intent_id is None:
+            saga = _with_intent(saga, intent)
+        if intent is not None and intent.succeeded and saga.undo.yields_to_payment:
+            return after_payment_news(saga, intent)
+        owed = await self._owed(saga, intent)
+        for step in reversed(self.definition.opening):
+            if step.undo is not None:
+                await step.undo(saga)
+        if owed:
+            raise StillOwed
+        return _undone(saga, intent)
+
+    async def _owed(self, saga: Saga, intent: Intent | None) -> bool:
+        """True while captured money is not back."""
+        if intent is None or not intent.succeeded:
+            return False
+        reason = saga.undo.value.lower()
+        return await self._refunds.give_back(saga, intent.id, intent.paid, reason) is not RefundStatus.SUCCEEDED
+
+
+def after_payment_news(saga: Saga, intent: Intent) -> Move:
+    """The move that a succeeded or canceled intent asks for: on to the lesson, or back.
+
+    What was received must be the price, to the cent, in its currency; otherwise it goes back in full.
+    """
+    price, paid = saga.price, intent.paid
+    assert price is not None
+    saga = _without_secret(saga)
+    if intent.canceled:
+        return undoing(saga, Undo.CANCELLED, "the intent was cancelled")
+    if not paid.settles(price):
+        detail = f"received {paid.amount_minor} {paid.currency}"
+        return undoing(saga, Undo.AMOUNT_MISMATCH, detail, PaymentStatus.SUCCEEDED, paid)
+    return Move(
+        saga,
+        State.BOOKING_SESSION,
+        "payment_succeeded",
+        drive_on=True,
+        payment=PaymentStatus.SUCCEEDED,
+        received=paid,
+    )
+
+
+def undoing(
+    saga: Saga, why: Undo, detail: str = "", payment: PaymentStatus | None = None, paid: Paid | None = None
+) -> Move:
+    """Turn back: from here on the saga is compensated."""
+    return Move(
+        saga.knowing(undo=why.value),
+        State.COMPENSATING,
+        f"undo_{why.value.lower()}",
+        detail,
+        drive_on=True,
+        payment=payment,
+        received=paid,
+    )
+
+
+def booking_end(saga: Saga) -> State:
+    """How the booking of an undone saga ends: as the saga would have, had no money come."""
+    if saga.undo is Undo.SLOT_LOST or saga.undo is Undo.AMOUNT_MISMATCH:
+        return State.EXPIRED if saga.hold_is_over else State.CANCELLED
+    return END_OF_UNDO[saga.undo]
+
+
+def as_error(error: Exception) -> dict[str, str]:
+    """What the row keeps of an error: enough to answer a repeat, and nothing internal for the caller."""
+    if isinstance(error, Refusal):
+        return {"code": error.status_code.name, "reason": error.reason, "message": error.message, "field": error.field}
+    return {"code": "UNAVAILABLE", "reason": TryAgain.reason, "message": f"{type(error).__name__}: {error}"}
+
+
+def _undone(saga: Saga, intent: Intent | None) -> Move:
+    saga = _without_secret(saga)
+    if intent is not None and intent.succeeded:
+        return Move(saga, State.REFUNDED, "refunded", payment=PaymentStatus.SUCCEEDED, received=intent.paid)
+    end = END_OF_UNDO[saga.undo]
+    assert end in ENDS
+    failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
+    closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
+    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None)
+
+
+def _with_intent(saga: Saga, intent: Intent) -> Saga:
+    return replace(saga.knowing(client_secret=intent.client_secret), payment_intent_id=intent.id)
+
+
+def _without_secret(saga: Saga) -> Saga:
+    return replace(saga, context={key: value for key, value in saga.context.items() if key != "client_secret"})
+
+
+def _is_retryable(refusal: Refusal) -> bool:
+    """A refusal that only says "not now": nobody knows what became of the call, or nothing did yet."""
+    return refusal.reason in ("TRY_AGAIN", "OVERLOADED", "PAYMENT_PROVIDER_UNAVAILABLE", "UNAUTHENTICATED", "FORBIDDEN")
+
+
+def _raise_if_retryable(refusal: Refusal) -> None:
+    if _is_retryable(refusal):
+        raise refusal

@@ -1,0 +1,118 @@
+"""The RPCs of payment_svc: decode, call a use case, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesh import calls, cursors, wire
+from mesh.errors import Forbidden
+from payment_svc import convert
+from payment_svc.booking import Purchasing
+from payment_svc.operators import Operators
+from payment_svc.payments import Payments
+from payment_svc.reconcile import Reconcile
+from payment_svc.stripe_gateway import StripeGateway
+from payment_svc.webhooks import Webhooks
+from tutormesh.payment.v1 import payment_pb2 as pb
+from tutormesh.payment.v1 import payment_pb2_grpc, saga_pb2, saga_pb2_grpc
+
+OPS_PAGE = 1000
+MAX_WEBHOOK_BYTES = 1024 * 1024
+Context = Any
+
+
+class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
+    """PaymentService."""
+
+    def __init__(self, purchasing: Purchasing, payments: Payments, webhooks: Webhooks) -> None:
+        self._purchasing, self._payments, self._webhooks = purchasing, payments, webhooks
+
+    async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
+        order = convert.order(request)
+        call = calls.current()
+        if call.person is not None and not call.person.is_service and call.person.id != order.student_id:
+            raise Forbidden("a person books for themselves", field="student_id")
+        return convert.book_session_response(await self._purchasing.book(order))
+
+    async def CreatePaymentIntent(
+        self, request: pb.CreatePaymentIntentRequest, context: Context
+    ) -> pb.CreatePaymentIntentResponse:
+        booking_id, amount = wire.uuid(request.booking_id, "booking_id"), wire.money(request, "amount")
+        saga = await self._payments.live_intent(booking_id, amount)
+        return pb.CreatePaymentIntentResponse(
+            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.context.get("client_secret", "")
+        )
+
+    async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
+        payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))
+        return pb.GetPaymentResponse(payment=convert.payment(payment))
+
+    async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
+        if not request.student_id:
+            return await self._everybodys(request)
+        size = wire.page_size(request.page_size, 20)
+        student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
+        found = await self._payments.history(student, after, size + 1)
+        more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
+        return pb.ListPaymentsResponse(payments=map(convert.payment, found[:size]), next_page_token=more)
+
+    async def _everybodys(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
+        size = wire.page_size(request.page_size, 500, OPS_PAGE)
+        found = await self._payments.everybodys(cursors.decode_id(request.page_token), size)
+        more = cursors.encode_id(found[-1].id) if len(found) == size else ""
+        return pb.ListPaymentsResponse(payments=map(convert.payment, found), next_page_token=more)
+
+    async def GetBookingTimeline(
+        self, request: pb.GetBookingTimelineRequest, context: Context
+    ) -> pb.GetBookingTimelineResponse:
+        events = await self._payments.timeline(wire.uuid(request.booking_id, "booking_id"))
+        return pb.GetBookingTimelineResponse(entries=map(convert.timeline, events))
+
+    async def HandleStripeWebhook(
+        self, request: pb.HandleStripeWebhookRequest, context: Context
+    ) -> pb.HandleStripeWebhookResponse:
+        await self._webhooks.receive(request.payload, request.signature)
+        return pb.HandleStripeWebhookResponse()
+
+
+class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
+    """SagaService."""
+
+    def __init__(self, operators: Operators, reconcile: Reconcile, stripe: StripeGateway) -> None:
+        self._operators, self._reconcile, self._stripe = operators, reconcile, stripe
+
+    async def ListSagas(self, request: saga_pb2.ListSagasRequest, context: Context) -> saga_pb2.ListSagasResponse:
+        size, after = wire.page_size(request.page_size, 50, OPS_PAGE), cursors.decode(request.page_token)
+        found = await self._operators.list(request.state, request.open_only, after, size + 1)
+        more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
+        return saga_pb2.ListSagasResponse(sagas=map(convert.saga, found[:size]), next_page_token=more)
+
+    async def GetSaga(self, request: saga_pb2.GetSagaRequest, context: Context) -> saga_pb2.GetSagaResponse:
+        saga, events = await self._operators.show(wire.uuid(request.saga_id, "saga_id"))
+        return saga_pb2.GetSagaResponse(saga=convert.saga(saga), events=map(convert.timeline, events))
+
+    async def RetrySaga(self, request: saga_pb2.RetrySagaRequest, context: Context) -> saga_pb2.RetrySagaResponse:
+        saga = await self._operators.retry(wire.uuid(request.saga_id, "saga_id"))
+        return saga_pb2.RetrySagaResponse(saga=convert.saga(saga))
+
+    async def ResolveSaga(self, request: saga_pb2.ResolveSagaRequest, context: Context) -> saga_pb2.ResolveSagaResponse:
+        saga_id, note = wire.uuid(request.saga_id, "saga_id"), wire.text(request.note, "note", 1000, least=1)
+        return saga_pb2.ResolveSagaResponse(
+            saga=convert.saga(await self._operators.resolve(saga_id, request.state, note))
+        )
+
+    async def Reconcile(self, request: saga_pb2.ReconcileRequest, context: Context) -> saga_pb2.ReconcileResponse:
+        return convert.found(await self._reconcile.everything())
+
+    async def ListProviderIntents(
+        self, request: saga_pb2.ListProviderIntentsRequest, context: Context
+    ) -> saga_pb2.ListProviderIntentsResponse:
+        size = wire.page_size(request.page_size, 100)
+        token = wire.text(request.page_token, "page_token", 255)
+        page, more = await self._stripe.page(token or None, size)
+        intents = [
+            convert.provider_intent(intent, await self._stripe.refunds(intent.id) if intent.received else [])
+            for intent in page
+            if intent.saga_id is not None
+        ]
+        return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=page[-1].id if more else "")

@@ -1,0 +1,168 @@
+"""Stripe's events in PostgreSQL: stored once, applied under the saga's row lock, or kept for the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mesh.database import Database
+from payment_svc.domain import Move, Saga
+from payment_svc.store.rows import to_saga
+from payment_svc.store.sagas import SagaStore
+
+# The intent's saga first; an event may come before our own commit of the intent's id, then the metadata tells.
+_FIND = """
+    select *, clock_timestamp() as loaded_at from saga
+    where payment_intent_id = :intent or id = cast(:saga as uuid)
+    order by (payment_intent_id = :intent) desc nulls last limit 1
+"""
+_PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
+_STORE = text("""
+    insert into stripe_event (id, type, saga_id, payment_intent_id, status, wake_at, processed_at)
+    values (:id, :type, :saga, :intent, :status,
+            case when :status = 'INBOX' then clock_timestamp() end,
+            case when :status = 'DONE' then clock_timestamp() end)
+    on conflict do nothing returning id
+""")
+_NEWS = text("""
+    update saga set news = news + 1,
+        wake_at = case when lease_until > clock_timestamp() then wake_at else clock_timestamp() end
+    where id = :id
+""")
+_DUE = text("""
+    select id, saga_id, payment_intent_id, attempt from stripe_event
+    where wake_at <= clock_timestamp() order by wake_at limit :most
+""")
+_CLAIM = text("""
+    update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + interval '30 seconds'
+    where id = :id and attempt = :attempt and status = 'INBOX' and wake_at <= clock_timestamp() returning id
+""")
+_DONE = text("""
+    update stripe_event set status = 'DONE', processed_at = clock_timestamp(), wake_at = null, error = null
+    where id = :id and status = 'INBOX'
+""")
+_BACK_OFF = text("""
+    update stripe_event set error = :error, wake_at = clock_timestamp() + make_interval(secs => :seconds)
+    where id = :id and status = 'INBOX'
+""")
+_PARK = text(
+    "update stripe_event set status = 'PARKED', wake_at = null, error = :error where id = :id and status = 'INBOX'"
+)
+_UNPARK = text("""
+    update stripe_event set status = 'INBOX', attempt = 0, wake_at = clock_timestamp()
+    where saga_id = :saga and status = 'PARKED' returning id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What of an event matters to us."""
+
+    event_id: str
+    type: str
+    intent_id: str
+    saga_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The event changes nothing here: not even a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForTheDriver:
+    """Somebody drives the saga, or will: it looks at the intent before it next commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForTheInbox:
+    """No open saga takes it; the inbox looks at the intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """The saga moves at once, in the commit that stores the event."""
+
+    move: Move
+
+
+Verdict = Ignore | ForTheDriver | ForTheInbox | Apply
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """An event that the inbox has to look into."""
+
+    id: str
+    saga_id: UUID
+    intent_id: str
+    attempt: int
+
+
+class EventStore:
+    """The webhook door's table."""
+
+    def __init__(self, database: Database, sagas: SagaStore) -> None:
+        self._database, self._sagas = database, sagas
+
+    async def peek(self, notice: Notice) -> Saga | None:
+        """The event's saga, without a lock."""
+        rows = await self._database.rows(_PEEK, {"intent": notice.intent_id, "saga": notice.saga_id})
+        return to_saga(rows[0]) if rows else None
+
+    async def receive(self, notice: Notice, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
+        """Judge an event under its saga's row lock and commit the verdict with the event, once.
+
+        Returns what was done (`Ignore` for a repeat) and the saga as it is then.
+        """
+
+        async def work(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
+            values = {"intent": notice.intent_id, "saga": notice.saga_id}
+            row = (await connection.execute(_LOCK, values)).one_or_none()
+            saga = to_saga(row) if row is not None else None
+            verdict = judge(saga)
+            if saga is None or isinstance(verdict, Ignore) or not await self._stored(connection, notice, saga, verdict):
+                return Ignore(), saga
+            if isinstance(verdict, Apply):
+                return verdict, await self._sagas.move_in(connection, verdict.move)
+            if isinstance(verdict, ForTheDriver):
+                await connection.execute(_NEWS, {"id": saga.id})
+            return verdict, saga
+
+        return await self._database.transaction(work)
+
+    async def _stored(self, connection: AsyncConnection, notice: Notice, saga: Saga, verdict: Verdict) -> bool:
+        status = {Apply: "DONE", ForTheDriver: "NEWS", ForTheInbox: "INBOX"}[type(verdict)]
+        values = {
+            "id": notice.event_id,
+            "type": notice.type,
+            "saga": saga.id,
+            "intent": notice.intent_id,
+            "status": status,
+        }
+        return (await connection.execute(_STORE, values)).one_or_none() is not None
+
+    async def claim_due(self, most: int) -> list[InboxEvent]:
+        """Events for the inbox, each claimed for 30 s."""
+        return [
+            InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt + 1)
+            for row in await self._database.rows(_DUE, {"most": most})
+            if await self._database.rows(_CLAIM, {"id": row.id, "attempt": row.attempt})
+        ]
+
+    async def done(self, event_id: str) -> None:
+        await self._database.rows(_DONE, {"id": event_id})
+
+    async def back_off(self, event_id: str, error: str, seconds: float) -> None:
+        await self._database.rows(_BACK_OFF, {"id": event_id, "error": error, "seconds": seconds})
+
+    async def park(self, event_id: str, error: str) -> None:
+        await self._database.rows(_PARK, {"id": event_id, "error": error})
+
+    async def unpark(self, saga_id: UUID) -> int:
+        """Let a saga's parked events be tried again; how many."""
+        return len(await self._database.rows(_UNPARK, {"saga": saga_id}))

@@ -1,0 +1,60 @@
+"""Refunds in PostgreSQL: counted before the provider is asked."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from mesh.database import Database
+from payment_svc.domain import Refund, RefundStatus
+from payment_svc.store.rows import to_refund
+
+_OF_INTENT = text("select * from refund where payment_intent_id = :intent order by created_at, id")
+_OPEN = text("""
+    insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason)
+    values (:id, :payment, :saga, :intent, :amount, :currency, 'PENDING', :reason)
+    on conflict (id) do nothing returning *
+""")
+_RECORD = text("""
+    update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
+    where id = :id and (status <> :status or provider_refund_id is distinct from :provider)
+""")
+_PENDING = text("""
+    select * from refund where status = 'PENDING' and updated_at <= clock_timestamp() - make_interval(secs => :older)
+    order by updated_at limit :most
+""")
+
+
+class RefundStore:
+    """One row per decision to give money back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_intent(self, intent_id: str) -> list[Refund]:
+        """Every refund of an intent, oldest first."""
+        return [to_refund(row) for row in await self._database.rows(_OF_INTENT, {"intent": intent_id})]
+
+    async def open(self, refund: Refund) -> Refund:
+        """Commit a refund as PENDING, before anybody is asked. Its `is_new` is False when it was there before."""
+        values = {
+            "id": refund.id,
+            "payment": refund.payment_id,
+            "saga": refund.saga_id,
+            "intent": refund.payment_intent_id,
+            "amount": refund.amount.amount_minor,
+            "currency": refund.amount.currency,
+            "reason": refund.reason,
+        }
+        rows = await self._database.rows(_OPEN, values)
+        if rows:
+            return to_refund(rows[0], is_new=True)
+        return next(known for known in await self.of_intent(refund.payment_intent_id) if known.id == refund.id)
+
+    async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> None:
+        """What the provider says of it now."""
+        values = {"id": refund.id, "status": status.value, "provider": provider_refund_id}
+        await self._database.rows(_RECORD, values)
+
+    async def pending(self, older_than: float, most: int) -> list[Refund]:
+        """Refunds on their way for this many seconds, longest first."""
+        return [to_refund(row) for row in await self._database.rows(_PENDING, {"older": older_than, "most": most})]

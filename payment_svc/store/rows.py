@@ -1,0 +1,84 @@
+"""Rows → domain objects."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from mesh.money import Money
+from payment_svc.domain import Payment, PaymentStatus, Refund, RefundStatus, Saga, State
+
+
+def loads(value: Any) -> Any:
+    """A jsonb value; the driver gives text where the statement is text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def to_saga(row: Row[Any]) -> Saga:
+    return Saga(
+        id=row.id,
+        kind=row.kind,
+        version=row.version,
+        state=State(row.state),
+        student_id=row.student_id,
+        tutor_id=row.tutor_id,
+        time_slot=row.time_slot,
+        minutes=row.minutes,
+        booking_id=row.booking_id,
+        session_id=row.session_id,
+        payment_id=row.payment_id,
+        payment_intent_id=row.payment_intent_id,
+        context=loads(row.context),
+        fence=row.fence,
+        news=row.news,
+        attempt=row.attempt,
+        error=loads(row.error),
+        is_complete=row.is_complete,
+        request_hash=row.request_hash,
+        lease_owner=row.lease_owner,
+        lease_until=row.lease_until,
+        wake_at=row.wake_at,
+        hold_ends=row.hold_ends,
+        state_since=row.state_since,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        loaded_at=row.loaded_at,
+    )
+
+
+def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
+    return Payment(
+        id=row.id,
+        saga_id=row.saga_id,
+        booking_id=row.booking_id,
+        session_id=row.session_id,
+        student_id=row.student_id,
+        tutor_id=row.tutor_id,
+        amount=Money(row.amount_minor, row.currency),
+        stored_status=PaymentStatus(row.status),
+        context=row.context,
+        context_id=row.context_id,
+        intent_id=row.payment_intent_id,
+        received_minor=row.received_minor,
+        disputed=row.disputed,
+        created_at=row.created_at,
+        refunded_minor=int(row.refunded_minor),
+        refunds=refunds,
+    )
+
+
+def to_refund(row: Row[Any], *, is_new: bool = False) -> Refund:
+    return Refund(
+        id=UUID(str(row.id)),
+        payment_id=row.payment_id,
+        saga_id=row.saga_id,
+        payment_intent_id=row.payment_intent_id,
+        amount=Money(row.amount_minor, row.currency),
+        status=RefundStatus(row.status),
+        reason=row.reason,
+        provider_refund_id=row.provider_refund_id,
+        is_new=is_new,
+    )

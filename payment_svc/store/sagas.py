@@ -1,0 +1,332 @@
+"""Sagas in PostgreSQL: begun once, owned by a lease, moved by one statement that repeats the fence."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mesh.database import Database
+from payment_svc.domain import ENDS, Event, Move, Order, Saga, State
+from payment_svc.store.rows import to_saga
+
+_BEGIN = text("""
+    with begun as (
+        insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
+                          booking_id, session_id, payment_id, lease_owner, lease_until, wake_at)
+        values (:id, :kind, :version, 'AWAITING_AVAILABILITY', :hash, cast(:context as jsonb), :student, :tutor, :start,
+                :minutes, :booking, :session, :payment, :owner,
+                clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease))
+        returning *, clock_timestamp() as loaded_at
+    ), keyed as (
+        insert into idempotency_key (student_id, key, saga_id, request_hash)
+        select student_id, cast(:key as text), id, request_hash from begun where cast(:key as text) <> ''
+    ), told as (
+        insert into saga_event (saga_id, state, event) select id, state, 'started' from begun
+    )
+    select * from begun
+""")
+
+# Who moves repeats the fence and what it has seen of the news; no row means one of them is out of date.
+_MOVE = """
+    with moved as (
+        update saga set
+            state = :state,
+            is_complete = :complete,
+            context = cast(:context as jsonb),
+            payment_intent_id = coalesce(cast(:intent as text), payment_intent_id),
+            attempt = case when :failed_attempt then attempt + 1 else 0 end,
+            error = cast(:error as jsonb),
+            hold_ends = coalesce(hold_ends, clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8))),
+            state_since = case when state = :state then state_since else clock_timestamp() end,
+            updated_at = clock_timestamp(),
+            lease_owner = cast(:owner as text),
+            lease_until = case when :drive_on then clock_timestamp() + make_interval(secs => :lease) end,
+            wake_at = case
+                when :drive_on then clock_timestamp() + make_interval(secs => :lease)
+                when :wait then coalesce(hold_ends,
+                                         clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8)))
+                else clock_timestamp() + make_interval(secs => cast(:sleep as float8))
+            end
+        where id = :id and fence = :fence and news = :news
+        returning *, clock_timestamp() as loaded_at
+    ), heard as (
+        update stripe_event set status = 'DONE', processed_at = clock_timestamp()
+        where saga_id = (select id from moved) and status = 'NEWS'
+    )"""
+_TELL = """, told as (
+        insert into saga_event (saga_id, state, event, detail)
+        select id, state, cast(:event as text), cast(:detail as text) from moved
+    )"""
+_PAY = """, paid as (
+        insert into payment (id, saga_id, booking_id, session_id, student_id, tutor_id, amount_minor, currency, status,
+                             context, context_id, payment_intent_id, received_minor)
+        select payment_id, id, booking_id, session_id, student_id, tutor_id, cast(:amount as bigint), :currency,
+               cast(:payment_status as text), 'SESSION_BOOKING', session_id, payment_intent_id, :received
+        from moved
+        on conflict (id) do update set status = excluded.status, received_minor = excluded.received_minor
+        where payment.status <> 'SUCCEEDED'
+    )"""
+_FREE_KEY = """, freed as (
+        delete from idempotency_key where saga_id = (select id from moved)
+    )"""
+_RETURN = " select * from moved"
+
+_CLAIM = """
+    update saga set fence = fence + 1, lease_owner = :owner,
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        wake_at = clock_timestamp() + make_interval(secs => :lease)
+    where id = :id and fence = :fence and not is_complete and state <> 'PARKED'
+"""
+_RETURNING = " returning *, clock_timestamp() as loaded_at"
+_CLAIM_DUE = text(_CLAIM + "and wake_at <= clock_timestamp()" + _RETURNING)
+_CLAIM_FREE = text(_CLAIM + "and (lease_until is null or lease_until <= clock_timestamp())" + _RETURNING)
+
+_RENEW = text("""
+    update saga set lease_until = clock_timestamp() + make_interval(secs => :lease),
+        wake_at = clock_timestamp() + make_interval(secs => :lease)
+    where id = :id and fence = :fence and lease_owner = :owner
+""")
+
+_GET = text("select *, clock_timestamp() as loaded_at from saga where id = :id")
+_BY_BOOKING = text(
+    "select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1"
+)
+_BY_KEY = text("""
+    select s.*, clock_timestamp() as loaded_at, k.request_hash as key_hash,
+           k.created_at < clock_timestamp() - interval '24 hours' as key_is_old
+    from idempotency_key k join saga s on s.id = k.saga_id where k.student_id = :student and k.key = :key
+""")
+_BY_SLOT = text("""
+    select *, clock_timestamp() as loaded_at from saga
+    where student_id = :student and tutor_id = :tutor and time_slot = :start and not is_complete
+      and kind = 'BookAndPayForSessionSaga'
+""")
+_FORGET_KEY = text("delete from idempotency_key where student_id = :student and key = :key and saga_id = :saga")
+_REMEMBER_KEY = text("""
+    insert into idempotency_key (student_id, key, saga_id, request_hash) values (:student, :key, :saga, :hash)
+    on conflict do nothing
+""")
+_DUE = text("""
+    select id, fence, version, kind from saga where wake_at <= clock_timestamp() order by wake_at limit :most
+""")
+_WAKE = text("""
+    update saga set wake_at = case when lease_until > clock_timestamp() then wake_at else clock_timestamp() end,
+        news = news + 1
+    where id = :id and not is_complete and state <> 'PARKED'
+    returning id
+""")
+_WAKE_BACKING_OFF = text("""
+    update saga set wake_at = clock_timestamp()
+    where id in (select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
+                 order by wake_at limit :most)
+    returning id
+""")
+_UNPARK = text("""
+    update saga set state = context ->> 'parked_from', state_since = clock_timestamp(), attempt = 0, fence = fence + 1,
+        wake_at = clock_timestamp(), updated_at = clock_timestamp()
+    where id = :id and state = 'PARKED' returning id
+""")
+_RESOLVE = text("""
+    with moved as (
+        update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
+            state_since = clock_timestamp()
+        where id = :id and state = 'PARKED' returning id, state
+    )
+    insert into saga_event (saga_id, state, event, detail)
+    select id, state, 'resolved', cast(:note as text) from moved returning saga_id
+""")
+_EVENTS = text("select at, state, event, detail from saga_event where saga_id = :id order by seq limit :most")
+_LIST = """
+    select *, clock_timestamp() as loaded_at from saga
+    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {after}
+    order by created_at desc, id desc limit :most
+"""
+_LIST_FIRST = text(_LIST.format(after=""))
+_LIST_AFTER = text(_LIST.format(after="and (created_at, id) < (:at, :row)"))
+_STALE_WAITS = text("""
+    select *, clock_timestamp() as loaded_at from saga
+    where state = 'AWAITING_PAYMENT' and state_since <= clock_timestamp() - make_interval(secs => :older)
+      and (cast(:after as uuid) is null or id > :after)
+    order by id limit :most
+""")
+
+
+class SagaStore:
+    """Every write names the fence of the owner it comes from, so that a stalled owner's late write changes nothing."""
+
+    def __init__(self, database: Database, owner: str, lease_seconds: float) -> None:
+        self.database, self._owner, self._lease = database, owner, lease_seconds
+
+    async def begin(
+        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+    ) -> Saga:
+        """A new saga with its lease taken. Raises KeyUsed or SlotOpen when there is one for this request already."""
+        values = {
+            **ids,
+            "kind": kind,
+            "version": version,
+            "hash": digest,
+            "context": json.dumps(context),
+            "student": order.student_id,
+            "tutor": order.tutor_id,
+            "start": order.start,
+            "minutes": order.minutes,
+            "key": order.key,
+            "owner": self._owner,
+            "lease": self._lease,
+        }
+        return to_saga((await self.database.rows(_BEGIN, values))[0])
+
+    async def move(self, move: Move) -> Saga | None:
+        """Commit a move; None when the fence is lost or there is news that the mover has not seen."""
+        return await self.database.statement(lambda connection: self.move_in(connection, move))
+
+    async def move_in(self, connection: AsyncConnection, move: Move) -> Saga | None:
+        """The same inside a transaction of the caller's."""
+        row = (await connection.execute(_statement(move), self._values(move))).one_or_none()
+        return to_saga(row) if row is not None else None
+
+    def _values(self, move: Move) -> dict[str, Any]:
+        saga, price = move.saga, move.saga.price
+        left = None if saga.hold_ends_monotonic is None else saga.hold_ends_monotonic - time.monotonic()
+        values: dict[str, Any] = {
+            "id": saga.id,
+            "fence": saga.fence,
+            "news": saga.news,
+            "state": move.state.value,
+            "complete": move.state in ENDS,
+            "context": json.dumps(saga.context),
+            "intent": saga.payment_intent_id,
+            "failed_attempt": move.failed_attempt,
+            "error": json.dumps(move.error) if move.error else None,
+            "hold_seconds": left,
+            "owner": self._owner if move.drive_on else None,
+            "drive_on": move.drive_on,
+            "wait": move.wait,
+            "sleep": move.sleep,
+            "lease": self._lease,
+        }
+        if move.event:
+            values |= {"event": move.event, "detail": move.detail}
+        if move.payment is not None:
+            assert price is not None
+            values |= {
+                "payment_status": move.payment.value,
+                "received": move.received.amount_minor if move.received else 0,
+                "amount": price.amount_minor,
+                "currency": price.currency,
+            }
+        return values
+
+    async def claim_due(self, saga_id: UUID, fence: int) -> Saga | None:
+        """Own a saga whose wake-up has come, if nobody else was quicker."""
+        return await self._claim(_CLAIM_DUE, saga_id, fence)
+
+    async def claim_free(self, saga: Saga) -> Saga | None:
+        """Own a saga that nobody drives now, whenever it would wake."""
+        return await self._claim(_CLAIM_FREE, saga.id, saga.fence)
+
+    async def _claim(self, statement: Any, saga_id: UUID, fence: int) -> Saga | None:
+        values = {"id": saga_id, "fence": fence, "owner": self._owner, "lease": self._lease}
+        return await self._saga(statement, values)
+
+    async def renew(self, saga: Saga) -> bool:
+        """Hold the lease for another term; False when the fence is lost."""
+        values = {"id": saga.id, "fence": saga.fence, "owner": self._owner, "lease": self._lease}
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(_RENEW, values)).rowcount == 1
+
+        return await self.database.statement(work)
+
+    async def get(self, saga_id: UUID) -> Saga | None:
+        return await self._saga(_GET, {"id": saga_id})
+
+    async def by_booking(self, booking_id: UUID) -> Saga | None:
+        """The saga that sells this booking."""
+        return await self._saga(_BY_BOOKING, {"id": booking_id})
+
+    async def by_key(self, student_id: UUID, key: str) -> tuple[Saga, bytes, bool] | None:
+        """The saga first asked for under this key, the hash of that request, and whether the key is older than 24 h."""
+        row = await self._row(_BY_KEY, {"student": student_id, "key": key})
+        return None if row is None else (to_saga(row), row.key_hash, row.key_is_old)
+
+    async def by_slot(self, order: Order) -> Saga | None:
+        """The student's open saga for this tutor and time."""
+        return await self._saga(_BY_SLOT, {"student": order.student_id, "tutor": order.tutor_id, "start": order.start})
+
+    async def forget_key(self, order: Order, saga_id: UUID) -> None:
+        """Free the order's idempotency key, if it still names this saga."""
+        await self._row(_FORGET_KEY, {"student": order.student_id, "key": order.key, "saga": saga_id})
+
+    async def remember_key(self, order: Order, saga_id: UUID, digest: bytes) -> None:
+        """Let the order's key name a saga that another request began. The first word stands."""
+        values = {"student": order.student_id, "key": order.key, "saga": saga_id, "hash": digest}
+        await self._row(_REMEMBER_KEY, values)
+
+    async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int]]:
+        """Sagas of known kinds and versions whose wake-up has come, read without locks: (id, fence)."""
+        rows = await self.database.rows(_DUE, {"most": most})
+        return [(row.id, row.fence) for row in rows if (row.kind, row.version) in known]
+
+    async def wake(self, saga_id: UUID) -> bool:
+        """Tell a saga that there is news to look at; False when it has ended or is parked."""
+        return await self._row(_WAKE, {"id": saga_id}) is not None
+
+    async def wake_backing_off(self, most: int) -> int:
+        """Wake sagas that sleep after a failed attempt; how many."""
+        return len(await self.database.rows(_WAKE_BACKING_OFF, {"most": most}))
+
+    async def unpark(self, saga_id: UUID) -> bool:
+        """Let a parked saga go on from where it was parked."""
+        return await self._row(_UNPARK, {"id": saga_id}) is not None
+
+    async def resolve(self, saga_id: UUID, state: State, note: str) -> bool:
+        """Close a parked saga by a person's word; False when it is not parked."""
+        return await self._row(_RESOLVE, {"id": saga_id, "state": state.value, "note": note}) is not None
+
+    async def events(self, saga_id: UUID, most: int) -> list[Event]:
+        rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})
+        return [Event(row.at, row.state, row.event, row.detail) for row in rows]
+
+    async def list(self, *, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
+        """Newest first, behind a place."""
+        values: dict[str, Any] = {"state": state, "open_only": open_only, "most": most}
+        if after is None:
+            return [to_saga(row) for row in await self.database.rows(_LIST_FIRST, values)]
+        return [
+            to_saga(row) for row in await self.database.rows(_LIST_AFTER, {**values, "at": after[0], "row": after[1]})
+        ]
+
+    async def waiting(self, older_than: float, after: UUID | None, most: int) -> Sequence[Saga]:
+        """Sagas that have awaited their payment for this many seconds, in id order, behind a place."""
+        values = {"older": older_than, "after": after, "most": most}
+        return [to_saga(row) for row in await self.database.rows(_STALE_WAITS, values)]
+
+    async def _saga(self, statement: Any, values: dict[str, Any]) -> Saga | None:
+        row = await self._row(statement, values)
+        return to_saga(row) if row is not None else None
+
+    async def _row(self, statement: Any, values: dict[str, Any]) -> Any:
+        rows = await self.database.rows(statement, values)
+        return rows[0] if rows else None
+
+
+_statements: dict[tuple[bool, bool, bool], Any] = {}
+
+
+def _statement(move: Move) -> Any:
+    """The statement for this kind of move; each variant is built, and prepared by the driver, once."""
+    variant = (bool(move.event), move.payment is not None, move.state is State.REJECTED)
+    if variant not in _statements:
+        tell, pay, free = variant
+        sql = _MOVE + (_TELL if tell else "") + (_PAY if pay else "") + (_FREE_KEY if free else "") + _RETURN
+        _statements[variant] = text(sql)
+    return _statements[variant]

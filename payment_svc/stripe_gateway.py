@@ -1,0 +1,281 @@
+"""The only file that imports stripe. Keys derive from our ids, its errors become ours, none of its objects leave it.
+
+Stripe keeps an idempotency key for about a day and replays stored 500s (Stripe: idempotent requests): when in doubt,
+callers look before they create again, with `find_intent` and `find_refund`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import stripe
+
+from mesh.money import Money
+from payment_svc.domain import BadSignature, Paid, ProviderUnavailable, Refund, RefundStatus, Saga
+
+TOLERANCE_SECONDS = 300
+CLOCK_SLACK_SECONDS = 300
+
+
+class OutcomeUnknown(ProviderUnavailable):
+    """Stripe gave no answer that can be trusted: it may or may not have happened."""
+
+
+class ProviderRefused(Exception):
+    """Stripe understood and refused; nothing happened."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent."""
+
+    id: str
+    status: str
+    client_secret: str
+    amount: int
+    currency: str
+    received: int
+    saga_id: UUID | None
+    payment_id: UUID | None
+    failed_charge: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+    @property
+    def canceled(self) -> bool:
+        return self.status == "canceled"
+
+    @property
+    def paid(self) -> Paid:
+        return Paid(self.received, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRefund:
+    """A refund as Stripe tells it."""
+
+    id: str
+    status: str
+    amount: int
+    refund_id: str
+
+    @property
+    def meaning(self) -> RefundStatus:
+        if self.status == "succeeded":
+            return RefundStatus.SUCCEEDED
+        return RefundStatus.FAILED if self.status in ("failed", "canceled") else RefundStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class StripeEvent:
+    """A verified event about a PaymentIntent, a charge or a refund."""
+
+    id: str
+    type: str
+    livemode: bool
+    intent_id: str
+    saga_id: UUID | None
+    intent: Intent | None  # the snapshot; only of payment_intent.* events
+
+
+class StripeGateway:
+    """Stripe's API for this service. Every call is bounded in time and made once; who calls decides on retries."""
+
+    def __init__(self, secret_key: str, webhook_secret: str, *, api_base: str | None, timeout: float) -> None:
+        self._webhook_secret = webhook_secret
+        self.livemode = "_live_" in secret_key
+        self._http = stripe.HTTPXClient(timeout=timeout, allow_sync_methods=False)
+        self._client = stripe.StripeClient(
+            secret_key,
+            base_addresses={"api": api_base} if api_base else {},
+            http_client=self._http,
+            max_network_retries=0,
+        )
+
+    async def close(self) -> None:
+        await self._http.close_async()  # type: ignore[no-untyped-call]
+
+    async def create_intent(self, saga: Saga, price: Money) -> Intent:
+        """The saga's PaymentIntent. Repeats give the first answer, which may be old news."""
+        params: dict[str, Any] = {
+            "amount": price.amount_minor,
+            "currency": price.currency.lower(),
+            "payment_method_types": ["card"],
+            "metadata": {
+                "paymentId": str(saga.payment_id),
+                "sagaId": str(saga.id),
+                "paymentContext": "SESSION_BOOKING",
+                "contextId": str(saga.session_id),
+            },
+        }
+        with _our_errors():
+            options: Any = {"idempotency_key": f"payment-{saga.payment_id}-create"}
+            return _intent(await self._client.v1.payment_intents.create_async(params=params, options=options))  # type: ignore[arg-type]
+
+    async def find_intent(self, saga: Saga) -> Intent | None:
+        """The saga's PaymentIntent, by listing what was created since it began (search is eventually consistent)."""
+        since = int(saga.created_at.timestamp()) - CLOCK_SLACK_SECONDS
+        until = since + 2 * CLOCK_SLACK_SECONDS + 48 * 3600
+        async for intent in self.intents(created={"gte": since, "lte": until}):
+            if intent.saga_id == saga.id:
+                return intent
+        return None
+
+    async def intents(self, created: dict[str, int] | None = None) -> AsyncIterator[Intent]:
+        """Every PaymentIntent, newest first, in pages of 100."""
+        after: str | None = None
+        while True:
+            page, more = await self.page(after, 100, created)
+            for intent in page:
+                yield intent
+            if not more:
+                return
+            after = page[-1].id
+
+    async def page(
+        self, after: str | None, most: int, created: dict[str, int] | None = None
+    ) -> tuple[list[Intent], bool]:
+        """One page of PaymentIntents behind an id, and whether there are more."""
+        params: dict[str, Any] = {"limit": most}
+        if after:
+            params["starting_after"] = after
+        if created:
+            params["created"] = created
+        with _our_errors():
+            page = await self._client.v1.payment_intents.list_async(params=params)  # type: ignore[arg-type]
+        return [_intent(item) for item in page.data], bool(page.has_more)
+
+    async def retrieve_intent(self, intent_id: str) -> Intent:
+        with _our_errors():
+            return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
+
+    async def cancel_intent(self, intent_id: str) -> Intent:
+        """The intent after cancelling it, or as it is when it can no longer be cancelled."""
+        try:
+            with _our_errors():
+                return _intent(await self._client.v1.payment_intents.cancel_async(intent_id))
+        except ProviderRefused:
+            return await self.retrieve_intent(intent_id)
+
+    async def failed_charges(self, intent_id: str) -> set[str]:
+        """The ids of an intent's failed charges."""
+        with _our_errors():
+            page = await self._client.v1.charges.list_async(params={"payment_intent": intent_id, "limit": 100})
+        return {charge.id for charge in page.data if charge.status == "failed"}
+
+    async def create_refund(self, refund: Refund) -> ProviderRefund:
+        params: dict[str, Any] = {
+            "payment_intent": refund.payment_intent_id,
+            "amount": refund.amount.amount_minor,
+            "metadata": {"refundId": str(refund.id), "sagaId": str(refund.saga_id)},
+        }
+        options: Any = {"idempotency_key": f"refund-{refund.id}"}
+        with _our_errors():
+            return _refund(await self._client.v1.refunds.create_async(params=params, options=options))  # type: ignore[arg-type]
+
+    async def find_refund(self, refund: Refund) -> ProviderRefund | None:
+        """Stripe's refund for this refund of ours."""
+        if refund.provider_refund_id:
+            with _our_errors():
+                return _refund(await self._client.v1.refunds.retrieve_async(refund.provider_refund_id))
+        known = await self.refunds(refund.payment_intent_id)
+        return next((item for item in known if item.refund_id == str(refund.id)), None)
+
+    async def refunds(self, intent_id: str) -> list[ProviderRefund]:
+        """An intent's refunds, newest first; at most 100."""
+        with _our_errors():
+            page = await self._client.v1.refunds.list_async(params={"payment_intent": intent_id, "limit": 100})
+        return [_refund(item) for item in page.data]
+
+    def verify(self, payload: bytes, signature: str) -> StripeEvent | None:
+        """The event in a webhook's body; None when it is about nothing of ours. Raises BadSignature.
+
+        Nothing of the body is looked at before the signature over its raw bytes holds (Stripe: webhook signatures).
+        """
+        try:
+            body = payload.decode()
+            stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret, TOLERANCE_SECONDS)
+        except (stripe.SignatureVerificationError, UnicodeDecodeError) as error:
+            raise BadSignature from error
+        return _event(body)
+
+
+@contextlib.contextmanager
+def _our_errors() -> Any:
+    """Stripe's errors → ours. 429 and 5xx and silence leave the outcome unknown; other refusals are final."""
+    try:
+        yield
+    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
+        if error.http_status == 409 or error.code in ("idempotency_key_in_use", "lock_timeout"):
+            raise OutcomeUnknown from error
+        raise ProviderRefused(error.code or "invalid_request", error.user_message or "refused") from error
+    except stripe.StripeError as error:
+        raise OutcomeUnknown from error
+
+
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
+
+
+def _metadata(item: Any, key: str) -> Any:
+    metadata = item.get("metadata") if isinstance(item, dict) else getattr(item, "metadata", None)
+    if metadata is None:
+        return None
+    return metadata.get(key) if isinstance(metadata, dict) else getattr(metadata, key, None)
+
+
+def _intent(item: Any) -> Intent:
+    get = item.get if isinstance(item, dict) else lambda key, default=None: getattr(item, key, default)
+    error = get("last_payment_error")
+    charge = (error.get("charge") if isinstance(error, dict) else getattr(error, "charge", None)) if error else None
+    return Intent(
+        id=str(get("id")),
+        status=str(get("status")),
+        client_secret=str(get("client_secret") or ""),
+        amount=int(get("amount") or 0),
+        currency=str(get("currency") or "").upper(),
+        received=int(get("amount_received") or 0),
+        saga_id=_uuid(_metadata(item, "sagaId")),
+        payment_id=_uuid(_metadata(item, "paymentId")),
+        failed_charge=charge,
+    )
+
+
+def _refund(item: Any) -> ProviderRefund:
+    return ProviderRefund(
+        id=item.id,
+        status=item.status or "pending",
+        amount=item.amount,
+        refund_id=str(_metadata(item, "refundId") or ""),
+    )
+
+
+def _event(body: str) -> StripeEvent | None:
+    event = json.loads(body)
+    item = event.get("data", {}).get("object", {})
+    kind = item.get("object")
+    intent_id = item.get("id") if kind == "payment_intent" else item.get("payment_intent")
+    if not isinstance(intent_id, str):
+        return None
+    return StripeEvent(
+        id=str(event["id"]),
+        type=str(event["type"]),
+        livemode=bool(event.get("livemode")),
+        intent_id=intent_id,
+        saga_id=_uuid(_metadata(item, "sagaId")),
+        intent=_intent(item) if kind == "payment_intent" else None,
+    )

@@ -1,0 +1,183 @@
+"""payment_svc's schema. Rules that must never be broken are constraints here first."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from payment_svc.domain import KeyUsed, SlotOpen
+
+metadata = MetaData()
+INSTANT = DateTime(timezone=True)
+CLOCK = func.clock_timestamp()
+
+_ENDS = "('COMPLETED', 'REJECTED', 'PAYMENT_FAILED', 'EXPIRED', 'CANCELLED', 'REFUNDED')"
+_STATES = (
+    "('AWAITING_AVAILABILITY', 'AWAITING_PAYMENT', 'BOOKING_SESSION', 'COMPENSATING', 'PARKED',"
+    " 'COMPLETED', 'REJECTED', 'PAYMENT_FAILED', 'EXPIRED', 'CANCELLED', 'REFUNDED')"
+)
+
+saga = Table(
+    "saga",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("context", JSONB, nullable=False),
+    Column("fence", BigInteger, nullable=False, server_default="1"),
+    Column("lease_owner", Text),
+    Column("lease_until", INSTANT),
+    Column("wake_at", INSTANT),
+    Column("news", BigInteger, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("error", JSONB),
+    Column("is_complete", Boolean, nullable=False, server_default=text("false")),
+    Column("student_id", UUID, nullable=False),
+    Column("tutor_id", UUID, nullable=False),
+    Column("time_slot", INSTANT, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("booking_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("payment_id", UUID, nullable=False),
+    Column("payment_intent_id", Text),
+    Column("hold_ends", INSTANT),
+    Column("state_since", INSTANT, nullable=False, server_default=CLOCK),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
+    CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
+    # I5: every saga has ended, or wakes by itself, or is parked with a reason.
+    CheckConstraint(
+        "case when is_complete then wake_at is null when state = 'PARKED' then wake_at is null and error is not null"
+        " else wake_at is not null end",
+        name="saga_never_forgotten",
+    ),
+    CheckConstraint("(lease_owner is null) = (lease_until is null)", name="saga_lease_whole"),
+    # A saga that could still be paid, or was, names its intent unless the lesson is free.
+    CheckConstraint(
+        "state <> 'AWAITING_PAYMENT' or (payment_intent_id is not null and hold_ends is not null)",
+        name="saga_awaits_an_intent",
+    ),
+    Index("saga_due", "wake_at", postgresql_where=text("wake_at is not null")),
+    Index(
+        "saga_open_slot",
+        "student_id",
+        "tutor_id",
+        "time_slot",
+        unique=True,
+        postgresql_where=text("not is_complete and kind = 'BookAndPayForSessionSaga'"),
+    ),
+    Index("saga_intent", "payment_intent_id", unique=True, postgresql_where=text("payment_intent_id is not null")),
+    Index("saga_booking", "booking_id"),
+    Index("saga_newest", "created_at", "id"),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("student_id", UUID, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("idempotency_key_saga", "saga_id"),
+)
+
+saga_event = Table(
+    "saga_event",
+    metadata,
+    Column("saga_id", UUID, ForeignKey("saga.id"), primary_key=True),
+    Column("seq", BigInteger, Identity(), primary_key=True),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("state", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False, unique=True),
+    Column("booking_id", UUID, nullable=False),
+    Column("session_id", UUID, nullable=False),
+    Column("student_id", UUID, nullable=False),
+    Column("tutor_id", UUID, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("context", Text, nullable=False),
+    Column("context_id", UUID, nullable=False),
+    Column("payment_intent_id", Text, nullable=False, unique=True),
+    Column("received_minor", BigInteger, nullable=False, server_default="0"),
+    Column("disputed", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("amount_minor > 0 and received_minor >= 0", name="payment_amounts"),
+    CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency"),
+    CheckConstraint("status in ('PENDING', 'SUCCEEDED', 'FAILED', 'CANCELLED')", name="payment_status_stored"),
+    CheckConstraint("context in ('SESSION_BOOKING', 'COURSE_ENROLLMENT')", name="payment_context_known"),
+    CheckConstraint("(status = 'SUCCEEDED') = (received_minor > 0)", name="payment_received_when_succeeded"),
+    Index("payment_history", "student_id", "created_at", "id"),
+)
+
+refund = Table(
+    "refund",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("payment_id", UUID, nullable=False),
+    Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False),
+    Column("payment_intent_id", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("provider_refund_id", Text, unique=True),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("amount_minor > 0", name="refund_amount"),
+    CheckConstraint("status in ('PENDING', 'SUCCEEDED', 'FAILED')", name="refund_status_known"),
+    Index("refund_intent", "payment_intent_id"),
+    Index("refund_payment", "payment_id"),
+    Index("refund_open", "updated_at", postgresql_where=text("status = 'PENDING'")),
+)
+
+stripe_event = Table(
+    "stripe_event",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("saga_id", UUID, nullable=False),
+    Column("payment_intent_id", Text, nullable=False),
+    # NEWS: an open saga takes it with its next move. INBOX: the inbox takes it. DONE, PARKED.
+    Column("status", Text, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("wake_at", INSTANT),
+    Column("error", Text),
+    Column("received_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("processed_at", INSTANT),
+    CheckConstraint("status in ('NEWS', 'INBOX', 'DONE', 'PARKED')", name="stripe_event_status_known"),
+    CheckConstraint("(status = 'INBOX') = (wake_at is not null)", name="stripe_event_never_forgotten"),
+    CheckConstraint("(status = 'DONE') = (processed_at is not null)", name="stripe_event_processed_when_done"),
+    Index("stripe_event_due", "wake_at", postgresql_where=text("wake_at is not null")),
+    Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
+)
+
+VIOLATIONS = {"saga_open_slot": SlotOpen, "idempotency_key_pkey": KeyUsed}

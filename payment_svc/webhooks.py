@@ -1,0 +1,101 @@
+"""The webhook door: verify, judge under the saga's row lock, commit, answer; then drive on.
+
+An event is a hint. What it says is only taken at its word where Stripe can never take it back (a succeeded or canceled
+intent); everything else makes somebody look at the intent's present state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.logs import log
+from payment_svc.domain import Move, Saga, State, Undo
+from payment_svc.inbox import Inbox
+from payment_svc.sagas.engine import Engine
+from payment_svc.sagas.phases import after_payment_news, undoing
+from payment_svc.store.events import Apply, EventStore, ForTheDriver, ForTheInbox, Ignore, Notice, Verdict
+from payment_svc.stripe_gateway import Intent, StripeEvent, StripeGateway
+
+SUCCEEDED, DECLINED, CANCELED = (
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "payment_intent.canceled",
+)
+CREATED = "payment_intent.created"
+#: Refunds' news; the object names its intent.
+REFUNDS = frozenset({"refund.updated", "refund.failed", "charge.refund.updated"})
+HANDLED = frozenset({SUCCEEDED, DECLINED, CANCELED, CREATED}) | REFUNDS
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """The use case of HandleStripeWebhook."""
+
+    stripe: StripeGateway
+    events: EventStore
+    engine: Engine
+    inbox: Inbox
+    max_attempts: int
+
+    async def receive(self, payload: bytes, signature: str) -> None:
+        """Returns once the event is stored, or changes nothing here. Raises BadSignature, TryAgain."""
+        event = self.stripe.verify(payload, signature)
+        if event is None or event.type not in HANDLED or event.livemode != self.stripe.livemode:
+            log().info("event_ignored", type=event.type if event else "other")
+            return
+        notice = Notice(event.id, event.type, event.intent_id, event.saga_id)
+        if event.type == CREATED and isinstance(self._judged(event, await self.events.peek(notice)), Ignore):
+            return  # nearly every one of them; no lock is needed to see it
+        verdict, saga = await self.events.receive(notice, lambda saga: self._judged(event, saga))
+        self._go_on(event, verdict, saga)
+
+    def _go_on(self, event: StripeEvent, verdict: Verdict, saga: Saga | None) -> None:
+        log().info(
+            "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
+        )
+        if isinstance(verdict, Apply) and saga is not None and saga.lease_owner is not None:
+            self.engine.start(saga)
+        if isinstance(verdict, ForTheInbox):
+            self.inbox.look_now()
+
+    def _judged(self, event: StripeEvent, saga: Saga | None) -> Verdict:
+        return judged(event, saga, self.max_attempts)
+
+
+def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
+    """What an event means to its saga as it stands. Pure: the row is locked by whoever asks."""
+    if saga is None:
+        return Ignore()  # an intent that is not ours
+    is_sagas_own = event.intent_id == saga.payment_intent_id
+    if not is_sagas_own and (saga.payment_intent_id is not None or saga.is_complete):
+        return ForTheInbox()  # carries our saga's id, but is not the saga's: cancelled or refunded
+    if event.type == CREATED:
+        return Ignore()
+    if saga.is_complete:
+        return _after_the_end(event, saga)
+    if event.type in REFUNDS:
+        return ForTheDriver() if saga.state is State.COMPENSATING else ForTheInbox()
+    if saga.state is State.BOOKING_SESSION:
+        return Ignore()  # it knows that it is paid
+    if saga.state is not State.AWAITING_PAYMENT or saga.is_leased or event.intent is None:
+        return ForTheDriver()
+    return _while_waiting(event, event.intent, saga, max_attempts)
+
+
+def _after_the_end(event: StripeEvent, saga: Saga) -> Verdict:
+    if event.type in REFUNDS:
+        return ForTheInbox()
+    is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
+    return ForTheInbox() if is_late_money else Ignore()
+
+
+def _while_waiting(event: StripeEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
+    if event.type in (SUCCEEDED, CANCELED):
+        return Apply(after_payment_news(saga, intent))
+    known: list[str] = saga.context.get("failed_charges", [])
+    if intent.failed_charge is None or intent.failed_charge in known:
+        return Ignore()
+    saga = saga.knowing(failed_charges=[*known, intent.failed_charge])
+    if len(known) + 1 >= max_attempts:
+        return Apply(undoing(saga, Undo.DECLINED, f"{max_attempts} attempts declined"))
+    return Apply(Move(saga, State.AWAITING_PAYMENT, "payment_declined", wait=True))

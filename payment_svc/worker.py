@@ -1,0 +1,35 @@
+"""The loops: recover what its owner left, look into the inbox, reconcile with Stripe."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from payment_svc.inbox import Inbox
+from payment_svc.reconcile import Reconcile
+from payment_svc.sagas.engine import Engine, forever
+
+
+@contextlib.asynccontextmanager
+async def running(engine: Engine, inbox: Inbox, reconcile: Reconcile, reconcile_seconds: float) -> AsyncIterator[None]:
+    """The loops run within; they end with it."""
+
+    async def round_of_reconcile() -> None:
+        await reconcile.round()
+
+    async with contextlib.AsyncExitStack() as stack:
+        for loop in (
+            engine.recover_forever(),
+            inbox.run_forever(),
+            forever("reconcile", round_of_reconcile, reconcile_seconds),
+        ):
+            task = asyncio.get_running_loop().create_task(loop)
+            stack.push_async_callback(_ended, task)
+        yield
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
