@@ -1,0 +1,56 @@
+"""The sandbox's settings, from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+
+class InvalidSetting(Exception):
+    """A setting is missing or malformed; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where it listens, keeps its state and sends its events. An empty webhook URL delivers nowhere."""
+
+    data: str
+    host: str = "127.0.0.1"
+    port: int = 12111
+    webhook_url: str = ""
+    webhook_secret: str = ""
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Reads SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, STRIPE_WEBHOOK_SECRET.
+
+    Raises InvalidSetting.
+    """
+    url, secret = environment.get("SANDBOX_WEBHOOK_URL", ""), environment.get("STRIPE_WEBHOOK_SECRET", "")
+    if url and not secret:
+        raise InvalidSetting("STRIPE_WEBHOOK_SECRET is missing: webhooks cannot be signed without it")
+    return Settings(
+        data=environment.get("SANDBOX_DATA") or ".data/sandbox",
+        host=environment.get("SANDBOX_HOST") or "127.0.0.1",
+        port=_port(environment.get("SANDBOX_PORT") or "12111"),
+        webhook_url=_http_url(url),
+        webhook_secret=secret,
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise InvalidSetting(f"SANDBOX_PORT is not a port number: {text}")
+    return int(text)
+
+
+def _http_url(text: str) -> str:
+    try:
+        valid = not text or (httpx.URL(text).scheme in ("http", "https") and bool(httpx.URL(text).host))
+    except httpx.InvalidURL:
+        valid = False
+    if not valid:
+        raise InvalidSetting("SANDBOX_WEBHOOK_URL is not an http URL")
+    return text

@@ -1,0 +1,101 @@
+"""The sandbox's memory: JSON objects in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import Json
+
+SCHEMA = """
+create table if not exists object (
+    seq integer primary key autoincrement, id text not null unique, kind text not null, created integer not null,
+    payment_intent text, charge text, type text, body text not null);
+create index if not exists object_kind on object (kind, seq);
+create index if not exists object_intent on object (payment_intent, kind, seq);
+create index if not exists object_charge on object (charge, kind, seq);
+create table if not exists kept_answer (
+    key text primary key, path text not null, params text not null, status integer not null, body text not null,
+    request_id text not null, at real not null);
+create table if not exists fault (
+    seq integer primary key autoincrement, method text not null, path text not null, fault text not null,
+    times integer not null, delay_ms integer not null);
+create table if not exists outbox (
+    seq integer primary key autoincrement, event text not null, attempt integer not null default 0, due real not null,
+    lane text not null default '', forced integer not null default 0);
+create table if not exists attempt (
+    seq integer primary key autoincrement, event text not null, status integer not null, at real not null);
+create table if not exists setting (name text primary key, value text not null);
+"""
+TABLES = ("object", "kept_answer", "fault", "outbox", "attempt", "setting")
+
+
+class Store:
+    """Objects by kind and id, in the order they were made; other modules keep their own tables through `execute`.
+
+    synchronous=OFF: a commit survives the death of this process, which is what is asked for, not a power cut.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+        self._connection.execute("pragma journal_mode = wal")
+        self._connection.execute("pragma synchronous = off")
+        self._connection.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(sql, values)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Never await inside: the connection is shared."""
+        self.execute("begin")
+        try:
+            yield
+        except BaseException:
+            self.execute("rollback")
+            raise
+        self.execute("commit")
+
+    def put(self, body: Json) -> None:
+        """Inserts the object, or replaces it in its place. Its kind is its own `object` field."""
+        self.execute(
+            "insert into object (id, kind, created, payment_intent, charge, type, body) values (?, ?, ?, ?, ?, ?, ?) "
+            "on conflict (id) do update set body = excluded.body",
+            (
+                body["id"],
+                body["object"],
+                body["created"],
+                body.get("payment_intent"),
+                body.get("charge"),
+                body.get("type"),
+                json.dumps(body),
+            ),
+        )
+
+    def find(self, kind: str, identifier: str) -> Json | None:
+        row = self.execute("select body from object where id = ? and kind = ?", (identifier, kind)).fetchone()
+        return json.loads(row[0]) if row else None
+
+    def position(self, kind: str, identifier: str) -> int | None:
+        """Where the object stands in the order of making."""
+        row = self.execute("select seq from object where id = ? and kind = ?", (identifier, kind)).fetchone()
+        return int(row[0]) if row else None
+
+    def select(self, where: str, values: Sequence[Any], *, newest: bool = True, limit: int = -1) -> list[Json]:
+        """The objects that meet an SQL condition, newest or oldest first; -1 is no limit."""
+        order = "desc" if newest else "asc"
+        sql = f"select body from object where {where} order by seq {order} limit ?"  # noqa: S608 - conditions are ours
+        return [json.loads(row[0]) for row in self.execute(sql, (*values, limit))]
+
+    def clear(self) -> None:
+        """Forgets everything. Positions are never used again, so late writes about the old find nothing."""
+        with self.transaction():
+            for table in TABLES:
+                self.execute(f"delete from {table}")  # noqa: S608 - names are ours
