@@ -37,7 +37,7 @@ protos: venv-dev ## regenerate generated/ from protos/
 	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc -Iprotos \
 		--python_out=build/protos --grpc_python_out=build/protos --mypy_out=quiet:build/protos --mypy_grpc_out=quiet:build/protos $(PROTOS)
-	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build
+	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos build
 
 lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) -o requirements/services.txt

@@ -1,4 +1,4 @@
-"""`python3 devkit/install.py devkit|dev`: make `.venv` and install a lock file into it, when that has not been done yet.
+"""`python3 devkit/install.py devkit|dev`: make `.venv` and install a lock file into it, unless that has been done.
 
 Run by the machine's own Python, with its standard library only, before anything is installed. Two at once: the second
 waits for the first. A stamp in `.venv` remembers what is installed, so that a call with nothing to do is quick.

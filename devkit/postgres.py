@@ -89,12 +89,13 @@ class Postgres:
 
     def prepare(self) -> None:
         """Make the data folder on first use; clear away what a killed server left behind. Raises PostgresFailed."""
-        self._own(self.sockets)
-        if not (self.folder / "PG_VERSION").exists():
-            self._initialise()
         if (self.folder / "postmaster.pid").exists():
             _end_leftovers(self.folder)
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        self.forget_sockets()
+        self._own(self.sockets)
+        if not (self.folder / "PG_VERSION").exists():
+            self._initialise()
 
     def is_ready(self, pid: int) -> bool:
         """True when the server of this process id takes connections (the last line of its postmaster.pid says so)."""
