@@ -15,9 +15,9 @@ class Console:
     """Writes whole lines; goes silent, rather than failing, when nobody reads any more."""
 
     def __init__(self, out: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
+        self._out: TextIO | None = out or sys.stdout
         self._colours: dict[str, int] = {}
-        self._coloured = self._out.isatty() and "NO_COLOR" not in os.environ
+        self._coloured = (out or sys.stdout).isatty() and "NO_COLOR" not in os.environ
         self._rests: dict[str, bytes] = {}
 
     def say(self, name: str, line: str) -> None:
@@ -26,10 +26,12 @@ class Console:
 
     def plain(self, line: str) -> None:
         """One line by itself."""
+        if self._out is None:
+            return
         try:
             print(line, file=self._out, flush=True)
-        except (OSError, ValueError):  # the reader has gone: whoever stops us still can
-            self._out = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the rest of this process
+        except (OSError, ValueError):
+            self._out = None  # the reader has gone; whoever stops us still can
 
     def pass_on(self, name: str, chunk: bytes, *, end: bool = False) -> None:
         """What a process has written, of which the last line may be unfinished."""

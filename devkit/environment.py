@@ -27,7 +27,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
     if name == "payment":
         own |= stripe(layout)
     elif name == "bff":
-        own["STRIPE_PUBLISHABLE_KEY"] = stripe(layout)["STRIPE_PUBLISHABLE_KEY"]
+        own["STRIPE_PUBLISHABLE_KEY"] = stripe(layout).get("STRIPE_PUBLISHABLE_KEY", "")
     return bare(layout.settings) | own
 
 
@@ -50,9 +50,8 @@ def stripe(layout: Layout) -> dict[str, str]:
     """How to reach Stripe: the sandbox, or the account that the user's settings name."""
     given = {name: value for name, value in layout.settings.items() if name.startswith("STRIPE_")}
     if not uses_sandbox(layout.settings):
-        for name in ("STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY"):
-            if name not in given:
-                raise Misconfigured(f"{name}: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
+        if "STRIPE_WEBHOOK_SECRET" not in given:
+            raise Misconfigured("STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
         return given
     defaults = {"STRIPE_API_BASE": layout.url("sandbox"), "STRIPE_WEBHOOK_SECRET": _webhook_secret(layout)}
     return SANDBOX_KEYS | defaults | given

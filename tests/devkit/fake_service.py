@@ -1,0 +1,43 @@
+"""A stand-in for any service: answers every GET on PORT with 200 and writes down that it started and how it ended.
+
+Usage: fake_service.py JOURNAL NAME. The journal gets a line `NAME started PID`, later `NAME stopped PID`.
+"""
+
+import http.server
+import os
+import signal
+import socketserver
+import sys
+
+JOURNAL, NAME = sys.argv[1:3]
+
+
+def note(what: str) -> None:
+    with open(JOURNAL, "a") as journal:  # noqa: PTH123 - as few imports as can be: this starts many times
+        journal.write(f"{NAME} {what} {os.getpid()}\n")
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Server(socketserver.TCPServer):
+    allow_reuse_address = True
+    allow_reuse_port = os.environ.get("REUSE_PORT") == "true"
+
+
+def stop(*_: object) -> None:
+    note("stopped")
+    sys.exit(0)
+
+
+signal.signal(signal.SIGTERM, stop)
+with Server(("127.0.0.1", int(os.environ.get("PORT") or os.environ["SANDBOX_PORT"])), Answer) as server:
+    note("started")
+    print(f"{NAME} listens", flush=True)
+    server.serve_forever()

@@ -1,0 +1,128 @@
+"""The launcher, with small stand-ins for the services and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+from pathlib import Path
+
+import jwt
+import pytest
+
+from devkit.environment import environment
+from devkit.guards import Refused, sole_owner
+from devkit.launcher import Launcher
+from devkit.layout import PROGRAMS, Layout, Misconfigured, load
+from devkit.readiness import status
+from tests.devkit.stage import Mesh, Written, free_base, is_alive, running, until
+
+
+@pytest.fixture
+def mesh(tmp_path: Path) -> Mesh:
+    return Mesh(tmp_path)
+
+
+async def test_everything_starts_and_stops_in_order_and_nothing_is_left(mesh: Mesh) -> None:
+    async with running(mesh):
+        assert mesh.is_ready()
+        assert await status(mesh.layout.port("bff"), "/readyz") == 200
+        pids = [mesh.noted(name)[0] for name in PROGRAMS]
+        pids.append(int((mesh.layout.data / "postgres" / "postmaster.pid").read_text().split()[0]))
+        assert all(map(is_alive, pids))
+    assert not any(map(is_alive, pids))
+    stopped = [line.split()[0] for line in mesh.notes() if " stopped " in line]
+    assert stopped[:2] == ["bff", "payment"] and stopped[-1] == "sandbox"
+    assert sorted(stopped) == sorted(PROGRAMS)
+    assert not (mesh.layout.data / "postgres" / "postmaster.pid").exists()
+
+
+async def test_what_dies_is_started_again(tmp_path: Path) -> None:
+    async with running(Mesh(tmp_path, PAYMENT_REPLICAS="2")) as mesh:
+        await until(lambda: len(mesh.noted("payment")) == 2)
+        os.kill(mesh.noted("payment")[0], signal.SIGKILL)
+        postmaster = mesh.layout.data / "postgres" / "postmaster.pid"
+        before = postmaster.read_text().split()[0]
+        os.kill(int(before), signal.SIGKILL)
+        await until(lambda: len(mesh.noted("payment")) == 3, 3)
+        await until(lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 5)
+        assert any(line.startswith("payment.2 ") for line in mesh.console.lines)
+
+
+async def test_a_port_that_is_taken_is_named_and_nothing_starts(mesh: Mesh) -> None:
+    port = mesh.layout.port("booking")
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for booking is taken"):
+        await mesh.run()
+    assert mesh.notes() == []
+
+
+async def test_a_data_folder_has_one_launcher_at_a_time(mesh: Mesh) -> None:
+    with sole_owner(mesh.layout.data), pytest.raises(Refused, match=f"in use by another mesh .process {os.getpid()}"):
+        await mesh.run()
+    with sole_owner(mesh.layout.data):
+        assert mesh.notes() == []
+
+
+async def test_a_database_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    mesh = Mesh(tmp_path, TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    with pytest.raises(Refused, match="the database server cannot be used"):
+        await mesh.run()
+    pids = mesh.noted("sandbox")
+    assert not any(map(is_alive, pids))
+
+
+async def test_each_service_finds_its_own_token(mesh: Mesh) -> None:
+    async with running(mesh):
+        file = mesh.layout.token_file("payment")
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        told = jwt.decode(file.read_text(), options={"verify_signature": False})
+        assert (told["svc"], told["roles"]) == ("payment", ["service"])
+
+
+def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, {"HOLD_MINUTES": "0.05", "STRIPE_WEBHOOK_SECRET": "whsec_x", "TUTORMESH_DATABASE": "x"})
+    told = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
+    assert {name for name, own in told.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
+    assert {name for name, own in told.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
+    assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in told.values())
+
+
+def test_the_sandbox_and_the_payment_service_share_a_secret_that_lasts(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, {})
+    told = [environment(layout, name)["STRIPE_WEBHOOK_SECRET"] for name in ("payment", "sandbox", "payment")]
+    assert len(set(told)) == 1 and told[0].startswith("whsec_")
+    assert environment(layout, "payment")["STRIPE_API_BASE"] == "http://127.0.0.1:12111"
+
+
+def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_path: Path) -> None:
+    real = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_PUBLISHABLE_KEY": "pk_live_1"}
+    with pytest.raises(Misconfigured, match=r"^STRIPE_WEBHOOK_SECRET:"):
+        environment(Layout(tmp_path, real), "payment")
+    told = environment(Layout(tmp_path, real | {"STRIPE_WEBHOOK_SECRET": "whsec_1"}), "payment")
+    assert told["STRIPE_SECRET_KEY"] == "sk_live_1" and "STRIPE_API_BASE" not in told
+    assert "sandbox" not in Launcher(Layout(tmp_path, real), Written())._names
+
+
+def test_ports_follow_the_base_and_the_contract(tmp_path: Path) -> None:
+    usual, moved = Layout(tmp_path, {}), Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000"})
+    names = ("bff", "booking", "payment", "availability", "session", "sandbox")
+    assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 12111]
+    assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21006]
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "80", "99999", "٢٠٠٠"])
+def test_a_port_base_that_is_no_port_is_named(tmp_path: Path, value: str) -> None:
+    with pytest.raises(Misconfigured, match=r"^TUTORMESH_PORT_BASE:"):
+        Layout(tmp_path, {"TUTORMESH_PORT_BASE": value}).port("bff")
+
+
+def test_a_named_server_keeps_its_user_host_and_port(tmp_path: Path) -> None:
+    given = Layout(tmp_path, {"TUTORMESH_DATABASE": "postgresql://me:secret@db:6432/x"})
+    assert given.foreign_server == "postgresql+asyncpg://me:secret@db:6432/postgres"
+    with pytest.raises(Misconfigured, match=r"^TUTORMESH_DATABASE:"):
+        _ = Layout(tmp_path, {"TUTORMESH_DATABASE": "mysql://db"}).foreign_server
+
+
+def test_empty_settings_count_as_unset() -> None:
+    assert load({"TUTORMESH_PORT_BASE": ""}).settings.get("TUTORMESH_PORT_BASE") is None
