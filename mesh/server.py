@@ -168,14 +168,21 @@ def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None
 class Server:
     """A gRPC server of the mesh. Bound at construction; `port` tells where (0 asks for a free one)."""
 
-    def __init__(self, settings: ServiceSettings, verifier: Verifier, services: list[Service]) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        verifier: Verifier,
+        services: list[Service],
+        *,
+        max_concurrent_rpcs: int = MAX_CONCURRENT_RPCS,
+    ) -> None:
         callers: dict[str, frozenset[str]] = {}
         for service in services:
             callers |= declared(service.descriptor)
         self._server = grpc.aio.server(
             interceptors=[Gate(verifier, callers)],
             options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
-            maximum_concurrent_rpcs=MAX_CONCURRENT_RPCS,
+            maximum_concurrent_rpcs=max_concurrent_rpcs,
         )
         self._drain_seconds = settings.drain_seconds
         self._health = HealthServicer()
