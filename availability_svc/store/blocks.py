@@ -22,7 +22,7 @@ _MET = text(f"""
 _INSERT = text("""
     with made as (
         insert into block (id, tutor_id, start_at, end_at, reason, request_id, place)
-        select id, :tutor_id, start_at, end_at, reason, :request_id, place
+        select id, cast(:tutor_id as uuid), start_at, end_at, reason, cast(:request_id as uuid), place
         from unnest(cast(:ids as uuid[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
             cast(:reasons as text[])) with ordinality as asked (id, start_at, end_at, reason, place)
         returning *

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from availability_svc.domain import Hold, HoldState, InTheWay, Schedule, Span, Tombstone, Window, Wish, WorkingHours
@@ -42,7 +41,7 @@ def as_schedule(row: Any) -> Schedule | None:
     """The schedule in a row of SCHEDULE; None when there was none to join."""
     if row.teacher_id is None:
         return None
-    windows = tuple(Window(start, end) for start, end in json.loads(row.weekly))
+    windows = tuple(Window(start, end) for start, end in row.weekly)
     return Schedule(
         row.teacher_id,
         WorkingHours(row.timezone, windows),

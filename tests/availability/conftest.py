@@ -1,0 +1,199 @@
+"""A real availability service on a real database, and short words for what tests do with it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event, text
+
+from availability_svc.domain import Terms
+from availability_svc.servicer import AvailabilityServicer
+from availability_svc.store import VIOLATIONS
+from mesh.clock import to_proto
+from mesh.database import Database
+from mesh.errors import Refusal
+from tutormesh.availability.v1 import availability_pb2 as pb2
+from tutormesh.availability.v1 import availability_pb2_grpc
+from tutormesh.common.v1.money_pb2 import Money
+
+TIMEOUT = 20
+GRACE = timedelta(seconds=20)
+#: A Monday, 00:00 UTC, months ahead of whenever this runs.
+_AHEAD = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=100)
+MONDAY = _AHEAD - timedelta(days=_AHEAD.weekday())
+WEEKDAYS = range(pb2.WEEKDAY_MONDAY, pb2.WEEKDAY_SUNDAY + 1)
+
+
+async def refused(call: Awaitable[Any]) -> str:
+    """The reason a call is refused with. By its word: several services name the same reason in one test process."""
+    with pytest.raises(Refusal) as refusal:
+        await call
+    return refusal.value.reason
+
+
+@dataclass
+class Desk:
+    """Each method is one RPC with defaults; `sql` looks behind the counter."""
+
+    payment: Any
+    bff: Any
+    ops: Any
+    database: Database
+    troubles: list[str] = field(default_factory=list)
+
+    async def publish(self, tutor: uuid.UUID | None = None, weekly: Any = None, **changes: Any) -> uuid.UUID:
+        tutor = tutor or uuid.uuid4()
+        windows = [(day, "00:00", "24:00") for day in WEEKDAYS] if weekly is None else weekly
+        values = {
+            "timezone": "UTC",
+            "weekly": [pb2.WeeklyWindow(weekday=day, start=start, end=end) for day, start, end in windows],
+            "rate": Money(amount_minor=5000, currency="USD"),
+        }
+        request = pb2.PublishAvailabilityRequest(tutor_id=str(tutor), **(values | changes))
+        await self.bff.PublishAvailability(request, timeout=TIMEOUT)
+        return tutor
+
+    async def hold(
+        self,
+        tutor: uuid.UUID,
+        start: datetime,
+        student: uuid.UUID | None = None,
+        saga: uuid.UUID | None = None,
+        minutes: int = 60,
+    ) -> Any:
+        request = pb2.HoldSlotRequest(
+            saga_id=str(saga or uuid.uuid4()),
+            tutor_id=str(tutor),
+            student_id=str(student or uuid.uuid4()),
+            start=to_proto(start),
+            duration_minutes=minutes,
+        )
+        return await self.payment.HoldSlot(request, timeout=TIMEOUT)
+
+    async def confirm(self, saga: uuid.UUID) -> Any:
+        return await self.payment.ConfirmSlot(pb2.ConfirmSlotRequest(saga_id=str(saga)), timeout=TIMEOUT)
+
+    async def release(self, saga: uuid.UUID) -> None:
+        await self.payment.ReleaseSlot(pb2.ReleaseSlotRequest(saga_id=str(saga)), timeout=TIMEOUT)
+
+    async def slots(self, tutor: uuid.UUID, start: datetime, end: datetime, minutes: int = 60) -> list[datetime]:
+        request = pb2.ListSlotsRequest(tutor_id=str(tutor), to=to_proto(end), duration_minutes=minutes)
+        getattr(request, "from").CopyFrom(to_proto(start))
+        answer = await self.bff.ListSlots(request, timeout=TIMEOUT)
+        return [slot.start.ToDatetime(tzinfo=UTC) for slot in answer.slots]
+
+    async def block(
+        self, tutor: uuid.UUID, *spans: tuple[datetime, datetime], request: uuid.UUID | str = "", stub: Any = None
+    ) -> list[Any]:
+        blocks = [pb2.TimeBlock(start=to_proto(start), end=to_proto(end)) for start, end in spans]
+        message = pb2.BlockTimeRequest(tutor_id=str(tutor), blocks=blocks, request_id=str(request))
+        return list((await (stub or self.bff).BlockTime(message, timeout=TIMEOUT)).blocks)
+
+    async def remove(self, tutor: uuid.UUID, block: str, stub: Any = None) -> None:
+        message = pb2.RemoveBlockRequest(tutor_id=str(tutor), block_id=block)
+        await (stub or self.bff).RemoveBlock(message, timeout=TIMEOUT)
+
+    async def sql(self, statement: str, **values: Any) -> list[Any]:
+        async def run(connection: Any) -> list[Any]:
+            result = await connection.execute(text(statement), values)
+            return list(result) if result.returns_rows else []
+
+        return await self.database.statement(run)
+
+    async def claims(self, saga: uuid.UUID) -> list[tuple[str, str]]:
+        """(role, state) of a saga's claims."""
+        rows = await self.sql("select role, state from claim where saga_id = :saga order by role desc", saga=saga)
+        return [tuple(row) for row in rows]
+
+    async def lapse(self, saga: uuid.UUID, ago: timedelta = GRACE + timedelta(seconds=1)) -> None:
+        """Make a hold's end lie this long ago."""
+        values = {"saga": saga, "ago": ago}
+        await self.sql(
+            "update hold set expires_at = clock_timestamp() - cast(:ago as interval) where saga_id = :saga", **values
+        )
+        await self.sql(
+            "update claim set expires_at = clock_timestamp() - cast(:ago as interval) where saga_id = :saga", **values
+        )
+
+    async def begin(self, saga: uuid.UUID) -> None:
+        """Make a hold's lesson begin an hour ago; it lapsed then."""
+        await self.lapse(saga, timedelta(hours=2))
+        span = "start_at = clock_timestamp() - interval '1 hour', end_at = clock_timestamp() + interval '1 hour'"
+        await self.sql(f"update hold set {span} where saga_id = :saga", saga=saga)
+
+    async def overlaps(self) -> int:
+        """Pairs of claims on one calendar that overlap: the invariant, asked without the constraint's help."""
+        query = """select count(*) from claim a join claim b
+            on a.calendar_id = b.calendar_id and a.id < b.id and a.during && b.during"""
+        return (await self.sql(query))[0][0]
+
+
+@pytest.fixture(scope="module")
+def monday() -> datetime:
+    return MONDAY
+
+
+@pytest.fixture(scope="module")
+def reason() -> Callable[[Awaitable[Any]], Awaitable[str]]:
+    return refused
+
+
+@pytest.fixture(scope="module")
+def terms() -> Terms:
+    return Terms(hold=timedelta(minutes=30), grace=GRACE, max_unpaid=3)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def database(make_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
+    url = await make_database("availability_svc")
+    async with Database(url, name="availability-test", violations=VIOLATIONS) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def troubles(database: Database) -> list[str]:
+    """What PostgreSQL complained about while the service worked: SQLSTATEs, in order."""
+    states: list[str] = []
+
+    def tell(context: Any) -> None:
+        states.append(getattr(context.original_exception, "sqlstate", "") or type(context.original_exception).__name__)
+
+    event.listen(database.engine.sync_engine, "handle_error", tell)
+    return states
+
+
+@pytest.fixture(scope="module")
+def grpc_servicer(database: Database, terms: Terms) -> AvailabilityServicer:
+    return AvailabilityServicer(database, terms)
+
+
+@pytest.fixture(scope="module")
+def grpc_add_to_server() -> Any:
+    return availability_pb2_grpc.add_AvailabilityServiceServicer_to_server
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> Any:
+    return availability_pb2_grpc.AvailabilityServiceStub
+
+
+@pytest.fixture(scope="module")
+def grpc_descriptor() -> Any:
+    return pb2.DESCRIPTOR.services_by_name["AvailabilityService"]
+
+
+@pytest.fixture(scope="module")
+def stub_as(grpc_create_channel: Any, grpc_stub_cls: Any) -> Callable[..., Any]:
+    """`stub_as("bff", person_token)`: a stub as that caller."""
+    return lambda service, person_token=None: grpc_stub_cls(grpc_create_channel(service, person_token))
+
+
+@pytest.fixture(scope="module")
+def desk(stub_as: Callable[..., Any], database: Database, troubles: list[str]) -> Desk:
+    return Desk(stub_as("payment"), stub_as("bff"), stub_as("ops"), database, troubles)

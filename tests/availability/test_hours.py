@@ -1,0 +1,175 @@
+"""Working hours as instants, without a database."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from availability_svc import hours
+from availability_svc.domain import Schedule, Span, Window, WorkingHours
+from availability_svc.slots import free_slots
+from mesh.money import Money
+
+NEW_YORK = ZoneInfo("America/New_York")
+ZONES = (
+    "America/New_York Europe/Berlin Australia/Lord_Howe Asia/Kathmandu Africa/Casablanca Pacific/Chatham"
+    " America/Sao_Paulo Asia/Gaza Pacific/Apia America/Scoresbysund Antarctica/Troll UTC"
+).split()
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def week(*windows: tuple[int, int]) -> tuple[Window, ...]:
+    return hours.merged(Window(start, end) for start, end in windows)
+
+
+def every_day(start: int, end: int) -> tuple[Window, ...]:
+    """The same hours each day, in whole hours."""
+    return week(*((day * 1440 + start * 60, day * 1440 + end * 60) for day in range(7)))
+
+
+def schedule(windows: tuple[Window, ...], zone: str = "America/New_York", notice: int = 0, buffer: int = 0) -> Schedule:
+    return Schedule(uuid.uuid4(), WorkingHours(zone, windows), notice, buffer, Money(5000, "USD"))
+
+
+def day_of(day: date, zone: ZoneInfo = NEW_YORK) -> Span:
+    start = datetime(day.year, day.month, day.day, tzinfo=zone)
+    end = datetime.combine(day + DAY, datetime.min.time(), tzinfo=zone)
+    return Span(start.astimezone(UTC), end.astimezone(UTC))
+
+
+def starts(plan: Schedule, within: Span, minutes: int = 60, busy: tuple[Span, ...] = ()) -> list[datetime]:
+    return [slot.start for slot in free_slots(plan, busy, within, minutes * MINUTE, LONG_AGO)]
+
+
+def local(instants: list[datetime], zone: ZoneInfo = NEW_YORK) -> list[str]:
+    return [instant.astimezone(zone).strftime("%H:%M") for instant in instants]
+
+
+def works_at(plan: WorkingHours, instant: datetime) -> bool:
+    """The definition: the local wall-clock lies in a window."""
+    wall = instant.astimezone(ZoneInfo(plan.timezone))
+    minute = wall.weekday() * 1440 + wall.hour * 60 + wall.minute
+    return any(window.start <= minute < window.end for window in plan.windows)
+
+
+def changes(zone: str, year: int) -> list[datetime]:
+    """The days of a year on which the zone's clocks change."""
+    days = [datetime(year, 1, 1, tzinfo=UTC) + DAY * number for number in range(365)]
+    place = ZoneInfo(zone)
+    return [day for day in days if day.astimezone(place).utcoffset() != (day + DAY).astimezone(place).utcoffset()]
+
+
+@st.composite
+def plans_and_spans(draw: st.DrawFn) -> tuple[WorkingHours, Span]:
+    zone, year = draw(st.sampled_from(ZONES)), draw(st.integers(2024, 2040))
+    days = changes(zone, year) or [datetime(year, 6, 1, tzinfo=UTC)]
+    start = draw(st.sampled_from(days)) + draw(st.integers(-1500, 1500)) * MINUTE
+    span = Span(start, start + draw(st.integers(1, 2000)) * MINUTE)
+    minutes = st.integers(0, 10_080)
+    pairs = draw(st.lists(st.tuples(minutes, minutes).filter(lambda pair: pair[0] < pair[1]), max_size=12))
+    return WorkingHours(zone, week(*pairs)), span
+
+
+@settings(deadline=None, max_examples=150)
+@given(plans_and_spans())
+def test_working_time_is_exactly_the_instants_whose_wall_clock_lies_in_a_window(case: tuple[WorkingHours, Span]):
+    plan, span = case
+    found = hours.working(plan, span)
+    assert all(earlier.end < later.start for earlier, later in pairwise(found))
+    inside = {
+        stretch.start + number * MINUTE
+        for stretch in found
+        for number in range((stretch.end - stretch.start) // MINUTE)
+    }
+    every_minute = [span.start + number * MINUTE for number in range((span.end - span.start) // MINUTE)]
+    assert inside == {instant for instant in every_minute if works_at(plan, instant)}
+    assert hours.covers(plan, span) == all(works_at(plan, instant) for instant in every_minute)
+
+
+@settings(deadline=None, max_examples=100)
+@given(plans_and_spans(), st.integers(1, 300))
+def test_every_listed_slot_starts_on_a_local_quarter_once_and_can_be_claimed(
+    case: tuple[WorkingHours, Span], minutes: int
+):
+    plan, span = case
+    listed = starts(schedule(plan.windows, plan.timezone), span, minutes)
+    assert listed == sorted(set(listed))
+    assert all(int(time[3:]) % 15 == 0 for time in local(listed, ZoneInfo(plan.timezone)))
+    assert all(hours.covers(plan, Span(start, start + minutes * MINUTE)) for start in listed)
+    assert all(start >= span.start and start + minutes * MINUTE <= span.end for start in listed)
+
+
+def test_nine_to_five_stays_nine_to_five_across_both_changes_in_new_york():
+    plan = schedule(every_day(9, 17))
+    for day in (date(2027, 3, 13), date(2027, 3, 14), date(2027, 11, 6), date(2027, 11, 7), date(2027, 11, 8)):
+        listed = local(starts(plan, day_of(day)))
+        assert (listed[0], listed[-1], len(listed)) == ("09:00", "16:00", 29), day
+
+
+def test_the_missing_hour_of_march_holds_no_slot():
+    listed = local(starts(schedule(every_day(0, 24)), day_of(date(2027, 3, 14)), 15))
+    assert not [time for time in listed if time.startswith("02")]
+    assert len(listed) == 23 * 4
+
+
+def test_each_instant_of_the_repeated_hour_of_november_is_listed_once():
+    listed = starts(schedule(every_day(0, 24)), day_of(date(2027, 11, 7)), 15)
+    assert len(listed) == len(set(listed)) == 25 * 4
+    assert local(listed).count("01:30") == 2
+
+
+def test_a_window_that_begins_in_the_missing_hour_begins_at_its_end():
+    monday_to_sunday = week(*((day * 1440 + 150, day * 1440 + 240) for day in range(7)))
+    found = hours.working(WorkingHours("America/New_York", monday_to_sunday), day_of(date(2027, 3, 14)))
+    assert [local([span.start, span.end]) for span in found] == [["03:00", "04:00"]]
+
+
+def test_windows_that_touch_over_midnight_and_over_the_weeks_end_are_one():
+    plan = WorkingHours("UTC", week((0, 120), (1320, 1440), (1440, 1560), (10_000, 10_080)))
+    monday = datetime(2027, 6, 7, tzinfo=UTC)
+    assert hours.covers(plan, Span(monday + 23 * HOUR, monday + 25 * HOUR))
+    assert hours.covers(plan, Span(monday - 30 * MINUTE, monday + 30 * MINUTE))
+    assert not hours.covers(plan, Span(monday + 1 * HOUR, monday + 3 * HOUR))
+
+
+def test_overlapping_windows_are_merged():
+    assert week((540, 600), (570, 700), (700, 710), (800, 900)) == (Window(540, 710), Window(800, 900))
+
+
+def test_a_listing_starts_on_the_quarters_of_the_wall_clock_even_in_odd_zones():
+    kathmandu = ZoneInfo("Asia/Kathmandu")  # UTC+5:45
+    plan = schedule(week((550, 640)), "Asia/Kathmandu")  # Monday 09:10–10:40
+    listed = starts(plan, day_of(date(2027, 6, 7), kathmandu), 30)
+    assert local(listed, kathmandu) == ["09:15", "09:30", "09:45", "10:00"]
+
+
+def test_a_slot_keeps_the_buffer_behind_it_free_and_respects_what_is_taken():
+    day = day_of(date(2027, 6, 7))
+    taken = Span(day.start + 11 * HOUR, day.start + 12 * HOUR + 10 * MINUTE)  # a lesson and its buffer
+    listed = local(starts(schedule(every_day(9, 14), buffer=10), day, 60, (taken,)))
+    assert listed == ["09:00", "09:15", "09:30", "09:45", "12:15", "12:30", "12:45", "13:00"]
+
+
+def test_nothing_is_listed_in_the_past_nor_inside_the_notice():
+    day = day_of(date(2027, 6, 7))
+    now = day.start + 10 * HOUR + 1 * MINUTE
+    plan = schedule(every_day(9, 13), notice=60)
+    listed = [slot.start for slot in free_slots(plan, (), day, HOUR, now)]
+    assert local(listed) == ["11:15", "11:30", "11:45", "12:00"]
+    assert list(free_slots(plan, (), day, HOUR, day.end)) == []
+
+
+def test_a_slot_that_begins_exactly_at_the_end_of_the_notice_is_listed_and_one_that_begins_now_is_not():
+    day = day_of(date(2027, 6, 7))
+    now = day.start + 10 * HOUR
+    assert (
+        local([slot.start for slot in free_slots(schedule(every_day(9, 13), notice=60), (), day, HOUR, now)])[0]
+        == "11:00"
+    )
+    assert local([slot.start for slot in free_slots(schedule(every_day(9, 13)), (), day, HOUR, now)])[0] == "10:15"
