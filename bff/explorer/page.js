@@ -65,9 +65,8 @@ const element = (tag, content = [], attributes = {}) => {
   return Object.assign(made, attributes);
 };
 
-async function ask(query, variables) {
+async function ask(query, variables, token = "") {
   const headers = { "content-type": "application/json" };
-  const token = at("token").value.trim();
   if (token) headers.authorization = `Bearer ${token}`;
   const answer = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query, variables }) });
   return { status: answer.status, body: await answer.json() };
@@ -84,7 +83,7 @@ async function run() {
   at("run").disabled = true;
   try {
     const variables = JSON.parse(at("variables").value || "{}");
-    const { status, body } = await ask(at("query").value, variables);
+    const { status, body } = await ask(at("query").value, variables, at("token").value.trim());
     const took = `${Math.round(performance.now() - began)} ms`;
     show(JSON.stringify(body, null, 2), `${status} · ${took}`, Boolean(body.errors));
   } catch (error) {

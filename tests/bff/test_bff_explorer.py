@@ -1,0 +1,62 @@
+"""The explorer works without the internet and runs nothing but our own files."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from graphql import parse, validate
+
+from bff import schema
+from bff.documents import Documents
+
+FILES = {
+    "/graphql": "text/html; charset=utf-8",
+    "/graphql/explorer.css": "text/css; charset=utf-8",
+    "/graphql/explorer.js": "text/javascript; charset=utf-8",
+}
+
+
+@pytest.mark.parametrize(("path", "kind"), FILES.items())
+async def test_its_files_are_served_under_a_strict_policy(http: httpx.AsyncClient, path: str, kind: str) -> None:
+    answer = await http.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_nothing_comes_from_elsewhere(http: httpx.AsyncClient, path: str) -> None:
+    text = (await http.get(path)).text
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|<script>|style=|\son\w+=", text)
+
+
+async def test_the_page_asks_only_for_files_that_are_there(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/graphql")).text
+    named = set(re.findall(r'(?:src|href)="(/[^"]+)"', page))
+    assert named == {"/graphql/explorer.css", "/graphql/explorer.js"}
+
+
+async def test_a_query_string_is_not_executed(http: httpx.AsyncClient) -> None:
+    plain = await http.get("/graphql")
+    assert (await http.get("/graphql", params={"query": "{ __typename }"})).content == plain.content
+
+
+async def test_its_own_question_for_the_schema_is_answered(http: httpx.AsyncClient) -> None:
+    script = (await http.get("/graphql/explorer.js")).text
+    (question,) = re.findall(r"const SCHEMA = `(.*?)`", script, re.DOTALL)
+    assert not isinstance(Documents(schema.build()).read(question), list)
+    answer = await http.post("/graphql", json={"query": question})
+    names = {kind["name"] for kind in answer.json()["data"]["__schema"]["types"]}
+    assert {"Query", "Mutation", "Booking"} <= names
+
+
+async def test_its_examples_are_valid(http: httpx.AsyncClient) -> None:
+    script = (await http.get("/graphql/explorer.js")).text
+    blocks = re.findall(r'query: ((?:"(?:[^"\\]|\\.)*"[\s+]*)+)', script)
+    assert len(blocks) == 6
+    for block in blocks:
+        text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', block)).replace("\\n", "\n")
+        assert validate(schema.build(), parse(text)) == []

@@ -1,0 +1,121 @@
+"""What costs too much is refused before anything runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from graphql import GraphQLObjectType, get_introspection_query, is_list_type, is_non_null_type, parse
+
+from bff import documents, schema
+from bff.documents import Documents
+from bff.limits import MAX_ALIASES, MAX_COST, Size, calling_fields, measure
+
+BUILT = schema.build()
+CALLING = calling_fields(BUILT)
+
+
+def size(query: str) -> Size:
+    return measure(parse(query), CALLING)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("{" + "a {" * 12 + "b" + "}" * 13, "deeper than 12"),
+        ("{" + " ".join(f'a{n}: booking(id: "{n}") {{ id }}' for n in range(50)) + "}", "aliases"),
+        ("{" + "...F " * 61 + '} fragment F on Query { booking(id: "1") { id } }', "costs"),
+        ("{ booking(id: 1) { " + "timeline { at } " * 60 + "} }", "costs"),
+        ("{ __typename " + "# much ado\n" * 300 + "}", "comments"),
+        ("{" + "__typename " * 2000 + "}", "tokens"),
+        ("{" + "a {" * 900 + "}" * 901, "deep"),
+        ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "within itself"),
+        ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection depth"),
+        ("{ ...Gone }", "Gone"),
+        ("{ nothing }", "nothing"),
+        ("{ booking }", "booking"),
+        ("subscription { bookingUpdated }", "subscription"),
+        ("{", "Syntax Error"),
+    ],
+)
+async def test_a_bad_or_costly_document_is_refused_before_anything_runs(
+    student: Any, script: Any, query: str, says: str
+) -> None:
+    began = time.monotonic()
+    answer = await student.ask(query)
+    assert time.monotonic() - began < 2
+    assert "data" not in answer
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+    assert says in str(answer["errors"])
+    assert not script.seen
+
+
+async def test_the_standard_introspection_query_passes(nobody: Any) -> None:
+    data = await nobody.data(get_introspection_query())
+    assert {kind["name"] for kind in data["__schema"]["types"]} >= {"Booking", "UserErrorCode"}
+
+
+def test_fragments_are_counted_each_time_they_are_spread() -> None:
+    fragment = "fragment F on Query { a: booking(id: 1) { session { id } } }"
+    assert size("{ ...F } " + fragment) == Size(depth=3, aliases=1, cost=21)
+    assert size("{ ...F ... on Query { ...F } } " + fragment) == Size(depth=3, aliases=2, cost=42)
+
+
+def test_fragments_that_double_each_time_are_measured_in_no_time() -> None:
+    doubling = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100))
+    assert size("{ ...F0 } " + doubling + " fragment F100 on Query { __typename }").cost == 2**100
+
+
+def test_all_operations_of_a_document_count_together() -> None:
+    assert size("query A { x: __typename } query B { y: __typename }") == Size(depth=1, aliases=2, cost=2)
+
+
+def test_what_is_allowed_is_enough_for_a_page_of_bookings() -> None:
+    booking = "booking(id: 1) { id status price { display } session { id } payment { id } timeline { event } }"
+    page = size("{" + " ".join(f"b{n}: {booking}" for n in range(10)) + "}")
+    assert (page.aliases, page.problem()) == (10, "")
+    assert page.cost <= MAX_COST
+    assert page.aliases <= MAX_ALIASES
+
+
+def test_fields_that_call_a_peer_are_known_by_their_resolvers() -> None:
+    assert {"booking", "bookSession", "session", "payment", "timeline"} <= CALLING
+    assert CALLING.isdisjoint({"id", "price", "nodes"})
+
+
+def test_no_list_holds_fields_that_call_a_peer() -> None:
+    """A field's price is not multiplied by the length of the lists above it; this says why it need not be."""
+    for kind in BUILT.type_map.values():
+        for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
+            inner = field.type.of_type if is_non_null_type(field.type) else field.type
+            if is_list_type(inner) and not kind.name.startswith("__"):
+                element = inner.of_type.of_type
+                assert CALLING.isdisjoint(getattr(element, "fields", {})), (kind.name, element.name)
+
+
+def test_a_document_is_parsed_once() -> None:
+    known = Documents(BUILT)
+    assert known.read("{ __typename }") is known.read("{ __typename }")
+
+
+def test_the_least_used_document_is_forgotten_and_long_ones_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "REMEMBERED", 2)
+    monkeypatch.setattr(documents, "REMEMBERED_LENGTH", 30)
+    known = Documents(BUILT)
+    kept = known.read("{ a: __typename }")
+    forgotten = known.read("{ b: __typename }")
+    assert known.read("{ a: __typename }") is kept
+    known.read("{ c: __typename }")
+    assert known.read("{ b: __typename }") is not forgotten
+    long = "{ __typename " + " " * 30 + "}"
+    assert known.read(long) is not known.read(long)
+
+
+def test_a_document_that_breaks_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_deep(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(documents, "measure", too_deep)
+    (error,) = Documents(BUILT).read("{ __typename }")
+    assert error.message == "the query is nested too deeply"
