@@ -1,4 +1,7 @@
-"""The databases of a mesh: where they are, and that they exist and are migrated."""
+"""The databases of a mesh: where they are, and that they exist and are migrated.
+
+`python -m devkit.databases` makes the missing ones on the server that TUTORMESH_DATABASE names.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from devkit.guards import Refused, sole_owner
-from devkit.layout import STORED, Layout, database_name, on_server
+from devkit.layout import STORED, Layout, Misconfigured, database_name, load, on_server
 from devkit.postgres import Postgres, create_databases
 from mesh.migrations import is_current
 
@@ -51,3 +54,15 @@ async def server(layout: Layout) -> AsyncIterator[str]:
         return
     with sole_owner(layout.data), own:
         yield own.url()
+
+
+def main() -> None:
+    """Make the missing databases on a server of the user's own."""
+    server_url = load().foreign_server
+    if server_url is None:
+        raise Misconfigured("TUTORMESH_DATABASE: is missing")
+    asyncio.run(make_missing(server_url))
+
+
+if __name__ == "__main__":
+    main()

@@ -110,7 +110,7 @@ async def _pay(http: httpx.AsyncClient, sandbox: str, booked: Any, tell: Tell) -
 
 async def _confirmed(student: App, booking: str, tell: Tell) -> None:
     async def until_confirmed() -> Any:
-        while (seen := await student.ask(BOOKING, id=booking))["status"] != "CONFIRMED":
+        while (seen := await student.ask(BOOKING, id=booking))["status"] != "CONFIRMED":  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         return seen
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "saga": "ops.saga:saga",
     "audit": "ops.audit:audit",
     "reconcile": "ops.reconcile:reconcile",
+    "health": "ops.health:health",
 }
 _HELP = {
     "up": "Run the whole mesh on this machine until Ctrl-C.",
@@ -21,6 +22,7 @@ _HELP = {
     "saga": "List, show, retry and resolve sagas.",
     "audit": "Check the invariants over all databases and the payment provider.",
     "reconcile": "Ask the payment provider about every open payment.",
+    "health": "Ask a service whether it is SERVING.",
 }
 
 

@@ -78,9 +78,6 @@ class Mesh:
     def notes(self) -> list[str]:
         return self.journal.read_text().splitlines()
 
-    def is_ready(self) -> bool:
-        return self.console.lines[-1:] == ["ready"]
-
 
 @contextlib.asynccontextmanager
 async def running(mesh: Mesh) -> AsyncIterator[Mesh]:

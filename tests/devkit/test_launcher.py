@@ -26,7 +26,7 @@ def mesh(tmp_path: Path) -> Mesh:
 
 async def test_everything_starts_and_stops_in_order_and_nothing_is_left(mesh: Mesh) -> None:
     async with running(mesh):
-        assert mesh.is_ready()
+        await until(lambda: all(map(mesh.noted, PROGRAMS)))
         assert await status(mesh.layout.port("bff"), "/readyz") == 200
         pids = [mesh.noted(name)[0] for name in PROGRAMS]
         pids.append(int((mesh.layout.data / "postgres" / "postmaster.pid").read_text().split()[0]))

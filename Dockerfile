@@ -1,0 +1,17 @@
+# One image for every process of the mesh; docker-compose.yml says which one a container is.
+FROM python:3.11-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/tutormesh
+COPY requirements/services.txt /build/
+RUN /opt/tutormesh/bin/pip install --require-hashes -r /build/services.txt
+
+FROM python:3.11-slim
+ENV PATH=/opt/tutormesh/bin:$PATH PYTHONPATH=/srv/tutormesh:/srv/tutormesh/generated PYTHONUNBUFFERED=1
+RUN useradd --system --uid 10001 --home-dir /srv/tutormesh --shell /usr/sbin/nologin tutormesh \
+    && install -d -o tutormesh -g tutormesh /var/lib/tutormesh
+COPY --from=build /opt/tutormesh /opt/tutormesh
+COPY . /srv/tutormesh
+WORKDIR /srv/tutormesh
+USER tutormesh
+# No secret is in here: settings come from the environment, tokens and keys from a volume.
+CMD ["python", "-m", "ops", "--help"]
