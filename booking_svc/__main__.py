@@ -1,0 +1,41 @@
+"""booking_svc as a process: `python -m booking_svc`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from booking_svc.bookings import Bookings
+from booking_svc.changes import MAX_WATCHERS, Changes
+from booking_svc.servicer import BookingServicer
+from booking_svc.settings import Settings
+from booking_svc.store import VIOLATIONS, Store
+from booking_svc.watches import Watches
+from mesh import logs
+from mesh.database import Database
+from mesh.identity import KeySet, Verifier
+from mesh.server import MAX_CONCURRENT_RPCS, Server, Service, serve
+from mesh.settings import load
+from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("booking", settings.log_format)
+    verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
+    async with (
+        Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
+        Changes(settings.database_url) as changes,
+    ):
+        bookings = Bookings(Store(database))
+        service = Service(
+            booking_pb2.DESCRIPTOR.services_by_name["BookingService"],
+            booking_pb2_grpc.add_BookingServiceServicer_to_server,
+            BookingServicer(bookings, Watches(bookings, changes)),
+        )
+        # Watchers wait; they must not take the places of those who work.
+        server = Server(settings, verifier, [service], max_concurrent_rpcs=MAX_WATCHERS + MAX_CONCURRENT_RPCS)
+        await serve(server, stopping=changes.stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,143 @@
+"""What changes, as PostgreSQL tells it (LISTEN/NOTIFY): one connection for the process, handed to every watcher.
+
+A notification carries only the booking's id. A watcher's news is a flag and not a queue: however much happens, it
+costs no memory, and the watcher reads the newest state. A lost connection is made anew, and then everybody is told to
+look, because nobody knows what was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from mesh.errors import Overloaded, TryAgain
+from mesh.logs import log
+
+CHANNEL = "booking_changed"
+APPLICATION_NAME = "booking_changes"
+MAX_WATCHERS = 1000
+#: A connection that died without a word (a firewall, a lost host) is noticed after at most this plus the time-out.
+HEARTBEAT_SECONDS = 15.0
+TIMEOUT_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+
+
+class Watcher:
+    """One who waits for news of a booking. The first news is there at once: look how it stands."""
+
+    def __init__(self) -> None:
+        self._told = asyncio.Event()
+        self._told.set()
+        self._stopping = False
+
+    async def news(self) -> None:
+        """Returns when there may be something new. Raises TryAgain when this process stops."""
+        await self._told.wait()
+        self._told.clear()
+        if self._stopping:
+            raise TryAgain("this replica is stopping")
+
+    def tell(self, *, stopping: bool = False) -> None:
+        self._stopping |= stopping
+        self._told.set()
+
+
+class Changes:
+    """Use as a context: it listens, and reconnects, until the end."""
+
+    def __init__(self, database_url: str, *, max_watchers: int = MAX_WATCHERS) -> None:
+        self._dsn = database_url.replace("+asyncpg", "", 1)
+        self._max_watchers = max_watchers
+        self._watchers: dict[str, set[Watcher]] = {}
+        self._count = 0
+        self._stopping = False
+        self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def watcher_count(self) -> int:
+        return self._count
+
+    async def __aenter__(self) -> Changes:
+        self._listener = asyncio.create_task(self._listen_forever(), name="booking-changes")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait([self._listener])
+
+    @contextlib.contextmanager
+    def watching(self, booking_id: UUID) -> Iterator[Watcher]:
+        """A watcher of this booking, within the block. Raises Overloaded when there are too many, TryAgain."""
+        if self._stopping:
+            raise TryAgain("this replica is stopping")
+        if self._count >= self._max_watchers:
+            raise Overloaded
+        watcher, key = Watcher(), str(booking_id)
+        self._watchers.setdefault(key, set()).add(watcher)
+        self._count += 1
+        try:
+            yield watcher
+        finally:
+            self._forget(key, watcher)
+
+    async def stop(self) -> None:
+        """End every watch, so that its caller finds another replica; take no more."""
+        self._stopping = True
+        self._tell_all(stopping=True)
+
+    def _forget(self, key: str, watcher: Watcher) -> None:
+        self._count -= 1
+        others = self._watchers[key]
+        others.discard(watcher)
+        if not others:
+            del self._watchers[key]
+
+    def _tell_all(self, *, stopping: bool = False) -> None:
+        for watchers in self._watchers.values():
+            for watcher in watchers:
+                watcher.tell(stopping=stopping)
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, booking_id: object) -> None:
+        for watcher in self._watchers.get(str(booking_id), ()):
+            watcher.tell()
+
+    async def _listen_forever(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async with self._connected() as connection:
+                    failures = 0
+                    await self._until_lost(connection)
+                log().warning("listener_lost")
+            except Exception as error:  # whatever it was: without a listener watchers would be blind for ever
+                log().warning("listener_failed", error=str(error))
+            failures += 1
+            await asyncio.sleep(random.uniform(0.5, 1) * min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))  # noqa: S311
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> Any:
+        settings = {"application_name": APPLICATION_NAME}
+        connection = await asyncpg.connect(self._dsn, timeout=TIMEOUT_SECONDS, server_settings=settings)
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(Exception):
+                await connection.close(timeout=1)
+
+    async def _until_lost(self, connection: asyncpg.Connection) -> None:
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(CHANNEL, self._heard)
+        self._tell_all()
+        while not lost.is_set():
+            try:
+                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+            except TimeoutError:
+                await connection.execute("select 1", timeout=TIMEOUT_SECONDS)

@@ -1,0 +1,118 @@
+"""Between the contract's messages and the domain's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from booking_svc.domain import ENDS, Booking, Details, Event, Status
+from mesh import calls, cursors, wire
+from mesh.clock import to_proto
+from mesh.errors import BadInput
+from tutormesh.booking.v1 import booking_pb2 as pb
+from tutormesh.common.v1.timeline_pb2 import TimelineEntry
+
+MAX_TEXT = 1000
+DEFAULT_PAGE, MAX_OPS_PAGE = 20, 1000
+
+_STATUS: dict[Status, pb.BookingStatus.ValueType] = {
+    status: pb.BookingStatus.Value(f"BOOKING_STATUS_{status.value}") for status in Status
+}
+_ENDS: dict[pb.BookingStatus.ValueType, Status] = {_STATUS[status]: status for status in ENDS}
+
+
+def ids(request: pb.CreateBookingRequest | pb.ConfirmBookingRequest | pb.EndBookingRequest) -> tuple[UUID, UUID]:
+    """The booking and the saga that sells it."""
+    return wire.uuid(request.booking_id, "booking_id"), wire.uuid(request.saga_id, "saga_id")
+
+
+def details(request: pb.CreateBookingRequest) -> Details:
+    """What is asked for. Raises BadInput that names the field."""
+    price = wire.money(request, "price")
+    payment_id = wire.optional_uuid if price.amount_minor == 0 else wire.uuid
+    asked = Details(
+        tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
+        student_id=wire.uuid(request.student_id, "student_id"),
+        course_id=wire.optional_uuid(request.course_id, "course_id"),
+        start=wire.instant(request, "start_time"),
+        end=wire.instant(request, "end_time"),
+        price=price,
+        purpose=wire.text(request.purpose, "purpose", MAX_TEXT),
+        hold_expires_at=wire.instant(request, "hold_expires_at"),
+        availability_block_id=wire.uuid(request.availability_block_id, "availability_block_id"),
+        session_id=wire.uuid(request.session_id, "session_id"),
+        payment_id=payment_id(request.payment_id, "payment_id"),
+    )
+    if asked.tutor_id == asked.student_id:
+        raise BadInput("must not be the tutor", field="student_id")
+    if asked.end <= asked.start:
+        raise BadInput("must be after start_time", field="end_time")
+    return asked
+
+
+def end(request: pb.EndBookingRequest) -> tuple[Status, str]:
+    """How and why it ends."""
+    status = _ENDS.get(request.status)
+    if status is None:
+        raise BadInput("must be CANCELLED, PAYMENT_FAILED or EXPIRED", field="status")
+    return status, wire.text(request.reason, "reason", MAX_TEXT)
+
+
+def page_size(request: pb.ListBookingsRequest) -> int:
+    most = MAX_OPS_PAGE if calls.current().service == "ops" else wire.MAX_PAGE
+    return wire.page_size(request.page_size, DEFAULT_PAGE, most)
+
+
+def place(request: pb.ListBookingsRequest) -> tuple[datetime, UUID] | None:
+    return cursors.decode(request.page_token)
+
+
+def place_by_id(request: pb.ListBookingsRequest) -> UUID | None:
+    return cursors.decode_id(request.page_token)
+
+
+def to_page(found: Sequence[Booking], size: int, *, by_id: bool) -> pb.ListBookingsResponse:
+    """A page of `size` out of what was found, which is one more when there is a next page."""
+    page, token = found[:size], ""
+    if len(found) > size:
+        last = page[-1]
+        token = cursors.encode_id(last.id) if by_id else cursors.encode(last.created_at, last.id)
+    return pb.ListBookingsResponse(bookings=map(to_booking, page), next_page_token=token)
+
+
+def to_status(status: Status) -> pb.BookingStatus.ValueType:
+    return _STATUS[status]
+
+
+def to_booking(booking: Booking) -> pb.Booking:
+    asked = booking.details
+    return pb.Booking(
+        id=str(booking.id),
+        saga_id=str(booking.saga_id),
+        status=_STATUS[booking.status],
+        tutor_id=str(asked.tutor_id),
+        student_id=str(asked.student_id),
+        course_id=_text(asked.course_id),
+        start_time=to_proto(asked.start),
+        end_time=to_proto(asked.end),
+        price=wire.to_money(asked.price),
+        purpose=asked.purpose,
+        hold_expires_at=to_proto(asked.hold_expires_at),
+        availability_block_id=str(asked.availability_block_id),
+        session_id=str(asked.session_id),
+        payment_id=_text(asked.payment_id),
+        created_at=to_proto(booking.created_at),
+        version=booking.version,
+    )
+
+
+def to_timeline(events: Sequence[Event]) -> list[TimelineEntry]:
+    return [
+        TimelineEntry(at=to_proto(event.at), service="booking", event=event.event, detail=event.detail)
+        for event in events
+    ]
+
+
+def _text(value: UUID | None) -> str:
+    return str(value) if value else ""

@@ -1,0 +1,4 @@
+from booking_svc.tables import metadata
+from mesh.migrations import run
+
+run(metadata)

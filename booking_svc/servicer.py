@@ -1,0 +1,52 @@
+"""The contract's RPCs: decode, call a use case, encode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from booking_svc import convert
+from booking_svc.bookings import Bookings
+from booking_svc.watches import Watches
+from mesh import wire
+from tutormesh.booking.v1 import booking_pb2 as pb
+from tutormesh.booking.v1 import booking_pb2_grpc
+
+
+class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
+    """BookingService of booking.proto."""
+
+    def __init__(self, bookings: Bookings, watches: Watches) -> None:
+        self._bookings, self._watches = bookings, watches
+
+    async def CreateBooking(self, request: pb.CreateBookingRequest, context: Any) -> pb.CreateBookingResponse:
+        booking = await self._bookings.create(*convert.ids(request), convert.details(request))
+        return pb.CreateBookingResponse(booking=convert.to_booking(booking))
+
+    async def ConfirmBooking(self, request: pb.ConfirmBookingRequest, context: Any) -> pb.ConfirmBookingResponse:
+        booking = await self._bookings.confirm(*convert.ids(request))
+        return pb.ConfirmBookingResponse(booking=convert.to_booking(booking))
+
+    async def EndBooking(self, request: pb.EndBookingRequest, context: Any) -> pb.EndBookingResponse:
+        status = await self._bookings.end(*convert.ids(request), *convert.end(request))
+        return pb.EndBookingResponse(status=convert.to_status(status))
+
+    async def GetBooking(self, request: pb.GetBookingRequest, context: Any) -> pb.GetBookingResponse:
+        booking, events = await self._bookings.timeline(wire.uuid(request.booking_id, "booking_id"))
+        return pb.GetBookingResponse(booking=convert.to_booking(booking), timeline=convert.to_timeline(events))
+
+    async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
+        person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
+        if person is None:
+            found = await self._bookings.everybodys(convert.place_by_id(request), size + 1)
+        else:
+            found = await self._bookings.of_person(person, convert.place(request), size + 1)
+        return convert.to_page(found, size, by_id=person is None)
+
+    async def WatchBooking(
+        self, request: pb.WatchBookingRequest, context: Any
+    ) -> AsyncIterator[pb.WatchBookingResponse]:
+        async with aclosing(self._watches.of(wire.uuid(request.booking_id, "booking_id"))) as bookings:
+            async for booking in bookings:
+                yield pb.WatchBookingResponse(booking=convert.to_booking(booking))

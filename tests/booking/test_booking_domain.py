@@ -1,0 +1,65 @@
+"""What moves a booking may make, and what it answers to the others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booking_svc.domain import ENDS, MOVES, Status, after, sources
+from mesh.errors import IllegalMove
+
+statuses = st.sampled_from(Status)
+
+
+def told_all(told: list[Status]) -> list[Status]:
+    """Where a new booking stands after each of these words; a refused one leaves it where it is."""
+    path = [Status.PAYMENT_REQUIRED]
+    for word in told:
+        try:
+            path.append(after(path[-1], word))
+        except IllegalMove:
+            path.append(path[-1])
+    return path
+
+
+@given(st.lists(statuses, max_size=12))
+def test_nothing_leaves_an_end_whatever_is_told(told: list[Status]) -> None:
+    path = told_all(told)
+    ended = [status for status in path if status in ENDS]
+    assert len(set(ended)) <= 1
+    assert not ended or path[-1] is ended[0]
+
+
+@given(st.lists(statuses, max_size=12))
+def test_a_path_is_made_of_legal_moves_only(told: list[Status]) -> None:
+    path = told_all(told)
+    for before, behind in zip(path, path[1:], strict=False):
+        assert before is behind or behind in MOVES[before]
+
+
+@given(statuses, statuses)
+def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
+    try:
+        once = after(now, told)
+    except IllegalMove:
+        return
+    assert after(once, told) is once
+
+
+@given(statuses)
+def test_the_sources_of_a_state_are_those_that_may_become_it(to: Status) -> None:
+    assert set(sources(to)) == {status for status in Status if to in MOVES[status]}
+
+
+@pytest.mark.parametrize("told", [Status.EXPIRED, Status.PAYMENT_FAILED, Status.PAYMENT_REQUIRED])
+def test_a_paid_booking_can_only_be_cancelled(told: Status) -> None:
+    with pytest.raises(IllegalMove, match=f"a booking cannot go from CONFIRMED to {told}"):
+        after(Status.CONFIRMED, told)
+    assert after(Status.CONFIRMED, Status.CANCELLED) is Status.CANCELLED
+
+
+@pytest.mark.parametrize("end", sorted(ENDS))
+def test_an_ended_booking_cannot_be_confirmed(end: Status) -> None:
+    with pytest.raises(IllegalMove):
+        after(end, Status.CONFIRMED)

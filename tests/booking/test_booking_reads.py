@@ -1,0 +1,154 @@
+"""Who sees which booking, and pages that neither repeat nor skip."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from mesh.errors import BadInput, Forbidden, NotFound
+from tutormesh.booking.v1 import booking_pb2 as pb
+
+
+async def listed(stub: Any, person: str = "", size: int = 0, token: str = "") -> pb.ListBookingsResponse:
+    wanted = pb.ListBookingsRequest(person_id=person, page_size=size, page_token=token)
+    return await stub.ListBookings(wanted, timeout=10)
+
+
+async def all_pages(stub: Any, person: str = "", size: int = 2) -> list[str]:
+    page = await listed(stub, person, size)
+    seen = list(page.bookings)
+    while page.next_page_token:
+        page = await listed(stub, person, size, page.next_page_token)
+        seen += page.bookings
+    return [booking.id for booking in seen]
+
+
+async def test_a_booking_is_seen_by_its_student_its_tutor_admins_and_services(mesh: Any, booking_request: Any) -> None:
+    request = booking_request()
+    booking = await mesh.create(request)
+    mine, taught = mesh.student(request.student_id), mesh.tutor(request.tutor_id)
+    for stub in (mine, taught, mesh.stub("bff", "admin"), mesh.bff, mesh.ops, mesh.payment):
+        assert (await mesh.get(request.booking_id, stub)).booking == booking
+
+
+async def test_another_persons_booking_answers_as_one_that_never_was(mesh: Any, booking_request: Any) -> None:
+    request = booking_request()
+    await mesh.create(request)
+    stranger = mesh.student(uuid4())
+    answers = []
+    for booking_id in (request.booking_id, str(uuid4())):
+        with pytest.raises(NotFound) as refused:
+            await mesh.get(booking_id, stranger)
+        answers.append((refused.value.message, refused.value.field))
+    assert answers[0] == answers[1]
+
+
+async def test_an_id_that_is_none_is_bad_input(mesh: Any) -> None:
+    with pytest.raises(BadInput) as refused:
+        await mesh.get("'; drop table booking; --")
+    assert refused.value.field == "booking_id"
+
+
+async def test_a_person_pages_through_what_they_learn_and_teach_newest_first(mesh: Any, booking_request: Any) -> None:
+    me = str(uuid4())
+    made = [
+        (await mesh.create(booking_request(**{role: me}))).id
+        for role in ("student_id", "tutor_id", "tutor_id", "student_id", "student_id")
+    ]
+    assert await all_pages(mesh.tutor(me), me) == made[::-1]
+    assert await all_pages(mesh.bff, me, size=5) == made[::-1]
+    assert await all_pages(mesh.stub("bff", "admin"), me, size=1) == made[::-1]
+
+
+async def test_a_page_holds_twenty_unless_asked_otherwise(mesh: Any, booking_request: Any) -> None:
+    me = str(uuid4())
+    await asyncio.gather(*(mesh.create(booking_request(student_id=me)) for _ in range(21)))
+    page = await listed(mesh.bff, me)
+    assert len(page.bookings) == 20
+    assert len((await listed(mesh.bff, me, token=page.next_page_token)).bookings) == 1
+
+
+async def test_pages_stay_as_they_were_when_bookings_are_made_and_changed_meanwhile(
+    mesh: Any, booking_request: Any
+) -> None:
+    me = str(uuid4())
+    requests = [booking_request(student_id=me) for _ in range(6)]
+    for request in requests:
+        await mesh.create(request)
+    expected = [request.booking_id for request in reversed(requests)]
+    page = await listed(mesh.bff, me, 2)
+    seen = [booking.id for booking in page.bookings]
+    while page.next_page_token:
+        await mesh.create(booking_request(student_id=me))
+        await mesh.confirm(requests[0])
+        page = await listed(mesh.bff, me, 2, page.next_page_token)
+        seen += [booking.id for booking in page.bookings]
+    assert seen == expected
+
+
+async def test_the_moment_of_creation_may_be_shared_by_many(mesh: Any, booking_request: Any, sql: Any) -> None:
+    me = str(uuid4())
+    made = [(await mesh.create(booking_request(tutor_id=me))).id for _ in range(5)]
+    await sql.execute("alter table booking disable trigger booking_legal_move")
+    try:
+        await sql.execute("update booking set created_at = '2030-01-01T00:00Z' where tutor_id = $1", me)
+    finally:
+        await sql.execute("alter table booking enable trigger booking_legal_move")
+    assert await all_pages(mesh.bff, me) == sorted(made, reverse=True)
+
+
+async def test_a_person_lists_only_their_own(mesh: Any) -> None:
+    with pytest.raises(Forbidden):
+        await listed(mesh.student(uuid4()), str(uuid4()))
+
+
+async def test_only_ops_on_its_own_behalf_lists_everybodys(mesh: Any, booking_request: Any, sql: Any) -> None:
+    await mesh.create(booking_request())
+    await mesh.end(booking_request())
+    for stub in (mesh.bff, mesh.student(uuid4()), mesh.stub("bff", "admin"), mesh.stub("ops", "admin")):
+        with pytest.raises(Forbidden):
+            await listed(stub)
+    stored = await sql.fetch("select id from booking where tutor_id is not null order by id")
+    assert await all_pages(mesh.ops) == [str(row["id"]) for row in stored]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "field"),
+    [
+        ({"person_id": "me"}, "person_id"),
+        ({"page_size": -1}, "page_size"),
+        ({"page_size": 101}, "page_size"),
+        ({"page_token": "2"}, "page_token"),
+        ({"page_token": "MjAzMC0wMS0wMXw0Mg"}, "page_token"),
+    ],
+)
+async def test_a_bad_list_request_names_its_field(mesh: Any, wanted: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        await mesh.bff.ListBookings(pb.ListBookingsRequest(**({"person_id": str(uuid4())} | wanted)), timeout=10)
+    assert refused.value.field == field
+
+
+async def test_ops_may_ask_for_a_thousand_and_pages_by_id(mesh: Any) -> None:
+    assert len((await listed(mesh.ops, size=1000)).bookings) > 0
+    for wanted in ({"page_size": 1001}, {"page_token": "2"}):
+        with pytest.raises(BadInput):
+            await mesh.ops.ListBookings(pb.ListBookingsRequest(**wanted), timeout=10)
+
+
+async def test_a_persons_list_reads_only_their_rows(mesh: Any, booking_request: Any, sql: Any) -> None:
+    await mesh.create(booking_request())
+    await sql.execute("set enable_seqscan = off")
+    plan = "\n".join(
+        row[0]
+        for row in await sql.fetch(
+            "explain select * from booking where student_id = $1 and (created_at, id) < ('infinity', $1)"
+            " order by created_at desc, id desc limit 3",
+            uuid4(),
+        )
+    )
+    assert "booking_of_student" in plan
+    assert "Sort" not in plan
+    assert "Index Cond: ((student_id = " in plan
