@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -79,6 +80,18 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
     yield connection
     await connection.close()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+
+    async def until(look: Callable[[], Any], wanted: object) -> None:
+        async with asyncio.timeout(TIMEOUT):
+            while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
+                await asyncio.sleep(0.01)
+
+    return until
 
 
 class Mesh:

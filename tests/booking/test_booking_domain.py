@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_nothing_leaves_an_end_whatever_is_told(told: list[Status]) -> None:
 @given(st.lists(statuses, max_size=12))
 def test_a_path_is_made_of_legal_moves_only(told: list[Status]) -> None:
     path = told_all(told)
-    for before, behind in zip(path, path[1:], strict=False):
+    for before, behind in itertools.pairwise(path):
         assert before is behind or behind in MOVES[before]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import asyncpg
@@ -74,7 +73,7 @@ async def test_a_race_of_confirm_and_ends_has_one_outcome(mesh: Any, booking_req
 
 
 async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
-    mesh: Any, booking_request: Any, sql: Any
+    mesh: Any, booking_request: Any, sql: Any, until: Any
 ) -> None:
     """The snapshot of the waiting statement still shows the booking as movable."""
     request = booking_request()
@@ -90,7 +89,7 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
     assert confirmed.status == CONFIRMED
 
 
-async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_request: Any, sql: Any, until: Any) -> None:
     request = booking_request()
     transaction = sql.transaction()
     await transaction.start()
@@ -107,13 +106,6 @@ async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_requ
 
 async def waiters(sql: asyncpg.Connection) -> int:
     return await sql.fetchval("select count(*) from pg_locks where not granted")
-
-
-async def until(look: Callable[[], Any], wanted: object) -> None:
-    async with asyncio.timeout(5):
-        while (seen := await look()) != wanted:
-            await asyncio.sleep(0.01)
-    assert seen == wanted
 
 
 words = st.sampled_from(["CREATE", *(status for status in Status if status is not Status.PAYMENT_REQUIRED)])
