@@ -22,8 +22,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=10,
 )
-WORDS = """{ } ( ) [ ] : ! $ @ = | & ... query mutation fragment on Query booking bookSession id a: tutorAvailability nodes
-getMySessions timeline $x (id:1) {id} " \\u # __schema __type __typename @skip(if:true) @include(if:$x) 1e999 -1 null"""
+WORDS = """{ } ( ) [ ] : ! $ @ = | & ... query mutation fragment on Query booking bookSession id a: tutorAvailability
+nodes getMySessions timeline $x (id:1) {id} " \\u # __schema __type __typename @skip(if:true) @include(if:$x)
+1e999 -1 null"""
 words = st.sampled_from([*WORDS.split(), '"""', "\n", "\ufeff", "é"])
 documents = st.lists(words, max_size=25).map(" ".join) | st.text()
 graphql_bodies = (
