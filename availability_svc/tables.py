@@ -104,7 +104,7 @@ claim = Table(
         " and isfinite(lower(during)) and isfinite(upper(during))",
         name="claim_half_open",
     ),
-    Index("claim_lapsing", "expires_at", postgresql_where=text("state = 'HELD'")),
+    Index("claim_held", "calendar_id", "expires_at", postgresql_where=text("state = 'HELD'")),
 )
 
 # What a tutor took out, removed or not: the answer to a repeat. While it stands, a claim has its id.

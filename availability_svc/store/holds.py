@@ -79,7 +79,6 @@ _WIN = text(f"""
     select block_id, tutor_id, saga_id, 'TUTOR', {_HELD}, state from won
     union all select cast(:student_claim as uuid), student_id, saga_id, 'STUDENT', {_ATTENDED}, state from won
 """)  # noqa: S608 - constants only
-_FIND = text(f"select {HOLD} from hold h where h.saga_id = :saga_id")  # noqa: S608 - constants only
 _BURY = text("""
     insert into hold (saga_id, state, released_at) values (:saga_id, 'RELEASED', clock_timestamp())
     on conflict (saga_id) do nothing
@@ -104,7 +103,7 @@ class HoldStanding:
 
 
 class HoldStore(Calendars):
-    """Call with the calendars locked, except for `find` and `bury`."""
+    """Call with the calendars locked, except for `bury`."""
 
     async def standing(self, wish: Wish, grace: timedelta) -> HoldStanding:
         """What a wish meets."""
@@ -128,10 +127,6 @@ class HoldStore(Calendars):
         """Claim both calendars anew, confirmed. Violates claim_no_overlap."""
         await self._connection.execute(_FORGET, {"saga_id": saga_id})
         await self._connection.execute(_WIN, {"saga_id": saga_id, "student_claim": uuid4()})
-
-    async def find(self, saga_id: UUID) -> Hold | Tombstone | None:
-        row = (await self._connection.execute(_FIND, {"saga_id": saga_id})).one_or_none()
-        return None if row is None else as_hold(row)
 
     async def bury(self, saga_id: UUID) -> bool:
         """Leave a tombstone; False when the saga has a row already. Waits for a hold that is being inserted."""

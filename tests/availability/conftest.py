@@ -51,11 +51,12 @@ class Desk:
         tutor = tutor or uuid.uuid4()
         windows = [(day, "00:00", "24:00") for day in WEEKDAYS] if weekly is None else weekly
         values = {
+            "tutor_id": str(tutor),
             "timezone": "UTC",
             "weekly": [pb2.WeeklyWindow(weekday=day, start=start, end=end) for day, start, end in windows],
             "rate": Money(amount_minor=5000, currency="USD"),
         }
-        request = pb2.PublishAvailabilityRequest(tutor_id=str(tutor), **(values | changes))
+        request = pb2.PublishAvailabilityRequest(**(values | changes))
         await self.bff.PublishAvailability(request, timeout=TIMEOUT)
         return tutor
 

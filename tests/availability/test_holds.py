@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from mesh.clock import to_proto
 from mesh.errors import BadInput
 from tutormesh.availability.v1 import availability_pb2 as pb2
+from tutormesh.common.v1.money_pb2 import Money
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -55,15 +57,10 @@ async def test_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(desk
     insert = """insert into claim (id, calendar_id, role, during, state)
         values (gen_random_uuid(), :tutor, 'BLOCK', tstzrange(:start, :end), 'BLOCKED')"""
 
-    async def by_hand(connection: Any) -> None:
-        from sqlalchemy import text
-
-        values = {"tutor": tutor, "start": monday + 10.5 * HOUR, "end": monday + 11.5 * HOUR}
-        await connection.execute(text(insert), values)
-
+    values = {"tutor": tutor, "start": monday + 10.5 * HOUR, "end": monday + 11.5 * HOUR}
     with pytest.raises(IntegrityError, match="claim_no_overlap"):
         async with desk.database.engine.begin() as connection:
-            await by_hand(connection)
+            await connection.execute(text(insert), values)
 
 
 async def test_lessons_that_touch_both_succeed_without_a_buffer(desk: Any, monday: datetime):
@@ -180,8 +177,6 @@ async def test_an_unknown_tutor_is_not_found_and_leaves_nothing_behind(desk: Any
 
 
 async def test_a_price_is_rounded_half_even_and_one_too_large_is_refused(desk: Any, monday: datetime, reason: Any):
-    from tutormesh.common.v1.money_pb2 import Money
-
     tutor = await desk.publish(rate=Money(amount_minor=90, currency="JPY"))
     answer = await desk.hold(tutor, monday, minutes=15)  # 22.5
     assert (answer.price.amount_minor, answer.price.currency) == (22, "JPY")

@@ -69,7 +69,7 @@ TABLES = (
             where (state in ('HELD', 'CONFIRMED', 'BLOCKED'))
     )
     """,
-    "create index claim_lapsing on claim (expires_at) where state = 'HELD'",
+    "create index claim_held on claim (calendar_id, expires_at) where state = 'HELD'",
     """
     create table block (
         id uuid primary key,

@@ -100,7 +100,8 @@ class AvailabilityServiceServicer:
     def HoldSlot(self, request, context):
         """HoldSlot claims the tutor's and the student's time until the hold ends.
         Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT.
+        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
+        IDEMPOTENCY_MISMATCH (the saga holds another time).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,7 +126,7 @@ class AvailabilityServiceServicer:
 
     def BlockTime(self, request, context):
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN.
+        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class AvailabilityServiceStub:
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]
     """HoldSlot claims the tutor's and the student's time until the hold ends.
     Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT.
+    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
+    IDEMPOTENCY_MISMATCH (the saga holds another time).
     """
     ConfirmSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]
     """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
@@ -57,7 +58,7 @@ class AvailabilityServiceStub:
     """
     BlockTime: _grpc.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN.
+    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
     """
     RemoveBlock: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]
     """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN."""
@@ -80,7 +81,8 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     HoldSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]  # type: ignore[assignment]
     """HoldSlot claims the tutor's and the student's time until the hold ends.
     Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT.
+    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
+    IDEMPOTENCY_MISMATCH (the saga holds another time).
     """
     ConfirmSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]  # type: ignore[assignment]
     """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
@@ -93,7 +95,7 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     BlockTime: _aio.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]  # type: ignore[assignment]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN.
+    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
     """
     RemoveBlock: _aio.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]  # type: ignore[assignment]
     """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN."""
@@ -131,7 +133,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_availability_pb2.HoldSlotResponse, _abc.Awaitable[_availability_pb2.HoldSlotResponse]]:
         """HoldSlot claims the tutor's and the student's time until the hold ends.
         Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT.
+        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
+        IDEMPOTENCY_MISMATCH (the saga holds another time).
         """
 
     @_abc_1.abstractmethod
@@ -162,7 +165,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.BlockTimeResponse, _abc.Awaitable[_availability_pb2.BlockTimeResponse]]:
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN.
+        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,220 @@
+"""What the database is asked to do: how often it commits, what it refuses, what the sweeper leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from availability_svc import tables
+from availability_svc.domain import Hold, Span, Wish
+from availability_svc.store import HoldStore
+from availability_svc.worker import Sweeper
+from mesh.database import Database
+from mesh.money import Money
+
+HOUR = timedelta(hours=1)
+
+
+@contextmanager
+def commits(database: Database) -> Iterator[list[str]]:
+    """Ids of the write transactions that this engine commits meanwhile; the database itself says which wrote.
+
+    A statement outside a transaction would commit past this: each counts as one that wrote.
+    """
+    written: list[str] = []
+
+    def tell(connection: Any) -> None:
+        number = connection.exec_driver_sql("select pg_current_xact_id_if_assigned()::text").scalar()
+        if number is not None:
+            written.append(number)
+
+    def tell_autocommit(connection: Any, _: Any, statement: str, *__: Any) -> None:
+        if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+            written.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "commit", tell)
+    event.listen(engine, "before_cursor_execute", tell_autocommit)
+    try:
+        yield written
+    finally:
+        event.remove(engine, "commit", tell)
+        event.remove(engine, "before_cursor_execute", tell_autocommit)
+
+
+async def until(holds: Callable[[], Any], seconds: float = 10) -> None:
+    """Poll a state, with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - the state is in another process
+            await asyncio.sleep(0.01)
+
+
+async def waiting(desk: Any) -> bool:
+    """True when somebody who inserts a hold waits for somebody else's transaction."""
+    query = """select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+        and query like '%insert into hold%'"""
+    return bool(await desk.sql(query))
+
+
+async def test_a_tombstone_being_laid_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
+    tutor, saga = await desk.publish(), uuid.uuid4()
+    async with desk.database.engine.begin() as undo:
+        assert await HoldStore(undo).bury(saga)
+        holding = asyncio.create_task(reason(desk.hold(tutor, monday, saga=saga)))
+        await until(lambda: waiting(desk))
+    assert await holding == "CANCELLED"
+    assert await desk.claims(saga) == []
+
+
+async def test_a_release_waits_for_the_hold_that_is_being_made_and_frees_it(desk: Any, monday: datetime):
+    wish = Wish(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
+    async with desk.database.engine.begin() as action:
+        store = HoldStore(action)
+        await store.lock(wish.tutor_id, wish.student_id)
+        assert await store.insert(Hold(wish, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        releasing = asyncio.create_task(desk.release(wish.saga_id))
+        await until(lambda: waiting(desk))
+    await releasing
+    assert await desk.claims(wish.saga_id) == []
+    assert (await desk.sql("select state from hold where saga_id = :saga", saga=wish.saga_id))[0].state == "RELEASED"
+
+
+async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday: datetime):
+    tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
+    with commits(desk.database) as written:
+        await desk.hold(tutor, monday, student, saga)  # both calendars are new
+        await desk.confirm(saga)
+    assert len(written) == len(set(written)) == 2
+
+
+async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_slot_taken(
+    desk: Any, monday: datetime, reason: Any
+):
+    """Somebody writes past the calendars' locks: the constraint still stands, and has the right name."""
+    tutor = await desk.publish()
+    await desk.block(tutor, (monday - 2 * HOUR, monday - HOUR))  # opens the calendar
+    async with desk.database.engine.begin() as rude:
+        await rude.execute(text("set local session_replication_role = replica"))  # no foreign keys, hence no lock
+        await rude.execute(
+            text("""insert into claim (id, calendar_id, role, during, state)
+                values (gen_random_uuid(), :tutor, 'BLOCK', tstzrange(:start, :end), 'BLOCKED')"""),
+            {"tutor": tutor, "start": monday, "end": monday + HOUR},
+        )
+        holding = asyncio.create_task(reason(desk.hold(tutor, monday)))
+
+        await until(lambda: waiting(desk))
+    assert await holding == "SLOT_TAKEN"
+    assert desk.troubles == ["23P01"]  # exclusion_violation
+
+
+@pytest.mark.parametrize(
+    ("statement", "constraint"),
+    [
+        ("insert into hold (saga_id, state) values (gen_random_uuid(), 'HELD')", "hold_whole_or_tombstone"),
+        ("insert into hold (saga_id, state) values (gen_random_uuid(), 'LOST')", "hold_state_known"),
+        (
+            "insert into claim (id, calendar_id, role, during, state) select gen_random_uuid(), id, 'BLOCK',"
+            " tstzrange(now(), null), 'BLOCKED' from calendar limit 1",
+            "claim_half_open",
+        ),
+        (
+            "insert into claim (id, calendar_id, role, during, state) select gen_random_uuid(), id, 'BLOCK',"
+            " 'empty', 'BLOCKED' from calendar limit 1",
+            "claim_half_open",
+        ),
+        (
+            "insert into claim (id, calendar_id, role, during, state) select gen_random_uuid(), id, 'TUTOR',"
+            " tstzrange(now(), now() + interval '1 hour'), 'CONFIRMED' from calendar limit 1",
+            "claim_lesson_has_a_saga",
+        ),
+        (
+            "insert into claim (id, calendar_id, role, during, state) values (gen_random_uuid(), gen_random_uuid(),"
+            " 'BLOCK', tstzrange(now(), now() + interval '1 hour'), 'BLOCKED')",
+            "claim_on_a_calendar",
+        ),
+    ],
+)
+async def test_the_schema_refuses_what_cannot_be(desk: Any, monday: datetime, statement: str, constraint: str):
+    await desk.block(uuid.uuid4(), (monday, monday + HOUR))
+    with pytest.raises(Exception, match=constraint):
+        async with desk.database.engine.begin() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_the_tables_in_the_code_are_the_tables_that_were_migrated(desk: Any):
+    columns = await desk.sql(
+        "select table_name, column_name, is_nullable = 'YES' from information_schema.columns"
+        " where table_schema = 'public' and table_name <> 'alembic_version'"
+    )
+    assert set(map(tuple, columns)) == {
+        (table.name, column.name, bool(column.nullable))
+        for table in tables.metadata.tables.values()
+        for column in table.columns
+    }
+    named = """select conname from pg_constraint
+        where connamespace = 'public'::regnamespace and contype in ('c', 'x', 'u', 'f')"""
+    migrated = {row[0] for row in await desk.sql(named)}
+    coded = {str(rule.name) for table in tables.metadata.tables.values() for rule in table.constraints if rule.name}
+    assert migrated == coded
+
+
+async def test_the_sweeper_removes_only_claims_that_lapsed_beyond_the_grace(desk: Any, monday: datetime):
+    tutor = await desk.publish()
+    sagas = [uuid.uuid4() for _ in range(4)]
+    for hour, saga in enumerate(sagas):
+        await desk.hold(tutor, monday + hour * HOUR, saga=saga)
+    long_lapsed, just_lapsed, confirmed, _ = sagas
+    await desk.lapse(long_lapsed)
+    await desk.lapse(just_lapsed, ago=timedelta(seconds=10))
+    await desk.confirm(confirmed)
+    assert await Sweeper(desk.database, timedelta(seconds=20), batch=1).sweep() == 2
+    assert [len(await desk.claims(saga)) for saga in sagas] == [0, 2, 2, 2]
+    await desk.confirm(long_lapsed)  # its time is still free
+
+
+async def test_the_sweeper_waits_for_nobody(desk: Any, monday: datetime):
+    tutor, saga = await desk.publish(), uuid.uuid4()
+    await desk.hold(tutor, monday, saga=saga)
+    await desk.lapse(saga)
+    sweeper = Sweeper(desk.database, timedelta(seconds=20))
+    async with desk.database.engine.begin() as busy:
+        await busy.execute(text("select from calendar where id = :tutor for update"), {"tutor": tutor})
+        assert await sweeper.sweep() == 1  # the student's
+    assert await sweeper.sweep() == 1
+
+
+@pytest.fixture
+async def unreachable() -> AsyncIterator[Database]:
+    async with Database("postgresql+asyncpg://nobody@127.0.0.1:1/none", name="away") as database:
+        yield database
+
+
+async def test_the_sweeper_outlives_a_database_that_is_away(unreachable: Database, desk: Any, monday: datetime):
+    tutor, saga = await desk.publish(), uuid.uuid4()
+    await desk.hold(tutor, monday, saga=saga)
+    await desk.lapse(saga)
+    tries: list[Database] = []
+
+    class Flaky:
+        """Away the first two times."""
+
+        async def statement(self, work: Any) -> Any:
+            tries.append(unreachable if len(tries) < 2 else desk.database)
+            return await tries[-1].statement(work)
+
+    sweeper = Sweeper(Flaky(), timedelta(seconds=20), every=0.01)  # type: ignore[arg-type]
+    running = asyncio.create_task(sweeper.run())
+
+    async def swept() -> bool:
+        return not await desk.claims(saga)
+
+    await until(swept)
+    running.cancel()
+    assert tries[:2] == [unreachable] * 2
