@@ -18,6 +18,13 @@ from .settings import InvalidSetting, Settings, load
 _KEEP_ALIVE = 120
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections send at once (without TCP_NODELAY each small answer waits 40 ms)."""
+    listener = socket.create_server((host, port), backlog=512)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 def server(settings: Settings) -> uvicorn.Server:
     """An HTTP server for the sandbox that ends within 2 s, whatever its clients do."""
     return uvicorn.Server(
@@ -36,7 +43,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     try:
         settings = load(os.environ)
-        listener = socket.create_server((settings.host, settings.port), backlog=512)
+        listener = listen(settings.host, settings.port)
     except (InvalidSetting, OSError) as error:
         sys.exit(f"sandbox: {error}")
     serving = server(settings)

@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import intents, payments, refunds, search, shapes
+from . import intents, payments, refunds, search
 from .controls import Controls
 from .door import Door, Operation
 from .errors import unrecognized
+from .ids import new_id
 from .lists import listing, retrieve
 from .sandbox import Sandbox
 from .settings import Settings
@@ -79,4 +80,4 @@ async def _health(_: Request) -> Response:
 
 async def _no_route(request: Request, _: Exception) -> Response:
     error = unrecognized(request.method, request.url.path)
-    return JSONResponse(error.body(), error.status, {"Request-Id": shapes.new_id("req", 14)})
+    return JSONResponse(error.body(), error.status, {"Request-Id": new_id("req", 14)})

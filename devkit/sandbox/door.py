@@ -16,6 +16,7 @@ from .calls import Call
 from .errors import ApiError, Json, rate_limited, server_error
 from .expand import expanded
 from .idempotency import Answer
+from .ids import new_id
 from .params import Params
 from .sandbox import Sandbox
 
@@ -59,7 +60,7 @@ class Door:
 
     def endpoint(self, operation: Operation) -> Callable[[Request], asyncio.Future[Response]]:
         async def handle(request: Request) -> Response:
-            request_id = shapes.new_id("req", 14)
+            request_id = new_id("req", 14)
             try:
                 visit = await self._enter(request, operation, request_id)
                 answer = await self._answer(visit)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from . import cards, shapes
+from . import card_shapes, cards, shapes
 from .calls import Call, reached, seen_by, unexpected_state
 from .errors import ApiError, Json, no_such
+from .ids import new_id
 
 # Stripe.js sends more than the sandbox plays; what changes nothing here is taken.
 _CONFIRM = """payment_method payment_method_types payment_method_options return_url receipt_email shipping mandate_data
@@ -57,7 +58,7 @@ def authenticate(call: Call, id: str) -> Json:
 def method(call: Call, name: str) -> Json:
     """The payment method of this id, or the new one that a use of a test card's name makes."""
     if name in cards.CARDS:
-        made = shapes.payment_method(cards.CARDS[name], call.now)
+        made = card_shapes.payment_method(cards.CARDS[name], call.now)
         call.store.put(made)
         return made
     found = call.store.find("payment_method", name)
@@ -80,7 +81,7 @@ def _pay(call: Call, intent: Json, paying: cards.Card, *, authenticated: bool = 
 def _decline(call: Call, intent: Json, used: Json, declined: cards.Card) -> ApiError:
     charge = shapes.charge(intent, used["id"], declined, call.now)
     call.store.put(charge)
-    reason = shapes.card_error(declined, charge["id"], used)
+    reason = card_shapes.card_error(declined, charge["id"], used)
     intent["latest_charge"] = charge["id"]
     call.emit("charge.failed", charge)
     _back_to_start(call, intent, reason)
@@ -97,7 +98,7 @@ def _decline(call: Call, intent: Json, used: Json, declined: cards.Card) -> ApiE
 
 
 def _ask_the_bank(call: Call, intent: Json) -> Json:
-    sdk = {"source": shapes.new_id("src"), "type": "three_d_secure_redirect"}
+    sdk = {"source": new_id("src"), "type": "three_d_secure_redirect"}
     intent.update(status="requires_action", next_action={"type": "use_stripe_sdk", "use_stripe_sdk": sdk})
     intent["last_payment_error"] = None
     call.store.put(intent)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Iterable
 
@@ -14,6 +15,7 @@ import httpx
 from .outbox import Delivery, Outbox
 from .store import Store
 
+_log = logging.getLogger("sandbox")
 PARALLEL = 16
 TIMEOUT = 10.0
 _HEADERS = {
@@ -81,6 +83,8 @@ class Deliverer:
 
     def _ended(self, task: asyncio.Task[None], items: Iterable[Delivery]) -> None:
         self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a delivery broke off", exc_info=task.exception())
         self._under_way.difference_update(item.seq for item in items)
         self.wake()
 
