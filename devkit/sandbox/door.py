@@ -175,10 +175,10 @@ async def bounded_body(request: Request) -> bytes:
 
 
 async def _silence(request: Request) -> None:
-    """Says nothing for 30 s, or until the caller has given up."""
+    """Says nothing for 30 s, or until the caller has given up or the sandbox stops."""
     try:
         async with asyncio.timeout(SILENCE):
             while (await request.receive())["type"] != "http.disconnect":
                 continue
-    except TimeoutError:
-        return
+    except (TimeoutError, asyncio.CancelledError):
+        return  # the task ends right after, so a cancellation is heeded

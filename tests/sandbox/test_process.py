@@ -82,8 +82,8 @@ async def test_a_stop_does_not_wait_for_a_call_that_is_never_answered(tmp_path, 
     assert time.monotonic() - began < 2
     assert process.returncode == 0
     assert b"_secret_" not in err
-    with pytest.raises(httpx.HTTPError):
-        (await hanging).raise_for_status()
+    assert b"Traceback" not in err
+    await asyncio.gather(hanging, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
