@@ -47,6 +47,12 @@ def bound_to_us(died: signal.Signals = signal.SIGKILL, identity: Identity | None
     return before_exec
 
 
+def end_with_parent() -> None:
+    """From now on our own parent's death is a SIGTERM to us: `make`, killed, leaves no mesh behind."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
 def _become(identity: Identity) -> None:
     """Drop root. Kept, where root has it: the right to pass folders closed to others (a checkout under /root)."""
     if _libc is not None:

@@ -43,6 +43,7 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "log_min_messages": "fatal",  # a refused claim is an ERROR to PostgreSQL; services tell theirs
     "log_line_prefix": "%m [%p] %d ",
 }
 #: For throw-away databases of tests: nothing there has to survive a power cut.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import click
 
@@ -14,10 +15,13 @@ def up() -> None:
     Prints a line `ready` when everything is SERVING. Data is kept in TUTORMESH_DATA (.data).
     """
     from devkit import layout
+    from devkit.fate import end_with_parent
     from devkit.guards import Refused
     from devkit.launcher import up as run
     from devkit.postgres import PostgresFailed
 
+    if "MAKELEVEL" in os.environ:
+        end_with_parent()
     try:
         asyncio.run(run(layout.load()))
     except (Refused, layout.Misconfigured, PostgresFailed) as error:

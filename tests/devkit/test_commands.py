@@ -1,0 +1,87 @@
+"""`tutormesh migrate`, `up` and `health`, as they are typed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from devkit import databases
+from devkit.layout import STORED, Misconfigured
+from devkit.postgres import Postgres
+from mesh.migrations import is_current
+from ops.__main__ import COMMANDS, main
+from tests.devkit.stage import free_base
+
+
+@pytest.fixture(autouse=True)
+def no_databases_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.endswith("DATABASE_URL") or name.startswith("TUTORMESH_"):
+            monkeypatch.delenv(name)
+
+
+def tutormesh(*arguments: str, **settings: str) -> Result:
+    return CliRunner().invoke(main, arguments, env=settings)
+
+
+def test_migrate_brings_the_named_databases_up_to_date_once(postgres: Postgres) -> None:
+    url = asyncio.run(postgres.create_database("command_booking"))
+    first = tutormesh("migrate", BOOKING_DATABASE_URL=url)
+    assert (first.exit_code, first.output) == (0, "booking: migrated\n")
+    assert asyncio.run(is_current(url, "booking_svc"))
+    again = tutormesh("migrate", "--service", "booking", DATABASE_URL=url)
+    assert (again.exit_code, again.output) == (0, "booking: was up to date\n")
+
+
+def test_migrate_names_the_setting_it_cannot_use() -> None:
+    missing = tutormesh("migrate", "--service", "payment")
+    assert missing.exit_code == 2 and "PAYMENT_DATABASE_URL: is missing" in missing.output
+    wrong = tutormesh("migrate", PAYMENT_DATABASE_URL="mysql://x")
+    assert wrong.exit_code == 2 and "PAYMENT_DATABASE_URL: must start with postgresql+asyncpg://" in wrong.output
+
+
+def test_migrate_without_settings_migrates_the_developers_mesh(tmp_path: Path) -> None:
+    stopped = tutormesh("migrate", TUTORMESH_DATA=str(tmp_path))
+    assert sorted(stopped.output.splitlines()) == sorted(f"{program.name}: migrated" for program in STORED)
+    with Postgres(tmp_path / "postgres"):
+        running = tutormesh("migrate", TUTORMESH_DATA=str(tmp_path))
+    assert (running.exit_code, running.output.count("was up to date")) == (0, len(STORED))
+
+
+def test_migrate_says_that_the_server_is_away() -> None:
+    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
+
+
+def test_databases_are_made_on_a_server_that_is_named(monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> None:
+    with pytest.raises(Misconfigured, match=r"^TUTORMESH_DATABASE:"):
+        databases.main()
+    monkeypatch.setenv("TUTORMESH_DATABASE", postgres.url())
+    databases.main()
+    assert not asyncio.run(is_current(databases.urls(postgres.url())["session"], "session_svc"))
+
+
+def test_up_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
+    base = free_base()
+    with socket.create_server(("127.0.0.1", base)):
+        taken = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE=str(base))
+    assert (taken.exit_code, taken.output.count("\n")) == (1, 1)
+    assert taken.output.startswith(f"Error: port {base} for bff is taken")
+    wrong = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE="many")
+    assert wrong.exit_code == 1 and wrong.output.startswith("Error: TUTORMESH_PORT_BASE:")
+
+
+def test_health_says_what_does_not_serve() -> None:
+    away = tutormesh("health", f"127.0.0.1:{free_base()}")
+    assert away.exit_code == 1 and away.output.endswith(": UNAVAILABLE\n")
+
+
+def test_every_command_of_the_table_can_be_loaded() -> None:
+    for name in COMMANDS:
+        told = tutormesh(name, "--help")
+        assert told.exit_code == 0, f"{name}: {told.output}{told.exception!r}"

@@ -1,0 +1,69 @@
+"""The installer runs pip only when something has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devkit import install
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the installer ran, in a checkout of its own; pip itself is not ours to test."""
+    commands: list[str] = []
+
+    def run(*command: str) -> None:
+        commands.append(" ".join(command[1:]).replace(str(tmp_path), "."))
+        if "venv" in command:
+            (tmp_path / ".venv" / "bin").mkdir(parents=True)
+            (tmp_path / ".venv" / "bin" / "tutormesh").touch()
+            (tmp_path / ".venv" / "bin" / "pip").write_text(f"#!{tmp_path}/.venv/bin/python")
+            (tmp_path / ".venv" / "bin" / "python").symlink_to(install.sys.executable)
+
+    (tmp_path / "requirements").mkdir()
+    for name in ("requirements/devkit.txt", "requirements/dev.txt", "pyproject.toml"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(install, "ROOT", tmp_path)
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "_run", run)
+    return commands
+
+
+PIP = "-m pip -q --disable-pip-version-check install"
+INSTALLS = [f"{PIP} --require-hashes -r ./requirements/devkit.txt", f"{PIP} --no-deps --no-build-isolation -e ."]
+
+
+def test_the_first_call_makes_the_environment_and_the_second_does_nothing(ran: list[str]) -> None:
+    install.main("devkit")
+    assert ran == ["-m venv --clear ./.venv", *INSTALLS]
+    ran.clear()
+    install.main("devkit")
+    assert ran == []
+
+
+def test_a_changed_lock_is_installed_into_the_same_environment(ran: list[str], tmp_path: Path) -> None:
+    install.main("devkit")
+    ran.clear()
+    (tmp_path / "requirements" / "devkit.txt").write_text("changed")
+    install.main("devkit")
+    assert ran == INSTALLS
+
+
+def test_what_the_gate_needs_includes_what_the_mesh_needs(ran: list[str]) -> None:
+    install.main("dev")
+    ran.clear()
+    install.main("devkit")
+    assert ran == []
+
+
+def test_an_environment_of_a_moved_checkout_is_made_anew(ran: list[str], tmp_path: Path) -> None:
+    install.main("devkit")
+    (tmp_path / ".venv" / "bin" / "pip").write_text("#!/elsewhere/.venv/bin/python")
+    assert not install._is_usable()
+
+
+def test_a_command_that_fails_is_named() -> None:
+    with pytest.raises(SystemExit, match=r"failed \(1\): false"):
+        install._run("false")
