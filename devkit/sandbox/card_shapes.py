@@ -66,7 +66,12 @@ def _card(card: Card) -> Json:
 
 def card_details(card: Card, amount: int, authenticated: bool) -> Json:
     """The card as it was used for a charge."""
-    secure = {"authentication_flow": "challenge", "result": "authenticated", "version": "2.2.0"}
+    secure = {
+        **nulls("electronic_commerce_indicator exemption_indicator result_reason transaction_id"),
+        "authentication_flow": "challenge",
+        "result": "authenticated",
+        "version": "2.2.0",
+    }
     return {
         **_card(card),
         **nulls("installments mandate network_transaction_id transaction_link_id"),
