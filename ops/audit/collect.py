@@ -1,0 +1,99 @@
+"""A snapshot over gRPC: six lists side by side, each page by page, no transaction across pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from mesh import clock
+from ops.audit import convert
+from ops.audit.snapshot import Booking, Claim, Intent, Payment, Saga, Session, Snapshot
+from ops.peers import Peers
+from tutormesh.availability.v1 import availability_pb2 as availability
+from tutormesh.booking.v1 import booking_pb2 as booking
+from tutormesh.payment.v1 import payment_pb2 as payment
+from tutormesh.payment.v1 import saga_pb2 as saga
+from tutormesh.session.v1 import session_pb2 as session
+
+T = TypeVar("T")
+Page = tuple[list[T], str]
+#: Rows a page; the longest (a booking with its purpose) stay well below a message's 4 MiB.
+ROWS = 500
+#: The provider is asked once more for each paid intent of a page, and is far away.
+INTENTS = 25
+TIMEOUT_SECONDS, PROVIDER_SECONDS = 10, 60
+
+
+async def collected(peers: Peers) -> Snapshot:
+    """Everything there is. Raises NoAnswer, or the refusal of a service."""
+    taken_at = clock.now()
+    try:
+        async with asyncio.TaskGroup() as group:
+            sagas = group.create_task(_all(lambda token: _sagas(peers, token)))
+            claims = group.create_task(_all(lambda token: _claims(peers, token)))
+            bookings = group.create_task(_all(lambda token: _bookings(peers, token)))
+            sessions = group.create_task(_all(lambda token: _sessions(peers, token)))
+            payments = group.create_task(_all(lambda token: _payments(peers, token)))
+            intents = group.create_task(_all(lambda token: _intents(peers, token)))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return Snapshot(
+        taken_at,
+        sagas=sagas.result(),
+        claims=claims.result(),
+        bookings=bookings.result(),
+        sessions=sessions.result(),
+        payments=payments.result(),
+        intents=intents.result(),
+    )
+
+
+async def _all(page: Callable[[str], Awaitable[Page[T]]]) -> tuple[T, ...]:
+    found, token = await page("")
+    while token:
+        more, token = await page(token)
+        found.extend(more)
+    return tuple(found)
+
+
+async def _sagas(peers: Peers, token: str) -> Page[Saga]:
+    request = saga.ListSagasRequest(page_size=ROWS, page_token=token)
+    with peers.asking("payment"):
+        page = await peers.sagas.ListSagas(request, timeout=TIMEOUT_SECONDS)
+    return [convert.saga(row) for row in page.sagas], page.next_page_token
+
+
+async def _claims(peers: Peers, token: str) -> Page[Claim]:
+    request = availability.ListClaimsRequest(page_size=ROWS, page_token=token)
+    with peers.asking("availability"):
+        page = await peers.availability.ListClaims(request, timeout=TIMEOUT_SECONDS)
+    return [convert.claim(row) for row in page.claims], page.next_page_token
+
+
+async def _bookings(peers: Peers, token: str) -> Page[Booking]:
+    request = booking.ListBookingsRequest(page_size=ROWS, page_token=token)
+    with peers.asking("booking"):
+        page = await peers.booking.ListBookings(request, timeout=TIMEOUT_SECONDS)
+    return [convert.booking(row) for row in page.bookings], page.next_page_token
+
+
+async def _sessions(peers: Peers, token: str) -> Page[Session]:
+    request = session.ListSessionsRequest(page_size=ROWS, page_token=token)
+    with peers.asking("session"):
+        page = await peers.session.ListSessions(request, timeout=TIMEOUT_SECONDS)
+    return [convert.session(row) for row in page.sessions], page.next_page_token
+
+
+async def _payments(peers: Peers, token: str) -> Page[Payment]:
+    request = payment.ListPaymentsRequest(page_size=ROWS, page_token=token)
+    with peers.asking("payment"):
+        page = await peers.payment.ListPayments(request, timeout=TIMEOUT_SECONDS)
+    return [convert.payment(row) for row in page.payments], page.next_page_token
+
+
+async def _intents(peers: Peers, token: str) -> Page[Intent]:
+    request = saga.ListProviderIntentsRequest(page_size=INTENTS, page_token=token)
+    with peers.asking("payment"):
+        page = await peers.sagas.ListProviderIntents(request, timeout=PROVIDER_SECONDS)
+    return [convert.intent(row) for row in page.intents], page.next_page_token

@@ -1,0 +1,161 @@
+"""I5: sagas that nobody drives. I7: what a saga has left behind does not fit its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from ops.audit.snapshot import PARKED, Booking, Breach, Payment, Saga, Session, Snapshot
+
+#: A wake-up is taken within seconds; clocks may differ by minutes.
+OVERDUE = timedelta(minutes=5)
+LIVE_SESSIONS = frozenset({"PENDING_PAYMENT", "CONFIRMED", "COMPLETED"})
+LESSON_SESSIONS = frozenset({"CONFIRMED", "COMPLETED"})
+#: The booking's status by the end of its saga; REJECTED has no booking.
+BOOKING_ENDS = {
+    "EXPIRED": frozenset({"EXPIRED"}),
+    "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
+    "CANCELLED": frozenset({"CANCELLED"}),
+    "REFUNDED": frozenset({"EXPIRED", "CANCELLED"}),
+    "REJECTED": frozenset[str](),
+}
+LOOK = "look at `tutormesh saga show {id}`"
+
+
+def forgotten_sagas(snapshot: Snapshot) -> Iterator[Breach]:
+    """I5: every saga has ended, or has a next wake-up, or is PARKED with a reason."""
+    for saga in snapshot.sagas:
+        if saga.state == PARKED and not saga.error:
+            yield Breach("I5", (saga.id,), f"saga {saga.id} is parked without a reason", LOOK.format(id=saga.id))
+        if saga.is_open and saga.wake_at is None:
+            yield Breach("I5", (saga.id,), f"saga {saga.id} is {saga.state} and will never wake", _retry(saga))
+        if saga.is_open and saga.wake_at is not None and saga.wake_at < snapshot.taken_at - OVERDUE:
+            told = f"saga {saga.id} is {saga.state} and its wake-up at {saga.wake_at:%Y-%m-%dT%H:%M:%SZ} was missed"
+            yield Breach("I5", (saga.id,), told, "is a payment_svc running that knows this kind and version of saga?")
+
+
+def untrue_ends(snapshot: Snapshot) -> Iterator[Breach]:
+    """I7: a completed saga has its whole lesson, any other end has nothing live, nothing is without a saga."""
+    for saga in snapshot.sagas:
+        if not saga.sells_a_lesson or not saga.is_complete or snapshot.is_in_flight(saga):
+            continue
+        if saga.state == "COMPLETED":
+            yield from _lesson(snapshot, saga)
+        else:
+            yield from _leftovers(snapshot, saga)
+    yield from _orphans(snapshot)
+
+
+def _lesson(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    booking = snapshot.booking_by_id.get(saga.booking_id)
+    if booking is not None and booking.status == "CANCELLED":
+        return  # cancelled since: what is left then is the policy's to say
+    for wrong in (
+        *_booking_faults(booking, saga),
+        *_claim_faults(snapshot, saga, booking),
+        *_session_faults(snapshot.session_by_id.get(saga.session_id), saga),
+        *_payment_faults(snapshot.payment_by_id.get(saga.payment_id), saga),
+    ):
+        yield Breach(
+            "I7", (saga.id, saga.booking_id), f"saga {saga.id} is COMPLETED, but {wrong}", _by_hand(saga, "complete")
+        )
+
+
+def _booking_faults(booking: Booking | None, saga: Saga) -> Iterator[str]:
+    if booking is None:
+        yield f"its booking {saga.booking_id} does not exist"
+        return
+    if booking.status != "CONFIRMED":
+        yield f"its booking {booking.id} is {booking.status}"
+    end = saga.start + timedelta(minutes=saga.minutes)
+    found = (booking.saga_id, booking.session_id, booking.tutor_id, booking.student_id, booking.start, booking.end)
+    if found != (saga.id, saga.session_id, saga.tutor_id, saga.student_id, saga.start, end):
+        yield f"its booking {booking.id} names another saga, session, person or time"
+    if saga.price is not None and booking.price != saga.price:
+        yield f"its booking {booking.id} costs {booking.price}, the saga {saga.price}"
+    if _costs(saga) and booking.payment_id != saga.payment_id:
+        yield f"its booking {booking.id} names payment {booking.payment_id or 'none'}"
+
+
+def _claim_faults(snapshot: Snapshot, saga: Saga, booking: Booking | None) -> Iterator[str]:
+    claims = snapshot.claims_by_saga.get(saga.id, [])
+    for whose, person in (("tutor", saga.tutor_id), ("student", saga.student_id)):
+        if not any(claim.calendar_id == person and claim.state == "CONFIRMED" for claim in claims):
+            yield f"its {whose}'s calendar has no confirmed claim"
+    for claim in claims:
+        if claim.calendar_id == saga.tutor_id and booking is not None and booking.block_id != claim.id:
+            yield f"its booking names claim {booking.block_id or 'none'}, the tutor's calendar has {claim.id}"
+        if claim.calendar_id not in (saga.tutor_id, saga.student_id):
+            yield f"its claim {claim.id} is on somebody else's calendar"
+
+
+def _session_faults(session: Session | None, saga: Saga) -> Iterator[str]:
+    if session is None:
+        yield f"its session {saga.session_id} does not exist"
+        return
+    if session.status not in LESSON_SESSIONS:
+        yield f"its session {session.id} is {session.status}"
+    found = (session.saga_id, session.booking_id, session.tutor_id, session.student_id, session.start, session.minutes)
+    if found != (saga.id, saga.booking_id, saga.tutor_id, saga.student_id, saga.start, saga.minutes):
+        yield f"its session {session.id} names another saga, booking, person or time"
+
+
+def _payment_faults(payment: Payment | None, saga: Saga) -> Iterator[str]:
+    """A payment still PENDING is I4's (it can be paid) or I8's (the provider says otherwise); refunds are I2's."""
+    if not _costs(saga):
+        if payment is not None:
+            yield f"it is free and has a payment {payment.id}"
+        return
+    if payment is None:
+        yield f"its payment {saga.payment_id} does not exist"
+        return
+    if payment.status in ("FAILED", "CANCELLED"):
+        yield f"its payment {payment.id} is {payment.status}"
+    found = (payment.saga_id, payment.booking_id, payment.session_id, payment.intent_id, payment.amount)
+    if found != (saga.id, saga.booking_id, saga.session_id, saga.intent_id, saga.price):
+        yield f"its payment {payment.id} names another saga, booking, session, intent or price"
+
+
+def _leftovers(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    """Its payment is not looked at here: one that can be paid is I4's, one that says so untruly I8's."""
+    ended = f"saga {saga.id} is {saga.state}, but"
+    for claim in snapshot.claims_by_saga.get(saga.id, []):
+        yield Breach("I7", (saga.id, claim.id), f"{ended} claim {claim.id} is {claim.state}", _by_hand(saga, "release"))
+    for session in snapshot.sessions_by_saga.get(saga.id, []):
+        if session.status in LIVE_SESSIONS:
+            wrong = f"{ended} session {session.id} is {session.status}"
+            yield Breach("I7", (saga.id, session.id), wrong, _by_hand(saga, "cancel"))
+    for booking in snapshot.bookings_by_saga.get(saga.id, []):
+        if booking.status not in BOOKING_ENDS.get(saga.state, frozenset()):
+            wrong = f"{ended} booking {booking.id} is {booking.status}"
+            yield Breach("I7", (saga.id, booking.id), wrong, _by_hand(saga, "end"))
+
+
+def _orphans(snapshot: Snapshot) -> Iterator[Breach]:
+    """What names a saga that there is not."""
+    things = (
+        *(("claim", claim.id, claim.saga_id) for claim in snapshot.claims if claim.state != "BLOCKED"),
+        *(("booking", booking.id, booking.saga_id) for booking in snapshot.bookings),
+        *(("session", session.id, session.saga_id) for session in snapshot.sessions),
+        *(("payment", payment.id, payment.saga_id) for payment in snapshot.payments),
+    )
+    for kind, thing_id, saga_id in things:
+        if saga_id not in snapshot.saga_by_id:
+            yield Breach(
+                "I7",
+                (saga_id, thing_id),
+                f"{kind} {thing_id} is of saga {saga_id or 'none'}, which does not exist",
+                "was a database restored to an older state than the others? Bring them to the same point in time",
+            )
+
+
+def _costs(saga: Saga) -> bool:
+    return saga.price is None or saga.price.minor > 0
+
+
+def _retry(saga: Saga) -> str:
+    return f"wake it: `tutormesh saga retry {saga.id}`"
+
+
+def _by_hand(saga: Saga, verb: str) -> str:
+    return f"{LOOK.format(id=saga.id)}, then {verb} by hand what does not fit"

@@ -1,0 +1,61 @@
+"""The services an operator's command talks to, and how one says that a service does not answer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+
+import grpc
+
+from mesh.channels import connect
+from mesh.errors import CallFailed
+from mesh.identity import CredentialSource
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub, AvailabilityServiceStub
+from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub, BookingServiceStub
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub, PaymentServiceStub
+from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceAsyncStub, SagaServiceStub
+from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub, SessionServiceStub
+
+SERVICES = ("availability", "booking", "payment", "session")
+
+
+class NoAnswer(Exception):
+    """A service gave no answer; the message names it and its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Stubs of the services, and the addresses they were made for by service name."""
+
+    addresses: Mapping[str, str]
+    availability: AvailabilityServiceAsyncStub
+    booking: BookingServiceAsyncStub
+    payment: PaymentServiceAsyncStub
+    sagas: SagaServiceAsyncStub
+    session: SessionServiceAsyncStub
+
+    @contextlib.contextmanager
+    def asking(self, service: str) -> Iterator[None]:
+        """Around a call of this service: raises NoAnswer when it fails without a reason of the mesh's."""
+        try:
+            yield
+        except CallFailed as error:
+            hint = "; is the mesh running?" if error.status_code is grpc.StatusCode.UNAVAILABLE else ""
+            told = f"{service} at {self.addresses[service]} gave no answer ({error.status_code.name}){hint}"
+            raise NoAnswer(told) from error
+
+
+@contextlib.asynccontextmanager
+async def connected(addresses: Mapping[str, str], credentials: CredentialSource) -> AsyncIterator[Peers]:
+    """Peers at these addresses ("host:port" by each name of SERVICES). Nothing is sent before the first call."""
+    async with contextlib.AsyncExitStack() as stack:
+        channels = {name: await stack.enter_async_context(connect(addresses[name], credentials)) for name in SERVICES}
+        yield Peers(
+            addresses=addresses,
+            availability=AvailabilityServiceStub(channels["availability"]),
+            booking=BookingServiceStub(channels["booking"]),
+            payment=PaymentServiceStub(channels["payment"]),
+            sagas=SagaServiceStub(channels["payment"]),
+            session=SessionServiceStub(channels["session"]),
+        )
