@@ -21,6 +21,7 @@ import jwt
 
 from mesh.calls import Person
 from mesh.errors import TryAgain, Unauthenticated
+from mesh.logs import log
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 ROLES = frozenset({"student", "tutor", "admin", "service"})
@@ -70,7 +71,7 @@ class KeySet:
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = float("-inf")
+        self._fetched_at = self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK:
@@ -83,23 +84,27 @@ class KeySet:
         return self._keys[kid]
 
     async def _refresh(self, kid: str) -> None:
-        seen = self._fetched_at
+        """Ask the issuer; one at a time, and not again within the cool-down, whether it answered or not."""
         async with self._lock:
-            if self._fetched_at != seen:
-                return
-            try:
-                document = await asyncio.to_thread(self._fetch)
-            except (OSError, ValueError) as error:
-                if kid in self._keys:
-                    return
-                raise TryAgain("the issuer's keys cannot be read now") from error
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
-            self._fetched_at = time.monotonic()
+            if time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
+                await self._ask()
+        if kid not in self._keys and self._asked_at != self._fetched_at:
+            raise TryAgain("the issuer's keys cannot be read now")
 
-    def _fetch(self) -> dict[str, Any]:
+    async def _ask(self) -> None:
+        asked_at = time.monotonic()
+        try:
+            self._keys = await asyncio.to_thread(self._fetch)
+            self._fetched_at = asked_at
+        except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            log().error("issuer_keys_unreadable", url=self._url, error=str(error))
+        finally:
+            self._asked_at = asked_at
+
+    def _fetch(self) -> dict[str, jwt.PyJWK]:
         with urllib.request.urlopen(self._url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - settings allow https: and file: only
             document: dict[str, Any] = json.load(answer)
-        return document
+        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
 
 
 class Verifier:
