@@ -23,7 +23,7 @@ def decode(token: str, field: str = "page_token") -> tuple[datetime, UUID] | Non
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         at, _, row = raw.partition("|")
         parsed = datetime.fromisoformat(at)
-        if parsed.tzinfo is None:
+        if parsed.tzinfo is None or not 1970 <= parsed.year < 9000:  # what PostgreSQL can take, whatever the offset
             raise ValueError
         return parsed, UUID(row)
     except (ValueError, binascii.Error):

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import StatusCode as StatusCode
 
@@ -176,9 +177,12 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest)
 
 def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
     info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status_pb2.Status.FromString(raw).details:
-        detail.Unpack(info)
-        detail.Unpack(request)
+    try:
+        for detail in status_pb2.Status.FromString(raw).details:
+            detail.Unpack(info)
+            detail.Unpack(request)
+    except DecodeError:  # not ours: something between us wrote it
+        return None
     if info.domain != DOMAIN or not info.reason:
         return None
     field = request.field_violations[0].field if request.field_violations else ""

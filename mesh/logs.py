@@ -16,7 +16,7 @@ REDACTED = "[redacted]"
 _SECRET_KEYS = re.compile(r"secret|token|authorization|password|api_?key|cookie|signature|jwt|payload", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
     r"(pi|seti)_\w+_secret_\w+"  # Stripe client secrets
-    r"|\b(sk|rk|whsec)_\w+"  # Stripe keys
+    r"|\b(sk|rk|whsec)_[\w+/=-]+"  # Stripe keys
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # passwords in URLs
     r"|(?<=[Bb]earer )\S+"
