@@ -1,0 +1,341 @@
+"""The database: retried when it asks for it, refused by name, and nothing held once a caller has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from grpc import StatusCode
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from mesh.database import ATTEMPTS, Database
+from mesh.errors import Overloaded, Refusal, TryAgain
+from tests.mesh.conftest import eventually
+
+SCHEMA = """
+create table cup (
+    id int primary key,
+    tea int not null default 0,
+    constraint cup_not_over check (tea <= 100),
+    constraint cup_tea_unique exclude (tea with =) where (tea > 50)
+);
+insert into cup values (1, 0), (2, 0);
+"""
+
+
+class CupFull(Refusal):
+    """No more goes in."""
+
+    code = StatusCode.ABORTED
+    reason = "CUP_FULL"
+
+
+class CupTwin(Refusal):
+    """Another cup has as much."""
+
+    reason = "CUP_TWIN"
+
+
+VIOLATIONS = {"cup_not_over": CupFull, "cup_tea_unique": CupTwin}
+
+
+@pytest_asyncio.fixture
+async def url(postgres) -> str:
+    """A fresh database with two empty cups."""
+    name = f"mesh_{uuid.uuid4().hex[:12]}"
+    await postgres.create_database(name)
+    connection = await asyncpg.connect(postgres.url(name).replace("+asyncpg", ""))
+    await connection.execute(SCHEMA)
+    await connection.close()
+    return postgres.url(name)
+
+
+@pytest_asyncio.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database(url, name="mesh-test", violations=VIOLATIONS, pool_size=3) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def onlooker(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of its own to look with."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
+def pouring(cup: int, tea: int) -> Callable:
+    async def pour(connection: AsyncConnection) -> None:
+        await connection.execute(text("update cup set tea = tea + :tea where id = :cup"), {"cup": cup, "tea": tea})
+
+    return pour
+
+
+async def tea(database: Database, cup: int = 1) -> int:
+    (row,) = await database.rows(text("select tea from cup where id = :cup"), {"cup": cup})
+    return row.tea
+
+
+async def test_a_transaction_gives_the_works_answer_and_keeps_its_writes(database):
+    async def work(connection: AsyncConnection) -> int:
+        await pouring(1, 5)(connection)
+        return (await connection.execute(text("select tea from cup where id = 1"))).scalar_one()
+
+    assert await database.transaction(work) == 5
+    assert await tea(database) == 5
+
+
+async def test_a_crash_in_the_work_undoes_its_writes(database):
+    async def work(connection: AsyncConnection) -> None:
+        await pouring(1, 5)(connection)
+        raise KeyError("spilled")
+
+    with pytest.raises(KeyError):
+        await database.transaction(work)
+    assert await tea(database) == 0
+
+
+async def test_a_statement_needs_no_transaction_around_it(database, onlooker):
+    async def work(connection: AsyncConnection) -> None:
+        await pouring(1, 5)(connection)
+        assert await onlooker.fetchval("select tea from cup where id = 1") == 5
+
+    await database.statement(work)
+
+
+async def test_a_statement_without_rows_gives_none(database):
+    assert await database.rows(text("update cup set tea = 1"), {}) == ()
+
+
+class Meeting:
+    """Two pieces of work that wait for each other once, in their first attempt."""
+
+    def __init__(self) -> None:
+        self.attempts, self._both = 0, asyncio.Barrier(2)
+
+    async def wait(self) -> None:
+        self.attempts += 1
+        if self.attempts <= 2:
+            await self._both.wait()
+
+
+async def test_lost_updates_are_run_again_until_both_count(database):
+    meeting = Meeting()
+
+    async def increment(connection: AsyncConnection) -> None:
+        await connection.execute(text("set transaction isolation level repeatable read"))
+        now = (await connection.execute(text("select tea from cup where id = 1"))).scalar_one()
+        await meeting.wait()
+        await connection.execute(text("update cup set tea = :tea where id = 1"), {"tea": now + 1})
+
+    await asyncio.gather(database.transaction(increment), database.transaction(increment))
+    assert (await tea(database), meeting.attempts) == (2, 3)
+
+
+async def test_a_deadlock_is_run_again_until_both_are_done(database):
+    meeting = Meeting()
+
+    def crossing(first: int, second: int) -> Callable:
+        async def cross(connection: AsyncConnection) -> None:
+            await connection.execute(text("set local deadlock_timeout = '20ms'"))
+            await pouring(first, 1)(connection)
+            await meeting.wait()
+            await pouring(second, 1)(connection)
+
+        return cross
+
+    await asyncio.gather(database.transaction(crossing(1, 2)), database.transaction(crossing(2, 1)))
+    assert (await tea(database, 1), await tea(database, 2), meeting.attempts) == (2, 2, 3)
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+async def test_what_must_be_run_again_for_ever_ends_as_try_again(database, state):
+    attempts = 0
+
+    async def work(connection: AsyncConnection) -> None:
+        nonlocal attempts
+        attempts += 1
+        await connection.execute(text(f"do $$ begin raise exception 'again' using errcode = '{state}'; end $$"))
+
+    with pytest.raises(TryAgain, match="too many at once"):
+        await database.transaction(work)
+    assert attempts == ATTEMPTS
+
+
+@pytest.mark.parametrize(("amount", "refusal"), [(101, CupFull), (60, CupTwin)])
+async def test_a_violated_constraint_is_the_refusal_it_stands_for(database, amount, refusal):
+    await database.transaction(pouring(2, 60))
+    with pytest.raises(refusal):
+        await database.transaction(pouring(1, amount))
+    assert await tea(database) == 0
+
+
+async def test_a_constraint_without_a_refusal_is_a_bug_and_stays_one(database):
+    with pytest.raises(IntegrityError, match="cup_pkey"):
+        await database.rows(text("insert into cup values (1, 1)"), {})
+
+
+@pytest.mark.parametrize("statement", ["select nonsense", "selekt"])
+async def test_wrong_sql_is_a_bug_and_stays_one(database, statement):
+    with pytest.raises(ProgrammingError):
+        await database.rows(text(statement), {})
+
+
+async def test_a_value_postgresql_cannot_take_is_a_bug_and_not_a_wish_to_try_again(database):
+    with pytest.raises(DBAPIError, match="out of int32 range"):
+        await database.rows(text("select cast(:n as int)"), {"n": 2**40})
+
+
+async def test_a_lock_that_takes_too_long_is_try_again(database):
+    async def impatient(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local lock_timeout = '20ms'"))
+        await pouring(1, 1)(connection)
+
+    async def holding(connection: AsyncConnection) -> None:
+        await pouring(1, 1)(connection)
+        with pytest.raises(TryAgain, match="busy"):
+            await database.transaction(impatient)
+
+    await database.transaction(holding)
+    assert await tea(database) == 1
+
+
+async def test_a_statement_that_takes_too_long_is_try_again(database):
+    async def slow(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local statement_timeout = '20ms'"))
+        await connection.execute(text("select pg_sleep(30)"))
+
+    with pytest.raises(TryAgain, match="busy"):
+        await database.transaction(slow)
+
+
+async def test_a_server_that_is_away_is_try_again():
+    async with Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing", name="x") as database:
+        with pytest.raises(TryAgain, match="away"):
+            await database.ping()
+
+
+async def test_a_server_that_takes_no_more_connections_is_try_again(url, onlooker):
+    role = f"poor_{uuid.uuid4().hex[:8]}"
+    await onlooker.execute(f"create role {role} login connection limit 0")
+    async with Database(url.replace("//postgres@", f"//{role}@"), name="x") as database:
+        with pytest.raises(TryAgain, match="away"):
+            await database.ping()
+
+
+async def test_a_cut_connection_is_try_again_and_the_next_call_has_a_new_one(database):
+    await database.ping()
+    with pytest.raises(TryAgain, match="away"):
+        await database.rows(text("select pg_terminate_backend(pg_backend_pid())"), {})
+    await database.ping()
+
+
+async def test_when_every_connection_is_busy_the_caller_is_told_so(database):
+    database.engine.sync_engine.pool._timeout = 0.05
+    release, held = asyncio.Event(), asyncio.Barrier(4)
+
+    async def hold(connection: AsyncConnection) -> None:
+        await held.wait()
+        await release.wait()
+
+    holders = [asyncio.create_task(database.statement(hold)) for _ in range(3)]
+    await held.wait()
+    with pytest.raises(Overloaded):
+        await database.ping()
+    release.set()
+    await asyncio.gather(*holders)
+    await database.ping()
+
+
+async def _cancelled_inside(database: Database, work: Callable) -> None:
+    """Cancel the caller of a transaction once its work is under way."""
+    inside = asyncio.Event()
+
+    async def watched(connection: AsyncConnection) -> None:
+        inside.set()
+        await work(connection)
+
+    caller = asyncio.create_task(database.transaction(watched))
+    await inside.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+
+
+async def test_a_callers_hang_up_neither_stops_the_work_nor_keeps_a_connection(database, onlooker):
+    go_on = asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> None:
+        await pouring(1, 1)(connection)
+        await go_on.wait()
+        await pouring(1, 1)(connection)
+
+    for _ in range(3):  # as many as the pool has
+        await _cancelled_inside(database, work)
+    assert database.engine.pool.checkedout() == 3
+    go_on.set()
+
+    async def all_at_rest() -> bool:
+        busy = await onlooker.fetchval(
+            "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state <> 'idle'"
+            " and datname = current_database()"
+        )
+        return database.engine.pool.checkedout() == 0 and busy == 0
+
+    await eventually(all_at_rest)
+    assert await tea(database) == 6
+
+
+async def test_a_callers_hang_up_in_the_middle_of_a_query_leaves_nothing_open(database, onlooker):
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(text("select pg_sleep(0.1)"))
+        await pouring(1, 1)(connection)
+
+    await _cancelled_inside(database, work)
+
+    async def done() -> bool:
+        return await onlooker.fetchval("select tea from cup where id = 1") == 1
+
+    await eventually(done)
+    assert database.engine.pool.checkedout() == 0
+    query = "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state like 'idle in%'"
+    assert await onlooker.fetchval(query) == 0
+
+
+async def test_a_failure_after_the_callers_hang_up_is_not_reported_as_forgotten(database):
+    complaints, loop, done = [], asyncio.get_running_loop(), asyncio.Event()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def work(connection: AsyncConnection) -> None:
+        try:
+            await connection.execute(text("select pg_sleep(0.02)"))
+            raise KeyError("nobody listens")
+        finally:
+            done.set()
+
+    try:
+        await _cancelled_inside(database, work)
+        await done.wait()
+
+        async def returned() -> bool:
+            return database.engine.pool.checkedout() == 0
+
+        await eventually(returned)
+        gc.collect()
+    finally:
+        loop.set_exception_handler(before)
+    assert complaints == []
+
+
+async def test_every_connection_says_whose_it_is_and_has_its_limits(database, url):
+    names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
+    shown = [(await database.rows(text(f"show {name}"), {}))[0][0] for name in names]
+    assert shown == ["mesh-test", "5s", "3s", "10s", "UTC"]

@@ -1,0 +1,178 @@
+"""Tokens: what is accepted, what is refused, and how keys change under way."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import uuid
+from pathlib import Path
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from mesh import identity
+from mesh.errors import TryAgain, Unauthenticated
+from mesh.identity import ServiceTokenFile
+
+
+def _part(value: object) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+
+async def test_a_valid_token_tells_the_person(issuer):
+    person = uuid.uuid4()
+    claims = await issuer.verifier().verify(issuer.token(sub=str(person), roles=["student", "tutor"]))
+    assert (claims.person.id, claims.person.roles, claims.service) == (person, {"student", "tutor"}, "")
+    assert not claims.person.is_admin
+
+
+async def test_a_service_is_named_by_its_claim(issuer):
+    verifier = issuer.verifier()
+    assert (await verifier.verify(issuer.token(roles=["service"], svc="payment"))).service == "payment"
+    assert (await verifier.verify(issuer.token(roles=["student"], svc="payment"))).service == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exp": 1_000_000_000}, "expired"),
+        ({"exp": None}, "not valid"),
+        ({"exp": "tomorrow"}, "not valid"),
+        ({"nbf": 99_999_999_999}, "not valid"),
+        ({"aud": "somebody-else"}, "not valid"),
+        ({"aud": None}, "not valid"),
+        ({"iss": "somebody-else"}, "not valid"),
+        ({"iss": None}, "not valid"),
+        ({"sub": None}, "not valid"),
+        ({"sub": "not-a-uuid"}, "subject is not a UUID"),
+        ({"roles": None}, "roles are not valid"),
+        ({"roles": "admin"}, "roles are not valid"),
+        ({"roles": {"admin": True}}, "roles are not valid"),
+        ({"roles": ["student", "emperor"]}, "roles are not valid"),
+        ({"roles": [["admin"]]}, "roles are not valid"),
+    ],
+)
+async def test_a_signed_token_that_says_something_else_is_refused(issuer, changes, words):
+    with pytest.raises(Unauthenticated, match=words):
+        await issuer.verifier().verify(issuer.token(**changes))
+
+
+async def test_an_unsigned_token_is_refused(issuer):
+    token = jwt.encode(issuer.claims(), key=None, algorithm="none", headers={"kid": "k1"})
+    with pytest.raises(Unauthenticated, match="algorithm"):
+        await issuer.verifier().verify(token)
+
+
+async def test_the_public_key_is_no_shared_secret(issuer):
+    public = issuer.keys["k1"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    head = _part({"alg": "HS256", "kid": "k1", "typ": "JWT"}) + b"." + _part(issuer.claims())
+    signature = base64.urlsafe_b64encode(hmac.new(public, head, hashlib.sha256).digest()).rstrip(b"=")
+    with pytest.raises(Unauthenticated, match="algorithm"):
+        await issuer.verifier().verify((head + b"." + signature).decode())
+
+
+async def test_a_header_cannot_choose_another_algorithm_than_the_keys(issuer):
+    rest = issuer.token().partition(".")[2]
+    forged = _part({"alg": "RS256", "kid": "k1", "typ": "JWT"}).decode() + "." + rest
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier().verify(forged)
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFUzI1NiJ9..", "ü.ü.ü", "." * 5000])
+async def test_what_is_no_token_is_refused(issuer, token):
+    with pytest.raises(Unauthenticated):
+        await issuer.verifier().verify(token)
+
+
+async def test_a_token_of_a_key_the_issuer_does_not_have_is_refused(issuer):
+    token = issuer.token()
+    issuer.has("k2")
+    with pytest.raises(Unauthenticated, match="unknown key"):
+        await issuer.verifier().verify(token)
+
+
+async def test_a_token_signed_by_another_key_of_the_same_name_is_refused(issuer):
+    token = issuer.token()
+    del issuer.keys["k1"]
+    issuer.has("k1")
+    with pytest.raises(Unauthenticated, match="not valid"):
+        await issuer.verifier().verify(token)
+
+
+async def test_a_new_key_is_found_without_a_restart(issuer, identity_clock):
+    verifier = issuer.verifier()
+    await verifier.verify(issuer.token())
+    issuer.has("k1", "k2")
+    with pytest.raises(Unauthenticated, match="unknown key"):  # the issuer was asked a moment ago
+        await verifier.verify(issuer.token("k2"))
+    identity_clock.ahead = identity.COOL_DOWN_SECONDS + 1
+    assert await verifier.verify(issuer.token("k2"))
+
+
+async def test_a_withdrawn_key_is_forgotten(issuer, identity_clock):
+    verifier = issuer.verifier()
+    await verifier.verify(issuer.token())
+    issuer.has("k2")
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    with pytest.raises(Unauthenticated, match="unknown key"):
+        await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
+
+
+async def test_a_verdict_is_remembered_and_ends_with_the_token(issuer, identity_clock):
+    verifier, token = issuer.verifier(), issuer.token()
+    first = await verifier.verify(token)
+    issuer.path.unlink()
+    assert await verifier.verify(token) is first
+    identity_clock.ahead = 61
+    with pytest.raises(Unauthenticated, match="expired"):
+        await verifier.verify(token)
+
+
+async def test_only_so_many_verdicts_are_remembered(issuer, monkeypatch):
+    monkeypatch.setattr(identity, "CACHE_SIZE", 2)
+    verifier, tokens = issuer.verifier(), [issuer.token() for _ in range(3)]
+    first = [await verifier.verify(token) for token in tokens]
+    assert await verifier.verify(tokens[2]) is first[2]
+    assert await verifier.verify(tokens[0]) is not first[0]
+
+
+@pytest.mark.parametrize("document", ["", "[]", "{}", '{"keys": []}', '{"keys": [{"kty": "EC"}]}', '{"keys": 5}'])
+async def test_unreadable_keys_are_no_verdict_on_a_token(issuer, document):
+    issuer.path.write_text(document)
+    with pytest.raises(TryAgain):
+        await issuer.verifier().verify(issuer.token())
+
+
+async def test_an_issuer_that_is_away_is_asked_again_only_after_a_while(issuer, identity_clock):
+    verifier, shown = issuer.verifier(), issuer.path.read_text()
+    issuer.path.unlink()
+    with pytest.raises(TryAgain):
+        await verifier.verify(issuer.token())
+    issuer.path.write_text(shown)
+    with pytest.raises(TryAgain):
+        await verifier.verify(issuer.token())
+    identity_clock.ahead = identity.COOL_DOWN_SECONDS + 1
+    assert await verifier.verify(issuer.token())
+
+
+async def test_known_keys_outlast_an_issuer_that_is_away(issuer, identity_clock):
+    verifier = issuer.verifier()
+    await verifier.verify(issuer.token())
+    issuer.path.unlink()
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    assert await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
+
+
+def test_a_renewed_service_token_is_read_again(tmp_path: Path, identity_clock):
+    file = tmp_path / "own.token"
+    file.write_text("one\n")
+    source = ServiceTokenFile(file)
+    assert source.metadata() == (("x-service-token", "one"),)
+    file.write_text("two\n")
+    assert source.metadata() == (("x-service-token", "one"),)
+    identity_clock.ahead = ServiceTokenFile.REREAD_SECONDS + 1
+    assert source.metadata() == (("x-service-token", "two"),)

@@ -1,0 +1,138 @@
+"""Logs tell what happened and keep what is secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+
+import pytest
+import structlog
+from grpc import StatusCode
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh import calls, logs
+from mesh.errors import CallFailed
+from mesh.logs import REDACTED, log, redact
+
+SECRETS = {
+    "client secret": "pi_3Pabc123_secret_Xyz789",
+    "setup secret": "seti_1Pabc_secret_Xyz789",
+    "live key": "sk_live_51Habcdef",
+    "test key": "sk_test_sandbox",
+    "restricted key": "rk_live_51Habcdef",
+    "webhook secret": "whsec_Jd83kDkw2",
+    "webhook secret in base64": "whsec_Jd8-3k/D_kw+2==",
+    "JWT": "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+    "unsigned JWT": "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.",
+}
+
+
+@pytest.fixture
+def lines(capsys):
+    """`lines(log_format)`: sets logging up so, and gives a function that returns what was written since."""
+    before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
+
+    def start(log_format):
+        logs.configure("tea", log_format)
+        return lambda: capsys.readouterr().out.splitlines()
+
+    yield start
+    structlog.contextvars.unbind_contextvars("service")
+    structlog.configure(**before)
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_secret_is_written_nowhere(lines, log_format, kind):
+    secret, written = SECRETS[kind], lines(log_format)
+    log().info(
+        f"said {secret} aloud", nested={"deep": [secret, (secret,)]}, other=CallFailed(StatusCode.UNKNOWN, secret)
+    )
+    logging.getLogger("library").error("library says %s", secret)
+    try:
+        raise RuntimeError(f"crashed with {secret}")
+    except RuntimeError as error:
+        log().error("crashed", exc_info=error)
+        logging.getLogger("library").exception("so did the library")
+    text = "\n".join(written())
+    assert text.count("RuntimeError: crashed with") == 2
+    assert "library says" in text
+    assert secret not in text
+    assert text.count(REDACTED) >= 6
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "client_secret",
+        "clientSecret",
+        "token",
+        "Authorization",
+        "password",
+        "api_key",
+        "apikey",
+        "cookie",
+        "stripe_signature",
+        "jwt",
+        "payload",
+    ],
+)
+def test_what_is_named_like_a_secret_is_not_written(lines, name):
+    written = lines("json")
+    log().info("happened", **{name: "plain as day"}, nested={name: "plain as day"})
+    (line,) = written()
+    assert "plain as day" not in line
+    assert json.loads(line)[name] == REDACTED
+
+
+def test_a_password_in_a_url_is_cut_out_and_the_rest_stays():
+    assert redact("at postgresql://app:hunter2@db:5432/x now") == f"at postgresql://{REDACTED}@db:5432/x now"
+
+
+def test_a_bearer_token_of_any_shape_is_cut_out():
+    assert redact("Authorization: Bearer opaque-123") == f"Authorization: Bearer {REDACTED}"
+
+
+@pytest.mark.parametrize("value", [None, True, 7, 2.5, "a plain word", ""])
+def test_what_is_no_secret_stays_as_it_is(value):
+    assert redact(value) == value
+
+
+def test_other_things_are_told_as_text():
+    number = uuid.uuid4()
+    assert redact({"id": number, "bytes": b"sk_live_1"}) == {"id": str(number), "bytes": f"b'{REDACTED}'"}
+
+
+@given(st.text(), st.text(), st.from_regex(r"\A(pi|seti)_[A-Za-z0-9]{8,24}_secret_[A-Za-z0-9]{8,24}\Z"))
+def test_a_client_secret_is_found_in_any_text(before, after, secret):
+    assert secret not in redact(f"{before}{secret}{after}")
+
+
+def test_json_lines_name_service_level_time_and_request(lines):
+    written = lines("json")
+    with calls.background("r-7"):
+        log().warning("tea_is_cold", degrees=20)
+    (line,) = written()
+    told = json.loads(line)
+    assert (told["event"], told["service"], told["level"], told["request_id"], told["degrees"]) == (
+        "tea_is_cold",
+        "tea",
+        "warning",
+        "r-7",
+        20,
+    )
+    assert told["timestamp"].endswith("Z")
+
+
+def test_a_librarys_record_is_a_json_line_too(lines):
+    written = lines("json")
+    logging.getLogger("library").warning("odd: %d", 3)
+    logging.getLogger("library").info("chatter")
+    (line,) = written()
+    told = json.loads(line)
+    assert (told["event"], told["level"]) == ("odd: 3", "warning")
+    assert set(told) <= {"event", "level", "timestamp", "request_id", "service"}
