@@ -58,11 +58,18 @@ class Database:
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._violations = dict(violations or {})
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Database:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let the work under way end, then close every connection."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
         await self.engine.dispose()
 
     async def transaction(self, work: Work[T]) -> T:
@@ -92,6 +99,8 @@ class Database:
 
     async def _shielded(self, work: Work[T], begin: Callable[[], Any]) -> T:
         task = asyncio.ensure_future(self._with_retry(work, begin))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import stamina
@@ -18,11 +18,13 @@ from payment_svc.domain import Saga, State
 from payment_svc.sagas.definition import Definition, Step
 from payment_svc.sagas.phases import booking_end
 from tutormesh.availability.v1 import availability_pb2 as availability
-from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
 from tutormesh.booking.v1 import booking_pb2 as booking
-from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
 from tutormesh.session.v1 import session_pb2 as session
-from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
+
+if TYPE_CHECKING:
+    from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
+    from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
+    from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 
 KIND, VERSION = "BookAndPayForSessionSaga", 1
 STEP_SECONDS = 2.5

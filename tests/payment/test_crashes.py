@@ -1,0 +1,184 @@
+"""Scenarios 29, 30, 34-36: whoever dies, stalls or hangs up, wherever; the end is the undisturbed one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from tests.people import People, lesson_time, until
+from tests.world import FailAt, StallAt, World
+
+
+def around(*points: str) -> list[str]:
+    return [f"{when} {point}" for point in points for when in ("before", "after")]
+
+
+OPENING = around("begin", "HoldSlot", "CreateBooking", "create_intent", "move")
+CLOSING = around("receive", "ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking", "move")
+UNDOING = around("claim_due", "cancel_intent", "EndBooking", "ReleaseSlot", "move")
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def no_replica(world: World) -> AsyncIterator[None]:
+    """Each test begins with nobody driving, and leaves an undisturbed replica behind."""
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    yield
+    for replica in list(world.replicas):
+        await world.kill_replica(replica)
+    await world.start_replica()
+
+
+async def dies_at(world: World, point: str, trigger: Any) -> None:
+    """A replica that dies at this point, once the trigger has made it come there."""
+    stall = StallAt(point)
+    replica = await world.start_replica(stall)
+    under_way = asyncio.ensure_future(trigger())
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    await world.kill_replica(replica)
+    await asyncio.gather(under_way, return_exceptions=True)
+
+
+async def assert_sold_once(people: People, booked: Any) -> None:
+    assert len(await people.intents_of(booked.saga_id)) == 1
+    assert await people.claims(booked.saga_id) == ["CONFIRMED", "CONFIRMED"]
+    assert (await people.booking(booked.booking_id)).status == 2
+    assert (await people.session(booked.session_id)).status == 2
+    assert await people.refunds_of(booked.payment_intent_id) == []
+
+
+@pytest.mark.parametrize("point", OPENING)
+async def test_29_dying_while_opening_ends_in_one_booking_to_pay(people: People, world: World, point: str) -> None:
+    student, tutor = uuid4(), await people.tutor()
+
+    async def trigger() -> None:
+        await people.book(tutor, lesson_time(), student, idempotency_key="k", timeout=3)
+
+    await dies_at(world, point, trigger)
+    await world.start_replica()
+    booked = await people.book(tutor, lesson_time(), student, idempotency_key="k")
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    await assert_sold_once(people, booked)
+
+
+@pytest.mark.parametrize("point", CLOSING)
+async def test_29_dying_after_the_payment_ends_in_the_lesson(people: People, world: World, point: str) -> None:
+    await people.webhooks("paused")
+    undisturbed = await world.start_replica()
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await world.stop_replica(undisturbed)
+    await dies_at(world, point, lambda: people.webhooks("normal"))
+    await world.start_replica()
+    await people.until_state(booked.saga_id, "COMPLETED")
+    await assert_sold_once(people, booked)
+
+
+@pytest.mark.parametrize("point", UNDOING)
+async def test_30_dying_while_undoing_ends_with_nothing_left(people: People, world: World, point: str) -> None:
+    undisturbed = await world.start_replica()
+    booked = await people.book(await people.tutor(), lesson_time())
+    await world.stop_replica(undisturbed)
+    await dies_at(world, point, lambda: people.let_the_hold_end(booked.saga_id))
+    await world.start_replica()
+    await people.until_state(booked.saga_id, "EXPIRED")
+    assert (await people.booking(booked.booking_id)).status == 5
+    assert [intent["status"] for intent in await people.intents_of(booked.saga_id)] == ["canceled"]
+    assert await people.claims(booked.saga_id) == []
+
+
+@pytest.mark.parametrize("point", around("create_refund"))
+async def test_30_dying_while_refunding_gives_the_money_back_once(people: People, world: World, point: str) -> None:
+    undisturbed = await world.start_replica()
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.webhooks("drop")
+    await people.update_intent(booked.payment_intent_id, amount=100)
+    await people.pay(booked.payment_intent_id)
+    await world.stop_replica(undisturbed)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    await dies_at(world, point, lambda: people.send_event(event))
+    await world.start_replica()
+    await people.until_state(booked.saga_id, "REFUNDED")
+    assert [refund["amount"] for refund in await people.refunds_of(booked.payment_intent_id)] == [100]
+
+
+@pytest.mark.parametrize("point", around("CreateBooking", "create_intent", "move"))
+async def test_34_a_stalled_owners_late_writes_change_nothing(people: People, world: World, point: str) -> None:
+    student, tutor, stall = uuid4(), await people.tutor(), StallAt(point)
+    zombie = await world.start_replica(stall)
+    late = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    await world.start_replica()
+    rows = await world.sql("payment", "select id from saga where student_id = $1", student)
+    saga_id = str(rows[0]["id"])
+    await people.until_state(saga_id, "AWAITING_PAYMENT")
+    before = await world.sql("payment", "select * from saga where id = $1", UUID(saga_id))
+    stall.go.set()
+    answer = await late
+    assert answer.saga_id == saga_id
+    assert await world.sql("payment", "select * from saga where id = $1", UUID(saga_id)) == before
+    assert len(await people.intents_of(saga_id)) == 1
+    assert zombie in world.replicas
+
+
+async def test_34_two_replicas_recover_one_saga_and_one_acts(people: People, world: World) -> None:
+    undisturbed = await world.start_replica()
+    booked = [await people.book(await people.tutor(), lesson_time()) for _ in range(5)]
+    await world.stop_replica(undisturbed)
+    for one in booked:
+        await people.let_the_hold_end(one.saga_id)
+    await asyncio.gather(*(world.start_replica() for _ in range(3)))
+    for one in booked:
+        await people.until_state(one.saga_id, "EXPIRED")
+        told = await world.sql(
+            "payment", "select event from saga_event where saga_id = $1 order by seq", UUID(one.saga_id)
+        )
+        assert [row["event"] for row in told] == ["started", "payment_opened", "undo_expired", "expired"]
+
+
+@pytest.mark.parametrize("point", around("HoldSlot", "CreateBooking"))
+async def test_35_a_lost_answer_is_asked_for_again(people: People, world: World, point: str) -> None:
+    await world.start_replica(FailAt(point))
+    booked = await people.book(await people.tutor(), lesson_time())
+    assert booked.saga_state == "AWAITING_PAYMENT"
+    assert await people.claims(booked.saga_id) == ["HELD", "HELD"]
+
+
+@pytest.mark.parametrize("point", around("ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"))
+async def test_35_a_lost_answer_after_the_payment_is_asked_for_again(people: People, world: World, point: str) -> None:
+    await world.start_replica(FailAt(point, times=4))
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    await assert_sold_once(people, booked)
+
+
+async def test_36_a_caller_who_hangs_up_changes_nothing_and_nothing_leaks(people: People, world: World) -> None:
+    student, tutor, stall = uuid4(), await people.tutor(), StallAt("before CreateBooking")
+    await world.start_replica(stall)
+    call = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    stall.go.set()
+    rows = await world.sql("payment", "select id from saga where student_id = $1", student)
+    await people.until_state(str(rows[0]["id"]), "AWAITING_PAYMENT")
+    held = "select 1 from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()"
+    await until(lambda: world.sql("payment", held), lambda open_transactions: not open_transactions)
+
+
+async def test_a_death_between_webhook_and_lesson_is_mended_within_seconds(people: People, world: World) -> None:
+    stall = StallAt("before ConfirmSlot")
+    doomed = await world.start_replica(stall)
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    await world.start_replica()
+    await world.kill_replica(doomed)
+    await people.until_state(booked.saga_id, "COMPLETED", seconds=5)

@@ -1,0 +1,77 @@
+"""Money that no webhook told of, and money that came after the end."""
+
+from __future__ import annotations
+
+from tests.people import People, lesson_time, until
+from tutormesh.payment.v1 import saga_pb2
+
+
+async def test_26_a_lost_webhook_is_found_by_reconcile(people: People) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+    assert found.moved >= 1
+    await people.until_state(booked.saga_id, "COMPLETED")
+
+
+async def test_26_lost_declines_are_found_by_reconcile(people: People) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    for _ in range(3):
+        await people.pay(booked.payment_intent_id, "pm_card_chargeDeclined")
+    await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+    await people.until_state(booked.saga_id, "PAYMENT_FAILED")
+
+
+async def test_28_money_for_an_ended_booking_goes_back_once_and_revives_nothing(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.let_the_hold_end(booked.saga_id)
+    await people.until_state(booked.saga_id, "EXPIRED")
+    stray = await people.create_intent(
+        amount=5000,
+        currency="usd",
+        **{"metadata[sagaId]": booked.saga_id, "metadata[paymentId]": booked.payment_id},
+    )
+    await people.webhooks("duplicate")
+    await people.pay(stray["id"])
+    refunds = await until(lambda: people.refunds_of(stray["id"]), bool)
+    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: all(row["status"] == "DONE" for row in rows))
+    await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+    assert (
+        [refund["amount"] for refund in refunds]
+        == [5000]
+        == [r["amount"] for r in await people.refunds_of(stray["id"])]
+    )
+    assert await people.state(booked.saga_id) == "EXPIRED"
+    assert (await people.booking(booked.booking_id)).status == 5
+
+
+async def test_a_second_intent_that_claims_to_be_ours_is_cancelled(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    stray = await people.create_intent(amount=5000, currency="usd", **{"metadata[sagaId]": booked.saga_id})
+    await until(lambda: people.intent(stray["id"]), lambda intent: intent["status"] == "canceled")
+    assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+
+
+async def test_a_second_intent_is_found_by_reconcile_when_no_webhook_told(people: People) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    stray = await people.create_intent(amount=5000, currency="usd", **{"metadata[sagaId]": booked.saga_id})
+    found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+    assert found.strays >= 1
+    assert (await people.intent(stray["id"]))["status"] == "canceled"
+
+
+async def test_reconcile_twice_at_once_is_safe(people: People) -> None:
+    import asyncio
+
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    ask = saga_pb2.ReconcileRequest()
+    await asyncio.gather(*(people.operator.Reconcile(ask, timeout=20) for _ in range(4)))
+    await people.until_state(booked.saga_id, "COMPLETED")
+    assert await people.refunds_of(booked.payment_intent_id) == []

@@ -1,0 +1,27 @@
+"""The way of a booking, undisturbed."""
+
+from __future__ import annotations
+
+from tests.people import People, lesson_time
+
+
+async def test_a_paid_lesson_is_confirmed_everywhere(people: People) -> None:
+    tutor = await people.tutor()
+    booked = await people.book(tutor, lesson_time())
+    assert booked.saga_state == "AWAITING_PAYMENT"
+    assert booked.client_secret.startswith(booked.payment_intent_id)
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    assert (await people.booking(booked.booking_id)).status == 2
+    assert (await people.session(booked.session_id)).status == 2
+    payment = await people.payment(booked.payment_id)
+    assert (payment.status, payment.received_minor, payment.context_id) == (2, 5000, booked.session_id)
+    assert await people.claims(booked.saga_id) == ["CONFIRMED", "CONFIRMED"]
+
+
+async def test_18_a_free_lesson_is_confirmed_in_the_call_without_an_intent(people: People) -> None:
+    tutor = await people.tutor(rate=0)
+    booked = await people.book(tutor, lesson_time())
+    assert (booked.saga_state, booked.payment_intent_id, booked.client_secret) == ("COMPLETED", "", "")
+    assert (await people.booking(booked.booking_id)).status == 2
+    assert await people.intents_of(booked.saga_id) == []

@@ -1,0 +1,150 @@
+"""The webhook door: signed, stored once, applied once, whatever the order."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+
+import pytest
+import stripe
+
+from mesh.errors import Refusal
+from tests.people import People, lesson_time, until
+from tests.world import WEBHOOK_SECRET
+
+
+async def test_20_one_event_many_times_has_one_effect(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    fence = (await people.saga(booked.saga_id)).fence
+    for _ in range(5):
+        assert await people.send_event(event) == 200
+    await people.world.sql("payment", "delete from stripe_event where id = $1", event["id"])  # three days later
+    assert await people.send_event(event) == 200
+    assert (await people.saga(booked.saga_id)).fence == fence
+    rows = await people.world.sql(
+        "payment", "select 1 from saga_event where event = 'payment_succeeded' and saga_id::text = $1", booked.saga_id
+    )
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["created", "declined", "succeeded"])))
+async def test_21_events_in_any_order_have_the_same_end(people: People, order: tuple[str, ...]) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id, "pm_card_chargeDeclined")
+    await people.pay(booked.payment_intent_id)
+    kinds = {"created": "created", "declined": "payment_failed", "succeeded": "succeeded"}
+    for name in order:
+        event = await people.event(booked.payment_intent_id, f"payment_intent.{kinds[name]}")
+        assert await people.send_event(event) == 200
+    await people.until_state(booked.saga_id, "COMPLETED")
+    assert await people.refunds_of(booked.payment_intent_id) == []
+
+
+async def test_21_cancelled_and_created_reversed_end_as_cancelled(people: People) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.cancel_intent(booked.payment_intent_id)
+    for kind in ("canceled", "created", "canceled"):
+        await people.send_event(await people.event(booked.payment_intent_id, f"payment_intent.{kind}"))
+    await people.until_state(booked.saga_id, "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda body, now: (
+            body,
+            stripe.WebhookSignature.generate_signature_header(body, "whsec_another", timestamp=now),
+        ),
+        lambda body, now: (
+            body + " ",
+            stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET, timestamp=now),
+        ),
+        lambda body, now: (
+            body,
+            stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET, timestamp=now - 301),
+        ),
+        lambda body, now: (body, "t=1,v1=00"),
+        lambda body, now: (body, "nonsense"),
+        lambda body, now: (body, ""),
+    ],
+    ids=["another secret", "changed body", "too old", "bad", "malformed", "missing"],
+)
+async def test_23_a_signature_that_does_not_fit_is_400_and_stores_nothing(people: People, spoil: object) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.webhooks("drop")
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    body, signature = spoil(json.dumps(event), int(time.time()))  # type: ignore[operator]
+    assert await people.post_webhook(body, signature) == 400
+    assert await people.world.sql("payment", "select 1 from stripe_event where id = $1", event["id"]) == []
+    assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"type": "invoice.paid"}, {"livemode": True}, {"data": {"object": {"object": "charge", "id": "ch_1"}}}],
+    ids=["unknown type", "live mode", "no intent"],
+)
+async def test_27_what_is_not_ours_is_200_without_a_row(people: People, change: dict[str, object]) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.webhooks("drop")
+    await people.pay(booked.payment_intent_id)
+    event = {**await people.event(booked.payment_intent_id, "payment_intent.succeeded"), **change}
+    assert await people.send_event(event) == 200
+    assert await people.world.sql("payment", "select 1 from stripe_event where id = $1", event["id"]) == []
+    assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
+
+
+async def test_27_an_intent_of_somebody_else_is_left_alone(people: People) -> None:
+    intent = await people.create_intent(amount=700, currency="usd")
+    await people.pay(intent["id"])
+    event = await people.event(intent["id"], "payment_intent.succeeded")
+    assert await people.send_event(event) == 200
+    assert await people.refunds_of(intent["id"]) == []
+
+
+async def test_24_a_database_that_is_away_makes_the_door_say_503(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.webhooks("paused")
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    async with people.world.without_payment_database():
+        assert await people.send_event(event) == 503
+    await people.webhooks("normal")
+    await people.until_state(booked.saga_id, "COMPLETED")
+
+
+async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_retry_mends_it(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.let_the_hold_end(booked.saga_id)
+    await people.until_state(booked.saga_id, "EXPIRED")
+    stray = await people.create_intent(amount=700, currency="usd", **{"metadata[sagaId]": booked.saga_id})
+    await people.fault(f"/v1/payment_intents/{stray['id']}", "error_before", times=1000, method="GET")
+    await people.send_event(await people.event(stray["id"], "payment_intent.created"))
+    for _ in range(8):
+        await people.hurry_the_inbox(booked.saga_id)
+        await until(
+            lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"]
+        )
+    assert [row["status"] for row in await people.inbox_of(booked.saga_id)] == ["PARKED"]
+    other = await people.book(await people.tutor(), lesson_time())
+    await people.pay(other.payment_intent_id)
+    await people.until_state(other.saga_id, "COMPLETED")
+    await people.no_faults()
+    await people.retry(booked.saga_id)
+    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
+    assert (await people.intent(stray["id"]))["status"] == "canceled"
+
+
+async def test_a_message_over_the_door_that_is_no_json_is_refused(people: People) -> None:
+    body = "not json"
+    signature = stripe.WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET)
+    assert await people.post_webhook(body, signature) in (200, 400)
+    with pytest.raises(Refusal):
+        await people.saga("00000000-0000-4000-8000-000000000000")

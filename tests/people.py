@@ -1,0 +1,256 @@
+"""What people and Stripe do in a test, in the words of the scenarios."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import grpc
+import httpx
+from stripe import WebhookSignature
+
+from mesh.channels import connect
+from tests.world import WEBHOOK_SECRET, World
+from tutormesh.availability.v1 import availability_pb2
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.payment.v1 import payment_pb2, saga_pb2
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
+from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceStub
+from tutormesh.session.v1 import session_pb2
+from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
+
+T = TypeVar("T")
+SECONDS = 15.0
+WEEK = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"]
+
+
+def lesson_time(days: int = 3, hour: int = 10, minute: int = 0) -> datetime:
+    """A whole minute some days from now, UTC."""
+    day = datetime.now(UTC) + timedelta(days=days)
+    return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
+
+
+async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds: float = SECONDS) -> T:
+    """The first answer that is so; fails at the deadline with the last one."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = await ask()
+        if is_so(answer):
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not so after {seconds} s: {answer}")
+        await asyncio.sleep(0.02)
+
+
+def _names(item: dict[str, Any]) -> tuple[Any, Any]:
+    return item.get("payment_intent"), item["id"]
+
+
+@dataclass
+class People:
+    """Acts on a world over gRPC (as the bff would), over HTTP at the sandbox, and looks into databases."""
+
+    world: World
+    http: httpx.AsyncClient
+    channels: list[grpc.aio.Channel]
+
+    def stub(self, kind: Callable[[grpc.aio.Channel], Any], name: str, service: str, person: str | None = None) -> Any:
+        channel = connect(f"127.0.0.1:{self.world.ports[name]}", self.world.credentials(service, person))
+        self.channels.append(channel)
+        return kind(channel)
+
+    async def tutor(self, rate: int = 5000, currency: str = "USD", **changes: Any) -> UUID:
+        """A tutor who works around the clock, every day, in UTC."""
+        tutor = uuid4()
+        request = availability_pb2.PublishAvailabilityRequest(
+            tutor_id=str(tutor),
+            timezone="UTC",
+            weekly=[
+                availability_pb2.WeeklyWindow(
+                    weekday=availability_pb2.Weekday.Value(f"WEEKDAY_{day}"), start="00:00", end="24:00"
+                )
+                for day in WEEK
+            ],
+            **changes,
+        )
+        request.rate.amount_minor, request.rate.currency = rate, currency
+        await self.stub(AvailabilityServiceStub, "availability", "bff").PublishAvailability(request, timeout=5)
+        return tutor
+
+    async def book(
+        self,
+        tutor: UUID,
+        start: datetime,
+        student: UUID | None = None,
+        *,
+        minutes: int = 60,
+        timeout: float = 8,
+        **more: Any,
+    ) -> payment_pb2.BookSessionResponse:
+        """Book as the bff does for a student; raises the refusal."""
+        student = student or uuid4()
+        request = payment_pb2.BookSessionRequest(
+            student_id=str(student), tutor_id=str(tutor), duration_minutes=minutes, **more
+        )
+        request.start_time.FromDatetime(start)
+        person = self.world.token("student", subject=student)
+        return await self.stub(PaymentServiceStub, "payment", "bff", person).BookSession(request, timeout=timeout)
+
+    async def pay(self, intent: str, method: str = "pm_card_visa") -> httpx.Response:
+        return await self._stripe("POST", f"/v1/payment_intents/{intent}/confirm", {"payment_method": method})
+
+    async def intent(self, intent: str) -> dict[str, Any]:
+        return dict((await self._stripe("GET", f"/v1/payment_intents/{intent}")).json())
+
+    async def authenticate(self, intent: str) -> None:
+        (await self._stripe("POST", f"/v1/payment_intents/{intent}/_authenticate")).raise_for_status()
+
+    async def create_intent(self, **params: Any) -> dict[str, Any]:
+        return dict((await self._stripe("POST", "/v1/payment_intents", params)).json())
+
+    async def _stripe(self, method: str, path: str, form: dict[str, Any] | None = None) -> httpx.Response:
+        headers = {"Authorization": "Bearer sk_test_sandbox"}
+        return await self.http.request(method, self.world.sandbox_url + path, data=form, headers=headers)
+
+    async def fault(self, path: str, fault: str, times: int = 1, method: str = "POST") -> None:
+        body = {"method": method, "path": path, "fault": fault, "times": times}
+        (await self.http.post(f"{self.world.sandbox_url}/_sandbox/faults", json=body)).raise_for_status()
+
+    async def no_faults(self) -> None:
+        (await self.http.delete(f"{self.world.sandbox_url}/_sandbox/faults")).raise_for_status()
+
+    async def webhooks(self, mode: str, delay_ms: int = 0) -> None:
+        body = {"mode": mode, "delay_ms": delay_ms}
+        (await self.http.post(f"{self.world.sandbox_url}/_sandbox/webhooks", json=body)).raise_for_status()
+
+    async def redeliver(self, event: str) -> None:
+        (
+            await self.http.post(f"{self.world.sandbox_url}/_sandbox/webhooks/redeliver", json={"event": event})
+        ).raise_for_status()
+
+    async def stripe_state(self) -> dict[str, Any]:
+        return dict((await self.http.get(f"{self.world.sandbox_url}/_sandbox/state")).json())
+
+    async def intents_of(self, saga_id: str) -> list[dict[str, Any]]:
+        state = await self.stripe_state()
+        return [intent for intent in state["payment_intents"] if intent["metadata"].get("sagaId") == saga_id]
+
+    async def refunds_of(self, intent: str) -> list[dict[str, Any]]:
+        return [item for item in (await self.stripe_state())["refunds"] if item["payment_intent"] == intent]
+
+    async def event(self, intent: str, kind: str) -> dict[str, Any]:
+        """Stripe's newest event of a kind about an intent."""
+        events = (await self.stripe_state())["events"]
+        about = [e for e in events if e["type"] == kind and intent in _names(e["data"]["object"])]
+        return dict(about[-1])
+
+    async def cancel_intent(self, intent: str) -> None:
+        (await self._stripe("POST", f"/v1/payment_intents/{intent}/cancel")).raise_for_status()
+
+    async def update_intent(self, intent: str, **params: Any) -> None:
+        (await self._stripe("POST", f"/v1/payment_intents/{intent}", params)).raise_for_status()
+
+    async def forget_keys(self) -> None:
+        """Stripe keeps idempotency keys about a day."""
+        (await self.http.post(f"{self.world.sandbox_url}/_sandbox/forget_keys")).raise_for_status()
+
+    async def settle_refund(self, refund: str, status: str) -> None:
+        url = f"{self.world.sandbox_url}/_sandbox/refunds/{refund}"
+        (await self.http.post(url, json={"status": status})).raise_for_status()
+
+    async def send_event(self, event: dict[str, Any]) -> int:
+        """Bring an event to the door as Stripe does: the status it gets."""
+        body = json.dumps(event)
+        return await self.post_webhook(body, WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET))
+
+    async def post_webhook(self, body: str, signature: str) -> int:
+        headers = {"Stripe-Signature": signature} if signature else {}
+        url = f"{self.world.bff_url}/webhooks/stripe"
+        return (await self.http.post(url, content=body.encode(), headers=headers)).status_code
+
+    async def booking(self, booking_id: str) -> booking_pb2.Booking:
+        stub = self.stub(BookingServiceStub, "booking", "ops")
+        return (await stub.GetBooking(booking_pb2.GetBookingRequest(booking_id=booking_id), timeout=5)).booking
+
+    async def session(self, session_id: str) -> session_pb2.Session:
+        stub = self.stub(SessionServiceStub, "session", "ops")
+        return (await stub.GetSession(session_pb2.GetSessionRequest(session_id=session_id), timeout=5)).session
+
+    async def payment(self, payment_id: str) -> payment_pb2.Payment:
+        stub = self.stub(PaymentServiceStub, "payment", "ops")
+        return (await stub.GetPayment(payment_pb2.GetPaymentRequest(payment_id=payment_id), timeout=5)).payment
+
+    async def saga(self, saga_id: str) -> saga_pb2.Saga:
+        stub = self.stub(SagaServiceStub, "payment", "ops")
+        return (await stub.GetSaga(saga_pb2.GetSagaRequest(saga_id=saga_id), timeout=5)).saga
+
+    @property
+    def operator(self) -> Any:
+        return self.stub(SagaServiceStub, "payment", "ops")
+
+    async def state(self, saga_id: str) -> str:
+        """The saga's state, straight from its row: it can be asked while payment_svc is dead."""
+        rows = await self.world.sql("payment", "select state from saga where id = $1", UUID(saga_id))
+        return str(rows[0]["state"])
+
+    async def until_event(self, saga_id: str, event: str) -> None:
+        """Until the saga has told of this event."""
+        ask = "select 1 from saga_event where saga_id = $1 and event = $2"
+        await until(lambda: self.world.sql("payment", ask, UUID(saga_id), event), bool)
+
+    async def inbox_of(self, saga_id: str) -> list[Any]:
+        """The stored events of a saga that its own moves did not take."""
+        ask = """select status, wake_at > clock_timestamp() + interval '0.5 seconds' as wake_later
+                 from stripe_event where saga_id = $1 and (status <> 'DONE' or attempt > 0)"""
+        return await self.world.sql("payment", ask, UUID(saga_id))
+
+    async def hurry_the_inbox(self, saga_id: str) -> None:
+        """Let no time pass before the next try."""
+        await self.world.sql(
+            "payment",
+            "update stripe_event set wake_at = clock_timestamp() where saga_id = $1 and status = 'INBOX'",
+            UUID(saga_id),
+        )
+        for replica in self.world.replicas:
+            replica.app.inbox.look_now()
+
+    async def retry(self, saga_id: str) -> None:
+        await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10)
+
+    async def until_state(self, saga_id: str, *states: str, seconds: float = SECONDS) -> str:
+        return await until(lambda: self.state(saga_id), lambda state: state in states, seconds)
+
+    async def until_backing_off(self, saga_id: str) -> None:
+        """Until the saga sleeps after a failed attempt."""
+        ask = "select 1 from saga where id = $1 and attempt > 0 and lease_until is null"
+        await until(lambda: self.world.sql("payment", ask, UUID(saga_id)), bool)
+
+    async def claims(self, saga_id: str) -> list[str]:
+        """The states of a saga's claims on calendars."""
+        rows = await self.world.sql("availability", "select state from claim where saga_id = $1", UUID(saga_id))
+        return sorted(row["state"] for row in rows)
+
+    async def let_the_hold_end(self, saga_id: str, *, grace_too: bool = False) -> None:
+        """Move the hold's end into the past, in both services' databases."""
+        ago = timedelta(hours=1) if grace_too else timedelta(seconds=1)
+        for table in ("claim", "hold"):
+            await self.world.sql(
+                "availability",
+                f"update {table} set expires_at = clock_timestamp() - $2::interval where saga_id = $1",
+                UUID(saga_id),
+                ago,
+            )
+        await self.world.sql(
+            "payment",
+            "update saga set hold_ends = clock_timestamp() - $2::interval, wake_at = clock_timestamp() where id = $1",
+            UUID(saga_id),
+            ago,
+        )

@@ -1,0 +1,361 @@
+"""The whole mesh in the test's own process: real gRPC, real HTTP, real PostgreSQL, Stripe's own wire.
+
+Replicas of payment_svc are engine instances of their own, with their own connections; `kill` drops one as a dead
+process is dropped: its tasks are gone and its connections are cut, whatever they were doing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import asyncpg
+import grpc
+import uvicorn
+from sqlalchemy import make_url
+
+from availability_svc.servicer import AvailabilityServicer
+from availability_svc.settings import Settings as AvailabilitySettings
+from availability_svc.store import VIOLATIONS as AVAILABILITY_VIOLATIONS
+from bff.app import build as build_bff
+from bff.peers import Peers as BffPeers
+from bff.settings import Settings as BffSettings
+from booking_svc.bookings import Bookings
+from booking_svc.changes import Changes
+from booking_svc.servicer import BookingServicer
+from booking_svc.settings import Settings as BookingSettings
+from booking_svc.store import VIOLATIONS as BOOKING_VIOLATIONS
+from booking_svc.store import Store as BookingStore
+from booking_svc.watches import Watches
+from devkit.sandbox.app import build as build_sandbox
+from devkit.sandbox.settings import Settings as SandboxSettings
+from mesh.database import Database
+from mesh.errors import CallFailed
+from mesh.identity import Verifier
+from mesh.server import Server, Service
+from mesh.settings import ServiceSettings
+from payment_svc.__main__ import App, compose, connected
+from payment_svc.sagas.book_and_pay import Peers
+from payment_svc.settings import Settings as PaymentSettings
+from payment_svc.store import SagaStore
+from payment_svc.stripe_gateway import StripeGateway
+from payment_svc.tables import VIOLATIONS as PAYMENT_VIOLATIONS
+from payment_svc.worker import running
+from session_svc.convert import Encoder as SessionEncoder
+from session_svc.servicer import SessionServicer
+from session_svc.sessions import Sessions
+from session_svc.settings import Settings as SessionSettings
+from session_svc.store import VIOLATIONS as SESSION_VIOLATIONS
+from session_svc.store import Store as SessionStore
+from tests.conftest import FixedToken, MakeDatabase
+from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
+from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
+from tutormesh.session.v1 import session_pb2, session_pb2_grpc
+
+WEBHOOK_SECRET = "whsec_test_of_the_world"
+PACKAGES = ("availability_svc", "booking_svc", "payment_svc", "session_svc")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+Hook = Callable[[str], Awaitable[None]]
+
+
+class Hooked:
+    """Passes everything on; every awaited call meets the hook before it and after it."""
+
+    def __init__(self, inner: Any, hook: Hook) -> None:
+        self._inner, self._hook = inner, hook
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not (inspect.iscoroutinefunction(found) or isinstance(found, grpc.aio.UnaryUnaryMultiCallable)):
+            return found
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._hook(f"before {name}")
+            answer = await found(*args, **kwargs)
+            await self._hook(f"after {name}")
+            return answer
+
+        return call
+
+
+class StallAt:
+    """A hook that stops whoever comes to a point first, and its lease's renewals with it, until it is let go."""
+
+    def __init__(self, point: str) -> None:
+        self.point = point
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, point: str) -> None:
+        if point == self.point:
+            self.reached.set()
+        if self.reached.is_set() and point in (self.point, "before renew"):
+            await self.go.wait()
+
+
+class FailAt:
+    """A hook that loses the answer (or the call) at a point, a number of times."""
+
+    def __init__(self, point: str, times: int = 1) -> None:
+        self.point, self.times = point, times
+
+    async def __call__(self, point: str) -> None:
+        if point == self.point and self.times > 0:
+            self.times -= 1
+            raise CallFailed(grpc.StatusCode.UNAVAILABLE, "the answer was lost")
+
+
+@dataclass
+class Replica:
+    """One payment_svc."""
+
+    app: App
+    database: Database
+    server: Server
+    stack: contextlib.AsyncExitStack
+    loops: contextlib.AsyncExitStack
+
+    async def kill(self) -> None:
+        """Die as by kill -9: no drain, no goodbye. What was already sent to PostgreSQL is what it has heard."""
+        drives = list(self.app.engine._drives.values())
+        for drive in drives:
+            drive.cancel()
+        await asyncio.gather(*drives, return_exceptions=True)
+        await self.server._server.stop(0)
+        await self.loops.aclose()
+        await self.stack.aclose()
+
+
+@dataclass
+class World:
+    """Addresses, databases and the pieces that tests take hold of."""
+
+    urls: dict[str, str]
+    sandbox_url: str
+    bff_url: str
+    token: Callable[..., str]
+    auth: dict[str, Any]
+    verifier: Verifier
+    ports: dict[str, int]
+    overrides: dict[str, Any] = field(default_factory=dict)
+    replicas: list[Replica] = field(default_factory=list)
+
+    async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
+        """Rows straight from a service's database."""
+        connection = await asyncpg.connect(self.urls[f"{service}_svc"].replace("+asyncpg", ""))
+        try:
+            return list(await connection.fetch(statement, *values))
+        finally:
+            await connection.close()
+
+    def credentials(self, service: str, person: str | None = None) -> FixedToken:
+        return FixedToken(service, self.token("service", service=service), person)
+
+    async def start_replica(self, hook: Hook | None = None, **changes: Any) -> Replica:
+        """One more payment_svc on the same port; `hook` is awaited around each step and commit of its sagas."""
+        stack, loops = contextlib.AsyncExitStack(), contextlib.AsyncExitStack()
+        settings = self.payment_settings(**changes)
+        stripe = StripeGateway(
+            settings.stripe_secret_key,
+            settings.stripe_webhook_secret,
+            api_base=settings.stripe_api_base,
+            timeout=settings.stripe_timeout_seconds,
+        )
+        stack.push_async_callback(stripe.close)
+        peers, opened = connected(settings, self.credentials("payment"))
+        for channel in opened:
+            stack.push_async_callback(channel.close)
+        database = Database(settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS)
+        stack.push_async_callback(database.close)
+        if hook is not None:
+            peers = Peers(*(Hooked(stub, hook) for stub in (peers.availability, peers.booking, peers.session)))
+            stripe = cast(StripeGateway, Hooked(stripe, hook))
+        app = compose(settings, database, stripe, peers, owner=f"replica-{uuid4().hex[:8]}")
+        if hook is not None:
+            app.engine.store = cast(SagaStore, Hooked(app.engine.store, hook))
+            object.__setattr__(app.webhooks, "events", Hooked(app.webhooks.events, hook))
+        server = Server(settings, self.verifier, app.services)
+        await server.start()
+        await loops.enter_async_context(running(app.engine, app.inbox, app.reconcile, settings.reconcile_seconds))
+        self.replicas.append(Replica(app, database, server, stack, loops))
+        return self.replicas[-1]
+
+    @contextlib.asynccontextmanager
+    async def without_payment_database(self) -> AsyncIterator[None]:
+        """Within, payment_svc's database refuses everybody."""
+        name = make_url(self.urls["payment_svc"]).database
+        await self.sql("booking", f'alter database "{name}" allow_connections false')
+        await self.sql("booking", "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name)
+        try:
+            yield
+        finally:
+            await self.sql("booking", f'alter database "{name}" allow_connections true')
+
+    async def stop_replica(self, replica: Replica) -> None:
+        """The graceful way."""
+        self.replicas.remove(replica)
+        await replica.server.stop()
+        await replica.loops.aclose()
+        await replica.app.engine.drain(5)
+        await replica.stack.aclose()
+
+    async def kill_replica(self, replica: Replica) -> None:
+        self.replicas.remove(replica)
+        await replica.kill()
+
+    def payment_settings(self, **changes: Any) -> PaymentSettings:
+        return PaymentSettings(
+            _env_file=None,
+            **{
+                **self.auth,
+                "port": self.ports["payment"],
+                "reuse_port": True,
+                "drain_seconds": 1,
+                "database_url": self.urls["payment_svc"],
+                "availability_address": f"127.0.0.1:{self.ports['availability']}",
+                "booking_address": f"127.0.0.1:{self.ports['booking']}",
+                "session_address": f"127.0.0.1:{self.ports['session']}",
+                "stripe_secret_key": "sk_test_sandbox",
+                "stripe_webhook_secret": WEBHOOK_SECRET,
+                "stripe_api_base": self.sandbox_url,
+                "stripe_timeout_seconds": 1.0,
+                "saga_lease_seconds": 1.0,
+                "reconcile_seconds": 3600,
+                **self.overrides,
+                **changes,
+            },
+        )
+
+
+@contextlib.asynccontextmanager
+async def world_of(
+    make_database: MakeDatabase,
+    token: Callable[..., str],
+    auth: dict[str, Any],
+    verifier: Verifier,
+    folder: Path,
+    *,
+    availability: dict[str, Any] | None = None,
+    payment: dict[str, Any] | None = None,
+) -> AsyncIterator[World]:
+    """A running mesh with one payment_svc. `availability` and `payment` override settings of these services."""
+    urls = {package: await make_database(package) for package in PACKAGES}
+    async with contextlib.AsyncExitStack() as stack:
+        ports = {"payment": free_port(), "bff": free_port(), "sandbox": free_port()}
+        sandbox_url, bff_url = f"http://127.0.0.1:{ports['sandbox']}", f"http://127.0.0.1:{ports['bff']}"
+        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, payment or {})
+        sandbox = SandboxSettings(
+            data=str(folder / "stripe"),
+            port=ports["sandbox"],
+            webhook_url=f"{bff_url}/webhooks/stripe",
+            webhook_secret=WEBHOOK_SECRET,
+        )
+        await stack.enter_async_context(_http(build_sandbox(sandbox), ports["sandbox"], lifespan="on"))
+        await _serve_availability(stack, world, availability or {})
+        await _serve_bookings(stack, world)
+        await _serve_sessions(stack, world)
+        await world.start_replica()
+        stack.push_async_callback(_stop_replicas, world)
+        addresses = {f"{name}_address": f"127.0.0.1:{port}" for name, port in ports.items()}
+        settings = BffSettings(_env_file=None, port=ports["bff"], service_token_file=Path("none"), **addresses, **auth)
+        peers = await stack.enter_async_context(BffPeers(settings, world.credentials("bff")))
+        bff = build_bff(peers, verifier)
+        await stack.enter_async_context(_http(bff, ports["bff"], lifespan="off"))
+        yield world
+
+
+async def _stop_replicas(world: World) -> None:
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+
+
+async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
+    settings = AvailabilitySettings(
+        _env_file=None, **{"port": 0, "database_url": world.urls["availability_svc"], **world.auth, **changes}
+    )
+    database = await stack.enter_async_context(
+        Database(settings.database_url, name="availability", violations=AVAILABILITY_VIOLATIONS)
+    )
+    service = Service(
+        availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
+        availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
+        AvailabilityServicer(database, settings.terms),
+    )
+    await _started(stack, world, "availability", settings, [service])
+
+
+async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> None:
+    settings = BookingSettings(_env_file=None, port=0, database_url=world.urls["booking_svc"], **world.auth)
+    database = await stack.enter_async_context(
+        Database(settings.database_url, name="booking", violations=BOOKING_VIOLATIONS)
+    )
+    changes = await stack.enter_async_context(Changes(settings.database_url))
+    bookings = Bookings(BookingStore(database))
+    service = Service(
+        booking_pb2.DESCRIPTOR.services_by_name["BookingService"],
+        booking_pb2_grpc.add_BookingServiceServicer_to_server,
+        BookingServicer(bookings, Watches(bookings, changes)),
+    )
+    await _started(stack, world, "booking", settings, [service])
+    stack.push_async_callback(changes.stop)
+
+
+async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World) -> None:
+    settings = SessionSettings(_env_file=None, port=0, database_url=world.urls["session_svc"], **world.auth)
+    database = await stack.enter_async_context(
+        Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS)
+    )
+    service = Service(
+        session_pb2.DESCRIPTOR.services_by_name["SessionService"],
+        session_pb2_grpc.add_SessionServiceServicer_to_server,
+        SessionServicer(Sessions(SessionStore(database)), SessionEncoder(settings.meeting_link_template)),
+    )
+    await _started(stack, world, "session", settings, [service])
+
+
+async def _started(
+    stack: contextlib.AsyncExitStack, world: World, name: str, settings: ServiceSettings, services: list[Service]
+) -> None:
+    server = Server(settings, world.verifier, services)
+    await server.start()
+    stack.push_async_callback(server.stop)
+    world.ports[name] = server.port
+
+
+@contextlib.asynccontextmanager
+async def _http(app: Any, port: int, *, lifespan: Any) -> AsyncIterator[None]:
+    """An ASGI application served in this loop."""
+    config = uvicorn.Config(
+        app,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=120,
+    )
+    server = uvicorn.Server(config)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        if serving.done():
+            serving.result()
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
