@@ -219,6 +219,7 @@ async def serve(server: Server, *, stopping: Callable[[], Awaitable[None]] | Non
     log().info("serving", port=server.port)
     await stop.wait()
     log().info("draining")
+    await server.set_health(False)  # first of all: peers look elsewhere while streams are ended
     if stopping is not None:
         await stopping()
     await server.stop()
