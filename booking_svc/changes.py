@@ -109,22 +109,24 @@ class Changes:
             watcher.tell()
 
     async def _listen_forever(self) -> None:
-        failures = 0
+        pause = FIRST_PAUSE
         while True:
             try:
                 async with self._connected() as connection:
-                    failures = 0
+                    pause = FIRST_PAUSE
                     await self._until_lost(connection)
                 log().warning("listener_lost")
             except Exception as error:  # whatever it was: without a listener watchers would be blind for ever
                 log().warning("listener_failed", error=str(error))
-            failures += 1
-            await asyncio.sleep(random.uniform(0.5, 1) * min(FIRST_PAUSE * 2**failures, LONGEST_PAUSE))  # noqa: S311
+            await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - jitter, not a secret
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> Any:
         settings = {"application_name": APPLICATION_NAME}
-        connection = await asyncpg.connect(self._dsn, timeout=TIMEOUT_SECONDS, server_settings=settings)
+        connection = await asyncpg.connect(
+            self._dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS, server_settings=settings
+        )
         try:
             yield connection
         finally:
@@ -140,4 +142,4 @@ class Changes:
             try:
                 await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
             except TimeoutError:
-                await connection.execute("select 1", timeout=TIMEOUT_SECONDS)
+                await connection.execute("select 1")

@@ -39,7 +39,7 @@ with made as (
 ), told as (
     insert into booking_event (booking_id, version, event) select id, version, 'created' from made
 )
-select true as changed, {_COLUMNS} from made
+select false as is_stale, {_COLUMNS} from made
 union all
 select false, {_COLUMNS} from booking where (id = :id or saga_id = :saga_id) and not exists (select from made)
 """)
@@ -56,10 +56,13 @@ with moved as (
     returning pg_notify('booking_changed', cast(booking_id as text))
 )"""
 
+# A row that should have been moved and was not: it has changed meanwhile.
+_STALE = "id = :id and saga_id = :saga_id and status = any(:sources)"
+
 _CONFIRM = text(f"""{_MOVED}
-select true as changed, {_COLUMNS} from moved
+select false as is_stale, {_COLUMNS} from moved
 union all
-select false, {_COLUMNS} from booking where id = :id and not exists (select from moved)
+select {_STALE}, {_COLUMNS} from booking where id = :id and not exists (select from moved)
 """)
 
 # Nobody can watch a tombstone, and it has no timeline.
@@ -69,11 +72,11 @@ _END = text(f"""{_MOVED}, buried as (
     on conflict do nothing
     returning {_COLUMNS}
 )
-select true as changed, {_COLUMNS} from moved
+select false as is_stale, {_COLUMNS} from moved
 union all
-select true, {_COLUMNS} from buried
+select false, {_COLUMNS} from buried
 union all
-select false, {_COLUMNS} from booking
+select {_STALE}, {_COLUMNS} from booking
 where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
 """)
 
@@ -158,17 +161,11 @@ class Store:
         """
         for _ in range(LOOKS):
             rows = await self._database.rows(statement, values)
-            if rows and _is_final(rows[0], values):
+            if rows and not rows[0].is_stale:
                 return _record(rows[0])
             if not rows and may_lack:
                 return None
         raise TryAgain
-
-
-def _is_final(row: Row[Any], values: Mapping[str, Any]) -> bool:
-    """False for a row that should have been moved and was not: it has changed meanwhile."""
-    is_ours = row.id == values["id"] and row.saga_id == values["saga_id"]
-    return bool(row.changed or not is_ours or row.status not in values.get("sources", ()))
 
 
 def _present(record: Record | None) -> Record:

@@ -23,7 +23,7 @@ from tutormesh.booking.v1 import booking_pb2_grpc
 
 
 class Told:
-    """Credentials of the service `payment` or `bff`."""
+    """Credentials of a service."""
 
     def __init__(self, token: str) -> None:
         self._token = token

@@ -1,0 +1,34 @@
+"""session_svc as a process: `python -m session_svc`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mesh import logs
+from mesh.database import Database
+from mesh.identity import KeySet, Verifier
+from mesh.server import Server, Service, serve
+from mesh.settings import load
+from session_svc.convert import Encoder
+from session_svc.servicer import SessionServicer
+from session_svc.sessions import Sessions
+from session_svc.settings import Settings
+from session_svc.store import VIOLATIONS, Store
+from tutormesh.session.v1 import session_pb2, session_pb2_grpc
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("session", settings.log_format)
+    verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
+    async with Database(settings.database_url, name="session", violations=VIOLATIONS) as database:
+        service = Service(
+            session_pb2.DESCRIPTOR.services_by_name["SessionService"],
+            session_pb2_grpc.add_SessionServiceServicer_to_server,
+            SessionServicer(Sessions(Store(database)), Encoder(settings.meeting_link_template)),
+        )
+        await serve(Server(settings, verifier, [service]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

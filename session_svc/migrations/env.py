@@ -1,0 +1,4 @@
+from mesh.migrations import run
+from session_svc.tables import metadata
+
+run(metadata)

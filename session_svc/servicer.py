@@ -1,0 +1,45 @@
+"""The contract's RPCs: decode, call a use case, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesh import wire
+from session_svc import convert
+from session_svc.sessions import Sessions
+from tutormesh.session.v1 import session_pb2 as pb
+from tutormesh.session.v1 import session_pb2_grpc
+
+
+class SessionServicer(session_pb2_grpc.SessionServiceServicer):
+    """SessionService of session.proto."""
+
+    def __init__(self, sessions: Sessions, encode: convert.Encoder) -> None:
+        self._sessions, self._encode = sessions, encode
+
+    async def CreateConfirmedSession(
+        self, request: pb.CreateConfirmedSessionRequest, context: Any
+    ) -> pb.CreateConfirmedSessionResponse:
+        session = await self._sessions.create(*convert.ids(request), convert.lesson(request))
+        return pb.CreateConfirmedSessionResponse(session=self._encode.session(session))
+
+    async def CancelSession(self, request: pb.CancelSessionRequest, context: Any) -> pb.CancelSessionResponse:
+        await self._sessions.cancel(*convert.ids(request))
+        return pb.CancelSessionResponse()
+
+    async def CompleteSession(self, request: pb.CompleteSessionRequest, context: Any) -> pb.CompleteSessionResponse:
+        session = await self._sessions.complete(wire.uuid(request.session_id, "session_id"))
+        return pb.CompleteSessionResponse(session=self._encode.session(session))
+
+    async def GetSession(self, request: pb.GetSessionRequest, context: Any) -> pb.GetSessionResponse:
+        session = await self._sessions.get(wire.uuid(request.session_id, "session_id"))
+        return pb.GetSessionResponse(session=self._encode.session(session))
+
+    async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
+        person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
+        status = convert.status(request)
+        if person is None:
+            found = await self._sessions.everybodys(status, convert.place_by_id(request), size + 1)
+        else:
+            found = await self._sessions.of_person(person, status, convert.place(request), size + 1)
+        return self._encode.page(found, size, by_id=person is None)

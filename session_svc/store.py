@@ -1,0 +1,181 @@
+"""All the SQL of sessions. Every write is a single statement, which is its own transaction: one round trip."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, TextClause, text
+
+from mesh.database import Database
+from mesh.errors import IllegalMove, TryAgain
+from session_svc import tables
+from session_svc.domain import Completion, Lesson, Session, Status, Tombstone, sources
+
+Record = Session | Tombstone
+#: What the schema refuses, by the name of the rule.
+VIOLATIONS = {"session_legal_move": IllegalMove}
+#: How often a statement is run that found nothing it may trust; twice is what a race needs.
+LOOKS = 5
+ROOM_BYTES = 18
+
+_UNREAD = ("completed_at", "created_at", "updated_at")
+_COLUMNS = ", ".join(column.name for column in tables.session.c if column.name not in _UNREAD)
+
+# ruff: noqa: S608 - the only thing ever put into these texts is the list of columns
+
+_CREATE = text(f"""
+with made as (
+    insert into session (id, saga_id, status, booking_id, tutor_id, student_id, scheduled_at, duration_minutes, room)
+    values (:id, :saga_id, 'CONFIRMED', :booking_id, :tutor_id, :student_id, :scheduled_at, :duration_minutes, :room)
+    on conflict do nothing
+    returning {_COLUMNS}
+)
+select false as is_stale, {_COLUMNS} from made
+union all
+select false, {_COLUMNS} from session
+where (id = :id or saga_id = :saga_id or booking_id = :booking_id) and not exists (select from made)
+""")
+
+# A row that should have been moved and was not: it has changed meanwhile.
+_STALE = "id = :id and saga_id = :saga_id and status = any(:sources)"
+
+_CANCEL = text(f"""
+with moved as (
+    update session set status = 'CANCELLED', updated_at = clock_timestamp()
+    where id = :id and saga_id = :saga_id and status = any(:sources)
+    returning {_COLUMNS}
+), buried as (
+    insert into session (id, saga_id, status)
+    select :id, :saga_id, 'CANCELLED' where not exists (select from session where id = :id)
+    on conflict do nothing
+    returning {_COLUMNS}
+)
+select false as is_stale, {_COLUMNS} from moved
+union all
+select false, {_COLUMNS} from buried
+union all
+select {_STALE}, {_COLUMNS} from session
+where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
+""")
+
+_OVER = "scheduled_at + make_interval(mins => duration_minutes) <= clock_timestamp()"
+_MAY_COMPLETE = f"status = any(:sources) and {_OVER} and tutor_id = coalesce(cast(:tutor as uuid), tutor_id)"
+_COMPLETE = text(f"""
+with moved as (
+    update session set status = 'COMPLETED', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+    where id = :id and {_MAY_COMPLETE}
+    returning {_COLUMNS}
+)
+select false as is_stale, true as is_over, {_COLUMNS} from moved
+union all
+select {_MAY_COMPLETE}, {_OVER}, {_COLUMNS} from session
+where id = :id and tutor_id is not null and not exists (select from moved)
+""")
+
+_FIND = text(f"select {_COLUMNS} from session where id = :id")
+
+_BEFORE = """(scheduled_at, id) < (
+        coalesce(cast(:at as timestamptz), 'infinity'),
+        coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    and status = coalesce(:status, status)
+    order by scheduled_at desc, id desc limit :most"""
+
+_OF_PERSON = text(f"""
+select * from (
+    (select {_COLUMNS} from session where student_id = :person and {_BEFORE})
+    union all
+    (select {_COLUMNS} from session where tutor_id = :person and {_BEFORE})
+) page order by scheduled_at desc, id desc limit :most
+""")
+
+_ALL = text(f"""
+select {_COLUMNS} from session
+where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
+    and tutor_id is not null and status = coalesce(:status, status)
+order by id limit :most
+""")
+
+
+class Store:
+    """Sessions in their database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, session_id: UUID, saga_id: UUID, lesson: Lesson) -> Record:
+        """The session made, or what was there before under its id, its saga's or its booking's."""
+        room = secrets.token_urlsafe(ROOM_BYTES)
+        values = {"id": session_id, "saga_id": saga_id, "room": room, **_row(lesson)}
+        return _record(_present(await self._settled(_CREATE, values)))
+
+    async def cancel(self, session_id: UUID, saga_id: UUID) -> Record:
+        """The session cancelled if that was legal, or a tombstone in its place, else what is there."""
+        values = {"id": session_id, "saga_id": saga_id, "sources": sources(Status.CANCELLED)}
+        return _record(_present(await self._settled(_CANCEL, values)))
+
+    async def complete(self, session_id: UUID, tutor: UUID | None) -> Completion | None:
+        """The session completed if its lesson is over (and, when a tutor is given, theirs), else as it is."""
+        values = {"id": session_id, "tutor": tutor, "sources": sources(Status.COMPLETED)}
+        row = await self._settled(_COMPLETE, values, may_lack=True)
+        return Completion(_session(row), row.is_over) if row else None
+
+    async def find(self, session_id: UUID) -> Record | None:
+        rows = await self._database.rows(_FIND, {"id": session_id})
+        return _record(rows[0]) if rows else None
+
+    async def of_person(
+        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
+    ) -> list[Session]:
+        """Sessions of a student or tutor behind a place in the list, latest lesson first."""
+        at, row = before or (None, None)
+        values = {"person": person, "status": status, "at": at, "id": row, "most": most}
+        return [_session(row) for row in await self._database.rows(_OF_PERSON, values)]
+
+    async def all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
+        """Everybody's sessions behind an id, in id order."""
+        rows = await self._database.rows(_ALL, {"status": status, "id": after, "most": most})
+        return [_session(row) for row in rows]
+
+    async def _settled(
+        self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
+    ) -> Row[Any] | None:
+        """What a write found or made.
+
+        A statement sees only what was committed when it began. When it waited for another transaction, it may have
+        changed nothing and yet see no row, or one that still looks movable: then it is run again, and sees.
+        """
+        for _ in range(LOOKS):
+            rows = await self._database.rows(statement, values)
+            if rows and not rows[0].is_stale:
+                return rows[0]
+            if not rows and may_lack:
+                return None
+        raise TryAgain
+
+
+def _present(row: Row[Any] | None) -> Row[Any]:
+    assert row is not None  # these statements make what they do not find
+    return row
+
+
+def _row(lesson: Lesson) -> dict[str, Any]:
+    return {
+        "booking_id": lesson.booking_id,
+        "tutor_id": lesson.tutor_id,
+        "student_id": lesson.student_id,
+        "scheduled_at": lesson.scheduled_at,
+        "duration_minutes": lesson.minutes,
+    }
+
+
+def _record(row: Row[Any]) -> Record:
+    return Tombstone(row.id, row.saga_id) if row.tutor_id is None else _session(row)
+
+
+def _session(row: Row[Any]) -> Session:
+    lesson = Lesson(row.booking_id, row.tutor_id, row.student_id, row.scheduled_at, row.duration_minutes)
+    return Session(row.id, row.saga_id, Status(row.status), lesson, row.room)

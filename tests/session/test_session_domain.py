@@ -1,0 +1,67 @@
+"""What moves a session may make, and the settings that name its meeting place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.errors import IllegalMove
+from mesh.settings import load
+from session_svc.domain import MOVES, Status, after, sources
+from session_svc.settings import Settings
+
+statuses = st.sampled_from(Status)
+
+
+@given(st.lists(statuses, max_size=8))
+def test_a_session_moves_at_most_once(told: list[Status]) -> None:
+    now, moves = Status.CONFIRMED, 0
+    for word in told:
+        try:
+            moves += after(now, word) is not now
+            now = after(now, word)
+        except IllegalMove:
+            assert now is not Status.CONFIRMED
+    assert moves == (now is not Status.CONFIRMED)
+
+
+@given(statuses, statuses)
+def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
+    try:
+        once = after(now, told)
+    except IllegalMove:
+        assert told not in MOVES[now]
+    else:
+        assert after(once, told) is once is told
+
+
+@given(statuses)
+def test_the_sources_of_a_state_are_those_that_may_become_it(to: Status) -> None:
+    assert set(sources(to)) == {status for status in Status if to in MOVES[status]}
+
+
+@pytest.fixture
+def environment(monkeypatch: Any, auth_settings: dict[str, Any], tmp_path: Any) -> Any:
+    monkeypatch.chdir(tmp_path)
+    for name, value in auth_settings.items():
+        monkeypatch.setenv(name.upper(), value)
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://localhost/all")
+    return monkeypatch
+
+
+def test_a_database_of_its_own_goes_before_the_common_one(environment: Any) -> None:
+    assert load(Settings).database_url.endswith("/all")
+    environment.setenv("SESSION_DATABASE_URL", "postgresql+asyncpg://localhost/session")
+    assert load(Settings).database_url.endswith("/session")
+    assert load(Settings).meeting_link_template is None
+
+
+@pytest.mark.parametrize("template", ["https://meet.example.org/", "meet/{room}", "https://x/{room}/{room}"])
+def test_a_link_without_its_room_stops_the_process_by_name(environment: Any, capsys: Any, template: str) -> None:
+    environment.setenv("MEETING_LINK_TEMPLATE", template)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "MEETING_LINK_TEMPLATE" in capsys.readouterr().err
