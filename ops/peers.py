@@ -5,17 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 
 from mesh.channels import connect
 from mesh.errors import CallFailed
 from mesh.identity import CredentialSource
-from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub, AvailabilityServiceStub
-from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub, BookingServiceStub
-from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub, PaymentServiceStub
-from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceAsyncStub, SagaServiceStub
-from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub, SessionServiceStub
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
+from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
+from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceStub
+from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
+
+if TYPE_CHECKING:  # these names are in the type stubs only
+    from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
+    from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
+    from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
+    from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceAsyncStub
+    from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 
 SERVICES = ("availability", "booking", "payment", "session")
 

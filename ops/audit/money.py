@@ -14,6 +14,8 @@ PROVIDER_STATUS = {
     "FAILED": "canceled",
     "CANCELLED": "canceled",
 }
+#: An amount that was changed at the provider is refunded in full, and stays different then.
+KEPT = frozenset({"PENDING", "SUCCEEDED", "PARTIALLY_REFUNDED"})
 FAILED_REFUNDS = frozenset({"failed", "canceled"})
 RECONCILE = "run `tutormesh reconcile`"
 
@@ -115,7 +117,7 @@ def _payment_faults(snapshot: Snapshot, payment: Payment) -> Iterator[str]:
     if intent is None:
         yield f"the provider has no intent {payment.intent_id} of ours"
         return
-    if intent.amount != payment.amount:
+    if intent.amount != payment.amount and payment.status in KEPT:
         yield f"we ask {payment.amount}, the provider {intent.amount}"
     if (intent.payment_id, intent.saga_id) != (payment.id, payment.saga_id):
         yield f"the provider's metadata names payment {intent.payment_id or 'none'} of saga {intent.saga_id}"
@@ -138,9 +140,9 @@ def _intent_faults(snapshot: Snapshot, intent: Intent) -> Iterator[str]:
     saga = snapshot.saga_by_id.get(intent.saga_id)
     if saga is None or saga.state == PARKED:
         return
-    if intent.payment_id not in snapshot.payment_by_id:
+    if saga.payment_id not in snapshot.payment_by_id:
         if intent.id == saga.intent_id and saga.state != "COMPLETED":  # that one is I7's
-            yield f"we have no payment {intent.payment_id or 'of it'}"
+            yield f"we have no payment {saga.payment_id}"
         return  # our refunds are told with their payment
     yield from _refund_faults(snapshot.refunds_by_intent.get(intent.id, []), intent)
 

@@ -1,0 +1,179 @@
+"""I2, I3, I4 and I8 over constructed snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ops.audit.invariants import breaches
+from ops.audit.snapshot import PAYABLE, Amount, Snapshot
+from tests.ops.snapshots import (
+    BOOKING,
+    INTENT,
+    OUR_REFUND,
+    PAYMENT,
+    THEIR_REFUND,
+    broken,
+    refunded,
+    saga_of,
+    sold,
+    unsold,
+    waiting,
+    words,
+)
+
+PARTIAL, THEIR_PARTIAL = replace(OUR_REFUND, minor=2000), replace(THEIR_REFUND, minor=2000)
+
+
+def with_stray(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """The snapshot with an intent that names the saga but is not the saga's."""
+    stray = replace(INTENT, id="pi_stray", payment_id="", **changes)
+    return replace(snapshot, intents=(*snapshot.intents, stray))
+
+
+def with_refunds(snapshot: Snapshot, ours: Any, theirs: Any, **payment: Any) -> Snapshot:
+    return replace(
+        snapshot,
+        payments=(replace(snapshot.payments[0], refunds=tuple(ours), **payment),),
+        intents=(replace(snapshot.intents[0], refunds=tuple(theirs)),),
+    )
+
+
+def test_money_for_an_ended_saga_breaks_i2_alone() -> None:
+    late = replace(unsold(), payments=(PAYMENT,), intents=(INTENT,))
+    assert broken(late) == ["I2"]
+    assert "5000 of it is left, and its saga is EXPIRED" in words(late)
+
+
+def test_a_second_intent_that_was_paid_breaks_i2_alone() -> None:
+    assert broken(with_stray(sold())) == ["I2"]
+
+
+def test_a_second_intent_that_was_given_back_is_settled() -> None:
+    ours = replace(OUR_REFUND, intent_id="pi_stray", reason="late_money")
+    settled = with_stray(sold(), refunds=(THEIR_REFUND,))
+    assert breaches(replace(settled, payments=(replace(PAYMENT, refunds=(ours,)),))) == []
+
+
+def test_money_of_a_saga_that_does_not_exist_breaks_i2_alone() -> None:
+    assert broken(Snapshot(sold().taken_at, intents=(INTENT,))) == ["I2"]
+
+
+def test_a_refund_of_a_lesson_that_still_takes_place_breaks_i2_alone() -> None:
+    assert broken(with_refunds(sold(), [PARTIAL], [THEIR_PARTIAL], status="PARTIALLY_REFUNDED")) == ["I2"]
+
+
+def test_a_lesson_cancelled_since_may_keep_what_the_policy_says() -> None:
+    cancelled = with_refunds(sold(), [PARTIAL], [THEIR_PARTIAL], status="PARTIALLY_REFUNDED")
+    assert breaches(replace(cancelled, bookings=(replace(BOOKING, status="CANCELLED"),))) == []
+
+
+def test_money_in_another_currency_than_the_price_buys_nothing() -> None:
+    yen = Amount(5000, "JPY")
+    foreign = replace(sold(), intents=(replace(INTENT, amount=yen),))
+    assert broken(foreign) == ["I2", "I8"]
+
+
+def test_money_of_a_parked_saga_is_explicit() -> None:
+    assert breaches(replace(sold(), sagas=(saga_of("PARKED"),))) == []
+
+
+def test_money_of_a_saga_at_work_is_in_flight() -> None:
+    assert breaches(replace(sold(), sagas=(saga_of("BOOKING_SESSION"),), bookings=())) == []
+
+
+def test_a_refund_that_is_pending_everywhere_counts_as_given_back() -> None:
+    ours, theirs = replace(OUR_REFUND, status="PENDING"), replace(THEIR_REFUND, status="pending")
+    assert breaches(with_refunds(refunded(), [ours], [theirs])) == []
+
+
+def test_a_failed_refund_leaves_the_money_and_breaks_i2_alone() -> None:
+    ours, theirs = replace(OUR_REFUND, status="FAILED"), replace(THEIR_REFUND, status="failed")
+    assert broken(with_refunds(refunded(), [ours], [theirs], status="SUCCEEDED")) == ["I2"]
+
+
+def test_more_given_back_than_was_received_breaks_i3_alone() -> None:
+    ours = (OUR_REFUND, replace(OUR_REFUND, id="more", provider_id="re_2", minor=1, reason="cancelled"))
+    theirs = (THEIR_REFUND, replace(THEIR_REFUND, id="re_2", refund_id="more", minor=1))
+    assert broken(with_refunds(refunded(), ours, theirs)) == ["I3"]
+
+
+@pytest.mark.parametrize("status", sorted(PAYABLE))
+def test_an_intent_that_can_be_paid_after_the_end_breaks_i4_alone(status: str) -> None:
+    payable = replace(INTENT, status=status, received_minor=0)
+    payment = replace(PAYMENT, status="PENDING", received_minor=0)
+    assert broken(replace(unsold(), payments=(payment,), intents=(payable,))) == ["I4"]
+
+
+@pytest.mark.parametrize("state", ["AWAITING_PAYMENT", "BOOKING_SESSION", "COMPENSATING", "PARKED"])
+def test_a_second_intent_that_can_be_paid_breaks_i4_alone_while_the_saga_works(state: str) -> None:
+    spoiled = with_stray(waiting(), status="requires_payment_method", received_minor=0)
+    assert broken(replace(spoiled, sagas=(saga_of(state),))) == ["I4"]
+
+
+def test_a_payable_intent_of_a_saga_that_does_not_exist_breaks_i4_alone() -> None:
+    assert broken(Snapshot(sold().taken_at, intents=waiting().intents)) == ["I4"]
+
+
+def test_an_intent_that_its_saga_has_not_written_down_yet_is_in_flight() -> None:
+    opening = replace(waiting(), sagas=(saga_of("AWAITING_AVAILABILITY", intent_id=""),), payments=())
+    assert breaches(opening) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({}, {"status": "canceled", "received_minor": 0}),
+        ({"status": "PENDING", "received_minor": 0}, {}),
+        ({"received_minor": 4999}, {}),
+        ({}, {"payment_id": "another"}),
+        ({}, {"amount": Amount(5001, "USD")}),
+    ],
+)
+def test_a_payment_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any) -> None:
+    spoiled = replace(sold(), payments=(replace(PAYMENT, **ours),), intents=(replace(INTENT, **theirs),))
+    assert broken(spoiled) == ["I8"]
+
+
+def test_a_payment_the_provider_does_not_know_breaks_i8_alone() -> None:
+    assert broken(replace(sold(), intents=())) == ["I8"]
+
+
+def test_an_intent_without_a_payment_of_ours_breaks_i8_alone() -> None:
+    assert broken(replace(unsold(), payments=())) == ["I8"]
+
+
+def test_an_amount_changed_at_the_provider_and_refunded_in_full_is_settled() -> None:
+    ours, theirs = replace(OUR_REFUND, minor=100), replace(THEIR_REFUND, minor=100)
+    settled = with_refunds(refunded(), [ours], [theirs], received_minor=100)
+    changed = replace(settled.intents[0], amount=Amount(100, "USD"), received_minor=100)
+    assert breaches(replace(settled, intents=(changed,))) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [
+        ([replace(OUR_REFUND, status="PENDING", provider_id="")], [], "is not at the provider"),
+        ([], [THEIR_REFUND], "is not in our books"),
+        ([replace(OUR_REFUND, minor=4000)], [THEIR_REFUND], "is of 4000"),
+        ([replace(OUR_REFUND, status="PENDING")], [THEIR_REFUND], "is PENDING"),
+        ([OUR_REFUND], [replace(THEIR_REFUND, status="pending")], "is SUCCEEDED"),
+    ],
+)
+def test_a_refund_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any, told: str) -> None:
+    spoiled = with_refunds(refunded(), ours, theirs)
+    assert broken(spoiled) == ["I8"]
+    assert told in words(spoiled)
+
+
+def test_a_refund_that_is_not_named_yet_is_met_by_its_metadata() -> None:
+    unnamed = replace(OUR_REFUND, provider_id="", status="PENDING")
+    assert breaches(with_refunds(refunded(), [unnamed], [replace(THEIR_REFUND, status="pending")])) == []
+
+
+def test_the_books_of_a_parked_saga_wait_for_a_person() -> None:
+    unasked = replace(OUR_REFUND, provider_id="", status="PENDING")
+    parked = with_refunds(refunded(), [unasked], [], status="PENDING", received_minor=0)
+    assert breaches(replace(parked, sagas=(saga_of("PARKED"),))) == []
