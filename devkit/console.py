@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
-_WIDTH = 12
+_WIDTH = 13
 
 
 class Console:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import uuid
 from collections.abc import Callable
@@ -38,6 +39,10 @@ class DemoFailed(Exception):
     """The mesh answered otherwise than a healthy one does."""
 
 
+class Away(DemoFailed):
+    """A part of the mesh cannot answer now; the same question may be asked again."""
+
+
 class App:
     """What an app of a tutor or a student can do: call GraphQL with their token."""
 
@@ -45,15 +50,15 @@ class App:
         self._http, self._url, self._token = http, url, token
 
     async def ask(self, query: str, **variables: object) -> Any:
-        """The answer's only field. Raises DemoFailed on an error of either kind."""
+        """The answer's only field. Raises Away, and DemoFailed on any other error of either kind."""
         answer = await self._http.post(
             f"{self._url}/graphql",
             json={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {self._token}"},
         )
         body = answer.json()
-        if body.get("errors"):
-            raise DemoFailed(body["errors"][0]["message"])
+        for error in body.get("errors", ()):
+            raise (Away if error["extensions"]["code"] == "UNAVAILABLE" else DemoFailed)(error["message"])
         (value,) = body["data"].values()
         if isinstance(value, dict) and value.get("userErrors"):
             raise DemoFailed(value["userErrors"][0]["message"])
@@ -110,9 +115,12 @@ async def _pay(http: httpx.AsyncClient, sandbox: str, booked: Any, tell: Tell) -
 
 async def _confirmed(student: App, booking: str, tell: Tell) -> None:
     async def until_confirmed() -> Any:
-        while (seen := await student.ask(BOOKING, id=booking))["status"] != "CONFIRMED":  # noqa: ASYNC110
+        while True:
+            with contextlib.suppress(Away):
+                seen = await student.ask(BOOKING, id=booking)
+                if seen["status"] == "CONFIRMED":
+                    return seen
             await asyncio.sleep(0.1)
-        return seen
 
     try:
         seen = await asyncio.wait_for(until_confirmed(), CONFIRMED_WITHIN_SECONDS)

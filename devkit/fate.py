@@ -36,7 +36,7 @@ def bound_to_us(died: signal.Signals = signal.SIGKILL, identity: Identity | None
     """
     parent = os.getpid()
 
-    def before_exec() -> None:
+    def before_exec() -> None:  # pragma: no cover - runs in the child, where nothing measures
         if identity is not None:
             _become(identity)
         if _libc is not None:
@@ -53,7 +53,7 @@ def end_with_parent() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _become(identity: Identity) -> None:
+def _become(identity: Identity) -> None:  # pragma: no cover - as above
     """Drop root. Kept, where root has it: the right to pass folders closed to others (a checkout under /root)."""
     if _libc is not None:
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)

@@ -40,7 +40,7 @@ class Launcher:
     def __init__(self, layout: Layout, console: Console, commands: Commands = COMMANDS) -> None:
         self._layout, self._console, self._commands = layout, console, commands
         self._postgres = None if layout.foreign_server else databases.embedded(layout)
-        self._children: list[Child] = []
+        self.children: list[Child] = []
         self._names = programs(layout.settings)
 
     @property
@@ -86,7 +86,7 @@ class Launcher:
         for number in range(1, self._layout.replicas(name) + 1):
             label = name if self._layout.replicas(name) == 1 else f"{name}.{number}"
             child = self._child(label, self._commands[name], own)
-            self._children.append(child)
+            self.children.append(child)
             child.start()
 
     def _child(self, label: str, argv: Sequence[str], own: dict[str, str]) -> Child:
@@ -96,7 +96,7 @@ class Launcher:
         if self._postgres is None:
             return
         child = postgres_child(self._postgres, self._layout, self._console)
-        self._children.append(child)
+        self.children.append(child)
         child.start()
         deadline = time.monotonic() + START_SECONDS
         while child.process is None or not self._postgres.is_ready(child.process.pid):
@@ -135,7 +135,7 @@ class Launcher:
 
     async def _stop(self) -> None:
         for names, patience in STOPS:
-            now = [child for child in self._children if child.name.split(".")[0] in names]
+            now = [child for child in self.children if child.name.split(".")[0] in names]
             await asyncio.gather(*(child.stop(patience) for child in now))
         if self._postgres is not None:
             self._postgres.forget_sockets()

@@ -11,11 +11,17 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
 
 from devkit.console import Console
-from devkit.launcher import Launcher
+from devkit.launcher import Commands, Launcher
 from devkit.layout import PROGRAMS, Layout
 
+ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
+M = TypeVar("M", bound="Mesh")
 FAKE = Path(__file__).with_name("fake_service.py")
 
 
@@ -39,10 +45,9 @@ async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def free_base() -> int:
@@ -55,6 +60,11 @@ def free_base() -> int:
     raise AssertionError("no free ports")
 
 
+def stand_ins(journal: Path) -> Commands:
+    """Small programs that answer 200 to everything and note their starts and stops."""
+    return {name: [sys.executable, "-S", str(FAKE), str(journal), name] for name in PROGRAMS}
+
+
 class Mesh:
     """A launcher running in this process, over stand-ins."""
 
@@ -65,12 +75,11 @@ class Mesh:
         given = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
         self.layout = Layout(Path(__file__).parents[2], dict(os.environ) | given | settings)
         self.layout.data.mkdir()
-        (self.layout.data / "demo.loaded").touch()
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
-        commands = {name: [sys.executable, "-S", str(FAKE), str(self.journal), name] for name in PROGRAMS}
-        await Launcher(self.layout, self.console, commands).run(self.stopping)
+        (self.layout.data / "demo.loaded").touch()
+        await Launcher(self.layout, self.console, stand_ins(self.journal)).run(self.stopping)
 
     def noted(self, name: str, what: str = "started") -> list[int]:
         return [int(pid) for who, how, pid in map(str.split, self.notes()) if (who, how) == (name, what)]
@@ -79,8 +88,22 @@ class Mesh:
         return self.journal.read_text().splitlines()
 
 
+class RealMesh(Mesh):
+    """The same over the real services."""
+
+    async def run(self) -> None:
+        self.launcher = Launcher(self.layout, self.console)
+        await self.launcher.run(self.stopping)
+
+    def pid(self, name: str) -> int:
+        """The process of a program, now."""
+        (child,) = (child for child in self.launcher.children if child.name == name)
+        assert child.process is not None
+        return child.process.pid
+
+
 @contextlib.asynccontextmanager
-async def running(mesh: Mesh) -> AsyncIterator[Mesh]:
+async def running(mesh: M) -> AsyncIterator[M]:
     task = asyncio.create_task(mesh.run())
     try:
         await until(lambda: task.done() or "ready" in mesh.console.lines, 60)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from devkit.child import Child
 from devkit.console import Console
-from tests.devkit.stage import Written, is_alive, until
+from tests.devkit.stage import ONLY_LINUX, Written, is_alive, until
 
 
 def child(console: Console, code: str) -> Child:
@@ -25,13 +25,13 @@ async def test_what_is_killed_is_started_again_within_two_seconds() -> None:
     console = Written()
     worker = child(console, STAYS)
     worker.start()
-    await until(lambda: "worker      | here" in console.lines)
+    await until(lambda: "worker       | here" in console.lines)
     assert worker.process is not None
     first, killed_at = worker.process.pid, time.monotonic()
     os.kill(first, signal.SIGKILL)
-    await until(lambda: console.lines.count("worker      | here") == 2)
+    await until(lambda: console.lines.count("worker       | here") == 2)
     assert time.monotonic() - killed_at < 2
-    assert "worker      | killed by SIGKILL; starting again" in console.lines
+    assert "worker       | killed by SIGKILL; starting again" in console.lines
     await worker.stop(5)
     assert not is_alive(worker.process.pid)
 
@@ -44,7 +44,7 @@ async def test_what_ends_at_once_is_started_about_twice_a_second_and_no_hotter()
     await until(lambda: worker.starts == 4)
     assert 1.4 < time.monotonic() - began < 6
     await worker.stop(5)
-    assert "worker      | exited with 3; starting again" in console.lines
+    assert "worker       | exited with 3; starting again" in console.lines
 
 
 async def test_what_cannot_be_started_is_said_and_tried_again() -> None:
@@ -73,6 +73,7 @@ async def test_what_does_not_want_to_stop_is_killed_with_all_it_started(tmp_path
     await until(lambda: not is_alive(grandchild))
 
 
+@ONLY_LINUX
 async def test_a_child_ends_when_its_launcher_is_killed() -> None:
     code = (
         "import asyncio, sys, os, pathlib\n"
@@ -98,7 +99,7 @@ async def test_run_once_gives_the_exit_code_and_passes_every_line_on() -> None:
     console = Written()
     worker = child(console, "print('one'); print('two', end=''); raise SystemExit(5)")
     assert await worker.once() == 5
-    assert console.lines == ["worker      | one", "worker      | two"]
+    assert console.lines == ["worker       | one", "worker       | two"]
 
 
 async def test_lines_in_pieces_come_out_whole() -> None:
@@ -106,9 +107,9 @@ async def test_lines_in_pieces_come_out_whole() -> None:
     console.pass_on("a", b"one\nt")
     console.pass_on("b", b"other\n")
     console.pass_on("a", b"wo\r\nrest")
-    assert console.lines == ["a           | one", "b           | other", "a           | two"]
+    assert console.lines == ["a            | one", "b            | other", "a            | two"]
     console.pass_on("a", b"", end=True)
-    assert console.lines[-1] == "a           | rest"
+    assert console.lines[-1] == "a            | rest"
 
 
 async def test_a_reader_that_leaves_does_not_stop_the_mesh() -> None:

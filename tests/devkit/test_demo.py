@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from devkit import demo, issuer
-from devkit.layout import Layout
+from devkit.layout import PROGRAMS, Layout
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from tests.devkit.stage import free_base
+from tests.devkit.stage import free_base, until
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1 import availability_pb2_grpc as rpc
 
@@ -61,3 +62,14 @@ async def test_loading_twice_says_the_same_twice(layout: Layout, published: Publ
     await demo.load(layout)
     assert published.requests[:3] == published.requests[3:]
     assert len({request.tutor_id for request in published.requests} | set(demo.STUDENTS.values())) == 5
+
+
+async def test_the_issuer_keeps_every_program_in_tokens(tmp_path: Path) -> None:
+    mesh = Layout(tmp_path, {})
+    issuing = asyncio.create_task(issuer.issue_forever(mesh))
+    await until(mesh.token_file("ops").exists)
+    issuing.cancel()
+    verifier = Verifier(KeySet((mesh.keys / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
+    for name in (*PROGRAMS, "ops"):
+        claims = await verifier.verify(mesh.token_file(name).read_text())
+        assert claims.service == name

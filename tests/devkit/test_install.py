@@ -67,3 +67,16 @@ def test_an_environment_of_a_moved_checkout_is_made_anew(ran: list[str], tmp_pat
 def test_a_command_that_fails_is_named() -> None:
     with pytest.raises(SystemExit, match=r"failed \(1\): false"):
         install._run("false")
+
+
+def test_a_python_too_old_is_named_when_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "OLDEST", (99, 0))
+    monkeypatch.setattr(install, "CANDIDATES", ("python99.0",))
+    with pytest.raises(SystemExit, match=r"tutormesh needs 99\.0 or newer"):
+        install._python()
+
+
+def test_another_python_is_taken_when_the_usual_one_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(install, "OLDEST", (99, 0))
+    monkeypatch.setattr(install, "CANDIDATES", ("python99.0", "sh"))
+    assert install._python().endswith("/sh")

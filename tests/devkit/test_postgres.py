@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 from devkit.postgres import Postgres, PostgresFailed, create_databases
 from mesh.database import Database
+from tests.devkit.stage import ONLY_LINUX, is_alive
 
 
 def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
@@ -22,13 +24,6 @@ def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come about in time"
         os.sched_yield()
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def server_pid(server: Postgres) -> int:
@@ -65,6 +60,7 @@ async def test_a_server_killed_in_the_middle_starts_again_on_the_same_folder(tmp
     server.stop()
 
 
+@ONLY_LINUX
 def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from devkit.postgres import Postgres;"
@@ -108,8 +104,6 @@ async def test_a_database_is_made_once_and_copied_from_a_template(postgres: Post
 
 
 async def test_several_that_make_the_same_databases_agree(postgres: Postgres) -> None:
-    import asyncio
-
     await asyncio.gather(*(create_databases(postgres.url(), ["agreed_one", "agreed_two"]) for _ in range(4)))
     names = await run(postgres, "select count(*) from pg_database where datname like 'agreed_%'")
     assert names == 2

@@ -1,0 +1,62 @@
+"""The whole mesh as `make up` starts it: real processes, a lesson sold over HTTP, a process killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from devkit.demo_lesson import DemoFailed, sell_a_lesson
+from devkit.layout import STORED, Layout
+from devkit.readiness import ready
+from tests.devkit.stage import RealMesh, is_alive, running, until
+from tests.devkit.test_commands import tutormesh
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMesh]:
+    async with running(RealMesh(tmp_path_factory.mktemp("mesh"))) as started:
+        yield started
+        pids = [child.process.pid for child in started.launcher.children if child.process]
+    assert len(pids) == 7
+    assert not any(map(is_alive, pids))
+
+
+async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
+    told: list[str] = []
+    await sell_a_lesson(mesh.layout, told.append)
+    steps = [line.split()[0] for line in told if not line.startswith(" ")]
+    assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
+
+
+async def test_payment_killed_right_after_the_payment_still_confirms(mesh: RealMesh) -> None:
+    killed: list[int] = []
+
+    def kill_once_paid(line: str) -> None:
+        if line.startswith("paid"):
+            killed.append(mesh.pid("payment"))
+            os.kill(killed[0], signal.SIGKILL)
+
+    await sell_a_lesson(mesh.layout, kill_once_paid)
+    assert not is_alive(killed[0]) and mesh.pid("payment") != killed[0]
+
+
+async def test_every_service_answers_that_it_serves(mesh: RealMesh) -> None:
+    await ready(mesh.layout.port("bff"))
+    for program in STORED:
+        told = tutormesh("health", mesh.layout.address(program.name))
+        assert (told.exit_code, told.output) == (0, f"{mesh.layout.address(program.name)}: SERVING\n")
+
+
+async def test_the_demo_data_is_loaded_once(mesh: RealMesh) -> None:
+    await until((mesh.layout.data / "demo.loaded").exists)
+    assert sum(line.startswith("demo") for line in mesh.console.lines) == 0
+
+
+async def test_the_demo_refuses_to_charge_a_real_account(tmp_path: Path) -> None:
+    with pytest.raises(DemoFailed, match="real Stripe account"):
+        await sell_a_lesson(Layout(tmp_path, {"STRIPE_SECRET_KEY": "sk_live_1"}))
