@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from grpc import StatusCode
-
-from mesh.errors import Refusal
+from mesh.errors import Refusal, StatusCode
 from mesh.money import Money
 
 
