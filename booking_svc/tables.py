@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -29,7 +30,7 @@ booking = Table(
     Column("id", UUID, primary_key=True),
     Column("saga_id", UUID, nullable=False),
     Column("status", Text, nullable=False),
-    Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("tutor_id", UUID),
     Column("student_id", UUID),
     Column("course_id", UUID),
