@@ -6,6 +6,8 @@ BIN := .venv/bin
 CODE := mesh availability_svc booking_svc payment_svc session_svc bff ops devkit
 PROTOS := $(shell find protos -name '*.proto')
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 pyproject.toml
+# Node comes with the development dependencies; npm and buf find it on the path.
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
 .PHONY: up test demo protos lint format lock clean venv venv-dev help
@@ -22,11 +24,13 @@ demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 test: venv-dev ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
 
-lint: venv-dev ## format, types, import rules
+lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(wildcard $(CODE))
 	@$(BIN)/lint-imports
+	@$(NODE) tools/buf/node_modules/.bin/buf lint
+	@$(NODE) tools/buf/node_modules/.bin/buf format --diff --exit-code
 
 format: venv-dev ## put everything in the house's format
 	@$(BIN)/ruff format .
@@ -45,8 +49,12 @@ lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) --extra dev -c requirements/devkit.txt -o requirements/dev.txt
 
 clean: ## remove what make made: .venv, .data, caches
-	@rm -rf .venv .data build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .data tools/buf/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Not `npm ci`: it refuses a lock without the binaries of every platform, and a lock made on one registry may lack some.
+tools/buf/node_modules: tools/buf/package-lock.json
+	@cd tools/buf && $(NODE) npm install --silent --no-save --ignore-scripts && touch node_modules
 
 venv:
 	@$(PYTHON) devkit/install.py devkit
