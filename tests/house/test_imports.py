@@ -1,0 +1,47 @@
+"""Who may import whom: the contracts of pyproject.toml, kept, and kept for every package there is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = sorted(path.parent.name for path in ROOT.glob("*_svc/__init__.py"))
+
+
+@pytest.fixture(scope="module")
+def rules() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+
+
+def test_every_contract_is_kept():
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+def test_every_package_of_ours_is_looked_at(rules):
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert set(rules["root_packages"]) == packages
+
+
+def test_every_service_is_independent_and_has_layers(rules):
+    (independent,) = [contract for contract in rules["contracts"] if contract["type"] == "independence"]
+    assert set(SERVICES) | {"bff"} == set(independent["modules"])
+    layered = [contract for contract in rules["contracts"] if contract["type"] == "layers"]
+    assert sorted(name for contract in layered for name in contract["containers"]) == SERVICES
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_module_of_a_service_has_its_layer(rules, service):
+    (contract,) = [each for each in rules["contracts"] if each.get("containers") == [service]]
+    placed = {name for layer in contract["layers"] for name in layer.replace("|", ":").replace(" ", "").split(":")}
+    files = {path.stem for path in (ROOT / service).glob("*.py")} - {"__init__", "settings"}
+    folders = {path.parent.name for path in (ROOT / service).glob("*/__init__.py")}
+    assert placed == files | folders

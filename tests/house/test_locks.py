@@ -1,0 +1,43 @@
+"""What is locked is locked by hash, wherever it is fetched from: no lock file names a registry or a machine."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.conftest import ROOT
+
+REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
+LOCKS = [*REQUIREMENTS, ROOT / "tools" / "buf" / "package-lock.json"]
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=_name)
+def test_no_lock_names_an_address_or_a_path(lock):
+    text = lock.read_text()
+    assert re.findall(r"[a-z+]+://\S+|--(?:extra-)?index\S*|--find-links\S*|\bfile:\S+", text) == []
+    assert re.findall(r"""(?:^|[\s"'=])/(?!/)[\w.-]+/\S+""", text) == []
+
+
+@pytest.mark.parametrize("lock", REQUIREMENTS, ids=_name)
+def test_every_requirement_has_one_version_and_its_hashes(lock):
+    entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^#.*\n", "", lock.read_text()).strip())
+    assert len(entries) > 20
+    for entry in entries:
+        assert re.match(r"[\w.\[\],-]+==\S+", entry), entry
+        assert "--hash=sha256:" in entry, entry
+
+
+def test_every_node_package_has_its_hash():
+    packages = json.loads(LOCKS[-1].read_text())["packages"]
+    fetched = {name: package for name, package in packages.items() if name}
+    assert fetched
+    for name, package in fetched.items():
+        assert package["integrity"].startswith("sha512-"), name
+        assert "resolved" not in package, name
