@@ -1,0 +1,55 @@
+"""A whole mesh, and the operator's command run against it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+import structlog
+from click.testing import CliRunner, Result
+
+from mesh import logs
+from ops.__main__ import main
+from ops.peers import SERVICES, Peers, connected
+from tests.payment.conftest import people, world, world_settings  # noqa: F401 - fixtures
+from tests.world import World
+
+
+@dataclass(frozen=True)
+class Tutormesh:
+    """The command, in a process as an operator's would be set up."""
+
+    env: dict[str, str]
+
+    async def __call__(self, *words: str, say: str = "") -> Result:
+        """The outcome of `tutormesh words…`, run beside the mesh, in an event loop of its own."""
+        return await asyncio.to_thread(CliRunner().invoke, main, words, input=say, env=self.env)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def logs_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The mesh runs in this process, and its logs would stand in the command's output."""
+    with (tmp_path_factory.mktemp("logs") / "mesh.log").open("w") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
+        yield
+        logs.configure("test", "console")
+
+
+@pytest.fixture(scope="module")
+def addresses(world: World) -> dict[str, str]:  # noqa: F811
+    return {name: f"127.0.0.1:{world.ports[name]}" for name in SERVICES}
+
+
+@pytest.fixture(scope="module")
+def tutormesh(world: World, addresses: dict[str, str]) -> Tutormesh:  # noqa: F811
+    env = {f"{name.upper()}_ADDRESS": address for name, address in addresses.items()}
+    return Tutormesh({**env, "OPS_TOKEN": world.token("service", service="ops")})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def peers(world: World, addresses: dict[str, str]) -> AsyncIterator[Peers]:  # noqa: F811
+    async with connected(addresses, world.credentials("ops")) as found:
+        yield found
