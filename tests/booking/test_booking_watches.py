@@ -217,7 +217,11 @@ async def test_a_watch_outlives_the_loss_of_every_database_connection(
     assert await following(stream) == (REQUIRED, 1)
     assert await end_backends(sql, "booking") >= 1
     assert await end_backends(sql, APPLICATION_NAME) == 1
-    await sql.execute("update booking set status = 'EXPIRED', version = 2 where id = $1", request.booking_id)
+    await sql.execute(
+        "with moved as (update booking set status = 'EXPIRED', version = 2 where id = $1 returning id)"
+        " select pg_notify('booking_changed', id::text) from moved",
+        request.booking_id,
+    )
     assert await following(stream) == (EXPIRED, 2)
     await until(lambda: listeners(sql), 1)
 
