@@ -23,7 +23,7 @@ from mesh import migrations
 from mesh.database import Database
 from mesh.errors import TryAgain
 
-# A process of its own: gRPC, which lives in this one, does not bear a fork that runs Python.
+# A process of its own: gRPC lives in this one, and does not promise to bear a fork.
 SERVER = """
 import asyncio, pathlib, sys
 from devkit.postgres import Postgres

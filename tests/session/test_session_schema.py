@@ -10,34 +10,15 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, event
+from sqlalchemy import event
 
 from mesh.database import Database
 from session_svc.domain import MOVES, Status
-from session_svc.tables import metadata
 
 MOVE = (
     "update session set status = $2::text, completed_at = case $2 when 'COMPLETED' then clock_timestamp() end"
     " where id = $1"
 )
-
-
-async def test_the_migrations_make_the_schema_that_the_code_declares(database: Database, sql: Any) -> None:
-    async with database.engine.connect() as connection:
-        differences = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync), metadata)
-        )
-    assert differences == []
-    declared = {
-        rule.name
-        for table in metadata.tables.values()
-        for rule in table.constraints
-        if isinstance(rule, CheckConstraint)
-    }
-    made = await sql.fetch("select conname from pg_constraint where contype = 'c' and conname like 'session%'")
-    assert {row["conname"] for row in made} == declared
 
 
 @pytest.mark.parametrize(("now", "to"), [*itertools.product(Status, repeat=2)])
