@@ -17,6 +17,8 @@ from grpc import StatusCode as StatusCode
 
 DOMAIN = "tutormesh"
 DETAILS_KEY = "grpc-status-details-bin"
+#: A refusal is an answer: the caller decides whether to ask again, not its channel (gRFC A6, server pushback).
+NO_CHANNEL_RETRY = ("grpc-retry-pushback-ms", "-1")
 
 #: Codes after which nobody knows whether the call took effect: repeat it under the same key, never assume failure.
 UNKNOWN_OUTCOME = frozenset(
@@ -146,7 +148,7 @@ class _RemoteRefusal(Refusal):
         return self._code
 
 
-def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, bytes], ...]]:
+def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, str | bytes], ...]]:
     """Code, message and trailing metadata that carry this refusal."""
     code = refusal.status_code
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
@@ -156,7 +158,7 @@ def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, bytes
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
     number = getattr(code_pb2, code.name)
     status = status_pb2.Status(code=number, message=refusal.message, details=details)
-    return code, refusal.message, ((DETAILS_KEY, status.SerializeToString()),)
+    return code, refusal.message, ((DETAILS_KEY, status.SerializeToString()), NO_CHANNEL_RETRY)
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal | CallFailed:

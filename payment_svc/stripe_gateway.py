@@ -15,6 +15,7 @@ from uuid import UUID
 
 import stripe
 
+from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.domain import BadSignature, Paid, ProviderUnavailable, Refund, RefundStatus, Saga
 
@@ -86,6 +87,7 @@ class StripeEvent:
     livemode: bool
     intent_id: str
     saga_id: UUID | None
+    status: str  # of the object the event is about
     intent: Intent | None  # the snapshot; only of payment_intent.* events
 
 
@@ -265,17 +267,21 @@ def _refund(item: Any) -> ProviderRefund:
 
 
 def _event(body: str) -> StripeEvent | None:
-    event = json.loads(body)
-    item = event.get("data", {}).get("object", {})
-    kind = item.get("object")
-    intent_id = item.get("id") if kind == "payment_intent" else item.get("payment_intent")
-    if not isinstance(intent_id, str):
-        return None
-    return StripeEvent(
-        id=str(event["id"]),
-        type=str(event["type"]),
-        livemode=bool(event.get("livemode")),
-        intent_id=intent_id,
-        saga_id=_uuid(_metadata(item, "sagaId")),
-        intent=_intent(item) if kind == "payment_intent" else None,
-    )
+    """The event in a verified body; None when it names no intent. Raises BadInput when it is not an event at all."""
+    try:
+        event = json.loads(body)
+        item = event["data"]["object"]
+        intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
+        if not isinstance(intent_id, str):
+            return None
+        return StripeEvent(
+            id=str(event["id"]),
+            type=str(event["type"]),
+            livemode=bool(event.get("livemode")),
+            intent_id=intent_id,
+            saga_id=_uuid(_metadata(item, "sagaId")),
+            status=str(item.get("status") or ""),
+            intent=_intent(item) if item.get("object") == "payment_intent" else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput("not a Stripe event", field="payload") from error

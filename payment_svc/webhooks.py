@@ -73,8 +73,10 @@ def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
         return Ignore()
     if saga.is_complete:
         return _after_the_end(event, saga)
+    if saga.state is State.COMPENSATING:
+        return _while_undoing(event)
     if event.type in REFUNDS:
-        return ForTheDriver() if saga.state is State.COMPENSATING else ForTheInbox()
+        return ForTheInbox()
     if saga.state is State.BOOKING_SESSION:
         return Ignore()  # it knows that it is paid
     if saga.state is not State.AWAITING_PAYMENT or saga.is_leased or event.intent is None:
@@ -87,6 +89,12 @@ def _after_the_end(event: StripeEvent, saga: Saga) -> Verdict:
         return ForTheInbox()
     is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
     return ForTheInbox() if is_late_money else Ignore()
+
+
+def _while_undoing(event: StripeEvent) -> Verdict:
+    """An undo closes the intent itself and asks about its refund in its own time, so that a refund that keeps failing
+    is not made again at the speed of its own events; only that the money is back ends its sleep."""
+    return ForTheDriver() if event.type in REFUNDS and event.status == "succeeded" else Ignore()
 
 
 def _while_waiting(event: StripeEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:

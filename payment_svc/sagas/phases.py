@@ -121,7 +121,7 @@ class Purchase:
             if step.undo is not None:
                 await step.undo(saga)
         if owed:
-            raise StillOwed
+            raise StillOwed("the money is not back yet")
         return _undone(saga, intent)
 
     async def _owed(self, saga: Saga, intent: Intent | None) -> bool:

@@ -107,11 +107,8 @@ async def test_a_lesson_that_began_before_the_money_was_seen_is_refunded(people:
     booked = await people.book(await people.tutor(), lesson_time())
     await people.pay(booked.payment_intent_id)
     await people.world.sql("availability", "delete from claim where saga_id = $1", UUID(booked.saga_id))
-    await people.world.sql(
-        "availability",
-        "update hold set start_at = start_at - interval '10 days', end_at = end_at - interval '10 days' where saga_id = $1",
-        UUID(booked.saga_id),
-    )
+    earlier = ", ".join(f"{name} = {name} - interval '10 days'" for name in ("start_at", "end_at", "expires_at"))
+    await people.world.sql("availability", f"update hold set {earlier} where saga_id = $1", UUID(booked.saga_id))
     await people.webhooks("normal")
     await people.until_state(booked.saga_id, "REFUNDED")
     refunds = await until(lambda: people.refunds_of(booked.payment_intent_id), bool)
