@@ -47,7 +47,10 @@ booking = Table(
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
     UniqueConstraint("saga_id", name="booking_once_per_saga"),
-    CheckConstraint(f"{_ENDED} or status in ('PAYMENT_REQUIRED', 'CONFIRMED')", name="booking_status_known"),
+    CheckConstraint(
+        "status in ('PAYMENT_REQUIRED', 'CONFIRMED', 'CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')",
+        name="booking_status_known",
+    ),
     CheckConstraint("version >= 1", name="booking_version_counts"),
     CheckConstraint(
         "num_nulls(tutor_id, student_id, start_at, end_at, price_minor, currency, purpose, hold_expires_at,"
