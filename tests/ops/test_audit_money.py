@@ -177,3 +177,40 @@ def test_the_books_of_a_parked_saga_wait_for_a_person() -> None:
     unasked = replace(OUR_REFUND, provider_id="", status="PENDING")
     parked = with_refunds(refunded(), [unasked], [], status="PENDING", received_minor=0)
     assert breaches(replace(parked, sagas=(saga_of("PARKED"),))) == []
+
+
+def test_a_lesson_that_takes_place_though_all_its_money_went_back_breaks_i2_alone() -> None:
+    given = with_refunds(sold(), [OUR_REFUND], [THEIR_REFUND], status="REFUNDED")
+    assert broken(given) == ["I2"]
+    assert "0 of it is left, and its lesson costs 5000 USD" in words(given)
+    assert breaches(given)[0].do.startswith("compare price and refunds")
+
+
+def test_the_refunds_of_a_saga_at_work_are_in_flight() -> None:
+    giving = with_refunds(refunded(), [replace(OUR_REFUND, status="PENDING")], [THEIR_REFUND])
+    assert breaches(replace(giving, sagas=(saga_of("COMPENSATING"),))) == []
+
+
+def test_money_of_a_second_intent_is_told_with_the_one_that_paid() -> None:
+    assert "its saga was paid by pi_own" in words(with_stray(sold()))
+
+
+def test_money_that_belongs_to_no_lesson_is_given_back_by_reconcile() -> None:
+    late = replace(unsold(), payments=(PAYMENT,), intents=(INTENT,))
+    assert breaches(late)[0].do.startswith("run `tutormesh reconcile`")
+
+
+def test_a_status_that_differs_is_told_with_both_words() -> None:
+    spoiled = replace(sold(), intents=(replace(INTENT, status="canceled", received_minor=0),))
+    assert "we say SUCCEEDED, the provider canceled" in words(spoiled)
+
+
+def test_a_refund_that_the_provider_never_took_and_we_gave_up_is_no_breach() -> None:
+    given_up = replace(OUR_REFUND, id="first", provider_id="", status="FAILED")
+    assert breaches(with_refunds(refunded(), [given_up, OUR_REFUND], [THEIR_REFUND])) == []
+
+
+def test_a_named_refund_is_met_by_its_name_alone() -> None:
+    spoiled = with_refunds(refunded(), [replace(OUR_REFUND, provider_id="re_gone")], [THEIR_REFUND])
+    assert broken(spoiled) == ["I8"]
+    assert "is not at the provider" in words(spoiled)
