@@ -3,14 +3,14 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := mesh availability_svc booking_svc payment_svc session_svc bff ops devkit
+CODE := mesh availability_svc booking_svc payment_svc session_svc bff ops devkit bench
 PROTOS := $(shell find protos -name '*.proto')
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 pyproject.toml
 # Node comes with the development dependencies; npm and buf find it on the path.
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo protos lint format lock clean venv venv-dev help
+.PHONY: up test demo bench protos lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -23,6 +23,9 @@ demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 
 test: venv-dev ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
+
+bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--quick for a taste
+	@exec $(BIN)/python -m bench $(ARGS)
 
 lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules
 	@$(BIN)/ruff format --check .

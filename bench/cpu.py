@@ -1,0 +1,39 @@
+"""CPU seconds, user and system, that processes have used."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+
+import psutil
+
+from devkit.layout import PROGRAMS
+
+_BY_MODULE = {program.module: program.name for program in PROGRAMS.values()}
+
+
+def of(process: psutil.Process) -> float:
+    """What one process has used so far; what its ended children have used counts too."""
+    times = process.cpu_times()
+    return float(times.user + times.system + times.children_user + times.children_system)
+
+
+def of_mesh(launcher: psutil.Process) -> dict[str, float]:
+    """What each kind of process of a mesh has used so far, by name; "postgres" is all of its backends."""
+    used: defaultdict[str, float] = defaultdict(float, launcher=own(launcher))
+    for process in launcher.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used[_name(process)] += own(process) if process.name() != "postgres" else of(process)
+    return used
+
+
+def own(process: psutil.Process) -> float:
+    """What one process has used itself."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _name(process: psutil.Process) -> str:
+    if process.name() == "postgres":
+        return "postgres"
+    return next((_BY_MODULE[part] for part in process.cmdline() if part in _BY_MODULE), "other")
