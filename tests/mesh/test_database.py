@@ -335,6 +335,20 @@ async def test_a_failure_after_the_callers_hang_up_is_not_reported_as_forgotten(
     assert complaints == []
 
 
+async def test_closing_waits_for_the_work_of_callers_who_have_gone(url, onlooker):
+    database, go_on = Database(url, name="mesh-test"), asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> None:
+        await go_on.wait()
+        await pouring(1, 1)(connection)
+
+    await _cancelled_inside(database, work)
+    closing = asyncio.create_task(database.close())
+    asyncio.get_running_loop().call_soon(go_on.set)
+    await closing
+    assert await onlooker.fetchval("select tea from cup where id = 1") == 1
+
+
 async def test_every_connection_says_whose_it_is_and_has_its_limits(database, url):
     names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
     shown = [(await database.rows(text(f"show {name}"), {}))[0][0] for name in names]

@@ -80,6 +80,18 @@ async def test_a_peers_failure_is_a_wish_to_try_again(refused_with):
     assert "10.0.0.7" not in got.message
 
 
+async def test_a_refusal_is_an_answer_and_not_asked_for_again_by_the_channel(started, reached):
+    asked = []
+
+    async def answer() -> None:
+        asked.append(1)
+        raise TryAgain
+
+    with pytest.raises(TryAgain):
+        await session_pb2_grpc.SessionServiceStub(reached(await started(sessions(answer)))).GetSession(GET, timeout=5)
+    assert len(asked) == 1
+
+
 async def test_a_refusal_in_the_middle_of_a_stream_comes_after_what_was_sent(started, reached):
     stub = booking_pb2_grpc.BookingServiceStub(
         reached(await started(bookings(raising(NotFound("it is gone")))), service="bff")
