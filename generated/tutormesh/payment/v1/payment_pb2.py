@@ -28,7 +28,7 @@ from tutormesh.common.v1 import money_pb2 as tutormesh_dot_common_dot_v1_dot_mon
 from tutormesh.common.v1 import timeline_pb2 as tutormesh_dot_common_dot_v1_dot_timeline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/payment/v1/payment.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\xbb\x01\n\x06Refund\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1a\n\x12provider_refund_id\x18\x02 \x01(\t\x12\x19\n\x11payment_intent_id\x18\x03 \x01(\t\x12*\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\".tutormesh.payment.v1.RefundStatus\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xe7\x03\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12,\n\x08refunded\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.tutormesh.payment.v1.PaymentStatus\x12\x35\n\x07\x63ontext\x18\x05 \x01(\x0e\x32$.tutormesh.payment.v1.PaymentContext\x12\x12\n\ncontext_id\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12 \n\x18stripe_payment_intent_id\x18\x08 \x01(\t\x12\x10\n\x08\x64isputed\x18\t \x01(\x08\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nstudent_id\x18\x0b \x01(\t\x12\x0f\n\x07saga_id\x18\x0c \x01(\t\x12-\n\x07refunds\x18\r \x03(\x0b\x32\x1c.tutormesh.payment.v1.Refund\x12\x12\n\nbooking_id\x18\x0e \x01(\t\x12\x16\n\x0ereceived_minor\x18\x0f \x01(\x03\"\xc1\x01\n\x12\x42ookSessionRequest\x12\x12\n\nstudent_id\x18\x01 \x01(\t\x12\x10\n\x08tutor_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x04 \x01(\x05\x12\x11\n\tcourse_id\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\"\xdd\x01\n\x13\x42ookSessionResponse\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x19\n\x11payment_intent_id\x18\x05 \x01(\t\x12\x15\n\rclient_secret\x18\x06 \x01(\t\x12\x33\n\x0fhold_expires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsaga_state\x18\x08 \x01(\t\"\\\n\x1a\x43reatePaymentIntentRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\"O\n\x1b\x43reatePaymentIntentResponse\x12\x19\n\x11payment_intent_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\'\n\x11GetPaymentRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\"D\n\x12GetPaymentResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tutormesh.payment.v1.Payment\"P\n\x13ListPaymentsRequest\x12\x12\n\nstudent_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListPaymentsResponse\x12/\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.tutormesh.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x19GetBookingTimelineRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"Q\n\x1aGetBookingTimelineResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\"@\n\x1aHandleStripeWebhookRequest\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\t\"\x1d\n\x1bHandleStripeWebhookResponse*\xe6\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x19\n\x15PAYMENT_STATUS_FAILED\x10\x03\x12\x1c\n\x18PAYMENT_STATUS_CANCELLED\x10\x04\x12%\n!PAYMENT_STATUS_PARTIALLY_REFUNDED\x10\x05\x12\x1b\n\x17PAYMENT_STATUS_REFUNDED\x10\x06*}\n\x0ePaymentContext\x12\x1f\n\x1bPAYMENT_CONTEXT_UNSPECIFIED\x10\x00\x12#\n\x1fPAYMENT_CONTEXT_SESSION_BOOKING\x10\x01\x12%\n!PAYMENT_CONTEXT_COURSE_ENROLLMENT\x10\x02*\x7f\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x03\x32\x89\x06\n\x0ePaymentService\x12r\n\x0b\x42ookSession\x12(.tutormesh.payment.v1.BookSessionRequest\x1a).tutormesh.payment.v1.BookSessionResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x8a\x01\n\x13\x43reatePaymentIntent\x12\x30.tutormesh.payment.v1.CreatePaymentIntentRequest\x1a\x31.tutormesh.payment.v1.CreatePaymentIntentResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12o\n\nGetPayment\x12\'.tutormesh.payment.v1.GetPaymentRequest\x1a(.tutormesh.payment.v1.GetPaymentResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12u\n\x0cListPayments\x12).tutormesh.payment.v1.ListPaymentsRequest\x1a*.tutormesh.payment.v1.ListPaymentsResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x87\x01\n\x12GetBookingTimeline\x12/.tutormesh.payment.v1.GetBookingTimelineRequest\x1a\x30.tutormesh.payment.v1.GetBookingTimelineResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x83\x01\n\x13HandleStripeWebhook\x12\x30.tutormesh.payment.v1.HandleStripeWebhookRequest\x1a\x31.tutormesh.payment.v1.HandleStripeWebhookResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/payment/v1/payment.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\xbb\x01\n\x06Refund\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1a\n\x12provider_refund_id\x18\x02 \x01(\t\x12\x19\n\x11payment_intent_id\x18\x03 \x01(\t\x12*\n\x06\x61mount\x18\x04 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x32\n\x06status\x18\x05 \x01(\x0e\x32\".tutormesh.payment.v1.RefundStatus\x12\x0e\n\x06reason\x18\x06 \x01(\t\"\xe7\x03\n\x07Payment\x12\n\n\x02id\x18\x01 \x01(\t\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12,\n\x08refunded\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.tutormesh.payment.v1.PaymentStatus\x12\x35\n\x07\x63ontext\x18\x05 \x01(\x0e\x32$.tutormesh.payment.v1.PaymentContext\x12\x12\n\ncontext_id\x18\x06 \x01(\t\x12\x12\n\nsession_id\x18\x07 \x01(\t\x12 \n\x18stripe_payment_intent_id\x18\x08 \x01(\t\x12\x10\n\x08\x64isputed\x18\t \x01(\x08\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nstudent_id\x18\x0b \x01(\t\x12\x0f\n\x07saga_id\x18\x0c \x01(\t\x12-\n\x07refunds\x18\r \x03(\x0b\x32\x1c.tutormesh.payment.v1.Refund\x12\x12\n\nbooking_id\x18\x0e \x01(\t\x12\x16\n\x0ereceived_minor\x18\x0f \x01(\x03\"\xc1\x01\n\x12\x42ookSessionRequest\x12\x12\n\nstudent_id\x18\x01 \x01(\t\x12\x10\n\x08tutor_id\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x04 \x01(\x05\x12\x11\n\tcourse_id\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x07 \x01(\t\"\xdd\x01\n\x13\x42ookSessionResponse\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12\x12\n\npayment_id\x18\x04 \x01(\t\x12\x19\n\x11payment_intent_id\x18\x05 \x01(\t\x12\x15\n\rclient_secret\x18\x06 \x01(\t\x12\x33\n\x0fhold_expires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsaga_state\x18\x08 \x01(\t\"\\\n\x1a\x43reatePaymentIntentRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12*\n\x06\x61mount\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\"O\n\x1b\x43reatePaymentIntentResponse\x12\x19\n\x11payment_intent_id\x18\x01 \x01(\t\x12\x15\n\rclient_secret\x18\x02 \x01(\t\".\n\x18QuoteCancellationRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"\xa5\x01\n\x19QuoteCancellationResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07percent\x18\x02 \x01(\x05\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"O\n\x14\x43\x61ncelBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x13\n\x0bquote_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"T\n\x15\x43\x61ncelBookingResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\"\'\n\x11GetPaymentRequest\x12\x12\n\npayment_id\x18\x01 \x01(\t\"D\n\x12GetPaymentResponse\x12.\n\x07payment\x18\x01 \x01(\x0b\x32\x1d.tutormesh.payment.v1.Payment\"P\n\x13ListPaymentsRequest\x12\x12\n\nstudent_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"`\n\x14ListPaymentsResponse\x12/\n\x08payments\x18\x01 \x03(\x0b\x32\x1d.tutormesh.payment.v1.Payment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"/\n\x19GetBookingTimelineRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"Q\n\x1aGetBookingTimelineResponse\x12\x33\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\"@\n\x1aHandleStripeWebhookRequest\x12\x0f\n\x07payload\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\t\"\x1d\n\x1bHandleStripeWebhookResponse*\xe6\x01\n\rPaymentStatus\x12\x1e\n\x1aPAYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16PAYMENT_STATUS_PENDING\x10\x01\x12\x1c\n\x18PAYMENT_STATUS_SUCCEEDED\x10\x02\x12\x19\n\x15PAYMENT_STATUS_FAILED\x10\x03\x12\x1c\n\x18PAYMENT_STATUS_CANCELLED\x10\x04\x12%\n!PAYMENT_STATUS_PARTIALLY_REFUNDED\x10\x05\x12\x1b\n\x17PAYMENT_STATUS_REFUNDED\x10\x06*}\n\x0ePaymentContext\x12\x1f\n\x1bPAYMENT_CONTEXT_UNSPECIFIED\x10\x00\x12#\n\x1fPAYMENT_CONTEXT_SESSION_BOOKING\x10\x01\x12%\n!PAYMENT_CONTEXT_COURSE_ENROLLMENT\x10\x02*\x7f\n\x0cRefundStatus\x12\x1d\n\x19REFUND_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15REFUND_STATUS_PENDING\x10\x01\x12\x1b\n\x17REFUND_STATUS_SUCCEEDED\x10\x02\x12\x18\n\x14REFUND_STATUS_FAILED\x10\x03\x32\x8a\x08\n\x0ePaymentService\x12r\n\x0b\x42ookSession\x12(.tutormesh.payment.v1.BookSessionRequest\x1a).tutormesh.payment.v1.BookSessionResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x8a\x01\n\x13\x43reatePaymentIntent\x12\x30.tutormesh.payment.v1.CreatePaymentIntentRequest\x1a\x31.tutormesh.payment.v1.CreatePaymentIntentResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x84\x01\n\x11QuoteCancellation\x12..tutormesh.payment.v1.QuoteCancellationRequest\x1a/.tutormesh.payment.v1.QuoteCancellationResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12x\n\rCancelBooking\x12*.tutormesh.payment.v1.CancelBookingRequest\x1a+.tutormesh.payment.v1.CancelBookingResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12o\n\nGetPayment\x12\'.tutormesh.payment.v1.GetPaymentRequest\x1a(.tutormesh.payment.v1.GetPaymentResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12u\n\x0cListPayments\x12).tutormesh.payment.v1.ListPaymentsRequest\x1a*.tutormesh.payment.v1.ListPaymentsResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x87\x01\n\x12GetBookingTimeline\x12/.tutormesh.payment.v1.GetBookingTimelineRequest\x1a\x30.tutormesh.payment.v1.GetBookingTimelineResponse\"\x0e\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x12\x83\x01\n\x13HandleStripeWebhook\x12\x30.tutormesh.payment.v1.HandleStripeWebhookRequest\x1a\x31.tutormesh.payment.v1.HandleStripeWebhookResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['BookSession']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
   _globals['_PAYMENTSERVICE'].methods_by_name['CreatePaymentIntent']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['CreatePaymentIntent']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
+  _globals['_PAYMENTSERVICE'].methods_by_name['QuoteCancellation']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['QuoteCancellation']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
+  _globals['_PAYMENTSERVICE'].methods_by_name['CancelBooking']._loaded_options = None
+  _globals['_PAYMENTSERVICE'].methods_by_name['CancelBooking']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['GetPayment']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
   _globals['_PAYMENTSERVICE'].methods_by_name['ListPayments']._loaded_options = None
@@ -47,12 +51,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PAYMENTSERVICE'].methods_by_name['GetBookingTimeline']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops'
   _globals['_PAYMENTSERVICE'].methods_by_name['HandleStripeWebhook']._loaded_options = None
   _globals['_PAYMENTSERVICE'].methods_by_name['HandleStripeWebhook']._serialized_options = b'\212\265\030\003bff'
-  _globals['_PAYMENTSTATUS']._serialized_start=1993
-  _globals['_PAYMENTSTATUS']._serialized_end=2223
-  _globals['_PAYMENTCONTEXT']._serialized_start=2225
-  _globals['_PAYMENTCONTEXT']._serialized_end=2350
-  _globals['_REFUNDSTATUS']._serialized_start=2352
-  _globals['_REFUNDSTATUS']._serialized_end=2479
+  _globals['_PAYMENTSTATUS']._serialized_start=2376
+  _globals['_PAYMENTSTATUS']._serialized_end=2606
+  _globals['_PAYMENTCONTEXT']._serialized_start=2608
+  _globals['_PAYMENTCONTEXT']._serialized_end=2733
+  _globals['_REFUNDSTATUS']._serialized_start=2735
+  _globals['_REFUNDSTATUS']._serialized_end=2862
   _globals['_REFUND']._serialized_start=198
   _globals['_REFUND']._serialized_end=385
   _globals['_PAYMENT']._serialized_start=388
@@ -65,22 +69,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPAYMENTINTENTREQUEST']._serialized_end=1389
   _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_start=1391
   _globals['_CREATEPAYMENTINTENTRESPONSE']._serialized_end=1470
-  _globals['_GETPAYMENTREQUEST']._serialized_start=1472
-  _globals['_GETPAYMENTREQUEST']._serialized_end=1511
-  _globals['_GETPAYMENTRESPONSE']._serialized_start=1513
-  _globals['_GETPAYMENTRESPONSE']._serialized_end=1581
-  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1583
-  _globals['_LISTPAYMENTSREQUEST']._serialized_end=1663
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=1665
-  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=1761
-  _globals['_GETBOOKINGTIMELINEREQUEST']._serialized_start=1763
-  _globals['_GETBOOKINGTIMELINEREQUEST']._serialized_end=1810
-  _globals['_GETBOOKINGTIMELINERESPONSE']._serialized_start=1812
-  _globals['_GETBOOKINGTIMELINERESPONSE']._serialized_end=1893
-  _globals['_HANDLESTRIPEWEBHOOKREQUEST']._serialized_start=1895
-  _globals['_HANDLESTRIPEWEBHOOKREQUEST']._serialized_end=1959
-  _globals['_HANDLESTRIPEWEBHOOKRESPONSE']._serialized_start=1961
-  _globals['_HANDLESTRIPEWEBHOOKRESPONSE']._serialized_end=1990
-  _globals['_PAYMENTSERVICE']._serialized_start=2482
-  _globals['_PAYMENTSERVICE']._serialized_end=3259
+  _globals['_QUOTECANCELLATIONREQUEST']._serialized_start=1472
+  _globals['_QUOTECANCELLATIONREQUEST']._serialized_end=1518
+  _globals['_QUOTECANCELLATIONRESPONSE']._serialized_start=1521
+  _globals['_QUOTECANCELLATIONRESPONSE']._serialized_end=1686
+  _globals['_CANCELBOOKINGREQUEST']._serialized_start=1688
+  _globals['_CANCELBOOKINGREQUEST']._serialized_end=1767
+  _globals['_CANCELBOOKINGRESPONSE']._serialized_start=1769
+  _globals['_CANCELBOOKINGRESPONSE']._serialized_end=1853
+  _globals['_GETPAYMENTREQUEST']._serialized_start=1855
+  _globals['_GETPAYMENTREQUEST']._serialized_end=1894
+  _globals['_GETPAYMENTRESPONSE']._serialized_start=1896
+  _globals['_GETPAYMENTRESPONSE']._serialized_end=1964
+  _globals['_LISTPAYMENTSREQUEST']._serialized_start=1966
+  _globals['_LISTPAYMENTSREQUEST']._serialized_end=2046
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_start=2048
+  _globals['_LISTPAYMENTSRESPONSE']._serialized_end=2144
+  _globals['_GETBOOKINGTIMELINEREQUEST']._serialized_start=2146
+  _globals['_GETBOOKINGTIMELINEREQUEST']._serialized_end=2193
+  _globals['_GETBOOKINGTIMELINERESPONSE']._serialized_start=2195
+  _globals['_GETBOOKINGTIMELINERESPONSE']._serialized_end=2276
+  _globals['_HANDLESTRIPEWEBHOOKREQUEST']._serialized_start=2278
+  _globals['_HANDLESTRIPEWEBHOOKREQUEST']._serialized_end=2342
+  _globals['_HANDLESTRIPEWEBHOOKRESPONSE']._serialized_start=2344
+  _globals['_HANDLESTRIPEWEBHOOKRESPONSE']._serialized_end=2373
+  _globals['_PAYMENTSERVICE']._serialized_start=2865
+  _globals['_PAYMENTSERVICE']._serialized_end=3899
 # @@protoc_insertion_point(module_scope)

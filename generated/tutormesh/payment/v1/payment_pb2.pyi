@@ -399,6 +399,128 @@ class CreatePaymentIntentResponse(_message.Message):
 Global___CreatePaymentIntentResponse: _TypeAlias = CreatePaymentIntentResponse  # noqa: Y015
 
 @_typing.final
+class QuoteCancellationRequest(_message.Message):
+    """QuoteCancellationRequest names a booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking, a UUID."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCancellationRequest: _TypeAlias = QuoteCancellationRequest  # noqa: Y015
+
+@_typing.final
+class QuoteCancellationResponse(_message.Message):
+    """QuoteCancellationResponse is what cancelling would give back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """Of what was paid, 0 to 100."""
+    rule: _builtins.str
+    """The rule that applies, in words: "24 h or more before the lesson: 100 %"."""
+    token: _builtins.str
+    """Pays exactly this refund until it expires; bound to the booking, the person and the payment's state."""
+    @_builtins.property
+    def refund(self) -> _money_pb2.Money:
+        """What goes back; 0 when nothing was paid or nothing is due."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the token expires."""
+
+    def __init__(
+        self,
+        *,
+        refund: _money_pb2.Money | None = ...,
+        percent: _builtins.int = ...,
+        rule: _builtins.str = ...,
+        token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "percent", b"percent", "refund", b"refund", "rule", b"rule", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCancellationResponse: _TypeAlias = QuoteCancellationResponse  # noqa: Y015
+
+@_typing.final
+class CancelBookingRequest(_message.Message):
+    """CancelBookingRequest names a booking to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    QUOTE_TOKEN_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking, a UUID."""
+    quote_token: _builtins.str
+    """From QuoteCancellation; empty means what the policy says now."""
+    reason: _builtins.str
+    """The person's words, at most 1000 characters; may be empty."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        quote_token: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "quote_token", b"quote_token", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBookingRequest: _TypeAlias = CancelBookingRequest  # noqa: Y015
+
+@_typing.final
+class CancelBookingResponse(_message.Message):
+    """CancelBookingResponse says that the booking is cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga that cancels, a UUID."""
+    @_builtins.property
+    def refund(self) -> _money_pb2.Money:
+        """What was decided to go back; 0 when nothing was paid or nothing is due."""
+
+    def __init__(
+        self,
+        *,
+        refund: _money_pb2.Money | None = ...,
+        saga_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund", "saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBookingResponse: _TypeAlias = CancelBookingResponse  # noqa: Y015
+
+@_typing.final
 class GetPaymentRequest(_message.Message):
     """GetPaymentRequest names a payment."""
 

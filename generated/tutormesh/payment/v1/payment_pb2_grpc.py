@@ -45,6 +45,16 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.FromString,
                 _registered_method=True)
+        self.QuoteCancellation = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/QuoteCancellation',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationResponse.FromString,
+                _registered_method=True)
+        self.CancelBooking = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/CancelBooking',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingResponse.FromString,
+                _registered_method=True)
         self.GetPayment = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/GetPayment',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetPaymentRequest.SerializeToString,
@@ -84,6 +94,23 @@ class PaymentServiceServicer:
     def CreatePaymentIntent(self, request, context):
         """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteCancellation(self, request, context):
+        """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
+        Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelBooking(self, request, context):
+        """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
+        admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +157,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CreatePaymentIntent,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.SerializeToString,
+            ),
+            'QuoteCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteCancellation,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationResponse.SerializeToString,
+            ),
+            'CancelBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelBooking,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingResponse.SerializeToString,
             ),
             'GetPayment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPayment,
@@ -207,6 +244,60 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/CreatePaymentIntent',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/QuoteCancellation',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/CancelBooking',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelBookingResponse.FromString,
             options,
             channel_credentials,
             insecure,

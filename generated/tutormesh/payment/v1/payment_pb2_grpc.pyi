@@ -43,6 +43,15 @@ class PaymentServiceStub:
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
     """
+    QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]
+    """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
+    Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+    """
+    CancelBooking: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelBookingRequest, _payment_pb2.CancelBookingResponse]
+    """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
+    admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
+    """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
     """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
@@ -68,6 +77,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+    """
+    QuoteCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
+    """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
+    Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+    """
+    CancelBooking: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelBookingRequest, _payment_pb2.CancelBookingResponse]  # type: ignore[assignment]
+    """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
+    admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
@@ -103,6 +121,27 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.CreatePaymentIntentResponse, _abc.Awaitable[_payment_pb2.CreatePaymentIntentResponse]]:
         """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteCancellation(
+        self,
+        request: _payment_pb2.QuoteCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.QuoteCancellationResponse, _abc.Awaitable[_payment_pb2.QuoteCancellationResponse]]:
+        """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
+        Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelBooking(
+        self,
+        request: _payment_pb2.CancelBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.CancelBookingResponse, _abc.Awaitable[_payment_pb2.CancelBookingResponse]]:
+        """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
+        admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod

@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Saga(_message.Message):
-    """Saga is one distributed transaction."""
+    """Saga is one distributed transaction, or a case that waits for a person (a dispute)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -47,6 +47,8 @@ class Saga(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    REFUND_DUE_FIELD_NUMBER: _builtins.int
+    CANCELS_SAGA_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The saga, a UUID."""
     kind: _builtins.str
@@ -77,6 +79,8 @@ class Saga(_message.Message):
     """Why it waits, in words; may be empty."""
     fence: _builtins.int
     """Counts the owners."""
+    cancels_saga_id: _builtins.str
+    """The saga that this one cancels, a UUID; empty for all but a CancelBookingSaga."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Begin of the lesson."""
@@ -96,6 +100,10 @@ class Saga(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last moved."""
+
+    @_builtins.property
+    def refund_due(self) -> _money_pb2.Money:
+        """What was decided to go back when a person cancelled; absent when nobody did."""
 
     def __init__(
         self,
@@ -120,10 +128,12 @@ class Saga(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         fence: _builtins.int = ...,
+        refund_due: _money_pb2.Money | None = ...,
+        cancels_saga_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "price", b"price", "start_time", b"start_time", "updated_at", b"updated_at", "wake_at", b"wake_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "price", b"price", "refund_due", b"refund_due", "start_time", b"start_time", "updated_at", b"updated_at", "wake_at", b"wake_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "cancels_saga_id", b"cancels_saga_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "refund_due", b"refund_due", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
