@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -41,7 +42,7 @@ def test_every_service_is_independent_and_has_layers(rules):
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_module_of_a_service_has_its_layer(rules, service):
     (contract,) = [each for each in rules["contracts"] if each.get("containers") == [service]]
-    placed = {name for layer in contract["layers"] for name in layer.replace("|", ":").replace(" ", "").split(":")}
+    placed = set(re.findall(r"\w+", " ".join(contract["layers"])))
     files = {path.stem for path in (ROOT / service).glob("*.py")} - {"__init__", "settings"}
     folders = {path.parent.name for path in (ROOT / service).glob("*/__init__.py")}
-    assert placed == files | folders
+    assert files | folders <= placed  # a layer without its module is the contract's own complaint
