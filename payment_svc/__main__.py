@@ -15,18 +15,23 @@ from mesh.database import Database
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
+from payment_svc.aftermath import Aftermath
 from payment_svc.booking import Purchasing
-from payment_svc.inbox import Inbox, StrayMoney
+from payment_svc.cancelling import Cancelling
+from payment_svc.inbox import Inbox
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
+from payment_svc.quotes import Quotes
 from payment_svc.reconcile import Reconcile
 from payment_svc.sagas.book_and_pay import Peers, book_and_pay_for_session
+from payment_svc.sagas.cancel_booking import CancelBooking
 from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.intents import Intents, Refunds
+from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.phases import Purchase
+from payment_svc.sagas.refunds import Refunds
 from payment_svc.servicer import PaymentServicer, SagaServicer
 from payment_svc.settings import Settings
-from payment_svc.store import EventStore, PaymentStore, RefundStore, SagaStore
+from payment_svc.store import CancellationStore, EventStore, PaymentStore, RefundStore, SagaStore
 from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
 from payment_svc.webhooks import Webhooks
@@ -45,6 +50,7 @@ class App:
     inbox: Inbox
     reconcile: Reconcile
     webhooks: Webhooks
+    quotes: Quotes
     services: list[Service]
 
 
@@ -54,26 +60,30 @@ def compose(settings: Settings, database: Database, stripe: StripeGateway, peers
     payments, refunds = PaymentStore(database), RefundStore(database)
     events = EventStore(database, sagas)
     intents, giving = Intents(stripe), Refunds(refunds, stripe)
+    cancellations = CancellationStore(database, owner, settings.saga_lease_seconds)
     lessons = Purchase(book_and_pay_for_session(peers), intents, giving, max_attempts=settings.payment_max_attempts)
-    engine = Engine(sagas, [lessons], settings.saga_lease_seconds)
-    stray = StrayMoney(sagas, payments, refunds, intents, giving)
-    inbox = Inbox(events, stray)
-    reconcile = Reconcile(engine, stripe, intents, refunds, giving, stray)
+    cancels = CancelBooking(peers, sagas, refunds, giving)
+    engine = Engine(sagas, [lessons, cancels], settings.saga_lease_seconds)
+    aftermath = Aftermath(sagas, cancellations, payments, intents, giving, stripe)
+    inbox = Inbox(events, aftermath)
+    reconcile = Reconcile(engine, stripe, intents, refunds, giving, aftermath)
     webhooks = Webhooks(stripe, events, engine, inbox, settings.payment_max_attempts)
     purchasing = Purchasing(engine, settings.cancellation_policy, uuid4)
+    quotes = Quotes(settings.stripe_secret_key)
+    cancelling = Cancelling(engine, cancellations, payments, quotes, uuid4)
     services = [
         Service(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
             payment_pb2_grpc.add_PaymentServiceServicer_to_server,
-            PaymentServicer(purchasing, Payments(payments, sagas), webhooks),
+            PaymentServicer(purchasing, cancelling, Payments(payments, sagas), webhooks),
         ),
         Service(
             saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
             saga_pb2_grpc.add_SagaServiceServicer_to_server,
-            SagaServicer(Operators(engine, events, inbox), reconcile, stripe),
+            SagaServicer(Operators(engine, events, inbox, intents), reconcile, stripe),
         ),
     ]
-    return App(engine, inbox, reconcile, webhooks, services)
+    return App(engine, inbox, reconcile, webhooks, quotes, services)
 
 
 def connected(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mesh import calls, clock, wire
 from mesh.errors import BadInput
 from payment_svc.domain import Event, Order, Payment, Refund, Saga, State
+from payment_svc.quotes import Quote
 from payment_svc.reconcile import Found
 from payment_svc.stripe_gateway import Intent
 from payment_svc.stripe_gateway import ProviderRefund as StripeRefund
@@ -43,6 +44,16 @@ def book_session_response(saga: Saga) -> pb.BookSessionResponse:
         client_secret=saga.context.get("client_secret", "") if is_payable and may_pay else "",
         hold_expires_at=clock.to_proto(saga.hold_ends) if is_payable else None,
         saga_state=saga.state.value,
+    )
+
+
+def quote_response(quote: Quote, currency: str, token: str) -> pb.QuoteCancellationResponse:
+    return pb.QuoteCancellationResponse(
+        refund=money_pb2.Money(amount_minor=quote.minor, currency=currency),
+        percent=quote.percent,
+        rule=quote.rule,
+        token=token,
+        expires_at=clock.to_proto(quote.expires_at),
     )
 
 
@@ -106,6 +117,8 @@ def saga(value: Saga) -> saga_pb2.Saga:
         created_at=clock.to_proto(value.created_at),
         updated_at=clock.to_proto(value.updated_at),
         fence=value.fence,
+        refund_due=wire.to_money(value.refund_due) if value.refund_due else None,
+        cancels_saga_id=value.context.get("purchase_id", ""),
     )
 
 

@@ -157,6 +157,17 @@ class Saga:
         return Undo(self.context["undo"])
 
     @property
+    def refund_due(self) -> Money | None:
+        """What was decided to go back when a person cancelled; None when nobody did."""
+        cancel, price = self.context.get("cancel"), self.price
+        return Money(cancel["refund_minor"], price.currency) if cancel and price else None
+
+    @property
+    def was_resolved(self) -> bool:
+        """True when a person has closed it: machines leave it alone."""
+        return bool(self.context.get("resolved"))
+
+    @property
     def hold_is_over(self) -> bool:
         return self.hold_ends is not None and self.hold_ends <= self.loaded_at
 
@@ -216,9 +227,33 @@ class Refund:
     is_new: bool = field(default=False, compare=False)
 
 
-def full_refund_id(intent_id: str, failed_before: int) -> UUID:
-    """The id of the full refund of an intent: whoever decides on it, at once or again, decides on the same one."""
-    return uuid5(NAMESPACE, f"refund:{intent_id}:full:{failed_before}")
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """A decision to give money back: how much, of which intent, why. `name` makes repeats of it the same decision."""
+
+    name: str
+    intent_id: str
+    amount: Money
+    reason: str
+
+    def refund_id(self, failed_before: int) -> UUID:
+        """The id of the refund that carries it out; another one after each that the provider failed."""
+        return uuid5(NAMESPACE, f"refund:{self.name}:{failed_before}")
+
+
+def everything_of(intent_id: str, paid: Paid, reason: str) -> GiveBack:
+    """All of an intent: whoever decides on it, at once or again, decides on the same."""
+    return GiveBack(f"{intent_id}:full", intent_id, Money(paid.amount_minor, paid.currency), reason)
+
+
+def imported_refund_id(provider_refund_id: str) -> UUID:
+    """Our id for a refund that somebody made at the provider."""
+    return uuid5(NAMESPACE, f"import:{provider_refund_id}")
+
+
+def dispute_case_id(dispute_id: str) -> UUID:
+    """The id of the case that waits for a person because of a dispute."""
+    return uuid5(NAMESPACE, f"dispute:{dispute_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +325,18 @@ class AmountMismatch(Refusal):
     """The amount is not the booking's price."""
 
     reason = "AMOUNT_MISMATCH"
+
+
+class NotCancellable(Refusal):
+    """It has ended already, or its lesson has begun."""
+
+    reason = "NOT_CANCELLABLE"
+
+
+class QuoteExpired(Refusal):
+    """The quote is older than 15 minutes, or what it was given for has changed."""
+
+    reason = "QUOTE_EXPIRED"
 
 
 class WrongState(Refusal):

@@ -11,6 +11,7 @@ from mesh.errors import BadInput, NotFound
 from payment_svc.domain import ENDS, Event, Saga, State, WrongState
 from payment_svc.inbox import Inbox
 from payment_svc.sagas.engine import Engine
+from payment_svc.sagas.intents import Intents
 from payment_svc.store import EventStore
 
 MOST_EVENTS = 200
@@ -25,6 +26,7 @@ class Operators:
     engine: Engine
     events: EventStore
     inbox: Inbox
+    intents: Intents
 
     async def list(self, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
         """Newest first. Raises BadInput for a state there is not."""
@@ -44,20 +46,34 @@ class Operators:
             if not woken:
                 raise WrongState("the saga has ended")
             return saga
+        if not self.engine.drives(saga):
+            raise WrongState("nothing drives it: settle it by hand, then resolve it")
         if saga.state is State.PARKED:
             await self.engine.store.unpark(saga_id)
-        if saga.state is State.AWAITING_PAYMENT:
-            await self.engine.store.wake(saga_id)
-        return await self.engine.settle(saga_id, lambda row: row.is_complete or row.state is State.AWAITING_PAYMENT)
+        woken_saga = await self._saga(saga_id)
+        claimed = await self.engine.store.claim_free(woken_saga)
+        if claimed is not None:
+            self.engine.start(claimed)
+        return await self.engine.settle(saga_id, lambda row: row.is_complete or not row.is_leased)
 
     async def resolve(self, saga_id: UUID, state: str, note: str) -> Saga:
         """Close a parked saga by a person's word. Raises NotFound, WrongState, BadInput."""
         if state not in RESOLUTIONS:
             raise BadInput(f"must be one of {', '.join(sorted(RESOLUTIONS))}", field="state")
-        await self._saga(saga_id)
-        if not await self.engine.store.resolve(saga_id, State(state), note):
+        saga = await self._saga(saga_id)
+        received = await self._received(saga)
+        if not await self.engine.store.resolve(saga_id, State(state), note, received):
             raise WrongState("only a parked saga can be resolved")
         return await self._saga(saga_id)
+
+    async def _received(self, saga: Saga) -> int:
+        """What the saga's intent, which must have come to its end, received. Raises WrongState while it can be paid."""
+        if saga.payment_intent_id is None:
+            return 0
+        intent = await self.intents.look(saga.payment_intent_id)
+        if not (intent.succeeded or intent.canceled):
+            raise WrongState(f"{intent.id} can still be paid: cancel it at the provider first")
+        return intent.received
 
     async def _saga(self, saga_id: UUID) -> Saga:
         saga = await self.engine.store.get(saga_id)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh.logs import log
-from payment_svc.domain import Saga
-from payment_svc.inbox import RefundNotDone, StrayMoney
+from payment_svc.aftermath import Aftermath, RefundNotDone, unearned
+from payment_svc.domain import Saga, State
 from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.intents import Intents, Refunds
+from payment_svc.sagas.intents import Intents
+from payment_svc.sagas.refunds import Refunds
 from payment_svc.store import RefundStore
 from payment_svc.stripe_gateway import Intent, OutcomeUnknown, StripeGateway
 
@@ -43,7 +44,7 @@ class Reconcile:
     intents: Intents
     refunds: RefundStore
     giving: Refunds
-    stray: StrayMoney
+    aftermath: Aftermath
 
     async def round(self) -> Found:
         """The loop's round: what has been open for two minutes."""
@@ -103,15 +104,20 @@ class Reconcile:
             if seen > MOST_INTENTS:
                 break
             if intent.saga_id is not None and not intent.canceled:
-                found = replace(found, strays=found.strays + await self._settled(intent.saga_id, intent.id))
+                found = replace(found, strays=found.strays + await self._settled(intent.saga_id, intent))
         return found
 
-    async def _settled(self, saga_id: UUID, intent_id: str) -> bool:
+    async def _settled(self, saga_id: UUID, intent: Intent) -> bool:
+        """Settle an intent that our own rows call unsettled; the provider is asked about no other."""
         saga = await self.engine.store.get(saga_id)
-        if saga is None or not self.stray.concerns(saga, intent_id):
+        if saga is None or (saga.state is State.COMPLETED and intent.id == saga.payment_intent_id):
+            return False
+        if not self.aftermath.concerns(saga, intent.id, None):
+            return False
+        if intent.succeeded and not unearned(saga, None, intent, await self.refunds.of_intent(intent.id)):
             return False
         try:
-            return await self.stray.settle(saga_id, intent_id)
+            return await self.aftermath.settle(saga_id, intent.id)
         except (OutcomeUnknown, RefundNotDone):
             return True
 

@@ -8,6 +8,7 @@ from mesh import calls, cursors, wire
 from mesh.errors import Forbidden
 from payment_svc import convert
 from payment_svc.booking import Purchasing
+from payment_svc.cancelling import Cancelling
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
@@ -24,8 +25,9 @@ Context = Any
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, purchasing: Purchasing, payments: Payments, webhooks: Webhooks) -> None:
-        self._purchasing, self._payments, self._webhooks = purchasing, payments, webhooks
+    def __init__(self, purchasing: Purchasing, cancelling: Cancelling, payments: Payments, webhooks: Webhooks) -> None:
+        self._purchasing, self._cancelling = purchasing, cancelling
+        self._payments, self._webhooks = payments, webhooks
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = convert.order(request)
@@ -42,6 +44,18 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         return pb.CreatePaymentIntentResponse(
             payment_intent_id=saga.payment_intent_id or "", client_secret=saga.context.get("client_secret", "")
         )
+
+    async def QuoteCancellation(
+        self, request: pb.QuoteCancellationRequest, context: Context
+    ) -> pb.QuoteCancellationResponse:
+        quote, currency = await self._cancelling.quote(wire.uuid(request.booking_id, "booking_id"))
+        return convert.quote_response(quote, currency, self._cancelling.quotes.token(quote))
+
+    async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> pb.CancelBookingResponse:
+        booking_id = wire.uuid(request.booking_id, "booking_id")
+        token, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
+        cancelled = await self._cancelling.cancel(booking_id, token, reason)
+        return pb.CancelBookingResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
         payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))

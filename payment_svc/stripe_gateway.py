@@ -69,6 +69,7 @@ class ProviderRefund:
     id: str
     status: str
     amount: int
+    currency: str
     refund_id: str
 
     @property
@@ -76,6 +77,18 @@ class ProviderRefund:
         if self.status == "succeeded":
             return RefundStatus.SUCCEEDED
         return RefundStatus.FAILED if self.status in ("failed", "canceled") else RefundStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A charge that its cardholder disputes."""
+
+    id: str
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in ("won", "lost", "warning_closed", "prevented")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,8 @@ class StripeEvent:
     livemode: bool
     intent_id: str
     saga_id: UUID | None
-    status: str  # of the object the event is about
+    object: str  # what the event is about: "payment_intent", "charge", "refund", "dispute"
+    status: str  # of that object
     intent: Intent | None  # the snapshot; only of payment_intent.* events
 
 
@@ -194,6 +208,12 @@ class StripeGateway:
         known = await self.refunds(refund.payment_intent_id)
         return next((item for item in known if item.refund_id == str(refund.id)), None)
 
+    async def disputes(self, intent_id: str) -> list[Dispute]:
+        """An intent's disputes, newest first; at most 100."""
+        with _our_errors():
+            page = await self._client.v1.disputes.list_async(params={"payment_intent": intent_id, "limit": 100})
+        return [Dispute(item.id, item.status) for item in page.data]
+
     async def refunds(self, intent_id: str) -> list[ProviderRefund]:
         """An intent's refunds, newest first; at most 100."""
         with _our_errors():
@@ -262,6 +282,7 @@ def _refund(item: Any) -> ProviderRefund:
         id=item.id,
         status=item.status or "pending",
         amount=item.amount,
+        currency=item.currency.upper(),
         refund_id=str(_metadata(item, "refundId") or ""),
     )
 
@@ -280,6 +301,7 @@ def _event(body: str) -> StripeEvent | None:
             livemode=bool(event.get("livemode")),
             intent_id=intent_id,
             saga_id=_uuid(_metadata(item, "sagaId")),
+            object=str(item.get("object")),
             status=str(item.get("status") or ""),
             intent=_intent(item) if item.get("object") == "payment_intent" else None,
         )

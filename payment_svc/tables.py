@@ -87,6 +87,13 @@ saga = Table(
     ),
     Index("saga_intent", "payment_intent_id", unique=True, postgresql_where=text("payment_intent_id is not null")),
     Index("saga_booking", "booking_id"),
+    # The first committed cancel wins; every later one gets its answer.
+    Index(
+        "saga_one_cancel",
+        "booking_id",
+        unique=True,
+        postgresql_where=text("kind = 'CancelBookingSaga' and state <> 'REJECTED'"),
+    ),
     Index("saga_newest", "created_at", "id"),
 )
 

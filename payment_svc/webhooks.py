@@ -22,9 +22,11 @@ SUCCEEDED, DECLINED, CANCELED = (
     "payment_intent.canceled",
 )
 CREATED = "payment_intent.created"
-#: Refunds' news; the object names its intent.
-REFUNDS = frozenset({"refund.updated", "refund.failed", "charge.refund.updated"})
-HANDLED = frozenset({SUCCEEDED, DECLINED, CANCELED, CREATED}) | REFUNDS
+#: What happens to money after it was received; the object names its intent.
+REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"})
+DISPUTES = frozenset({"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"})
+LATER = REFUNDS | DISPUTES
+HANDLED = frozenset({SUCCEEDED, DECLINED, CANCELED, CREATED}) | LATER
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
         return _after_the_end(event, saga)
     if saga.state is State.COMPENSATING:
         return _while_undoing(event)
-    if event.type in REFUNDS:
+    if event.type in LATER:
         return ForTheInbox()
     if saga.state is State.BOOKING_SESSION:
         return Ignore()  # it knows that it is paid
@@ -85,7 +87,7 @@ def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
 
 
 def _after_the_end(event: StripeEvent, saga: Saga) -> Verdict:
-    if event.type in REFUNDS:
+    if event.type in LATER:
         return ForTheInbox()
     is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
     return ForTheInbox() if is_late_money else Ignore()
@@ -94,7 +96,10 @@ def _after_the_end(event: StripeEvent, saga: Saga) -> Verdict:
 def _while_undoing(event: StripeEvent) -> Verdict:
     """An undo closes the intent itself and asks about its refund in its own time, so that a refund that keeps failing
     is not made again at the speed of its own events; only that the money is back ends its sleep."""
-    return ForTheDriver() if event.type in REFUNDS and event.status == "succeeded" else Ignore()
+    if event.type in DISPUTES:
+        return ForTheInbox()
+    is_done = event.type in REFUNDS and event.object == "refund" and event.status == "succeeded"
+    return ForTheDriver() if is_done else Ignore()
 
 
 def _while_waiting(event: StripeEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:

@@ -19,6 +19,7 @@ async def running(engine: Engine, inbox: Inbox, reconcile: Reconcile, reconcile_
         await reconcile.round()
 
     async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(inbox.drain)
         for loop in (
             engine.recover_forever(),
             inbox.run_forever(),

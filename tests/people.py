@@ -54,6 +54,19 @@ def _names(item: dict[str, Any]) -> tuple[Any, Any]:
     return item.get("payment_intent"), item["id"]
 
 
+@dataclass(frozen=True)
+class Booked:
+    """A booking that somebody made, by its ids."""
+
+    booking: str
+    saga: str
+    session: str
+    payment: str
+    intent: str
+    student: UUID
+    tutor: UUID
+
+
 @dataclass
 class People:
     """Acts on a world over gRPC (as the bff would), over HTTP at the sandbox, and looks into databases."""
@@ -103,6 +116,66 @@ class People:
         request.start_time.FromDatetime(start)
         person = self.world.token("student", subject=student)
         return await self.stub(PaymentServiceStub, "payment", "bff", person).BookSession(request, timeout=timeout)
+
+    async def booked(self, tutor: UUID, start: datetime) -> Booked:
+        """A booking of a new student."""
+        student = uuid4()
+        made = await self.book(tutor, start, student)
+        return Booked(
+            made.booking_id, made.saga_id, made.session_id, made.payment_id, made.payment_intent_id, student, tutor
+        )
+
+    async def cancel(
+        self, booked: Booked, who: UUID | None = None, role: str = "student", quote_token: str = ""
+    ) -> payment_pb2.CancelBookingResponse:
+        """Cancel as the student, or as somebody else."""
+        stub = self.stub(PaymentServiceStub, "payment", "bff", self.world.token(role, subject=who or booked.student))
+        request = payment_pb2.CancelBookingRequest(booking_id=booked.booking, quote_token=quote_token)
+        return await stub.CancelBooking(request, timeout=8)
+
+    async def quote(self, booked: Booked, who: UUID | None = None) -> payment_pb2.QuoteCancellationResponse:
+        stub = self.stub(
+            PaymentServiceStub, "payment", "bff", self.world.token("student", subject=who or booked.student)
+        )
+        return await stub.QuoteCancellation(payment_pb2.QuoteCancellationRequest(booking_id=booked.booking), timeout=8)
+
+    async def refund_rows(self, booked: Booked) -> list[Any]:
+        """Our rows of the refunds of a booking's intent."""
+        ask = "select status, amount_minor, reason from refund where payment_intent_id = $1 order by created_at, id"
+        return await self.world.sql("payment", ask, booked.intent)
+
+    async def bring_the_lesson_near(self, booked: Booked, hours: int) -> None:
+        """Let time pass for the policy: the lesson begins this much sooner."""
+        await self.world.sql(
+            "payment",
+            "update saga set time_slot = time_slot - $2::interval where id = $1",
+            UUID(booked.saga),
+            timedelta(hours=hours),
+        )
+
+    async def refund_by_hand(self, intent: str, amount: int) -> None:
+        (await self._stripe("POST", "/v1/refunds", {"payment_intent": intent, "amount": amount})).raise_for_status()
+
+    async def dispute(self, intent: str) -> str:
+        answer = await self.http.post(f"{self.world.sandbox_url}/_sandbox/disputes", json={"payment_intent": intent})
+        return str(answer.raise_for_status().json()["id"])
+
+    async def close_dispute(self, dispute: str, status: str) -> None:
+        url = f"{self.world.sandbox_url}/_sandbox/disputes/{dispute}"
+        (await self.http.post(url, json={"status": status})).raise_for_status()
+
+    async def resolve(self, saga_id: str, state: str) -> None:
+        request = saga_pb2.ResolveSagaRequest(saga_id=saga_id, state=state, note="settled by hand")
+        await self.operator.ResolveSaga(request, timeout=10)
+
+    async def at_rest(self) -> None:
+        """Until no saga is under way and no event waits."""
+        busy = """
+            select kind, id::text, state, error::text from saga where wake_at is not null and state <> 'AWAITING_PAYMENT'
+            union all
+            select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
+        """
+        await until(lambda: self.world.sql("payment", busy), lambda rows: not rows)
 
     async def pay(self, intent: str, method: str = "pm_card_visa") -> httpx.Response:
         return await self._stripe("POST", f"/v1/payment_intents/{intent}/confirm", {"payment_method": method})

@@ -133,7 +133,10 @@ class Replica:
         drives = list(self.app.engine._drives.values())
         for drive in drives:
             drive.cancel()
-        await asyncio.gather(*drives, return_exceptions=True)
+        handling = list(self.app.inbox._under_way)
+        for task in handling:
+            task.cancel()
+        await asyncio.gather(*drives, *handling, return_exceptions=True)
         await self.server._server.stop(0)
         await self.loops.aclose()
         await self.stack.aclose()

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from payment_svc.domain import Saga
+from payment_svc.domain import Move, Saga
 
 Do = Callable[[Saga], Awaitable[Saga]]
 Undoing = Callable[[Saga], Awaitable[None]]
+
+
+class Kind(Protocol):
+    """A kind of saga that the engine can drive."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    async def advance(self, saga: Saga) -> Move:
+        """The next move. Raises Refusal or CallFailed when the outside gives no usable answer."""
 
 
 @dataclass(frozen=True, slots=True)

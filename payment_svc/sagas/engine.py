@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,8 @@ from mesh import calls
 from mesh.errors import CallFailed, Refusal, TryAgain
 from mesh.logs import log
 from payment_svc.domain import Move, Saga, State
-from payment_svc.sagas.phases import Purchase, StillOwed, as_error
+from payment_svc.sagas.definition import Kind
+from payment_svc.sagas.phases import StillOwed, as_error
 from payment_svc.store import SagaStore
 
 RENEW_FRACTION = 0.25  # of the lease: each second of four
@@ -33,9 +34,9 @@ JOIN_POLL_FIRST, JOIN_POLL_CAP = 0.02, 0.2
 class Engine:
     """Drives the sagas of the kinds it is given."""
 
-    def __init__(self, store: SagaStore, purchases: list[Purchase], lease_seconds: float) -> None:
+    def __init__(self, store: SagaStore, kinds: Sequence[Kind], lease_seconds: float) -> None:
         self.store = store
-        self._purchases = {(p.definition.kind, p.definition.version): p for p in purchases}
+        self._kinds = {(kind.kind, kind.version): kind for kind in kinds}
         self._lease = lease_seconds
         self._drives: dict[UUID, asyncio.Task[Saga]] = {}
         self._room = asyncio.Semaphore(CONCURRENT_DRIVES)
@@ -76,7 +77,7 @@ class Engine:
 
     async def _next_move(self, saga: Saga) -> Move:
         try:
-            return await self._purchases[saga.kind, saga.version].advance(saga)
+            return await self._kinds[saga.kind, saga.version].advance(saga)
         except (Refusal, CallFailed, StillOwed) as error:
             return self._rest(saga, error)
         except Exception as error:
@@ -110,6 +111,10 @@ class Engine:
             yield
         finally:
             task.cancel()
+
+    def drives(self, saga: Saga) -> bool:
+        """True for sagas of a kind and version that this process can drive."""
+        return (saga.kind, saga.version) in self._kinds
 
     async def settle(self, saga_id: UUID, settled: Callable[[Saga], bool]) -> Saga:
         """The saga once it is settled; drives it on when nobody does. Raises TryAgain at the caller's deadline.
@@ -146,7 +151,7 @@ class Engine:
 
     async def recover_once(self) -> int:
         """Own and drive what is due; how many. Candidates are read without locks, each claim is a compare-and-set."""
-        found = await self.store.due(BATCH, frozenset(self._purchases))
+        found = await self.store.due(BATCH, frozenset(self._kinds))
         started = 0
         for saga_id, fence in found:
             if saga_id in self._drives:

@@ -1,4 +1,4 @@
-"""The money steps every purchase shares: open the intent, close it, give the money back."""
+"""A saga's PaymentIntent: opened once, closed for good, looked at whenever somebody is in doubt."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import replace
 
 from mesh.logs import log
 from mesh.money import Money
-from payment_svc.domain import Paid, Refund, RefundStatus, Saga, full_refund_id
-from payment_svc.store import RefundStore
-from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefund, ProviderRefused, StripeGateway
+from payment_svc.domain import Saga
+from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
 
 CREATE_TRIES = 3
 
@@ -71,52 +70,3 @@ class Intents:
         if not (intent.succeeded or intent.canceled):
             raise OutcomeUnknown(f"the intent is {intent.status} and cannot be cancelled now")
         return intent
-
-
-class Refunds:
-    """Money back, once: decided and committed first, then asked for under the refund's own id."""
-
-    def __init__(self, store: RefundStore, stripe: StripeGateway) -> None:
-        self._store, self._stripe = store, stripe
-
-    async def give_back(self, saga: Saga, intent_id: str, paid: Paid, reason: str) -> RefundStatus:
-        """Refund an intent in full; where the refund stands then. Who repeats this gets the same refund."""
-        refund = await self._decide(saga, intent_id, paid, reason)
-        if refund.status is not RefundStatus.PENDING:
-            return refund.status
-        return await self.ask(refund)
-
-    async def ask(self, refund: Refund) -> RefundStatus:
-        """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown."""
-        told = None if refund.is_new else await self._stripe.find_refund(refund)
-        if told is None:
-            told = await self._create(refund)
-        await self._store.record(refund, told.meaning, told.id)
-        if told.meaning is not RefundStatus.SUCCEEDED:
-            log().error("refund_not_done", alert=True, refund_id=str(refund.id), status=told.status)
-        return told.meaning
-
-    async def _decide(self, saga: Saga, intent_id: str, paid: Paid, reason: str) -> Refund:
-        known = await self._store.of_intent(intent_id)
-        live = [refund for refund in known if refund.status is not RefundStatus.FAILED]
-        if live:
-            return live[-1]
-        decision = Refund(
-            id=full_refund_id(intent_id, failed_before=len(known)),
-            payment_id=saga.payment_id,
-            saga_id=saga.id,
-            payment_intent_id=intent_id,
-            amount=Money(paid.amount_minor, paid.currency),
-            status=RefundStatus.PENDING,
-            reason=reason,
-        )
-        return await self._store.open(decision)
-
-    async def _create(self, refund: Refund) -> ProviderRefund:
-        try:
-            return await self._stripe.create_refund(refund)
-        except OutcomeUnknown:
-            told = await self._stripe.find_refund(refund)
-            if told is None:
-                raise
-            return told

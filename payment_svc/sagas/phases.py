@@ -12,7 +12,7 @@ from dataclasses import replace
 from mesh.errors import Refusal, TryAgain
 from payment_svc.domain import (
     END_OF_UNDO,
-    ENDS,
+    GiveBack,
     Move,
     Paid,
     PaymentStatus,
@@ -20,9 +20,12 @@ from payment_svc.domain import (
     Saga,
     State,
     Undo,
+    everything_of,
 )
+from payment_svc.policy import Share
 from payment_svc.sagas.definition import Definition
-from payment_svc.sagas.intents import Intents, Refunds
+from payment_svc.sagas.intents import Intents
+from payment_svc.sagas.refunds import Refunds
 from payment_svc.stripe_gateway import Intent, ProviderRefused
 
 #: How long an opening may be tried when the slot's own hold is not even known.
@@ -33,12 +36,14 @@ Phase = Callable[[Saga], Awaitable[Move]]
 class StillOwed(Exception):
     """Everything is undone but the money is not back yet."""
 
+    reason = "REFUND_NOT_DONE"
+
 
 class Purchase:
     """The phases of one kind of purchase."""
 
     def __init__(self, definition: Definition, intents: Intents, refunds: Refunds, *, max_attempts: int) -> None:
-        self.definition = definition
+        self.definition, self.kind, self.version = definition, definition.kind, definition.version
         self._intents, self._refunds, self._max_attempts = intents, refunds, max_attempts
         self._phases: dict[State, Phase] = {
             State.AWAITING_AVAILABILITY: self._open,
@@ -125,11 +130,11 @@ class Purchase:
         return _undone(saga, intent)
 
     async def _owed(self, saga: Saga, intent: Intent | None) -> bool:
-        """True while captured money is not back."""
+        """True while captured money that is due is not back."""
         if intent is None or not intent.succeeded:
             return False
-        reason = saga.undo.value.lower()
-        return await self._refunds.give_back(saga, intent.id, intent.paid, reason) is not RefundStatus.SUCCEEDED
+        wish = due_back(saga, intent)
+        return await self._refunds.give_back(saga, wish, intent.received) is not RefundStatus.SUCCEEDED
 
 
 def after_payment_news(saga: Saga, intent: Intent) -> Move:
@@ -170,6 +175,15 @@ def undoing(
     )
 
 
+def due_back(saga: Saga, intent: Intent) -> GiveBack:
+    """What has to go back of an undone saga's money: all of it, or what a person's cancel decided."""
+    wish = everything_of(intent.id, intent.paid, saga.undo.value.lower())
+    decided = saga.context.get("cancel")
+    if decided is None or saga.price is None or not intent.paid.settles(saga.price):
+        return wish
+    return replace(wish, amount=Share(decided["percent"], "").of(saga.price))
+
+
 def booking_end(saga: Saga) -> State:
     """How the booking of an undone saga ends: as the saga would have, had no money come."""
     if saga.undo is Undo.SLOT_LOST or saga.undo is Undo.AMOUNT_MISMATCH:
@@ -181,15 +195,19 @@ def as_error(error: Exception) -> dict[str, str]:
     """What the row keeps of an error: enough to answer a repeat, and nothing internal for the caller."""
     if isinstance(error, Refusal):
         return {"code": error.status_code.name, "reason": error.reason, "message": error.message, "field": error.field}
-    return {"code": "UNAVAILABLE", "reason": TryAgain.reason, "message": f"{type(error).__name__}: {error}"}
+    reason = getattr(error, "reason", TryAgain.reason)
+    return {"code": "UNAVAILABLE", "reason": reason, "message": f"{type(error).__name__}: {error}"}
 
 
 def _undone(saga: Saga, intent: Intent | None) -> Move:
     saga = _without_secret(saga)
     if intent is not None and intent.succeeded:
-        return Move(saga, State.REFUNDED, "refunded", payment=PaymentStatus.SUCCEEDED, received=intent.paid)
-    end = END_OF_UNDO[saga.undo]
-    assert end in ENDS
+        due = due_back(saga, intent).amount.amount_minor
+        end = State.REFUNDED if due else State.CANCELLED
+        if "cancel" in saga.context:
+            saga = saga.knowing(cancel={**saga.context["cancel"], "refund_minor": due})
+        return Move(saga, end, end.value.lower(), payment=PaymentStatus.SUCCEEDED, received=intent.paid)
+    end = booking_end(saga)
     failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
     return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import Refund, RefundStatus
@@ -14,9 +17,19 @@ _OPEN = text("""
     values (:id, :payment, :saga, :intent, :amount, :currency, 'PENDING', :reason)
     on conflict (id) do nothing returning *
 """)
+_IMPORT = text("""
+    insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason,
+                        provider_refund_id)
+    values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
+    on conflict do nothing
+""")
 _RECORD = text("""
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
     where id = :id and (status <> :status or provider_refund_id is distinct from :provider)
+""")
+_WITHDRAW = text("""
+    update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
+    where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
 _PENDING = text("""
     select * from refund where status = 'PENDING' and updated_at <= clock_timestamp() - make_interval(secs => :older)
@@ -25,7 +38,7 @@ _PENDING = text("""
 
 
 class RefundStore:
-    """One row per decision to give money back."""
+    """One row per decision to give money back, and per refund that somebody made at the provider."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,19 +49,19 @@ class RefundStore:
 
     async def open(self, refund: Refund) -> Refund:
         """Commit a refund as PENDING, before anybody is asked. Its `is_new` is False when it was there before."""
-        values = {
-            "id": refund.id,
-            "payment": refund.payment_id,
-            "saga": refund.saga_id,
-            "intent": refund.payment_intent_id,
-            "amount": refund.amount.amount_minor,
-            "currency": refund.amount.currency,
-            "reason": refund.reason,
-        }
-        rows = await self._database.rows(_OPEN, values)
+        rows = await self._database.rows(_OPEN, _values(refund))
         if rows:
             return to_refund(rows[0], is_new=True)
         return next(known for known in await self.of_intent(refund.payment_intent_id) if known.id == refund.id)
+
+    async def import_(self, refund: Refund) -> None:
+        """Keep a refund that was made at the provider. The first word stands."""
+        values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
+        await self._database.rows(_IMPORT, values)
+
+    async def withdraw(self, refund: Refund) -> None:
+        """Take a decision back that nobody has been asked to carry out."""
+        await self._database.rows(_WITHDRAW, {"id": refund.id})
 
     async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> None:
         """What the provider says of it now."""
@@ -58,3 +71,20 @@ class RefundStore:
     async def pending(self, older_than: float, most: int) -> list[Refund]:
         """Refunds on their way for this many seconds, longest first."""
         return [to_refund(row) for row in await self._database.rows(_PENDING, {"older": older_than, "most": most})]
+
+
+async def open_in(connection: AsyncConnection, refund: Refund) -> None:
+    """Commit a refund as PENDING with whatever else the caller's transaction does."""
+    await connection.execute(_OPEN, _values(refund))
+
+
+def _values(refund: Refund) -> dict[str, Any]:
+    return {
+        "id": refund.id,
+        "payment": refund.payment_id,
+        "saga": refund.saga_id,
+        "intent": refund.payment_intent_id,
+        "amount": refund.amount.amount_minor,
+        "currency": refund.amount.currency,
+        "reason": refund.reason,
+    }

@@ -136,8 +136,12 @@ _UNPARK = text("""
 _RESOLVE = text("""
     with moved as (
         update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
-            state_since = clock_timestamp()
-        where id = :id and state = 'PARKED' returning id, state
+            state_since = clock_timestamp(), context = (context || cast('{"resolved": true}' as jsonb)) - 'client_secret'
+        where id = :id and state = 'PARKED' returning id, state, payment_intent_id
+    ), settled as (
+        update payment set status = case when cast(:received as bigint) > 0 then 'SUCCEEDED' else 'CANCELLED' end,
+            received_minor = :received
+        where payment_intent_id = (select payment_intent_id from moved) and status = 'PENDING'
     )
     insert into saga_event (saga_id, state, event, detail)
     select id, state, 'resolved', cast(:note as text) from moved returning saga_id
@@ -288,9 +292,10 @@ class SagaStore:
         """Let a parked saga go on from where it was parked."""
         return await self._row(_UNPARK, {"id": saga_id}) is not None
 
-    async def resolve(self, saga_id: UUID, state: State, note: str) -> bool:
-        """Close a parked saga by a person's word; False when it is not parked."""
-        return await self._row(_RESOLVE, {"id": saga_id, "state": state.value, "note": note}) is not None
+    async def resolve(self, saga_id: UUID, state: State, note: str, received: int) -> bool:
+        """Close a parked saga by a person's word, its payment by what was received; False when it is not parked."""
+        values = {"id": saga_id, "state": state.value, "note": note, "received": received}
+        return await self._row(_RESOLVE, values) is not None
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})

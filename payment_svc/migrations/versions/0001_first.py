@@ -65,6 +65,13 @@ def upgrade() -> None:
         sa.CheckConstraint("(lease_owner is null) = (lease_until is null)", name="saga_lease_whole"),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index(
+        "saga_one_cancel",
+        "saga",
+        ["booking_id"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'CancelBookingSaga' and state <> 'REJECTED'"),
+    )
     op.create_index("saga_booking", "saga", ["booking_id"], unique=False)
     op.create_index("saga_due", "saga", ["wake_at"], unique=False, postgresql_where=sa.text("wake_at is not null"))
     op.create_index(

@@ -1,0 +1,113 @@
+"""What comes after a saga has ended, or beside it: nothing may stay payable, nothing captured may stay unearned.
+
+Settling looks at Stripe first and can be repeated: it learns the refunds, closes what can still be paid, gives back
+what may not be kept, once, and puts a dispute before a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from mesh.logs import log
+from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
+from payment_svc.sagas.cancel_booking import give_back
+from payment_svc.sagas.intents import Intents
+from payment_svc.sagas.refunds import Refunds
+from payment_svc.store import CancellationStore, PaymentStore, SagaStore
+from payment_svc.stripe_gateway import Intent, StripeGateway
+
+
+class RefundNotDone(Exception):
+    """The provider has not given the money back yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """Settles an intent that no open saga will."""
+
+    sagas: SagaStore
+    cancellations: CancellationStore
+    payments: PaymentStore
+    intents: Intents
+    giving: Refunds
+    stripe: StripeGateway
+
+    async def settle(self, saga_id: UUID, intent_id: str) -> bool:
+        """Make the intent harmless; True when something had to be done. Raises RefundNotDone, OutcomeUnknown."""
+        saga = await self.sagas.get(saga_id)
+        if saga is None:
+            return False
+        intent = await self.intents.look(intent_id)
+        known = await self.giving.learn(saga, intent_id)
+        await self._see_disputes(saga, intent_id)
+        cancel = await self._woken_cancel(saga)
+        if not self.concerns(saga, intent_id, cancel):
+            return False
+        was_payable = not (intent.succeeded or intent.canceled)
+        if was_payable:
+            intent = await self.intents.close(replace(saga, payment_intent_id=intent_id)) or intent
+        wish = unearned(saga, cancel, intent, known)
+        if wish is None:
+            return was_payable
+        await self._give_back(saga, intent, wish)
+        return True
+
+    @staticmethod
+    def concerns(saga: Saga, intent_id: str, cancel: Saga | None) -> bool:
+        """True when no saga looks after this intent (any more)."""
+        if intent_id != saga.payment_intent_id:
+            return saga.payment_intent_id is not None or saga.is_complete
+        if cancel is not None:
+            return cancel.is_complete
+        return saga.is_complete and not saga.was_resolved
+
+    async def _woken_cancel(self, saga: Saga) -> Saga | None:
+        """The purchase's cancel; told when it is still open, for its refund may have news."""
+        cancel = await self.cancellations.of_booking(saga.booking_id)
+        if cancel is not None and not cancel.is_complete:
+            await self.sagas.wake(cancel.id)
+        return cancel
+
+    async def _give_back(self, saga: Saga, intent: Intent, wish: GiveBack) -> None:
+        log().error(
+            "unearned_money", alert=True, saga_id=str(saga.id), intent_id=intent.id, minor=wish.amount.amount_minor
+        )
+        if intent.id == saga.payment_intent_id:
+            await self.payments.received_late(intent.id, intent.paid)
+        status = await self.giving.give_back(saga, wish, intent.received)
+        if status is not RefundStatus.SUCCEEDED:
+            raise RefundNotDone(f"the refund is {status}")
+
+    async def _see_disputes(self, saga: Saga, intent_id: str) -> None:
+        """Show an open dispute on the payment, and put each before a person."""
+        disputes = await self.stripe.disputes(intent_id)
+        for dispute in disputes:
+            error = {"code": "FAILED_PRECONDITION", "reason": "DISPUTED", "message": f"{dispute.id} needs an answer"}
+            if dispute.is_open and await self.cancellations.park_dispute(
+                saga.id, dispute_case_id(dispute.id), dispute.id, error
+            ):
+                log().error("disputed", alert=True, saga_id=str(saga.id), intent_id=intent_id, dispute_id=dispute.id)
+        await self.cancellations.set_disputed(intent_id, any(dispute.is_open for dispute in disputes))
+
+
+def unearned(saga: Saga, cancel: Saga | None, intent: Intent, refunds: list[Refund]) -> GiveBack | None:
+    """What of an intent's money may not be kept and is not back or on its way; None when there is no such thing."""
+    if not intent.succeeded:
+        return None
+    wish = _due(saga, cancel, intent)
+    given = sum(refund.amount.amount_minor for refund in refunds if refund.status is not RefundStatus.FAILED)
+    return wish if wish is not None and given < wish.amount.amount_minor else None
+
+
+def _due(saga: Saga, cancel: Saga | None, intent: Intent) -> GiveBack | None:
+    """All that has to go back of an intent in the end."""
+    everything = everything_of(intent.id, intent.paid, "late_money")
+    if intent.id != saga.payment_intent_id:
+        return everything
+    if cancel is not None:
+        return give_back(cancel)
+    if saga.state is State.COMPLETED:
+        return None
+    due = saga.refund_due
+    return replace(everything, amount=due) if due is not None and saga.state is not State.EXPIRED else everything
