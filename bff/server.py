@@ -40,9 +40,13 @@ async def serve(app: ASGIApp, settings: Settings) -> None:
 
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
-    """A bound, listening socket; port 0 takes a free one."""
+    """A bound, listening socket; port 0 takes a free one.
+
+    Its protocol is named: only then does asyncio set TCP_NODELAY on what it accepts. Without it an answer's body waits
+    until the client acknowledges its head, 40 ms on a kept connection (RFC 896 meets RFC 1122, 4.2.3.2).
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if settings.reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

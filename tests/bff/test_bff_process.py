@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -113,6 +114,21 @@ async def until_refused(url: str) -> None:
                 return
             writer.close()
             await asyncio.sleep(0.02)
+
+
+async def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head(edge_settings: Settings) -> None:
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listening(edge_settings) as listener:
+        async with await asyncio.start_server(greet, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await asyncio.wait_for(accepted, 5) == 1
+            writer.close()
+            await writer.wait_closed()
 
 
 async def test_a_missing_or_malformed_setting_stops_it_by_name(environment: dict[str, str], tmp_path: Path) -> None:
