@@ -13,8 +13,8 @@ from bff.peers import Peers
 from mesh.calls import Person
 from mesh.errors import Unauthenticated
 
-#: Seconds for one read; a booking may take longer, since it waits for the payment provider.
-READ_SECONDS, BOOK_SECONDS = 5.0, 8.0
+#: Seconds for one read; a booking and a cancel may take longer, since they wait for the payment provider.
+READ_SECONDS, BOOK_SECONDS, CANCEL_SECONDS = 5.0, 8.0, 8.0
 
 Answer = TypeVar("Answer", bound=Message, covariant=True)
 
@@ -38,6 +38,10 @@ class Context:
         if self._person is None:
             raise Unauthenticated("a token must be given")
         return self._person
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self._person is None
 
     @property
     def mesh(self) -> Peers:

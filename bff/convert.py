@@ -83,6 +83,16 @@ def list_payments(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymen
     )
 
 
+def cancel_booking(booking_id: str, arguments: Arguments) -> payment_pb2.CancelBookingRequest:
+    """The booking to end. An empty quote is refused: read as none, it would pay another amount than was promised."""
+    quote = arguments.get("quoteToken")
+    if quote == "":
+        raise BadInput("must not be empty", field="quoteToken")
+    return payment_pb2.CancelBookingRequest(
+        booking_id=booking_id, quote_token=quote or "", reason=arguments.get("reason") or ""
+    )
+
+
 def slot(value: availability_pb2.Slot) -> Shape:
     return {"start": _iso(value.start), "end": _iso(value.end), "price": money(value.price)}
 
@@ -96,6 +106,21 @@ def booked(reply: payment_pb2.BookSessionResponse) -> Shape:
         "sagaId": reply.saga_id or None,
         "holdExpiresAt": _given(reply, "hold_expires_at"),
         "userErrors": [],
+    }
+
+
+def cancelled(booking_id: str, reply: payment_pb2.CancelBookingResponse) -> Shape:
+    """The payload of a cancel but for its booking, which is read when it is selected."""
+    return {"bookingId": booking_id, "refund": money(reply.refund), "userErrors": []}
+
+
+def cancellation_quote(reply: payment_pb2.QuoteCancellationResponse) -> Shape:
+    return {
+        "refund": money(reply.refund),
+        "percent": reply.percent,
+        "rule": reply.rule,
+        "token": reply.token,
+        "expiresAt": _iso(reply.expires_at),
     }
 
 

@@ -54,6 +54,7 @@ _ABOUT = {
     "COURSE_FULL": "courseId",
     "ALREADY_ENROLLED": "courseId",
     "IDEMPOTENCY_MISMATCH": "idempotencyKey",
+    "QUOTE_EXPIRED": "quoteToken",
 }
 _ARGUMENTS = {"start": "time", "start_time": "time", "page_size": "first", "page_token": "after"}
 
@@ -121,13 +122,24 @@ def _about(reason: str, info: Info) -> list[str] | None:
 
 def typed(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     """The GraphQL error that stands for this, its message in the client's own words for fields."""
+    if error.status_code is StatusCode.UNAUTHENTICATED and not info.context.is_anonymous:
+        return _distrusted(error, info)
     if isinstance(error, CallFailed):
         return _failed(error, info)
     extensions: dict[str, Any] = {"code": code(error)}
     path = argument_path(info, error.field)
     if path:
         extensions["field"] = path
-    return GraphQLError(_message(error, path), extensions=extensions)
+    message = _message(error, path)
+    if extensions["code"] == "BAD_USER_INPUT" and error.reason in USER_ERROR_CODES:  # a query has no userErrors
+        message = f"{error.reason}: {message}"
+    return GraphQLError(message, extensions=extensions)
+
+
+def _distrusted(error: Refusal | CallFailed, info: Info) -> GraphQLError:
+    """A peer does not believe a token that we have verified, or ours: nothing that the person can mend."""
+    log().warning("peer_did_not_believe_us", field=info.field_name, error=str(error))
+    return _not_now()
 
 
 def code(refusal: Refusal) -> str:
@@ -140,8 +152,12 @@ def code(refusal: Refusal) -> str:
 def _failed(error: CallFailed, info: Info) -> GraphQLError:
     log().warning("peer_failed", field=info.field_name, error=str(error))
     if error.status_code in _AWAY:
-        return GraphQLError("not now; the same request may be sent again", extensions={"code": "UNAVAILABLE"})
+        return _not_now()
     return GraphQLError("internal error", extensions={"code": "INTERNAL"})
+
+
+def _not_now() -> GraphQLError:
+    return GraphQLError("not now; the same request may be sent again", extensions={"code": "UNAVAILABLE"})
 
 
 def argument_path(info: Info, field: str) -> list[str] | None:

@@ -7,11 +7,12 @@ from typing import Any
 from ariadne import MutationType
 
 from bff import convert
-from bff.context import BOOK_SECONDS, READ_SECONDS, Context, Info
+from bff.context import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS, Context, Info
 from bff.convert import Shape
 from bff.errors import changes
 from mesh.calls import Person
 from mesh.errors import Forbidden
+from tutormesh.session.v1 import session_pb2
 
 mutation = MutationType()
 
@@ -25,6 +26,22 @@ async def book_session(_: None, info: Info, **arguments: Any) -> Shape:
     return convert.booked(await context.mesh.payment.BookSession(request, timeout=BOOK_SECONDS))
 
 
+@mutation.field("cancelBooking")
+@changes
+async def cancel_booking(_: None, info: Info, **arguments: Any) -> Shape:
+    return await _cancelled(info.context, arguments["bookingId"], arguments)
+
+
+@mutation.field("cancelSession")
+@changes
+async def cancel_session(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = session_pb2.GetSessionRequest(session_id=arguments["sessionId"])
+    # Not remembered as other reads are: the cancel is about to change it.
+    reply = await context.mesh.session.GetSession(request, timeout=READ_SECONDS)
+    return await _cancelled(context, reply.session.booking_id, arguments)
+
+
 @mutation.field("publishAvailability")
 @changes
 async def publish_availability(_: None, info: Info, **arguments: Any) -> Shape:
@@ -33,6 +50,12 @@ async def publish_availability(_: None, info: Info, **arguments: Any) -> Shape:
     request = convert.publish_availability(tutor.id, arguments["input"])
     await context.mesh.availability.PublishAvailability(request, timeout=READ_SECONDS)
     return {"tutorId": request.tutor_id, "userErrors": []}
+
+
+async def _cancelled(context: Context, booking_id: str, arguments: Shape) -> Shape:
+    """Whoever asks: the payment service knows whose booking it is."""
+    request = convert.cancel_booking(booking_id, arguments)
+    return convert.cancelled(booking_id, await context.mesh.payment.CancelBooking(request, timeout=CANCEL_SECONDS))
 
 
 def _caller(context: Context, role: str) -> Person:

@@ -11,6 +11,7 @@ from bff.context import Info
 from bff.convert import Shape
 from bff.errors import reads
 from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
 
 query = QueryType()
@@ -30,6 +31,14 @@ async def booking(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = booking_pb2.GetBookingRequest(booking_id=arguments["id"])
     return convert.booking(await context.once(context.mesh.booking.GetBooking, request))
+
+
+@query.field("cancellationQuote")
+@reads
+async def cancellation_quote(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = payment_pb2.QuoteCancellationRequest(booking_id=arguments["bookingId"])
+    return convert.cancellation_quote(await context.once(context.mesh.payment.QuoteCancellation, request))
 
 
 @query.field("getSessionDetails")

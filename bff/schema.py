@@ -17,6 +17,5 @@ SDL = Path(__file__).with_name("schema.graphql")
 
 def build() -> GraphQLSchema:
     """An executable, validated schema."""
-    return make_executable_schema(
-        SDL.read_text(encoding="utf-8"), query, mutation, types.booking, types.book_session_payload, aws_date_time
-    )
+    bindables = (query, mutation, types.booking, types.book_session_payload, types.cancel_booking_payload)
+    return make_executable_schema(SDL.read_text(encoding="utf-8"), *bindables, aws_date_time)

@@ -14,12 +14,13 @@ from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
 
 booking = ObjectType("Booking")
-book_session_payload = ObjectType("BookSessionPayload")
+book_session_payload, cancel_booking_payload = ObjectType("BookSessionPayload"), ObjectType("CancelBookingPayload")
 
 
 @book_session_payload.field("booking")
+@cancel_booking_payload.field("booking")
 @reads
-async def booked(payload: Shape, info: Info) -> Shape | None:
+async def changed(payload: Shape, info: Info) -> Shape | None:
     if "bookingId" not in payload:  # refused: there is none
         return None
     context = info.context

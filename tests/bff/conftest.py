@@ -213,6 +213,12 @@ def at(text: str) -> Timestamp:
     return stamp
 
 
+@pytest.fixture(name="at", scope="session")
+def at_fixture() -> Callable[[str], Timestamp]:
+    """`at("2030-01-31T09:00:00Z")`: that instant as the peers tell it."""
+    return at
+
+
 @dataclass(frozen=True)
 class World:
     """One sold lesson as each peer tells it."""

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
+from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
 CODES = {"UNAUTHENTICATED", "FORBIDDEN", "BAD_USER_INPUT", "NOT_FOUND", "RATE_LIMITED"}
 
@@ -38,6 +40,13 @@ graphql_bodies = (
 VARIABLES = """mutation($t: ID!, $at: AWSDateTime!, $n: Int, $c: ID, $p: String, $k: String) {
   bookSession(tutorId: $t, time: $at, durationMinutes: $n, courseId: $c, purpose: $p, idempotencyKey: $k) { sagaId }
 }"""
+CANCELS = (
+    "mutation($b: ID!, $q: String, $r: String) { cancelBooking(bookingId: $b, quoteToken: $q, reason: $r)"
+    " { refund { display } } }",
+    "mutation($s: ID!, $q: String, $r: String) { cancelSession(sessionId: $s, quoteToken: $q, reason: $r)"
+    " { refund { display } } }",
+    "query($b: ID!) { cancellationQuote(bookingId: $b) { rule expiresAt } }",
+)
 variable_values = st.fixed_dictionaries(
     {},
     optional={
@@ -94,6 +103,19 @@ async def test_random_variables_of_a_booking(
 ) -> None:
     script.answers["BookSession"] = payment_pb2.BookSessionResponse()
     await answered(raw, json.dumps({"query": VARIABLES, "variables": variables}).encode(), student.headers())
+
+
+@many
+@given(variables=st.fixed_dictionaries({}, optional={name: json_values | st.text() for name in ("b", "s", "q", "r")}))
+async def test_random_variables_of_a_cancel(
+    raw: httpx.AsyncClient, student: Any, script: Any, variables: dict[str, Any]
+) -> None:
+    nothing = Money(amount_minor=0, currency="USD")
+    script.answers["GetSession"] = session_pb2.GetSessionResponse()
+    script.answers["CancelBooking"] = payment_pb2.CancelBookingResponse(refund=nothing)
+    script.answers["QuoteCancellation"] = payment_pb2.QuoteCancellationResponse(refund=nothing)
+    for query in CANCELS:
+        await answered(raw, json.dumps({"query": query, "variables": variables}).encode(), student.headers())
 
 
 @many
