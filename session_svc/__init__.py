@@ -5,4 +5,5 @@ over by the database's clock, that a repeated call gets the first answer, and th
 stays cancelled.
 
 sessions    create, cancel, complete: each one statement, each safe to repeat; and reading
+worker      completes lessons whose time has passed
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from datetime import timedelta
 
 from mesh import logs
 from mesh.database import Database
@@ -14,6 +16,7 @@ from session_svc.servicer import SessionServicer
 from session_svc.sessions import Sessions
 from session_svc.settings import Settings
 from session_svc.store import VIOLATIONS, Store
+from session_svc.worker import Completer
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 
@@ -22,12 +25,20 @@ async def main() -> None:
     logs.configure("session", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with Database(settings.database_url, name="session", violations=VIOLATIONS) as database:
+        store = Store(database)
         service = Service(
             session_pb2.DESCRIPTOR.services_by_name["SessionService"],
             session_pb2_grpc.add_SessionServiceServicer_to_server,
-            SessionServicer(Sessions(Store(database)), Encoder(settings.meeting_link_template)),
+            SessionServicer(Sessions(store), Encoder(settings.meeting_link_template)),
         )
-        await serve(Server(settings, verifier, [service]))
+        completer = Completer(store, timedelta(minutes=settings.complete_after_minutes))
+        completing = asyncio.create_task(completer.run())
+        try:
+            await serve(Server(settings, verifier, [service]))
+        finally:
+            completing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await completing
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, AliasChoices, Field
 
 from mesh.settings import DatabaseUrl, ServiceSettings
 
+MAX_AFTER_MINUTES = 30 * 24 * 60
+
 
 def _link_template(value: str) -> str:
     if not value.startswith(("https://", "http://")) or value.count("{room}") != 1:
@@ -24,3 +26,5 @@ class Settings(ServiceSettings):
     port: int = Field(default=50054, ge=0, le=65535)
     database_url: DatabaseUrl = Field(validation_alias=AliasChoices("SESSION_DATABASE_URL", "DATABASE_URL"))
     meeting_link_template: LinkTemplate | None = None
+    #: Minutes after a lesson's end when it is completed by itself; fractions too.
+    complete_after_minutes: float = Field(default=0, ge=0, le=MAX_AFTER_MINUTES)

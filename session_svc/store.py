@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +76,21 @@ select {_MAY_COMPLETE}, {_OVER}, {_COLUMNS} from session
 where id = :id and tutor_id is not null and not exists (select from moved)
 """)
 
+# It waits for no lock, so that the statement's beginning is late enough; and now(), unlike clock_timestamp(), lets the
+# index `session_due` find the few that have begun among all that are still to come.
+_COMPLETE_OVER = text("""
+with due as (
+    select id from session
+    where status = 'CONFIRMED' and scheduled_at <= now()
+        and scheduled_at + make_interval(mins => duration_minutes) + :after <= now()
+    order by scheduled_at limit :most
+    for update skip locked
+)
+update session set status = 'COMPLETED', completed_at = clock_timestamp(), updated_at = clock_timestamp()
+from due where session.id = due.id
+returning session.id
+""")
+
 _FIND = text(f"select {_COLUMNS} from session where id = :id")
 
 _BEFORE = """(scheduled_at, id) < (
@@ -122,6 +137,10 @@ class Store:
         values = {"id": session_id, "tutor": tutor, "sources": sources(Status.COMPLETED)}
         row = await self._settled(_COMPLETE, values, may_lack=True)
         return Completion(_session(row), row.is_over) if row else None
+
+    async def complete_over(self, after: timedelta, most: int) -> int:
+        """Complete at most so many of the confirmed sessions that ended so long ago, longest past first; how many."""
+        return len(await self._database.rows(_COMPLETE_OVER, {"after": after, "most": most}))
 
     async def find(self, session_id: UUID) -> Record | None:
         rows = await self._database.rows(_FIND, {"id": session_id})

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import UUID
 
@@ -53,4 +54,5 @@ session = Table(
     ),
     Index("session_of_student", "student_id", "scheduled_at", "id"),
     Index("session_of_tutor", "tutor_id", "scheduled_at", "id"),
+    Index("session_due", "scheduled_at", postgresql_where=text("status = 'CONFIRMED'")),
 )

@@ -79,3 +79,31 @@ async def test_the_process_serves_and_stops_cleanly(
     with pytest.raises(grpc.aio.AioRpcError):
         async with grpc.aio.insecure_channel(address) as channel:
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+
+
+async def test_the_process_completes_a_lesson_whose_time_has_passed(
+    process: asyncio.subprocess.Process, mesh: Any, session_request: Any, sql: Any, until: Any
+) -> None:
+    request = session_request(hours=-2)
+    await mesh.create(request)
+    await port(process)
+    await until(lambda: sql.fetchval("select status from session where id = $1", request.session_id), "COMPLETED")
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(5):
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("minutes", ["-1", "nan", "inf", "soon"])
+async def test_a_wait_that_makes_no_sense_stops_the_process_by_name(
+    database_url: str, auth_settings: dict[str, Any], tmp_path: Path, minutes: str
+) -> None:
+    environment = {name.upper(): value for name, value in auth_settings.items()}
+    environment |= {"PATH": os.environ["PATH"], "SESSION_DATABASE_URL": database_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "session_svc",
+        cwd=tmp_path, env=environment | {"COMPLETE_AFTER_MINUTES": minutes}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(20):
+        _, said = await process.communicate()
+    assert process.returncode == 2
+    assert said.startswith(b"COMPLETE_AFTER_MINUTES: ")
