@@ -31,7 +31,7 @@ from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.servicer import PaymentServicer, SagaServicer
 from payment_svc.settings import Settings
-from payment_svc.store import CancellationStore, EventStore, PaymentStore, RefundStore, SagaStore
+from payment_svc.store import Stores
 from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
 from payment_svc.webhooks import Webhooks
@@ -44,46 +44,45 @@ from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """payment_svc put together: what serves and what runs beside it."""
+    """payment_svc put together: its use cases, what serves them, and what runs beside."""
 
     engine: Engine
+    purchasing: Purchasing
+    cancelling: Cancelling
+    webhooks: Webhooks
     inbox: Inbox
     reconcile: Reconcile
-    webhooks: Webhooks
-    quotes: Quotes
     services: list[Service]
 
 
-def compose(settings: Settings, database: Database, stripe: StripeGateway, peers: Peers, owner: str) -> App:
-    """Put the service together. `owner` names this replica in its leases."""
-    sagas = SagaStore(database, owner, settings.saga_lease_seconds)
-    payments, refunds = PaymentStore(database), RefundStore(database)
-    events = EventStore(database, sagas)
-    intents, giving = Intents(stripe), Refunds(refunds, stripe)
-    cancellations = CancellationStore(database, owner, settings.saga_lease_seconds)
+def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers) -> App:
+    """Put the service together over its ports: tables, Stripe, and the services it calls."""
+    intents, giving = Intents(stripe), Refunds(stores.refunds, stripe)
     lessons = Purchase(book_and_pay_for_session(peers), intents, giving, max_attempts=settings.payment_max_attempts)
-    cancels = CancelBooking(peers, sagas, refunds, giving)
-    engine = Engine(sagas, [lessons, cancels], settings.saga_lease_seconds)
-    aftermath = Aftermath(sagas, cancellations, payments, intents, giving, stripe)
-    inbox = Inbox(events, aftermath)
-    reconcile = Reconcile(engine, stripe, intents, refunds, giving, aftermath)
-    webhooks = Webhooks(stripe, events, engine, inbox, settings.payment_max_attempts)
+    cancels = CancelBooking(peers, stores.sagas, stores.refunds, giving)
+    engine = Engine(stores.sagas, [lessons, cancels], settings.saga_lease_seconds)
+    aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, stripe)
+    inbox = Inbox(stores.events, aftermath)
+    reconcile = Reconcile(engine, stripe, intents, stores.refunds, giving, aftermath)
+    webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     purchasing = Purchasing(engine, settings.cancellation_policy, uuid4)
     quotes = Quotes(settings.stripe_secret_key)
-    cancelling = Cancelling(engine, cancellations, payments, quotes, uuid4)
+    cancelling = Cancelling(engine, stores.cancellations, stores.payments, quotes, uuid4)
+    payments = Payments(stores.payments, stores.sagas)
+    operators = Operators(engine, stores.events, inbox, intents)
     services = [
         Service(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
             payment_pb2_grpc.add_PaymentServiceServicer_to_server,
-            PaymentServicer(purchasing, cancelling, Payments(payments, sagas), webhooks),
+            PaymentServicer(purchasing, cancelling, payments, webhooks),
         ),
         Service(
             saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
             saga_pb2_grpc.add_SagaServiceServicer_to_server,
-            SagaServicer(Operators(engine, events, inbox, intents), reconcile, stripe),
+            SagaServicer(operators, reconcile, stripe),
         ),
     ]
-    return App(engine, inbox, reconcile, webhooks, quotes, services)
+    return App(engine, purchasing, cancelling, webhooks, inbox, reconcile, services)
 
 
 def connected(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
@@ -109,7 +108,7 @@ async def main() -> None:
     peers, opened = connected(settings, ServiceTokenFile(settings.token_file()))
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
-        app = compose(settings, database, stripe, peers, owner)
+        app = compose(settings, Stores.of(database, owner, settings.saga_lease_seconds), stripe, peers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
         async with running(app.engine, app.inbox, app.reconcile, settings.reconcile_seconds):

@@ -32,6 +32,7 @@ class Purchasing:
     engine: Engine
     policy: str
     new_id: Callable[[], UUID]
+    version: int = VERSION
 
     async def book(self, order: Order) -> Saga:
         """The saga of this order once its booking can be paid, is confirmed, or has ended.
@@ -64,7 +65,7 @@ class Purchasing:
         try:
             new = ids(self.new_id)
             begun = await self.engine.store.begin(
-                order, kind=KIND, version=VERSION, ids=new, digest=digest, context=context
+                order, kind=KIND, version=self.version, ids=new, digest=digest, context=context
             )
         except KeyUsed:
             return await self._by_key(order, digest), False

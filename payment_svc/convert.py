@@ -119,6 +119,7 @@ def saga(value: Saga) -> saga_pb2.Saga:
         fence=value.fence,
         refund_due=wire.to_money(value.refund_due) if value.refund_due else None,
         cancels_saga_id=value.context.get("purchase_id", ""),
+        resolved=value.was_resolved,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from mesh import calls, cursors, wire
@@ -12,12 +13,14 @@ from payment_svc.cancelling import Cancelling
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
-from payment_svc.stripe_gateway import StripeGateway
+from payment_svc.stripe_gateway import Intent, StripeGateway
 from payment_svc.webhooks import Webhooks
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1 import payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 
 OPS_PAGE = 1000
+#: Questions to the provider at the same time for one page of the audit: Stripe limits us to 100 a second in all.
+PROVIDER_CALLS = 4
 MAX_WEBHOOK_BYTES = 1024 * 1024
 Context = Any
 
@@ -124,9 +127,15 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         size = wire.page_size(request.page_size, 100)
         token = wire.text(request.page_token, "page_token", 255)
         page, more = await self._stripe.page(token or None, size)
-        intents = [
-            convert.provider_intent(intent, await self._stripe.refunds(intent.id) if intent.received else [])
-            for intent in page
-            if intent.saga_id is not None
-        ]
+        ours = [intent for intent in page if intent.saga_id is not None]
+        few = asyncio.Semaphore(PROVIDER_CALLS)
+        async with asyncio.TaskGroup() as group:
+            told = [group.create_task(self._provider_intent(intent, few)) for intent in ours]
+        intents = [task.result() for task in told]
         return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=page[-1].id if more else "")
+
+    async def _provider_intent(self, intent: Intent, few: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
+        if not intent.received:
+            return convert.provider_intent(intent, [])
+        async with few:
+            return convert.provider_intent(intent, await self._stripe.refunds(intent.id))

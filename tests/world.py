@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -44,7 +44,7 @@ from mesh.settings import ServiceSettings
 from payment_svc.__main__ import App, compose, connected
 from payment_svc.sagas.book_and_pay import Peers
 from payment_svc.settings import Settings as PaymentSettings
-from payment_svc.store import SagaStore
+from payment_svc.store import Stores
 from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS as PAYMENT_VIOLATIONS
 from payment_svc.worker import running
@@ -90,6 +90,11 @@ class Hooked:
             return answer
 
         return call
+
+
+def hooked(ports: Any, hook: Hook) -> list[Any]:
+    """Each port of a dataclass of ports, hooked."""
+    return [Hooked(getattr(ports, port.name), hook) for port in fields(ports)]
 
 
 class StallAt:
@@ -183,13 +188,11 @@ class World:
             stack.push_async_callback(channel.close)
         database = Database(settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS)
         stack.push_async_callback(database.close)
+        stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds)
         if hook is not None:
-            peers = Peers(*(Hooked(stub, hook) for stub in (peers.availability, peers.booking, peers.session)))
+            peers, stores = Peers(*hooked(peers, hook)), Stores(*hooked(stores, hook))
             stripe = cast(StripeGateway, Hooked(stripe, hook))
-        app = compose(settings, database, stripe, peers, owner=f"replica-{uuid4().hex[:8]}")
-        if hook is not None:
-            app.engine.store = cast(SagaStore, Hooked(app.engine.store, hook))
-            object.__setattr__(app.webhooks, "events", Hooked(app.webhooks.events, hook))
+        app = compose(settings, stores, stripe, peers)
         server = Server(settings, self.verifier, app.services)
         await server.start()
         await loops.enter_async_context(running(app.engine, app.inbox, app.reconcile, settings.reconcile_seconds))
