@@ -13,7 +13,7 @@ from booking_svc.watches import Watches
 from mesh import logs
 from mesh.database import Database
 from mesh.identity import KeySet, Verifier
-from mesh.server import MAX_CONCURRENT_RPCS, Server, Service, serve
+from mesh.server import Server, Service, serve
 from mesh.settings import load
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
@@ -33,7 +33,7 @@ async def main() -> None:
             BookingServicer(bookings, Watches(bookings, changes)),
         )
         # Watchers wait; they must not take the places of those who work.
-        server = Server(settings, verifier, [service], max_concurrent_rpcs=MAX_WATCHERS + MAX_CONCURRENT_RPCS)
+        server = Server(settings, verifier, [service], max_streams=MAX_WATCHERS)
         await serve(server, stopping=changes.stop)
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
+from mesh.database import SERVER_SETTINGS
 from mesh.errors import Overloaded, TryAgain
 from mesh.logs import log
 
@@ -123,7 +124,7 @@ class Changes:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> Any:
-        settings = {"application_name": APPLICATION_NAME}
+        settings = SERVER_SETTINGS | {"application_name": APPLICATION_NAME}
         connection = await asyncpg.connect(
             self._dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS, server_settings=settings
         )

@@ -7,6 +7,7 @@ Work runs shielded from the caller's cancellation: a task cancelled inside a tra
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -28,10 +29,12 @@ _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
 #: classes of states in which the server is away: connection exceptions, operator intervention, too many connections.
 _AWAY = ("08", "57P", "53")
 
-_SERVER_SETTINGS = {
-    "application_name": "tutormesh",
+#: Who waits for a lock or for a connection is told so before a step's own deadline (2.5 s) has passed.
+POOL_TIMEOUT_SECONDS = 2.0
+#: What every connection of every service is told; in milliseconds.
+SERVER_SETTINGS = {
     "statement_timeout": "5000",
-    "lock_timeout": "3000",
+    "lock_timeout": "2000",
     "idle_in_transaction_session_timeout": "10000",
     "timezone": "UTC",
     "jit": "off",
@@ -48,12 +51,12 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=3,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=False,
             connect_args={
                 "timeout": 3,
                 "command_timeout": 8,
-                "server_settings": _SERVER_SETTINGS | {"application_name": name},
+                "server_settings": SERVER_SETTINGS | {"application_name": name},
             },
         )
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -111,11 +114,11 @@ class Database:
         for attempt in range(ATTEMPTS):
             try:
                 async with begin() as connection:
-                    return await work(connection)
+                    return await _within_time(work, connection)
             except DBAPIError as error:
                 if _sqlstate(error) not in _RUN_AGAIN:
                     raise self._meaning(error) from error
-                await asyncio.sleep(0.005 * 2**attempt)
+                await asyncio.sleep(pause(attempt))
             except PoolTimeout as error:
                 raise Overloaded from error
             except (OSError, TimeoutError) as error:
@@ -136,6 +139,20 @@ class Database:
         cause = getattr(error.orig, "__cause__", None)
         refusal = self._violations.get(getattr(cause, "constraint_name", "") or "")
         return refusal() if refusal else error
+
+
+async def _within_time(work: Work[T], connection: AsyncConnection) -> T:
+    """A connection whose server has stopped answering is given up: whoever got it next would wait for it unbounded."""
+    try:
+        return await work(connection)
+    except TimeoutError:
+        await connection.invalidate()
+        raise
+
+
+def pause(attempt: int) -> float:
+    """Seconds before the next attempt: full jitter, so that those who met do not meet again."""
+    return random.uniform(0, 0.01 * 2**attempt)  # noqa: S311 - jitter is no secret
 
 
 def _sqlstate(error: DBAPIError) -> str:

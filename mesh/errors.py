@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import grpc
 from google.protobuf import any_pb2
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import StatusCode as StatusCode
 
@@ -19,6 +19,9 @@ DOMAIN = "tutormesh"
 DETAILS_KEY = "grpc-status-details-bin"
 #: A refusal is an answer: the caller decides whether to ask again, not its channel (gRFC A6, server pushback).
 NO_CHANNEL_RETRY = ("grpc-retry-pushback-ms", "-1")
+
+#: What a gRPC server says, without a detail of ours, to a call that it does not even look at.
+SERVER_IS_FULL = "Concurrent RPC limit exceeded!"
 
 #: Codes after which nobody knows whether the call took effect: repeat it under the same key, never assume failure.
 UNKNOWN_OUTCOME = frozenset(
@@ -39,6 +42,8 @@ class Refusal(Exception):
 
     code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
     reason: str = ""
+    #: Seconds after which the same request may be worth sending again (google.rpc.RetryInfo); 0 says nothing.
+    retry_after: float = 0.0
     _by_reason: ClassVar[dict[str, type[Refusal]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -101,6 +106,7 @@ class TryAgain(Refusal):
 
     code = StatusCode.UNAVAILABLE
     reason = "TRY_AGAIN"
+    retry_after = 1.0
 
 
 class Overloaded(Refusal):
@@ -108,6 +114,7 @@ class Overloaded(Refusal):
 
     code = StatusCode.RESOURCE_EXHAUSTED
     reason = "OVERLOADED"
+    retry_after = 1.0
 
 
 class Cancelled(Refusal):
@@ -156,6 +163,10 @@ def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, str |
     if refusal.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.message)
         details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+    if refusal.retry_after:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(round(refusal.retry_after * 1000))
+        details.append(_packed(retry))
     number = getattr(code_pb2, code.name)
     status = status_pb2.Status(code=number, message=refusal.message, details=details)
     return code, refusal.message, ((DETAILS_KEY, status.SerializeToString()), NO_CHANNEL_RETRY)
@@ -168,10 +179,12 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal | CallFailed:
             refusal = _parsed(error, value if isinstance(value, bytes) else value.encode())
             if refusal is not None:
                 return refusal
+    if error.code() is StatusCode.RESOURCE_EXHAUSTED and error.details() == SERVER_IS_FULL:
+        return Overloaded()
     return CallFailed(error.code(), error.details() or "")
 
 
-def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest) -> any_pb2.Any:
+def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
@@ -179,14 +192,19 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest)
 
 def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
     info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
     try:
         for detail in status_pb2.Status.FromString(raw).details:
             detail.Unpack(info)
             detail.Unpack(request)
+            detail.Unpack(retry)
     except DecodeError:  # not ours: something between us wrote it
         return None
     if info.domain != DOMAIN or not info.reason:
         return None
     field = request.field_violations[0].field if request.field_violations else ""
     message = error.details() or ""
-    return Refusal.known(error.code().name, info.reason, message, field)
+    refusal = Refusal.known(error.code().name, info.reason, message, field)
+    if retry.HasField("retry_delay"):
+        refusal.retry_after = retry.retry_delay.ToMilliseconds() / 1000
+    return refusal

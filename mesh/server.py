@@ -20,13 +20,16 @@ from grpc_reflection.v1alpha import reflection
 from mesh import calls, errors
 from mesh.callers import declared
 from mesh.calls import Call
-from mesh.errors import Forbidden, Refusal, Unauthenticated
+from mesh.errors import Forbidden, Overloaded, Refusal, Unauthenticated
 from mesh.identity import Verifier
 from mesh.logs import log
 from mesh.settings import ServiceSettings
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-MAX_CONCURRENT_RPCS = 256
+#: Calls and streams at once. A watcher waits for long and costs little; calls must find room beside all of them.
+MAX_CALLS, MAX_STREAMS = 256, 1024
+#: Room for health and reflection; what goes beyond is turned away by gRPC itself, unread (errors.SERVER_IS_FULL).
+SPARE_RPCS = 64
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
 OPTIONS: tuple[tuple[str, int], ...] = (
@@ -47,14 +50,32 @@ class Service:
     servicer: object
 
 
+class Room:
+    """How many may be inside at once."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.taken = most, 0
+
+    def __enter__(self) -> None:
+        if self.taken >= self.most:
+            raise Overloaded
+        self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.taken -= 1
+
+
 Handler = Any  # grpc.RpcMethodHandler; its stubs know only synchronous behaviours
 
 
 class Gate(grpc.aio.ServerInterceptor):
     """What every RPC passes: who calls, may they, until when; and how it ended."""
 
-    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]]) -> None:
+    def __init__(
+        self, verifier: Verifier, callers: dict[str, frozenset[str]], max_calls: int, max_streams: int
+    ) -> None:
         self._verifier, self._callers = verifier, callers
+        self._calls, self._streams = Room(max_calls), Room(max_streams)
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -85,8 +106,9 @@ class Gate(grpc.aio.ServerInterceptor):
         async def unary(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             began = time.perf_counter()
             try:
-                await self._enter(method, context)
-                response = await serve(request, context)
+                with self._calls:
+                    await self._enter(method, context)
+                    response = await serve(request, context)
             except Exception as error:
                 await _abort(method, began, context, error)
                 raise AssertionError("abort always raises") from error
@@ -101,9 +123,10 @@ class Gate(grpc.aio.ServerInterceptor):
         async def stream(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
             began = time.perf_counter()
             try:
-                await self._enter(method, context)
-                async for response in serve(request, context):
-                    yield response
+                with self._streams:
+                    await self._enter(method, context)
+                    async for response in serve(request, context):
+                        yield response
             except Exception as error:
                 await _abort(method, began, context, error)
             _tell(method, began, StatusCode.OK)
@@ -166,7 +189,10 @@ def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None
 
 
 class Server:
-    """A gRPC server of the mesh. Bound at construction; `port` tells where (0 asks for a free one)."""
+    """A gRPC server of the mesh. Bound at construction; `port` tells where (0 asks for a free one).
+
+    A full one answers Overloaded, with a hint when to come again.
+    """
 
     def __init__(
         self,
@@ -174,15 +200,17 @@ class Server:
         verifier: Verifier,
         services: list[Service],
         *,
-        max_concurrent_rpcs: int = MAX_CONCURRENT_RPCS,
+        max_calls: int = MAX_CALLS,
+        max_streams: int = MAX_STREAMS,
+        spare_rpcs: int = SPARE_RPCS,
     ) -> None:
         callers: dict[str, frozenset[str]] = {}
         for service in services:
             callers |= declared(service.descriptor)
         self._server = grpc.aio.server(
-            interceptors=[Gate(verifier, callers)],
+            interceptors=[Gate(verifier, callers, max_calls, max_streams)],
             options=[*OPTIONS, ("grpc.so_reuseport", int(settings.reuse_port))],
-            maximum_concurrent_rpcs=max_concurrent_rpcs,
+            maximum_concurrent_rpcs=max_calls + max_streams + spare_rpcs,
         )
         self._drain_seconds = settings.drain_seconds
         self._health = HealthServicer()

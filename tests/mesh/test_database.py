@@ -352,4 +352,4 @@ async def test_closing_waits_for_the_work_of_callers_who_have_gone(url, onlooker
 async def test_every_connection_says_whose_it_is_and_has_its_limits(database, url):
     names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
     shown = [(await database.rows(text(f"show {name}"), {}))[0][0] for name in names]
-    assert shown == ["mesh-test", "5s", "3s", "10s", "UTC"]
+    assert shown == ["mesh-test", "5s", "2s", "10s", "UTC"]
