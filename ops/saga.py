@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mesh import clock
 from ops.asking import ask, one_line, tell_json
 from ops.peers import Peers
-from tutormesh.common.v1 import timeline_pb2
+from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import saga_pb2 as pb
 
 TIMEOUT_SECONDS = 10
@@ -146,11 +146,10 @@ def facts(saga: pb.Saga) -> Facts:
         "payment_intent_id": saga.payment_intent_id or None,
         "start_time": iso(saga.start_time),
         "duration_minutes": saga.duration_minutes,
-        "price": (
-            {"amount_minor": saga.price.amount_minor, "currency": saga.price.currency}
-            if saga.HasField("price")
-            else None
-        ),
+        "price": _money(saga.price) if saga.HasField("price") else None,
+        "refund_due": _money(saga.refund_due) if saga.HasField("refund_due") else None,
+        "cancels_saga_id": saga.cancels_saga_id or None,
+        "resolved": saga.resolved or None,
         "attempt": saga.attempt,
         "error": saga.error or None,
         "wake_at": iso(saga.wake_at) if saga.HasField("wake_at") else None,
@@ -158,6 +157,10 @@ def facts(saga: pb.Saga) -> Facts:
         "updated_at": iso(saga.updated_at),
         "fence": saga.fence,
     }
+
+
+def _money(amount: money_pb2.Money) -> Facts:
+    return {"amount_minor": amount.amount_minor, "currency": amount.currency}
 
 
 def event_facts(event: timeline_pb2.TimelineEntry) -> Facts:
@@ -181,7 +184,7 @@ def table(sagas: Sequence[Facts]) -> str:
 def page(saga: Facts) -> str:
     """One line per fact that there is."""
     width = max(map(len, saga))
-    told = {name: price(value) if name == "price" else value for name, value in saga.items()}
+    told = {name: price(value) if name in ("price", "refund_due") else value for name, value in saga.items()}
     return "\n".join(one_line(f"{name.ljust(width)}  {value}") for name, value in told.items() if value is not None)
 
 

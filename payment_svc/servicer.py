@@ -127,14 +127,11 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         size = wire.page_size(request.page_size, 100)
         token = wire.text(request.page_token, "page_token", 255)
         page, more = await self._stripe.page(token or None, size)
-        ours = [intent for intent in page if intent.saga_id is not None]
         few = asyncio.Semaphore(PROVIDER_CALLS)
-        async with asyncio.TaskGroup() as group:
-            told = [group.create_task(self._provider_intent(intent, few)) for intent in ours]
-        intents = [task.result() for task in told]
+        intents = await asyncio.gather(*(self._told(intent, few) for intent in page if intent.saga_id is not None))
         return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=page[-1].id if more else "")
 
-    async def _provider_intent(self, intent: Intent, few: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
+    async def _told(self, intent: Intent, few: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
         if not intent.received:
             return convert.provider_intent(intent, [])
         async with few:

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from mesh import clock
 from ops.audit import convert
-from ops.audit.snapshot import Booking, Claim, Intent, Payment, Saga, Session, Snapshot
+from ops.audit.snapshot import Snapshot
+from ops.audit.things import Booking, Claim, Intent, Payment, Saga, Session
 from ops.peers import Peers
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking

@@ -9,6 +9,7 @@ import click
 from ops.asking import Unanswered, ask, one_line, tell_json
 from ops.audit.collect import collected
 from ops.audit.looks import Verdict, judged
+from ops.audit.metrics import exposition
 from ops.peers import Peers
 
 
@@ -19,13 +20,24 @@ async def audited(peers: Peers) -> Verdict:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def audit(as_json: bool) -> None:
+@click.option("--metrics", "as_metrics", is_flag=True, help="Print gauges in Prometheus's text format.")
+def audit(as_json: bool, as_metrics: bool) -> None:
     """Check the invariants over all databases and the payment provider.
 
     Ends with 0 when they hold, with 1 on a breach, with 2 when it could not look.
+
+    As a gauge, for node_exporter's textfile collector (a look that fails prints nothing, and the timestamp grows old):
+
+    \b
+        tutormesh audit --metrics > audit.prom.new
+        test $? -le 1 && mv audit.prom.new /var/lib/node_exporter/audit.prom
     """
+    if as_json and as_metrics:
+        raise click.UsageError("--json and --metrics exclude each other")
     verdict = ask(audited, refused=Unanswered)
-    if as_json:
+    if as_metrics:
+        click.echo(exposition(verdict))
+    elif as_json:
         breaches = [asdict(breach) for breach in verdict.breaches]
         tell_json({"clean": not breaches, "counted": verdict.counted, "breaches": breaches})
     else:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ops.audit.snapshot import Amount, Booking, Claim, Intent, Payment, ProviderRefund, Refund, Saga, Session
+from ops.audit.things import Amount, Booking, Claim, Intent, Payment, ProviderRefund, Refund, Saga, Session
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
@@ -65,6 +65,9 @@ def saga(row: saga_pb2.Saga) -> Saga:
         price=_amount(row.price) if row.HasField("price") else None,
         error=row.error,
         wake_at=_at(row.wake_at) if row.HasField("wake_at") else None,
+        refund_due=_amount(row.refund_due) if row.HasField("refund_due") else None,
+        cancels=row.cancels_saga_id,
+        is_resolved=row.resolved,
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ops.audit.snapshot import PARKED, Booking, Breach, Payment, Saga, Session, Snapshot
+from ops.audit.cancels import taken_back, untrue_cancels
+from ops.audit.snapshot import Breach, Snapshot
+from ops.audit.things import PARKED, Booking, Payment, Saga, Session
 
 #: A wake-up is taken within seconds; clocks may differ by minutes.
 OVERDUE = timedelta(minutes=5)
@@ -35,21 +37,24 @@ def forgotten_sagas(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def untrue_ends(snapshot: Snapshot) -> Iterator[Breach]:
-    """I7: a completed saga has its whole lesson, any other end has nothing live, nothing is without a saga."""
+    """I7: a completed saga has its whole lesson, any other end or a cancel leaves nothing live, nothing lacks its saga."""
     for saga in snapshot.sagas:
         if not saga.sells_a_lesson or not saga.is_complete or snapshot.is_in_flight(saga):
             continue
-        if saga.state == "COMPLETED":
+        if snapshot.is_with_a_person(saga):
+            continue
+        if saga.id in snapshot.cancel_by_purchase:
+            yield from taken_back(snapshot, saga, snapshot.cancel_by_purchase[saga.id])
+        elif saga.state == "COMPLETED":
             yield from _lesson(snapshot, saga)
         else:
             yield from _leftovers(snapshot, saga)
+    yield from untrue_cancels(snapshot)
     yield from _orphans(snapshot)
 
 
 def _lesson(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
     booking = snapshot.booking_by_id.get(saga.booking_id)
-    if booking is not None and booking.status == "CANCELLED":
-        return  # cancelled since: what is left then is the policy's to say
     for wrong in (
         *_booking_faults(booking, saga),
         *_claim_faults(snapshot, saga, booking),

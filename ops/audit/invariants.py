@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ops.audit.books import unequal_books
 from ops.audit.flows import forgotten_sagas, untrue_ends
-from ops.audit.money import excessive_refunds, payable_after_the_end, unaccounted_money, unequal_books
+from ops.audit.money import excessive_refunds, payable_after_the_end, unaccounted_money
 from ops.audit.slots import overlapping_claims, repeated_effects
 from ops.audit.snapshot import Breach, Snapshot
 

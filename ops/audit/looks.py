@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ops.audit.invariants import breaches
 from ops.audit.snapshot import Breach, Snapshot
@@ -15,8 +16,9 @@ PAUSES = (0.5, 0.5, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What every look has seen, and how much there was at the last."""
+    """What every look has seen, and how much there was at the last, begun at `looked_at`."""
 
+    looked_at: datetime
     counted: dict[str, int]
     breaches: tuple[Breach, ...]
 
@@ -32,4 +34,4 @@ async def judged(look: Callable[[], Awaitable[Snapshot]], pauses: Sequence[float
         snapshot = await look()
         again = set(breaches(snapshot))
         found = [breach for breach in found if breach in again]
-    return Verdict(snapshot.counted(), tuple(found))
+    return Verdict(snapshot.taken_at, snapshot.counted(), tuple(found))

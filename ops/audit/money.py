@@ -1,35 +1,31 @@
-"""I2, I3, I4, I8: the provider's money and ours."""
+"""I2, I3, I4: the provider's money, and what it was paid for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.audit.snapshot import PARKED, Breach, Intent, Payment, ProviderRefund, Refund, Saga, Snapshot
-
-#: What our words mean in the provider's (Stripe: PaymentIntent and Refund statuses); PENDING is any payable one.
-PROVIDER_STATUS = {
-    "SUCCEEDED": "succeeded",
-    "PARTIALLY_REFUNDED": "succeeded",
-    "REFUNDED": "succeeded",
-    "FAILED": "canceled",
-    "CANCELLED": "canceled",
-}
-#: An amount that was changed at the provider is refunded in full, and stays different then.
-KEPT = frozenset({"PENDING", "SUCCEEDED", "PARTIALLY_REFUNDED"})
-FAILED_REFUNDS = frozenset({"failed", "canceled"})
-RECONCILE = "run `tutormesh reconcile`"
+from ops.audit.books import FAILED_REFUNDS, RECONCILE, counterpart
+from ops.audit.snapshot import Breach, Snapshot
+from ops.audit.things import BY_HAND, Intent, Saga
 
 
 def unaccounted_money(snapshot: Snapshot) -> Iterator[Breach]:
-    """I2: every captured amount = the price of one live lesson + its refunds + what is explicitly parked."""
+    """I2: every captured amount = what a lesson may keep + its refunds + what is explicitly parked.
+
+    A lesson keeps its price, a cancelled one its price less what the cancel decided, nothing else keeps anything.
+    What somebody gave back by hand at the provider comes off what may be kept.
+    """
     for intent in snapshot.intents:
         saga = snapshot.saga_by_id.get(intent.saga_id)
-        is_parked = saga is not None and saga.state == PARKED
-        if not intent.received_minor or is_parked or not snapshot.is_at_rest(intent.saga_id):
+        if not intent.received_minor or not snapshot.is_at_rest(intent.saga_id):
+            continue
+        if saga is not None and snapshot.is_money_parked(saga):
             continue
         left = intent.received_minor - _given_back(snapshot, intent)
         if left >= 0 and left not in _to_keep(snapshot, saga, intent):  # less than nothing is I3's
-            yield Breach("I2", (intent.saga_id, intent.id), _unaccounted(saga, intent, left), _give_back(saga))
+            cancel = snapshot.cancel_by_purchase.get(intent.saga_id)
+            ids = (intent.saga_id, intent.id, *((cancel.id,) if cancel else ()))
+            yield Breach("I2", ids, _unaccounted(saga, cancel, intent, left), _give_back(saga, cancel))
 
 
 def excessive_refunds(snapshot: Snapshot) -> Iterator[Breach]:
@@ -52,50 +48,75 @@ def payable_after_the_end(snapshot: Snapshot) -> Iterator[Breach]:
             yield Breach("I4", (intent.saga_id, intent.id), told, f"{RECONCILE}, or cancel it at the provider")
 
 
-def unequal_books(snapshot: Snapshot) -> Iterator[Breach]:
-    """I8: our payments and refunds equal the provider's, one by one."""
-    for payment in snapshot.payments:
-        if snapshot.is_at_rest(payment.saga_id):
-            for wrong in _payment_faults(snapshot, payment):
-                told = f"payment {payment.id}: {wrong}"
-                yield Breach("I8", (payment.id, payment.intent_id), told, f"{RECONCILE}; what stays is to be entered")
-    for intent in snapshot.intents:
-        if snapshot.is_at_rest(intent.saga_id):
-            for wrong in _intent_faults(snapshot, intent):
-                yield Breach("I8", (intent.payment_id, intent.id), f"intent {intent.id}: {wrong}", RECONCILE)
-
-
 def _given_back(snapshot: Snapshot, intent: Intent) -> int:
     """The provider's refunds that have not failed, and ours that it has not been asked for yet."""
     told = sum(refund.minor for refund in intent.refunds if refund.status not in FAILED_REFUNDS)
+    saga = snapshot.saga_by_id.get(intent.saga_id)
+    if saga is not None and snapshot.is_with_a_person(saga):
+        return told  # a person may have made them by hand instead
     ours = snapshot.refunds_by_intent.get(intent.id, [])
-    decided = sum(r.minor for r in ours if r.status == "PENDING" and _counterpart(intent, r) is None)
-    return told + decided
+    return told + sum(r.minor for r in ours if r.status == "PENDING" and counterpart(intent, r) is None)
+
+
+def _given_by_hand(snapshot: Snapshot, intent: Intent) -> int:
+    """The provider's refunds that none of our decisions asked for."""
+    asked = (r for r in snapshot.refunds_by_intent.get(intent.id, []) if r.reason != BY_HAND)
+    ours = {found.id for refund in asked if (found := counterpart(intent, refund))}
+    return sum(r.minor for r in intent.refunds if r.id not in ours and r.status not in FAILED_REFUNDS)
 
 
 def _to_keep(snapshot: Snapshot, saga: Saga | None, intent: Intent) -> range:
     """What may be left of an intent's money, in minor units."""
-    if saga is None or saga.state != "COMPLETED" or saga.intent_id != intent.id or saga.price is None:
-        return range(1)
+    most = _most_to_keep(snapshot, saga, intent)
+    least = 1 if most and _is_to_come(snapshot, saga) else 0
+    return range(max(most - _given_by_hand(snapshot, intent), least), most + 1)
+
+
+def _most_to_keep(snapshot: Snapshot, saga: Saga | None, intent: Intent) -> int:
+    if saga is None or saga.intent_id != intent.id or saga.price is None:
+        return 0
     if saga.price.currency != intent.amount.currency:
-        return range(1)
-    booking = snapshot.booking_by_id.get(saga.booking_id)
-    is_cancelled = booking is not None and booking.status == "CANCELLED"  # then the policy says how much, up to all
-    return range(0 if is_cancelled else saga.price.minor, saga.price.minor + 1)
+        return 0
+    if saga.state == "COMPLETED":
+        cancel = snapshot.cancel_by_purchase.get(saga.id)
+        return saga.price.minor - _due(cancel) if cancel else saga.price.minor
+    # A person cancelled before the payment was known: what raced it goes back by the same decision.
+    return intent.received_minor - saga.refund_due.minor if _was_cancelled(saga) and saga.refund_due else 0
 
 
-def _unaccounted(saga: Saga | None, intent: Intent, left: int) -> str:
+def _is_to_come(snapshot: Snapshot, saga: Saga | None) -> bool:
+    """A lesson still to come is not given away: who gives all its money back by hand cancels it too."""
+    if saga is None or saga.state != "COMPLETED" or saga.id in snapshot.cancel_by_purchase:
+        return False
+    session = snapshot.session_by_id.get(saga.session_id)
+    return session is None or session.status != "COMPLETED"
+
+
+def _due(cancel: Saga) -> int:
+    return cancel.refund_due.minor if cancel.refund_due else 0
+
+
+def _was_cancelled(saga: Saga) -> bool:
+    return saga.refund_due is not None and saga.state in ("CANCELLED", "REFUNDED")
+
+
+def _unaccounted(saga: Saga | None, cancel: Saga | None, intent: Intent, left: int) -> str:
     told = f"intent {intent.id} received {intent.received_minor} {intent.amount.currency}, {left} of it is left"
     if saga is None:
         return f"{told}, and its saga {intent.saga_id} does not exist"
-    if saga.state != "COMPLETED":
-        return f"{told}, and its saga is {saga.state}"
     if saga.intent_id != intent.id:
         return f"{told}, and its saga was paid by {saga.intent_id or 'nothing'}"
+    if cancel is not None:
+        return f"{told}, and cancel {cancel.id} decided that {_due(cancel)} of {saga.price} goes back"
+    if saga.state != "COMPLETED":
+        decided = f", with {saga.refund_due.minor} to go back" if saga.refund_due else ""
+        return f"{told}, and its saga is {saga.state}{decided}"
     return f"{told}, and its lesson costs {saga.price}"
 
 
-def _give_back(saga: Saga | None) -> str:
+def _give_back(saga: Saga | None, cancel: Saga | None) -> str:
+    if cancel is not None:
+        return f"{RECONCILE}; if it stays, give back by hand at the provider what is missing, or claim back the rest"
     if saga is not None and saga.state == "COMPLETED":
         return "compare price and refunds with the provider's; give back what is too much, or cancel the booking"
     return f"{RECONCILE}: it gives back what belongs to no lesson; else refund it at the provider"
@@ -110,69 +131,3 @@ def _why_not_payable(saga: Saga | None, intent: Intent) -> str:
     if saga.intent_id and saga.intent_id != intent.id and saga.state != "AWAITING_AVAILABILITY":
         return f"its saga has intent {saga.intent_id}"
     return ""
-
-
-def _payment_faults(snapshot: Snapshot, payment: Payment) -> Iterator[str]:
-    intent = snapshot.intent_by_id.get(payment.intent_id)
-    if intent is None:
-        yield f"the provider has no intent {payment.intent_id} of ours"
-        return
-    if intent.amount != payment.amount and payment.status in KEPT:
-        yield f"we ask {payment.amount}, the provider {intent.amount}"
-    if (intent.payment_id, intent.saga_id) != (payment.id, payment.saga_id):
-        yield f"the provider's metadata names payment {intent.payment_id or 'none'} of saga {intent.saga_id}"
-    saga = snapshot.saga_by_id.get(payment.saga_id)
-    if saga is not None and saga.state == PARKED:
-        return  # its books are closed when a person has looked
-    if not _same_status(payment, intent):
-        yield f"we say {payment.status}, the provider {intent.status}"
-    elif intent.received_minor != payment.received_minor:
-        yield f"we received {payment.received_minor}, the provider {intent.received_minor}"
-
-
-def _same_status(payment: Payment, intent: Intent) -> bool:
-    if payment.status == "PENDING":
-        return intent.is_payable
-    return PROVIDER_STATUS.get(payment.status) == intent.status
-
-
-def _intent_faults(snapshot: Snapshot, intent: Intent) -> Iterator[str]:
-    saga = snapshot.saga_by_id.get(intent.saga_id)
-    if saga is None or saga.state == PARKED:
-        return
-    if saga.payment_id not in snapshot.payment_by_id:
-        if intent.id == saga.intent_id and saga.state != "COMPLETED":  # that one is I7's
-            yield f"we have no payment {saga.payment_id}"
-        return  # our refunds are told with their payment
-    yield from _refund_faults(snapshot.refunds_by_intent.get(intent.id, []), intent)
-
-
-def _refund_faults(ours: list[Refund], intent: Intent) -> Iterator[str]:
-    met = set()
-    for refund in ours:
-        told = _counterpart(intent, refund)
-        if told is None:
-            if refund.status != "FAILED":
-                yield f"our refund {refund.id} of {refund.minor} ({refund.status}) is not at the provider"
-            continue
-        met.add(told.id)
-        if told.minor != refund.minor:
-            yield f"our refund {refund.id} is of {refund.minor}, the provider's {told.id} of {told.minor}"
-        if _meaning(told) != refund.status:
-            yield f"our refund {refund.id} is {refund.status}, the provider's {told.id} {told.status}"
-    for told in intent.refunds:
-        if told.id not in met:
-            yield f"the provider's refund {told.id} of {told.minor} ({told.status}) is not in our books"
-
-
-def _counterpart(intent: Intent, refund: Refund) -> ProviderRefund | None:
-    """The provider's refund for ours, by its name, else by our id in its metadata."""
-    if refund.provider_id:
-        return next((told for told in intent.refunds if told.id == refund.provider_id), None)
-    return next((told for told in intent.refunds if told.refund_id == refund.id), None)
-
-
-def _meaning(told: ProviderRefund) -> str:
-    if told.status == "succeeded":
-        return "SUCCEEDED"
-    return "FAILED" if told.status in FAILED_REFUNDS else "PENDING"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
 
-from ops.audit.snapshot import Breach, Claim, Snapshot, grouped
+from ops.audit.snapshot import Breach, Snapshot, grouped
+from ops.audit.things import BY_HAND, Claim
 
 
 def overlapping_claims(snapshot: Snapshot) -> Iterator[Breach]:
@@ -20,7 +21,7 @@ def overlapping_claims(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def repeated_effects(snapshot: Snapshot) -> Iterator[Breach]:
-    """I6: claims, bookings, sessions, payments and refunds exist at most once per saga and step.
+    """I6: claims, bookings, sessions, payments and refunds exist at most once per saga and step, sagas per booking.
 
     Intents that exist twice are I4's while they can be paid and I2's while they hold money; after that a stray one was
     settled, which is as good as it gets.
@@ -29,7 +30,10 @@ def repeated_effects(snapshot: Snapshot) -> Iterator[Breach]:
     yield from _repeated("booking", ((b.saga_id, "", b.id) for b in snapshot.bookings))
     yield from _repeated("session", ((s.saga_id, "", s.id) for s in snapshot.sessions))
     yield from _repeated("payment", ((p.saga_id, "", p.id) for p in snapshot.payments))
-    live = (refund for refund in chain.from_iterable(snapshot.refunds_by_intent.values()) if refund.status != "FAILED")
+    yield from _repeated("purchase", ((s.booking_id, "", s.id) for s in snapshot.sagas if s.sells_a_lesson))
+    yield from _repeated("cancel", ((s.booking_id, "", s.id) for s in snapshot.sagas if s.takes_a_lesson_back))
+    refunds = chain.from_iterable(snapshot.refunds_by_intent.values())
+    live = (refund for refund in refunds if refund.status != "FAILED" and refund.reason != BY_HAND)
     yield from _repeated("refund for one reason", ((r.intent_id, r.reason, r.id) for r in live))
 
 
@@ -44,7 +48,7 @@ def _overlap(calendar_id: str, first: Claim, second: Claim) -> Breach:
 
 
 def _repeated(kind: str, effects: Iterable[tuple[str, Hashable, str]]) -> Iterator[Breach]:
-    """`effects`: owner (a saga or an intent), step, id. An effect without an owner (a block) may be repeated."""
+    """`effects`: owner (a saga, an intent or a booking), step, id. An effect without an owner (a block) may be repeated."""
     for (owner, _), same in grouped((e for e in effects if e[0]), lambda effect: effect[:2]).items():
         if len(same) > 1:
             ids = sorted(effect[2] for effect in same)

@@ -1,4 +1,4 @@
-"""Everything the mesh and the payment provider say at about one time, as plain values. Ids are the wire's strings."""
+"""Everything the mesh and the payment provider say at about one time, and how it hangs together."""
 
 from __future__ import annotations
 
@@ -6,154 +6,12 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+from ops.audit.things import Booking, Claim, Intent, Payment, Refund, Saga, Session
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
-
-PURCHASE = "BookAndPayForSessionSaga"
-PARKED = "PARKED"
-#: A PaymentIntent that can still become paid (Stripe: PaymentIntent statuses).
-PAYABLE = frozenset(
-    {"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture"}
-)
-
-
-class Amount(NamedTuple):
-    """Minor units and a currency, whatever they are: the audit also looks at what should not be."""
-
-    minor: int
-    currency: str
-
-    def __str__(self) -> str:
-        return f"{self.minor} {self.currency}"
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A live claim on a calendar; `state` is HELD, CONFIRMED or BLOCKED, `saga_id` is empty for a block."""
-
-    id: str
-    calendar_id: str
-    saga_id: str
-    state: str
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """A booking; `status` as in BookingStatus, without its prefix."""
-
-    id: str
-    saga_id: str
-    status: str
-    tutor_id: str
-    student_id: str
-    start: datetime
-    end: datetime
-    price: Amount
-    block_id: str
-    session_id: str
-    payment_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session; `status` as in SessionStatus, without its prefix."""
-
-    id: str
-    saga_id: str
-    booking_id: str
-    status: str
-    tutor_id: str
-    student_id: str
-    start: datetime
-    minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saga:
-    """A saga; `price` is None until the slot was held, `intent_id` empty while there is none."""
-
-    id: str
-    kind: str
-    state: str
-    is_complete: bool
-    tutor_id: str
-    student_id: str
-    start: datetime
-    minutes: int
-    booking_id: str
-    session_id: str
-    payment_id: str
-    intent_id: str
-    price: Amount | None
-    error: str
-    wake_at: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """True while it is driven, or will be, without anybody's help."""
-        return not self.is_complete and self.state != PARKED
-
-    @property
-    def sells_a_lesson(self) -> bool:
-        return self.kind == PURCHASE
-
-
-@dataclass(frozen=True, slots=True)
-class Refund:
-    """A refund as payment_svc tells it; `status` is PENDING, SUCCEEDED or FAILED, `provider_id` may be empty."""
-
-    id: str
-    provider_id: str
-    intent_id: str
-    minor: int
-    status: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment as payment_svc tells it; `status` as in PaymentStatus, without its prefix."""
-
-    id: str
-    saga_id: str
-    booking_id: str
-    session_id: str
-    intent_id: str
-    status: str
-    amount: Amount
-    received_minor: int
-    refunds: tuple[Refund, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRefund:
-    """A refund as the provider tells it; `refund_id` is ours, empty when it was made by hand."""
-
-    id: str
-    status: str
-    minor: int
-    refund_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A PaymentIntent with our metadata as the provider tells it."""
-
-    id: str
-    status: str
-    amount: Amount
-    received_minor: int
-    saga_id: str
-    payment_id: str
-    refunds: tuple[ProviderRefund, ...] = ()
-
-    @property
-    def is_payable(self) -> bool:
-        return self.status in PAYABLE
 
 
 @dataclass(frozen=True)
@@ -207,12 +65,34 @@ class Snapshot:
         return grouped(refunds, lambda refund: refund.intent_id)
 
     @cached_property
+    def cancel_by_purchase(self) -> dict[str, Saga]:
+        """The cancel that stands, open or done, by the purchase that it takes back."""
+        return {saga.cancels: saga for saga in self.sagas if saga.takes_a_lesson_back}
+
+    @cached_property
+    def _with_people(self) -> frozenset[str]:
+        sagas = (saga for saga in self.sagas if saga.sells_a_lesson or saga.takes_a_lesson_back)
+        return frozenset(saga.booking_id for saga in sagas if saga.is_with_a_person)
+
+    @cached_property
+    def _disputed(self) -> frozenset[str]:
+        return frozenset(saga.booking_id for saga in self.sagas if saga.parks_money)
+
+    @cached_property
     def _busy(self) -> frozenset[str]:
         return frozenset(saga.booking_id for saga in self.sagas if saga.is_open)
 
     def is_in_flight(self, saga: Saga) -> bool:
         """True while this saga, or another on the same booking, is at work: its things need not agree yet."""
         return saga.booking_id in self._busy
+
+    def is_with_a_person(self, saga: Saga) -> bool:
+        """True when this purchase or its cancel waits for a person, or was closed by one: nothing need agree."""
+        return saga.booking_id in self._with_people
+
+    def is_money_parked(self, saga: Saga) -> bool:
+        """True when a person has the money of this purchase in hand: it, its cancel or a dispute is parked."""
+        return self.is_with_a_person(saga) or saga.booking_id in self._disputed
 
     def is_at_rest(self, saga_id: str) -> bool:
         """True when nobody works on the things of this saga, also because there is no such saga."""

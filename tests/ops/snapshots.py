@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ops.audit.invariants import breaches
-from ops.audit.snapshot import (
+from ops.audit.snapshot import Snapshot
+from ops.audit.things import (
+    CANCEL,
     PURCHASE,
     Amount,
     Booking,
@@ -18,7 +20,6 @@ from ops.audit.snapshot import (
     Refund,
     Saga,
     Session,
-    Snapshot,
 )
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -126,6 +127,25 @@ def free() -> Snapshot:
         bookings=(replace(BOOKING, price=nothing, payment_id=""),),
         payments=(),
         intents=(),
+    )
+
+
+CANCELLING = replace(
+    saga_of("REFUNDED"), id="cancel", kind=CANCEL, intent_id="", refund_due=Amount(2500, "USD"), cancels="saga"
+)
+HALF_BACK = replace(OUR_REFUND, minor=2500, reason="cancelled")
+THEIR_HALF = replace(THEIR_REFUND, minor=2500)
+
+
+def cancelled() -> Snapshot:
+    """A lesson that was sold and taken back, for half its price."""
+    return Snapshot(
+        NOW,
+        sagas=(saga_of(), CANCELLING),
+        bookings=(replace(BOOKING, status="CANCELLED"),),
+        sessions=(replace(SESSION, status="CANCELLED"),),
+        payments=(replace(PAYMENT, status="PARTIALLY_REFUNDED", refunds=(HALF_BACK,)),),
+        intents=(replace(INTENT, refunds=(THEIR_HALF,)),),
     )
 
 

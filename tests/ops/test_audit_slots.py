@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from ops.audit.invariants import breaches
-from ops.audit.snapshot import Claim, Snapshot
+from ops.audit.snapshot import Snapshot
+from ops.audit.things import Claim
 from tests.ops.snapshots import (
     BLOCK,
     BOOKING,

@@ -49,6 +49,7 @@ class Saga(_message.Message):
     FENCE_FIELD_NUMBER: _builtins.int
     REFUND_DUE_FIELD_NUMBER: _builtins.int
     CANCELS_SAGA_ID_FIELD_NUMBER: _builtins.int
+    RESOLVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The saga, a UUID."""
     kind: _builtins.str
@@ -81,6 +82,8 @@ class Saga(_message.Message):
     """Counts the owners."""
     cancels_saga_id: _builtins.str
     """The saga that this one cancels, a UUID; empty for all but a CancelBookingSaga."""
+    resolved: _builtins.bool
+    """True when a person closed it with ResolveSaga: slot and money were settled by hand."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Begin of the lesson."""
@@ -130,10 +133,11 @@ class Saga(_message.Message):
         fence: _builtins.int = ...,
         refund_due: _money_pb2.Money | None = ...,
         cancels_saga_id: _builtins.str = ...,
+        resolved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "price", b"price", "refund_due", b"refund_due", "start_time", b"start_time", "updated_at", b"updated_at", "wake_at", b"wake_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "cancels_saga_id", b"cancels_saga_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "refund_due", b"refund_due", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "cancels_saga_id", b"cancels_saga_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "refund_due", b"refund_due", "resolved", b"resolved", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,34 @@
+"""A verdict in Prometheus's text exposition format, fit for node_exporter's textfile collector."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from ops.audit.invariants import INVARIANTS
+from ops.audit.looks import Verdict
+
+
+def exposition(verdict: Verdict) -> str:
+    """Three gauges: breaches by invariant (0 included), what was looked at by kind, and when, in Unix seconds."""
+    found = Counter(breach.invariant for breach in verdict.breaches)
+    breaches = {f'{{invariant="{name}"}}': float(found[name]) for name in INVARIANTS}
+    counted = {f'{{kind="{kind}"}}': float(number) for kind, number in verdict.counted.items()}
+    return "\n".join(
+        (
+            *_gauge("tutormesh_audit_breaches", "Breaches that every look found.", breaches),
+            *_gauge("tutormesh_audit_looked_at", "How many of each kind were looked at.", counted),
+            *_gauge(
+                "tutormesh_audit_timestamp_seconds",
+                "When the last look began, Unix time.",
+                {"": verdict.looked_at.timestamp()},
+            ),
+        )
+    )
+
+
+def _gauge(name: str, tells: str, samples: Mapping[str, float]) -> Iterator[str]:
+    yield f"# HELP {name} {tells}"
+    yield f"# TYPE {name} gauge"
+    for labels, value in samples.items():
+        yield f"{name}{labels} {int(value) if value.is_integer() else value}"
