@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from mesh.identity import Verifier
+from tests.audited import Tampering, assert_clean
 from tests.conftest import MakeDatabase
 from tests.people import People
 from tests.world import World, world_of
@@ -35,13 +36,21 @@ async def world(
         yield running
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def every_invariant_holds_at_the_end(world: World) -> AsyncIterator[None]:
+    """Whatever the tests of a module did: all of it comes to rest, and the audit of it is clean."""
+    tampering = Tampering(world)
+    yield
+    await assert_clean(world, but_for=tampering.ids)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def people(world: World) -> AsyncIterator[People]:
     """People, with the sandbox in its normal mode before and after."""
     async with httpx.AsyncClient(timeout=10) as http:
-        acting = People(world, http, [])
+        acting = People(world, http, {})
         yield acting
         await acting.no_faults()
         await acting.webhooks("normal")
-        for channel in acting.channels:
+        for channel in acting.channels.values():
             await channel.close()
