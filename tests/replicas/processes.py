@@ -1,0 +1,215 @@
+"""A mesh of real processes with two payment_svc, and what students, tutors, Stripe and an operator do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+
+from devkit.child import Child
+from tests.devkit.stage import RealMesh, running
+
+T = TypeVar("T")
+PUBLISH = "mutation ($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { userErrors { code } } }"
+BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
+  bookSession(tutorId: $tutor, time: $time, idempotencyKey: $key) {
+    booking { id } paymentIntentId sagaId userErrors { code message retryable }
+  }
+}"""
+WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
+STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
+
+
+async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
+    """The first answer that is so; fails at the deadline with the last one."""
+    deadline = time.monotonic() + seconds
+    while not is_so(answer := await ask()):
+        assert time.monotonic() < deadline, f"still not so after {seconds} s: {answer}"
+        await asyncio.sleep(0.02)
+    return answer
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A lesson that a new student wants, under a key of their own."""
+
+    tutor: UUID
+    start: datetime
+    student: UUID = field(default_factory=uuid4)
+    key: str = field(default_factory=lambda: uuid4().hex)
+
+
+class Untyped(AssertionError):
+    """An answer that is neither success nor a typed wish to try again."""
+
+
+@dataclass
+class Processes:
+    """A running mesh and its surroundings."""
+
+    mesh: RealMesh
+    http: httpx.AsyncClient
+    pools: dict[str, asyncpg.Pool] = field(default_factory=dict)
+    #: What was answered instead of a booking, by its code.
+    refusals: dict[str, int] = field(default_factory=dict)
+
+    async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
+        """Rows straight from a service's database."""
+        return list(await self.pools[service].fetch(statement, *values))
+
+    async def connect(self) -> None:
+        """(Again) to the databases: a restarted server has cut what there was."""
+        assert self.mesh.launcher._postgres is not None
+        for service in ("payment", "availability", "booking"):
+            url = self.mesh.launcher._postgres.url(f"tutormesh_{service}").replace("+asyncpg", "")
+            if service in self.pools:
+                self.pools[service].terminate()
+            self.pools[service] = await asyncpg.create_pool(url, min_size=1, max_size=2)
+
+    async def graphql(self, role: str, subject: UUID, query: str, **variables: Any) -> dict[str, Any]:
+        token = self.mesh.layout.signer().token(role, subject=str(subject))
+        answer = await self.http.post(
+            f"{self.mesh.layout.url('bff')}/graphql",
+            json={"query": query, "variables": variables},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        return dict(answer.json())
+
+    async def tutor(self) -> UUID:
+        """A tutor who works around the clock, every day, in UTC."""
+        tutor = uuid4()
+        weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in WEEK]
+        rate = {"amountMinor": 5000, "currency": "USD"}
+        await self.graphql("tutor", tutor, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
+        return tutor
+
+    async def book(self, wish: Wish) -> dict[str, Any] | None:
+        """One request: the booking, None when it may be sent again. Raises Untyped."""
+        answer = await self.graphql(
+            "student", wish.student, BOOK, tutor=str(wish.tutor), time=wish.start.isoformat(), key=wish.key
+        )
+        payload = (answer.get("data") or {}).get("bookSession") or {}
+        if payload.get("booking"):
+            return dict(payload)
+        refused = payload.get("userErrors") or []
+        codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
+        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - {"UNAVAILABLE"}:
+            raise Untyped(answer)
+        for code in (*codes, *(error["code"] for error in refused)):
+            self.refusals[code] = self.refusals.get(code, 0) + 1
+        return None
+
+    async def insist(self, wish: Wish, seconds: float = 40.0) -> dict[str, Any]:
+        """Send the same request under the same key until it is booked."""
+
+        async def ask() -> dict[str, Any] | None:
+            booked = await self.book(wish)
+            if booked is None:
+                await asyncio.sleep(0.2)
+            return booked
+
+        booked = await until(ask, lambda answer: answer is not None, seconds)
+        assert booked is not None
+        return booked
+
+    async def pay(self, intent: str) -> None:
+        url = f"{self.mesh.layout.url('sandbox')}/v1/payment_intents/{intent}/confirm"
+        (await self.http.post(url, data={"payment_method": "pm_card_visa"}, headers=STRIPE)).raise_for_status()
+
+    async def underpay(self, intent: str) -> None:
+        """Another amount than the lesson's: to be given back in full."""
+        url = f"{self.mesh.layout.url('sandbox')}/v1/payment_intents/{intent}"
+        (await self.http.post(url, data={"amount": 100}, headers=STRIPE)).raise_for_status()
+        await self.pay(intent)
+
+    async def sandbox(self, verb: str, path: str, /, **body: Any) -> dict[str, Any]:
+        answer = await self.http.request(verb, f"{self.mesh.layout.url('sandbox')}/_sandbox/{path}", json=body or None)
+        return dict(answer.raise_for_status().json())
+
+    async def of_saga(self, what: str, saga_id: UUID) -> list[dict[str, Any]]:
+        """Stripe's objects ("payment_intents", "refunds") that carry the saga's id."""
+        found = (await self.sandbox("GET", "state"))[what]
+        return [item for item in found if item["metadata"].get("sagaId") == str(saga_id)]
+
+    async def saga_of(self, wish: Wish) -> Any:
+        """The row of a student's saga; None before there is one."""
+        rows = await self.sql(
+            "payment", "select *, clock_timestamp() as seen_at from saga where student_id = $1", wish.student
+        )
+        return rows[0] if rows else None
+
+    async def until_state(self, wish: Wish, state: str, seconds: float = 20.0) -> Any:
+        return await until(lambda: self.saga_of(wish), lambda row: row is not None and row["state"] == state, seconds)
+
+    def replica(self, pid: int) -> Child:
+        """The child that runs as this process."""
+        (child,) = (c for c in self.mesh.launcher.children if c.process is not None and c.process.pid == pid)
+        return child
+
+    @property
+    def pids(self) -> dict[str, int]:
+        return {child.name: child.process.pid for child in self.mesh.launcher.children if child.process}
+
+    def said(self, name: str, word: str) -> int:
+        """How many lines with this word a process has written."""
+        return sum(line.startswith(name) and word in line for line in self.mesh.console.lines)
+
+    async def audit(self) -> dict[str, Any]:
+        """`tutormesh audit --json`: the verdict."""
+        given = {name: self.mesh.layout.settings[name] for name in ("TUTORMESH_DATA", "TUTORMESH_PORT_BASE")}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops", "audit", "--json"),
+            env=dict(os.environ) | given,
+            cwd=self.mesh.layout.root,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        assert process.returncode in (0, 1), out
+        return dict(json.loads(out))
+
+    async def at_rest(self, seconds: float = 40.0) -> None:
+        """Until no saga is under way and no event waits."""
+        busy = """
+            select kind, id::text, state, error::text from saga where wake_at is not null and state <> 'AWAITING_PAYMENT'
+            union all
+            select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
+        """
+        await until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
+
+
+def owner_pid(saga: Any) -> int:
+    """The process that the lease names: host:pid:word."""
+    return int(saga["lease_owner"].split(":")[1])
+
+
+def lesson_time(hours: int = 0) -> datetime:
+    """A whole hour three days from now and later, UTC."""
+    day = datetime.now(UTC) + timedelta(days=3, hours=hours)
+    return day.replace(minute=0, second=0, microsecond=0)
+
+
+@contextlib.asynccontextmanager
+async def processes(folder: Path, **settings: str) -> AsyncIterator[Processes]:
+    """A started mesh, stopped at the end."""
+    mesh = RealMesh(folder, **settings)
+    (mesh.layout.data / "demo.loaded").touch()
+    async with running(mesh), httpx.AsyncClient(timeout=15) as http:
+        acting = Processes(mesh, http)
+        await acting.connect()
+        try:
+            yield acting
+        finally:
+            for pool in acting.pools.values():
+                pool.terminate()
