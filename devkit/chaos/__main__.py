@@ -1,0 +1,58 @@
+"""`python -m devkit.chaos`: a run by the command line. Ends with 0 when nothing was found, with 1 when something was."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import secrets
+import signal
+import sys
+
+from devkit.chaos.report import Run, written
+from devkit.chaos.run import run
+from devkit.fate import end_with_parent
+
+SHORT_SECONDS, FULL_SECONDS = 60.0, 600.0
+#: Start, matrix, rest and looks together never last longer.
+BESIDES_SECONDS = 1500.0
+
+
+def main() -> None:
+    arguments = _arguments()
+    seed = secrets.randbelow(10**9) if arguments.seed is None else arguments.seed
+    seconds = arguments.seconds or (FULL_SECONDS if arguments.full else SHORT_SECONDS)
+    print(f"seed {seed}", flush=True)
+    if "MAKELEVEL" in os.environ:
+        end_with_parent()
+    result = asyncio.run(_until_a_signal(seed, seconds, full=arguments.full))
+    print(written(result))
+    sys.exit(1 if result.findings else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="chaos", description="Clients race for lessons while everything fails.")
+    parser.add_argument("--seconds", type=float, help="how long faults fall (60; 600 with --full)")
+    parser.add_argument("--seed", type=int, help="decides everything that is random (a new one)")
+    parser.add_argument("--full", action="store_true", help="first kill every process in every state of a saga")
+    return parser.parse_args()
+
+
+async def _until_a_signal(seed: int, seconds: float, *, full: bool) -> Run:
+    """A signal ends the run in order, so that no process stays behind."""
+    task = asyncio.create_task(run(seed, seconds, full=full, tell=_tell))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        async with asyncio.timeout(seconds + BESIDES_SECONDS):
+            return await task
+    except asyncio.CancelledError:
+        sys.exit("chaos: stopped")
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""The apps of students and tutors, and their browsers at the payment provider. Every answer must be of a known kind."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from devkit.chaos.ledger import Ledger
+from devkit.environment import SANDBOX_KEYS
+from devkit.keys import Signer
+from devkit.layout import Layout
+
+#: Nobody waits longer; an answer has to come in 10 s, and the machine is busy.
+TIMEOUT_SECONDS, SLOW_SECONDS = 20.0, 12.0
+AWAY = "NO_ANSWER"
+LATER_CODES = frozenset({"UNAVAILABLE", "RATE_LIMITED", AWAY})
+LATER_REFUSALS = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
+WasDown = Callable[[str, float], bool]
+
+BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $minutes: Int!, $key: String) {
+  bookSession(tutorId: $tutor, time: $time, durationMinutes: $minutes, idempotencyKey: $key) {
+    booking { id status } clientSecret paymentIntentId sagaId userErrors { code retryable }
+  }
+}"""
+BOOKING = "query ($id: ID!) { booking(id: $id) { id status } }"
+CANCEL = """mutation ($id: ID!, $token: String) {
+  cancelBooking(bookingId: $id, quoteToken: $token, reason: "chaos") {
+    booking { id status } refund { amountMinor } userErrors { code retryable }
+  }
+}"""
+QUOTE = "query ($id: ID!) { cancellationQuote(bookingId: $id) { token refund { amountMinor } } }"
+PUBLISH = """mutation ($input: PublishAvailabilityInput!) {
+  publishAvailability(input: $input) { userErrors { code retryable } }
+}"""
+OFFERS = "{ __schema { mutationType { fields { name } } queryType { fields { name } } } }"
+
+
+class Malformed(Exception):
+    """An answer that the contract does not know; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the edge said: a value, or the codes of what went wrong."""
+
+    value: Any = None
+    codes: frozenset[str] = field(default=frozenset())
+    refusals: frozenset[str] = field(default=frozenset())
+
+    @property
+    def is_for_later(self) -> bool:
+        """True when the same request should be sent again, also because a part of its answer could not be had."""
+        return bool(self.refusals & LATER_REFUSALS) or (self._lacks_something and bool(self.codes & LATER_CODES))
+
+    @property
+    def _lacks_something(self) -> bool:
+        return self.value is None or (isinstance(self.value, dict) and self.value.get("booking", "") is None)
+
+
+def read(body: str) -> Answer:
+    """A GraphQL answer with one field. Raises Malformed."""
+    try:
+        told = json.loads(body)
+        codes = frozenset(error["extensions"]["code"] for error in told.get("errors", ()))
+        values = list((told.get("data") or {}).values())
+        value = values[0] if values else None
+        refused = value.get("userErrors", ()) if isinstance(value, dict) else ()
+        refusals = frozenset(error["code"] for error in refused)
+        misjudged = [error["code"] for error in refused if error["retryable"] != (error["code"] in LATER_REFUSALS)]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Malformed(f"{type(error).__name__}: {body[:200]!r}") from error
+    if misjudged:
+        raise Malformed(f"retryable is wrong for {misjudged}")
+    if value is None and not codes:
+        raise Malformed(f"neither data nor errors: {body[:200]!r}")
+    return Answer(value, codes, refusals)
+
+
+class Edge:
+    """GraphQL as a person."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, mesh: Layout, signer: Signer, ledger: Ledger, was_down: WasDown
+    ) -> None:
+        self._http, self._url, self._signer = http, f"{mesh.url('bff')}/graphql", signer
+        self._ledger, self._was_down = ledger, was_down
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    async def ask(self, person: tuple[str, str], query: str, known: frozenset[str], **variables: object) -> Answer:
+        """The answer to a (role, id); anything but `known` codes and refusals, and what is for later, is a finding."""
+        body = {"query": query, "variables": variables}
+        headers = {"Authorization": f"Bearer {self._token(person)}"}
+        began = time.time()
+        try:
+            response = await self._http.post(self._url, json=body, headers=headers)
+        except httpx.TransportError as error:
+            return self._unanswered(query, began, error)
+        self._ledger.slowest_answer = max(self._ledger.slowest_answer, time.time() - began)
+        return self._judged(query, response, known, time.time() - began)
+
+    def _token(self, person: tuple[str, str]) -> str:
+        if person not in self._tokens:
+            self._tokens[person] = self._signer.token(person[0], subject=person[1])
+        return self._tokens[person]
+
+    def _unanswered(self, query: str, began: float, error: Exception) -> Answer:
+        self._ledger.counts["connections lost"] += 1
+        if not self._was_down("bff", began):
+            self._ledger.finds(f"{_name(query)}: {error!r} after {time.time() - began:.1f} s, and the bff was up")
+        return Answer(codes=frozenset({AWAY}))
+
+    def _judged(self, query: str, response: httpx.Response, known: frozenset[str], seconds: float) -> Answer:
+        try:
+            answer = read(response.text)
+        except Malformed as error:
+            self._ledger.finds(f"{_name(query)}: malformed answer, HTTP {response.status_code}: {error}")
+            return Answer(codes=frozenset({"MALFORMED"}))
+        if seconds > SLOW_SECONDS:
+            self._ledger.finds(f"{_name(query)}: answered after {seconds:.1f} s")
+        wrong = (answer.codes | answer.refusals) - known - LATER_CODES - LATER_REFUSALS
+        if wrong:
+            self._ledger.finds(f"{_name(query)}: answered {sorted(wrong)}: {response.text[:300]}")
+        return answer
+
+
+class Browser:
+    """What the student's browser says to the payment provider, with the publishable key and the client secret."""
+
+    def __init__(self, http: httpx.AsyncClient, mesh: Layout, ledger: Ledger) -> None:
+        self._http, self._url, self._ledger = http, f"{mesh.url('sandbox')}/v1/payment_intents", ledger
+        self._headers = {"Authorization": f"Bearer {SANDBOX_KEYS['STRIPE_PUBLISHABLE_KEY']}"}
+
+    async def pay(self, intent: str, secret: str, card: str) -> str:
+        """Confirm with a test card. Gives the intent's status, "declined", "refused" or "unknown"."""
+        form = {"payment_method": f"pm_card_{card}", "client_secret": secret}
+        return await self._said("POST", f"{self._url}/{intent}/confirm", form)
+
+    async def authenticate(self, intent: str) -> str:
+        """Pass the bank's question."""
+        return await self._said("POST", f"{self._url}/{intent}/_authenticate", {})
+
+    async def status(self, intent: str, secret: str) -> str:
+        """What has become of the intent."""
+        return await self._said("GET", f"{self._url}/{intent}?client_secret={secret}", None)
+
+    async def _said(self, method: str, url: str, form: dict[str, str] | None) -> str:
+        try:
+            answer = await self._http.request(method, url, data=form, headers=self._headers)
+        except httpx.TransportError:
+            return "unknown"
+        if answer.status_code == httpx.codes.PAYMENT_REQUIRED:
+            return "declined"
+        if answer.status_code == httpx.codes.OK:
+            return str(answer.json()["status"])
+        return "unknown" if answer.status_code >= 429 else "refused"
+
+
+def _name(query: str) -> str:
+    """The field that a document asks for."""
+    return next(name for name in ("bookSession", "cancelBooking", "cancellationQuote", "publish", "booking", "__schema")
+                if name in query)  # fmt: skip

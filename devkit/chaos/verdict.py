@@ -1,0 +1,94 @@
+"""Whether what the clients were told is true, now that everything rests. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from devkit.chaos.ledger import View
+
+ENDED = frozenset({"CONFIRMED", "CANCELLED", "PAYMENT_FAILED", "EXPIRED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """One PaymentIntent as the provider has it; amounts in minor units, `returned` without failed refunds."""
+
+    intent: str
+    saga: str
+    price: int
+    received: int
+    returned: int
+
+
+def moneys(state: Mapping[str, Any]) -> list[Money]:
+    """The provider's PaymentIntents out of the sandbox's whole state."""
+    returned: defaultdict[str, int] = defaultdict(int)
+    for refund in state["refunds"]:
+        if refund["status"] in ("succeeded", "pending"):
+            returned[refund["payment_intent"]] += refund["amount"]
+    return [
+        Money(
+            intent["id"],
+            intent["metadata"].get("sagaId", ""),
+            intent["amount"],
+            intent["amount_received"],
+            returned[intent["id"]],
+        )
+        for intent in state["payment_intents"]
+    ]
+
+
+def untruths(views: Iterable[View], paid: Sequence[Money]) -> list[str]:
+    """One line for each thing a client was told, or paid for, that is not so."""
+    by_saga: defaultdict[str, list[Money]] = defaultdict(list)
+    for money in paid:
+        by_saga[money.saga].append(money)
+    found: list[str] = []
+    for view in views:
+        mine = [money for money in by_saga.pop(view.saga, []) if money.received]
+        found += (f"booking {view.booking} (saga {view.saga}): {what}" for what in _of(view, mine))
+    for money in (left for rest in by_saga.values() for left in rest):
+        if money.received != money.returned:
+            found.append(f"intent {money.intent} (saga {money.saga}) was paid, and no client was told of its booking")
+    return found
+
+
+def _of(view: View, paid: Sequence[Money]) -> Iterator[str]:
+    yield from _status(view)
+    yield from _cancels(view, paid)
+    yield from _money(view, paid)
+
+
+def _status(view: View) -> Iterator[str]:
+    if view.final not in ENDED:
+        yield f"has not ended: {view.final or 'no answer'}"
+    history = [status for status in (*view.told, view.final) if status in ENDED]
+    ends = [status for number, status in enumerate(history) if history[:number][-1:] != [status]]
+    if len(ends) > 1 and not (ends == ["CONFIRMED", "CANCELLED"] and view.cancels):
+        yield f"its clients were told {' then '.join(ends)}"
+
+
+def _cancels(view: View, paid: Sequence[Money]) -> Iterator[str]:
+    if not view.refunds:
+        return
+    if view.final != "CANCELLED":
+        yield f"a cancel was accepted and it is {view.final}"
+    if len(set(view.refunds)) > 1:
+        yield f"its cancels were told different refunds: {view.refunds}"
+    returned, promised = sum(money.returned for money in paid), max(view.refunds)
+    if promised and returned != promised:
+        yield f"a refund of {promised} was promised, {returned} went back"
+
+
+def _money(view: View, paid: Sequence[Money]) -> Iterator[str]:
+    if view.paid and not paid:
+        yield "its client paid and the provider knows of no payment"
+    if view.final == "CONFIRMED":
+        kept = [(money.received - money.returned, money.price) for money in paid if money.received > money.returned]
+        if len(kept) != 1 or kept[0][0] != kept[0][1]:
+            yield f"is CONFIRMED and was not paid once, exactly: {list(paid)}"
+    elif not view.cancels:
+        yield from (f"is {view.final} and {money} is not back" for money in paid if money.received != money.returned)

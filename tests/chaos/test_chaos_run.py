@@ -1,0 +1,29 @@
+"""A short run on a real mesh: people race, processes die, and everything comes to rest."""
+
+from __future__ import annotations
+
+import psutil
+
+from devkit.chaos.ledger import Ledger
+from devkit.chaos.report import Run, written
+from devkit.chaos.rest import Rest
+from devkit.chaos.run import run
+
+QUICK = {"HOLD_MINUTES": "0.05"}
+
+
+async def test_a_short_run_finds_nothing_and_leaves_nothing_behind():
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    result = await run(seed=11, seconds=6, settings=QUICK, tell=lambda _: None)
+    assert result.findings == (), written(result)
+    assert result.rest.audit.startswith("clean: ")
+    assert result.ledger.views and result.ledger.kills.total() > 0
+    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_what_is_found_is_told_with_the_way_to_repeat_it():
+    clean = Run(5, 60.0, False, Ledger(), Rest(audit="clean: 1 sagas"))
+    assert "make chaos" not in written(clean)
+    found = Run(5, 60.0, True, Ledger(), Rest(audit="1 breaches"), findings=("something is wrong",))
+    assert "something is wrong" in written(found)
+    assert "make chaos SECONDS=60 SEED=5 FULL=1" in written(found)

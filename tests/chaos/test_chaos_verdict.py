@@ -1,0 +1,71 @@
+"""What a client was told and paid is compared with what became of it; each kind of untruth is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from devkit.chaos.ledger import View
+from devkit.chaos.verdict import Money, moneys, untruths
+
+
+def view(final: str, *told: str, cancels: int = 0, refunds: tuple[int, ...] = (), paid: bool = False) -> View:
+    return View("b1", 0, 0, "s1", told=list(told), cancels=cancels, refunds=list(refunds), paid=paid, final=final)
+
+
+def money(received: int = 5000, returned: int = 0, saga: str = "s1") -> Money:
+    return Money("pi_1", saga, 5000, received, returned)
+
+
+TRUE = {
+    "sold": (view("CONFIRMED", "PAYMENT_REQUIRED", "CONFIRMED", paid=True), [money()]),
+    "abandoned": (view("EXPIRED", "PAYMENT_REQUIRED"), [money(received=0)]),
+    "paid too late": (view("EXPIRED", "PAYMENT_REQUIRED", paid=True), [money(returned=5000)]),
+    "cancelled for half": (view("CANCELLED", "CONFIRMED", cancels=2, refunds=(2500, 2500)), [money(returned=2500)]),
+    "cancelled unpaid": (view("CANCELLED", cancels=1, refunds=(0,)), [money(received=0)]),
+}
+UNTRUE = {
+    "never ended": (view("PAYMENT_REQUIRED"), [], "has not ended"),
+    "confirmed, then not": (view("EXPIRED", "CONFIRMED"), [], "CONFIRMED then EXPIRED"),
+    "one end, then another": (view("CANCELLED", "EXPIRED"), [], "EXPIRED then CANCELLED"),
+    "confirmed unpaid": (view("CONFIRMED"), [money(received=0)], "not paid once"),
+    "confirmed, paid twice": (view("CONFIRMED"), [money(), money()], "not paid once"),
+    "confirmed, money gone back": (view("CONFIRMED"), [money(returned=5000)], "not paid once"),
+    "paid for nothing": (view("EXPIRED"), [money()], "is not back"),
+    "half of it kept": (view("PAYMENT_FAILED"), [money(returned=2500)], "is not back"),
+    "a payment that vanished": (view("EXPIRED", paid=True), [], "knows of no payment"),
+    "cancelled in vain": (view("CONFIRMED", cancels=1, refunds=(5000,)), [money()], "a cancel was accepted"),
+    "another refund than promised": (
+        view("CANCELLED", cancels=1, refunds=(5000,)),
+        [money(returned=2500)],
+        "a refund of 5000 was promised, 2500 went back",
+    ),
+    "two promises": (view("CANCELLED", cancels=2, refunds=(5000, 2500)), [money(returned=5000)], "different refunds"),
+}
+
+
+@pytest.mark.parametrize("case", TRUE)
+def test_what_is_true_is_not_found(case: str):
+    seen, paid = TRUE[case]
+    assert untruths([seen], paid) == []
+
+
+@pytest.mark.parametrize("case", UNTRUE)
+def test_what_is_not_true_is_found(case: str):
+    seen, paid, words = UNTRUE[case]
+    assert any(words in line for line in untruths([seen], paid))
+
+
+def test_money_for_a_booking_that_nobody_was_told_of_is_found():
+    assert "no client was told" in untruths([], [money(saga="s2")])[0]
+    assert untruths([], [money(saga="s2", returned=5000)]) == []
+
+
+def test_a_failed_refund_is_no_money_returned():
+    state = {
+        "payment_intents": [{"id": "pi_1", "metadata": {"sagaId": "s1"}, "amount": 5000, "amount_received": 5000}],
+        "refunds": [
+            {"payment_intent": "pi_1", "status": "failed", "amount": 5000},
+            {"payment_intent": "pi_1", "status": "succeeded", "amount": 2500},
+        ],
+    }
+    assert moneys(state) == [money(returned=2500)]
