@@ -1,0 +1,70 @@
+"""The audit as an assertion: whatever was done to a world, once it has come to rest every invariant holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from ops.audit.command import audited
+from ops.audit.snapshot import Breach
+from ops.peers import SERVICES, connected
+from tests.people import until
+from tests.world import World
+
+BUSY = """
+    select kind, id::text, state, error::text from saga where wake_at is not null and state <> 'AWAITING_PAYMENT'
+    union all
+    select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
+"""
+#: What a test may move to let time pass; no invariant looks at it.
+TIME = frozenset({"expires_at", "hold_ends", "wake_at", "lease_until", "created_at", "state_since", "updated_at"})
+#: Everything that hangs on the ids of a saga's row.
+ABOUT = """
+    select id::text, booking_id::text, session_id::text, payment_id::text, payment_intent_id from saga
+    where cast(array[id, booking_id, session_id, payment_id] as text[]) && $1 or payment_intent_id = any($1)
+"""
+
+
+class Tampering:
+    """Remembers the ids in whose rows a test wrote by SQL more than the passing of time."""
+
+    def __init__(self, world: World) -> None:
+        self.ids: set[str] = set()
+        self._ask = world.sql
+        world.sql = self._sql  # type: ignore[method-assign]
+
+    async def _sql(self, service: str, statement: str, *values: Any) -> list[Any]:
+        if _writes(statement):
+            self.ids.update(str(value) for value in values if isinstance(value, UUID | str))
+        return await self._ask(service, statement, *values)
+
+
+async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
+    """Wait for the world to rest, then audit it as the operator does. Breaches about things in `but_for` are let be."""
+    await until(lambda: world.sql("payment", BUSY), lambda rows: not rows)
+    about = await _about(world, set(but_for))
+    addresses = {name: f"127.0.0.1:{world.ports[name]}" for name in SERVICES}
+    async with connected(addresses, world.credentials("ops")) as peers:
+        verdict = await audited(peers)
+    found = [breach for breach in verdict.breaches if about.isdisjoint(breach.ids)]
+    assert not found, "\n".join(map(_told, found))
+    assert verdict.counted["sagas"] > 0
+
+
+async def _about(world: World, ids: set[str]) -> set[str]:
+    rows = await world.sql("payment", ABOUT, sorted(ids))
+    return ids.union(*(row.values() for row in rows)) - {None}
+
+
+def _writes(statement: str) -> bool:
+    verb, *_ = statement.split()
+    if verb.lower() != "update":
+        return verb.lower() in ("delete", "insert")
+    assigned = statement.lower().partition(" set ")[2].partition(" where ")[0]
+    return not set(re.findall(r"(?:^|,)\s*(\w+)\s*=", assigned)) <= TIME
+
+
+def _told(breach: Breach) -> str:
+    return f"{breach.invariant}: {breach.what}"
