@@ -70,15 +70,15 @@ class Purchasing:
         except KeyUsed:
             return await self._by_key(order, digest), False
         except SlotOpen:
-            return await self._by_slot(order, digest), False
+            return await self._by_key(order, digest) or await self._by_slot(order, digest), False
         return begun, True
 
     async def _by_key(self, order: Order, digest: bytes) -> Saga | None:
-        found = await self.engine.store.by_key(order.student_id, order.key)
+        found = await self.engine.store.by_key(order.student_id, order.key) if order.key else None
         if found is None:
             return None
         saga, first_hash, is_old = found
-        if is_old:
+        if is_old or saga.state is State.REJECTED:
             await self.engine.store.forget_key(order, saga.id)
             return None
         if first_hash != digest:
@@ -120,7 +120,7 @@ def _can_be_answered(saga: Saga) -> bool:
 def _answered(saga: Saga) -> Saga:
     if saga.state is State.REJECTED:
         raise _refusal(saga)
-    if saga.state is State.AWAITING_AVAILABILITY or not _can_be_answered(saga):
+    if saga.state in (State.AWAITING_AVAILABILITY, State.PARKED) or not _can_be_answered(saga):
         log().warning("booking_not_opened_in_time", saga_id=str(saga.id), error=saga.error)
         waits_for_provider = (saga.error or {}).get("reason") == ProviderUnavailable.reason
         raise ProviderUnavailable if waits_for_provider else TryAgain

@@ -112,6 +112,8 @@ class Cancelling:
             return await self._undo(purchase, await self._agreed(purchase, token), reason)
         if purchase.is_complete:
             raise NotCancellable
+        if purchase.state is State.COMPENSATING and purchase.refund_due is not None:
+            return await self._finished(purchase)
         settled = await self.engine.settle(purchase.id, lambda row: row.state is not purchase.state)
         if settled.state is purchase.state:
             raise TryAgain
@@ -122,6 +124,9 @@ class Cancelling:
         claimed = await self.engine.store.claim_free(purchase)
         if claimed is None:
             await self.engine.settle(purchase.id, lambda row: not row.is_leased)
+            return None
+        if claimed.state is not purchase.state:  # it has moved between the look and the claim
+            self.engine.start(claimed)
             return None
         knowing = claimed.knowing(cancel=decision.kept())
         moved = await self.engine.store.move(undoing(knowing, Undo.CANCELLED, _words(decision, reason)))

@@ -207,6 +207,7 @@ class Move:
     sleep: float | None = None
     wait: bool = False
     failed_attempt: bool = False
+    takes_over: bool = False  # the mover is not the owner: whoever thinks it is loses the fence
     error: dict[str, str] | None = None
     payment: PaymentStatus | None = None
     received: Paid | None = None
@@ -293,6 +294,12 @@ class Event:
     state: str
     event: str
     detail: str
+
+
+class NeedsAPerson(Exception):
+    """What a machine must not decide: the saga is parked with this reason."""
+
+    reason = "NEEDS_A_PERSON"
 
 
 class CourseNotFound(Refusal):

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 
 from mesh import calls
+from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
-from payment_svc.aftermath import Aftermath
+from payment_svc.aftermath import Aftermath, RefundNotDone
 from payment_svc.sagas.engine import backoff, forever
 from payment_svc.store import EventStore
 from payment_svc.store.events import InboxEvent
@@ -67,7 +68,8 @@ class Inbox:
 
     async def _failed(self, event: InboxEvent, error: Exception) -> None:
         words = f"{type(error).__name__}: {error}"[:500]
-        if event.attempt >= ATTEMPTS:
+        is_only_late = isinstance(error, Refusal | CallFailed | RefundNotDone)  # the provider is away, or not done yet
+        if event.attempt >= ATTEMPTS and not is_only_late:
             log().error("event_parked", alert=True, event_id=event.id, saga_id=str(event.saga_id), error=words)
             await self._events.park(event.id, words)
         else:

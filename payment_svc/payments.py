@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from payment_svc.store import PaymentStore, SagaStore
 
 MOST_EVENTS = 100
 #: What operators need to know and nobody else.
-INTERNAL_EVENTS = frozenset({"parked", "resolved"})
+INTERNAL_EVENTS = frozenset({"parked", "resolved", "retried"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Payments:
         if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
             raise NotFound
         events = await self.sagas.events(saga.id, MOST_EVENTS)
-        return [event for event in events if event.event not in INTERNAL_EVENTS]
+        return [_told(event) for event in events if event.event not in INTERNAL_EVENTS]
 
     async def live_intent(self, booking_id: UUID, amount: Money) -> Saga:
         """The saga whose intent can be paid now. Raises NotFound, AmountMismatch, WrongState."""
@@ -66,3 +66,9 @@ class Payments:
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
         return saga
+
+
+def _told(event: Event) -> Event:
+    """Why a saga turned back may tell one person of another's calendar: only that it did is told."""
+    keeps_words = event.event in ("cancelled", "undo_cancelled")
+    return event if keeps_words else replace(event, detail="")

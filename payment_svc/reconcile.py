@@ -11,12 +11,12 @@ from uuid import UUID
 
 from mesh.logs import log
 from payment_svc.aftermath import Aftermath, RefundNotDone, unearned
-from payment_svc.domain import Saga, State
+from payment_svc.domain import NeedsAPerson, Saga, State
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.store import RefundStore
-from payment_svc.stripe_gateway import Intent, OutcomeUnknown, StripeGateway
+from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
 
 PAGE = 100
 STALE_SECONDS = 120
@@ -78,11 +78,12 @@ class Reconcile:
         assert saga.payment_intent_id is not None
         try:
             intent = await self.intents.look(saga.payment_intent_id)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, ProviderRefused) as error:
+            log().warning("not_reconciled", saga_id=str(saga.id), error=str(error))
             return False
         if not _is_news(saga, intent):
             return False
-        claimed = await self.engine.store.claim_free(saga)
+        claimed = await self.engine.store.claim_free(saga) if self.engine.drives(saga) else None
         if claimed is not None:
             self.engine.start(claimed)
         return claimed is not None
@@ -91,7 +92,8 @@ class Reconcile:
         for refund in await self.refunds.pending(older_than, PAGE):
             try:
                 status = await self.giving.ask(refund)
-            except OutcomeUnknown:
+            except (OutcomeUnknown, ProviderRefused) as error:
+                log().warning("not_reconciled", refund_id=str(refund.id), error=str(error))
                 continue
             found = replace(found, examined=found.examined + 1, moved=found.moved + (status is not refund.status))
         return found
@@ -118,7 +120,8 @@ class Reconcile:
             return False
         try:
             return await self.aftermath.settle(saga_id, intent.id)
-        except (OutcomeUnknown, RefundNotDone):
+        except (OutcomeUnknown, ProviderRefused, RefundNotDone, NeedsAPerson) as error:
+            log().warning("not_reconciled", intent_id=intent.id, error=str(error))
             return True
 
 

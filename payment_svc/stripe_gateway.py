@@ -238,8 +238,8 @@ def _our_errors() -> Any:
     """Stripe's errors → ours. 429 and 5xx and silence leave the outcome unknown; other refusals are final."""
     try:
         yield
-    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
-        if error.http_status == 409 or error.code in ("idempotency_key_in_use", "lock_timeout"):
+    except (stripe.CardError, stripe.InvalidRequestError) as error:
+        if error.http_status == 409 or error.code == "lock_timeout":
             raise OutcomeUnknown from error
         raise ProviderRefused(error.code or "invalid_request", error.user_message or "refused") from error
     except stripe.StripeError as error:

@@ -95,6 +95,8 @@ saga = Table(
         postgresql_where=text("kind = 'CancelBookingSaga' and state <> 'REJECTED'"),
     ),
     Index("saga_newest", "created_at", "id"),
+    Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
+    Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
 )
 
 idempotency_key = Table(
@@ -106,6 +108,7 @@ idempotency_key = Table(
     Column("request_hash", LargeBinary, nullable=False),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Index("idempotency_key_saga", "saga_id"),
+    Index("idempotency_key_age", "created_at"),
 )
 
 saga_event = Table(

@@ -6,7 +6,7 @@ intent); everything else makes somebody look at the intent's present state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh.logs import log
 from payment_svc.domain import Move, Saga, State, Undo
@@ -61,7 +61,10 @@ class Webhooks:
             self.inbox.look_now()
 
     def _judged(self, event: StripeEvent, saga: Saga | None) -> Verdict:
-        return judged(event, saga, self.max_attempts)
+        verdict = judged(event, saga, self.max_attempts)
+        if isinstance(verdict, Apply) and not self.engine.drives(verdict.move.saga):
+            return ForTheDriver()  # a version that only other replicas know
+        return verdict
 
 
 def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
@@ -104,11 +107,16 @@ def _while_undoing(event: StripeEvent) -> Verdict:
 
 def _while_waiting(event: StripeEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
     if event.type in (SUCCEEDED, CANCELED):
-        return Apply(after_payment_news(saga, intent))
+        return Apply(taking_over(after_payment_news(saga, intent)))
     known: list[str] = saga.context.get("failed_charges", [])
     if intent.failed_charge is None or intent.failed_charge in known:
         return Ignore()
     saga = saga.knowing(failed_charges=[*known, intent.failed_charge])
     if len(known) + 1 >= max_attempts:
-        return Apply(undoing(saga, Undo.DECLINED, f"{max_attempts} attempts declined"))
-    return Apply(Move(saga, State.AWAITING_PAYMENT, "payment_declined", wait=True))
+        return Apply(taking_over(undoing(saga, Undo.DECLINED, f"{max_attempts} attempts declined")))
+    return Apply(taking_over(Move(saga, State.AWAITING_PAYMENT, "payment_declined", wait=True)))
+
+
+def taking_over(move: Move) -> Move:
+    """A webhook's move ends whatever a stalled owner may still believe."""
+    return replace(move, takes_over=True)

@@ -10,6 +10,9 @@ from payment_svc.inbox import Inbox
 from payment_svc.reconcile import Reconcile
 from payment_svc.sagas.engine import Engine, forever
 
+FORGET_KEYS_SECONDS = 600.0
+BATCH = 500
+
 
 @contextlib.asynccontextmanager
 async def running(engine: Engine, inbox: Inbox, reconcile: Reconcile, reconcile_seconds: float) -> AsyncIterator[None]:
@@ -18,12 +21,16 @@ async def running(engine: Engine, inbox: Inbox, reconcile: Reconcile, reconcile_
     async def round_of_reconcile() -> None:
         await reconcile.round()
 
+    async def forget_old_keys() -> bool:
+        return await engine.store.forget_old_keys(BATCH) == BATCH
+
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(inbox.drain)
         for loop in (
             engine.recover_forever(),
             inbox.run_forever(),
             forever("reconcile", round_of_reconcile, reconcile_seconds),
+            forever("forget_keys", forget_old_keys, FORGET_KEYS_SECONDS),
         ):
             task = asyncio.get_running_loop().create_task(loop)
             stack.push_async_callback(_ended, task)

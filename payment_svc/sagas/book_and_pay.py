@@ -12,7 +12,7 @@ from uuid import UUID
 import stamina
 
 from mesh import clock, wire
-from mesh.errors import CallFailed, Overloaded, TryAgain
+from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
 from mesh.money import Money
 from payment_svc.domain import Saga, State
 from payment_svc.sagas.definition import Definition, Step
@@ -55,7 +55,12 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
         start=clock.to_proto(saga.time_slot),
         duration_minutes=saga.minutes,
     )
-    held = await asked(lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
+    try:
+        held = await asked(lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
+    except Refusal:
+        if saga.fence > 1 or saga.attempt:  # an earlier try may still arrive: it must find a tombstone
+            await release_slot(peers, saga)
+        raise
     price = Money(held.price.amount_minor, held.price.currency)
     knowing = saga.knowing(
         price={"amount_minor": price.amount_minor, "currency": price.currency},
@@ -92,7 +97,7 @@ async def create_booking(peers: Peers, saga: Saga) -> Saga:
         hold_expires_at=clock.to_proto(datetime.fromisoformat(saga.context["hold_expires_at"])),
         availability_block_id=saga.context["block_id"],
         session_id=str(saga.session_id),
-        payment_id=str(saga.payment_id),
+        payment_id=str(saga.payment_id) if saga.price.amount_minor else "",
     )
     await asked(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
     return saga

@@ -65,7 +65,7 @@ class CancelBooking:
         purchase = await self.sagas.get(_purchase(saga))
         assert purchase is not None
         if await self.giving.give_back(purchase, wish, saga.context["received_minor"]) is not RefundStatus.SUCCEEDED:
-            raise StillOwed("the money is not back yet")
+            raise StillOwed(saga)
         return Move(saga, State.REFUNDED, "refunded")
 
     async def _withdrawn(self, saga: Saga, refusal: Refusal) -> Move:

@@ -17,7 +17,7 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import CallFailed, Refusal, TryAgain
 from mesh.logs import log
-from payment_svc.domain import Move, Saga, State
+from payment_svc.domain import Move, NeedsAPerson, Saga, State
 from payment_svc.sagas.definition import Kind
 from payment_svc.sagas.phases import StillOwed, as_error
 from payment_svc.store import SagaStore
@@ -62,7 +62,7 @@ class Engine:
     async def _drive(self, saga: Saga) -> Saga:
         while True:
             move = await self._next_move(saga)
-            moved = await self.store.move(move)
+            moved = await self._commit(saga, move)
             if moved is None:
                 row = await self.store.get(saga.id)
                 assert row is not None
@@ -75,10 +75,22 @@ class Engine:
                 return moved
             saga = moved
 
+    async def _commit(self, saga: Saga, move: Move) -> Saga | None:
+        """Commit a move; one that the schema refuses becomes a rest, so that it is seen and not repeated at once."""
+        try:
+            return await self.store.move(move)
+        except Refusal:
+            raise
+        except Exception as error:
+            log().error("move_refused", alert=True, saga_id=str(saga.id), to=move.state, exc_info=error)
+            return await self.store.move(self._rest(saga, error))
+
     async def _next_move(self, saga: Saga) -> Move:
         try:
             return await self._kinds[saga.kind, saga.version].advance(saga)
-        except (Refusal, CallFailed, StillOwed) as error:
+        except StillOwed as error:
+            return self._rest(error.saga, error)
+        except (Refusal, CallFailed, NeedsAPerson) as error:
             return self._rest(saga, error)
         except Exception as error:
             log().error("phase_crashed", saga_id=str(saga.id), state=saga.state, exc_info=error)
@@ -87,7 +99,7 @@ class Engine:
     def _rest(self, saga: Saga, error: Exception) -> Move:
         """Sleep and try again; after a day a person must look."""
         log().warning("saga_backs_off", saga_id=str(saga.id), state=saga.state, attempt=saga.attempt, error=str(error))
-        if saga.seconds_in_state > PARK_AFTER_SECONDS:
+        if saga.seconds_in_state > PARK_AFTER_SECONDS or isinstance(error, NeedsAPerson):
             log().error("saga_parked", alert=True, saga_id=str(saga.id), state=saga.state, error=str(error))
             parked = saga.knowing(parked_from=saga.state.value)
             return Move(parked, State.PARKED, "parked", str(error)[:500], error=as_error(error))
@@ -132,7 +144,8 @@ class Engine:
             assert row is not None
             if settled(row) or row.state is State.PARKED:
                 return row
-            claimed = None if row.is_leased else await self.store.claim_free(row)
+            may_drive = self.drives(row) and not row.is_leased
+            claimed = await self.store.claim_free(row) if may_drive else None
             if claimed is not None:
                 self.start(claimed)
                 continue

@@ -45,7 +45,10 @@ class Intents:
         """
         if saga.payment_intent_id is not None:
             return await self._closed(saga.payment_intent_id)
-        if saga.price is None or saga.price.amount_minor == 0:
+        if saga.price is None:  # the row forgot what its drive knew: nothing can be made, but something may be there
+            found = await self._stripe.find_intent(saga)
+            return await self._closed(found.id) if found is not None else None
+        if saga.price.amount_minor == 0:
             return None
         try:
             intent = await self.open(replace(saga, attempt=max(saga.attempt, 1)), saga.price)

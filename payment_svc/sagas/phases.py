@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from mesh.errors import Refusal, TryAgain
+from mesh.errors import CallFailed, Refusal, TryAgain
 from payment_svc.domain import (
     END_OF_UNDO,
     GiveBack,
@@ -38,6 +38,10 @@ class StillOwed(Exception):
 
     reason = "REFUND_NOT_DONE"
 
+    def __init__(self, saga: Saga) -> None:
+        self.saga = saga
+        super().__init__("the money is not back yet")
+
 
 class Purchase:
     """The phases of one kind of purchase."""
@@ -60,16 +64,16 @@ class Purchase:
         first, *others = self.definition.opening
         try:
             saga = await first.do(saga)
-        except Refusal as refusal:
-            return self._not_to_be_had(saga, refusal)
+        except (Refusal, CallFailed) as error:
+            return self._not_to_be_had(saga, error)
+        if saga.context.get("hold_is_over"):
+            return undoing(saga, Undo.EXPIRED)
         try:
             for step in others:
                 saga = await step.do(saga)
         except Refusal as refusal:
             _raise_if_retryable(refusal)
             return undoing(saga, Undo.CANCELLED)
-        if saga.context.get("hold_is_over"):
-            return undoing(saga, Undo.EXPIRED)
         assert saga.price is not None
         if saga.price.amount_minor == 0:
             return Move(saga, State.BOOKING_SESSION, "nothing_to_pay", drive_on=True)
@@ -79,12 +83,12 @@ class Purchase:
             return undoing(saga, Undo.PROVIDER_REFUSED, str(error))
         return self._opened(_with_intent(saga, intent), intent)
 
-    def _not_to_be_had(self, saga: Saga, refusal: Refusal) -> Move:
-        if not _is_retryable(refusal):
-            return Move(saga, State.REJECTED, "rejected", refusal.reason, error=as_error(refusal))
+    def _not_to_be_had(self, saga: Saga, error: Refusal | CallFailed) -> Move:
+        if isinstance(error, Refusal) and not _is_retryable(error):
+            return Move(saga, State.REJECTED, "rejected", error.reason, error=as_error(error))
         if saga.seconds_in_state > OPENING_SECONDS:
             return undoing(saga, Undo.EXPIRED)
-        raise refusal
+        raise error
 
     def _opened(self, saga: Saga, intent: Intent) -> Move:
         if intent.succeeded or intent.canceled:
@@ -121,12 +125,12 @@ class Purchase:
             saga = _with_intent(saga, intent)
         if intent is not None and intent.succeeded and saga.undo.yields_to_payment:
             return after_payment_news(saga, intent)
-        owed = await self._owed(saga, intent)
         for step in reversed(self.definition.opening):
             if step.undo is not None:
                 await step.undo(saga)
-        if owed:
-            raise StillOwed("the money is not back yet")
+        saga = _knowing_what_is_due(saga, intent)
+        if await self._owed(saga, intent):
+            raise StillOwed(saga)
         return _undone(saga, intent)
 
     async def _owed(self, saga: Saga, intent: Intent | None) -> bool:
@@ -199,18 +203,24 @@ def as_error(error: Exception) -> dict[str, str]:
     return {"code": "UNAVAILABLE", "reason": reason, "message": f"{type(error).__name__}: {error}"}
 
 
+def _knowing_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
+    """A person's cancel that met a payment after all: the decision now has an amount."""
+    if intent is None or not intent.succeeded or "cancel" not in saga.context:
+        return saga
+    due = due_back(saga, intent).amount.amount_minor
+    return saga.knowing(cancel={**saga.context["cancel"], "refund_minor": due})
+
+
 def _undone(saga: Saga, intent: Intent | None) -> Move:
     saga = _without_secret(saga)
     if intent is not None and intent.succeeded:
-        due = due_back(saga, intent).amount.amount_minor
-        end = State.REFUNDED if due else State.CANCELLED
-        if "cancel" in saga.context:
-            saga = saga.knowing(cancel={**saga.context["cancel"], "refund_minor": due})
+        end = State.REFUNDED if due_back(saga, intent).amount.amount_minor else State.CANCELLED
         return Move(saga, end, end.value.lower(), payment=PaymentStatus.SUCCEEDED, received=intent.paid)
     end = booking_end(saga)
     failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
-    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None)
+    has_payment = intent is not None and saga.price is not None
+    return Move(saga, end, end.value.lower(), payment=closed if has_payment else None)
 
 
 def _with_intent(saga: Saga, intent: Intent) -> Saga:

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from mesh.logs import log
 from mesh.money import Money
-from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, imported_refund_id
+from payment_svc.domain import GiveBack, NeedsAPerson, Refund, RefundStatus, Saga, imported_refund_id
 from payment_svc.store import RefundStore
-from payment_svc.stripe_gateway import OutcomeUnknown, ProviderRefund, StripeGateway
+from payment_svc.stripe_gateway import OutcomeUnknown, ProviderRefund, ProviderRefused, StripeGateway
 
 
 class Refunds:
@@ -25,10 +25,16 @@ class Refunds:
         """Carry a decision out; where it stands then. Who repeats it gets the same refund.
 
         Never gives back more than is left of what was captured (minor units). A refund that the provider failed is
-        followed by another when this is asked again.
+        followed by another when this is asked again. Raises NeedsAPerson when the provider refuses it, OutcomeUnknown.
         """
         if not wish.amount.amount_minor:
             return RefundStatus.SUCCEEDED
+        try:
+            return await self._carry_out(saga, wish, captured)
+        except ProviderRefused:
+            return await self._after_refusal(saga, wish, captured)
+
+    async def _carry_out(self, saga: Saga, wish: GiveBack, captured: int) -> RefundStatus:
         known = await self.learn(saga, wish.intent_id)
         ours, failed = _carrying_out(wish, known)
         if ours is None:
@@ -37,6 +43,16 @@ class Refunds:
                 return _together(known)
             ours = await self._store.open(_decided(saga, wish, failed, left))
         return ours.status if ours.status is RefundStatus.SUCCEEDED else await self.ask(ours)
+
+    async def _after_refusal(self, saga: Saga, wish: GiveBack, captured: int) -> RefundStatus:
+        """The provider refuses what we decided: somebody was quicker there, or a person must look."""
+        ours, _ = _carrying_out(wish, await self._store.of_intent(wish.intent_id))
+        if ours is not None and ours.provider_refund_id is None:
+            await self._store.withdraw(ours)
+        try:
+            return await self._carry_out(saga, wish, captured)
+        except ProviderRefused as error:
+            raise NeedsAPerson(f"the provider refuses the refund: {error}") from error
 
     async def ask(self, refund: Refund) -> RefundStatus:
         """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown."""

@@ -30,7 +30,8 @@ _STORE = text("""
 """)
 _NEWS = text("""
     update saga set news = news + 1,
-        wake_at = case when lease_until > clock_timestamp() then wake_at else clock_timestamp() end
+        wake_at = case when state = 'PARKED' then null
+                       when lease_until > clock_timestamp() then wake_at else clock_timestamp() end
     where id = :id
 """)
 _DUE = text("""

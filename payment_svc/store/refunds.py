@@ -32,8 +32,10 @@ _WITHDRAW = text("""
     where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
 _PENDING = text("""
-    select * from refund where status = 'PENDING' and updated_at <= clock_timestamp() - make_interval(secs => :older)
-    order by updated_at limit :most
+    select r.* from refund r join saga s on s.id = r.saga_id
+    where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)
+      and not exists (select 1 from saga o where o.booking_id = s.booking_id and o.wake_at is not null)
+    order by r.updated_at limit :most
 """)
 
 
@@ -69,7 +71,7 @@ class RefundStore:
         await self._database.rows(_RECORD, values)
 
     async def pending(self, older_than: float, most: int) -> list[Refund]:
-        """Refunds on their way for this many seconds, longest first."""
+        """Refunds on their way for this many seconds that no open saga looks after, longest first."""
         return [to_refund(row) for row in await self._database.rows(_PENDING, {"older": older_than, "most": most})]
 
 

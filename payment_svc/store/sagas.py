@@ -38,6 +38,7 @@ _MOVE = """
     with moved as (
         update saga set
             state = :state,
+            fence = fence + cast(:takes_over as int),
             is_complete = :complete,
             context = cast(:context as jsonb),
             payment_intent_id = coalesce(cast(:intent as text), payment_intent_id),
@@ -54,7 +55,7 @@ _MOVE = """
                                          clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8)))
                 else clock_timestamp() + make_interval(secs => cast(:sleep as float8))
             end
-        where id = :id and fence = :fence and news = :news
+        where id = :id and fence = :fence and news = :news and not is_complete
         returning *, clock_timestamp() as loaded_at
     ), heard as (
         update stripe_event set status = 'DONE', processed_at = clock_timestamp()
@@ -114,7 +115,10 @@ _REMEMBER_KEY = text("""
     on conflict do nothing
 """)
 _DUE = text("""
-    select id, fence, version, kind from saga where wake_at <= clock_timestamp() order by wake_at limit :most
+    select id, fence from saga
+    where wake_at <= clock_timestamp()
+      and (kind, version) in (select * from unnest(cast(:kinds as text[]), cast(:versions as int[])))
+    order by wake_at limit :most
 """)
 _WAKE = text("""
     update saga set wake_at = case when lease_until > clock_timestamp() then wake_at else clock_timestamp() end,
@@ -126,18 +130,25 @@ _WAKE_BACKING_OFF = text("""
     update saga set wake_at = clock_timestamp()
     where id in (select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
                  order by wake_at limit :most)
+      and wake_at > clock_timestamp() and lease_until is null and attempt > 0
     returning id
 """)
 _UNPARK = text("""
-    update saga set state = context ->> 'parked_from', state_since = clock_timestamp(), attempt = 0, fence = fence + 1,
-        wake_at = clock_timestamp(), updated_at = clock_timestamp()
-    where id = :id and state = 'PARKED' returning id
+    with moved as (
+        update saga set state = context ->> 'parked_from', state_since = clock_timestamp(), attempt = 0,
+            fence = fence + 1, wake_at = clock_timestamp(), updated_at = clock_timestamp()
+        where id = :id and state = 'PARKED' returning id, state
+    )
+    insert into saga_event (saga_id, state, event) select id, state, 'retried' from moved returning saga_id
 """)
 _RESOLVE = text("""
     with moved as (
         update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
             state_since = clock_timestamp(), context = (context || cast('{"resolved": true}' as jsonb)) - 'client_secret'
         where id = :id and state = 'PARKED' returning id, state, payment_intent_id
+    ), heard as (
+        update stripe_event set status = 'DONE', processed_at = clock_timestamp()
+        where saga_id = (select id from moved) and status = 'NEWS'
     ), settled as (
         update payment set status = case when cast(:received as bigint) > 0 then 'SUCCEEDED' else 'CANCELLED' end,
             received_minor = :received
@@ -145,6 +156,12 @@ _RESOLVE = text("""
     )
     insert into saga_event (saga_id, state, event, detail)
     select id, state, 'resolved', cast(:note as text) from moved returning saga_id
+""")
+_FORGET_OLD_KEYS = text("""
+    delete from idempotency_key where (student_id, key) in (
+        select student_id, key from idempotency_key
+        where created_at < clock_timestamp() - interval '25 hours' limit :most
+    ) returning key
 """)
 _EVENTS = text("select at, state, event, detail from saga_event where saga_id = :id order by seq limit :most")
 _LIST = """
@@ -209,6 +226,7 @@ class SagaStore:
             "context": json.dumps(saga.context),
             "intent": saga.payment_intent_id,
             "failed_attempt": move.failed_attempt,
+            "takes_over": int(move.takes_over),
             "error": json.dumps(move.error) if move.error else None,
             "hold_seconds": left,
             "owner": self._owner if move.drive_on else None,
@@ -275,10 +293,15 @@ class SagaStore:
         values = {"student": order.student_id, "key": order.key, "saga": saga_id, "hash": digest}
         await self._row(_REMEMBER_KEY, values)
 
+    async def forget_old_keys(self, most: int) -> int:
+        """Forget idempotency keys that no longer mean anything; how many."""
+        return len(await self.database.rows(_FORGET_OLD_KEYS, {"most": most}))
+
     async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int]]:
         """Sagas of known kinds and versions whose wake-up has come, read without locks: (id, fence)."""
-        rows = await self.database.rows(_DUE, {"most": most})
-        return [(row.id, row.fence) for row in rows if (row.kind, row.version) in known]
+        kinds, versions = [kind for kind, _ in known], [version for _, version in known]
+        rows = await self.database.rows(_DUE, {"most": most, "kinds": kinds, "versions": versions})
+        return [(row.id, row.fence) for row in rows]
 
     async def wake(self, saga_id: UUID) -> bool:
         """Tell a saga that there is news to look at; False when it has ended or is parked."""

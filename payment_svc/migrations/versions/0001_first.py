@@ -66,6 +66,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
+        "saga_open_newest",
+        "saga",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("not is_complete"),
+    )
+    op.create_index(
+        "saga_waiting", "saga", ["id"], unique=False, postgresql_where=sa.text("state = 'AWAITING_PAYMENT'")
+    )
+    op.create_index(
         "saga_one_cancel",
         "saga",
         ["booking_id"],
@@ -129,6 +139,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("student_id", "key"),
     )
+    op.create_index("idempotency_key_age", "idempotency_key", ["created_at"], unique=False)
     op.create_index("idempotency_key_saga", "idempotency_key", ["saga_id"], unique=False)
     op.create_table(
         "payment",
