@@ -27,6 +27,11 @@ def ids(request: pb.CreateConfirmedSessionRequest | pb.CancelSessionRequest) -> 
     return wire.uuid(request.session_id, "session_id"), wire.uuid(request.saga_id, "saga_id")
 
 
+def decided_at(request: pb.CancelSessionRequest) -> datetime | None:
+    """When the cancel was decided; None when that is not told."""
+    return wire.instant(request, "decided_at") if request.HasField("decided_at") else None
+
+
 def lesson(request: pb.CreateConfirmedSessionRequest) -> Lesson:
     """What was paid for. Raises BadInput that names the field."""
     paid = Lesson(

@@ -24,11 +24,13 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.COMPLETED: frozenset(),
     Status.CANCELLED: frozenset(),
 }
+#: What a decision that was made before the lesson's end may do besides, however late it arrives.
+EARLY_MOVES: Mapping[Status, frozenset[Status]] = {Status.COMPLETED: frozenset({Status.CANCELLED})}
 
 
-def sources(to: Status) -> list[Status]:
+def sources(to: Status, moves: Mapping[Status, frozenset[Status]] = MOVES) -> list[Status]:
     """The states a session may leave for this one."""
-    return [status for status, targets in MOVES.items() if to in targets]
+    return [status for status, targets in moves.items() if to in targets]
 
 
 def after(now: Status, told: Status) -> Status:

@@ -24,7 +24,7 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         return pb.CreateConfirmedSessionResponse(session=self._encode.session(session))
 
     async def CancelSession(self, request: pb.CancelSessionRequest, context: Any) -> pb.CancelSessionResponse:
-        await self._sessions.cancel(*convert.ids(request))
+        await self._sessions.cancel(*convert.ids(request), convert.decided_at(request))
         return pb.CancelSessionResponse()
 
     async def CompleteSession(self, request: pb.CompleteSessionRequest, context: Any) -> pb.CompleteSessionResponse:

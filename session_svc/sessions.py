@@ -25,9 +25,12 @@ class Sessions:
             raise Cancelled
         return record
 
-    async def cancel(self, session_id: UUID, saga_id: UUID) -> None:
-        """The session is cancelled, now or before. Raises IllegalMove when it took place, BadInput."""
-        record = await self._store.cancel(session_id, saga_id)
+    async def cancel(self, session_id: UUID, saga_id: UUID, decided_at: datetime | None = None) -> None:
+        """The session is cancelled, now or before; also one completed since, if this was decided before its end.
+
+        Raises IllegalMove when it took place, BadInput.
+        """
+        record = await self._store.cancel(session_id, saga_id, decided_at)
         _must_fit(record, session_id, saga_id)
         after(record.status, Status.CANCELLED)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Row, TextClause, text
 from mesh.database import Database
 from mesh.errors import IllegalMove, TryAgain
 from session_svc import tables
-from session_svc.domain import Completion, Lesson, Session, Status, Tombstone, sources
+from session_svc.domain import EARLY_MOVES, Completion, Lesson, Session, Status, Tombstone, sources
 
 Record = Session | Tombstone
 #: What the schema refuses, by the name of the rule.
@@ -22,7 +22,7 @@ VIOLATIONS = {"session_legal_move": IllegalMove}
 LOOKS = 5
 ROOM_BYTES = 18
 
-_UNREAD = ("completed_at", "created_at", "updated_at")
+_UNREAD = ("completed_at", "cancel_decided_at", "created_at", "updated_at")
 _COLUMNS = ", ".join(column.name for column in tables.session.c if column.name not in _UNREAD)
 
 # ruff: noqa: S608 - the only thing ever put into these texts is the list of columns
@@ -40,17 +40,19 @@ select false, {_COLUMNS} from session
 where (id = :id or saga_id = :saga_id or booking_id = :booking_id) and not exists (select from made)
 """)
 
-# A row that should have been moved and was not: it has changed meanwhile.
-_STALE = "id = :id and saga_id = :saga_id and status = any(:sources)"
+# True of a row that should have been moved and was not: it has changed meanwhile.
+_MAY_CANCEL = """id = :id and saga_id = :saga_id and (status = any(:sources) or status = any(:early_sources)
+    and scheduled_at + make_interval(mins => duration_minutes) > coalesce(cast(:decided_at as timestamptz), 'infinity'))"""
 
 _CANCEL = text(f"""
 with moved as (
-    update session set status = 'CANCELLED', updated_at = clock_timestamp()
-    where id = :id and saga_id = :saga_id and status = any(:sources)
+    update session set status = 'CANCELLED', cancel_decided_at = cast(:decided_at as timestamptz), completed_at = null,
+        updated_at = clock_timestamp()
+    where {_MAY_CANCEL}
     returning {_COLUMNS}
 ), buried as (
-    insert into session (id, saga_id, status)
-    select :id, :saga_id, 'CANCELLED' where not exists (select from session where id = :id)
+    insert into session (id, saga_id, status, cancel_decided_at)
+    select :id, :saga_id, 'CANCELLED', cast(:decided_at as timestamptz) where not exists (select from session where id = :id)
     on conflict do nothing
     returning {_COLUMNS}
 )
@@ -58,7 +60,7 @@ select false as is_stale, {_COLUMNS} from moved
 union all
 select false, {_COLUMNS} from buried
 union all
-select {_STALE}, {_COLUMNS} from session
+select {_MAY_CANCEL}, {_COLUMNS} from session
 where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
 """)
 
@@ -127,9 +129,10 @@ class Store:
         values = {"id": session_id, "saga_id": saga_id, "room": room, **_row(lesson)}
         return _record(_present(await self._settled(_CREATE, values)))
 
-    async def cancel(self, session_id: UUID, saga_id: UUID) -> Record:
+    async def cancel(self, session_id: UUID, saga_id: UUID, decided_at: datetime | None = None) -> Record:
         """The session cancelled if that was legal, or a tombstone in its place, else what is there."""
-        values = {"id": session_id, "saga_id": saga_id, "sources": sources(Status.CANCELLED)}
+        values: dict[str, Any] = {"id": session_id, "saga_id": saga_id, "decided_at": decided_at}
+        values |= {"sources": sources(Status.CANCELLED), "early_sources": sources(Status.CANCELLED, EARLY_MOVES)}
         return _record(_present(await self._settled(_CANCEL, values)))
 
     async def complete(self, session_id: UUID, tutor: UUID | None) -> Completion | None:

@@ -1,4 +1,4 @@
-"""session_svc's schema. The trigger that refuses illegal moves (`session_legal_move`) is in migration 0001."""
+"""session_svc's schema. The trigger that refuses illegal moves (`session_legal_move`) is in migration 0003."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ session = Table(
     Column("duration_minutes", Integer),
     Column("room", Text),
     Column("completed_at", INSTANT),
+    Column("cancel_decided_at", INSTANT),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
     UniqueConstraint("saga_id", name="session_once_per_saga"),
@@ -52,6 +53,7 @@ session = Table(
     CheckConstraint(
         "completed_at >= scheduled_at + make_interval(mins => duration_minutes)", name="session_completed_when_over"
     ),
+    CheckConstraint("cancel_decided_at is null or status = 'CANCELLED'", name="session_decided_is_cancelled"),
     Index("session_of_student", "student_id", "scheduled_at", "id"),
     Index("session_of_tutor", "tutor_id", "scheduled_at", "id"),
     Index("session_due", "scheduled_at", postgresql_where=text("status = 'CONFIRMED'")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -97,8 +97,12 @@ class Mesh:
     async def create(self, request: pb.CreateConfirmedSessionRequest) -> pb.Session:
         return (await self.payment.CreateConfirmedSession(request, timeout=TIMEOUT)).session
 
-    async def cancel(self, request: pb.CreateConfirmedSessionRequest) -> pb.CancelSessionResponse:
-        wanted = pb.CancelSessionRequest(session_id=request.session_id, saga_id=request.saga_id)
+    async def cancel(
+        self, request: pb.CreateConfirmedSessionRequest, decided_at: datetime | None = None
+    ) -> pb.CancelSessionResponse:
+        wanted = pb.CancelSessionRequest(
+            session_id=request.session_id, saga_id=request.saga_id, decided_at=to_proto(decided_at)
+        )
         return await self.payment.CancelSession(wanted, timeout=TIMEOUT)
 
     async def complete(self, request: pb.CreateConfirmedSessionRequest, stub: Any = None) -> pb.Session:

@@ -75,8 +75,9 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelSession(self, request, context):
-        """CancelSession cancels a lesson that is not completed. Cancelling one that never was leaves a tombstone: a
-        CreateConfirmedSession that arrives later is refused. Repeating it changes nothing. Refuses with ILLEGAL_MOVE.
+        """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
+        that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
+        Refuses with ILLEGAL_MOVE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,8 +38,9 @@ class SessionServiceStub:
     After CancelSession it is refused with CANCELLED. Refuses with BAD_USER_INPUT.
     """
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.CancelSessionResponse]
-    """CancelSession cancels a lesson that is not completed. Cancelling one that never was leaves a tombstone: a
-    CreateConfirmedSession that arrives later is refused. Repeating it changes nothing. Refuses with ILLEGAL_MOVE.
+    """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
+    that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
+    Refuses with ILLEGAL_MOVE.
     """
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CompleteSessionRequest, _session_pb2.CompleteSessionResponse]
     """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
@@ -62,8 +63,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     After CancelSession it is refused with CANCELLED. Refuses with BAD_USER_INPUT.
     """
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.CancelSessionResponse]  # type: ignore[assignment]
-    """CancelSession cancels a lesson that is not completed. Cancelling one that never was leaves a tombstone: a
-    CreateConfirmedSession that arrives later is refused. Repeating it changes nothing. Refuses with ILLEGAL_MOVE.
+    """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
+    that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
+    Refuses with ILLEGAL_MOVE.
     """
     CompleteSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CompleteSessionRequest, _session_pb2.CompleteSessionResponse]  # type: ignore[assignment]
     """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
@@ -95,8 +97,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.CancelSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.CancelSessionResponse, _abc.Awaitable[_session_pb2.CancelSessionResponse]]:
-        """CancelSession cancels a lesson that is not completed. Cancelling one that never was leaves a tombstone: a
-        CreateConfirmedSession that arrives later is refused. Repeating it changes nothing. Refuses with ILLEGAL_MOVE.
+        """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
+        that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
+        Refuses with ILLEGAL_MOVE.
         """
 
     @_abc_1.abstractmethod
