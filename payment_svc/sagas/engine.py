@@ -51,8 +51,11 @@ class Engine:
     def _forget(self, saga_id: UUID, done: asyncio.Task[Saga]) -> None:
         if self._drives.get(saga_id) is done:
             del self._drives[saga_id]
-        if not done.cancelled() and done.exception() is not None:
-            log().error("drive_crashed", saga_id=str(saga_id), exc_info=done.exception())
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, Refusal):  # the database is away or full: whoever finds it back goes on after the lease
+            log().warning("drive_interrupted", saga_id=str(saga_id), error=str(error))
+        elif error is not None:
+            log().error("drive_crashed", saga_id=str(saga_id), exc_info=error)
 
     async def _in_background(self, saga: Saga) -> Saga:
         with calls.background(calls.current().request_id):

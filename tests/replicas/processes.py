@@ -76,7 +76,8 @@ class Processes:
             url = self.mesh.launcher._postgres.url(f"tutormesh_{service}").replace("+asyncpg", "")
             if service in self.pools:
                 self.pools[service].terminate()
-            self.pools[service] = await asyncpg.create_pool(url, min_size=1, max_size=2)
+            self.pools[service] = await asyncpg.create_pool(url, min_size=0, max_size=2)
+            await self.sql(service, "select 1")
 
     async def graphql(self, role: str, subject: UUID, query: str, **variables: Any) -> dict[str, Any]:
         token = self.mesh.layout.signer().token(role, subject=str(subject))

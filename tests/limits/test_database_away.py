@@ -1,0 +1,118 @@
+"""The database goes away while lessons are sold: nothing crashes, nothing is untyped, everything resumes by itself.
+
+Five seconds by default; FULL=1 in the environment makes it sixty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+
+import asyncpg
+import psutil
+import pytest
+import pytest_asyncio
+
+from devkit.child import Child
+from tests.replicas.load import STUDENTS, Load
+from tests.replicas.processes import Processes, processes, until
+
+AWAY_SECONDS = 60.0 if os.environ.get("FULL") else 5.0
+#: What only stands still is borne for as long as a call may take; it is to be away for longer.
+STALLED_SECONDS = max(AWAY_SECONDS, 9.0)
+#: The contract's: every GraphQL call answers within this.
+ANSWER_SECONDS = 10.0
+Outage = Callable[[Processes], contextlib.AbstractAsyncContextManager[None]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
+    async with processes(tmp_path_factory.mktemp("away"), PAYMENT_REPLICAS="2") as started:
+        yield started
+
+
+def server_of(mesh: Processes) -> Child:
+    (server,) = (child for child in mesh.mesh.launcher.children if child.name == "postgres")
+    return server
+
+
+@contextlib.asynccontextmanager
+async def killed(mesh: Processes) -> AsyncIterator[None]:
+    """Kill -9 of the server and all its backends; started again at the end, when it recovers from its log."""
+    server = server_of(mesh)
+    stops, server.stops = server.stops, (signal.SIGKILL,)
+    await server.stop(5)
+    server.stops = stops
+    try:
+        yield
+    finally:
+        server.start()
+        await until(lambda: reconnected(mesh))
+
+
+@contextlib.asynccontextmanager
+async def stalled(mesh: Processes) -> AsyncIterator[None]:
+    """Server and backends stand still: connections are taken, and nothing is ever answered."""
+    server = server_of(mesh)
+    assert server.process is not None
+    family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]
+    for process in family:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in family:
+            process.resume()
+        await until(lambda: reconnected(mesh))
+
+
+async def reconnected(mesh: Processes) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            await mesh.connect()
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return False
+    return True
+
+
+async def goes_by(mesh: Processes, seconds: float) -> None:
+    """Time passes, and every process lives through it."""
+    before, end = services(mesh), time.monotonic() + seconds
+    while time.monotonic() < end:
+        await asyncio.sleep(0.1)
+        assert services(mesh) == before
+
+
+def services(mesh: Processes) -> dict[str, int]:
+    return {name: pid for name, pid in mesh.pids.items() if name != "postgres"}
+
+
+@pytest.mark.parametrize(("outage", "seconds"), [(killed, AWAY_SECONDS), (stalled, STALLED_SECONDS)])
+async def test_while_the_database_is_away_nothing_crashes_and_then_everything_resumes(
+    mesh: Processes, outage: Outage, seconds: float
+) -> None:
+    before, mesh.refusals = services(mesh), {}
+    load = Load(mesh, await mesh.tutor())
+    async with load.running():
+        waiting = [await load.one() for _ in range(3)]
+        async with outage(mesh):
+            await asyncio.gather(*(load.pay(wish) for wish in waiting))  # their webhooks find no database
+            await goes_by(mesh, seconds)
+        back = time.monotonic()
+        await asyncio.gather(*(mesh.until_state(wish, "COMPLETED", 40) for wish in waiting))
+        resumed = time.monotonic() - back
+        await load.grows(by=STUDENTS)
+    print(
+        f"{len(load.booked)} bookings, asked again: {mesh.refusals}, slowest answer {load.slowest_answer:.1f} s,"
+        f" {len(waiting)} paid meanwhile: complete {resumed:.1f} s after the return"
+    )
+    assert mesh.refusals
+    assert load.slowest_answer < ANSWER_SECONDS
+    assert services(mesh) == before
+    crashes = "\n".join(line for line in mesh.mesh.console.lines if "_crashed" in line)
+    assert crashes == ""
+    await load.is_sold_once()
