@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from mesh import clock
 from mesh.errors import IllegalMove, Refusal
 from payment_svc.domain import GiveBack, Move, RefundStatus, Saga, State
 from payment_svc.sagas.book_and_pay import STEP_SECONDS, Peers, asked
@@ -42,7 +43,11 @@ class CancelBooking:
         return await self._pay_back(saga)
 
     async def _cancel_session(self, saga: Saga) -> None:
-        request = session.CancelSessionRequest(session_id=str(saga.session_id), saga_id=str(_purchase(saga)))
+        request = session.CancelSessionRequest(
+            session_id=str(saga.session_id),
+            saga_id=str(_purchase(saga)),
+            decided_at=clock.to_proto(saga.created_at),
+        )
         await asked(lambda: self.peers.session.CancelSession(request, timeout=STEP_SECONDS))
 
     async def _release_slot(self, saga: Saga) -> None:
