@@ -17,6 +17,8 @@ from devkit.chaos.plan import Blow, Kill, Provider, Trouble, Webhooks
 
 #: How long a takeover is watched for; the lease is 4 s.
 WATCH_SECONDS, WATCH_EVERY = 20.0, 0.1
+AIM_SECONDS = 1.5
+_BUSY = "select lease_owner from saga where lease_until > clock_timestamp() order by random() limit 1"
 _OWNED = "select id, fence from saga where lease_owner like '%:' || $1 || ':%' and not is_complete"
 _STILL = "select id from saga where id = any($1::uuid[]) and fence = any($2::bigint[]) and not is_complete"
 
@@ -36,12 +38,26 @@ class Faults:
 
     async def _fall(self, blow: Blow) -> None:
         if isinstance(blow, Kill):
-            self.kill(blow.program, blow.pick, blow.how)
+            aim = await self._aim() if blow.aimed else None
+            self.kill(blow.program, blow.pick if aim is None else aim, blow.how)
         elif isinstance(blow, Webhooks):
             if await self.order("/_sandbox/webhooks", mode=blow.mode, delay_ms=blow.delay_ms):
                 self._ledger.faults[f"webhooks {blow.mode}{' late' if blow.delay_ms else ''}"] += 1
         elif isinstance(blow, Provider):
             await self.trouble(blow.trouble)
+
+    async def _aim(self) -> float | None:
+        """Which replica of payment drives a saga now; None when none does for a while, or nobody can tell."""
+        owner, deadline = None, time.time() + AIM_SECONDS
+        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            connection = await asyncpg.connect(self._mesh.database("payment"), timeout=5)
+            try:
+                while owner is None and time.time() < deadline:
+                    owner = await connection.fetchval(_BUSY)
+                    await asyncio.sleep(0 if owner else 0.01)
+            finally:
+                await connection.close(timeout=2)
+        return self._mesh.replica("payment", owner)
 
     async def trouble(self, trouble: Trouble) -> None:
         """The provider fails in this way, as often as it says."""

@@ -162,7 +162,8 @@ class Journeys:
         self._ledger.counts["cancels asked"] += cancel.at_once
         answers = await asyncio.gather(*(self._cancelled(person, view, token, deadline) for _ in range(cancel.at_once)))
         gave = {answer.value["refund"]["amountMinor"] for answer in answers if _is_done(answer)}
-        if promised is not None and gave - {promised} and view.cancels == cancel.at_once:
+        # Quoted as unpaid while the money was on its way: more than nothing comes back then.
+        if promised and gave - {promised} and view.cancels == cancel.at_once:
             self._ledger.finds(f"booking {view.booking}: {promised} was quoted, the cancel gave {sorted(gave)}")
 
     async def _quoted(self, person: tuple[str, str], view: View) -> tuple[str | None, int | None]:

@@ -89,7 +89,7 @@ async def _cell(stage: Stage, scene: Scene, program: str, number: int) -> str:
         if caught is None:
             stage.ledger.finds(f"{scene.name} x {program}: no saga came into the state")
         else:
-            stage.faults.kill(program, _owner(stage, program, caught["lease_owner"]))
+            stage.faults.kill(program, stage.mesh.replica(program, caught["lease_owner"]) or 0.0)
     return await _ended(stage, scene, program, await living)
 
 
@@ -116,13 +116,6 @@ async def _caught(stage: Stage, scene: Scene, journey: Journey) -> Mapping[str, 
     finally:
         await connection.close(timeout=5)
     return None
-
-
-def _owner(stage: Stage, program: str, lease_owner: str | None) -> float:
-    """Which replica to kill: the one that owns the saga."""
-    pids = [child.process.pid for child in stage.mesh.alive(program) if child.process is not None]
-    owner = int(lease_owner.split(":")[1]) if lease_owner else 0
-    return (pids.index(owner) + 0.5) / len(pids) if owner in pids else 0.0
 
 
 @contextlib.asynccontextmanager

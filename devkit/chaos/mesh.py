@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,9 @@ _NOT_OURS = (
 )
 #: Short holds; and a policy under which some of the lessons give half back, some all.
 RULES = {"HOLD_MINUTES": "0.2", "HOLD_GRACE_SECONDS": "1", "CANCELLATION_POLICY": "72h:100,2h:50"}
-CRASHES = ("_crashed", "Traceback (most recent call last)")
+_CRASH, _ENTRY = re.compile(r"\[error +\] \w+_crashed"), re.compile(r"\d\d:\d\d:\d\d\.\d+ \[")
+#: What a traceback ends with when the mesh has a word for what happened, such as a database that is away.
+_FORESEEN = "mesh.errors."
 
 
 class _Journal(Console):
@@ -115,6 +118,12 @@ class Mesh:
         self._note(program, child, pid)
         return pid
 
+    def replica(self, program: str, lease_owner: str | None) -> float | None:
+        """What `kill` picks the process by that signs its leases so ("host:pid:…"); None when it is gone."""
+        pids = [child.process.pid for child in self.alive(program) if child.process is not None]
+        owner = int(lease_owner.split(":")[1]) if lease_owner else 0
+        return (pids.index(owner) + 0.5) / len(pids) if owner in pids else None
+
     def freeze(self, program: str) -> list[psutil.Process]:
         """Stop a program's processes where they are; for `thaw`."""
         frozen = [psutil.Process(child.process.pid) for child in self.alive(program) if child.process is not None]
@@ -156,9 +165,9 @@ class Mesh:
         ]
 
     def crashes(self) -> list[str]:
-        """Lines of the log that speak of an error nobody foresaw."""
+        """What the log says of errors that nobody foresaw."""
         with self.log.open(errors="replace") as lines:
-            return [line.strip()[:300] for line in lines if any(word in line for word in CRASHES)]
+            return unforeseen(lines)
 
     def left_alive(self) -> list[int]:
         """Processes of this mesh that still live; for after its end."""
@@ -193,6 +202,25 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
             watch.cancel()
         journal.close()
     await task
+
+
+def unforeseen(log: Iterable[str]) -> list[str]:
+    """Crashes in the log of a mesh, with the error that each ended with, but for those the mesh has a word for."""
+    open_crashes: dict[str, list[str]] = {}
+    found: list[str] = []
+    for line in log:
+        program, _, said = line.rstrip().partition("| ")
+        if _ENTRY.match(said) and program[9:] in open_crashes:
+            found += _told(open_crashes.pop(program[9:]))
+        if _CRASH.search(said):
+            open_crashes[program[9:]] = [line.rstrip()]
+        elif program[9:] in open_crashes:
+            open_crashes[program[9:]].append(said)
+    return found + [told for crash in open_crashes.values() for told in _told(crash)]
+
+
+def _told(crash: list[str]) -> list[str]:
+    return [] if crash[-1].startswith(_FORESEEN) else [f"{crash[0]} {crash[-1]}"[:400]]
 
 
 def forget(mesh: Mesh) -> None:

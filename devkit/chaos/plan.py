@@ -71,12 +71,16 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """The end of one process of a program; `pick` of [0, 1) chooses among its replicas."""
+    """The end of one process of a program; `pick` of [0, 1) chooses among its replicas.
+
+    `aimed`: the replica that drives a saga in that moment.
+    """
 
     at: float
     program: str
     pick: float
     how: signal.Signals = signal.SIGKILL
+    aimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ def _kills(seed: int, seconds: float) -> Iterator[Blow]:
     bag: list[str] = []
     for at in _times(dice, seconds, KILL_GAP):
         bag = bag or dice.sample(KILLS, len(KILLS))
-        yield Kill(at, bag.pop(), dice.random())
+        program = bag.pop()
+        yield Kill(at, program, dice.random(), aimed=program == "payment" and dice.random() < 0.7)
 
 
 def _database(seed: int, seconds: float) -> Iterator[Blow]:
