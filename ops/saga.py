@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
@@ -174,7 +175,7 @@ def iso(stamp: Timestamp) -> str:
 
 def table(sagas: Sequence[Facts]) -> str:
     """One line per saga under a line of titles."""
-    titles = ("ID", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR")
+    titles = ("ID", "KIND", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR")
     rows = [titles, *(_row(saga) for saga in sagas)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -190,8 +191,19 @@ def page(saga: Facts) -> str:
 
 def _row(saga: Facts) -> tuple[str, ...]:
     error = one_line(saga["error"] or "")
-    cells = (saga["id"], saga["state"], saga["start_time"], price(saga["price"]) or "", str(saga["attempt"]))
-    return (*cells, saga["wake_at"] or "", error if len(error) <= ERROR_WIDTH else f"{error[: ERROR_WIDTH - 1]}…")
+    cells = (saga["id"], short(saga["kind"]), saga["state"], saga["start_time"], price(saga["price"]) or "")
+    return (
+        *cells,
+        str(saga["attempt"]),
+        saga["wake_at"] or "",
+        error if len(error) <= ERROR_WIDTH else f"{error[: ERROR_WIDTH - 1]}…",
+    )
+
+
+def short(kind: str) -> str:
+    """The first word of a kind: Book of BookAndPayForSessionSaga, Cancel of CancelBookingSaga, Dispute of DisputeCase."""
+    first = re.match("[A-Z][a-z]+", kind)
+    return first[0] if first else kind
 
 
 def price(amount: Facts | None) -> str | None:

@@ -36,12 +36,27 @@ async def test_list_tells_of_sagas_newest_first(people: People, tutormesh: Tutor
     answer = await tutormesh("saga", "list", "--limit", "2")
     assert answer.exit_code == 0
     title, *rows = answer.output.splitlines()
-    assert title.split() == ["ID", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR"]
-    assert [row.split()[:2] for row in rows] == [
-        [second.saga_id, "AWAITING_PAYMENT"],
-        [first.saga_id, "AWAITING_PAYMENT"],
+    assert title.split() == ["ID", "KIND", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR"]
+    assert [row.split()[:3] for row in rows] == [
+        [second.saga_id, "Book", "AWAITING_PAYMENT"],
+        [first.saga_id, "Book", "AWAITING_PAYMENT"],
     ]
     assert "5000 USD" in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("BookAndPayForSessionSaga", "Book"),
+        ("CancelBookingSaga", "Cancel"),
+        ("DisputeCase", "Dispute"),
+        ("EnrollInCourseSaga", "Enroll"),
+        ("strange", "strange"),
+        ("", ""),
+    ],
+)
+def test_a_kind_is_told_by_its_first_word(kind: str, shown: str) -> None:
+    assert sagas.short(kind) == shown
 
 
 async def test_list_pages_until_it_has_as_many_as_were_asked_for(
