@@ -142,8 +142,8 @@ class PublishAvailabilityRequest(_message.Message):
     minimum_notice_minutes: _builtins.int
     """How long before its start a lesson can last be booked; 0 to 525600."""
     buffer_minutes: _builtins.int
-    """Free time kept between the tutor's lessons, and between a lesson and a block behind it; 0 to 1440. A lesson keeps
-    the buffer that was published when it was held.
+    """Free time kept behind each lesson, before the next lesson or block; 0 to 1440. None is kept before a lesson: it may
+    begin right where a block ends. A lesson keeps the buffer that was published when it was held.
     """
     @_builtins.property
     def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
