@@ -186,7 +186,7 @@ class CreateBookingRequest(_message.Message):
     session_id: _builtins.str
     """The session it becomes, a UUID."""
     payment_id: _builtins.str
-    """Its payment, a UUID."""
+    """Its payment, a UUID; required unless the price is 0: then there is none, and this is empty."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Begin of the lesson."""
@@ -319,7 +319,7 @@ class EndBookingRequest(_message.Message):
     status: Global___BookingStatus.ValueType
     """CANCELLED, PAYMENT_FAILED or EXPIRED."""
     reason: _builtins.str
-    """Why, in words for a person; may be empty."""
+    """Why, in words for a person, at most 1000 characters; may be empty."""
     def __init__(
         self,
         *,

@@ -91,6 +91,7 @@ class BookingServiceServicer:
         """EndBooking ends a booking as cancelled, expired or failed to pay. Ending one that never was leaves a tombstone: a
         CreateBooking that arrives later is refused. The first end wins; repeating it, or another end, changes nothing.
         A confirmed booking can only be cancelled; another end of it is refused with ILLEGAL_MOVE.
+        Refuses with BAD_USER_INPUT too (names the field; a booking of another saga is one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

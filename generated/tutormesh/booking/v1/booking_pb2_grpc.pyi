@@ -45,6 +45,7 @@ class BookingServiceStub:
     """EndBooking ends a booking as cancelled, expired or failed to pay. Ending one that never was leaves a tombstone: a
     CreateBooking that arrives later is refused. The first end wins; repeating it, or another end, changes nothing.
     A confirmed booking can only be cancelled; another end of it is refused with ILLEGAL_MOVE.
+    Refuses with BAD_USER_INPUT too (names the field; a booking of another saga is one).
     """
     GetBooking: _grpc.UnaryUnaryMultiCallable[_booking_pb2.GetBookingRequest, _booking_pb2.GetBookingResponse]
     """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
@@ -76,6 +77,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """EndBooking ends a booking as cancelled, expired or failed to pay. Ending one that never was leaves a tombstone: a
     CreateBooking that arrives later is refused. The first end wins; repeating it, or another end, changes nothing.
     A confirmed booking can only be cancelled; another end of it is refused with ILLEGAL_MOVE.
+    Refuses with BAD_USER_INPUT too (names the field; a booking of another saga is one).
     """
     GetBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetBookingRequest, _booking_pb2.GetBookingResponse]  # type: ignore[assignment]
     """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
@@ -122,6 +124,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         """EndBooking ends a booking as cancelled, expired or failed to pay. Ending one that never was leaves a tombstone: a
         CreateBooking that arrives later is refused. The first end wins; repeating it, or another end, changes nothing.
         A confirmed booking can only be cancelled; another end of it is refused with ILLEGAL_MOVE.
+        Refuses with BAD_USER_INPUT too (names the field; a booking of another saga is one).
         """
 
     @_abc_1.abstractmethod

@@ -77,7 +77,7 @@ class SessionServiceServicer:
     def CancelSession(self, request, context):
         """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
         that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE.
+        Refuses with ILLEGAL_MOVE, BAD_USER_INPUT (names the field; a session of another saga is one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,7 +85,7 @@ class SessionServiceServicer:
 
     def CompleteSession(self, request, context):
         """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND.
+        Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (its student).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

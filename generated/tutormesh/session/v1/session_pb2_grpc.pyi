@@ -40,11 +40,11 @@ class SessionServiceStub:
     CancelSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.CancelSessionResponse]
     """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
     that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE.
+    Refuses with ILLEGAL_MOVE, BAD_USER_INPUT (names the field; a session of another saga is one).
     """
     CompleteSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.CompleteSessionRequest, _session_pb2.CompleteSessionResponse]
     """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND.
+    Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (its student).
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.GetSessionResponse]
     """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
@@ -65,11 +65,11 @@ class SessionServiceAsyncStub(SessionServiceStub):
     CancelSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CancelSessionRequest, _session_pb2.CancelSessionResponse]  # type: ignore[assignment]
     """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
     that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE.
+    Refuses with ILLEGAL_MOVE, BAD_USER_INPUT (names the field; a session of another saga is one).
     """
     CompleteSession: _aio.UnaryUnaryMultiCallable[_session_pb2.CompleteSessionRequest, _session_pb2.CompleteSessionResponse]  # type: ignore[assignment]
     """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND.
+    Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (its student).
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.GetSessionResponse]  # type: ignore[assignment]
     """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
@@ -99,7 +99,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_session_pb2.CancelSessionResponse, _abc.Awaitable[_session_pb2.CancelSessionResponse]]:
         """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
         that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE.
+        Refuses with ILLEGAL_MOVE, BAD_USER_INPUT (names the field; a session of another saga is one).
         """
 
     @_abc_1.abstractmethod
@@ -109,7 +109,7 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.CompleteSessionResponse, _abc.Awaitable[_session_pb2.CompleteSessionResponse]]:
         """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND.
+        Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (its student).
         """
 
     @_abc_1.abstractmethod
