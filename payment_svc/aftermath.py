@@ -59,7 +59,7 @@ class Aftermath:
         if intent_id != saga.payment_intent_id:
             return saga.payment_intent_id is not None or saga.is_complete
         if cancel is not None:
-            return cancel.is_complete
+            return cancel.is_complete and not cancel.was_resolved
         return saga.is_complete and not saga.was_resolved
 
     async def _woken_cancel(self, saga: Saga) -> Saga | None:

@@ -19,7 +19,7 @@ PROVIDER_STATUS = {
 KEPT = frozenset({"PENDING", "SUCCEEDED", "PARTIALLY_REFUNDED"})
 FAILED_REFUNDS = frozenset({"failed", "canceled"})
 RECONCILE = "run `tutormesh reconcile`"
-BY_HAND_THEN = "what stays, compare at the provider and enter by hand"
+BY_HAND_THEN = "if it stays, have the provider send its events again"
 
 
 def unequal_books(snapshot: Snapshot) -> Iterator[Breach]:

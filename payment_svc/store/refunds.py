@@ -35,6 +35,8 @@ _PENDING = text("""
     select r.* from refund r join saga s on s.id = r.saga_id
     where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)
       and not exists (select 1 from saga o where o.booking_id = s.booking_id and o.wake_at is not null)
+      and not (r.provider_refund_id is null and exists (
+          select 1 from saga o where o.booking_id = s.booking_id and o.state = 'PARKED' and o.kind <> 'DisputeCase'))
     order by r.updated_at limit :most
 """)
 
@@ -71,7 +73,10 @@ class RefundStore:
         await self._database.rows(_RECORD, values)
 
     async def pending(self, older_than: float, most: int) -> list[Refund]:
-        """Refunds on their way for this many seconds that no open saga looks after, longest first."""
+        """Refunds on their way for this many seconds that no open saga looks after, longest first.
+
+        What a parked saga has not asked the provider for is left out: a person may be giving it back by hand.
+        """
         return [to_refund(row) for row in await self._database.rows(_PENDING, {"older": older_than, "most": most})]
 
 

@@ -145,7 +145,12 @@ _RESOLVE = text("""
     with moved as (
         update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
             state_since = clock_timestamp(), context = (context || cast('{"resolved": true}' as jsonb)) - 'client_secret'
-        where id = :id and state = 'PARKED' returning id, state, payment_intent_id
+        where id = :id and state = 'PARKED' returning id, state, payment_intent_id, kind, context
+    ), withdrawn as (
+        update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
+        where saga_id = (select coalesce(cast(context ->> 'purchase_id' as uuid), id) from moved
+                         where kind <> 'DisputeCase')
+          and status = 'PENDING' and provider_refund_id is null
     ), heard as (
         update stripe_event set status = 'DONE', processed_at = clock_timestamp()
         where saga_id = (select id from moved) and status = 'NEWS'
@@ -316,7 +321,10 @@ class SagaStore:
         return await self._row(_UNPARK, {"id": saga_id}) is not None
 
     async def resolve(self, saga_id: UUID, state: State, note: str, received: int) -> bool:
-        """Close a parked saga by a person's word, its payment by what was received; False when it is not parked."""
+        """Close a parked saga by a person's word, its payment by what was received; False when it is not parked.
+
+        A refund that the provider does not have yet is withdrawn: the person has settled the money.
+        """
         values = {"id": saga_id, "state": state.value, "note": note, "received": received}
         return await self._row(_RESOLVE, values) is not None
 

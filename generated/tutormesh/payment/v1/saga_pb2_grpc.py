@@ -94,8 +94,9 @@ class SagaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveSaga(self, request, context):
-        """ResolveSaga closes a parked saga by a person's word, which is kept. Nothing else is changed: the person has settled
-        slot and money by hand. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
+        """ResolveSaga closes a parked saga by a person's word, which is kept. The person has settled slot and money by hand:
+        refunds that the provider was not asked for yet are withdrawn, nothing else is changed. Of a dispute, COMPLETED
+        says that it was won, any other end that the money is gone. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,9 @@ class SagaServiceStub:
     Refuses with NOT_FOUND, WRONG_STATE (it has ended).
     """
     ResolveSaga: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ResolveSagaRequest, _saga_pb2.ResolveSagaResponse]
-    """ResolveSaga closes a parked saga by a person's word, which is kept. Nothing else is changed: the person has settled
-    slot and money by hand. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
+    """ResolveSaga closes a parked saga by a person's word, which is kept. The person has settled slot and money by hand:
+    refunds that the provider was not asked for yet are withdrawn, nothing else is changed. Of a dispute, COMPLETED
+    says that it was won, any other end that the money is gone. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
     """
     Reconcile: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ReconcileRequest, _saga_pb2.ReconcileResponse]
     """Reconcile asks the provider about open payments and drives on what has news. Safe to run twice at once."""
@@ -64,8 +65,9 @@ class SagaServiceAsyncStub(SagaServiceStub):
     Refuses with NOT_FOUND, WRONG_STATE (it has ended).
     """
     ResolveSaga: _aio.UnaryUnaryMultiCallable[_saga_pb2.ResolveSagaRequest, _saga_pb2.ResolveSagaResponse]  # type: ignore[assignment]
-    """ResolveSaga closes a parked saga by a person's word, which is kept. Nothing else is changed: the person has settled
-    slot and money by hand. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
+    """ResolveSaga closes a parked saga by a person's word, which is kept. The person has settled slot and money by hand:
+    refunds that the provider was not asked for yet are withdrawn, nothing else is changed. Of a dispute, COMPLETED
+    says that it was won, any other end that the money is gone. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
     """
     Reconcile: _aio.UnaryUnaryMultiCallable[_saga_pb2.ReconcileRequest, _saga_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Reconcile asks the provider about open payments and drives on what has news. Safe to run twice at once."""
@@ -107,8 +109,9 @@ class SagaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _saga_pb2.ResolveSagaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_saga_pb2.ResolveSagaResponse, _abc.Awaitable[_saga_pb2.ResolveSagaResponse]]:
-        """ResolveSaga closes a parked saga by a person's word, which is kept. Nothing else is changed: the person has settled
-        slot and money by hand. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
+        """ResolveSaga closes a parked saga by a person's word, which is kept. The person has settled slot and money by hand:
+        refunds that the provider was not asked for yet are withdrawn, nothing else is changed. Of a dispute, COMPLETED
+        says that it was won, any other end that the money is gone. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
