@@ -19,12 +19,13 @@ from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
 
 
-def build(peers: Peers, verifier: Verifier, rates: Rates | None = None) -> ASGIApp:
-    """The edge over these peers, believing tokens that this verifier accepts."""
+def build(
+    peers: Peers, verifier: Verifier, rates: Rates | None = None, *, publishable_key: str | None = None
+) -> ASGIApp:
+    """The edge over these peers, believing tokens that this verifier accepts; apps pay with this publishable key."""
+    graphql = GraphQLDoor(peers, verifier, rates or Rates(), publishable_key)
     webhooks = WebhookDoor(peers)
-    explorer_or_operation = _by_method(
-        served("page.html", "text/html"), GraphQLDoor(peers, verifier, rates or Rates()).post
-    )
+    explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
     routes = [
         Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
         Route("/graphql/explorer.css", served("page.css", "text/css")),

@@ -28,8 +28,8 @@ class Read(Protocol[Answer]):
 class Context:
     """One GraphQL request. Nothing reaches a peer without a person behind it."""
 
-    def __init__(self, peers: Peers, person: Person | None) -> None:
-        self._peers, self._person = peers, person
+    def __init__(self, peers: Peers, person: Person | None, publishable_key: str | None = None) -> None:
+        self._peers, self._person, self.publishable_key = peers, person, publishable_key
         self._asked: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
 
     @property

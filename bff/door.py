@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mesh import calls
 from mesh.calls import Call
+from mesh.errors import Overloaded
+from mesh.server import Room
 
 #: Seconds a request has, whatever it asks; the contract says 10.
 REQUEST_SECONDS = 9.0
+#: Requests at once; more are turned away before anything of them is read. Who asks after our health is not counted.
+MAX_REQUESTS = 512
+UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 REQUEST_ID = "x-request-id"
 _GIVEN_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
 _HEADERS = {
@@ -25,8 +32,8 @@ _HEADERS = {
 class Door:
     """ASGI middleware. A client's X-Request-Id is kept when it is short and plain, and is always answered."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS) -> None:
+        self._app, self.room = app, Room(most)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,7 +50,28 @@ class Door:
             await send(message)
 
         calls.enter(Call(request_id, deadline=asyncio.get_running_loop().time() + REQUEST_SECONDS))
-        await self._app(scope, receive, answer)
+        if scope["path"] in UNCOUNTED:
+            await self._app(scope, receive, answer)
+        else:
+            await self._within_room(scope, receive, answer)
+
+    async def _within_room(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self.room.enter()
+        except Overloaded as full:
+            await _turned_away(full)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self.room.leave()
+
+
+def _turned_away(full: Overloaded) -> JSONResponse:
+    """As GraphQL tells it, whichever door was asked for; the header is everybody's (RFC 9110, 10.2.3)."""
+    extensions = {"code": "UNAVAILABLE", "retryAfterMs": round(full.retry_after * 1000)}
+    error = {"message": full.message, "extensions": extensions}
+    return JSONResponse({"errors": [error]}, 503, headers={"retry-after": str(math.ceil(full.retry_after))})
 
 
 def _request_id(scope: Scope) -> str:

@@ -23,6 +23,9 @@ USER_ERROR_CODES = frozenset(
     " PAYMENT_PROVIDER_UNAVAILABLE TRY_AGAIN".split()
 )
 RETRYABLE = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
+#: The codes that say "not now": with them goes a hint when to ask again, ours unless a service gave one.
+LATER = frozenset({"UNAVAILABLE", "RATE_LIMITED"})
+RETRY_AFTER_MS = 1000
 
 _CODES = {
     StatusCode.UNAUTHENTICATED: "UNAUTHENTICATED",
@@ -127,6 +130,8 @@ def typed(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     if isinstance(error, CallFailed):
         return _failed(error, info)
     extensions: dict[str, Any] = {"code": code(error)}
+    if error.retry_after and extensions["code"] in LATER:
+        extensions["retryAfterMs"] = round(error.retry_after * 1000)
     path = argument_path(info, error.field)
     if path:
         extensions["field"] = path
@@ -187,6 +192,8 @@ def told(error: GraphQLError) -> dict[str, Any]:
         extensions["code"] = _code_of_untyped(error)
     if extensions["code"] == "INTERNAL":
         return {**error.formatted, "message": "internal error", "extensions": {"code": "INTERNAL"}}
+    if extensions["code"] in LATER:
+        extensions.setdefault("retryAfterMs", RETRY_AFTER_MS)
     return {**error.formatted, "extensions": extensions}
 
 

@@ -34,8 +34,9 @@ GRACE_SECONDS = 0.5
 class GraphQLDoor:
     """Answers GraphQL over HTTP: 200 with `data` and `errors`; 4xx with `errors` for what is no GraphQL request."""
 
-    def __init__(self, peers: Peers, verifier: Verifier, rates: Rates) -> None:
+    def __init__(self, peers: Peers, verifier: Verifier, rates: Rates, publishable_key: str | None = None) -> None:
         self._peers, self._verifier, self._rates = peers, verifier, rates
+        self._publishable_key = publishable_key
         self._schema = schema.build()
         self._documents = Documents(self._schema)
 
@@ -80,7 +81,7 @@ class GraphQLDoor:
         result = execute(
             self._schema,
             document,
-            context_value=Context(self._peers, person),
+            context_value=Context(self._peers, person, self._publishable_key),
             variable_values=operation.variables,
             operation_name=operation.name,
         )

@@ -17,6 +17,8 @@ from mesh.logs import log
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
+#: Connections, idle ones too; the door's own limit (bff/door.py), which tells when to come again, is met before.
+MAX_CONNECTIONS = 4096
 
 
 class _Server(uvicorn.Server):
@@ -67,6 +69,7 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )

@@ -28,6 +28,12 @@ async def changed(payload: Shape, info: Info) -> Shape | None:
     return convert.booking(await context.once(context.mesh.booking.GetBooking, request))
 
 
+@book_session_payload.field("publishableKey")
+def publishable_key(payload: Shape, info: Info) -> str | None:
+    """What goes with the client secret, and nowhere else."""
+    return info.context.publishable_key if payload.get("clientSecret") else None
+
+
 @booking.field("session")
 @reads
 async def session(booking: Shape, info: Info) -> Shape | None:

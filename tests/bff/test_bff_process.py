@@ -28,7 +28,16 @@ ROOT = Path(program.__file__).parents[1]
 def environment(edge_settings: Settings) -> dict[str, str]:
     told = edge_settings.model_dump(include={"auth_issuer", "auth_audience", "auth_jwks_url", "service_token_file"})
     addresses = {name: value for name, value in edge_settings.model_dump().items() if name.endswith("_address")}
-    return {name.upper(): str(value) for name, value in {**told, **addresses, "port": 0, "log_format": "json"}.items()}
+    return {
+        name.upper(): str(value)
+        for name, value in {
+            **told,
+            **addresses,
+            "port": 0,
+            "log_format": "json",
+            "stripe_publishable_key": "pk_test_1",
+        }.items()
+    }
 
 
 async def start(environment: dict[str, str], folder: Path) -> asyncio.subprocess.Process:
@@ -78,6 +87,16 @@ async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
         process.send_signal(signal.SIGTERM)  # the client's connection is still open
         assert await asyncio.wait_for(process.wait(), 5) == 0
         assert time.monotonic() - began < 5
+
+
+async def test_it_hands_out_the_publishable_key_of_its_settings(
+    running: Any, student: Any, world: Any, script: Any
+) -> None:
+    script.answers = world.answers()
+    book = f'mutation {{ bookSession(tutorId: "{world.tutor}", time: "2030-01-31T09:00:00Z") {{ publishableKey }} }}'
+    async with httpx.AsyncClient(base_url=running[1]) as client:
+        answer = await client.post("/graphql", json={"query": book}, headers=student.headers())
+    assert answer.json() == {"data": {"bookSession": {"publishableKey": "pk_test_1"}}}
 
 
 async def test_a_request_under_way_is_answered_before_it_stops(
