@@ -51,18 +51,24 @@ class Service:
 
 
 class Room:
-    """How many may be inside at once."""
+    """How many may be inside at once. Entering a full one raises Overloaded."""
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
         if self.taken >= self.most:
             raise Overloaded
         self.taken += 1
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
         self.taken -= 1
+
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
 
 Handler = Any  # grpc.RpcMethodHandler; its stubs know only synchronous behaviours

@@ -44,8 +44,8 @@ class Load:
     async def one(self) -> Wish:
         """One more booking."""
         wish = Wish(self._tutor, lesson_time(next(self._hours)))
-        while (booked := await self._timed(wish)) is None:
-            await asyncio.sleep(0.2)  # as an app would before it asks again
+        while (booked := await self._timed(wish)) is None:  # noqa: ASYNC110 - nobody tells an app when to ask again
+            await asyncio.sleep(0.2)
         self.booked[wish] = booked
         return wish
 

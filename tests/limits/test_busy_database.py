@@ -1,0 +1,184 @@
+"""Scenario 39: deadlocks, serialization failures and lock time-outs under load end in TRY_AGAIN, never in a charge."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+import pytest_asyncio
+
+from mesh.identity import Verifier
+from tests.conftest import MakeDatabase
+from tests.people import People, lesson_time, until
+from tests.world import World, world_of
+
+STUDENTS = 3
+BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
+  bookSession(tutorId: $tutor, time: $time, idempotencyKey: $key) {
+    booking { id status } paymentIntentId sagaId userErrors { code retryable }
+  }
+}"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(
+    make_database: MakeDatabase,
+    token: Callable[..., str],
+    auth_settings: dict[str, Any],
+    verifier: Verifier,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    async with world_of(make_database, token, auth_settings, verifier, folder) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(world: World) -> AsyncIterator[People]:
+    async with httpx.AsyncClient(timeout=15) as http:
+        acting = People(world, http, {})
+        yield acting
+        for channel in acting.channels.values():
+            await channel.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def outsider(world: World) -> AsyncIterator[asyncpg.Connection]:
+    """Somebody else's connection to the calendars."""
+    connection = await asyncpg.connect(world.urls["availability_svc"].replace("+asyncpg", ""))
+    yield connection
+    await connection.close()
+
+
+async def book(people: People, tutor: UUID, student: UUID, time: datetime) -> dict[str, Any]:
+    """Through the edge, under the student's own key."""
+    answer = await people.http.post(
+        f"{people.world.bff_url}/graphql",
+        json={"query": BOOK, "variables": {"tutor": str(tutor), "time": time.isoformat(), "key": f"key-{student}"}},
+        headers={"Authorization": f"Bearer {people.world.token('student', subject=student)}"},
+    )
+    body = answer.json()
+    assert answer.status_code == 200 and "errors" not in body, body
+    return dict(body["data"]["bookSession"])
+
+
+def wishes(tutor: UUID) -> dict[UUID, datetime]:
+    """Students, and the lesson each wants: none in another's way."""
+    return {uuid4(): lesson_time(hour=8 + 2 * number) for number in range(STUDENTS)}
+
+
+async def all_book(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> list[dict[str, Any]]:
+    return await asyncio.gather(*(book(people, tutor, student, time) for student, time in wanted.items()))
+
+
+async def intents_of(people: People, students: dict[UUID, datetime]) -> list[Any]:
+    """The PaymentIntents of everything that these students have begun."""
+    rows = await people.world.sql("payment", "select id from saga where student_id = any($1)", list(students))
+    ours = {str(row["id"]) for row in rows}
+    return [i for i in (await people.stripe_state())["payment_intents"] if i["metadata"].get("sagaId") in ours]
+
+
+async def are_told_to_try_again(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
+    for answer in await all_book(people, tutor, wanted):
+        assert answer["userErrors"] == [{"code": "TRY_AGAIN", "retryable": True}]
+        assert (answer["booking"], answer["paymentIntentId"]) == (None, None)
+    assert await intents_of(people, wanted) == []
+
+
+async def book_in_the_end(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
+    """The same requests under the same keys: one booking and one intent each."""
+    for student, time in wanted.items():
+        answer = await until(lambda s=student, t=time: book(people, tutor, s, t), lambda told: told["booking"])
+        assert answer["booking"]["status"] == "PAYMENT_REQUIRED"
+        assert answer["userErrors"] == []
+    intents = await intents_of(people, wanted)
+    assert len(intents) == len({intent["metadata"]["sagaId"] for intent in intents}) == len(wanted)
+
+
+@contextlib.asynccontextmanager
+async def calendar_held(outsider: asyncpg.Connection, tutor: UUID) -> AsyncIterator[None]:
+    """Within, somebody holds the tutor's calendar and does not let go."""
+    async with outsider.transaction():
+        locked = await outsider.fetch("select id from calendar where id = $1 for update", tutor)
+        assert len(locked) == 1
+        yield
+
+
+async def test_39_bookings_that_meet_a_held_lock_are_told_to_try_again_and_book_once_it_goes(
+    people: People, outsider: asyncpg.Connection
+) -> None:
+    tutor = await people.tutor()
+    await people.book(tutor, lesson_time(days=5))  # from now on there is a calendar to hold
+    wanted = wishes(tutor)
+    async with calendar_held(outsider, tutor):
+        await are_told_to_try_again(people, tutor, wanted)
+    await book_in_the_end(people, tutor, wanted)
+
+
+FAILING = """
+    create sequence failure;
+    create function fail() returns trigger language plpgsql as $$ begin
+        if nextval('failure') <= {times} then raise exception 'again' using errcode = '{state}'; end if;
+        return new;
+    end $$;
+    create trigger failing before insert on hold for each row execute function fail();
+"""
+WELL_AGAIN = "drop trigger if exists failing on hold; drop function if exists fail; drop sequence if exists failure;"
+
+
+@contextlib.asynccontextmanager
+async def holds_failing(outsider: asyncpg.Connection, state: str, times: int) -> AsyncIterator[None]:
+    """Within, this many holds fail with this state of PostgreSQL's, however often they are rolled back."""
+    await outsider.execute(FAILING.format(state=state, times=times))
+    try:
+        yield
+    finally:
+        await outsider.execute(WELL_AGAIN)
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+async def test_39_a_few_failures_are_run_again_and_nobody_notices(
+    people: People, outsider: asyncpg.Connection, state: str
+) -> None:
+    tutor, student = await people.tutor(), uuid4()
+    async with holds_failing(outsider, state, times=3):
+        answer = await book(people, tutor, student, lesson_time())
+    assert (answer["booking"]["status"], answer["userErrors"]) == ("PAYMENT_REQUIRED", [])
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialization failure", "deadlock"])
+async def test_39_failures_without_end_are_try_again_without_an_intent(
+    people: People, outsider: asyncpg.Connection, state: str
+) -> None:
+    tutor = await people.tutor()
+    wanted = wishes(tutor)
+    async with holds_failing(outsider, state, times=10_000):
+        await are_told_to_try_again(people, tutor, wanted)
+        (tried,) = await outsider.fetchrow("select last_value from failure")
+        assert tried <= STUDENTS * 3 * 5 * 3  # bounded: attempts of a statement, of a step, and few drives
+    await book_in_the_end(people, tutor, wanted)
+
+
+async def test_39_a_real_deadlock_costs_the_booking_nothing(people: People, outsider: asyncpg.Connection) -> None:
+    """The other side holds the later calendar and wants the earlier one; the booking is PostgreSQL's victim."""
+    tutor = await people.tutor()
+    student = next(person for person in iter(uuid4, None) if person < tutor)
+    for person in (tutor, student):
+        await outsider.execute("insert into calendar (id) values ($1) on conflict do nothing", person)
+    await outsider.execute("set deadlock_timeout = '1min'")
+    async with calendar_held(outsider, tutor):
+        booking = asyncio.create_task(book(people, tutor, student, lesson_time()))
+        waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        await until(lambda: people.world.sql("availability", waits), bool)
+        await outsider.execute("select id from calendar where id = $1 for update", student)  # given to us by the victim
+    answer = await booking
+    assert (answer["booking"]["status"], answer["userErrors"]) == ("PAYMENT_REQUIRED", [])
+    deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+    await until(lambda: people.world.sql("availability", deadlocks), lambda rows: rows[0]["deadlocks"] > 0)
