@@ -19,6 +19,12 @@ def uses_sandbox(settings: Mapping[str, str]) -> bool:
     return key == SANDBOX_KEYS["STRIPE_SECRET_KEY"] or "STRIPE_API_BASE" in settings
 
 
+def must_be_whole(settings: Mapping[str, str]) -> None:
+    """Raises Misconfigured when the settings name a real Stripe account without its webhook secret."""
+    if not uses_sandbox(settings) and "STRIPE_WEBHOOK_SECRET" not in settings:
+        raise Misconfigured("STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
+
+
 def environment(layout: Layout, name: str, database_url: str | None = None) -> dict[str, str]:
     """The whole environment of a program. Raises Misconfigured when a real Stripe account lacks its webhook secret."""
     own = sandbox(layout) if name == "sandbox" else service(layout, name)
@@ -48,10 +54,9 @@ def service(layout: Layout, name: str) -> dict[str, str]:
 
 def stripe(layout: Layout) -> dict[str, str]:
     """How to reach Stripe: the sandbox, or the account that the user's settings name."""
+    must_be_whole(layout.settings)
     given = {name: value for name, value in layout.settings.items() if name.startswith("STRIPE_")}
     if not uses_sandbox(layout.settings):
-        if "STRIPE_WEBHOOK_SECRET" not in given:
-            raise Misconfigured("STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
         return given
     defaults = {"STRIPE_API_BASE": layout.url("sandbox"), "STRIPE_WEBHOOK_SECRET": _webhook_secret(layout)}
     return SANDBOX_KEYS | defaults | given

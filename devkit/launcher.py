@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from devkit import databases
 from devkit.child import Child, python
 from devkit.console import Console
-from devkit.environment import bare, environment, programs
+from devkit.environment import bare, environment, must_be_whole, programs
 from devkit.guards import Refused, ports_are_free, sole_owner
 from devkit.layout import PROGRAMS, STORED, Layout
 from devkit.postgres import Postgres
@@ -49,6 +49,7 @@ class Launcher:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Start everything, and keep it alive until `stopping` is set. Raises Refused, Misconfigured."""
+        must_be_whole(self._layout.settings)
         with sole_owner(self._layout.data):
             await ports_are_free(self._layout, self._names)
             starting = asyncio.create_task(self._start())

@@ -53,6 +53,17 @@ def test_migrate_without_settings_migrates_the_developers_mesh(tmp_path: Path) -
     assert (running.exit_code, running.output.count("was up to date")) == (0, len(STORED))
 
 
+def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anything_runs(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    real = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "", "STRIPE_API_BASE": ""}
+    refused = tutormesh("up", TUTORMESH_DATA=str(data), **real)
+    assert (refused.exit_code, refused.output) == (
+        1,
+        "Error: STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account\n",
+    )
+    assert not data.exists()
+
+
 def test_migrate_says_that_the_server_is_away() -> None:
     away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
     assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
