@@ -18,8 +18,10 @@ from devkit.chaos.plan import Blow, Kill, Provider, Trouble, Webhooks
 #: How long a takeover is watched for; the lease is 4 s.
 WATCH_SECONDS, WATCH_EVERY = 20.0, 0.1
 AIM_SECONDS = 1.5
+#: What asyncpg raises when the database dies under it.
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _BUSY = "select lease_owner from saga where lease_until > clock_timestamp() order by random() limit 1"
-_OWNED = "select id, fence from saga where lease_owner like '%:' || $1 || ':%' and not is_complete"
+_OWNED = "select id, fence, state from saga where lease_owner like '%:' || $1 || ':%' and not is_complete"
 _STILL = "select id from saga where id = any($1::uuid[]) and fence = any($2::bigint[]) and not is_complete"
 
 
@@ -49,7 +51,7 @@ class Faults:
     async def _aim(self) -> float | None:
         """Which replica of payment drives a saga now; None when none does for a while, or nobody can tell."""
         owner, deadline = None, time.time() + AIM_SECONDS
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*AWAY):
             connection = await asyncpg.connect(self._mesh.database("payment"), timeout=5)
             try:
                 while owner is None and time.time() < deadline:
@@ -89,7 +91,7 @@ class Faults:
         await asyncio.gather(*self._watches)
 
     async def _watch_takeover(self, pid: int, killed_at: float) -> None:
-        with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*AWAY):
             connection = await asyncpg.connect(self._mesh.database("payment"), timeout=5)
             try:
                 await self._watched(connection, pid, killed_at)
@@ -97,12 +99,13 @@ class Faults:
                 await connection.close(timeout=2)
 
     async def _watched(self, connection: asyncpg.Connection, pid: int, killed_at: float) -> None:
-        left = {row["id"]: row["fence"] for row in await connection.fetch(_OWNED, str(pid))}
+        rows = await connection.fetch(_OWNED, str(pid))
+        left, states = {row["id"]: row["fence"] for row in rows}, {row["id"]: row["state"] for row in rows}
         while left and time.time() - killed_at < WATCH_SECONDS:
             rows = await connection.fetch(_STILL, list(left), list(left.values()))
             still = {row["id"] for row in rows}
             for saga in [saga for saga in left if saga not in still]:
-                self._ledger.orphans.append(Orphan(str(saga), killed_at, time.time() - killed_at))
+                self._ledger.orphans.append(Orphan(str(saga), states[saga], killed_at, time.time() - killed_at))
                 del left[saga]
             await asyncio.sleep(WATCH_EVERY)
         for saga in left:

@@ -101,7 +101,8 @@ class Journeys:
         told = answer.value
         booking, saga = told["booking"], told["sagaId"]
         if booking is None:
-            self._ledger.finds(f"saga {saga}: bookSession gave neither its booking nor an error")
+            if not answer.codes:
+                self._ledger.finds(f"saga {saga}: bookSession gave neither its booking nor an error")
             return None
         view = self._ledger.is_told_of(booking["id"], journey.student, journey.tutor, saga)
         view.hears(booking["status"])

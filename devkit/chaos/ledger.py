@@ -31,9 +31,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A saga whose owner was killed, and how long it took until another had it."""
+    """A saga whose owner was killed in a state, and how long it took until another had it."""
 
     saga: str
+    state: str
     killed_at: float
     seconds: float
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from devkit.chaos.crashes import unforeseen
 from devkit.child import Child
 from devkit.console import Console
 from devkit.databases import embedded, urls
@@ -41,9 +41,6 @@ _NOT_OURS = (
 )
 #: Short holds; and a policy under which some of the lessons give half back, some all.
 RULES = {"HOLD_MINUTES": "0.2", "HOLD_GRACE_SECONDS": "1", "CANCELLATION_POLICY": "72h:100,2h:50"}
-_CRASH, _ENTRY = re.compile(r"\[error +\] \w+_crashed"), re.compile(r"\d\d:\d\d:\d\d\.\d+ \[")
-#: What a traceback ends with when the mesh has a word for what happened, such as a database that is away.
-_FORESEEN = "mesh.errors."
 
 
 class _Journal(Console):
@@ -202,25 +199,6 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
             watch.cancel()
         journal.close()
     await task
-
-
-def unforeseen(log: Iterable[str]) -> list[str]:
-    """Crashes in the log of a mesh, with the error that each ended with, but for those the mesh has a word for."""
-    open_crashes: dict[str, list[str]] = {}
-    found: list[str] = []
-    for line in log:
-        program, _, said = line.rstrip().partition("| ")
-        if _ENTRY.match(said) and program[9:] in open_crashes:
-            found += _told(open_crashes.pop(program[9:]))
-        if _CRASH.search(said):
-            open_crashes[program[9:]] = [line.rstrip()]
-        elif program[9:] in open_crashes:
-            open_crashes[program[9:]].append(said)
-    return found + [told for crash in open_crashes.values() for told in _told(crash)]
-
-
-def _told(crash: list[str]) -> list[str]:
-    return [] if crash[-1].startswith(_FORESEEN) else [f"{crash[0]} {crash[-1]}"[:400]]
 
 
 def forget(mesh: Mesh) -> None:

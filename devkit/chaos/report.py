@@ -66,8 +66,8 @@ def _rows(run: Run) -> dict[str, str]:
         "sagas": _listed(rest.states),
         "recoveries": f"{rest.claimed_again} sagas claimed again; {len(ledger.orphans)} taken over from a killed owner,"
         f" the slowest after {slowest_takeover:.1f} s",
-        "slowest recovery": f"{rest.slowest_move:.1f} s from an owner's death to the next commit,"
-        f" {rest.slowest_end:.1f} s to the saga's last",
+        "slowest recovery": f"{rest.slowest_move:.1f} s from an owner's death to the saga's next move"
+        f" ({rest.slowest_saga})",
         "edge": f"slowest answer {ledger.slowest_answer:.1f} s, {ledger.counts['connections lost']} connections lost",
         "rest": f"after {rest.seconds:.0f} s",
         "audit": rest.audit,

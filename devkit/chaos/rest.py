@@ -30,7 +30,7 @@ _OPEN_IDS = "select id::text from saga where not is_complete order by created_at
 _STATES = "select kind, state, count(*) as number from saga group by kind, state order by kind, state"
 _AGAIN = "select count(*) from saga where fence > 1"
 _NEXT_MOVE = """
-    select extract(epoch from min(at))::float8 as moved, extract(epoch from max(at))::float8 as ended
+    select extract(epoch from min(at))::float8 as moved
     from saga_event where saga_id = $1::text::uuid and at > to_timestamp($2)
 """
 
@@ -42,9 +42,9 @@ class Rest:
     seconds: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
     claimed_again: int = 0
-    #: Seconds from the kill of an owner to the saga's next committed move, the longest of them; and to its end.
+    #: Seconds from the kill of an owner to the saga's next committed move, the longest of them, and whose it was.
     slowest_move: float = 0.0
-    slowest_end: float = 0.0
+    slowest_saga: str = "none"
     audit: str = ""
 
 
@@ -109,9 +109,9 @@ async def _measure(connection: asyncpg.Connection, ledger: Ledger, rest: Rest) -
     rest.claimed_again = await connection.fetchval(_AGAIN)
     for orphan in ledger.orphans:
         row = await connection.fetchrow(_NEXT_MOVE, orphan.saga, orphan.killed_at)
-        if row is not None and row["moved"] is not None:
-            rest.slowest_move = max(rest.slowest_move, row["moved"] - orphan.killed_at)
-            rest.slowest_end = max(rest.slowest_end, row["ended"] - orphan.killed_at)
+        if row is not None and row["moved"] is not None and row["moved"] - orphan.killed_at > rest.slowest_move:
+            rest.slowest_move = row["moved"] - orphan.killed_at
+            rest.slowest_saga = f"{orphan.saga}, then {orphan.state}"
 
 
 async def audited(mesh: Mesh, ledger: Ledger) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devkit.chaos.mesh import unforeseen
+from devkit.chaos.crashes import unforeseen
 
 CRASH = "07:04:56 payment.2    | 07:04:56.958 [error    ] drive_crashed    saga_id=1"
 ENTRY = "07:04:57 payment.2    | 07:04:57.000 [info     ] rpc"
