@@ -26,8 +26,9 @@ ATTEMPTS = 5
 _RUN_AGAIN = frozenset({"40001", "40P01"})
 #: lock_not_available, query_canceled, idle_in_transaction_session_timeout: too slow today.
 _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
-#: classes of states in which the server is away: connection exceptions, operator intervention, too many connections.
-_AWAY = ("08", "57P", "53")
+#: classes of states in which the server is away: connection exceptions, operator intervention, too many connections;
+#: and a database that is closed to everybody for the moment (alter database … allow_connections false).
+_AWAY = ("08", "57P", "53", "55000")
 
 #: Who waits for a lock or for a connection is told so before a step's own deadline (2.5 s) has passed.
 POOL_TIMEOUT_SECONDS = 2.0

@@ -37,12 +37,14 @@ class Purchasing:
     async def book(self, order: Order) -> Saga:
         """The saga of this order once its booking can be paid, is confirmed, or has ended.
 
-        Raises the refusal of the slot, IdempotencyMismatch, CourseNotFound, BadInput, ProviderUnavailable, TryAgain.
+        Raises the refusal of the slot, IdempotencyMismatch, CourseNotFound, BadInput, ProviderUnavailable, TryAgain,
+        Overloaded.
         """
         if order.student_id == order.tutor_id:
             raise BadInput("the tutor cannot be the student", field="tutor_id")
         if order.course_id is not None:  # no service owns courses yet
             raise CourseNotFound
+        self.engine.admit()
         while True:
             saga, is_ours = await self._begun_or_found(order)
             if saga is None:

@@ -91,8 +91,9 @@ class Cancelling:
     async def cancel(self, booking_id: UUID, token: str, reason: str) -> Cancelled:
         """Cancel, or learn what an earlier cancel decided.
 
-        Raises NotFound, NotCancellable, QuoteExpired, and TryAgain while the booking does not show it yet.
+        Raises NotFound, NotCancellable, QuoteExpired, Overloaded, and TryAgain while the booking does not show it yet.
         """
+        self.engine.admit()
         while True:
             purchase = await self._visible(booking_id)
             earlier = await self.store.of_booking(booking_id)

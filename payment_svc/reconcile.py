@@ -83,6 +83,8 @@ class Reconcile:
             return False
         if not _is_news(saga, intent):
             return False
+        if self.engine.is_full:  # whoever has room takes it up
+            return await self.engine.store.wake(saga.id)
         claimed = await self.engine.store.claim_free(saga) if self.engine.drives(saga) else None
         if claimed is not None:
             self.engine.start(claimed)

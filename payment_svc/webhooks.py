@@ -62,8 +62,8 @@ class Webhooks:
 
     def _judged(self, event: StripeEvent, saga: Saga | None) -> Verdict:
         verdict = judged(event, saga, self.max_attempts)
-        if isinstance(verdict, Apply) and not self.engine.drives(verdict.move.saga):
-            return ForTheDriver()  # a version that only other replicas know
+        if isinstance(verdict, Apply) and (self.engine.is_full or not self.engine.drives(verdict.move.saga)):
+            return ForTheDriver()  # no room here, or a version that only other replicas know
         return verdict
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from mesh import calls
-from mesh.errors import CallFailed, Refusal, TryAgain
+from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
 from mesh.logs import log
 from payment_svc.domain import Move, NeedsAPerson, Saga, State
 from payment_svc.sagas.definition import Kind
@@ -26,6 +26,8 @@ RENEW_FRACTION = 0.25  # of the lease: each second of four
 POLL_SECONDS = 0.25  # a lease, a poll and a claim together stay under five seconds
 BATCH = 50
 CONCURRENT_DRIVES = 64
+#: Drives of this process, whoever began them; a caller who leaves does not end the drive that was begun for them.
+MOST_DRIVES = 512
 BACKOFF_FIRST, BACKOFF_CAP, BACKOFF_LATE, LATE_AFTER = 1.0, 30.0, 300.0, 600.0
 PARK_AFTER_SECONDS = 24 * 3600
 JOIN_POLL_FIRST, JOIN_POLL_CAP = 0.02, 0.2
@@ -40,6 +42,16 @@ class Engine:
         self._lease = lease_seconds
         self._drives: dict[UUID, asyncio.Task[Saga]] = {}
         self._room = asyncio.Semaphore(CONCURRENT_DRIVES)
+
+    @property
+    def is_full(self) -> bool:
+        """True while no more should be begun here."""
+        return len(self._drives) >= MOST_DRIVES
+
+    def admit(self) -> None:
+        """Raises Overloaded when this process drives as many sagas as it may. Ask before anything is begun."""
+        if self.is_full:
+            raise Overloaded
 
     def start(self, saga: Saga) -> asyncio.Task[Saga]:
         """Drive a saga whose lease we hold, in a task of this process, until it rests or the fence is lost."""

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
-import httpx
 import pytest
 import pytest_asyncio
 
-from mesh.identity import Verifier
-from tests.conftest import MakeDatabase
 from tests.people import People, lesson_time, until
-from tests.world import World, world_of
+from tests.world import World
 
 STUDENTS = 3
 BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
@@ -25,28 +22,6 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
     booking { id status } paymentIntentId sagaId userErrors { code retryable }
   }
 }"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def world(
-    make_database: MakeDatabase,
-    token: Callable[..., str],
-    auth_settings: dict[str, Any],
-    verifier: Verifier,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    async with world_of(make_database, token, auth_settings, verifier, folder) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def people(world: World) -> AsyncIterator[People]:
-    async with httpx.AsyncClient(timeout=15) as http:
-        acting = People(world, http, {})
-        yield acting
-        for channel in acting.channels.values():
-            await channel.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

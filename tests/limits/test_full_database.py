@@ -1,0 +1,200 @@
+"""A database that is full or slow gives an answer with a hint, and nothing of the work stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import Pool
+
+from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, pause
+from mesh.errors import Overloaded, TryAgain
+from payment_svc.sagas.book_and_pay import STEP_SECONDS
+from tests.conftest import MakeDatabase
+from tests.people import People, lesson_time
+from tests.world import World
+
+COUNT = "select count(*) as n, count(*) filter (where state <> 'idle') as busy from pg_stat_activity"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def url(make_database: MakeDatabase) -> str:
+    return await make_database("session_svc")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database(url, name="limited", pool_size=2) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def outsider(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    await connection.execute("create table if not exists cup (id int primary key, tea int)")
+    await connection.execute("insert into cup values (1, 0) on conflict (id) do update set tea = 0")
+    yield connection
+    await connection.close()
+
+
+async def nothing_is_left(outsider: asyncpg.Connection) -> None:
+    """No connection of ours is in a transaction, and the cup is as it was."""
+    open_ones = "select query from pg_stat_activity where application_name = 'limited' and xact_start is not null"
+    assert await outsider.fetch(open_ones) == []
+    assert await outsider.fetchval("select tea from cup") == 0
+
+
+async def pour(connection: AsyncConnection) -> None:
+    await connection.execute(text("update cup set tea = tea + 1"))
+
+
+async def test_when_every_connection_is_busy_it_is_overloaded_with_a_hint_and_never_one_connection_more(
+    database: Database, outsider: asyncpg.Connection
+) -> None:
+    release, inside = asyncio.Event(), asyncio.Barrier(3)
+
+    async def hold(connection: AsyncConnection) -> None:
+        await inside.wait()
+        await release.wait()
+
+    holders = [asyncio.create_task(database.transaction(hold)) for _ in range(2)]
+    await inside.wait()
+    refused = await asyncio.gather(*(database.ping() for _ in range(50)), return_exceptions=True)
+    assert {type(error) for error in refused} == {Overloaded}
+    assert all(error.retry_after > 0 for error in refused if isinstance(error, Overloaded))
+    row = await outsider.fetchrow(f"{COUNT} where application_name = 'limited'")
+    assert row["n"] == 2
+    release.set()
+    await asyncio.gather(*holders)
+    await database.ping()
+
+
+async def test_a_statement_that_takes_too_long_is_try_again_and_its_transaction_is_gone(
+    database: Database, outsider: asyncpg.Connection
+) -> None:
+    async def slow(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local statement_timeout = '50ms'"))
+        await pour(connection)
+        await connection.execute(text("select pg_sleep(30)"))
+
+    with pytest.raises(TryAgain) as refused:
+        await database.transaction(slow)
+    assert refused.value.retry_after > 0
+    await nothing_is_left(outsider)
+
+
+async def test_a_lock_that_is_not_given_is_try_again_and_the_transaction_is_gone(
+    database: Database, outsider: asyncpg.Connection
+) -> None:
+    async def impatient(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local lock_timeout = '50ms'"))
+        await connection.execute(text("create temporary table scratch (id int) on commit drop"))
+        await pour(connection)
+
+    async with outsider.transaction():
+        await outsider.execute("select * from cup for update")
+        with pytest.raises(TryAgain) as refused:
+            await database.transaction(impatient)
+    assert refused.value.retry_after > 0
+    await nothing_is_left(outsider)
+
+
+async def test_who_idles_in_a_transaction_is_cut_off_and_told_to_try_again(
+    database: Database, outsider: asyncpg.Connection
+) -> None:
+    async def idle(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local idle_in_transaction_session_timeout = '50ms'"))
+        await pour(connection)
+        gone = "select 1 from pg_stat_activity where application_name = 'limited' and state like 'idle in%'"
+        async with asyncio.timeout(5):
+            while await outsider.fetch(gone):  # noqa: ASYNC110 - PostgreSQL tells nobody
+                await asyncio.sleep(0.01)
+        await pour(connection)
+
+    with pytest.raises(TryAgain):
+        await database.transaction(idle)
+    await nothing_is_left(outsider)
+    await database.ping()
+
+
+async def test_a_server_that_does_not_answer_costs_a_call_and_not_a_connection_for_ever(
+    url: str, outsider: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Database(url, name="limited", pool_size=1) as database:
+        await database.ping()
+        (pid,) = await outsider.fetchrow("select pid from pg_stat_activity where application_name = 'limited'")
+
+        async def unanswered(connection: AsyncConnection) -> None:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.execute("select pg_sleep(30)", timeout=0.05)
+
+        with pytest.raises(TryAgain, match="away"):
+            await database.statement(unanswered)
+        assert (await database.rows(text("select pg_backend_pid() as pid"), {}))[0].pid != pid
+
+
+def test_the_pauses_between_attempts_are_jittered_and_bounded() -> None:
+    pauses = [[pause(attempt) for _ in range(200)] for attempt in range(ATTEMPTS)]
+    assert all(len(set(some)) > 100 for some in pauses)
+    assert all(0 <= one <= 0.01 * 2**attempt for attempt, some in enumerate(pauses) for one in some)
+
+
+def test_waiting_inside_ends_before_a_step_of_a_saga_stops_waiting_for_it() -> None:
+    assert POOL_TIMEOUT_SECONDS < STEP_SECONDS
+    assert int(SERVER_SETTINGS["lock_timeout"]) < STEP_SECONDS * 1000
+
+
+async def test_every_connection_of_every_service_has_its_limits_set(world: World, people: People) -> None:
+    """Each new connection is asked itself, while a lesson is booked on fresh ones."""
+    shown: dict[str, set[tuple[str, ...]]] = {}
+
+    def connected(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        values = []
+        for name in ("application_name", *SERVER_SETTINGS):
+            cursor.execute(f"select setting from pg_settings where lower(name) = '{name}'")
+            values.append(cursor.fetchone()[0])
+        shown.setdefault(values[0], set()).add(tuple(values[1:]))
+
+    with listening(connected):
+        await cut_all_connections(world)
+        booked = await book_again(people)
+        await people.pay(booked.payment_intent_id)
+        await people.until_state(booked.saga_id, "COMPLETED")
+    said = tuple(SERVER_SETTINGS.values())
+    assert shown == {name: {said} for name in ("availability", "booking", "payment", "session")}
+    for service in shown:
+        ask = "select distinct application_name as name from pg_stat_activity where datname = current_database()"
+        names = {row["name"] for row in await world.sql(service, ask)} - {"", "booking_changes"}
+        assert names <= {service}, "a connection of somebody's that does not come from mesh.database"
+
+
+@contextlib.contextmanager
+def listening(connected: Any) -> Any:
+    event.listen(Pool, "connect", connected)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", connected)
+
+
+async def cut_all_connections(world: World) -> None:
+    for service in ("availability", "booking", "payment", "session"):
+        cut = """select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()"""
+        await world.sql(service, cut)
+
+
+async def book_again(people: People) -> Any:
+    """A pool finds its dead connections by using them; each is told as TRY_AGAIN."""
+    async with asyncio.timeout(15):
+        while True:
+            with contextlib.suppress(TryAgain):
+                return await people.book(await people.tutor(), lesson_time())
