@@ -1,0 +1,238 @@
+"""What may happen next: every process's next call, and what people, time and the provider do. Also: coming to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from payment_svc.domain import NAMESPACE, Saga
+from tests.model.invariants import check_always, check_at_rest, purchases
+from tests.model.participants import HOLD, LESSON_ENDS
+from tests.model.provider import PAYABLE
+from tests.model.state import GRACE, LESSON, Held
+from tests.model.system import TUTOR, System
+
+Choice = tuple[str, ...]
+STUDENT = uuid5(NAMESPACE, "a student")
+RIVAL = "a lesson of somebody else's"
+CREATED = "evt_payment_intent.created"
+MOST_DRIVES = 3
+MOST_STEPS = 2000
+
+
+def choices(system: System) -> list[Choice]:
+    """Everything that may happen now, in a fixed order."""
+    return [*_of_processes(system), *_of_the_world(system), *_of_time(system)]
+
+
+def _of_processes(system: System) -> Iterator[Choice]:
+    for actor in sorted(system.state.actors.values(), key=lambda actor: actor.id):
+        if system.can_step(actor):
+            yield ("step", str(actor.id), "")
+            request = system.pending(actor)
+            if request is not None and request.lost is not None and system.state.may("lost"):
+                yield ("step", str(actor.id), "answer lost")
+                yield ("step", str(actor.id), "request lost")
+    for saga in system.due_sagas():
+        replica = _free_replica(system, saga)
+        if replica is not None and len(system.drives(saga.id)) < MOST_DRIVES:
+            yield ("recover", str(saga.id), str(replica))
+    for event in system.due_events():
+        yield ("inbox", event)
+
+
+def _free_replica(system: System, saga: Saga) -> int | None:
+    """A replica that does not drive this saga already: it would not take it twice."""
+    busy = {drive.replica for drive in system.drives(saga.id)}
+    return next((number for number in (1, 0) if number not in busy), None)
+
+
+def _of_the_world(system: System) -> Iterator[Choice]:
+    state = system.state
+    for kept in list(state.intents.values()):
+        if kept.intent.status == PAYABLE:
+            yield from ((what, kept.intent.id) for what in ("pay", "decline", "change amount") if state.may(what))
+    for event in sorted(state.on_their_way):
+        if CREATED not in event or state.may("created events"):  # they say what everybody knows, but for strays
+            yield ("deliver", event)
+    if state.may("duplicate"):
+        yield from (("duplicate", event) for event in sorted(state.delivered))
+    for what, is_open in (("pending", "pending"), ("succeeded", "succeeded")):
+        if state.may(f"{what} refund fails"):
+            told = state.provider_refunds.values()
+            yield from (("refund fails", refund.id, what) for _, refund in told if refund.status == is_open)
+    if state.may("cancel"):
+        yield from (("cancel", str(saga.id)) for saga in purchases(state) if saga.price is not None)
+    if state.may("reconcile"):
+        yield ("reconcile",)
+    if state.may("rival") and all(_gives_way(system, saga) for saga in state.claims):
+        yield ("rival",)
+    if state.may("takes place"):
+        yield from (("takes place", name) for name, (_, status) in state.sessions.items() if status == "CONFIRMED")
+
+
+def _gives_way(system: System, saga: str) -> bool:
+    held = system.state.holds[saga]
+    lapsed = held is not None and held.expires_at + GRACE <= system.state.now
+    return system.state.claims[saga] == "HELD" and lapsed
+
+
+def _of_time(system: System) -> Iterator[Choice]:
+    wake, now = system.next_wake(), system.state.now
+    if wake is not None and wake > now and system.state.may("tick"):
+        yield ("tick",)
+    if system.state.may("hold ends"):
+        yield ("hold ends",)
+
+
+def apply(system: System, choice: Choice) -> None:
+    """Let it happen, and see that nothing is wrong then."""
+    what, *about = choice
+    _HAPPENINGS[what](system, *about)
+    if what in system.state.budget:
+        system.state.spend(what)
+    check_always(system.state)
+
+
+def _step(system: System, actor: str, fault: str) -> None:
+    if fault:
+        system.state.spend("lost")
+    system.step(int(actor), fault)
+
+
+def _recover(system: System, saga: str, replica: str) -> None:
+    system.recover(system.state.sagas[UUID(saga)], int(replica))
+
+
+def _cancel(system: System, saga: str) -> None:
+    """The person whose turn the scenario says it is; the tutor without one."""
+    row = system.state.sagas[UUID(saga)]
+    system.cancel(row, row.student_id if system.state.budget.get("by the student") else row.tutor_id)
+
+
+def _tick(system: System) -> None:
+    """Nothing happens until something wakes by itself: an owner has stalled past its lease, a pause is over."""
+    wake = system.next_wake()
+    assert wake is not None
+    system.state.now = max(wake, system.state.now)
+
+
+def _hold_ends(system: System) -> None:
+    """The hold and its grace end while nobody acts."""
+    system.state.now += HOLD + GRACE + timedelta(seconds=1)
+
+
+def _rival(system: System) -> None:
+    """Somebody else gets the time, whose claim has lapsed."""
+    system.state.claims.clear()
+    system.state.holds[RIVAL] = Held(f"{TUTOR} {int(LESSON.timestamp())}", "", system.state.now, "CONFIRMED")
+    system.state.claims[RIVAL] = "CONFIRMED"
+
+
+def _refund_fails(system: System, refund: str, was: str) -> None:
+    system.state.spend(f"{was} refund fails")
+    system.provider.settle_refund(refund, "failed")
+
+
+def _takes_place(system: System, session: str) -> None:
+    """The lesson is over, and somebody completes it."""
+    system.state.now = max(system.state.now, LESSON_ENDS)
+    saga, _ = system.state.sessions[session]
+    system.state.sessions[session] = (saga, "COMPLETED")
+
+
+_HAPPENINGS = {
+    "step": _step,
+    "recover": _recover,
+    "inbox": lambda system, event: system.look_into_inbox(event, 1),
+    "pay": lambda system, intent: system.provider.pay(intent),
+    "decline": lambda system, intent: system.provider.decline(intent),
+    "change amount": lambda system, intent: system.provider.change_amount(intent),
+    "deliver": lambda system, event: system.deliver(event),
+    "duplicate": lambda system, event: system.deliver(event),
+    "refund fails": _refund_fails,
+    "cancel": _cancel,
+    "reconcile": lambda system: system.reconcile(),
+    "rival": _rival,
+    "takes place": _takes_place,
+    "tick": _tick,
+    "hold ends": _hold_ends,
+}
+
+# Coming to rest, in stages, each of which ends with the invariants: 1 whoever was at work has died and no event
+# arrives; 2 reconcile asks; 3 the dead were only stalled and go on; 4 reconcile asks again, for what they may have
+# left at the provider; 5 every event arrives after all.
+STRAYS_STAGE, LAST_STAGE = 3, 5
+
+
+def begin_to_rest(system: System) -> None:
+    """From here on nothing new happens and no answer is lost."""
+    state = system.state
+    state.stage, state.refund_status = 1, "succeeded"
+    state.budget = {name: left for name, left in state.budget.items() if name in ("price", "amount refused")}
+    for actor in list(state.actors.values()):
+        if not actor.done:
+            state.actors[actor.id] = replace(actor, stalled=True)
+    for refund_id, (_, refund) in list(state.provider_refunds.items()):
+        if refund.status == "pending":
+            system.provider.settle_refund(refund_id, "succeeded")
+
+
+def rest_a_little(system: System) -> bool:
+    """One step towards rest, always the same one; False when there is none left to take."""
+    if _one_step(system):
+        check_always(system.state)
+        return True
+    state = system.state
+    if state.stage != STRAYS_STAGE and not any(event.startswith("evt_refund.failed") for event in state.on_their_way):
+        check_at_rest(state)
+    if state.stage > LAST_STAGE or (state.stage == LAST_STAGE and not state.on_their_way):
+        return False
+    state.stage = min(state.stage + 1, LAST_STAGE)
+    if state.stage in (2, 4):
+        system.reconcile()
+    elif state.stage == STRAYS_STAGE:
+        for actor in list(state.actors.values()):
+            state.actors[actor.id] = replace(actor, stalled=False)
+    else:
+        for event in sorted(state.on_their_way):
+            system.deliver(event)
+    return True
+
+
+def _one_step(system: System) -> bool:
+    """Whoever can goes on until nobody can; then what is due begins, or time passes until something is."""
+    if _all_go_on(system):
+        return True
+    for event in system.due_events():
+        system.look_into_inbox(event, 1)
+        return True
+    for saga in system.due_sagas():
+        system.recover(saga, 1)
+        return True
+    wake = system.next_wake()
+    if wake is not None:
+        system.state.now = max(wake, system.state.now)
+    return wake is not None
+
+
+def _all_go_on(system: System) -> bool:
+    for step in range(MOST_STEPS):
+        able = (a for a in sorted(system.state.actors.values(), key=lambda a: a.id) if not a.stalled)
+        actor = next((actor for actor in able if system.can_step(actor)), None)
+        if actor is None:
+            return step > 0
+        system.step(actor.id)
+        check_always(system.state)
+    raise AssertionError("processes that never end")
+
+
+def come_to_rest(system: System) -> None:
+    """All the way; fails when it takes too long or ends wrong."""
+    begin_to_rest(system)
+    for _ in range(MOST_STEPS):
+        if not rest_a_little(system):
+            return
+    raise AssertionError(f"does not come to rest: {system.state.sagas}")

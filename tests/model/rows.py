@@ -1,0 +1,245 @@
+"""payment_svc's tables in memory, with exactly the compare-and-sets of payment_svc/store/sagas.py and its neighbours.
+
+Each call is one atomic statement or transaction. What a CHECK or a unique index refuses there is refused here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from mesh.errors import TryAgain
+from payment_svc.domain import ENDS, MOVES, KeyUsed, Move, Order, Saga, SlotOpen, State
+from payment_svc.sagas.engine import Engine
+from tests.model.clockwork import Clockwork
+from tests.model.state import EPOCH, EventRow, PaymentRow
+
+T = TypeVar("T")
+PURCHASE = "BookAndPayForSessionSaga"
+
+
+def lost() -> Exception:
+    return TryAgain("the database is away")
+
+
+class Rows:
+    """The saga table, for one replica."""
+
+    def __init__(self, clock: Clockwork, owner: str, lease_seconds: float) -> None:
+        self._clock, self._owner, self._lease = clock, owner, timedelta(seconds=lease_seconds)
+        self.engine: Engine | None = None
+
+    def _do(self, name: str, effect: Callable[[], T]) -> Awaitable[T]:
+        return self._clock.call(name, effect, lost)
+
+    @property
+    def _now(self) -> datetime:
+        return self._clock.state.now
+
+    def begin(
+        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+    ) -> Awaitable[Saga]:
+        return self._do("begin", lambda: self._begin(order, kind, version, ids, digest, context))
+
+    def _begin(
+        self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+    ) -> Saga:
+        state = self._clock.state
+        if self._open_slot(order) is not None:
+            raise SlotOpen
+        if order.key and (order.student_id, order.key) in state.keys:
+            raise KeyUsed
+        if order.key:
+            state.keys[order.student_id, order.key] = (ids["id"], digest, self._now)
+        return self.keep(self.new(order, kind, version, ids, digest, context))
+
+    def new(
+        self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+    ) -> Saga:
+        """A row as `begin` makes it."""
+        lease = self._now + self._lease
+        return Saga(
+            id=ids["id"], kind=kind, version=version, state=State.AWAITING_AVAILABILITY,
+            student_id=order.student_id, tutor_id=order.tutor_id, time_slot=order.start, minutes=order.minutes,
+            booking_id=ids["booking"], session_id=ids["session"], payment_id=ids["payment"], payment_intent_id=None,
+            context=context, fence=1, news=0, attempt=0, error=None, is_complete=False, request_hash=digest,
+            lease_owner=self._owner, lease_until=lease, wake_at=lease, hold_ends=None, state_since=self._now,
+            created_at=self._now, updated_at=EPOCH, loaded_at=EPOCH,
+        )  # fmt: skip
+
+    def keep(self, row: Saga) -> Saga:
+        """Write a row, if its constraints hold; the row as it is read."""
+        sleeps = row.wake_at is not None
+        assert sleeps != (row.is_complete or row.state is State.PARKED), f"saga_never_forgotten: {row}"
+        assert row.state is not State.PARKED or row.error, "saga_never_forgotten"
+        assert row.is_complete == (row.state in ENDS), "saga_complete_in_end_states"
+        waits = row.state is State.AWAITING_PAYMENT
+        assert not waits or (row.payment_intent_id and row.hold_ends), "saga_awaits_an_intent"
+        self._clock.state.sagas[row.id] = replace(row, loaded_at=EPOCH, hold_ends_monotonic=None)
+        return self._read(row)
+
+    def _read(self, row: Saga) -> Saga:
+        return replace(row, loaded_at=self._now, hold_ends_monotonic=None)
+
+    def move(self, move: Move) -> Awaitable[Saga | None]:
+        return self._do("move", lambda: self._moved(move))
+
+    def _moved(self, move: Move) -> Saga | None:
+        moved = self.move_now(move)
+        actor = self._clock.current
+        if moved is not None and moved.lease_owner and actor is not None and actor.kind == "drive":
+            assert self.engine is not None
+            self._clock.checkpoint(partial(self.engine._drive, moved), moved)
+        return moved
+
+    def move_now(self, move: Move) -> Saga | None:
+        state, row = self._clock.state, self._clock.state.sagas[move.saga.id]
+        if row.is_complete or (row.fence, row.news) != (move.saga.fence, move.saga.news):
+            return None
+        assert move.state is row.state or move.state in _legal(row), f"{row.state} → {move.state}"
+        left = move.saga.hold_ends_monotonic
+        hold_ends = row.hold_ends or (EPOCH + timedelta(seconds=left) if left is not None else None)
+        context = json.loads(json.dumps(move.saga.context))
+        row = replace(
+            row, fence=row.fence + int(move.takes_over), state=move.state, is_complete=move.state in ENDS, context=context,
+            payment_intent_id=move.saga.payment_intent_id or row.payment_intent_id,
+            attempt=row.attempt + 1 if move.failed_attempt else 0, error=move.error, hold_ends=hold_ends,
+            state_since=row.state_since if row.state is move.state else self._now,
+            lease_owner=self._owner if move.drive_on else None,
+            lease_until=self._now + self._lease if move.drive_on else None,
+            wake_at=self._wake_at(move, hold_ends),
+        )  # fmt: skip
+        for event in [event for event in state.events.values() if event.status == "NEWS" and event.saga_id == row.id]:
+            state.events[event.id] = event._replace(status="DONE")
+        if move.payment is not None:
+            self._pay(row, move)
+        if move.state is State.REJECTED:
+            for key in [key for key, (saga_id, _, _) in state.keys.items() if saga_id == row.id]:
+                del state.keys[key]
+        return self.keep(row)
+
+    def _wake_at(self, move: Move, hold_ends: datetime | None) -> datetime | None:
+        if move.drive_on:
+            return self._now + self._lease
+        if move.wait:
+            return hold_ends
+        return None if move.sleep is None else self._now + timedelta(seconds=move.sleep)
+
+    def _pay(self, row: Saga, move: Move) -> None:
+        price, state = move.saga.price, self._clock.state
+        assert price is not None and row.payment_intent_id is not None and price.amount_minor > 0, "payment_amounts"
+        assert move.payment is not None
+        received = move.received.amount_minor if move.received else 0
+        assert (move.payment == "SUCCEEDED") == (received > 0), "payment_received_when_succeeded"
+        known = state.payments.get(row.payment_id)
+        if known is None:
+            known = PaymentRow(row.payment_id, row.id, price.amount_minor, price.currency, "", row.payment_intent_id, 0)
+        if known.status != "SUCCEEDED":
+            state.payments[row.payment_id] = known._replace(status=move.payment.value, received_minor=received)
+
+    def claim_due(self, saga_id: UUID, fence: int) -> Awaitable[Saga | None]:
+        return self._do("claim_due", lambda: self.claim_due_now(saga_id, fence))
+
+    def claim_due_now(self, saga_id: UUID, fence: int) -> Saga | None:
+        row = self._clock.state.sagas[saga_id]
+        is_due = row.wake_at is not None and row.wake_at <= self._now
+        return self._claimed(row, fence) if is_due else None
+
+    def claim_free(self, saga: Saga) -> Awaitable[Saga | None]:
+        def claim() -> Saga | None:
+            row = self._clock.state.sagas[saga.id]
+            return self._claimed(row, saga.fence) if row.lease_until is None or row.lease_until <= self._now else None
+
+        return self._do("claim_free", claim)
+
+    def _claimed(self, row: Saga, fence: int) -> Saga | None:
+        if row.fence != fence or row.is_complete or row.state is State.PARKED:
+            return None
+        lease = self._now + self._lease
+        return self.keep(replace(row, fence=fence + 1, lease_owner=self._owner, lease_until=lease, wake_at=lease))
+
+    def get(self, saga_id: UUID) -> Awaitable[Saga | None]:
+        return self._do("get", lambda: self._got(saga_id))
+
+    def _got(self, saga_id: UUID) -> Saga | None:
+        row = self._clock.state.sagas.get(saga_id)
+        return self._read(row) if row is not None else None
+
+    def by_booking(self, booking_id: UUID) -> Awaitable[Saga | None]:
+        def first() -> Saga | None:
+            rows = [row for row in self._clock.state.sagas.values() if row.booking_id == booking_id]
+            return self._read(min(rows, key=lambda row: (row.created_at, row.kind))) if rows else None
+
+        return self._do("by_booking", first)
+
+    def by_key(self, student_id: UUID, key: str) -> Awaitable[tuple[Saga, bytes, bool] | None]:
+        def found() -> tuple[Saga, bytes, bool] | None:
+            kept = self._clock.state.keys.get((student_id, key))
+            if kept is None:
+                return None
+            saga_id, digest, at = kept
+            return self._read(self._clock.state.sagas[saga_id]), digest, at < self._now - timedelta(hours=24)
+
+        return self._do("by_key", found)
+
+    def by_slot(self, order: Order) -> Awaitable[Saga | None]:
+        def found() -> Saga | None:
+            row = self._open_slot(order)
+            return self._read(row) if row is not None else None
+
+        return self._do("by_slot", found)
+
+    def _open_slot(self, order: Order) -> Saga | None:
+        wanted = (PURCHASE, False, order.student_id, order.tutor_id, order.start)
+        rows = self._clock.state.sagas.values()
+        return next((r for r in rows if (r.kind, r.is_complete, r.student_id, r.tutor_id, r.time_slot) == wanted), None)
+
+    def wake(self, saga_id: UUID) -> Awaitable[bool]:
+        return self._do("wake", lambda: self.wake_now(saga_id))
+
+    def wake_now(self, saga_id: UUID) -> bool:
+        row = self._clock.state.sagas[saga_id]
+        if row.is_complete or row.state is State.PARKED:
+            return False
+        self.tell(row)
+        return True
+
+    def tell(self, row: Saga) -> None:
+        """There is news; whoever sleeps wakes, a parked saga does not."""
+        is_driven = row.lease_until is not None and row.lease_until > self._now
+        keeps = is_driven or row.state is State.PARKED
+        self.keep(replace(row, news=row.news + 1, wake_at=row.wake_at if keeps else self._now))
+
+    def wake_backing_off(self, most: int) -> Awaitable[int]:
+        def woken() -> int:
+            rows = self._clock.state.sagas.values()
+            sleeping = [r for r in rows if r.wake_at and r.wake_at > self._now and not r.lease_until and r.attempt]
+            for row in sleeping[:most]:
+                self.keep(replace(row, wake_at=self._now))
+            return len(sleeping[:most])
+
+        return self._do("wake_backing_off", woken)
+
+    def waiting(self, older_than: float, after: UUID | None, most: int) -> Awaitable[Sequence[Saga]]:
+        def page() -> list[Saga]:
+            since = self._now - timedelta(seconds=older_than)
+            rows = sorted(self._clock.state.sagas.values(), key=lambda row: row.id)
+            waiting = [r for r in rows if r.state is State.AWAITING_PAYMENT and r.state_since <= since]
+            return [self._read(row) for row in waiting if after is None or row.id > after][:most]
+
+        return self._do("waiting", page)
+
+
+def _legal(row: Saga) -> set[State]:
+    """Where a saga may go; a cancel that met a lesson which took place is withdrawn."""
+    withdrawn = {State.REJECTED} if row.kind != PURCHASE else set()
+    return MOVES[row.state] | withdrawn
+
+
+def event_row(saga: Saga, event_id: str, intent_id: str, status: str, now: datetime) -> EventRow:
+    return EventRow(event_id, saga.id, intent_id, status, 0, now if status == "INBOX" else None)

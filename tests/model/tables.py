@@ -1,0 +1,217 @@
+"""payment_svc's other tables in memory: Stripe's events, payments, refunds, cancellations. One call, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from mesh.money import Money
+from payment_svc.domain import Paid, Payment, PaymentStatus, Refund, RefundStatus, Saga, State
+from payment_svc.store.cancellations import KIND, VERSION
+from payment_svc.store.events import Apply, ForTheDriver, ForTheInbox, Ignore, InboxEvent, Notice, Verdict
+from tests.model.clockwork import Clockwork
+from tests.model.rows import Rows, event_row, lost
+from tests.model.state import EPOCH
+
+T = TypeVar("T")
+
+
+class _Table:
+    def __init__(self, clock: Clockwork, sagas: Rows) -> None:
+        self._clock, self._sagas = clock, sagas
+
+    def _do(self, name: str, effect: Callable[[], T]) -> Awaitable[T]:
+        return self._clock.call(name, effect, lost)
+
+    @property
+    def _now(self) -> datetime:
+        return self._clock.state.now
+
+    def given(self, intent_id: str) -> int:
+        """What counts as given back of an intent."""
+        refunds = self._clock.state.refunds.values()
+        return sum(r.amount.amount_minor for r in refunds if r.payment_intent_id == intent_id and r.status != "FAILED")
+
+
+class Events(_Table):
+    """Stripe's events."""
+
+    def peek(self, notice: Notice) -> Awaitable[Saga | None]:
+        return self._do("peek", lambda: self._found(notice))
+
+    def _found(self, notice: Notice) -> Saga | None:
+        rows = self._clock.state.sagas
+        own = next((row for row in rows.values() if row.payment_intent_id == notice.intent_id), None)
+        row = own or (rows.get(notice.saga_id) if notice.saga_id else None)
+        return replace(row, loaded_at=self._now) if row is not None else None
+
+    def receive(
+        self, notice: Notice, judge: Callable[[Saga | None], Verdict]
+    ) -> Awaitable[tuple[Verdict, Saga | None]]:
+        return self._do("receive", lambda: self._received(notice, judge))
+
+    def _received(self, notice: Notice, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
+        events, saga = self._clock.state.events, self._found(notice)
+        verdict = judge(saga)
+        if saga is None or isinstance(verdict, Ignore) or notice.event_id in events:
+            return Ignore(), saga
+        status = {Apply: "DONE", ForTheDriver: "NEWS", ForTheInbox: "INBOX"}[type(verdict)]
+        events[notice.event_id] = event_row(saga, notice.event_id, notice.intent_id, status, self._now)
+        if isinstance(verdict, Apply):
+            return verdict, self._sagas.move_now(verdict.move)
+        if isinstance(verdict, ForTheDriver):
+            self._sagas.tell(self._clock.state.sagas[saga.id])
+        return verdict, saga
+
+    def claim_now(self, event_id: str) -> InboxEvent:
+        """What `claim_due` does to one due event."""
+        event = self._clock.state.events[event_id]
+        later = self._now + timedelta(seconds=10)
+        self._clock.state.events[event_id] = event._replace(attempt=event.attempt + 1, wake_at=later)
+        return InboxEvent(event.id, event.saga_id, event.intent_id, event.attempt + 1)
+
+    def done(self, event_id: str) -> Awaitable[None]:
+        return self._do("done", lambda: self._becomes(event_id, "DONE", None))
+
+    def back_off(self, event_id: str, error: str, seconds: float) -> Awaitable[None]:
+        return self._do("back_off", lambda: self._becomes(event_id, "INBOX", self._now + timedelta(seconds=seconds)))
+
+    def park(self, event_id: str, error: str) -> Awaitable[None]:
+        return self._do("park", lambda: self._becomes(event_id, "PARKED", None))
+
+    def _becomes(self, event_id: str, status: str, wake_at: datetime | None) -> None:
+        event = self._clock.state.events[event_id]
+        if event.status == "INBOX":
+            self._clock.state.events[event_id] = event._replace(status=status, wake_at=wake_at)
+
+
+class Payments(_Table):
+    """Payments, as they are read."""
+
+    def get(self, payment_id: UUID) -> Awaitable[Payment | None]:
+        return self._do("get_payment", lambda: self._got(payment_id))
+
+    def _got(self, payment_id: UUID) -> Payment | None:
+        row = self._clock.state.payments.get(payment_id)
+        if row is None:
+            return None
+        saga = self._clock.state.sagas[row.saga_id]
+        return Payment(
+            id=row.id, saga_id=row.saga_id, booking_id=saga.booking_id, session_id=saga.session_id,
+            student_id=saga.student_id, tutor_id=saga.tutor_id, amount=Money(row.amount_minor, row.currency),
+            stored_status=PaymentStatus(row.status), context="SESSION_BOOKING", context_id=saga.session_id,
+            intent_id=row.intent_id, received_minor=row.received_minor, disputed=False, created_at=EPOCH,
+            refunded_minor=self.given(row.intent_id),
+        )  # fmt: skip
+
+    def received_late(self, intent_id: str, paid: Paid) -> Awaitable[None]:
+        return self._do("received_late", lambda: self._late(intent_id, paid))
+
+    def _late(self, intent_id: str, paid: Paid) -> None:
+        payments = self._clock.state.payments
+        for row in [row for row in payments.values() if row.intent_id == intent_id and row.status != "SUCCEEDED"]:
+            payments[row.id] = row._replace(status="SUCCEEDED", received_minor=paid.amount_minor)
+
+
+class RefundRows(_Table):
+    """Refunds, counted before the provider is asked."""
+
+    def of_intent(self, intent_id: str) -> Awaitable[list[Refund]]:
+        return self._do("refunds_of_intent", lambda: self._of(intent_id))
+
+    def _of(self, intent_id: str) -> list[Refund]:
+        return [refund for refund in self._clock.state.refunds.values() if refund.payment_intent_id == intent_id]
+
+    def open(self, refund: Refund) -> Awaitable[Refund]:
+        return self._do("open_refund", lambda: self.open_now(refund))
+
+    def open_now(self, refund: Refund) -> Refund:
+        refunds = self._clock.state.refunds
+        is_new = refund.id not in refunds
+        row = refunds.setdefault(refund.id, replace(refund, status=RefundStatus.PENDING))
+        return replace(row, is_new=is_new)
+
+    def import_(self, refund: Refund) -> Awaitable[None]:
+        def keep() -> None:
+            names = {known.provider_refund_id for known in self._clock.state.refunds.values()}
+            if refund.provider_refund_id not in names:
+                self._clock.state.refunds.setdefault(refund.id, refund)
+
+        return self._do("import_refund", keep)
+
+    def withdraw(self, refund: Refund) -> Awaitable[None]:
+        def take_back() -> None:
+            row = self._clock.state.refunds[refund.id]
+            if row.status is RefundStatus.PENDING and row.provider_refund_id is None:
+                self._clock.state.refunds[refund.id] = replace(row, status=RefundStatus.FAILED, reason="withdrawn")
+
+        return self._do("withdraw_refund", take_back)
+
+    def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> Awaitable[None]:
+        def keep() -> None:
+            row = self._clock.state.refunds[refund.id]
+            self._clock.state.refunds[refund.id] = replace(row, status=status, provider_refund_id=provider_refund_id)
+
+        return self._do("record_refund", keep)
+
+    def pending(self, older_than: float, most: int) -> Awaitable[list[Refund]]:
+        def page() -> list[Refund]:
+            pending = [refund for refund in self._clock.state.refunds.values() if refund.status == "PENDING"]
+            return [refund for refund in pending if not self._is_looked_after(refund)][:most]
+
+        return self._do("pending_refunds", page)
+
+    def _is_looked_after(self, refund: Refund) -> bool:
+        """By an open saga; or, while the provider has not been asked, by the person whom a parked one waits for."""
+        sagas = self._clock.state.sagas
+        around = [row for row in sagas.values() if row.booking_id == sagas[refund.saga_id].booking_id]
+        is_parked = refund.provider_refund_id is None and any(row.state is State.PARKED for row in around)
+        return is_parked or any(row.wake_at is not None for row in around)
+
+
+class Cancellations(_Table):
+    """Cancels of what was sold; the decision is committed with its refund."""
+
+    refunds: RefundRows
+
+    def begin(
+        self, purchase: Saga, new_id: UUID, context: dict[str, Any], refund: Refund | None, detail: str
+    ) -> Awaitable[Saga | None]:
+        return self._do("begin_cancel", lambda: self._begun(purchase, new_id, context, refund))
+
+    def _begun(self, purchase: Saga, new_id: UUID, context: dict[str, Any], refund: Refund | None) -> Saga | None:
+        state = self._clock.state
+        row = state.sagas[purchase.id]
+        if row.state is not State.COMPLETED or self._of(row.booking_id) is not None:
+            return None
+        if refund is not None:
+            payment = state.payments[row.payment_id]
+            if payment.received_minor - self.given(payment.intent_id) < refund.amount.amount_minor:
+                return None
+            self.refunds.open_now(refund)
+        lease = self._now + self._sagas._lease
+        return self._sagas.keep(
+            replace(
+                row, id=new_id, kind=KIND, version=VERSION, state=State.COMPENSATING, context=context, fence=1, news=0,
+                attempt=0, error=None, is_complete=False, payment_intent_id=None, lease_owner=self._sagas._owner,
+                lease_until=lease, wake_at=lease, state_since=self._now, created_at=self._now,
+            )
+        )  # fmt: skip
+
+    def of_booking(self, booking_id: UUID) -> Awaitable[Saga | None]:
+        return self._do("cancel_of_booking", lambda: self._of(booking_id))
+
+    def _of(self, booking_id: UUID) -> Saga | None:
+        rows = self._clock.state.sagas.values()
+        found = (r for r in rows if (r.booking_id, r.kind) == (booking_id, KIND) and r.state is not State.REJECTED)
+        row = next(found, None)
+        return replace(row, loaded_at=self._now) if row is not None else None
+
+    def park_dispute(self, *_: Any) -> Awaitable[bool]:
+        return self._do("park_dispute", lambda: False)
+
+    def set_disputed(self, *_: Any) -> Awaitable[None]:
+        return self._do("set_disputed", lambda: None)
