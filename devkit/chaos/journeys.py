@@ -79,12 +79,22 @@ class Journeys:
         view.hears(answer.value["status"])
         return str(answer.value["status"])
 
-    async def _book(self, journey: Journey, deadline: float, minutes: int = LESSON_MINUTES) -> View | None:
-        answer = await _insist(lambda: self._asked_to_book(journey, BOOK_REFUSALS, minutes), deadline)
-        self._ledger.refused.update(answer.refusals)
-        if answer.refusals or not answer.value or answer.is_for_later:
-            return None
-        return self._told(journey, answer)
+    async def _book(self, journey: Journey, deadline: float) -> View | None:
+        """The booking, with what to pay it with while it can be paid; None when it is refused or not to be had."""
+        while True:
+            answer = await _insist(lambda: self._asked_to_book(journey, BOOK_REFUSALS, LESSON_MINUTES), deadline)
+            self._ledger.refused.update(answer.refusals)
+            if answer.refusals or not answer.value or answer.is_for_later:
+                return None
+            view = self._told(journey, answer)
+            if view is None or view.intent or view.told[-1] != "PAYMENT_REQUIRED":
+                return view
+            if time.time() > deadline:
+                self._ledger.finds(
+                    f"booking {view.booking} (saga {view.saga}) awaits payment; nothing to pay with was told"
+                )
+                return view
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _asked_to_book(self, journey: Journey, known: frozenset[str], minutes: int) -> Answer:
         return await self._edge.ask(
@@ -108,12 +118,7 @@ class Journeys:
         view.hears(booking["status"])
         if journey.keyed:
             self._ledger.gave(f"{journey.student}/{_key(journey)}", booking["id"])
-        if booking["status"] == "PAYMENT_REQUIRED":
-            if not (told["clientSecret"] and told["paymentIntentId"]):
-                self._ledger.finds(
-                    f"booking {booking['id']} (saga {saga}) awaits payment, and nothing to pay with was told"
-                )
-                return view
+        if told["clientSecret"]:  # none once nothing is left to pay, though its booking may not show it yet
             if view.intent not in ("", told["paymentIntentId"]):
                 self._ledger.finds(f"booking {booking['id']} was given {view.intent}, then {told['paymentIntentId']}")
             view.intent, view.secret = told["paymentIntentId"], told["clientSecret"]
