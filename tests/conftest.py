@@ -1,6 +1,12 @@
-"""What every test stands on: one real PostgreSQL per run, real keys, and pytest-grpc's fixtures over real aio servers."""
+"""What every test stands on: one real PostgreSQL per run, real keys, pytest-grpc's fixtures over real aio servers."""
 
 from __future__ import annotations
+
+import os
+
+os.environ.setdefault(
+    "GRPC_ENABLE_FORK_SUPPORT", "false"
+)  # tests start processes; gRPC must not meddle with their forks
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +26,7 @@ from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
 
+CreateChannel = Callable[..., grpc.aio.Channel]
 MakeDatabase = Callable[[str], Awaitable[str]]
 ISSUER, AUDIENCE = "tutormesh-test", "tutormesh"
 
@@ -42,7 +49,7 @@ def quiet_logs() -> None:
     logs.configure("test", "console")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with Postgres(tmp_path_factory.mktemp("pg") / "postgres", durable=False) as server:
         yield server

@@ -73,12 +73,13 @@ class People:
 
     world: World
     http: httpx.AsyncClient
-    channels: list[grpc.aio.Channel]
+    channels: dict[tuple[str, str, str | None], grpc.aio.Channel]
 
     def stub(self, kind: Callable[[grpc.aio.Channel], Any], name: str, service: str, person: str | None = None) -> Any:
-        channel = connect(f"127.0.0.1:{self.world.ports[name]}", self.world.credentials(service, person))
-        self.channels.append(channel)
-        return kind(channel)
+        key = (name, service, person)
+        if key not in self.channels:
+            self.channels[key] = connect(f"127.0.0.1:{self.world.ports[name]}", self.world.credentials(service, person))
+        return kind(self.channels[key])
 
     async def tutor(self, rate: int = 5000, currency: str = "USD", **changes: Any) -> UUID:
         """A tutor who works around the clock, every day, in UTC."""
@@ -213,16 +214,54 @@ class People:
         return dict((await self.http.get(f"{self.world.sandbox_url}/_sandbox/state")).json())
 
     async def intents_of(self, saga_id: str) -> list[dict[str, Any]]:
-        state = await self.stripe_state()
-        return [intent for intent in state["payment_intents"] if intent["metadata"].get("sagaId") == saga_id]
+        query = f"metadata['sagaId']:'{saga_id}'"
+        return await self._listed("/v1/payment_intents/search", query=query)
 
     async def refunds_of(self, intent: str) -> list[dict[str, Any]]:
-        return [item for item in (await self.stripe_state())["refunds"] if item["payment_intent"] == intent]
+        return await self._listed("/v1/refunds", payment_intent=intent)
+
+    async def _listed(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """What Stripe lists, oldest first."""
+        headers = {"Authorization": "Bearer sk_test_sandbox"}
+        answer = await self.http.get(self.world.sandbox_url + path, params={"limit": 100, **params}, headers=headers)
+        return list(reversed(answer.raise_for_status().json()["data"]))
+
+    async def our_refunds_of(self, intent: str) -> list[Any]:
+        """Our rows of an intent's refunds that have not failed."""
+        ask = "select amount_minor, status from refund where payment_intent_id = $1 and status <> 'FAILED'"
+        return await self.world.sql("payment", ask, intent)
+
+    async def failed_charges(self, intent: str) -> list[str]:
+        charges = await self._listed("/v1/charges", payment_intent=intent)
+        return [charge["id"] for charge in charges if charge["status"] == "failed"]
+
+    async def stray_of(self, saga_id: str) -> dict[str, Any]:
+        """A second intent that carries a saga's id."""
+        return await self.create_intent(amount=5000, currency="usd", **{"metadata[sagaId]": saga_id})
+
+    async def deliver_all(self, intent: str, kind: str, receive: Callable[[bytes, str], Awaitable[None]]) -> None:
+        """Every event of a kind about an intent, straight to a webhook use case."""
+        for event in await self._listed("/v1/events", type=kind):
+            if intent in _names(event["data"]["object"]):
+                body = json.dumps(event)
+                await receive(body.encode(), WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET))
+
+    async def nothing_open(self, student: UUID) -> bool:
+        """True when no saga of this student is under way and no event of theirs waits."""
+        ask = """
+            select 1 from saga s where student_id = $1 and (wake_at is not null or exists (
+                select 1 from stripe_event e where e.saga_id = s.id and status in ('NEWS', 'INBOX', 'PARKED')))
+        """
+        return not await self.world.sql("payment", ask, student)
+
+    async def saga_row(self, student: UUID) -> list[dict[str, Any]]:
+        """A student's sagas, for the words of a failure."""
+        ask = "select kind, state, fence, attempt, news, error::text, wake_at, lease_owner from saga where student_id = $1"
+        return [dict(row) for row in await self.world.sql("payment", ask, student)]
 
     async def event(self, intent: str, kind: str) -> dict[str, Any]:
         """Stripe's newest event of a kind about an intent."""
-        events = (await self.stripe_state())["events"]
-        about = [e for e in events if e["type"] == kind and intent in _names(e["data"]["object"])]
+        about = [e for e in await self._listed("/v1/events", type=kind) if intent in _names(e["data"]["object"])]
         return dict(about[-1])
 
     async def cancel_intent(self, intent: str) -> None:

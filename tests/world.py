@@ -160,14 +160,18 @@ class World:
     ports: dict[str, int]
     overrides: dict[str, Any] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
+    _pools: dict[str, Any] = field(default_factory=dict)
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
         """Rows straight from a service's database."""
-        connection = await asyncpg.connect(self.urls[f"{service}_svc"].replace("+asyncpg", ""))
-        try:
-            return list(await connection.fetch(statement, *values))
-        finally:
-            await connection.close()
+        if service not in self._pools:
+            url = self.urls[f"{service}_svc"].replace("+asyncpg", "")
+            self._pools[service] = await asyncpg.create_pool(url, min_size=0, max_size=4)
+        return list(await self._pools[service].fetch(statement, *values))
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            await pool.close()
 
     def credentials(self, service: str, person: str | None = None) -> FixedToken:
         return FixedToken(service, self.token("service", service=service), person)
@@ -269,6 +273,7 @@ async def world_of(
             webhook_url=f"{bff_url}/webhooks/stripe",
             webhook_secret=WEBHOOK_SECRET,
         )
+        stack.push_async_callback(world.close)
         await stack.enter_async_context(_http(build_sandbox(sandbox), ports["sandbox"], lifespan="on"))
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)

@@ -1,0 +1,128 @@
+"""The failpoints: every call by which payment_svc's sagas leave their process, before and after it.
+
+They need no code in the product and cost nothing there: its use cases are composed over ports (tables, Stripe, peers),
+and a test puts a hook around each port. The catalogue is read off the ports themselves, so a new call is a new point.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from payment_svc.store import CancellationStore, EventStore, PaymentStore, RefundStore, SagaStore
+from payment_svc.stripe_gateway import StripeGateway
+
+PORTS = (SagaStore, CancellationStore, PaymentStore, RefundStore, EventStore, StripeGateway)
+#: The calls of the sagas' steps to other services.
+STEPS = (
+    "HoldSlot",
+    "CreateBooking",
+    "ConfirmSlot",
+    "CreateConfirmedSession",
+    "ConfirmBooking",
+    "EndBooking",
+    "ReleaseSlot",
+    "CancelSession",
+)
+#: Calls no saga's way leads through, each with its reason.
+ELSEWHERE = {
+    "move_in": "runs inside receive's transaction",
+    "close": "the end of the process",
+    "page": "a list for the audit; reconcile's pages are read through it",
+    "list": "an operator's list",
+    "show": "an operator's list",
+    "events": "an operator's list",
+    "history": "a person's list",
+    "everybodys": "the audit's list",
+    "waiting": "reconcile's candidates, read only",
+    "pending": "reconcile's candidates, read only",
+    "wake_backing_off": "the reconcile command",
+    "unpark": "an operator's verb, tested in test_operators",
+    "resolve": "an operator's verb, tested in test_operators",
+    "renew": "runs beside a drive, not in it",
+    "back_off": "follows a failure of the inbox",
+    "park": "follows a failure of the inbox",
+    "due": "candidates, read only",
+}
+
+#: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
+#: only with FULL=1.
+READS = frozenset(
+    "get by_booking by_key by_slot of_booking of_intent peek retrieve_intent find_intent find_refund refunds disputes"
+    " failed_charges".split()
+)
+
+Point = tuple[str, int]  # "before SagaStore.move", the how-manieth of a flow
+
+
+def catalogue() -> set[str]:
+    """The name of every failpoint there is."""
+    calls = {
+        f"{port.__name__}.{name}"
+        for port in PORTS
+        for name, found in inspect.getmembers(port, inspect.iscoroutinefunction)
+        if not name.startswith("_") and name not in ELSEWHERE
+    }
+    return {f"{when} {call}" for call in calls | {f"peer.{step}" for step in STEPS} for when in ("before", "after")}
+
+
+@dataclass
+class Trail:
+    """Counts the points one flow comes by, and meets each with a fault's `act`."""
+
+    act: Callable[[Point], Awaitable[None]] | None = None
+    seen: Counter[str] = field(default_factory=Counter)
+    order: list[Point] = field(default_factory=list)
+
+    async def at(self, name: str) -> None:
+        self.seen[name] += 1
+        point = (name, self.seen[name])
+        self.order.append(point)
+        if self.act is not None:
+            await self.act(point)
+
+
+class Watched:
+    """A port whose awaited calls come by the trail's points."""
+
+    def __init__(self, inner: Any, name: str, trail: Trail, due_of: Callable[[], Awaitable[Any]] | None = None) -> None:
+        self._inner, self._name, self._trail, self._due_of = inner, name, trail, due_of
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if name == "due" and self._due_of is not None:
+            return lambda *_: self._due_of()  # only this case's saga, in a table shared with others
+        is_peer = self._name == "peer"
+        if name == "renew":
+            return self._renewed(found)
+        if not (inspect.iscoroutinefunction(found) or is_peer) or name in ELSEWHERE:
+            return found
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._trail.at(f"before {self._name}.{name}")
+            answer = await found(*args, **kwargs)
+            await self._trail.at(f"after {self._name}.{name}")
+            return answer
+
+        return call
+
+    def _renewed(self, renew: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """A process that stalls does not renew its lease either."""
+
+        async def call(*args: Any) -> Any:
+            if self._trail.act is not None:
+                await self._trail.act(RENEWAL)
+            return await renew(*args)
+
+        return call
+
+
+RENEWAL: Point = ("renewal", 0)
+
+
+def is_struck(point: Point, full: bool) -> bool:
+    """True for the points that faults strike."""
+    return full or point[0].rpartition(".")[2] not in READS
