@@ -83,8 +83,7 @@ def _of_time(system: System) -> Iterator[Choice]:
     wake, now = system.next_wake(), system.state.now
     if wake is not None and wake > now and system.state.may("tick"):
         yield ("tick",)
-    if system.state.may("hold ends"):
-        yield ("hold ends",)
+    yield from ((what,) for what in ("hold ends", "a day passes") if system.state.may(what))
 
 
 def apply(system: System, choice: Choice) -> None:
@@ -124,6 +123,12 @@ def _hold_ends(system: System) -> None:
     system.state.now += HOLD + GRACE + timedelta(seconds=1)
 
 
+def _a_day_passes(system: System) -> None:
+    """Nobody acts; Stripe forgets its idempotency keys."""
+    system.state.now += timedelta(hours=25)
+    system.state.answers.clear()
+
+
 def _rival(system: System) -> None:
     """Somebody else gets the time, whose claim has lapsed."""
     system.state.claims.clear()
@@ -159,6 +164,7 @@ _HAPPENINGS = {
     "takes place": _takes_place,
     "tick": _tick,
     "hold ends": _hold_ends,
+    "a day passes": _a_day_passes,
 }
 
 # Coming to rest, in stages, each of which ends with the invariants: 1 whoever was at work has died and no event

@@ -174,6 +174,10 @@ class Driving:
         drive = partial(self._engine._drive, saga)
         return cast(int, self._system.inside(lambda: self._system.spawn("drive", drive, saga, saga.id, self._replica)))
 
+    def __len__(self) -> int:
+        """A process of the model is never full."""
+        return 0
+
     def get(self, saga_id: UUID) -> int | None:
         """This process's drive of a saga."""
         return cast(int | None, self._system.inside(lambda: self._drive(saga_id)))
