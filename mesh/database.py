@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import Executable, Row, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -122,7 +123,7 @@ class Database:
                 await asyncio.sleep(pause(attempt))
             except PoolTimeout as error:
                 raise Overloaded from error
-            except (OSError, TimeoutError) as error:
+            except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
                 raise TryAgain("the database is away") from error
         raise TryAgain("too many at once")
 

@@ -80,7 +80,7 @@ class Purchasing:
         if found is None:
             return None
         saga, first_hash, is_old = found
-        if is_old or saga.state is State.REJECTED:
+        if is_old or saga.never_booked:
             await self.engine.store.forget_key(order, saga.id)
             return None
         if first_hash != digest:
@@ -122,7 +122,8 @@ def _can_be_answered(saga: Saga) -> bool:
 def _answered(saga: Saga) -> Saga:
     if saga.state is State.REJECTED:
         raise _refusal(saga)
-    if saga.state in (State.AWAITING_AVAILABILITY, State.PARKED) or not _can_be_answered(saga):
+    is_open = saga.state in (State.AWAITING_AVAILABILITY, State.PARKED) or not _can_be_answered(saga)
+    if is_open or saga.never_booked:
         log().warning("booking_not_opened_in_time", saga_id=str(saga.id), error=saga.error)
         waits_for_provider = (saga.error or {}).get("reason") == ProviderUnavailable.reason
         raise ProviderUnavailable if waits_for_provider else TryAgain

@@ -163,6 +163,11 @@ class Saga:
         return Money(cancel["refund_minor"], price.currency) if cancel and price else None
 
     @property
+    def never_booked(self) -> bool:
+        """True when it ended before there was a booking to show: to its student it never happened."""
+        return self.is_complete and self.state is not State.COMPLETED and not self.context.get("booked")
+
+    @property
     def was_resolved(self) -> bool:
         """True when a person has closed it: machines leave it alone."""
         return bool(self.context.get("resolved"))

@@ -100,7 +100,7 @@ async def create_booking(peers: Peers, saga: Saga) -> Saga:
         payment_id=str(saga.payment_id) if saga.price.amount_minor else "",
     )
     await asked(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
-    return saga
+    return saga.knowing(booked=True)
 
 
 async def end_booking(peers: Peers, saga: Saga) -> None:

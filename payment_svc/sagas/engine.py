@@ -22,6 +22,7 @@ from payment_svc.sagas.definition import Kind
 from payment_svc.sagas.phases import StillOwed, as_error
 from payment_svc.store import SagaStore
 
+COMMIT_TRIES = 4
 RENEW_FRACTION = 0.25  # of the lease: each second of four
 POLL_SECONDS = 0.25  # a lease, a poll and a claim together stay under five seconds
 BATCH = 50
@@ -91,14 +92,24 @@ class Engine:
             saga = moved
 
     async def _commit(self, saga: Saga, move: Move) -> Saga | None:
-        """Commit a move; one that the schema refuses becomes a rest, so that it is seen and not repeated at once."""
-        try:
-            return await self.store.move(move)
-        except Refusal:
-            raise
-        except Exception as error:
-            log().error("move_refused", alert=True, saga_id=str(saga.id), to=move.state, exc_info=error)
-            return await self.store.move(self._rest(saga, error))
+        """Commit a move; one that the schema refuses becomes a rest, so that it is seen and not repeated at once.
+
+        A database that is away for a moment is waited for, while the lease lasts; a repeat of a move that was committed
+        without an answer changes nothing or loses to whoever moved on.
+        """
+        for tries_left in reversed(range(COMMIT_TRIES)):
+            try:
+                return await self.store.move(move)
+            except TryAgain:
+                if not tries_left:
+                    raise
+                await asyncio.sleep(self._lease / 2 / COMMIT_TRIES)
+            except Refusal:
+                raise
+            except Exception as error:
+                log().error("move_refused", alert=True, saga_id=str(saga.id), to=move.state, exc_info=error)
+                return await self.store.move(self._rest(saga, error))
+        raise AssertionError("the last try returns or raises")
 
     async def _next_move(self, saga: Saga) -> Move:
         try:

@@ -207,8 +207,9 @@ def _knowing_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
     """A person's cancel that met a payment after all: the decision now has an amount."""
     if intent is None or not intent.succeeded or "cancel" not in saga.context:
         return saga
-    due = due_back(saga, intent).amount.amount_minor
-    return saga.knowing(cancel={**saga.context["cancel"], "refund_minor": due})
+    decided, due = saga.context["cancel"], due_back(saga, intent).amount.amount_minor
+    rule = f"paid while it was being cancelled: {decided['percent']} %"
+    return saga.knowing(cancel={**decided, "refund_minor": due, "rule": rule})
 
 
 def _undone(saga: Saga, intent: Intent | None) -> Move:
