@@ -1,0 +1,82 @@
+"""Scenario 38: a saga that an earlier version began ends under today's code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from payment_svc.domain import ENDS, State, Undo
+from tests.golden.lay_out import lay_out
+from tests.golden.rows import Golden, kept
+from tests.people import People
+from tests.world import World
+
+GOLDEN = kept()
+BOOKINGS = {"COMPLETED": 2, "EXPIRED": 5, "CANCELLED": 3, "PAYMENT_FAILED": 4}
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def nobody_drives(world: World) -> AsyncIterator[None]:
+    """Today's code comes to rows that are there already."""
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    yield
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: f"{golden.version[0]}-{golden.version[1]}-{golden.name}")
+async def test_38_a_golden_saga_is_driven_to_its_end(people: People, world: World, golden: Golden) -> None:
+    await lay_out(people, golden)
+    await world.start_replica()
+    saga_id = golden.saga["id"]
+    if golden.then == "pay":
+        await people.until_state(saga_id, "AWAITING_PAYMENT")
+        rows = await world.sql("payment", "select payment_intent_id from saga where id = $1", UUID(saga_id))
+        await people.pay(rows[0]["payment_intent_id"])
+    elif golden.then == "retry":
+        assert await people.state(saga_id) == State.PARKED
+        await people.retry(saga_id)
+    elif golden.then == "reconcile":
+        await world.replicas[0].app.reconcile.everything()
+    assert await people.until_state(saga_id, *ENDS) == golden.ends
+    await _assert_all_agree(people, golden)
+
+
+async def _assert_all_agree(people: People, golden: Golden) -> None:
+    """One intent, one booking, one lesson or none, and the money where it belongs."""
+    saga_id, purchase = golden.purchase["id"], golden.purchase
+    intents = await people.intents_of(saga_id)
+    assert len(intents) == (0 if purchase["context"].get("undo") == Undo.PROVIDER_REFUSED else 1)
+    assert all(found["status"] in ("succeeded", "canceled") for found in intents)
+    sold = golden.ends == State.COMPLETED
+    assert await people.claims(saga_id) == (["CONFIRMED", "CONFIRMED"] if sold else [])
+    booking = await people.booking(purchase["booking_id"])
+    assert booking.status in ((BOOKINGS[golden.ends],) if golden.ends in BOOKINGS else (3, 5))
+    refunds = [refund for found in intents for refund in await people.refunds_of(found["id"])]
+    assert sum(refund["amount"] for refund in refunds) == (
+        sum(found["amount_received"] for found in intents) if golden.ends == State.REFUNDED else 0
+    )
+
+
+async def test_every_kind_and_version_that_the_engine_knows_has_golden_sagas(world: World) -> None:
+    replica = await world.start_replica()
+    assert {golden.version for golden in GOLDEN} == set(replica.app.engine._kinds)
+
+
+def test_every_undo_reason_and_every_state_that_waits_or_runs_is_golden() -> None:
+    seen = {golden.saga["state"] for golden in GOLDEN}
+    assert seen == {"AWAITING_AVAILABILITY", "AWAITING_PAYMENT", "BOOKING_SESSION", "COMPENSATING", "PARKED"}
+    undone = [golden.saga for golden in GOLDEN if golden.saga["state"] == State.COMPENSATING]
+    assert {row["context"]["undo"] for row in undone if row["kind"] == "BookAndPayForSessionSaga"} == set(Undo)
+
+
+def test_a_golden_saga_names_no_place_and_no_moment() -> None:
+    for golden in GOLDEN:
+        text = json.dumps(golden.rows)
+        assert "_secret_" not in text
+        assert "pi_" not in text
