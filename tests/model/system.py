@@ -219,6 +219,16 @@ class _Clock:
     time = monotonic
 
 
+class _Loop:
+    """Stands for asyncio in the engine: a moment's pause is one more place where anybody may act."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    async def sleep(self, seconds: float) -> None:
+        await self._system.call("wait a moment", lambda: None)
+
+
 class _Silent:
     """A logger that says nothing, at no cost."""
 
@@ -238,6 +248,7 @@ def running() -> Iterator[System]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (book_and_pay, reconcile):
             patch.setattr(module, "time", _Clock(system))
+        patch.setattr(engine, "asyncio", _Loop(system))
         patch.setattr(engine, "backoff", lambda attempt, since: 1.0 if since <= 600 else 300.0)
         patch.setattr("payment_svc.inbox.backoff", lambda attempt, since: 1.0)
         for module in LOUD:
