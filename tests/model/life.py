@@ -192,6 +192,7 @@ def rest_a_little(system: System) -> bool:
         check_always(system.state)
         return True
     state = system.state
+    # A refund that fails after it had succeeded is learned from its event alone: nobody asks again about a done one.
     if state.stage != STRAYS_STAGE and not any(event.startswith("evt_refund.failed") for event in state.on_their_way):
         check_at_rest(state)
     if state.stage > LAST_STAGE or (state.stage == LAST_STAGE and not state.on_their_way):
