@@ -35,7 +35,9 @@ async def test_a_confirmed_lesson_never_lapses(desk: Any, monday: datetime, reas
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"
 
 
-async def test_a_lapsed_hold_stands_within_the_grace_and_gives_way_after_it(desk: Any, monday: datetime, reason: Any):
+async def test_04_a_lapsed_hold_stands_within_the_grace_and_gives_way_after_it(
+    desk: Any, monday: datetime, reason: Any
+):
     saga, tutor, _, _ = await held(desk, monday)
     await desk.lapse(saga, ago=timedelta(seconds=10))
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"

@@ -49,7 +49,9 @@ async def test_a_saga_that_asks_for_another_time_is_no_repeat(desk: Any, monday:
     assert await reason(desk.hold(tutor, monday + HOUR, student, saga)) == "IDEMPOTENCY_MISMATCH"
 
 
-async def test_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(desk: Any, monday: datetime, reason: Any):
+async def test_02_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(
+    desk: Any, monday: datetime, reason: Any
+):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday + 10 * HOUR, saga=saga)
     await desk.confirm(saga)
@@ -63,7 +65,7 @@ async def test_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(desk
             await connection.execute(text(insert), values)
 
 
-async def test_lessons_that_touch_both_succeed_without_a_buffer(desk: Any, monday: datetime):
+async def test_03_lessons_that_touch_both_succeed_without_a_buffer(desk: Any, monday: datetime):
     tutor, student = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday + 10 * HOUR, student)
     await desk.hold(tutor, monday + 11 * HOUR, student)
@@ -71,7 +73,7 @@ async def test_lessons_that_touch_both_succeed_without_a_buffer(desk: Any, monda
 
 
 @pytest.mark.parametrize("offset", [60, 65, 69, -60, -65, -69])
-async def test_a_buffer_of_ten_minutes_is_kept_on_both_sides(desk: Any, monday: datetime, reason: Any, offset: int):
+async def test_03_a_buffer_of_ten_minutes_is_kept_on_both_sides(desk: Any, monday: datetime, reason: Any, offset: int):
     tutor = await desk.publish(buffer_minutes=10)
     await desk.hold(tutor, monday + 10 * HOUR)
     assert await reason(desk.hold(tutor, monday + 10 * HOUR + offset * MINUTE)) == "SLOT_TAKEN"
@@ -98,7 +100,7 @@ async def test_a_changed_buffer_leaves_claims_already_made_as_they_were(desk: An
     await desk.hold(tutor, monday + 11.5 * HOUR)
 
 
-async def test_a_student_cannot_be_with_two_tutors_at_once(desk: Any, monday: datetime, reason: Any):
+async def test_06_a_student_cannot_be_with_two_tutors_at_once(desk: Any, monday: datetime, reason: Any):
     one, other, student = await desk.publish(), await desk.publish(), uuid.uuid4()
     await desk.hold(one, monday + 10 * HOUR, student)
     assert await reason(desk.hold(other, monday + 10.5 * HOUR, student)) == "STUDENT_BUSY"
@@ -117,7 +119,7 @@ async def test_a_taken_slot_is_told_before_a_busy_student(desk: Any, monday: dat
     assert await reason(desk.hold(other, monday, student)) == "SLOT_TAKEN"
 
 
-async def test_hours_and_notice_are_enforced_when_claiming(desk: Any, monday: datetime, reason: Any):
+async def test_08_hours_and_notice_are_enforced_when_claiming(desk: Any, monday: datetime, reason: Any):
     tutor = await desk.publish(weekly=[(pb2.WEEKDAY_MONDAY, "09:00", "17:00")])
     assert await reason(desk.hold(tutor, monday + 8.5 * HOUR)) == "OUTSIDE_WORKING_HOURS"
     assert await reason(desk.hold(tutor, monday + 16.5 * HOUR)) == "OUTSIDE_WORKING_HOURS"
@@ -147,7 +149,9 @@ async def test_a_hold_ends_when_the_lesson_begins_if_that_is_sooner(desk: Any):
     assert 500 < answer.seconds_left <= 600
 
 
-async def test_hours_changed_under_a_hold_leave_it_standing_and_bind_new_ones(desk: Any, monday: datetime, reason: Any):
+async def test_10_hours_changed_under_a_hold_leave_it_standing_and_bind_new_ones(
+    desk: Any, monday: datetime, reason: Any
+):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday + 10 * HOUR, saga=saga)
     await desk.publish(tutor, weekly=[(pb2.WEEKDAY_TUESDAY, "09:00", "17:00")])
@@ -233,7 +237,7 @@ async def test_a_confirmed_lesson_can_be_released(desk: Any, monday: datetime):
     await desk.hold(tutor, monday)
 
 
-async def test_a_release_that_arrives_before_its_hold_refuses_it_for_ever(desk: Any, monday: datetime, reason: Any):
+async def test_35_a_release_that_arrives_before_its_hold_refuses_it_for_ever(desk: Any, monday: datetime, reason: Any):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.release(saga)
     await desk.release(saga)

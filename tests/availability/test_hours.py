@@ -105,20 +105,20 @@ def test_every_listed_slot_starts_on_a_local_quarter_once_and_can_be_claimed(
     assert all(start >= span.start and start + minutes * MINUTE <= span.end for start in listed)
 
 
-def test_nine_to_five_stays_nine_to_five_across_both_changes_in_new_york():
+def test_09_nine_to_five_stays_nine_to_five_across_both_changes_in_new_york():
     plan = schedule(every_day(9, 17))
     for day in (date(2027, 3, 13), date(2027, 3, 14), date(2027, 11, 6), date(2027, 11, 7), date(2027, 11, 8)):
         listed = local(starts(plan, day_of(day)))
         assert (listed[0], listed[-1], len(listed)) == ("09:00", "16:00", 29), day
 
 
-def test_the_missing_hour_of_march_holds_no_slot():
+def test_09_the_missing_hour_of_march_holds_no_slot():
     listed = local(starts(schedule(every_day(0, 24)), day_of(date(2027, 3, 14)), 15))
     assert not [time for time in listed if time.startswith("02")]
     assert len(listed) == 23 * 4
 
 
-def test_each_instant_of_the_repeated_hour_of_november_is_listed_once():
+def test_09_each_instant_of_the_repeated_hour_of_november_is_listed_once():
     listed = starts(schedule(every_day(0, 24)), day_of(date(2027, 11, 7)), 15)
     assert len(listed) == len(set(listed)) == 25 * 4
     assert local(listed).count("01:30") == 2

@@ -63,7 +63,7 @@ async def test_local_times_stay_across_a_change_of_clocks(desk: Any, month: int,
         assert (listed[0], listed[-1], len(listed)) == ("09:00", "16:00", 29)
 
 
-async def test_every_listed_instant_around_a_change_of_clocks_can_be_claimed_once(desk: Any):
+async def test_09_every_listed_instant_around_a_change_of_clocks_can_be_claimed_once(desk: Any):
     tutor = await desk.publish(timezone="America/New_York")
     midnight = change_of_clocks(11, 1)
     listed = await desk.slots(tutor, midnight, midnight + DAY, minutes=15)

@@ -30,7 +30,7 @@ async def outcomes(*calls: Awaitable[Any]) -> Counter[str]:
     return Counter(await asyncio.gather(*map(outcome, calls)))
 
 
-async def test_fifty_at_one_slot_make_one_hold_and_forty_nine_refusals(desk: Any, monday: datetime):
+async def test_01_fifty_at_one_slot_make_one_hold_and_forty_nine_refusals(desk: Any, monday: datetime):
     tutor = await desk.publish()
     assert await outcomes(*(desk.hold(tutor, monday) for _ in range(50))) == {"OK": 1, "SLOT_TAKEN": 49}
     assert len(await desk.sql("select 1 from claim where calendar_id = :tutor", tutor=tutor)) == 1
@@ -96,7 +96,7 @@ async def test_a_release_racing_a_confirm_ends_released(desk: Any, monday: datet
     assert desk.troubles == []
 
 
-async def test_an_owner_who_pays_late_and_a_newcomer_are_never_both_served(desk: Any, monday: datetime):
+async def test_05_an_owner_who_pays_late_and_a_newcomer_are_never_both_served(desk: Any, monday: datetime):
     tutor, seen = await desk.publish(), Counter[str]()
     for number in range(20):
         old, new, start = uuid.uuid4(), uuid.uuid4(), monday + number * HOUR

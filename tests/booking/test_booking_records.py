@@ -119,7 +119,7 @@ async def test_a_create_after_the_end_is_refused(mesh: Any, booking_request: Any
         await mesh.create(request)
 
 
-async def test_ending_what_never_was_bars_its_late_creation(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_35_ending_what_never_was_bars_its_late_creation(mesh: Any, booking_request: Any, sql: Any) -> None:
     request = booking_request()
     assert await mesh.end(request, EXPIRED) == EXPIRED
     assert await mesh.end(request, CANCELLED) == EXPIRED

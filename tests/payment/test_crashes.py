@@ -173,7 +173,7 @@ async def test_36_a_caller_who_hangs_up_changes_nothing_and_nothing_leaks(people
     await until(lambda: world.sql("payment", held), lambda open_transactions: not open_transactions)
 
 
-async def test_a_death_between_webhook_and_lesson_is_mended_within_seconds(people: People, world: World) -> None:
+async def test_24_a_death_between_webhook_and_lesson_is_mended_within_seconds(people: People, world: World) -> None:
     stall = StallAt("before ConfirmSlot")
     doomed = await world.start_replica(stall)
     booked = await people.book(await people.tutor(), lesson_time())

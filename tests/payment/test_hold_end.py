@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
+from mesh.errors import Refusal
 from tests.people import People, lesson_time, until
 
 EXPIRED, CONFIRMED = 5, 2
@@ -17,6 +19,28 @@ async def test_an_unpaid_booking_expires_by_itself(people: People) -> None:
     assert (await people.intent(booked.payment_intent_id))["status"] == "canceled"
     assert (await people.payment(booked.payment_id)).status == 4
     assert await people.claims(booked.saga_id) == []
+
+
+async def test_05_an_old_owner_who_pays_while_another_claims_wins_or_gets_the_money_back_once(people: People) -> None:
+    for _ in range(4):
+        tutor = await people.tutor()
+        late = await people.book(tutor, lesson_time())
+        await people.world.sql(
+            "availability",
+            "update claim set expires_at = clock_timestamp() - interval '1 hour' where saga_id = $1",
+            UUID(late.saga_id),
+        )
+        _, other = await asyncio.gather(
+            people.pay(late.payment_intent_id), people.book(tutor, lesson_time()), return_exceptions=True
+        )
+        ended = await people.until_state(late.saga_id, "COMPLETED", "REFUNDED")
+        refunds = [refund["amount"] for refund in await people.refunds_of(late.payment_intent_id)]
+        if isinstance(other, BaseException):
+            assert isinstance(other, Refusal) and other.reason == "SLOT_TAKEN"
+            assert (ended, refunds) == ("COMPLETED", [])
+        else:
+            assert (ended, refunds) == ("REFUNDED", [5000])
+            assert await people.claims(other.saga_id) == ["HELD", "HELD"]
 
 
 async def test_11_paid_in_time_with_a_webhook_hours_late_is_confirmed_when_the_slot_is_free(people: People) -> None:

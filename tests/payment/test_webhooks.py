@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import time
+from uuid import uuid4
 
 import pytest
 import stripe
 
 from tests.people import People, lesson_time, until
-from tests.world import WEBHOOK_SECRET
+from tests.world import WEBHOOK_SECRET, StallAt, World
 
 
 async def test_20_one_event_many_times_has_one_effect(people: People) -> None:
@@ -51,6 +53,48 @@ async def test_21_cancelled_and_created_reversed_end_as_cancelled(people: People
     for kind in ("canceled", "created", "canceled"):
         await people.send_event(await people.event(booked.payment_intent_id, f"payment_intent.{kind}"))
     await people.until_state(booked.saga_id, "CANCELLED")
+
+
+REFUNDED = [f"payment_intent.{kind}" for kind in ("created", "succeeded")] + ["charge.refunded"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(REFUNDED)), ids=lambda order: ", ".join(order))
+async def test_21_a_refund_told_in_any_order_is_learned_once(people: People, order: tuple[str, ...]) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await people.refund_by_hand(booked.payment_intent_id, 2000)
+    for kind in order:
+        assert await people.send_event(await people.event(booked.payment_intent_id, kind)) == 200
+    await people.until_state(booked.saga_id, "COMPLETED")
+    rows = await until(lambda: people.our_refunds_of(booked.payment_intent_id), bool)
+    assert [(row["amount_minor"], row["status"]) for row in rows] == [(2000, "SUCCEEDED")]
+    payment = await people.payment(booked.payment_id)
+    assert (payment.status, payment.refunded.amount_minor) == (5, 2000)
+
+
+async def test_22_a_success_that_arrives_before_our_own_commit_is_applied_once_it_is_there(
+    people: People, world: World
+) -> None:
+    student, stall = uuid4(), StallAt("before move")
+    await people.webhooks("drop")
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    stalled = await world.start_replica(stall, saga_lease_seconds=30)
+    booking = asyncio.ensure_future(people.book(await people.tutor(), lesson_time(), student))
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    (row,) = await world.sql("payment", "select id::text, payment_intent_id from saga where student_id = $1", student)
+    assert row["payment_intent_id"] is None
+    (intent,) = await people.intents_of(row["id"])
+    await people.pay(intent["id"])
+    assert await people.send_event(await people.event(intent["id"], "payment_intent.succeeded")) == 200
+    assert await people.state(row["id"]) == "AWAITING_AVAILABILITY"
+    stall.go.set()
+    assert (await booking).payment_intent_id == intent["id"]
+    await people.until_state(row["id"], "COMPLETED")
+    assert len(await people.intents_of(row["id"])) == 1
+    await world.stop_replica(stalled)
+    await world.start_replica()
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ async def test_a_create_after_the_cancel_is_refused(mesh: Any, session_request: 
         await mesh.create(request)
 
 
-async def test_cancelling_what_never_was_bars_its_late_creation(mesh: Any, session_request: Any, sql: Any) -> None:
+async def test_35_cancelling_what_never_was_bars_its_late_creation(mesh: Any, session_request: Any, sql: Any) -> None:
     request = session_request()
     await mesh.cancel(request)
     await mesh.cancel(request)
