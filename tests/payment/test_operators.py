@@ -1,0 +1,110 @@
+"""Scenario 37 and its kin: what has failed for a day waits for a person, who retries it or closes it by their word."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from mesh.errors import Refusal
+from tests.payment.bad_days import ALWAYS, let_time_pass, put_to_sleep, told_by
+from tests.people import Booked, People, lesson_time
+from tests.world import FailAt, World
+
+PAYMENT_CANCELLED = 4
+CANCELED = "payment_intent.canceled"
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="session")
+async def no_replica(world: World) -> AsyncIterator[None]:
+    """Each test begins with nobody driving, and leaves an undisturbed replica behind."""
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    yield
+    for replica in list(world.replicas):
+        await world.kill_replica(replica)
+    await world.start_replica()
+
+
+async def let_it_fail_for_a_day(people: People, saga_id: str) -> None:
+    """Until it is parked; a day's tries are not waited for."""
+    await put_to_sleep(people, saga_id)
+    await let_time_pass(people, saga_id, hours=25)
+    await people.until_state(saga_id, "PARKED")
+
+
+async def parked_undo(people: People) -> Booked:
+    """An expired booking whose undo a replica that fails has not been able to end; Stripe's news of it are on hold."""
+    await people.webhooks("drop")
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.let_the_hold_end(booked.saga)
+    await let_it_fail_for_a_day(people, booked.saga)
+    return booked
+
+
+async def events_of(people: People, booked: Booked) -> list[str]:
+    ask = "select status from stripe_event where saga_id = $1"
+    return [row["status"] for row in await people.world.sql("payment", ask, UUID(booked.saga))]
+
+
+async def test_37_a_session_that_cannot_be_made_for_a_day_is_parked_and_finished_by_retry(
+    people: People, world: World
+) -> None:
+    failing = FailAt("before CreateConfirmedSession", times=ALWAYS)
+    await world.start_replica(failing)
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "BOOKING_SESSION")
+    await let_it_fail_for_a_day(people, booked.saga)
+    assert "the answer was lost" in (await people.saga(booked.saga)).error
+    assert (await people.booking(booked.booking)).status == 1  # nobody is told that it failed
+    assert await people.claims(booked.saga) == ["CONFIRMED", "CONFIRMED"]
+    failing.times = 0
+    await people.retry(booked.saga)
+    await people.until_state(booked.saga, "COMPLETED")
+    assert (await told_by(people, booked.saga))[-3:] == ["parked", "retried", "completed"]
+    assert (await people.session(booked.session)).status == 2
+    assert (await people.booking(booked.booking)).status == 2
+    assert await people.refunds_of(booked.intent) == []
+
+
+async def test_an_event_for_a_parked_saga_is_stored_and_heard_when_it_is_retried(people: People, world: World) -> None:
+    failing = FailAt("after ReleaseSlot", times=ALWAYS)
+    await world.start_replica(failing)
+    booked = await parked_undo(people)
+    assert await people.send_event(await people.event(booked.intent, CANCELED)) == 200
+    assert await events_of(people, booked) == ["NEWS"]
+    assert await people.state(booked.saga) == "PARKED"
+    failing.times = 0
+    await people.retry(booked.saga)
+    await people.until_state(booked.saga, "EXPIRED")
+    assert await events_of(people, booked) == ["DONE"]
+
+
+async def test_resolving_a_saga_marks_its_waiting_events_done(people: People, world: World) -> None:
+    await world.start_replica(FailAt("after ReleaseSlot", times=ALWAYS))  # it is undone, only nobody hears of it
+    booked = await parked_undo(people)
+    await people.send_event(await people.event(booked.intent, CANCELED))
+    assert await events_of(people, booked) == ["NEWS"]
+    await people.resolve(booked.saga, "EXPIRED")
+    assert await events_of(people, booked) == ["DONE"]
+    assert (await people.saga(booked.saga)).is_complete
+    with pytest.raises(Refusal) as refused:
+        await people.resolve(booked.saga, "CANCELLED")
+    assert refused.value.reason == "WRONG_STATE"
+
+
+async def test_a_saga_is_not_resolved_while_its_intent_can_be_paid(people: People, world: World) -> None:
+    await world.start_replica(FailAt("before cancel_intent", times=ALWAYS))
+    booked = await parked_undo(people)
+    with pytest.raises(Refusal) as refused:
+        await people.resolve(booked.saga, "EXPIRED")
+    assert refused.value.reason == "WRONG_STATE"
+    assert await people.state(booked.saga) == "PARKED"
+    await people.cancel_intent(booked.intent)
+    await people.resolve(booked.saga, "EXPIRED")
+    assert await people.state(booked.saga) == "EXPIRED"
+    assert (await told_by(people, booked.saga))[-2:] == ["parked", "resolved"]
+    assert (await people.payment(booked.payment)).status == PAYMENT_CANCELLED
