@@ -36,13 +36,14 @@ class Inbox:
 
     async def run_once(self) -> int:
         """Handle what is due; how many."""
-        due = await self._events.claim_due(BATCH)
-        handling = [asyncio.get_running_loop().create_task(self._handle(event)) for event in due]
+        claimed = [await self._events.claim(event) for event in await self._events.due(BATCH)]
+        mine = [event for event in claimed if event is not None]
+        handling = [asyncio.get_running_loop().create_task(self._handle(event)) for event in mine]
         self._under_way.update(handling)
         for task in handling:
             task.add_done_callback(self._under_way.discard)
         await asyncio.gather(*(asyncio.shield(task) for task in handling))
-        return len(due)
+        return len(mine)
 
     async def drain(self) -> None:
         """Let what is being handled end; each is bounded by the deadlines of its calls."""

@@ -220,12 +220,13 @@ def _undone(saga: Saga, intent: Intent | None) -> Move:
     end = booking_end(saga)
     failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
-    has_payment = intent is not None and saga.price is not None
-    return Move(saga, end, end.value.lower(), payment=closed if has_payment else None)
+    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None)
 
 
 def _with_intent(saga: Saga, intent: Intent) -> Saga:
-    return replace(saga.knowing(client_secret=intent.client_secret), payment_intent_id=intent.id)
+    """The saga with its intent; one that forgot its price knows it again, for the intent was made with it."""
+    price = saga.context.get("price") or {"amount_minor": intent.amount, "currency": intent.currency}
+    return replace(saga.knowing(client_secret=intent.client_secret, price=price), payment_intent_id=intent.id)
 
 
 def _without_secret(saga: Saga) -> Saga:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import text
@@ -147,13 +147,15 @@ class EventStore:
         }
         return (await connection.execute(_STORE, values)).one_or_none() is not None
 
-    async def claim_due(self, most: int) -> list[InboxEvent]:
-        """Events for the inbox, each claimed for 10 s: whoever dies over one delays it by that much."""
-        return [
-            InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt + 1)
-            for row in await self._database.rows(_DUE, {"most": most})
-            if await self._database.rows(_CLAIM, {"id": row.id, "attempt": row.attempt})
-        ]
+    async def due(self, most: int) -> list[InboxEvent]:
+        """Events whose time has come, read without locks."""
+        rows = await self._database.rows(_DUE, {"most": most})
+        return [InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt) for row in rows]
+
+    async def claim(self, event: InboxEvent) -> InboxEvent | None:
+        """Own an event for 10 s, if nobody was quicker: whoever dies over it delays it by that much."""
+        claimed = await self._database.rows(_CLAIM, {"id": event.id, "attempt": event.attempt})
+        return replace(event, attempt=event.attempt + 1) if claimed else None
 
     async def done(self, event_id: str) -> None:
         await self._database.rows(_DONE, {"id": event_id})

@@ -46,6 +46,9 @@ ELSEWHERE = {
     "back_off": "follows a failure of the inbox",
     "park": "follows a failure of the inbox",
     "due": "candidates, read only",
+    "forget_key": "a key of yesterday's, tested in test_repeats",
+    "forget_old_keys": "housekeeping",
+    "withdraw": "follows a refusal of the provider's, tested in test_worst_days",
 }
 
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
@@ -88,13 +91,15 @@ class Trail:
 class Watched:
     """A port whose awaited calls come by the trail's points."""
 
-    def __init__(self, inner: Any, name: str, trail: Trail, due_of: Callable[[], Awaitable[Any]] | None = None) -> None:
+    def __init__(
+        self, inner: Any, name: str, trail: Trail, due_of: Callable[[str], Awaitable[Any]] | None = None
+    ) -> None:
         self._inner, self._name, self._trail, self._due_of = inner, name, trail, due_of
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
         if name == "due" and self._due_of is not None:
-            return lambda *_: self._due_of()  # only this case's saga, in a table shared with others
+            return lambda *_: self._due_of(self._name)  # only what is this case's, in tables shared with others
         is_peer = self._name == "peer"
         if name == "renew":
             return self._renewed(found)

@@ -21,6 +21,7 @@ from payment_svc.domain import Order, Saga
 from payment_svc.sagas.book_and_pay import KIND, Peers
 from payment_svc.sagas.phases import Purchase
 from payment_svc.store import Stores
+from payment_svc.store.events import InboxEvent
 from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
 from tests.failpoints.boundaries import RENEWAL, Point, Trail, Watched
@@ -101,10 +102,14 @@ class Case:
         self.saga_id, self.booking = str(saga.id), str(saga.booking_id)
         self.intent = saga.payment_intent_id or ""
 
-    async def due(self) -> list[tuple[UUID, int]]:
+    async def due(self, port: str) -> list[Any]:
+        """What is due of this case's own, for its actors' loops."""
+        if port == "EventStore":
+            ask = """select e.id, e.saga_id, e.payment_intent_id, e.attempt from stripe_event e
+                     join saga s on s.id = e.saga_id where s.student_id = $1 and e.wake_at <= clock_timestamp()"""
+            return [InboxEvent(*row) for row in await self.people.world.sql("payment", ask, self.student)]
         ask = "select id, fence from saga where student_id = $1 and wake_at <= clock_timestamp()"
-        rows = await self.people.world.sql("payment", ask, self.student)
-        return [(row["id"], row["fence"]) for row in rows]
+        return [tuple(row) for row in await self.people.world.sql("payment", ask, self.student)]
 
     async def actor(self, name: str, trail: Trail, *, version: int = 1) -> Actor:
         """A replica of its own for this case; `version` adds a definition that new sagas use."""

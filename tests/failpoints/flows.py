@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID
 
 from mesh.errors import Refusal
@@ -12,6 +13,11 @@ from tests.failpoints.cases import Actor, Case, Flow
 async def book(case: Case, actor: Actor) -> None:
     saga = await actor.app.purchasing.book(case.order())
     case.knows(saga)
+
+
+async def book_again_under_another_key(case: Case, actor: Actor) -> None:
+    again = await actor.app.purchasing.book(replace(case.order(), key="another"))
+    assert str(again.id) == case.saga_id
 
 
 async def pay(case: Case, _: Actor) -> None:
@@ -43,7 +49,7 @@ async def told_of_declines(case: Case, actor: Actor) -> None:
 
 
 async def told_of_refund(case: Case, actor: Actor) -> None:
-    await case.deliver(actor, "refund.updated")
+    await case.deliver(actor, "refund.created")
 
 
 async def the_hold_ends(case: Case, actor: Actor) -> None:
@@ -131,6 +137,8 @@ SALE = (book, pay, told_of_success, told_of_success)
 FLOWS = (
     Flow("sale", (*SALE, told_of_creation), 0, sold),
     Flow("sale by reconcile", (book, pay, reconcile), 2, sold),
+    Flow("a repeat, then sale", (book, book_again_under_another_key, *SALE[1:]), 1, sold),
+    Flow("declines by reconcile", (book, decline_three_times, reconcile), 2, undone("PAYMENT_FAILED", 4)),
     Flow("expiry", (book, the_hold_ends), 1, undone("EXPIRED", 5)),
     Flow("declines", (book, decline_three_times, told_of_declines), 2, undone("PAYMENT_FAILED", 4)),
     Flow("wrong amount", (book, pay_another_amount, told_of_success), 2, refunded(700)),

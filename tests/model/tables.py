@@ -67,7 +67,7 @@ class Events(_Table):
         return verdict, saga
 
     def claim_now(self, event_id: str) -> InboxEvent:
-        """What `claim_due` does to one due event."""
+        """What `claim` does to one due event."""
         event = self._clock.state.events[event_id]
         later = self._now + timedelta(seconds=10)
         self._clock.state.events[event_id] = event._replace(attempt=event.attempt + 1, wake_at=later)
