@@ -196,7 +196,7 @@ async def test_a_saga_touches_no_session_but_its_own(mesh: Any, session_request:
         ("session_id", "42"),
         ("saga_id", ""),
         ("booking_id", ""),
-        ("tutor_id", "{" + str(uuid4()) + "}"),
+        ("tutor_id", "{5c7a2d4e-0b1f-4c3a-9d8e-1f2a3b4c5d6e}"),
         ("student_id", "x" * 36),
         ("scheduled_at", None),
         ("scheduled_at", Timestamp(seconds=253402300800)),
