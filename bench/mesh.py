@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import re
 import shutil
 import socket
@@ -101,7 +102,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 def _free_base() -> int:
     """A port base whose ports are free now."""
-    for base in range(24000, 60000, 10):
+    for base in random.sample(range(10_000, 32_000, 10), 200):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
             for program in PROGRAMS.values():
                 probes.enter_context(socket.socket()).bind(("127.0.0.1", base + program.offset))

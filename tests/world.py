@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -55,18 +54,13 @@ from session_svc.settings import Settings as SessionSettings
 from session_svc.store import VIOLATIONS as SESSION_VIOLATIONS
 from session_svc.store import Store as SessionStore
 from tests.conftest import FixedToken, MakeDatabase
+from tests.ports import free_port
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 WEBHOOK_SECRET = "whsec_test_of_the_world"
 PACKAGES = ("availability_svc", "booking_svc", "payment_svc", "session_svc")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 Hook = Callable[[str], Awaitable[None]]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +18,7 @@ import pytest
 from devkit.console import Console
 from devkit.launcher import Commands, Launcher
 from devkit.layout import PROGRAMS, Layout
+from tests.ports import free_base
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 M = TypeVar("M", bound="Mesh")
@@ -48,16 +48,6 @@ def is_alive(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def free_base() -> int:
-    """A port base whose seven ports are free now."""
-    for base in range(23000, 60000, 10):
-        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
-            for port in range(base, base + 7):
-                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return base
-    raise AssertionError("no free ports")
 
 
 def stand_ins(journal: Path) -> Commands:

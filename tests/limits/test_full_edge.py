@@ -16,7 +16,8 @@ from bff.door import Door
 from mesh.errors import Overloaded
 from payment_svc.sagas import engine
 from tests.people import People, lesson_time, until
-from tests.world import World, _http, free_port
+from tests.ports import free_port
+from tests.world import World, _http
 
 
 class Slow:

@@ -16,7 +16,7 @@ from ops import surroundings
 from ops.__main__ import main
 from ops.asking import one_line
 from ops.surroundings import NowhereToAsk, addresses, credentials
-from tests.world import free_port
+from tests.ports import free_port
 
 COMMANDS = [["saga", "list"], ["saga", "show", "x"], ["audit"], ["reconcile"]]
 

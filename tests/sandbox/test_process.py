@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -16,14 +15,10 @@ import httpx
 import pytest
 
 from devkit.sandbox.settings import InvalidSetting, load
+from tests.ports import free_port
 
 FORM = {"amount": "5000", "currency": "usd"}
 KEY = {"Authorization": "Bearer sk_test_sandbox"}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture
