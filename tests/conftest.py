@@ -153,11 +153,11 @@ async def grpc_create_channel(
         await channel.close()
 
 
-@pytest.fixture(scope="module")
-def grpc_channel(grpc_create_channel: Callable[..., grpc.aio.Channel], grpc_caller: str) -> grpc.aio.Channel:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def grpc_channel(grpc_create_channel: Callable[..., grpc.aio.Channel], grpc_caller: str) -> grpc.aio.Channel:
     return grpc_create_channel(grpc_caller)
 
 
-@pytest.fixture(scope="module")
-def grpc_stub(grpc_stub_cls: Callable[[grpc.aio.Channel], Any], grpc_channel: grpc.aio.Channel) -> Any:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def grpc_stub(grpc_stub_cls: Callable[[grpc.aio.Channel], Any], grpc_channel: grpc.aio.Channel) -> Any:
     return grpc_stub_cls(grpc_channel)

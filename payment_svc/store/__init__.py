@@ -27,7 +27,8 @@ class Stores:
         """The stores of one replica; `owner` names it in its leases."""
         sagas = SagaStore(database, owner, lease_seconds)
         cancellations = CancellationStore(database, owner, lease_seconds)
-        return cls(sagas, cancellations, PaymentStore(database), RefundStore(database), EventStore(database, sagas))
+        events = EventStore(database, sagas, claim_seconds=2.5 * lease_seconds)
+        return cls(sagas, cancellations, PaymentStore(database), RefundStore(database), events)
 
 
 __all__ = ["CancellationStore", "EventStore", "PaymentStore", "RefundStore", "SagaStore", "Stores"]

@@ -39,7 +39,7 @@ _DUE = text("""
     where wake_at <= clock_timestamp() order by wake_at limit :most
 """)
 _CLAIM = text("""
-    update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + interval '10 seconds'
+    update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + make_interval(secs => :seconds)
     where id = :id and attempt = :attempt and status = 'INBOX' and wake_at <= clock_timestamp() returning id
 """)
 _DONE = text("""
@@ -107,8 +107,8 @@ class InboxEvent:
 class EventStore:
     """The webhook door's table."""
 
-    def __init__(self, database: Database, sagas: SagaStore) -> None:
-        self._database, self._sagas = database, sagas
+    def __init__(self, database: Database, sagas: SagaStore, claim_seconds: float) -> None:
+        self._database, self._sagas, self._claim = database, sagas, claim_seconds
 
     async def peek(self, notice: Notice) -> Saga | None:
         """The event's saga, without a lock."""
@@ -153,8 +153,8 @@ class EventStore:
         return [InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt) for row in rows]
 
     async def claim(self, event: InboxEvent) -> InboxEvent | None:
-        """Own an event for 10 s, if nobody was quicker: whoever dies over it delays it by that much."""
-        claimed = await self._database.rows(_CLAIM, {"id": event.id, "attempt": event.attempt})
+        """Own an event for a while, if nobody was quicker: whoever dies over it delays it by that much."""
+        claimed = await self._database.rows(_CLAIM, {"id": event.id, "attempt": event.attempt, "seconds": self._claim})
         return replace(event, attempt=event.attempt + 1) if claimed else None
 
     async def done(self, event_id: str) -> None:
