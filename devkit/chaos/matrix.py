@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -66,11 +66,11 @@ SCENES = (
 )  # fmt: skip
 
 
-async def walked(stage: Stage, tell: Callable[[str], None]) -> tuple[str, ...]:
-    """Every cell, one after another; what each was. A cell that ends otherwise is a finding."""
+async def walked(stage: Stage, programs: Sequence[str], tell: Callable[[str], None]) -> tuple[str, ...]:
+    """Every cell of these programs, one after another; what each was. A cell that ends otherwise is a finding."""
     scenes = [scene for scene in SCENES if scene.cancel is None or "cancelBooking" in stage.offers]
     told: list[str] = []
-    for number, (scene, program) in enumerate((scene, program) for scene in scenes for program in PROGRAMS):
+    for number, (scene, program) in enumerate((scene, program) for scene in scenes for program in programs):
         began = time.monotonic()
         ended = await _cell(stage, scene, program, number)
         told.append(f"{scene.name} x {program}: {ended} after {time.monotonic() - began:.1f} s")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,14 +46,23 @@ class Stage:
 
 
 async def run(
-    seed: int, seconds: float, *, full: bool = False, settings: Mapping[str, str] | None = None, tell: Tell = print
+    seed: int,
+    seconds: float,
+    *,
+    full: bool = False,
+    dying: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+    tell: Tell = print,
 ) -> Run:
-    """A whole run on a mesh of its own. `settings` change the mesh's; every breach is in the answer's findings."""
+    """A whole run on a mesh of its own. `settings` change the mesh's; every breach is in the answer's findings.
+
+    First, each of the programs `dying` (all of them when `full`) is killed once in each state of a saga.
+    """
     began, ledger = time.monotonic(), Ledger()
     async with running(settings or {}) as mesh:
         tell(f"the mesh is up; its log: {mesh.log}")
         async with _staged(mesh, ledger) as stage:
-            cells = await matrix.walked(stage, tell) if full else ()
+            cells = await matrix.walked(stage, matrix.PROGRAMS if full else dying, tell)
             await _soaked(stage, drawn(seed, seconds), tell)
             rest = await _judged(stage, tell)
     ledger.findings.extend(f"process {pid} was left alive" for pid in mesh.left_alive())

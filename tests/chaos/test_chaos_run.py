@@ -5,6 +5,7 @@ from __future__ import annotations
 import psutil
 
 from devkit.chaos.ledger import Ledger
+from devkit.chaos.matrix import SCENES
 from devkit.chaos.report import Run, written
 from devkit.chaos.rest import Rest
 from devkit.chaos.run import run
@@ -21,6 +22,13 @@ async def test_a_short_run_finds_nothing_and_leaves_nothing_behind():
     assert result.rest.audit.startswith("clean: ")
     assert result.ledger.views and result.ledger.kills["payment"] == 2
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+async def test_a_payment_service_killed_in_each_state_of_a_saga_changes_no_end():
+    result = await run(seed=3, seconds=1, dying=("payment",), tell=lambda _: None)
+    assert result.findings == (), written(result)
+    assert [cell.split(" x ")[0] for cell in result.matrix] == [scene.name for scene in SCENES]
+    assert result.ledger.kills["payment"] >= len(SCENES)
 
 
 def test_what_is_found_is_told_with_the_way_to_repeat_it():
