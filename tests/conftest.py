@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 os.environ.setdefault(
@@ -142,8 +143,11 @@ async def grpc_create_channel(
 ) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
     """`grpc_create_channel(service="payment", person_token=None)`: a channel as that caller, closed at the end."""
     channels: list[grpc.aio.Channel] = []
+    loop = asyncio.get_running_loop()
 
     def create(service: str = "payment", person_token: str | None = None) -> grpc.aio.Channel:
+        # A synchronous fixture may ask, after a test that used asyncio.run, which leaves no current loop behind.
+        asyncio.set_event_loop(loop)
         own = token("service", service=service) if service else ""
         channels.append(connect(grpc_addr, FixedToken(service, own, person_token)))
         return channels[-1]
