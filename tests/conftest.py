@@ -45,6 +45,17 @@ class FixedToken:
         return (*own, ("authorization", f"Bearer {self.person_token}")) if self.person_token else own
 
 
+@pytest.fixture(autouse=True)
+def environment_as_it_was() -> Iterator[None]:
+    """A command run in threads (click's CliRunner) can leave its environment behind; the next test must not see it."""
+    before = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    yield
+    for name in [name for name in os.environ if not name.startswith("PYTEST_")]:
+        if name not in before:
+            del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def quiet_logs() -> None:
     logs.configure("test", "console")
