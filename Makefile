@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := mesh availability_svc booking_svc payment_svc session_svc bff ops devkit bench
+CODE := mesh availability_svc booking_svc learning_svc payment_svc session_svc bff ops devkit bench
 PROTOS := $(shell find protos -name '*.proto')
 COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 pyproject.toml
 # Node comes with the development dependencies; npm and buf find it on the path.

@@ -345,6 +345,138 @@ class BookSessionResponse(_message.Message):
 Global___BookSessionResponse: _TypeAlias = BookSessionResponse  # noqa: Y015
 
 @_typing.final
+class EnrollInCourseRequest(_message.Message):
+    """EnrollInCourseRequest is a place in a course to sell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STUDENT_ID_FIELD_NUMBER: _builtins.int
+    COURSE_ID_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    student_id: _builtins.str
+    """The student, a UUID. A person may only enroll themselves."""
+    course_id: _builtins.str
+    """The course, a UUID."""
+    idempotency_key: _builtins.str
+    """At most 255 characters; empty when none. The student's for 24 h."""
+    def __init__(
+        self,
+        *,
+        student_id: _builtins.str = ...,
+        course_id: _builtins.str = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnrollInCourseRequest: _TypeAlias = EnrollInCourseRequest  # noqa: Y015
+
+@_typing.final
+class EnrollInCourseResponse(_message.Message):
+    """EnrollInCourseResponse is the enrollment to pay for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_INTENT_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga, a UUID."""
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID."""
+    payment_id: _builtins.str
+    """The payment, a UUID; empty when the price is 0."""
+    payment_intent_id: _builtins.str
+    """"pi_…"; empty when the price is 0."""
+    client_secret: _builtins.str
+    """For Stripe.js; empty once the payment has ended, when the price is 0, and for everybody but the student and services."""
+    saga_state: _builtins.str
+    """The saga's state: "AWAITING_PAYMENT", "COMPLETED", …"""
+    @_builtins.property
+    def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the hold ends; absent when nothing is left to pay."""
+
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+        enrollment_id: _builtins.str = ...,
+        payment_id: _builtins.str = ...,
+        payment_intent_id: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        hold_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        saga_state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hold_expires_at", b"hold_expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "enrollment_id", b"enrollment_id", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnrollInCourseResponse: _TypeAlias = EnrollInCourseResponse  # noqa: Y015
+
+@_typing.final
+class CancelEnrollmentRequest(_message.Message):
+    """CancelEnrollmentRequest names an enrollment to end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID."""
+    reason: _builtins.str
+    """The person's words, at most 1000 characters; may be empty."""
+    def __init__(
+        self,
+        *,
+        enrollment_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelEnrollmentRequest: _TypeAlias = CancelEnrollmentRequest  # noqa: Y015
+
+@_typing.final
+class CancelEnrollmentResponse(_message.Message):
+    """CancelEnrollmentResponse says that the enrollment is cancelled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga that cancels, a UUID."""
+    @_builtins.property
+    def refund(self) -> _money_pb2.Money:
+        """What was decided to go back; 0 when nothing was paid or nothing is due."""
+
+    def __init__(
+        self,
+        *,
+        refund: _money_pb2.Money | None = ...,
+        saga_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund", "saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelEnrollmentResponse: _TypeAlias = CancelEnrollmentResponse  # noqa: Y015
+
+@_typing.final
 class CreatePaymentIntentRequest(_message.Message):
     """CreatePaymentIntentRequest names a booking, and the amount the caller believes it costs."""
 

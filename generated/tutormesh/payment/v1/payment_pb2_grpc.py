@@ -40,6 +40,16 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionResponse.FromString,
                 _registered_method=True)
+        self.EnrollInCourse = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/EnrollInCourse',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
+                _registered_method=True)
+        self.CancelEnrollment = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/CancelEnrollment',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentResponse.FromString,
+                _registered_method=True)
         self.CreatePaymentIntent = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/CreatePaymentIntent',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.SerializeToString,
@@ -86,6 +96,25 @@ class PaymentServiceServicer:
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
         IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnrollInCourse(self, request, context):
+        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
+        student and course while it awaits payment) gives the same enrollment again.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelEnrollment(self, request, context):
+        """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
+        instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +182,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionResponse.SerializeToString,
             ),
+            'EnrollInCourse': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnrollInCourse,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.SerializeToString,
+            ),
+            'CancelEnrollment': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelEnrollment,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentResponse.SerializeToString,
+            ),
             'CreatePaymentIntent': grpc.unary_unary_rpc_method_handler(
                     servicer.CreatePaymentIntent,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.FromString,
@@ -217,6 +256,60 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/BookSession',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.BookSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnrollInCourse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/EnrollInCourse',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelEnrollment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/CancelEnrollment',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,17 @@ class PaymentServiceStub:
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
     IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
+    EnrollInCourse: _grpc.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]
+    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
+    student and course while it awaits payment) gives the same enrollment again.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    """
+    CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
+    """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
+    instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+    """
     CreatePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
@@ -73,6 +84,17 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     student, tutor, time, duration and course while it awaits payment) gives the same booking again.
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
     IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    """
+    EnrollInCourse: _aio.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]  # type: ignore[assignment]
+    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
+    student and course while it awaits payment) gives the same enrollment again.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    """
+    CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
+    """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
+    instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
@@ -111,6 +133,29 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
         IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        """
+
+    @_abc_1.abstractmethod
+    def EnrollInCourse(
+        self,
+        request: _payment_pb2.EnrollInCourseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.EnrollInCourseResponse, _abc.Awaitable[_payment_pb2.EnrollInCourseResponse]]:
+        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
+        student and course while it awaits payment) gives the same enrollment again.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelEnrollment(
+        self,
+        request: _payment_pb2.CancelEnrollmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.CancelEnrollmentResponse, _abc.Awaitable[_payment_pb2.CancelEnrollmentResponse]]:
+        """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
+        instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
