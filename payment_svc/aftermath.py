@@ -96,8 +96,13 @@ def unearned(saga: Saga, cancel: Saga | None, intent: Intent, refunds: list[Refu
     if not intent.succeeded:
         return None
     wish = _due(saga, cancel, intent)
-    given = sum(refund.amount.amount_minor for refund in refunds if refund.status is not RefundStatus.FAILED)
+    given = sum(refund.amount.amount_minor for refund in refunds if _is_under_way(refund))
     return wish if wish is not None and given < wish.amount.amount_minor else None
+
+
+def _is_under_way(refund: Refund) -> bool:
+    """A decision that its maker did not live to tell the provider is not: nobody gives that money back."""
+    return refund.status is not RefundStatus.FAILED and refund.provider_refund_id is not None
 
 
 def _due(saga: Saga, cancel: Saga | None, intent: Intent) -> GiveBack | None:
