@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ariadne import make_executable_schema
 from graphql import GraphQLSchema
 
@@ -11,11 +9,10 @@ from bff import types
 from bff.mutations import mutation
 from bff.queries import query
 from bff.scalars import aws_date_time
-
-SDL = Path(__file__).with_name("schema.graphql")
+from bff.schema import sdl
 
 
 def build() -> GraphQLSchema:
     """An executable, validated schema."""
     bindables = (query, mutation, types.booking, types.book_session_payload, types.cancel_booking_payload)
-    return make_executable_schema(SDL.read_text(encoding="utf-8"), *bindables, aws_date_time)
+    return make_executable_schema(sdl.whole(), *bindables, aws_date_time)
