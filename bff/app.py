@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bff.admission import Admission
 from bff.door import Door
 from bff.explorer import Endpoint, served
 from bff.graphql_door import GraphQLDoor
@@ -23,7 +24,8 @@ def build(
     peers: Peers, verifier: Verifier, rates: Rates | None = None, *, publishable_key: str | None = None
 ) -> ASGIApp:
     """The edge over these peers, believing tokens that this verifier accepts; apps pay with this publishable key."""
-    graphql = GraphQLDoor(peers, verifier, rates or Rates(), publishable_key)
+    admission = Admission(verifier, rates or Rates())
+    graphql = GraphQLDoor(peers, admission, publishable_key)
     webhooks = WebhookDoor(peers)
     explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
     routes = [

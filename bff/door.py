@@ -40,12 +40,14 @@ class Door:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
+        scope["state"] = {}  # what the doors note of this request (bff/admission.py)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
-                for name, value in _HEADERS.items():
+                allowance = scope["state"].get("allowance")
+                for name, value in (_HEADERS | (allowance.headers() if allowance else {})).items():
                     headers.setdefault(name, value)
             await send(message)
 

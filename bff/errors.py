@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from grpc import StatusCode
 
 from bff.context import Info
+from bff.rates import RateLimited
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 
@@ -60,13 +61,6 @@ _ABOUT = {
     "QUOTE_EXPIRED": "quoteToken",
 }
 _ARGUMENTS = {"start": "time", "start_time": "time", "page_size": "first", "page_token": "after"}
-
-
-class RateLimited(Refusal):
-    """Too many requests; ask again in a moment."""
-
-    code = StatusCode.RESOURCE_EXHAUSTED
-    reason = "RATE_LIMITED"
 
 
 def reads(resolver: Resolver) -> Resolver:
@@ -129,9 +123,7 @@ def typed(error: Refusal | CallFailed, info: Info) -> GraphQLError:
         return _distrusted(error, info)
     if isinstance(error, CallFailed):
         return _failed(error, info)
-    extensions: dict[str, Any] = {"code": code(error)}
-    if error.retry_after and extensions["code"] in LATER:
-        extensions["retryAfterMs"] = round(error.retry_after * 1000)
+    extensions = _extensions(error)
     path = argument_path(info, error.field)
     if path:
         extensions["field"] = path
@@ -141,10 +133,22 @@ def typed(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     return GraphQLError(message, extensions=extensions)
 
 
+def at_the_door(refusal: Refusal) -> GraphQLError:
+    """The GraphQL error of a request that was refused before anything of it was looked at."""
+    return GraphQLError(refusal.message, extensions=_extensions(refusal))
+
+
+def _extensions(refusal: Refusal) -> dict[str, Any]:
+    extensions: dict[str, Any] = {"code": code(refusal)}
+    if refusal.retry_after and extensions["code"] in LATER:
+        extensions["retryAfterMs"] = round(refusal.retry_after * 1000)
+    return extensions
+
+
 def _distrusted(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     """A peer does not believe a token that we have verified, or ours: nothing that the person can mend."""
     log().warning("peer_did_not_believe_us", field=info.field_name, error=str(error))
-    return _not_now()
+    return not_now()
 
 
 def code(refusal: Refusal) -> str:
@@ -157,11 +161,11 @@ def code(refusal: Refusal) -> str:
 def _failed(error: CallFailed, info: Info) -> GraphQLError:
     log().warning("peer_failed", field=info.field_name, error=str(error))
     if error.status_code in _AWAY:
-        return _not_now()
+        return not_now()
     return GraphQLError("internal error", extensions={"code": "INTERNAL"})
 
 
-def _not_now() -> GraphQLError:
+def not_now() -> GraphQLError:
     return GraphQLError("not now; the same request may be sent again", extensions={"code": "UNAVAILABLE"})
 
 

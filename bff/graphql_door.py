@@ -14,16 +14,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bff import bodies, schema
+from bff.admission import Admission
 from bff.bodies import BadBody, Operation
 from bff.context import Context
 from bff.documents import Documents
-from bff.errors import RateLimited, code, told
+from bff.errors import at_the_door, not_now, told
 from bff.peers import Peers
-from bff.rates import Rates
 from mesh import calls
 from mesh.calls import Person
-from mesh.errors import Refusal, Unauthenticated
-from mesh.identity import Verifier
+from mesh.errors import Refusal
 from mesh.logs import log
 
 MAX_BODY_BYTES = 100_000
@@ -34,9 +33,8 @@ GRACE_SECONDS = 0.5
 class GraphQLDoor:
     """Answers GraphQL over HTTP: 200 with `data` and `errors`; 4xx with `errors` for what is no GraphQL request."""
 
-    def __init__(self, peers: Peers, verifier: Verifier, rates: Rates, publishable_key: str | None = None) -> None:
-        self._peers, self._verifier, self._rates = peers, verifier, rates
-        self._publishable_key = publishable_key
+    def __init__(self, peers: Peers, admission: Admission, publishable_key: str | None = None) -> None:
+        self._peers, self._admission, self._publishable_key = peers, admission, publishable_key
         self._schema = schema.build()
         self._documents = Documents(self._schema)
 
@@ -46,32 +44,19 @@ class GraphQLDoor:
             operation = await _operation(request)
         except BadBody as error:
             return _json({"errors": [told(GraphQLError(error.message))]}, error.status)
-        answer = await self._answered(operation, request.headers.get("authorization", ""))
+        answer = await self._answered(operation, request)
         _tell(operation, began, answer)
         return _json(answer)
 
-    async def _answered(self, operation: Operation, authorization: str) -> dict[str, Any]:
+    async def _answered(self, operation: Operation, request: Request) -> dict[str, Any]:
         try:
             async with asyncio.timeout_at((calls.current().deadline or 0) + GRACE_SECONDS):
-                person = await self._person(authorization)
+                person = await self._admission.person(request)
                 return _shape(await self._executed(operation, person))
         except Refusal as error:
-            return _shape(ExecutionResult(errors=[GraphQLError(error.message, extensions={"code": code(error)})]))
+            return _shape(ExecutionResult(errors=[at_the_door(error)]))
         except TimeoutError:
-            late = GraphQLError("not now; the same request may be sent again", extensions={"code": "UNAVAILABLE"})
-            return _shape(ExecutionResult(errors=[late]))
-
-    async def _person(self, authorization: str) -> Person | None:
-        """The person behind the token, within their rate; None without a token. Raises Unauthenticated, RateLimited."""
-        if not authorization:
-            return None
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthenticated("authorization must be a Bearer token")
-        person = (await self._verifier.verify(token.strip())).person
-        if not self._rates.admits(person.id):
-            raise RateLimited
-        return person
+            return _shape(ExecutionResult(errors=[not_now()]))
 
     async def _executed(self, operation: Operation, person: Person | None) -> ExecutionResult:
         document = self._documents.read(operation.query)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
 from bff.app import build
-from bff.errors import RateLimited
-from bff.rates import Rates
 from mesh.identity import KeySet, Verifier
 
 BOOKING = '{ booking(id: "1") { id } }'
@@ -61,41 +59,6 @@ async def test_an_issuer_that_cannot_be_asked_makes_the_edge_unavailable(
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         answer = await client.post("/graphql", json={"query": BOOKING}, headers=student.headers())
     assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["UNAVAILABLE"]
-
-
-async def test_the_rate_is_each_persons_own(
-    peers: Any, verifier: Any, script: Any, make_person: Callable[..., Any]
-) -> None:
-    transport = httpx.ASGITransport(app=build(peers, verifier, Rates(clock=lambda: 0.0)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
-        one, other = make_person("student"), make_person("student")
-
-        async def codes(person: Any) -> list[str]:
-            answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=person.headers())
-            return [error["extensions"]["code"] for error in answer.json().get("errors", ())]
-
-        assert [await codes(one) for _ in range(100)] == [[]] * 100
-        assert await codes(one) == [RateLimited.reason]
-        assert await codes(other) == []
-
-
-def test_a_bucket_fills_again_fifty_times_a_second() -> None:
-    now = [0.0]
-    rates = Rates(clock=lambda: now[0])
-    assert sum(rates.admits("a") for _ in range(150)) == 100
-    now[0] = 1.0
-    assert sum(rates.admits("a") for _ in range(150)) == 50
-    now[0] = 100.0
-    assert sum(rates.admits("a") for _ in range(150)) == 100
-
-
-def test_the_longest_unseen_person_is_forgotten_first() -> None:
-    rates = Rates(clock=lambda: 0.0, remembered=2)
-    assert all(rates.admits("a") for _ in range(100))
-    rates.admits("b")
-    assert not rates.admits("a")
-    rates.admits("c")  # forgets b
-    assert not rates.admits("a")
 
 
 @pytest.mark.parametrize(

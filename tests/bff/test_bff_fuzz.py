@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
+from bff.rates import Allowance
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
@@ -73,8 +74,8 @@ async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.Asy
     """The edge, an exception of which would reach the test."""
 
     class Unlimited:
-        def admits(self, _: object) -> bool:
-            return True
+        def take(self, _: object) -> Allowance:
+            return Allowance(is_admitted=True, tokens=1)
 
     transport = httpx.ASGITransport(app=build(peers, verifier, Unlimited()), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
