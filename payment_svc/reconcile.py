@@ -15,13 +15,14 @@ from payment_svc.domain import NeedsAPerson, Saga, State
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
-from payment_svc.store import RefundStore
+from payment_svc.store import EventStore, RefundStore
 from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
+from payment_svc.webhooks import LATER, Webhooks
 
 PAGE = 100
 STALE_SECONDS = 120
 LOOP_WINDOW, COMMAND_WINDOW = 2 * 3600, 7 * 24 * 3600
-MOST_INTENTS = 5000
+MOST_INTENTS = MOST_EVENTS = 5000
 MOST_WOKEN = 1000
 
 
@@ -45,6 +46,8 @@ class Reconcile:
     refunds: RefundStore
     giving: Refunds
     aftermath: Aftermath
+    events: EventStore
+    webhooks: Webhooks
 
     async def round(self) -> Found:
         """The loop's round: what has been open for two minutes."""
@@ -59,6 +62,7 @@ class Reconcile:
         found = await self._waiting(older_than)
         found = await self._pending_refunds(found, older_than)
         found = await self._strays(found, window)
+        found = await self._untold(found, window)
         if found.moved or found.strays:
             log().warning("reconciled", examined=found.examined, moved=found.moved, strays=found.strays)
         return found
@@ -109,6 +113,20 @@ class Reconcile:
                 break
             if intent.saga_id is not None and not intent.canceled:
                 found = replace(found, strays=found.strays + await self._settled(intent.saga_id, intent))
+        return found
+
+    async def _untold(self, found: Found, window: float) -> Found:
+        """Refunds made or failed there, and disputes, of which no webhook ever came: judged as if it had."""
+        seen = 0
+        async for page in self.stripe.events(LATER, int(time.time() - window)):
+            seen += len(page)
+            unknown = await self.events.unknown([event.id for event in page])
+            for event in reversed(page):
+                if event.id in unknown:
+                    await self.webhooks.take(event)
+            found = replace(found, examined=found.examined + len(unknown))
+            if seen > MOST_EVENTS:
+                break
         return found
 
     async def _settled(self, saga_id: UUID, intent: Intent) -> bool:

@@ -172,6 +172,21 @@ class StripeGateway:
             page = await self._client.v1.payment_intents.list_async(params=params)  # type: ignore[arg-type]
         return [_intent(item) for item in page.data], bool(page.has_more)
 
+    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[StripeEvent]]:
+        """What Stripe would have told of these types since then (Unix seconds), newest first, in pages of 100.
+
+        Stripe lists the events of the last 30 days, told or not (Stripe: list all events).
+        """
+        params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": 100}
+        while True:
+            with _our_errors():
+                page = await self._client.v1.events.list_async(params=params)  # type: ignore[arg-type]
+            found = (_event_of(item.to_dict()) for item in page.data)
+            yield [event for event in found if event is not None]
+            if not page.has_more:
+                return
+            params["starting_after"] = page.data[-1].id
+
     async def retrieve_intent(self, intent_id: str) -> Intent:
         with _our_errors():
             return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
@@ -290,20 +305,23 @@ def _refund(item: Any) -> ProviderRefund:
 def _event(body: str) -> StripeEvent | None:
     """The event in a verified body; None when it names no intent. Raises BadInput when it is not an event at all."""
     try:
-        event = json.loads(body)
-        item = event["data"]["object"]
-        intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
-        if not isinstance(intent_id, str):
-            return None
-        return StripeEvent(
-            id=str(event["id"]),
-            type=str(event["type"]),
-            livemode=bool(event.get("livemode")),
-            intent_id=intent_id,
-            saga_id=_uuid(_metadata(item, "sagaId")),
-            object=str(item.get("object")),
-            status=str(item.get("status") or ""),
-            intent=_intent(item) if item.get("object") == "payment_intent" else None,
-        )
+        return _event_of(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput("not a Stripe event", field="payload") from error
+
+
+def _event_of(event: dict[str, Any]) -> StripeEvent | None:
+    item = event["data"]["object"]
+    intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
+    if not isinstance(intent_id, str):
+        return None
+    return StripeEvent(
+        id=str(event["id"]),
+        type=str(event["type"]),
+        livemode=bool(event.get("livemode")),
+        intent_id=intent_id,
+        saga_id=_uuid(_metadata(item, "sagaId")),
+        object=str(item.get("object")),
+        status=str(item.get("status") or ""),
+        intent=_intent(item) if item.get("object") == "payment_intent" else None,
+    )

@@ -45,6 +45,10 @@ class Webhooks:
         if event is None or event.type not in HANDLED or event.livemode != self.stripe.livemode:
             log().info("event_ignored", type=event.type if event else "other")
             return
+        await self.take(event)
+
+    async def take(self, event: StripeEvent) -> None:
+        """Judge one of Stripe's events, whoever brought it here: once."""
         notice = Notice(event.id, event.type, event.intent_id, event.saga_id)
         if event.type == CREATED and isinstance(self._judged(event, await self.events.peek(notice)), Ignore):
             return  # nearly every one of them; no lock is needed to see it

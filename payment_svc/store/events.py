@@ -28,6 +28,7 @@ _STORE = text("""
             case when :status = 'DONE' then clock_timestamp() end)
     on conflict do nothing returning id
 """)
+_KNOWN = text("select id from stripe_event where id = any(:ids)")
 _NEWS = text("""
     update saga set news = news + 1,
         wake_at = case when state = 'PARKED' then null
@@ -114,6 +115,11 @@ class EventStore:
         """The event's saga, without a lock."""
         rows = await self._database.rows(_PEEK, {"intent": notice.intent_id, "saga": notice.saga_id})
         return to_saga(rows[0]) if rows else None
+
+    async def unknown(self, event_ids: list[str]) -> set[str]:
+        """Those of the events that were never stored here."""
+        rows = await self._database.rows(_KNOWN, {"ids": event_ids})
+        return set(event_ids) - {row.id for row in rows}
 
     async def receive(self, notice: Notice, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
         """Judge an event under its saga's row lock and commit the verdict with the event, once.

@@ -37,6 +37,7 @@ ELSEWHERE = {
     "events": "an operator's list",
     "history": "a person's list",
     "everybodys": "the audit's list",
+    "unknown": "reconcile's candidates, read only",
     "waiting": "reconcile's candidates, read only",
     "pending": "reconcile's candidates, read only",
     "wake_backing_off": "the reconcile command",

@@ -41,6 +41,7 @@ async def dies_at(world: World, point: str, trigger: Any) -> None:
     under_way = asyncio.ensure_future(trigger())
     await asyncio.wait_for(stall.reached.wait(), 10)
     await world.kill_replica(replica)
+    under_way.cancel()
     await asyncio.gather(under_way, return_exceptions=True)
 
 
@@ -102,7 +103,7 @@ async def test_30_dying_while_refunding_gives_the_money_back_once(people: People
     await people.pay(booked.payment_intent_id)
     await world.stop_replica(undisturbed)
     event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
-    await dies_at(world, point, lambda: people.send_event(event))
+    await dies_at(world, point, lambda: until(lambda: people.send_event(event), lambda status: status == 200))
     await world.start_replica()
     await people.until_state(booked.saga_id, "REFUNDED")
     assert [refund["amount"] for refund in await people.refunds_of(booked.payment_intent_id)] == [100]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.people import People, lesson_time, until
 from tutormesh.payment.v1 import saga_pb2
+from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
 
 
 async def test_26_a_lost_webhook_is_found_by_reconcile(people: People) -> None:
@@ -75,3 +76,43 @@ async def test_reconcile_twice_at_once_is_safe(people: People) -> None:
     await asyncio.gather(*(people.operator.Reconcile(ask, timeout=20) for _ in range(4)))
     await people.until_state(booked.saga_id, "COMPLETED")
     assert await people.refunds_of(booked.payment_intent_id) == []
+
+
+async def test_26_a_refund_by_hand_that_no_webhook_told_of_is_found_by_reconcile(people: People) -> None:
+    booked = await sold(people)
+    await people.refund_by_hand(booked.payment_intent_id, 2000)
+    await reconciled(people)
+    shown = await until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
+    assert shown.refunded.amount_minor == 2000
+
+
+async def test_26_a_refund_that_failed_unheard_is_found_by_reconcile(people: People) -> None:
+    booked = await sold(people)
+    await people.refund_by_hand(booked.payment_intent_id, 2000)
+    await reconciled(people)
+    await until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
+    (refund,) = await people.refunds_of(booked.payment_intent_id)
+    await people.settle_refund(refund["id"], "failed")
+    await reconciled(people)
+    await until(lambda: people.payment(booked.payment_id), lambda payment: not payment.refunded.amount_minor)
+
+
+async def test_26_a_dispute_that_no_webhook_told_of_is_found_by_reconcile(people: People) -> None:
+    booked = await sold(people)
+    await people.dispute(booked.payment_intent_id)
+    await reconciled(people)
+    await until(lambda: people.payment(booked.payment_id), lambda payment: payment.disputed)
+
+
+async def sold(people: People) -> BookSessionResponse:
+    """A lesson sold while no webhook arrives."""
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    await reconciled(people)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    return booked
+
+
+async def reconciled(people: People) -> None:
+    await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
