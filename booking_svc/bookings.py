@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -45,20 +46,32 @@ class Bookings:
 
     async def timeline(self, booking_id: UUID) -> tuple[Booking, list[Event]]:
         """A booking of the caller's with its history. Raises NotFound, also for another person's."""
-        record, events = await self._store.timeline(booking_id)
-        return _shown(record), events
+        for booking, events in await self.timelines([booking_id]):
+            return booking, events
+        raise NotFound
 
-    async def of_person(self, person: UUID, before: tuple[datetime, UUID] | None, most: int) -> list[Booking]:
+    async def these(self, booking_ids: Sequence[UUID]) -> list[Booking]:
+        """Those of the bookings that are the caller's, in no order."""
+        return [booking for booking in await self._store.find_these(booking_ids) if _is_shown(booking)]
+
+    async def timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Booking, list[Event]]]:
+        """Those of the bookings that are the caller's, in no order, each with its history."""
+        found = await self._store.timelines(booking_ids)
+        return [(record, events) for record, events in found if isinstance(record, Booking) and _is_shown(record)]
+
+    async def of_person(
+        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
+    ) -> list[Booking]:
         """Bookings of a person, newest first. Raises Forbidden unless the caller speaks for them."""
         calls.current().must_speak_for(person)
-        return await self._store.of_person(person, before, most)
+        return await self._store.of_person(person, status, before, most)
 
-    async def everybodys(self, after_id: UUID | None, most: int) -> list[Booking]:
+    async def everybodys(self, status: str | None, after_id: UUID | None, most: int) -> list[Booking]:
         """All bookings, in id order. Raises Forbidden unless ops asks on its own behalf."""
         call = calls.current()
         if call.person is not None or call.service != "ops":
             raise Forbidden("only ops, on its own behalf, lists everybody's")
-        return await self._store.all(after_id, most)
+        return await self._store.all(status, after_id, most)
 
 
 def _must_fit(record: Record, booking_id: UUID, saga_id: UUID) -> None:
@@ -75,6 +88,11 @@ def _there(record: Record | None) -> Booking:
 
 def _shown(record: Record | None) -> Booking:
     booking = _there(record)
-    if not calls.current().speaks_for(booking.details.student_id, booking.details.tutor_id):
+    if not _is_shown(booking):
         raise NotFound
     return booking
+
+
+def _is_shown(booking: Booking) -> bool:
+    """Another person's booking is nothing."""
+    return calls.current().speaks_for(booking.details.student_id, booking.details.tutor_id)

@@ -11,7 +11,7 @@ from mesh import calls, cursors, wire
 from mesh.clock import to_proto
 from mesh.errors import BadInput
 from tutormesh.booking.v1 import booking_pb2 as pb
-from tutormesh.common.v1.timeline_pb2 import TimelineEntry
+from tutormesh.common.v1.timeline_pb2 import BookingTimeline, TimelineEntry
 
 MAX_TEXT = 1000
 DEFAULT_PAGE, MAX_OPS_PAGE = 20, 1000
@@ -57,6 +57,15 @@ def end(request: pb.EndBookingRequest) -> tuple[Status, str]:
     if status is None:
         raise BadInput("must be CANCELLED, PAYMENT_FAILED or EXPIRED", field="status")
     return status, wire.text(request.reason, "reason", MAX_TEXT)
+
+
+def status(request: pb.ListBookingsRequest) -> str | None:
+    """The status asked for; None means all."""
+    if request.status == pb.BOOKING_STATUS_UNSPECIFIED:
+        return None
+    if request.status not in _STATUS.values():
+        raise BadInput("not a status", field="status")
+    return pb.BookingStatus.Name(request.status).removeprefix("BOOKING_STATUS_")
 
 
 def page_size(request: pb.ListBookingsRequest) -> int:
@@ -112,6 +121,11 @@ def to_timeline(events: Sequence[Event]) -> list[TimelineEntry]:
         TimelineEntry(at=to_proto(event.at), service="booking", event=event.event, detail=event.detail)
         for event in events
     ]
+
+
+def to_timelines(found: Sequence[tuple[Booking, Sequence[Event]]]) -> pb.BatchGetTimelinesResponse:
+    timelines = [BookingTimeline(booking_id=str(booking.id), entries=to_timeline(events)) for booking, events in found]
+    return pb.BatchGetTimelinesResponse(timelines=timelines)
 
 
 def _text(value: UUID | None) -> str:

@@ -36,12 +36,23 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         booking, events = await self._bookings.timeline(wire.uuid(request.booking_id, "booking_id"))
         return pb.GetBookingResponse(booking=convert.to_booking(booking), timeline=convert.to_timeline(events))
 
+    async def BatchGetBookings(self, request: pb.BatchGetBookingsRequest, context: Any) -> pb.BatchGetBookingsResponse:
+        found = await self._bookings.these(wire.uuids(request.booking_ids, "booking_ids"))
+        return pb.BatchGetBookingsResponse(bookings=map(convert.to_booking, found))
+
+    async def BatchGetTimelines(
+        self, request: pb.BatchGetTimelinesRequest, context: Any
+    ) -> pb.BatchGetTimelinesResponse:
+        found = await self._bookings.timelines(wire.uuids(request.booking_ids, "booking_ids"))
+        return convert.to_timelines(found)
+
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
+        status = convert.status(request)
         if person is None:
-            found = await self._bookings.everybodys(convert.place_by_id(request), size + 1)
+            found = await self._bookings.everybodys(status, convert.place_by_id(request), size + 1)
         else:
-            found = await self._bookings.of_person(person, convert.place(request), size + 1)
+            found = await self._bookings.of_person(person, status, convert.place(request), size + 1)
         return convert.to_page(found, size, by_id=person is None)
 
     async def WatchBooking(

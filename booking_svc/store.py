@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -81,19 +83,21 @@ where (id = :id or saga_id = :saga_id) and not exists (select from moved) and no
 """)
 
 _FIND = text(f"select {_COLUMNS} from booking where id = :id")
+_FIND_THESE = text(f"select {_COLUMNS} from booking where id = any(:ids) and tutor_id is not null")
 
-_TIMELINE = text(f"""
+_TIMELINES = text(f"""
 select {_QUALIFIED}, told.at, told.event, told.detail
 from booking left join lateral (
     select version, at, event, detail from booking_event
     where booking_id = booking.id order by version limit {TIMELINE}
 ) told on true
-where booking.id = :id order by told.version
+where booking.id = any(:ids) order by booking.id, told.version
 """)
 
 _BEFORE = """(created_at, id) < (
         coalesce(cast(:at as timestamptz), 'infinity'),
         coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    and status = coalesce(:status, status)
     order by created_at desc, id desc limit :most"""
 
 _OF_PERSON = text(f"""
@@ -106,7 +110,8 @@ select * from (
 
 _ALL = text(f"""
 select {_COLUMNS} from booking
-where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000') and tutor_id is not null
+where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
+    and tutor_id is not null and status = coalesce(:status, status)
 order by id limit :most
 """)
 
@@ -136,20 +141,27 @@ class Store:
         rows = await self._database.rows(_FIND, {"id": booking_id})
         return _record(rows[0]) if rows else None
 
-    async def timeline(self, booking_id: UUID) -> tuple[Record | None, list[Event]]:
-        """A booking and its first events, oldest first."""
-        rows = await self._database.rows(_TIMELINE, {"id": booking_id})
-        events = [Event(row.at, row.event, row.detail) for row in rows if row.event is not None]
-        return (_record(rows[0]) if rows else None), events
+    async def find_these(self, booking_ids: Sequence[UUID]) -> list[Booking]:
+        """Those of the bookings that there are, in no order."""
+        return _bookings(await self._database.rows(_FIND_THESE, {"ids": booking_ids}))
 
-    async def of_person(self, person: UUID, before: tuple[datetime, UUID] | None, most: int) -> list[Booking]:
+    async def timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Record, list[Event]]]:
+        """Those of the bookings that there are, in no order, each with its first events, oldest first."""
+        rows = await self._database.rows(_TIMELINES, {"ids": booking_ids})
+        found = [list(of_one) for _, of_one in groupby(rows, key=attrgetter("id"))]
+        return [(_record(of_one[0]), [_event(row) for row in of_one if row.event is not None]) for of_one in found]
+
+    async def of_person(
+        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
+    ) -> list[Booking]:
         """Bookings of a student or tutor behind a place in the list, newest first."""
         at, row = before or (None, None)
-        return _bookings(await self._database.rows(_OF_PERSON, {"person": person, "at": at, "id": row, "most": most}))
+        values = {"person": person, "status": status, "at": at, "id": row, "most": most}
+        return _bookings(await self._database.rows(_OF_PERSON, values))
 
-    async def all(self, after: UUID | None, most: int) -> list[Booking]:
+    async def all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings behind an id, in id order."""
-        return _bookings(await self._database.rows(_ALL, {"id": after, "most": most}))
+        return _bookings(await self._database.rows(_ALL, {"status": status, "id": after, "most": most}))
 
     async def _settled(
         self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
@@ -188,6 +200,10 @@ def _row(details: Details) -> dict[str, Any]:
         "session_id": details.session_id,
         "payment_id": details.payment_id,
     }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(row.at, row.event, row.detail)
 
 
 def _bookings(rows: Sequence[Row[Any]]) -> list[Booking]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from mesh.money import Money
 from tutormesh.common.v1 import money_pb2
 
 MAX_PAGE = 100
+#: How many things may be asked for by id in one call.
+MAX_BATCH = 200
 #: Instants outside are refused: PostgreSQL and calendars agree on what lies between, and nobody books beyond.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -26,6 +29,13 @@ def uuid(value: str, field: str) -> UUID:
     if str(parsed) != value.lower():
         raise BadInput("not a UUID", field=field)
     return parsed
+
+
+def uuids(values: Sequence[str], field: str) -> list[UUID]:
+    """At most 200 UUIDs, each once. Raises BadInput that names the one it cannot read."""
+    if len(values) > MAX_BATCH:
+        raise BadInput(f"must have at most {MAX_BATCH} ids", field=field)
+    return list(dict.fromkeys(uuid(value, f"{field}[{place}]") for place, value in enumerate(values)))
 
 
 def optional_uuid(value: str, field: str) -> UUID | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from mesh import calls, clock, wire
 from mesh.errors import BadInput
 from payment_svc.domain import Event, Order, Payment, Refund, Saga, State
@@ -92,6 +95,14 @@ def timeline(event: Event) -> timeline_pb2.TimelineEntry:
     return timeline_pb2.TimelineEntry(
         at=clock.to_proto(event.at), service="payment", event=event.event, detail=event.detail
     )
+
+
+def timelines(found: Sequence[tuple[UUID, Sequence[Event]]]) -> pb.BatchGetBookingTimelinesResponse:
+    told = [
+        timeline_pb2.BookingTimeline(booking_id=str(booking_id), entries=map(timeline, events))
+        for booking_id, events in found
+    ]
+    return pb.BatchGetBookingTimelinesResponse(timelines=told)
 
 
 def saga(value: Saga) -> saga_pb2.Saga:

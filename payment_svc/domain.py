@@ -301,6 +301,16 @@ class Event:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What the saga that sells a booking did, oldest first, and whose booking it is."""
+
+    booking_id: UUID
+    student_id: UUID
+    tutor_id: UUID
+    events: tuple[Event, ...]
+
+
 class NeedsAPerson(Exception):
     """What a machine must not decide: the saga is parked with this reason."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -26,9 +27,13 @@ class Payments:
 
     async def get(self, payment_id: UUID) -> Payment:
         payment = await self.payments.get(payment_id)
-        if payment is None or not calls.current().speaks_for(payment.student_id, payment.tutor_id):
+        if payment is None or not _is_shown(payment):
             raise NotFound
         return payment
+
+    async def these(self, payment_ids: Sequence[UUID]) -> list[Payment]:
+        """Those of the payments that are the caller's, in no order."""
+        return [payment for payment in await self.payments.these(payment_ids) if _is_shown(payment)]
 
     async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
         """What a student paid, newest first. Raises Forbidden for another's."""
@@ -44,11 +49,18 @@ class Payments:
 
     async def timeline(self, booking_id: UUID) -> list[Event]:
         """What the saga did for a booking, oldest first."""
-        saga = await self._saga(booking_id)
-        if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
-            raise NotFound
-        events = await self.sagas.events(saga.id, MOST_EVENTS)
-        return [_told(event) for event in events if event.event not in INTERNAL_EVENTS]
+        for _, events in await self.timelines([booking_id]):
+            return events
+        raise NotFound
+
+    async def timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[UUID, list[Event]]]:
+        """The same for those of the bookings that are the caller's, in no order."""
+        found, call = await self.payments.timelines(booking_ids, MOST_EVENTS), calls.current()
+        return [
+            (one.booking_id, [_told(event) for event in one.events if event.event not in INTERNAL_EVENTS])
+            for one in found
+            if call.speaks_for(one.student_id, one.tutor_id)
+        ]
 
     async def live_intent(self, booking_id: UUID, amount: Money) -> Saga:
         """The saga whose intent can be paid now. Raises NotFound, AmountMismatch, WrongState."""
@@ -66,6 +78,10 @@ class Payments:
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
         return saga
+
+
+def _is_shown(payment: Payment) -> bool:
+    return calls.current().speaks_for(payment.student_id, payment.tutor_id)
 
 
 def _told(event: Event) -> Event:

@@ -64,6 +64,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))
         return pb.GetPaymentResponse(payment=convert.payment(payment))
 
+    async def BatchGetPayments(
+        self, request: pb.BatchGetPaymentsRequest, context: Context
+    ) -> pb.BatchGetPaymentsResponse:
+        found = await self._payments.these(wire.uuids(request.payment_ids, "payment_ids"))
+        return pb.BatchGetPaymentsResponse(payments=map(convert.payment, found))
+
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         if not request.student_id:
             return await self._everybodys(request)
@@ -84,6 +90,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     ) -> pb.GetBookingTimelineResponse:
         events = await self._payments.timeline(wire.uuid(request.booking_id, "booking_id"))
         return pb.GetBookingTimelineResponse(entries=map(convert.timeline, events))
+
+    async def BatchGetBookingTimelines(
+        self, request: pb.BatchGetBookingTimelinesRequest, context: Context
+    ) -> pb.BatchGetBookingTimelinesResponse:
+        found = await self._payments.timelines(wire.uuids(request.booking_ids, "booking_ids"))
+        return convert.timelines(found)
 
     async def HandleStripeWebhook(
         self, request: pb.HandleStripeWebhookRequest, context: Context

@@ -35,6 +35,10 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         session = await self._sessions.get(wire.uuid(request.session_id, "session_id"))
         return pb.GetSessionResponse(session=self._encode.session(session))
 
+    async def BatchGetSessions(self, request: pb.BatchGetSessionsRequest, context: Any) -> pb.BatchGetSessionsResponse:
+        found = await self._sessions.these(wire.uuids(request.session_ids, "session_ids"))
+        return pb.BatchGetSessionsResponse(sessions=map(self._encode.session, found))
+
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
         status = convert.status(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -53,6 +54,10 @@ class Sessions:
         """A session of the caller's. Raises NotFound, also for another person's."""
         return _shown(await self._store.find(session_id))
 
+    async def these(self, session_ids: Sequence[UUID]) -> list[Session]:
+        """Those of the sessions that are the caller's, in no order."""
+        return [session for session in await self._store.find_these(session_ids) if _is_shown(session)]
+
     async def of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
     ) -> list[Session]:
@@ -78,8 +83,10 @@ def _must_fit(record: Record, session_id: UUID, saga_id: UUID) -> None:
 
 def _shown(record: Record | None) -> Session:
     """A session of the caller's; a tombstone, and another person's session, is nothing."""
-    if not isinstance(record, Session):
-        raise NotFound
-    if not calls.current().speaks_for(record.lesson.student_id, record.lesson.tutor_id):
+    if not isinstance(record, Session) or not _is_shown(record):
         raise NotFound
     return record
+
+
+def _is_shown(session: Session) -> bool:
+    return calls.current().speaks_for(session.lesson.student_id, session.lesson.tutor_id)

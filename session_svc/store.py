@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -94,6 +94,7 @@ returning session.id
 """)
 
 _FIND = text(f"select {_COLUMNS} from session where id = :id")
+_FIND_THESE = text(f"select {_COLUMNS} from session where id = any(:ids) and tutor_id is not null")
 
 _BEFORE = """(scheduled_at, id) < (
         coalesce(cast(:at as timestamptz), 'infinity'),
@@ -148,6 +149,10 @@ class Store:
     async def find(self, session_id: UUID) -> Record | None:
         rows = await self._database.rows(_FIND, {"id": session_id})
         return _record(rows[0]) if rows else None
+
+    async def find_these(self, session_ids: Sequence[UUID]) -> list[Session]:
+        """Those of the sessions that there are, in no order."""
+        return [_session(row) for row in await self._database.rows(_FIND_THESE, {"ids": session_ids})]
 
     async def of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int

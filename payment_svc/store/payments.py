@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from mesh.database import Database
-from payment_svc.domain import Paid, Payment
+from payment_svc.domain import Event, Paid, Payment, Timeline
 from payment_svc.store.rows import to_payment, to_refund
 
 _SELECT = """
@@ -19,6 +22,7 @@ _SELECT = """
     from payment p
 """
 _GET = text(_SELECT + "where p.id = :id")
+_THESE = text(_SELECT + "where p.id = any(:ids)")
 _HISTORY = text(_SELECT + "where p.student_id = :student order by p.created_at desc, p.id desc limit :most")
 _HISTORY_AFTER = text(
     _SELECT
@@ -27,6 +31,15 @@ _HISTORY_AFTER = text(
 )
 _ALL = text(_SELECT + "where (cast(:after as uuid) is null or p.id > :after) order by p.id limit :most")
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
+_TIMELINES = text("""
+    select sold.*, told.* from (
+        select distinct on (booking_id) id, booking_id, student_id, tutor_id, state as stands from saga
+        where booking_id = any(:ids) order by booking_id, created_at
+    ) sold left join lateral (
+        select seq, at, state, event, detail from saga_event where saga_id = sold.id order by seq limit :most
+    ) told on true
+    where stands <> 'REJECTED' order by booking_id, seq
+""")
 _LATE = text("""
     update payment set status = 'SUCCEEDED', received_minor = :received
     where payment_intent_id = :intent and status <> 'SUCCEEDED'
@@ -42,6 +55,10 @@ class PaymentStore:
     async def get(self, payment_id: UUID) -> Payment | None:
         rows = await self._database.rows(_GET, {"id": payment_id})
         return to_payment(rows[0]) if rows else None
+
+    async def these(self, payment_ids: Sequence[UUID]) -> list[Payment]:
+        """Those of the payments that there are, in no order."""
+        return [to_payment(row) for row in await self._database.rows(_THESE, {"ids": payment_ids})]
 
     async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
         """What a student paid, newest first, behind a place."""
@@ -59,6 +76,17 @@ class PaymentStore:
         refunds = [to_refund(row) for row in await self._database.rows(_REFUNDS, {"ids": [row.id for row in rows]})]
         return [to_payment(row, tuple(r for r in refunds if r.payment_id == row.id)) for row in rows]
 
+    async def timelines(self, booking_ids: Sequence[UUID], most: int) -> list[Timeline]:
+        """What was done for those of the bookings that there are, at most so many events each."""
+        rows = await self._database.rows(_TIMELINES, {"ids": booking_ids, "most": most})
+        return [_timeline(list(of_one)) for _, of_one in groupby(rows, key=attrgetter("booking_id"))]
+
     async def received_late(self, intent_id: str, paid: Paid) -> None:
         """The provider has money for a payment that was closed. Repeating it changes nothing."""
         await self._database.rows(_LATE, {"intent": intent_id, "received": paid.amount_minor})
+
+
+def _timeline(rows: list[Row[Any]]) -> Timeline:
+    sold = rows[0]
+    events = tuple(Event(row.at, row.state, row.event, row.detail) for row in rows if row.event is not None)
+    return Timeline(sold.booking_id, sold.student_id, sold.tutor_id, events)

@@ -141,10 +141,10 @@ async def test_ops_may_ask_for_a_thousand_and_pages_by_id(mesh: Any) -> None:
 
 async def test_a_persons_list_walks_the_two_indexes_of_that_person_and_nothing_else(sql: Any) -> None:
     statement = str(_OF_PERSON)
-    for place, name in enumerate((":person", ":at", ":id", ":most"), start=1):
+    for place, name in enumerate((":person", ":at", ":id", ":status", ":most"), start=1):
         statement = statement.replace(name, f"${place}")
     await sql.execute("set enable_seqscan = off")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", uuid4(), None, None, 3))
+    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", uuid4(), None, None, None, 3))
     assert plan.count("Index Cond: ((student_id = ") == plan.count("Index Cond: ((tutor_id = ") == 1
     assert plan.count("Scan Backward using booking_of_") == 2
     assert plan.count(" Scan ") == 2

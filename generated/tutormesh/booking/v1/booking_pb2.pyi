@@ -411,6 +411,102 @@ class GetBookingResponse(_message.Message):
 Global___GetBookingResponse: _TypeAlias = GetBookingResponse  # noqa: Y015
 
 @_typing.final
+class BatchGetBookingsRequest(_message.Message):
+    """BatchGetBookingsRequest names bookings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bookings, at most 200 UUIDs."""
+
+    def __init__(
+        self,
+        *,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetBookingsRequest: _TypeAlias = BatchGetBookingsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetBookingsResponse(_message.Message):
+    """BatchGetBookingsResponse is what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def bookings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Booking]:
+        """The bookings, in no order."""
+
+    def __init__(
+        self,
+        *,
+        bookings: _abc.Iterable[Global___Booking] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetBookingsResponse: _TypeAlias = BatchGetBookingsResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetTimelinesRequest(_message.Message):
+    """BatchGetTimelinesRequest names bookings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bookings, at most 200 UUIDs."""
+
+    def __init__(
+        self,
+        *,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTimelinesRequest: _TypeAlias = BatchGetTimelinesRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTimelinesResponse(_message.Message):
+    """BatchGetTimelinesResponse is what happened to them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMELINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def timelines(self) -> _containers.RepeatedCompositeFieldContainer[_timeline_pb2.BookingTimeline]:
+        """One for each booking found, in no order."""
+
+    def __init__(
+        self,
+        *,
+        timelines: _abc.Iterable[_timeline_pb2.BookingTimeline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["timelines", b"timelines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTimelinesResponse: _TypeAlias = BatchGetTimelinesResponse  # noqa: Y015
+
+@_typing.final
 class ListBookingsRequest(_message.Message):
     """ListBookingsRequest asks for a page."""
 
@@ -419,22 +515,26 @@ class ListBookingsRequest(_message.Message):
     PERSON_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """Whose, as student or tutor: a UUID. Empty is for ops only: everybody's, in id order."""
     page_size: _builtins.int
     """At most this many, 1 to 100 (ops: 1000); 0 means 20."""
     page_token: _builtins.str
     """From the page before; empty at first."""
+    status: Global___BookingStatus.ValueType
+    """Only these; unspecified means all."""
     def __init__(
         self,
         *,
         person_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        status: Global___BookingStatus.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -55,6 +55,16 @@ class BookingServiceStub:
                 request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingResponse.FromString,
                 _registered_method=True)
+        self.BatchGetBookings = channel.unary_unary(
+                '/tutormesh.booking.v1.BookingService/BatchGetBookings',
+                request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsResponse.FromString,
+                _registered_method=True)
+        self.BatchGetTimelines = channel.unary_unary(
+                '/tutormesh.booking.v1.BookingService/BatchGetTimelines',
+                request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesResponse.FromString,
+                _registered_method=True)
         self.ListBookings = channel.unary_unary(
                 '/tutormesh.booking.v1.BookingService/ListBookings',
                 request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListBookingsRequest.SerializeToString,
@@ -105,6 +115,22 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetBookings(self, request, context):
+        """BatchGetBookings gives those of the bookings that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetTimelines(self, request, context):
+        """BatchGetTimelines gives the histories of those of the bookings that the caller may see, in no order; the others are
+        left out. Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListBookings(self, request, context):
         """ListBookings pages through a person's bookings, as student and as tutor, newest first; without a person (ops only)
         through all of them.
@@ -143,6 +169,16 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.GetBooking,
                     request_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingRequest.FromString,
                     response_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingResponse.SerializeToString,
+            ),
+            'BatchGetBookings': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetBookings,
+                    request_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsRequest.FromString,
+                    response_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsResponse.SerializeToString,
+            ),
+            'BatchGetTimelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetTimelines,
+                    request_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesRequest.FromString,
+                    response_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesResponse.SerializeToString,
             ),
             'ListBookings': grpc.unary_unary_rpc_method_handler(
                     servicer.ListBookings,
@@ -264,6 +300,60 @@ class BookingService:
             '/tutormesh.booking.v1.BookingService/GetBooking',
             tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingRequest.SerializeToString,
             tutormesh_dot_booking_dot_v1_dot_booking__pb2.GetBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetBookings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.booking.v1.BookingService/BatchGetBookings',
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsRequest.SerializeToString,
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetTimelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.booking.v1.BookingService/BatchGetTimelines',
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesRequest.SerializeToString,
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.BatchGetTimelinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,14 @@ class BookingServiceStub:
     """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
     Refuses with NOT_FOUND, also for another person's.
     """
+    BatchGetBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.BatchGetBookingsRequest, _booking_pb2.BatchGetBookingsResponse]
+    """BatchGetBookings gives those of the bookings that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
+    BatchGetTimelines: _grpc.UnaryUnaryMultiCallable[_booking_pb2.BatchGetTimelinesRequest, _booking_pb2.BatchGetTimelinesResponse]
+    """BatchGetTimelines gives the histories of those of the bookings that the caller may see, in no order; the others are
+    left out. Refuses with BAD_USER_INPUT.
+    """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]
     """ListBookings pages through a person's bookings, as student and as tutor, newest first; without a person (ops only)
     through all of them.
@@ -82,6 +90,14 @@ class BookingServiceAsyncStub(BookingServiceStub):
     GetBooking: _aio.UnaryUnaryMultiCallable[_booking_pb2.GetBookingRequest, _booking_pb2.GetBookingResponse]  # type: ignore[assignment]
     """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
     Refuses with NOT_FOUND, also for another person's.
+    """
+    BatchGetBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.BatchGetBookingsRequest, _booking_pb2.BatchGetBookingsResponse]  # type: ignore[assignment]
+    """BatchGetBookings gives those of the bookings that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
+    BatchGetTimelines: _aio.UnaryUnaryMultiCallable[_booking_pb2.BatchGetTimelinesRequest, _booking_pb2.BatchGetTimelinesResponse]  # type: ignore[assignment]
+    """BatchGetTimelines gives the histories of those of the bookings that the caller may see, in no order; the others are
+    left out. Refuses with BAD_USER_INPUT.
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]  # type: ignore[assignment]
     """ListBookings pages through a person's bookings, as student and as tutor, newest first; without a person (ops only)
@@ -135,6 +151,26 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_booking_pb2.GetBookingResponse, _abc.Awaitable[_booking_pb2.GetBookingResponse]]:
         """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
         Refuses with NOT_FOUND, also for another person's.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetBookings(
+        self,
+        request: _booking_pb2.BatchGetBookingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.BatchGetBookingsResponse, _abc.Awaitable[_booking_pb2.BatchGetBookingsResponse]]:
+        """BatchGetBookings gives those of the bookings that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetTimelines(
+        self,
+        request: _booking_pb2.BatchGetTimelinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.BatchGetTimelinesResponse, _abc.Awaitable[_booking_pb2.BatchGetTimelinesResponse]]:
+        """BatchGetTimelines gives the histories of those of the bookings that the caller may see, in no order; the others are
+        left out. Refuses with BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/common/v1/timeline.proto\x12\x13tutormesh.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\rTimelineEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/common/v1/timeline.proto\x12\x13tutormesh.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\rTimelineEntry\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07service\x18\x02 \x01(\t\x12\r\n\x05\x65vent\x18\x03 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"Z\n\x0f\x42ookingTimeline\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x33\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,4 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TIMELINEENTRY']._serialized_start=92
   _globals['_TIMELINEENTRY']._serialized_end=195
+  _globals['_BOOKINGTIMELINE']._serialized_start=197
+  _globals['_BOOKINGTIMELINE']._serialized_end=287
 # @@protoc_insertion_point(module_scope)

@@ -699,6 +699,54 @@ class GetPaymentResponse(_message.Message):
 Global___GetPaymentResponse: _TypeAlias = GetPaymentResponse  # noqa: Y015
 
 @_typing.final
+class BatchGetPaymentsRequest(_message.Message):
+    """BatchGetPaymentsRequest names payments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The payments, at most 200 UUIDs."""
+
+    def __init__(
+        self,
+        *,
+        payment_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment_ids", b"payment_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPaymentsRequest: _TypeAlias = BatchGetPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetPaymentsResponse(_message.Message):
+    """BatchGetPaymentsResponse is what was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """The payments, in no order."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPaymentsResponse: _TypeAlias = BatchGetPaymentsResponse  # noqa: Y015
+
+@_typing.final
 class ListPaymentsRequest(_message.Message):
     """ListPaymentsRequest asks for a page."""
 
@@ -801,6 +849,54 @@ class GetBookingTimelineResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetBookingTimelineResponse: _TypeAlias = GetBookingTimelineResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetBookingTimelinesRequest(_message.Message):
+    """BatchGetBookingTimelinesRequest names bookings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def booking_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The bookings, at most 200 UUIDs."""
+
+    def __init__(
+        self,
+        *,
+        booking_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_ids", b"booking_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetBookingTimelinesRequest: _TypeAlias = BatchGetBookingTimelinesRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetBookingTimelinesResponse(_message.Message):
+    """BatchGetBookingTimelinesResponse is what happened to them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMELINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def timelines(self) -> _containers.RepeatedCompositeFieldContainer[_timeline_pb2.BookingTimeline]:
+        """One for each booking found, in no order."""
+
+    def __init__(
+        self,
+        *,
+        timelines: _abc.Iterable[_timeline_pb2.BookingTimeline] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["timelines", b"timelines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetBookingTimelinesResponse: _TypeAlias = BatchGetBookingTimelinesResponse  # noqa: Y015
 
 @_typing.final
 class HandleStripeWebhookRequest(_message.Message):

@@ -70,6 +70,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetPaymentRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetPaymentResponse.FromString,
                 _registered_method=True)
+        self.BatchGetPayments = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/BatchGetPayments',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsResponse.FromString,
+                _registered_method=True)
         self.ListPayments = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/ListPayments',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
@@ -79,6 +84,11 @@ class PaymentServiceStub:
                 '/tutormesh.payment.v1.PaymentService/GetBookingTimeline',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineResponse.FromString,
+                _registered_method=True)
+        self.BatchGetBookingTimelines = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/BatchGetBookingTimelines',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesResponse.FromString,
                 _registered_method=True)
         self.HandleStripeWebhook = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/HandleStripeWebhook',
@@ -152,6 +162,14 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetPayments(self, request, context):
+        """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPayments(self, request, context):
         """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments.
         """
@@ -161,6 +179,14 @@ class PaymentServiceServicer:
 
     def GetBookingTimeline(self, request, context):
         """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetBookingTimelines(self, request, context):
+        """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
+        others are left out. Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +238,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetPaymentRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetPaymentResponse.SerializeToString,
             ),
+            'BatchGetPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetPayments,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsResponse.SerializeToString,
+            ),
             'ListPayments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPayments,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.FromString,
@@ -221,6 +252,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.GetBookingTimeline,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineResponse.SerializeToString,
+            ),
+            'BatchGetBookingTimelines': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetBookingTimelines,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesResponse.SerializeToString,
             ),
             'HandleStripeWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.HandleStripeWebhook,
@@ -429,6 +465,33 @@ class PaymentService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/BatchGetPayments',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListPayments(request,
             target,
             options=(),
@@ -472,6 +535,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/GetBookingTimeline',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetBookingTimelines(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/BatchGetBookingTimelines',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.BatchGetBookingTimelinesResponse.FromString,
             options,
             channel_credentials,
             insecure,

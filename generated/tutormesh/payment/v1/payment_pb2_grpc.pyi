@@ -65,10 +65,18 @@ class PaymentServiceStub:
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
     """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    BatchGetPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]
+    """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
     """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments."""
     GetBookingTimeline: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]
     """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+    BatchGetBookingTimelines: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetBookingTimelinesRequest, _payment_pb2.BatchGetBookingTimelinesResponse]
+    """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
+    others are left out. Refuses with BAD_USER_INPUT.
+    """
     HandleStripeWebhook: _grpc.UnaryUnaryMultiCallable[_payment_pb2.HandleStripeWebhookRequest, _payment_pb2.HandleStripeWebhookResponse]
     """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
     nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
@@ -111,10 +119,18 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
     """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    BatchGetPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]  # type: ignore[assignment]
+    """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments."""
     GetBookingTimeline: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]  # type: ignore[assignment]
     """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+    BatchGetBookingTimelines: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetBookingTimelinesRequest, _payment_pb2.BatchGetBookingTimelinesResponse]  # type: ignore[assignment]
+    """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
+    others are left out. Refuses with BAD_USER_INPUT.
+    """
     HandleStripeWebhook: _aio.UnaryUnaryMultiCallable[_payment_pb2.HandleStripeWebhookRequest, _payment_pb2.HandleStripeWebhookResponse]  # type: ignore[assignment]
     """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
     nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
@@ -198,6 +214,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
 
     @_abc_1.abstractmethod
+    def BatchGetPayments(
+        self,
+        request: _payment_pb2.BatchGetPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.BatchGetPaymentsResponse, _abc.Awaitable[_payment_pb2.BatchGetPaymentsResponse]]:
+        """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
     def ListPayments(
         self,
         request: _payment_pb2.ListPaymentsRequest,
@@ -212,6 +238,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.GetBookingTimelineResponse, _abc.Awaitable[_payment_pb2.GetBookingTimelineResponse]]:
         """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def BatchGetBookingTimelines(
+        self,
+        request: _payment_pb2.BatchGetBookingTimelinesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.BatchGetBookingTimelinesResponse, _abc.Awaitable[_payment_pb2.BatchGetBookingTimelinesResponse]]:
+        """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
+        others are left out. Refuses with BAD_USER_INPUT.
+        """
 
     @_abc_1.abstractmethod
     def HandleStripeWebhook(

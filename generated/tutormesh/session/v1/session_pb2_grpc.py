@@ -55,6 +55,11 @@ class SessionServiceStub:
                 request_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionResponse.FromString,
                 _registered_method=True)
+        self.BatchGetSessions = channel.unary_unary(
+                '/tutormesh.session.v1.SessionService/BatchGetSessions',
+                request_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsResponse.FromString,
+                _registered_method=True)
         self.ListSessions = channel.unary_unary(
                 '/tutormesh.session.v1.SessionService/ListSessions',
                 request_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
@@ -98,6 +103,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetSessions(self, request, context):
+        """BatchGetSessions gives those of the sessions that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSessions(self, request, context):
         """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first; without a person (ops
         only) through all of them.
@@ -128,6 +141,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.GetSession,
                     request_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionRequest.FromString,
                     response_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionResponse.SerializeToString,
+            ),
+            'BatchGetSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetSessions,
+                    request_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsRequest.FromString,
+                    response_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsResponse.SerializeToString,
             ),
             'ListSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSessions,
@@ -244,6 +262,33 @@ class SessionService:
             '/tutormesh.session.v1.SessionService/GetSession',
             tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionRequest.SerializeToString,
             tutormesh_dot_session_dot_v1_dot_session__pb2.GetSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.session.v1.SessionService/BatchGetSessions',
+            tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsRequest.SerializeToString,
+            tutormesh_dot_session_dot_v1_dot_session__pb2.BatchGetSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

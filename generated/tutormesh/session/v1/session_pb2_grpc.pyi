@@ -48,6 +48,10 @@ class SessionServiceStub:
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.GetSessionResponse]
     """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    BatchGetSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.BatchGetSessionsRequest, _session_pb2.BatchGetSessionsResponse]
+    """BatchGetSessions gives those of the sessions that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
     """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first; without a person (ops
     only) through all of them.
@@ -73,6 +77,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_session_pb2.GetSessionRequest, _session_pb2.GetSessionResponse]  # type: ignore[assignment]
     """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    BatchGetSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.BatchGetSessionsRequest, _session_pb2.BatchGetSessionsResponse]  # type: ignore[assignment]
+    """BatchGetSessions gives those of the sessions that the caller may see, in no order; the others are left out.
+    Refuses with BAD_USER_INPUT.
+    """
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first; without a person (ops
     only) through all of them.
@@ -119,6 +127,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.GetSessionResponse, _abc.Awaitable[_session_pb2.GetSessionResponse]]:
         """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+
+    @_abc_1.abstractmethod
+    def BatchGetSessions(
+        self,
+        request: _session_pb2.BatchGetSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.BatchGetSessionsResponse, _abc.Awaitable[_session_pb2.BatchGetSessionsResponse]]:
+        """BatchGetSessions gives those of the sessions that the caller may see, in no order; the others are left out.
+        Refuses with BAD_USER_INPUT.
+        """
 
     @_abc_1.abstractmethod
     def ListSessions(

@@ -1,0 +1,100 @@
+"""Many payments, and many bookings' histories, in one call: the caller's own."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from mesh.errors import BadInput, NotFound, Refusal
+from tests.people import Booked, People, lesson_time
+from tutormesh.payment.v1 import payment_pb2 as pb
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
+
+
+async def payments(stub: Any, *payment_ids: str) -> dict[str, pb.Payment]:
+    reply = await stub.BatchGetPayments(pb.BatchGetPaymentsRequest(payment_ids=payment_ids), timeout=5)
+    return {payment.id: payment for payment in reply.payments}
+
+
+async def timelines(stub: Any, *booking_ids: str) -> dict[str, list[Any]]:
+    request = pb.BatchGetBookingTimelinesRequest(booking_ids=booking_ids)
+    reply = await stub.BatchGetBookingTimelines(request, timeout=5)
+    return {told.booking_id: list(told.entries) for told in reply.timelines}
+
+
+def reader(people: People, role: str = "", person: UUID | None = None) -> Any:
+    token = people.world.token(role, subject=person or uuid4()) if role else None
+    return people.stub(PaymentServiceStub, "payment", "bff", token)
+
+
+@pytest_asyncio.fixture
+async def sold(people: People) -> tuple[Booked, Booked]:
+    """Two lessons of one tutor to two students, the first paid and given back in part."""
+    tutor = await people.tutor()
+    first, second = [await people.booked(tutor, lesson_time(hour=hour)) for hour in (10, 14)]
+    await people.pay(first.intent)
+    await people.until_state(first.saga, "COMPLETED")
+    await people.refund_by_hand(first.intent, 2000)
+    return first, second
+
+
+async def test_a_batch_gives_each_payment_as_it_is_alone(people: People, sold: tuple[Booked, Booked]) -> None:
+    stub = reader(people, "tutor", sold[0].tutor)
+    ids = [booked.payment for booked in sold]
+    alone = {each: (await stub.GetPayment(pb.GetPaymentRequest(payment_id=each), timeout=5)).payment for each in ids}
+    assert await payments(stub, *ids, *ids) == alone
+
+
+async def test_a_batch_gives_each_history_as_it_is_alone(people: People, sold: tuple[Booked, Booked]) -> None:
+    stub = reader(people, "tutor", sold[0].tutor)
+    ids = [booked.booking for booked in sold]
+    alone = {}
+    for each in ids:
+        told = await stub.GetBookingTimeline(pb.GetBookingTimelineRequest(booking_id=each), timeout=5)
+        alone[each] = list(told.entries)
+    assert await timelines(stub, *ids, *ids) == alone
+    assert len(alone[ids[0]]) > len(alone[ids[1]]) > 0
+
+
+async def test_a_batch_leaves_out_what_one_of_its_readers_may_not_see(
+    people: People, sold: tuple[Booked, Booked]
+) -> None:
+    first, second = sold
+    asked = [first.payment, second.payment, str(uuid4())]
+    told = [first.booking, second.booking, str(uuid4())]
+    whole, own, nothing = (set(asked[:2]), set(told[:2])), ({second.payment}, {second.booking}), (set(), set())
+    seen = {
+        "student": (reader(people, "student", second.student), own),
+        "tutor": (reader(people, "tutor", second.tutor), whole),
+        "admin": (reader(people, "admin"), whole),
+        "service": (reader(people), whole),
+        "stranger": (reader(people, "student"), nothing),
+    }
+    for name, (stub, expected) in seen.items():
+        assert (set(await payments(stub, *asked)), set(await timelines(stub, *told))) == expected, name
+
+
+async def test_a_history_of_a_booking_that_never_came_about_is_none(people: People) -> None:
+    tutor = await people.tutor()
+    taken = await people.booked(tutor, lesson_time())
+    student = uuid4()
+    with pytest.raises(Refusal) as refused:
+        await people.book(tutor, lesson_time(), student)
+    assert refused.value.reason == "SLOT_TAKEN"
+    rejected = await people.world.sql("payment", "select booking_id from saga where student_id = $1", student)
+    ids = [str(row["booking_id"]) for row in rejected]
+    assert len(ids) == 1
+    assert set(await timelines(reader(people), taken.booking, *ids)) == {taken.booking}
+    with pytest.raises(NotFound):
+        await reader(people).GetBookingTimeline(pb.GetBookingTimelineRequest(booking_id=ids[0]), timeout=5)
+
+
+@pytest.mark.parametrize(("ask", "name"), [(payments, "payment_ids"), (timelines, "booking_ids")])
+async def test_a_bad_batch_names_its_field(people: People, ask: Any, name: str) -> None:
+    for ids, field in (([str(uuid4()), "x"], f"{name}[1]"), ([str(uuid4())] * 201, name)):
+        with pytest.raises(BadInput) as refused:
+            await ask(reader(people), *ids)
+        assert refused.value.field == field
