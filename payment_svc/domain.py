@@ -37,7 +37,8 @@ ENDS = frozenset(
 _UNDONE = {State.PAYMENT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
 _RUNNING = {State.AWAITING_AVAILABILITY, State.AWAITING_PAYMENT, State.BOOKING_SESSION, State.COMPENSATING}
 
-#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled.
+#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled; → REJECTED: a cancel that
+#: is withdrawn, because the lesson took place meanwhile.
 MOVES: dict[State, set[State]] = {
     State.AWAITING_AVAILABILITY: {
         State.AWAITING_PAYMENT,
@@ -48,7 +49,7 @@ MOVES: dict[State, set[State]] = {
     },
     State.AWAITING_PAYMENT: {State.BOOKING_SESSION, State.COMPENSATING, State.PARKED},
     State.BOOKING_SESSION: {State.COMPLETED, State.COMPENSATING, State.PARKED},
-    State.COMPENSATING: {State.BOOKING_SESSION, State.PARKED, *_UNDONE},
+    State.COMPENSATING: {State.BOOKING_SESSION, State.REJECTED, State.PARKED, *_UNDONE},
     State.PARKED: {*_RUNNING, State.COMPLETED, *_UNDONE},
 }
 
@@ -202,7 +203,10 @@ class Paid:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one commit does to a saga. Exactly one of driving on, sleeping, waiting for the hold's end, or resting."""
+    """What one commit does to a saga. Exactly one of driving on, sleeping, waiting for the hold's end, or resting.
+
+    Raises ValueError for a move that MOVES does not list.
+    """
 
     saga: Saga  # its context and intent are what is written
     state: State
@@ -216,6 +220,11 @@ class Move:
     error: dict[str, str] | None = None
     payment: PaymentStatus | None = None
     received: Paid | None = None
+
+    def __post_init__(self) -> None:
+        came_from = self.saga.state
+        if self.state is not came_from and self.state not in MOVES.get(came_from, ()):
+            raise ValueError(f"{came_from} → {self.state} is no move")
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,8 @@ class StripeGateway:
             with _our_errors():
                 page = await self._client.v1.events.list_async(params=params)  # type: ignore[arg-type]
             found = (_event_of(item.to_dict()) for item in page.data)
-            yield [event for event in found if event is not None]
+            if page.data:
+                yield [event for event in found if event is not None]
             if not page.has_more:
                 return
             params["starting_after"] = page.data[-1].id

@@ -5,7 +5,7 @@ Source: Stripe, "The Payment Intents API lifecycle", "Idempotent requests", "Ref
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -95,6 +95,15 @@ class Provider:
 
     def intents(self, created: dict[str, int] | None = None) -> _Listed:
         return _Listed(self._do("list_intents", lambda: [kept.intent for kept in self._clock.state.intents.values()]))
+
+    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[StripeEvent]]:
+        def told() -> list[StripeEvent]:
+            both = [*self._clock.state.on_their_way.values(), *self._clock.state.delivered.values()]
+            return [event for event in both if event.type in types]
+
+        page = await self._do("list_events", told)
+        if page:
+            yield page
 
     def verify(self, payload: Any, signature: str) -> StripeEvent:
         """The model's webhooks carry the event itself."""

@@ -48,6 +48,9 @@ class Events(_Table):
         row = own or (rows.get(notice.saga_id) if notice.saga_id else None)
         return replace(row, loaded_at=self._now) if row is not None else None
 
+    def unknown(self, event_ids: list[str]) -> Awaitable[set[str]]:
+        return self._do("unknown", lambda: set(event_ids) - set(self._clock.state.events))
+
     def receive(
         self, notice: Notice, judge: Callable[[Saga | None], Verdict]
     ) -> Awaitable[tuple[Verdict, Saga | None]]:
