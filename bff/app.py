@@ -9,23 +9,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from bff import schema
 from bff.admission import Admission
+from bff.cross_origin import cross_origin
 from bff.door import Door
 from bff.explorer import Endpoint, served
 from bff.graphql_door import GraphQLDoor
 from bff.health import Readiness, alive
+from bff.operations import Operations
 from bff.peers import Peers
+from bff.policy import DEFAULT, Policy
 from bff.rates import Rates
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
 
 
-def build(
-    peers: Peers, verifier: Verifier, rates: Rates | None = None, *, publishable_key: str | None = None
-) -> ASGIApp:
-    """The edge over these peers, believing tokens that this verifier accepts; apps pay with this publishable key."""
+def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: Policy = DEFAULT) -> ASGIApp:
+    """The edge over these peers, believing tokens that this verifier accepts."""
     admission = Admission(verifier, rates or Rates())
-    graphql = GraphQLDoor(peers, admission, publishable_key)
+    graphql = GraphQLDoor(Operations(schema.build(), peers, policy), admission)
     webhooks = WebhookDoor(peers)
     explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
     routes = [
@@ -37,7 +39,8 @@ def build(
         Route("/healthz", alive),
         Route("/readyz", Readiness(peers).get),
     ]
-    return Door(Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken}))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
+    return cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins)
 
 
 def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 READ_SECONDS = 5.0
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class BadBody(Exception):
@@ -22,11 +24,12 @@ class BadBody(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a GraphQL client sent (GraphQL over HTTP: request parameters)."""
+    """What a GraphQL client sent (GraphQL over HTTP: request parameters). Without a query, a hash names it."""
 
     query: str
     name: str | None
     variables: dict[str, Any]
+    sha256: str = ""
 
 
 async def read(request: Request, most: int) -> bytes:
@@ -50,17 +53,35 @@ async def read(request: Request, most: int) -> bytes:
 
 def operation(body: bytes) -> Operation:
     """The operation in a JSON body. Raises BadBody (400) that says what is wrong; batches are not taken."""
-    document = _json(body)
+    return operation_in(_json(body))
+
+
+def operation_in(document: object) -> Operation:
+    """The operation that a JSON value is. Raises BadBody (400)."""
     if not isinstance(document, dict):
         raise BadBody(400, "the body must be one JSON object; batches are not taken")
     query, name, variables = document.get("query"), document.get("operationName"), document.get("variables")
-    if not isinstance(query, str) or not query:
+    sha256 = _persisted(document.get("extensions"))
+    if not isinstance(query, str | None) or not (query or sha256):
         raise BadBody(400, "query: must be a GraphQL document")
     if name is not None and not isinstance(name, str):
         raise BadBody(400, "operationName: must be a string or null")
     if variables is not None and not isinstance(variables, dict):
         raise BadBody(400, "variables: must be an object or null")
-    return Operation(query, name or None, variables or {})
+    return Operation(query or "", name or None, variables or {}, sha256)
+
+
+def _persisted(extensions: object) -> str:
+    """The hash that names a persisted operation (Apollo: automatic persisted queries, version 1); empty when none."""
+    if extensions is not None and not isinstance(extensions, dict):
+        raise BadBody(400, "extensions: must be an object or null")
+    named = (extensions or {}).get("persistedQuery")
+    if named is None:
+        return ""
+    sha256 = named.get("sha256Hash") if isinstance(named, dict) and named.get("version") == 1 else None
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise BadBody(400, "extensions.persistedQuery: must be {version: 1, sha256Hash: 64 hex digits}")
+    return sha256
 
 
 def _json(body: bytes) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
-from graphql.validation import recommended_rules
+from graphql.validation import NoSchemaIntrospectionCustomRule, recommended_rules
 
 from bff.limits import calling_fields, measure
 
@@ -17,8 +17,10 @@ _RULES = (*recommended_rules, *specified_rules)
 class Documents:
     """The valid documents that clients send again and again. Only short ones are remembered, the latest 512 of them."""
 
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool = True) -> None:
         self._schema = schema
+        self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
+        self._hide_suggestions = not introspection  # "did you mean" tells the schema name by name
         self._calling = calling_fields(schema)
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
 
@@ -41,7 +43,9 @@ class Documents:
         too_much = measure(document, self._calling).problem()
         if too_much:
             return [GraphQLError(too_much)]
-        return validate(self._schema, document, _RULES, max_errors=MAX_ERRORS)
+        return validate(
+            self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide_suggestions
+        )
 
     def _remembered(self, text: str, document: DocumentNode) -> DocumentNode:
         if len(text) <= REMEMBERED_LENGTH:

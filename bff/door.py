@@ -22,7 +22,10 @@ MAX_REQUESTS = 512
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 REQUEST_ID = "x-request-id"
 _GIVEN_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
+#: For what is no page; a page says itself what it may load. Nothing of ours is shown in a frame of another's.
 _HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
@@ -32,8 +35,10 @@ _HEADERS = {
 class Door:
     """ASGI middleware. A client's X-Request-Id is kept when it is short and plain, and is always answered."""
 
-    def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS) -> None:
+    def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS, *, hsts_seconds: int = 0) -> None:
         self._app, self.room = app, Room(most)
+        https = {"strict-transport-security": f"max-age={hsts_seconds}"} if hsts_seconds else {}
+        self._headers = _HEADERS | https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +52,7 @@ class Door:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
                 allowance = scope["state"].get("allowance")
-                for name, value in (_HEADERS | (allowance.headers() if allowance else {})).items():
+                for name, value in (self._headers | (allowance.headers() if allowance else {})).items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -12,6 +12,7 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from bff.app import build
+from bff.policy import Policy
 from bff.settings import Settings
 from mesh.errors import Refusal
 
@@ -23,7 +24,7 @@ BOOK = """mutation($tutor: ID!) {
 @pytest_asyncio.fixture
 async def told(peers: Any, verifier: Any, student: Any) -> AsyncIterator[Any]:
     """The student at an edge that was told a publishable key."""
-    transport = httpx.ASGITransport(app=build(peers, verifier, publishable_key="pk_test_1"))
+    transport = httpx.ASGITransport(app=build(peers, verifier, policy=Policy(publishable_key="pk_test_1")))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield replace(student, http=client)
 

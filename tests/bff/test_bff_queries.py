@@ -253,7 +253,7 @@ async def test_the_whole_request_ends_at_its_deadline(
 
     monkeypatch.setattr("bff.door.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call minds the deadline
-    monkeypatch.setattr("bff.graphql_door.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("bff.operations.GRACE_SECONDS", 0.1)
     script.answers["GetBooking"] = never
     error = await student.error('{ booking(id: "1") { id } }')
     assert error["code"] == "UNAVAILABLE"
