@@ -1,0 +1,32 @@
+"""learning_svc as a process: `python -m learning_svc`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from learning_svc.servicer import LearningServicer
+from learning_svc.settings import Settings
+from learning_svc.store import VIOLATIONS
+from mesh import logs
+from mesh.database import Database
+from mesh.identity import KeySet, Verifier
+from mesh.server import Server, Service, serve
+from mesh.settings import load
+from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("learning", settings.log_format)
+    verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
+    async with Database(settings.database_url, name="learning", violations=VIOLATIONS) as database:
+        service = Service(
+            learning_pb2.DESCRIPTOR.services_by_name["LearningService"],
+            learning_pb2_grpc.add_LearningServiceServicer_to_server,
+            LearningServicer(database, settings.terms),
+        )
+        await serve(Server(settings, verifier, [service]))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,139 @@
+"""Between the contract's messages and the domain's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID, uuid4
+
+from learning_svc.domain import ENDS, Claim, Course, Enrollment, NewCourse, Record, Status, Tombstone
+from mesh import calls, cursors, wire
+from mesh.clock import to_proto
+from mesh.errors import BadInput
+from tutormesh.learning.v1 import learning_pb2 as pb
+
+MAX_TITLE, MAX_SEATS = 200, 1_000_000
+DEFAULT_PAGE, MAX_OPS_PAGE = 20, 1000
+MAX_BATCH = 200
+
+_STATUS: dict[Status, pb.EnrollmentStatus.ValueType] = {
+    status: pb.EnrollmentStatus.Value(f"ENROLLMENT_STATUS_{status.value}") for status in Status
+}
+_ENDS: dict[pb.EnrollmentStatus.ValueType, Status] = {_STATUS[status]: status for status in ENDS}
+
+IdsRequest = pb.CreateEnrollmentRecordRequest | pb.EndEnrollmentRequest | pb.CancelEnrollmentRequest
+
+
+def new_course(request: pb.CreateCourseRequest, instructor_id: UUID) -> NewCourse:
+    """What is to be taught. Raises BadInput that names the field."""
+    title = wire.text(request.title, "title", MAX_TITLE, least=1)
+    if not title.strip():
+        raise BadInput("must not be blank", field="title")
+    return NewCourse(
+        id=wire.optional_uuid(request.course_id, "course_id") or uuid4(),
+        title=title,
+        instructor_id=instructor_id,
+        price=wire.money(request, "price"),
+        seats=wire.whole(request.seats, "seats", 0, MAX_SEATS) or None,
+    )
+
+
+def claim(request: pb.HoldSeatRequest) -> Claim:
+    """The seat a saga asks for."""
+    return Claim(
+        saga_id=wire.uuid(request.saga_id, "saga_id"),
+        enrollment_id=wire.uuid(request.enrollment_id, "enrollment_id"),
+        course_id=wire.uuid(request.course_id, "course_id"),
+        student_id=wire.uuid(request.student_id, "student_id"),
+        payment_id=wire.uuid(request.payment_id, "payment_id"),
+    )
+
+
+def ids(request: IdsRequest) -> tuple[UUID, UUID]:
+    """The enrollment and the saga that sells it."""
+    return wire.uuid(request.enrollment_id, "enrollment_id"), wire.uuid(request.saga_id, "saga_id")
+
+
+def batch(values: Sequence[str], field: str) -> list[UUID]:
+    """Ids to look up, each once."""
+    if len(values) > MAX_BATCH:
+        raise BadInput(f"must be at most {MAX_BATCH}", field=field)
+    return list({wire.uuid(value, field) for value in values})
+
+
+def end(request: pb.EndEnrollmentRequest) -> Status:
+    """How it ends."""
+    status = _ENDS.get(request.status)
+    if status is None:
+        raise BadInput("must be CANCELLED, PAYMENT_FAILED or EXPIRED", field="status")
+    return status
+
+
+def page_size(request: pb.ListCoursesRequest | pb.ListEnrollmentsRequest) -> int:
+    is_ops = isinstance(request, pb.ListEnrollmentsRequest) and calls.current().service == "ops"
+    return wire.page_size(request.page_size, DEFAULT_PAGE, MAX_OPS_PAGE if is_ops else wire.MAX_PAGE)
+
+
+def to_courses_page(found: Sequence[Course], size: int) -> pb.ListCoursesResponse:
+    """A page of `size` out of what was found, which is one more when there is a next page."""
+    page = found[:size]
+    token = cursors.encode(page[-1].created_at, page[-1].id) if len(found) > size else ""
+    return pb.ListCoursesResponse(courses=map(to_course, page), next_page_token=token)
+
+
+def to_enrollments_page(found: Sequence[Record], size: int, *, by_id: bool) -> pb.ListEnrollmentsResponse:
+    """A page of `size` out of what was found, which is one more when there is a next page."""
+    page, token = found[:size], ""
+    if len(found) > size:
+        last = page[-1]
+        token = cursors.encode_id(last.id) if by_id else cursors.encode(last.created_at, last.id)
+    return pb.ListEnrollmentsResponse(enrollments=to_enrollments(page), next_page_token=token)
+
+
+def to_course(course: Course) -> pb.Course:
+    return pb.Course(
+        id=str(course.id),
+        title=course.title,
+        instructor_id=str(course.instructor_id),
+        price=wire.to_money(course.price),
+        published=course.published,
+        seats=course.seats or 0,
+        seats_taken=course.seats_taken,
+        created_at=to_proto(course.created_at),
+    )
+
+
+def to_held(held: Enrollment) -> pb.HoldSeatResponse:
+    return pb.HoldSeatResponse(
+        price=wire.to_money(held.price),
+        expires_at=to_proto(held.hold_expires_at),
+        seconds_left=held.seconds_left,
+        instructor_id=str(held.instructor_id),
+    )
+
+
+def to_enrollments(records: Iterable[Record]) -> list[pb.Enrollment]:
+    return [to_enrollment(record) for record in records]
+
+
+def to_enrollment(record: Record) -> pb.Enrollment:
+    if isinstance(record, Tombstone):
+        return pb.Enrollment(
+            id=str(record.id),
+            saga_id=str(record.saga_id),
+            status=_STATUS[record.status],
+            created_at=to_proto(record.created_at),
+        )
+    waits = record.status is Status.PAYMENT_REQUIRED
+    return pb.Enrollment(
+        id=str(record.id),
+        saga_id=str(record.saga_id),
+        course_id=str(record.course_id),
+        student_id=str(record.student_id),
+        instructor_id=str(record.instructor_id),
+        status=_STATUS[record.status],
+        price=wire.to_money(record.price),
+        payment_id=str(record.payment_id) if record.payment_id else "",
+        hold_expires_at=to_proto(record.hold_expires_at) if waits else None,
+        created_at=to_proto(record.created_at),
+        activated_at=to_proto(record.activated_at),
+    )

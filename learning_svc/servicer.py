@@ -1,0 +1,85 @@
+"""The contract's RPCs: decode, call a use case, encode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from learning_svc import convert
+from learning_svc.courses import Courses, instructor_of
+from learning_svc.domain import Terms
+from learning_svc.enrollments import Enrollments
+from learning_svc.seats import Seats
+from mesh import cursors, wire
+from mesh.database import Database
+from tutormesh.learning.v1 import learning_pb2 as pb
+from tutormesh.learning.v1 import learning_pb2_grpc
+
+
+class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
+    """LearningService of learning.proto."""
+
+    def __init__(self, database: Database, terms: Terms) -> None:
+        self._courses, self._seats = Courses(database, terms), Seats(database, terms)
+        self._enrollments = Enrollments(database)
+
+    async def CreateCourse(self, request: pb.CreateCourseRequest, context: Any) -> pb.CreateCourseResponse:
+        instructor = instructor_of(wire.optional_uuid(request.instructor_id, "instructor_id"))
+        course = await self._courses.create(convert.new_course(request, instructor))
+        return pb.CreateCourseResponse(course=convert.to_course(course))
+
+    async def PublishCourse(self, request: pb.PublishCourseRequest, context: Any) -> pb.PublishCourseResponse:
+        course = await self._courses.publish(wire.uuid(request.course_id, "course_id"))
+        return pb.PublishCourseResponse(course=convert.to_course(course))
+
+    async def GetCourse(self, request: pb.GetCourseRequest, context: Any) -> pb.GetCourseResponse:
+        course = await self._courses.get(wire.uuid(request.course_id, "course_id"))
+        return pb.GetCourseResponse(course=convert.to_course(course))
+
+    async def BatchGetCourses(self, request: pb.BatchGetCoursesRequest, context: Any) -> pb.BatchGetCoursesResponse:
+        found = await self._courses.several(convert.batch(request.course_ids, "course_ids"))
+        return pb.BatchGetCoursesResponse(courses=map(convert.to_course, found))
+
+    async def ListCourses(self, request: pb.ListCoursesRequest, context: Any) -> pb.ListCoursesResponse:
+        size = convert.page_size(request)
+        found = await self._courses.published(cursors.decode(request.page_token), size + 1)
+        return convert.to_courses_page(found, size)
+
+    async def VerifyCourse(self, request: pb.VerifyCourseRequest, context: Any) -> pb.VerifyCourseResponse:
+        course_id = wire.uuid(request.course_id, "course_id")
+        course = await self._courses.verify(course_id, needs_seat=request.needs_seat)
+        return pb.VerifyCourseResponse(course=convert.to_course(course))
+
+    async def HoldSeat(self, request: pb.HoldSeatRequest, context: Any) -> pb.HoldSeatResponse:
+        return convert.to_held(await self._seats.hold(convert.claim(request)))
+
+    async def CreateEnrollmentRecord(
+        self, request: pb.CreateEnrollmentRecordRequest, context: Any
+    ) -> pb.CreateEnrollmentRecordResponse:
+        enrollment = await self._seats.activate(*convert.ids(request))
+        return pb.CreateEnrollmentRecordResponse(enrollment=convert.to_enrollment(enrollment))
+
+    async def EndEnrollment(self, request: pb.EndEnrollmentRequest, context: Any) -> pb.EndEnrollmentResponse:
+        await self._seats.end(*convert.ids(request), convert.end(request))
+        return pb.EndEnrollmentResponse()
+
+    async def CancelEnrollment(self, request: pb.CancelEnrollmentRequest, context: Any) -> pb.CancelEnrollmentResponse:
+        await self._seats.cancel(*convert.ids(request))
+        return pb.CancelEnrollmentResponse()
+
+    async def GetEnrollment(self, request: pb.GetEnrollmentRequest, context: Any) -> pb.GetEnrollmentResponse:
+        enrollment = await self._enrollments.get(wire.uuid(request.enrollment_id, "enrollment_id"))
+        return pb.GetEnrollmentResponse(enrollment=convert.to_enrollment(enrollment))
+
+    async def BatchGetEnrollments(
+        self, request: pb.BatchGetEnrollmentsRequest, context: Any
+    ) -> pb.BatchGetEnrollmentsResponse:
+        found = await self._enrollments.several(convert.batch(request.enrollment_ids, "enrollment_ids"))
+        return pb.BatchGetEnrollmentsResponse(enrollments=convert.to_enrollments(found))
+
+    async def ListEnrollments(self, request: pb.ListEnrollmentsRequest, context: Any) -> pb.ListEnrollmentsResponse:
+        student, size = wire.optional_uuid(request.student_id, "student_id"), convert.page_size(request)
+        if student is None:
+            everybodys = await self._enrollments.everybodys(cursors.decode_id(request.page_token), size + 1)
+            return convert.to_enrollments_page(everybodys, size, by_id=True)
+        found = await self._enrollments.of_student(student, cursors.decode(request.page_token), size + 1)
+        return convert.to_enrollments_page(found, size, by_id=False)

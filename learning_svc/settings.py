@@ -1,0 +1,25 @@
+"""What this process is told by its environment."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import AliasChoices, Field
+
+from learning_svc.domain import Terms
+from mesh.settings import DatabaseUrl, ServiceSettings
+
+MINUTES_A_YEAR = 525_600
+
+
+class Settings(ServiceSettings):
+    """Settings of learning_svc; the names are the environment's, in upper case."""
+
+    port: int = Field(default=50055, ge=0, le=65535)
+    database_url: DatabaseUrl = Field(validation_alias=AliasChoices("LEARNING_DATABASE_URL", "DATABASE_URL"))
+    hold_minutes: float = Field(default=30.0, gt=0, le=MINUTES_A_YEAR)
+    hold_grace_seconds: float = Field(default=20.0, ge=0, le=86_400)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(timedelta(minutes=self.hold_minutes), timedelta(seconds=self.hold_grace_seconds))

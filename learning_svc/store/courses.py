@@ -1,0 +1,85 @@
+"""Courses: every write a single statement, which is its own transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from learning_svc.domain import Course, NewCourse, Raced
+from learning_svc.store.rows import BEFORE, COURSE, as_course
+from mesh.database import Database
+
+#: How often a statement is run that found nothing it may trust; twice is what a race needs.
+LOOKS = 5
+
+# ruff: noqa: S608 - constants only
+
+_CREATE = text(f"""
+with made as (
+    insert into course (id, instructor_id, title, price_minor, currency, seats)
+    values (:id, :instructor_id, :title, :price_minor, :currency, :seats)
+    on conflict (id) do nothing
+    returning {COURSE}
+)
+select {COURSE} from made
+union all
+select {COURSE} from course where id = :id and not exists (select from made)
+""")
+
+_PUBLISH = text(f"""
+with moved as (
+    update course set published = true
+    where id = :id and not published and instructor_id = coalesce(cast(:instructor as uuid), instructor_id)
+    returning {COURSE}
+)
+select {COURSE} from moved
+union all
+select {COURSE} from course where id = :id and not exists (select from moved)
+""")
+
+_FIND = text(f"select {COURSE} from course where id = any(cast(:ids as uuid[]))")
+_PUBLISHED = text(f"select {COURSE} from course where published and {BEFORE}")
+
+
+class CourseStore:
+    """Courses in their database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, new: NewCourse) -> Course:
+        """The draft made, or what was there before under its id."""
+        values = {
+            "id": new.id,
+            "instructor_id": new.instructor_id,
+            "title": new.title,
+            "price_minor": new.price.amount_minor,
+            "currency": new.price.currency,
+            "seats": new.seats,
+        }
+        for _ in range(LOOKS):  # one that waited for another's insert does not see it yet
+            if rows := await self._database.rows(_CREATE, values):
+                return as_course(rows[0])
+        raise Raced
+
+    async def publish(self, course_id: UUID, instructor: UUID | None) -> Course | None:
+        """The course published (when an instructor is given: theirs), else as it is; None when there is none.
+
+        Two who publish at once: the second may still be shown the draft that it waited for.
+        """
+        values = {"id": course_id, "instructor": instructor}
+        rows = await self._database.rows(_PUBLISH, values)
+        return as_course(rows[0]) if rows else None
+
+    async def find(self, ids: Sequence[UUID]) -> list[Course]:
+        """Those of the courses that exist, in no order."""
+        return [as_course(row) for row in await self._database.rows(_FIND, {"ids": list(ids)})]
+
+    async def published(self, before: tuple[datetime, UUID] | None, most: int) -> list[Course]:
+        """Published courses behind a place in the list, newest first."""
+        at, row = before or (None, None)
+        rows = await self._database.rows(_PUBLISHED, {"at": at, "id": row, "most": most})
+        return [as_course(row) for row in rows]

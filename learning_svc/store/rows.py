@@ -1,0 +1,60 @@
+"""What a row is in the domain's words, and how a page of rows is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from learning_svc import tables
+from learning_svc.domain import Course, Enrollment, Record, Status, Tombstone
+from mesh.money import Money
+
+COURSE = ", ".join(column.name for column in tables.course.c)
+_READ = [column.name for column in tables.enrollment.c if column.name != "updated_at"]
+_LEFT = "cast(extract(epoch from {row}hold_expires_at - clock_timestamp()) as double precision) as seconds_left"
+#: Columns of an enrollment; the seconds left of its hold are counted when the row is read.
+ENROLLMENT = ", ".join([*_READ, _LEFT.format(row="")])
+ENROLLMENT_OF_E = ", ".join([*(f"e.{name}" for name in _READ), _LEFT.format(row="e.")])
+#: Of a list that is newest first: behind a place, or from the beginning.
+BEFORE = """(created_at, id) < (
+        coalesce(cast(:at as timestamptz), 'infinity'),
+        coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    order by created_at desc, id desc limit :most"""
+
+
+def as_course(row: Row[Any]) -> Course:
+    return Course(
+        id=row.id,
+        title=row.title,
+        instructor_id=row.instructor_id,
+        price=Money(row.price_minor, row.currency),
+        published=row.published,
+        seats=row.seats,
+        seats_taken=row.seats_taken,
+        created_at=row.created_at,
+    )
+
+
+def as_record(row: Row[Any]) -> Record:
+    if row.course_id is None:
+        return Tombstone(row.id, row.saga_id, Status(row.status), row.created_at)
+    return as_enrollment(row)
+
+
+def as_enrollment(row: Row[Any]) -> Enrollment:
+    return Enrollment(
+        id=row.id,
+        saga_id=row.saga_id,
+        course_id=row.course_id,
+        student_id=row.student_id,
+        instructor_id=row.instructor_id,
+        status=Status(row.status),
+        price=Money(row.price_minor, row.currency),
+        payment_id=row.payment_id,
+        hold_expires_at=row.hold_expires_at,
+        seconds_left=row.seconds_left,
+        holds_seat=row.holds_seat,
+        created_at=row.created_at,
+        activated_at=row.activated_at,
+    )
