@@ -11,12 +11,14 @@ from mesh.channels import connect
 from mesh.identity import CredentialSource
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
 if TYPE_CHECKING:
     from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
     from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
+    from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceAsyncStub
     from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
     from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 
@@ -26,6 +28,7 @@ class Peers:
 
     availability: AvailabilityServiceAsyncStub
     booking: BookingServiceAsyncStub
+    learning: LearningServiceAsyncStub
     payment: PaymentServiceAsyncStub
     session: SessionServiceAsyncStub
 
@@ -33,11 +36,13 @@ class Peers:
         self.channels: dict[str, Channel] = {
             "availability": connect(settings.availability_address, credentials),
             "booking": connect(settings.booking_address, credentials),
+            "learning": connect(settings.learning_address, credentials),
             "payment": connect(settings.payment_address, credentials),
             "session": connect(settings.session_address, credentials),
         }
         self.availability = AvailabilityServiceStub(self.channels["availability"])
         self.booking = BookingServiceStub(self.channels["booking"])
+        self.learning = LearningServiceStub(self.channels["learning"])
         self.payment = PaymentServiceStub(self.channels["payment"])
         self.session = SessionServiceStub(self.channels["session"])
 

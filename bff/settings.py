@@ -40,6 +40,7 @@ class Settings(ServiceSettings):
     service_token_file: Path
     availability_address: Address
     booking_address: Address
+    learning_address: Address
     payment_address: Address
     session_address: Address
     #: Stripe's key for the apps, told with a booking to pay for; None: the apps know it by themselves.

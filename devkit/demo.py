@@ -1,6 +1,7 @@
-"""Demo data: three tutors in three zones and two students to play with. Loading it again changes nothing; no bookings.
+"""Demo data: three tutors in three zones, two courses and two students to play with. Loading it again changes nothing.
 
-Run as `python -m devkit.demo` by the launcher, once per data folder, against a running availability service.
+No bookings and no enrollments. Run as `python -m devkit.demo` by the launcher, once per data folder, against a running
+mesh.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from mesh.identity import ServiceTokenFile
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.common.v1.money_pb2 import Money
+from tutormesh.learning.v1 import learning_pb2 as learning
+from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 
 MONDAY_TO_FRIDAY = (
     pb.WEEKDAY_MONDAY,
@@ -50,15 +53,36 @@ TUTORS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A course of the demo data; `price` in minor units, `seats` 0 for no limit."""
+
+    id: str
+    title: str
+    instructor: Tutor
+    price: int
+    seats: int = 0
+
+
+COURSES = (
+    Course("00000000-0000-4000-8000-0000000000c1", "Calculus from the beginning", TUTORS[0], 12000),
+    Course("00000000-0000-4000-8000-0000000000c2", "Japanese conversation, a small group", TUTORS[2], 9000, seats=4),
+)
+
+
 async def load(mesh: layout.Layout) -> None:
-    """Publish the demo tutors' hours, as the operator. Raises a mesh.errors.Refusal when the service refuses."""
-    channel = connect(mesh.address("availability"), ServiceTokenFile(mesh.token_file("ops")))
-    try:
-        availability = AvailabilityServiceStub(channel)
+    """Publish the demo tutors' hours and courses, as the operator. Raises a mesh.errors.Refusal of a service."""
+    who = ServiceTokenFile(mesh.token_file("ops"))
+    async with (
+        connect(mesh.address("availability"), who) as calendars,
+        connect(mesh.address("learning"), who) as school,
+    ):
+        availability, courses = AvailabilityServiceStub(calendars), LearningServiceStub(school)
         for tutor in TUTORS:
             await availability.PublishAvailability(_hours(tutor), timeout=10)
-    finally:
-        await channel.close()
+        for course in COURSES:
+            await courses.CreateCourse(_draft(course), timeout=10)
+            await courses.PublishCourse(learning.PublishCourseRequest(course_id=course.id), timeout=10)
 
 
 def _hours(tutor: Tutor) -> pb.PublishAvailabilityRequest:
@@ -69,6 +93,16 @@ def _hours(tutor: Tutor) -> pb.PublishAvailabilityRequest:
         minimum_notice_minutes=tutor.notice,
         buffer_minutes=tutor.buffer,
         rate=Money(amount_minor=tutor.rate, currency=tutor.currency),
+    )
+
+
+def _draft(course: Course) -> learning.CreateCourseRequest:
+    return learning.CreateCourseRequest(
+        course_id=course.id,
+        title=course.title,
+        instructor_id=course.instructor.id,
+        price=Money(amount_minor=course.price, currency=course.instructor.currency),
+        seats=course.seats,
     )
 
 

@@ -8,7 +8,7 @@ from devkit.keys import secret
 from devkit.layout import HOST, PROGRAMS, Layout, Misconfigured
 
 SANDBOX_KEYS = {"STRIPE_SECRET_KEY": "sk_test_sandbox", "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox"}
-CALLED = ("availability", "booking", "payment", "session")
+CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Never handed on as they are: told to those who need them.
 _WITHHELD = ("STRIPE_", "TUTORMESH_DATABASE", "DATABASE_URL")
 

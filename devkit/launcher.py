@@ -25,7 +25,7 @@ START_SECONDS = 30
 STOPS: Sequence[tuple[Sequence[str], float]] = (
     (("bff",), 5),
     (("payment",), 8),
-    (("availability", "booking", "session"), 6),
+    (("availability", "booking", "learning", "session"), 6),
     (("sandbox",), 3),
     (("postgres",), 6),
 )

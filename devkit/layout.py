@@ -39,6 +39,7 @@ PROGRAMS = {
         Program("payment", "payment_svc", 2, 50052, has_database=True),
         Program("availability", "availability_svc", 3, 50053, has_database=True),
         Program("session", "session_svc", 4, 50054, has_database=True),
+        Program("learning", "learning_svc", 5, 50055, has_database=True),
         Program("sandbox", "devkit.sandbox", 6, 12111),
     )
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import click
 from dotenv import dotenv_values
 
-PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "payment", "session")}
+PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "learning", "payment", "session")}
 
 
 @click.command()

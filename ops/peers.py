@@ -14,6 +14,7 @@ from mesh.errors import CallFailed
 from mesh.identity import CredentialSource
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceStub
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
@@ -21,11 +22,12 @@ from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 if TYPE_CHECKING:  # these names are in the type stubs only
     from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
     from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
+    from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceAsyncStub
     from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
     from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceAsyncStub
     from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 
-SERVICES = ("availability", "booking", "payment", "session")
+SERVICES = ("availability", "booking", "learning", "payment", "session")
 
 
 class NoAnswer(Exception):
@@ -39,6 +41,7 @@ class Peers:
     addresses: Mapping[str, str]
     availability: AvailabilityServiceAsyncStub
     booking: BookingServiceAsyncStub
+    learning: LearningServiceAsyncStub
     payment: PaymentServiceAsyncStub
     sagas: SagaServiceAsyncStub
     session: SessionServiceAsyncStub
@@ -63,6 +66,7 @@ async def connected(addresses: Mapping[str, str], credentials: CredentialSource)
             addresses=addresses,
             availability=AvailabilityServiceStub(channels["availability"]),
             booking=BookingServiceStub(channels["booking"]),
+            learning=LearningServiceStub(channels["learning"]),
             payment=PaymentServiceStub(channels["payment"]),
             sagas=SagaServiceStub(channels["payment"]),
             session=SessionServiceStub(channels["session"]),

@@ -17,6 +17,7 @@ class Settings(ServiceSettings):
     availability_address: Address = "127.0.0.1:50053"
     booking_address: Address = "127.0.0.1:50051"
     session_address: Address = "127.0.0.1:50054"
+    learning_address: Address = "127.0.0.1:50055"
     stripe_secret_key: str = Field(pattern=r"^(sk|rk)_(test|live)_\w+$")
     stripe_webhook_secret: str = Field(pattern=r"^whsec_.+$")
     stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")

@@ -21,6 +21,9 @@ from tutormesh.availability.v1 import availability_pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.common.v1.money_pb2 import Money
+from tutormesh.learning.v1 import learning_pb2
+from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 from tutormesh.payment.v1 import payment_pb2, saga_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceStub
@@ -98,6 +101,33 @@ class People:
         request.rate.amount_minor, request.rate.currency = rate, currency
         await self.stub(AvailabilityServiceStub, "availability", "bff").PublishAvailability(request, timeout=5)
         return tutor
+
+    async def course(
+        self, price: int = 5000, currency: str = "USD", *, seats: int = 0, published: bool = True, **named: Any
+    ) -> learning_pb2.Course:
+        """A course of a new instructor's; `seats` 0 is no limit."""
+        stub = self.stub(LearningServiceStub, "learning", "bff")
+        request = learning_pb2.CreateCourseRequest(
+            **{"title": "Fractions", "instructor_id": str(uuid4()), "seats": seats, **named},
+            price=Money(amount_minor=price, currency=currency),
+        )
+        made = (await stub.CreateCourse(request, timeout=5)).course
+        if not published:
+            return made
+        return (await stub.PublishCourse(learning_pb2.PublishCourseRequest(course_id=made.id), timeout=5)).course
+
+    async def seats_taken(self, course_id: str) -> int:
+        """As the course counts them, after looking that its enrollments say the same."""
+        ask = """select seats_taken, (select count(*) from enrollment where course_id = course.id and holds_seat) as held
+                 from course where id = $1"""
+        (row,) = await self.world.sql("learning", ask, UUID(course_id))
+        assert row["seats_taken"] == row["held"]
+        return int(row["held"])
+
+    async def enrollment(self, enrollment_id: str) -> learning_pb2.Enrollment:
+        stub = self.stub(LearningServiceStub, "learning", "ops")
+        request = learning_pb2.GetEnrollmentRequest(enrollment_id=enrollment_id)
+        return (await stub.GetEnrollment(request, timeout=5)).enrollment
 
     async def book(
         self,

@@ -35,6 +35,9 @@ from booking_svc.store import Store as BookingStore
 from booking_svc.watches import Watches
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
+from learning_svc.servicer import LearningServicer
+from learning_svc.settings import Settings as LearningSettings
+from learning_svc.store import VIOLATIONS as LEARNING_VIOLATIONS
 from mesh.database import Database
 from mesh.errors import CallFailed
 from mesh.identity import Verifier
@@ -57,10 +60,11 @@ from tests.conftest import FixedToken, MakeDatabase
 from tests.ports import free_port
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
+from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 WEBHOOK_SECRET = "whsec_test_of_the_world"
-PACKAGES = ("availability_svc", "booking_svc", "payment_svc", "session_svc")
+PACKAGES = ("availability_svc", "booking_svc", "learning_svc", "payment_svc", "session_svc")
 
 
 Hook = Callable[[str], Awaitable[None]]
@@ -232,6 +236,7 @@ class World:
                 "availability_address": f"127.0.0.1:{self.ports['availability']}",
                 "booking_address": f"127.0.0.1:{self.ports['booking']}",
                 "session_address": f"127.0.0.1:{self.ports['session']}",
+                "learning_address": f"127.0.0.1:{self.ports['learning']}",
                 "stripe_secret_key": "sk_test_sandbox",
                 "stripe_webhook_secret": WEBHOOK_SECRET,
                 "stripe_api_base": self.sandbox_url,
@@ -254,8 +259,9 @@ async def world_of(
     *,
     availability: dict[str, Any] | None = None,
     payment: dict[str, Any] | None = None,
+    learning: dict[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """A running mesh with one payment_svc. `availability` and `payment` override settings of these services."""
+    """A running mesh with one payment_svc. `availability`, `payment`, `learning` override settings of these."""
     urls = {package: await make_database(package) for package in PACKAGES}
     async with contextlib.AsyncExitStack() as stack:
         ports = {"payment": free_port(), "bff": free_port(), "sandbox": free_port()}
@@ -272,6 +278,7 @@ async def world_of(
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
         await _serve_sessions(stack, world)
+        await _serve_courses(stack, world, learning or {})
         await world.start_replica()
         stack.push_async_callback(_stop_replicas, world)
         addresses = {f"{name}_address": f"127.0.0.1:{port}" for name, port in ports.items()}
@@ -329,6 +336,21 @@ async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World) -> Non
         SessionServicer(Sessions(SessionStore(database)), SessionEncoder(settings.meeting_link_template)),
     )
     await _started(stack, world, "session", settings, [service])
+
+
+async def _serve_courses(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
+    settings = LearningSettings(
+        _env_file=None, **{"port": 0, "database_url": world.urls["learning_svc"], **world.auth, **changes}
+    )
+    database = await stack.enter_async_context(
+        Database(settings.database_url, name="learning", violations=LEARNING_VIOLATIONS)
+    )
+    service = Service(
+        learning_pb2.DESCRIPTOR.services_by_name["LearningService"],
+        learning_pb2_grpc.add_LearningServiceServicer_to_server,
+        LearningServicer(database, settings.terms),
+    )
+    await _started(stack, world, "learning", settings, [service])
 
 
 async def _started(

@@ -28,12 +28,14 @@ from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.common.v1.timeline_pb2 import TimelineEntry
+from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 SERVICES = {
     "availability": (availability_pb2, availability_pb2_grpc, "AvailabilityService"),
     "booking": (booking_pb2, booking_pb2_grpc, "BookingService"),
+    "learning": (learning_pb2, learning_pb2_grpc, "LearningService"),
     "payment": (payment_pb2, payment_pb2_grpc, "PaymentService"),
     "session": (session_pb2, session_pb2_grpc, "SessionService"),
 }

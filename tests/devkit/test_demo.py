@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,24 @@ from mesh.settings import ServiceSettings
 from tests.devkit.stage import free_base, until
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1 import availability_pb2_grpc as rpc
+from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 
 
-class Published(rpc.AvailabilityServiceServicer):
+class Published(rpc.AvailabilityServiceServicer, learning_pb2_grpc.LearningServiceServicer):
     """Remembers what was published."""
 
     def __init__(self) -> None:
         self.requests: list[pb.PublishAvailabilityRequest] = []
+        self.drafts: list[learning_pb2.CreateCourseRequest] = []
+        self.courses: list[str] = []
+
+    async def CreateCourse(self, request: Any, context: Any) -> learning_pb2.CreateCourseResponse:
+        self.drafts.append(request)
+        return learning_pb2.CreateCourseResponse()
+
+    async def PublishCourse(self, request: Any, context: Any) -> learning_pb2.PublishCourseResponse:
+        self.courses.append(request.course_id)
+        return learning_pb2.PublishCourseResponse()
 
     async def PublishAvailability(self, request: Any, context: Any) -> pb.PublishAvailabilityResponse:
         self.requests.append(request)
@@ -42,13 +54,19 @@ def layout(tmp_path: Path) -> Layout:
 async def published(layout: Layout) -> AsyncIterator[Published]:
     jwks = (layout.keys / "jwks.json").as_uri()
     identity = {"auth_issuer": layout.issuer, "auth_audience": layout.audience, "auth_jwks_url": jwks}
-    settings = ServiceSettings(_env_file=None, port=layout.port("availability"), drain_seconds=1, **identity)
     verifier, servicer = Verifier(KeySet(jwks), layout.issuer, layout.audience), Published()
-    descriptor = pb.DESCRIPTOR.services_by_name["AvailabilityService"]
-    server = Server(settings, verifier, [Service(descriptor, rpc.add_AvailabilityServiceServicer_to_server, servicer)])
-    await server.start()
-    yield servicer
-    await server.stop()
+    calendars = pb.DESCRIPTOR.services_by_name["AvailabilityService"]
+    school = learning_pb2.DESCRIPTOR.services_by_name["LearningService"]
+    async with contextlib.AsyncExitStack() as stack:
+        for name, service in (
+            ("availability", Service(calendars, rpc.add_AvailabilityServiceServicer_to_server, servicer)),
+            ("learning", Service(school, learning_pb2_grpc.add_LearningServiceServicer_to_server, servicer)),
+        ):
+            settings = ServiceSettings(_env_file=None, port=layout.port(name), drain_seconds=1, **identity)
+            server = Server(settings, verifier, [service])
+            await server.start()
+            stack.push_async_callback(server.stop)
+        yield servicer
 
 
 async def test_three_tutors_in_three_zones_are_published_as_the_operator(layout: Layout, published: Published) -> None:
@@ -57,10 +75,21 @@ async def test_three_tutors_in_three_zones_are_published_as_the_operator(layout:
     assert {request.rate.currency for request in published.requests} == {"USD", "EUR", "JPY"}
 
 
+async def test_two_courses_of_demo_tutors_are_published_one_of_them_with_few_seats(
+    layout: Layout, published: Published
+) -> None:
+    await demo.load(layout)
+    assert published.courses == [draft.course_id for draft in published.drafts]
+    assert [draft.seats for draft in published.drafts] == [0, 4]
+    tutors = {request.tutor_id: request.rate.currency for request in published.requests}
+    assert all(tutors[draft.instructor_id] == draft.price.currency for draft in published.drafts)
+
+
 async def test_loading_twice_says_the_same_twice(layout: Layout, published: Published) -> None:
     await demo.load(layout)
     await demo.load(layout)
     assert published.requests[:3] == published.requests[3:]
+    assert published.drafts[:2] == published.drafts[2:]
     assert len({request.tutor_id for request in published.requests} | set(demo.STUDENTS.values())) == 5
 
 

@@ -106,9 +106,9 @@ def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_
 
 def test_ports_follow_the_base_and_the_contract(tmp_path: Path) -> None:
     usual, moved = Layout(tmp_path, {}), Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000"})
-    names = ("bff", "booking", "payment", "availability", "session", "sandbox")
-    assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 12111]
-    assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21006]
+    names = ("bff", "booking", "payment", "availability", "session", "learning", "sandbox")
+    assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 50055, 12111]
+    assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21005, 21006]
 
 
 @pytest.mark.parametrize("value", ["abc", "-1", "80", "99999", "٢٠٠٠"])

@@ -22,7 +22,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMe
     async with running(RealMesh(tmp_path_factory.mktemp("mesh"))) as started:
         yield started
         pids = [child.process.pid for child in started.launcher.children if child.process]
-    assert len(pids) == 7
+    assert len(pids) == 8
     assert not any(map(is_alive, pids))
 
 

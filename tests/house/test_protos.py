@@ -50,7 +50,7 @@ def methods(described) -> Iterator[tuple[str, descriptor_pb2.MethodDescriptorPro
 
 def test_there_are_protos_to_check(described):
     assert {file.package for file in described} >= {
-        f"tutormesh.{name}.v1" for name in ("common", "booking", "payment", "availability", "session")
+        f"tutormesh.{name}.v1" for name in ("common", "booking", "payment", "availability", "session", "learning")
     }
     assert len(list(methods(described))) > 20
 
@@ -116,9 +116,10 @@ def test_every_rpc_names_callers_that_exist(described):
 def test_the_chassis_would_serve_every_service():
     from tutormesh.availability.v1 import availability_pb2
     from tutormesh.booking.v1 import booking_pb2
+    from tutormesh.learning.v1 import learning_pb2
     from tutormesh.payment.v1 import payment_pb2, saga_pb2
     from tutormesh.session.v1 import session_pb2
 
-    for module in (availability_pb2, booking_pb2, payment_pb2, saga_pb2, session_pb2):
+    for module in (availability_pb2, booking_pb2, learning_pb2, payment_pb2, saga_pb2, session_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
             assert len(declared(service)) == len(service.methods)

@@ -62,6 +62,7 @@ def test_addresses_are_laid_out_from_the_port_base_unless_they_are_given() -> No
     assert addresses({"TUTORMESH_PORT_BASE": "42000", "PAYMENT_ADDRESS": "pay.example:443"}) == {
         "availability": "127.0.0.1:42003",
         "booking": "127.0.0.1:42001",
+        "learning": "127.0.0.1:42005",
         "payment": "pay.example:443",
         "session": "127.0.0.1:42004",
     }

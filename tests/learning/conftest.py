@@ -1,0 +1,190 @@
+"""learning_svc behind a real gRPC server on a real database, and people who call it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import grpc
+import pytest
+import pytest_asyncio
+
+from learning_svc.domain import Terms
+from learning_svc.servicer import LearningServicer
+from learning_svc.store import VIOLATIONS
+from mesh.database import Database
+from tutormesh.common.v1.money_pb2 import Money
+from tutormesh.learning.v1 import learning_pb2 as pb
+from tutormesh.learning.v1 import learning_pb2_grpc
+
+TIMEOUT = 10
+TERMS = Terms(hold=timedelta(minutes=30), grace=timedelta(seconds=20))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database_url(make_database: Any) -> str:
+    return await make_database("learning_svc")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url, name="learning", violations=VIOLATIONS) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def grpc_servicer(database: Database) -> LearningServicer:
+    return LearningServicer(database, TERMS)
+
+
+@pytest.fixture(scope="module")
+def grpc_add_to_server() -> Any:
+    return learning_pb2_grpc.add_LearningServiceServicer_to_server
+
+
+@pytest.fixture(scope="module")
+def grpc_stub_cls() -> Any:
+    return learning_pb2_grpc.LearningServiceStub
+
+
+@pytest.fixture(scope="module")
+def grpc_descriptor() -> Any:
+    return pb.DESCRIPTOR.services_by_name["LearningService"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the test's own: what is really stored."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+
+    async def until(look: Callable[[], Any], wanted: object) -> None:
+        async with asyncio.timeout(TIMEOUT):
+            while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
+                await asyncio.sleep(0.01)
+
+    return until
+
+
+class School:
+    """The service as its callers see it: `payment` sells seats, `bff` and `ops` act for people or for themselves."""
+
+    def __init__(self, create_channel: Callable[..., grpc.aio.Channel], token: Callable[..., str]) -> None:
+        self._create_channel, self._token = create_channel, token
+        self.payment, self.bff, self.ops = self.stub("payment"), self.stub("bff"), self.stub("ops")
+
+    def stub(self, service: str, role: str = "", person: object = None) -> Any:
+        token = self._token(role, subject=person) if role else None
+        return learning_pb2_grpc.LearningServiceStub(self._create_channel(service, token))
+
+    def student(self, person: object) -> Any:
+        return self.stub("bff", "student", person)
+
+    def tutor(self, person: object) -> Any:
+        return self.stub("bff", "tutor", person)
+
+    def draft_request(self, **changed: Any) -> pb.CreateCourseRequest:
+        values = {"course_id": str(uuid4()), "instructor_id": str(uuid4()), "title": "Fractions"}
+        return pb.CreateCourseRequest(**values | {"price": Money(amount_minor=5000, currency="USD")} | changed)
+
+    async def create(self, stub: Any = None, **changed: Any) -> pb.Course:
+        """A draft, of a new instructor unless one is named."""
+        return (await (stub or self.bff).CreateCourse(self.draft_request(**changed), timeout=TIMEOUT)).course
+
+    async def publish(self, course_id: str, stub: Any = None) -> pb.Course:
+        request = pb.PublishCourseRequest(course_id=course_id)
+        return (await (stub or self.bff).PublishCourse(request, timeout=TIMEOUT)).course
+
+    async def course(self, seats: int = 0, **changed: Any) -> pb.Course:
+        """A published course."""
+        return await self.publish((await self.create(seats=seats, **changed)).id)
+
+    async def get_course(self, course_id: str, stub: Any = None) -> pb.Course:
+        return (await (stub or self.bff).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
+
+    def wish(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+        """A seat for a student nobody has seen before, under a new saga."""
+        names = ("saga_id", "enrollment_id", "student_id", "payment_id")
+        return pb.HoldSeatRequest(**{name: str(uuid4()) for name in names} | {"course_id": course_id} | changed)
+
+    async def hold(self, wish: pb.HoldSeatRequest) -> pb.HoldSeatResponse:
+        return await self.payment.HoldSeat(wish, timeout=TIMEOUT)
+
+    async def held(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+        """A wish that was granted."""
+        wish = self.wish(course_id, **changed)
+        await self.hold(wish)
+        return wish
+
+    async def activate(self, wish: pb.HoldSeatRequest) -> pb.Enrollment:
+        request = pb.CreateEnrollmentRecordRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+        return (await self.payment.CreateEnrollmentRecord(request, timeout=TIMEOUT)).enrollment
+
+    async def end(self, wish: pb.HoldSeatRequest, status: Any = pb.ENROLLMENT_STATUS_CANCELLED) -> None:
+        request = pb.EndEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id, status=status)
+        await self.payment.EndEnrollment(request, timeout=TIMEOUT)
+
+    async def cancel(self, wish: pb.HoldSeatRequest) -> None:
+        request = pb.CancelEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+        await self.payment.CancelEnrollment(request, timeout=TIMEOUT)
+
+    async def enrollment(self, wish: pb.HoldSeatRequest, stub: Any = None) -> pb.Enrollment:
+        request = pb.GetEnrollmentRequest(enrollment_id=wish.enrollment_id)
+        return (await (stub or self.bff).GetEnrollment(request, timeout=TIMEOUT)).enrollment
+
+
+@pytest.fixture(scope="module")
+def school(grpc_create_channel: Callable[..., grpc.aio.Channel], token: Callable[..., str]) -> School:
+    return School(grpc_create_channel, token)
+
+
+class Ledger:
+    """What is really stored of seats; and time that passes when a test says so."""
+
+    def __init__(self, sql: asyncpg.Connection) -> None:
+        self.sql = sql
+
+    async def taken(self, course_id: str) -> int:
+        """Seats taken as the course counts them, after looking that its enrollments say the same."""
+        row = await self.sql.fetchrow(
+            "select seats_taken, (select count(*) from enrollment where course_id = course.id and holds_seat) as held"
+            " from course where id = $1",
+            UUID(course_id),
+        )
+        assert row["seats_taken"] == row["held"]
+        return row["held"]
+
+    async def row(self, wish: pb.HoldSeatRequest) -> asyncpg.Record | None:
+        """The only row under the ids of a wish."""
+        rows = await self.sql.fetch(
+            "select * from enrollment where id = $1 or saga_id = $2", wish.enrollment_id, wish.saga_id
+        )
+        assert len(rows) <= 1
+        return rows[0] if rows else None
+
+    async def lapse(self, wish: pb.HoldSeatRequest, *, ago: timedelta = timedelta(hours=1)) -> None:
+        """Let the hold have ended this long ago."""
+        move = "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where id = $1"
+        assert await self.sql.execute(move, wish.enrollment_id, ago) == "UPDATE 1"
+
+    async def waiters(self) -> int:
+        """How many wait for a lock in this database."""
+        return await self.sql.fetchval("""
+            select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
+            where not granted and a.datname = current_database()
+        """)
+
+
+@pytest.fixture
+def ledger(sql: asyncpg.Connection) -> Ledger:
+    return Ledger(sql)
