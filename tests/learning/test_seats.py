@@ -133,7 +133,10 @@ async def test_35_ending_what_never_was_bars_its_late_hold(school: Any, ledger: 
     assert await refusal(school.activate(wish)) == "ILLEGAL_MOVE"
     assert await refusal(school.cancel(wish)) == "ILLEGAL_MOVE"
     row = await ledger.row(wish)
-    assert (row["status"], row["course_id"]) == (pb.EnrollmentStatus.Name(status).removeprefix("ENROLLMENT_STATUS_"), None)
+    assert (row["status"], row["course_id"]) == (
+        pb.EnrollmentStatus.Name(status).removeprefix("ENROLLMENT_STATUS_"),
+        None,
+    )
     assert await ledger.taken(course.id) == 0
 
 
