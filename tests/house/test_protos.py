@@ -20,7 +20,7 @@ CHILDREN: dict[str, dict[str, int]] = {
     "enum_type": {"value": 2},
     "service": {"method": 2},
 }
-KNOWN_CALLERS = {"bff", "payment", "ops", "demo"}
+KNOWN_CALLERS = {"bff", "payment", "ops", "demo", "internal"}
 
 Element = tuple[tuple[int, ...], str]
 

@@ -13,6 +13,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 CALLERS_FIELD_NUMBER: _builtins.int
 callers: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
-"""The services that may call this RPC ("bff", "payment", "ops", …). The chassis refuses every other caller, and
+"""The services that may call this RPC ("bff", "payment", "ops", …; "internal" is any service of
+the company that is no part of the mesh). The chassis refuses every other caller, and
 refuses to serve an RPC that names none.
 """
