@@ -36,6 +36,8 @@ ELSEWHERE = {
     "show": "an operator's list",
     "events": "an operator's list",
     "history": "a person's list",
+    "these": "a batch of reads",
+    "timelines": "a batch of reads",
     "everybodys": "the audit's list",
     "unknown": "reconcile's candidates, read only",
     "waiting": "reconcile's candidates, read only",
