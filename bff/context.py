@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from google.protobuf.message import Message
 from graphql import GraphQLResolveInfo
 
+from bff.loaders import Answer, Loaders, Read, read
 from bff.peers import Peers
 from mesh.calls import Person
 from mesh.errors import Unauthenticated
 
-#: Seconds for one read; a booking and a cancel may take longer, since they wait for the payment provider.
-READ_SECONDS, BOOK_SECONDS, CANCEL_SECONDS = 5.0, 8.0, 8.0
-
-Answer = TypeVar("Answer", bound=Message, covariant=True)
-
-
-class Read(Protocol[Answer]):
-    """A unary RPC of a stub."""
-
-    def __call__(self, request: Any, /, *, timeout: float) -> Awaitable[Answer]: ...
+#: Seconds for what may take longer than a read, since it waits for the payment provider.
+BOOK_SECONDS, CANCEL_SECONDS = 8.0, 8.0
 
 
 class Context:
@@ -31,6 +23,7 @@ class Context:
     def __init__(self, peers: Peers, person: Person | None, publishable_key: str | None = None) -> None:
         self._peers, self._person, self.publishable_key = peers, person, publishable_key
         self._asked: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
+        self._loaders: Loaders | None = None
 
     @property
     def person(self) -> Person:
@@ -49,13 +42,20 @@ class Context:
         _ = self.person
         return self._peers
 
+    @property
+    def by_id(self) -> Loaders:
+        """What is read by id. Raises Unauthenticated for an anonymous request."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.mesh)
+        return self._loaders
+
     async def once(self, rpc: Read[Answer], request: Message) -> Answer:
         """The answer to a read; the same question within this request is asked once, whoever asks first."""
         _ = self.person
         key = (type(request), request.SerializeToString(deterministic=True))
         task = self._asked.get(key)
         if task is None:
-            task = self._asked[key] = asyncio.ensure_future(_answer(rpc, request))
+            task = self._asked[key] = asyncio.ensure_future(read(rpc, request))
             task.add_done_callback(_read_the_outcome)
         answer: Answer = await asyncio.shield(task)  # one reader's cancellation is not the others'
         return answer
@@ -63,14 +63,11 @@ class Context:
     def forget(self) -> None:
         """What was read before a mutation may no longer be so."""
         self._asked.clear()
+        self._loaders = None
 
 
 #: What a resolver is told.
 Info: TypeAlias = "GraphQLResolveInfo[Context]"
-
-
-async def _answer(rpc: Read[Answer], request: Message) -> Answer:
-    return await rpc(request, timeout=READ_SECONDS)
 
 
 def _read_the_outcome(task: asyncio.Task[Any]) -> None:

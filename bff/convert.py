@@ -124,9 +124,8 @@ def cancellation_quote(reply: payment_pb2.QuoteCancellationResponse) -> Shape:
     }
 
 
-def booking(reply: booking_pb2.GetBookingResponse) -> Shape:
-    """A booking, with the ids that lead to its session and payment and its own part of the timeline."""
-    value = reply.booking
+def booking(value: booking_pb2.Booking) -> Shape:
+    """A booking, with the ids that lead to its session and payment."""
     return {
         "id": value.id,
         "status": _name(booking_pb2.BookingStatus, value.status),
@@ -142,7 +141,6 @@ def booking(reply: booking_pb2.GetBookingResponse) -> Shape:
         "createdAt": _iso(value.created_at),
         "sessionId": value.session_id,
         "paymentId": value.payment_id,
-        "ownTimeline": reply.timeline,
     }
 
 

@@ -89,6 +89,8 @@ def changes(resolver: Resolver) -> Resolver:
             if answer is None:
                 raise typed(error, info) from error
             return {"userErrors": [answer]}
+        finally:
+            info.context.forget()  # what it read on the way is what it has changed
 
     return resolve
 

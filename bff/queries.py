@@ -10,9 +10,7 @@ from bff import convert
 from bff.context import Info
 from bff.convert import Shape
 from bff.errors import reads
-from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
-from tutormesh.session.v1 import session_pb2
 
 query = QueryType()
 
@@ -28,9 +26,7 @@ async def tutor_availability(_: None, info: Info, **arguments: Any) -> list[Shap
 @query.field("booking")
 @reads
 async def booking(_: None, info: Info, **arguments: Any) -> Shape:
-    context = info.context
-    request = booking_pb2.GetBookingRequest(booking_id=arguments["id"])
-    return convert.booking(await context.once(context.mesh.booking.GetBooking, request))
+    return convert.booking(await info.context.by_id.bookings.get(arguments["id"]))
 
 
 @query.field("cancellationQuote")
@@ -44,9 +40,7 @@ async def cancellation_quote(_: None, info: Info, **arguments: Any) -> Shape:
 @query.field("getSessionDetails")
 @reads
 async def session_details(_: None, info: Info, **arguments: Any) -> Shape:
-    context = info.context
-    request = session_pb2.GetSessionRequest(session_id=arguments["id"])
-    return convert.session((await context.once(context.mesh.session.GetSession, request)).session)
+    return convert.session(await info.context.by_id.sessions.get(arguments["id"]))
 
 
 @query.field("getMySessions")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ariadne import ObjectType
 
 from bff import convert
 from bff.context import Info
 from bff.convert import Shape
 from bff.errors import reads
-from mesh.errors import NotFound
-from tutormesh.booking.v1 import booking_pb2
-from tutormesh.payment.v1 import payment_pb2
-from tutormesh.session.v1 import session_pb2
 
 booking = ObjectType("Booking")
 book_session_payload, cancel_booking_payload = ObjectType("BookSessionPayload"), ObjectType("CancelBookingPayload")
@@ -23,9 +21,7 @@ book_session_payload, cancel_booking_payload = ObjectType("BookSessionPayload"),
 async def changed(payload: Shape, info: Info) -> Shape | None:
     if "bookingId" not in payload:  # refused: there is none
         return None
-    context = info.context
-    request = booking_pb2.GetBookingRequest(booking_id=payload["bookingId"])
-    return convert.booking(await context.once(context.mesh.booking.GetBooking, request))
+    return convert.booking(await info.context.by_id.bookings.get(payload["bookingId"]))
 
 
 @book_session_payload.field("publishableKey")
@@ -38,12 +34,8 @@ def publishable_key(payload: Shape, info: Info) -> str | None:
 @reads
 async def session(booking: Shape, info: Info) -> Shape | None:
     """The lesson. Its id is allocated with the booking; until it is confirmed there is none."""
-    context = info.context
-    request = session_pb2.GetSessionRequest(session_id=booking["sessionId"])
-    try:
-        return convert.session((await context.once(context.mesh.session.GetSession, request)).session)
-    except NotFound:
-        return None
+    found = await info.context.by_id.sessions.find(booking["sessionId"])
+    return convert.session(found) if found else None
 
 
 @booking.field("payment")
@@ -52,19 +44,14 @@ async def payment(booking: Shape, info: Info) -> Shape | None:
     """What it costs, and what became of that. A free lesson has no payment."""
     if not booking["paymentId"]:
         return None
-    context = info.context
-    request = payment_pb2.GetPaymentRequest(payment_id=booking["paymentId"])
-    try:
-        return convert.payment((await context.once(context.mesh.payment.GetPayment, request)).payment)
-    except NotFound:
-        return None
+    found = await info.context.by_id.payments.find(booking["paymentId"])
+    return convert.payment(found) if found else None
 
 
 @booking.field("timeline")
 @reads
 async def timeline(booking: Shape, info: Info) -> list[Shape]:
     """What booking and payment tell of it, merged."""
-    context = info.context
-    request = payment_pb2.GetBookingTimelineRequest(booking_id=booking["id"])
-    reply = await context.once(context.mesh.payment.GetBookingTimeline, request)
-    return convert.timeline(booking["ownTimeline"], reply.entries)
+    by_id = info.context.by_id
+    parts = await asyncio.gather(by_id.booking_timelines.get(booking["id"]), by_id.payment_timelines.get(booking["id"]))
+    return convert.timeline(*(part.entries for part in parts))

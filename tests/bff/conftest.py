@@ -27,7 +27,7 @@ from mesh.settings import ServiceSettings
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.common.v1.money_pb2 import Money
-from tutormesh.common.v1.timeline_pb2 import TimelineEntry
+from tutormesh.common.v1.timeline_pb2 import BookingTimeline, TimelineEntry
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
@@ -38,6 +38,16 @@ SERVICES = {
     "learning": (learning_pb2, learning_pb2_grpc, "LearningService"),
     "payment": (payment_pb2, payment_pb2_grpc, "PaymentService"),
     "session": (session_pb2, session_pb2_grpc, "SessionService"),
+}
+
+
+#: What a batch of things that are not there answers.
+NOTHING = {
+    "BatchGetBookings": booking_pb2.BatchGetBookingsResponse(),
+    "BatchGetTimelines": booking_pb2.BatchGetTimelinesResponse(),
+    "BatchGetSessions": session_pb2.BatchGetSessionsResponse(),
+    "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(),
+    "BatchGetBookingTimelines": payment_pb2.BatchGetBookingTimelinesResponse(),
 }
 
 
@@ -60,7 +70,7 @@ class Script:
 
     async def play(self, rpc: str, request: Any) -> Any:
         self.seen.append(Seen(rpc, request, calls.current(), calls.remaining() or 0.0))
-        answer = self.answers.get(rpc, NotFound())
+        answer = self.answers.get(rpc, NOTHING.get(rpc, NotFound()))
         if callable(answer):
             answer = await answer(request)
         if isinstance(answer, Exception):
@@ -232,7 +242,7 @@ class World:
     payment_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     saga_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    def booking(self, **changed: Any) -> booking_pb2.GetBookingResponse:
+    def booking(self, **changed: Any) -> booking_pb2.Booking:
         values: dict[str, Any] = {
             "id": self.booking_id,
             "saga_id": self.saga_id,
@@ -249,11 +259,13 @@ class World:
             "created_at": at("2030-01-30T09:00:00.250Z"),
             "version": 2,
         }
-        timeline = [
-            TimelineEntry(at=at("2030-01-30T09:00:00Z"), service="booking", event="created"),
-            TimelineEntry(at=at("2030-01-30T09:00:09Z"), service="booking", event="confirmed", detail="paid"),
-        ]
-        return booking_pb2.GetBookingResponse(booking=booking_pb2.Booking(**values | changed), timeline=timeline)
+        return booking_pb2.Booking(**values | changed)
+
+    def bookings(self, **changed: Any) -> booking_pb2.BatchGetBookingsResponse:
+        return booking_pb2.BatchGetBookingsResponse(bookings=[self.booking(**changed)])
+
+    def told(self, *entries: TimelineEntry) -> list[BookingTimeline]:
+        return [BookingTimeline(booking_id=self.booking_id, entries=entries)]
 
     def session(self, **changed: Any) -> session_pb2.Session:
         values: dict[str, Any] = {
@@ -266,6 +278,9 @@ class World:
             "status": session_pb2.SESSION_STATUS_CONFIRMED,
         }
         return session_pb2.Session(**values | changed)
+
+    def sessions(self, **changed: Any) -> session_pb2.BatchGetSessionsResponse:
+        return session_pb2.BatchGetSessionsResponse(sessions=[self.session(**changed)])
 
     def payment(self, **changed: Any) -> payment_pb2.Payment:
         values: dict[str, Any] = {
@@ -296,12 +311,16 @@ class World:
 
     def answers(self) -> dict[str, Any]:
         """Every read of it, as the peers answer them."""
-        entries = [TimelineEntry(at=at("2030-01-30T09:00:05Z"), service="payment", event="payment_succeeded")]
+        created = TimelineEntry(at=at("2030-01-30T09:00:00Z"), service="booking", event="created")
+        confirmed = TimelineEntry(at=at("2030-01-30T09:00:09Z"), service="booking", event="confirmed", detail="paid")
+        paid = TimelineEntry(at=at("2030-01-30T09:00:05Z"), service="payment", event="payment_succeeded")
         return {
-            "GetBooking": self.booking(),
+            "BatchGetBookings": self.bookings(),
+            "BatchGetTimelines": booking_pb2.BatchGetTimelinesResponse(timelines=self.told(created, confirmed)),
+            "BatchGetSessions": self.sessions(),
+            "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(payments=[self.payment()]),
+            "BatchGetBookingTimelines": payment_pb2.BatchGetBookingTimelinesResponse(timelines=self.told(paid)),
             "GetSession": session_pb2.GetSessionResponse(session=self.session()),
-            "GetPayment": payment_pb2.GetPaymentResponse(payment=self.payment()),
-            "GetBookingTimeline": payment_pb2.GetBookingTimelineResponse(entries=entries),
             "BookSession": self.booked(),
         }
 

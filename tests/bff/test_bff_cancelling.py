@@ -46,8 +46,8 @@ def sold(script: Any, world: Any, at: Any) -> Any:
 
     async def cancel(_: object) -> payment_pb2.CancelBookingResponse:
         ended = world.session(status=session_pb2.SESSION_STATUS_CANCELLED)
-        script.answers["GetBooking"] = world.booking(status=booking_pb2.BOOKING_STATUS_CANCELLED)
-        script.answers["GetSession"] = session_pb2.GetSessionResponse(session=ended)
+        script.answers["BatchGetBookings"] = world.bookings(status=booking_pb2.BOOKING_STATUS_CANCELLED)
+        script.answers["BatchGetSessions"] = session_pb2.BatchGetSessionsResponse(sessions=[ended])
         return payment_pb2.CancelBookingResponse(refund=half, saga_id=world.saga_id)
 
     script.answers = world.answers() | {"QuoteCancellation": quote, "CancelBooking": cancel}
@@ -111,7 +111,7 @@ async def test_a_session_read_before_its_cancel_is_read_again(student: Any, scri
     query = "mutation($id: ID!) { cancelSession(sessionId: $id) { booking { status session { status } } } }"
     data = await student.data(query, id=sold.session_id)
     assert data["cancelSession"]["booking"] == {"status": "CANCELLED", "session": {"status": "CANCELLED"}}
-    assert [seen.rpc for seen in script.seen] == ["GetSession", "CancelBooking", "GetBooking", "GetSession"]
+    assert [seen.rpc for seen in script.seen] == ["GetSession", "CancelBooking", "BatchGetBookings", "BatchGetSessions"]
 
 
 async def test_nothing_due_is_a_refund_of_zero(student: Any, script: Any, sold: Any) -> None:
@@ -123,7 +123,7 @@ async def test_nothing_due_is_a_refund_of_zero(student: Any, script: Any, sold: 
 
 async def test_the_refund_is_told_when_the_booking_cannot_be_read(student: Any, script: Any, sold: Any) -> None:
     cancel = payment_pb2.CancelBookingResponse(refund=Money(amount_minor=2500, currency="USD"))
-    script.answers |= {"CancelBooking": cancel, "GetBooking": TryAgain()}
+    script.answers |= {"CancelBooking": cancel, "BatchGetBookings": TryAgain()}
     answer = await student.ask(CANCEL_BOOKING, id=sold.booking_id)
     assert answer["data"]["cancel"]["refund"]["amountMinor"] == 2500
     assert [error["path"] for error in answer["errors"]] == [["cancel", "booking"]]

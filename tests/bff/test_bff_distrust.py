@@ -14,7 +14,7 @@ from mesh.errors import CallFailed, Unauthenticated
 @pytest.mark.parametrize(
     ("query", "rpc"),
     [
-        ("query($id: ID!) { booking(id: $id) { id } }", "GetBooking"),
+        ("query($id: ID!) { booking(id: $id) { id } }", "BatchGetBookings"),
         ("mutation($id: ID!) { cancelBooking(bookingId: $id) { refund { display } } }", "CancelBooking"),
     ],
 )

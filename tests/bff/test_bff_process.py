@@ -108,11 +108,11 @@ async def test_a_request_under_way_is_answered_before_it_stops(
     async def slow(_: object) -> Any:
         reached.set()
         await answer_now.wait()
-        return world.booking()
+        return world.bookings()
 
-    script.answers["GetBooking"] = slow
+    script.answers["BatchGetBookings"] = slow
     async with httpx.AsyncClient(base_url=url) as client:
-        body = {"query": '{ booking(id: "1") { status } }'}
+        body = {"query": f'{{ booking(id: "{world.booking_id}") {{ status }} }}'}
         asking = asyncio.create_task(client.post("/graphql", json=body, headers=student.headers()))
         await asyncio.wait_for(reached.wait(), 5)
         process.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mesh.errors import Forbidden, NotFound, Overloaded, Refusal, TryAgain
+from mesh.errors import Forbidden, Overloaded, Refusal, TryAgain
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2
@@ -26,6 +26,7 @@ query Booking($id: ID!) {
   }
 }
 """
+ANY = f'{{ booking(id: "{uuid.uuid4()}") {{ id }} }}'
 SLOTS = """
 query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $durationMinutes: Int) {
   tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $durationMinutes) {
@@ -82,7 +83,7 @@ async def test_a_booking_is_told_whole(student: Any, script: Any, world: Any) ->
 async def test_only_what_is_selected_is_asked_for(student: Any, script: Any, world: Any) -> None:
     script.answers = world.answers()
     await student.data("query($id: ID!) { booking(id: $id) { status } }", id=world.booking_id)
-    assert [seen.rpc for seen in script.seen] == ["GetBooking"]
+    assert [seen.rpc for seen in script.seen] == ["BatchGetBookings"]
 
 
 async def test_the_same_thing_is_asked_once_in_a_request(student: Any, script: Any, world: Any) -> None:
@@ -94,20 +95,23 @@ async def test_the_same_thing_is_asked_once_in_a_request(student: Any, script: A
     }"""
     await student.data(query, id=world.booking_id, session=world.session_id)
     asked = sorted(seen.rpc for seen in script.seen)
-    assert asked == ["GetBooking", "GetBookingTimeline", "GetPayment", "GetSession"]
+    parts = ["BatchGetBookingTimelines", "BatchGetTimelines"]
+    assert asked == sorted(["BatchGetBookings", "BatchGetPayments", "BatchGetSessions", *parts])
 
 
 async def test_a_booking_has_no_session_before_it_is_confirmed_and_no_payment_when_it_is_free(
     student: Any, script: Any, world: Any
 ) -> None:
-    script.answers = world.answers() | {"GetBooking": world.booking(payment_id=""), "GetSession": NotFound()}
-    data = await student.data("query($id: ID!) { booking(id: $id) { session { id } payment { id } } }", id="x")
+    nothing = session_pb2.BatchGetSessionsResponse()
+    script.answers = world.answers() | {"BatchGetBookings": world.bookings(payment_id=""), "BatchGetSessions": nothing}
+    query = "query($id: ID!) { booking(id: $id) { session { id } payment { id } } }"
+    data = await student.data(query, id=world.booking_id)
     assert data["booking"] == {"session": None, "payment": None}
-    assert not script.asked("GetPayment")
+    assert not script.asked("BatchGetPayments")
 
 
 async def test_a_payment_that_cannot_be_found_is_null(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers() | {"GetPayment": NotFound()}
+    script.answers = world.answers() | {"BatchGetPayments": payment_pb2.BatchGetPaymentsResponse()}
     data = await student.data("query($id: ID!) { booking(id: $id) { payment { id } } }", id=world.booking_id)
     assert data["booking"] == {"payment": None}
 
@@ -121,7 +125,7 @@ async def test_what_is_not_ones_own_does_not_exist(student: Any, script: Any, qu
 
 
 async def test_free_slots_are_listed_with_their_price(student: Any, script: Any, world: Any) -> None:
-    start, end = world.booking().booking.start_time, world.booking().booking.end_time
+    start, end = world.booking().start_time, world.booking().end_time
     slot = availability_pb2.Slot(start=start, end=end, price=Money(amount_minor=2000, currency="JPY"))
     script.answers["ListSlots"] = availability_pb2.ListSlotsResponse(slots=[slot])
     data = await student.data(
@@ -189,14 +193,14 @@ async def test_identity_request_id_and_deadline_are_handed_down(student: Any, sc
     body = {"query": BOOKING, "variables": {"id": world.booking_id}}
     answer = await student.http.post("/graphql", json=body, headers=student.headers() | {"x-request-id": "abc-1"})
     assert answer.headers["x-request-id"] == "abc-1"
-    assert len(script.seen) == 4
+    assert len(script.seen) == 5
     for seen in script.seen:
         assert (seen.call.request_id, seen.call.service, str(seen.call.person.id)) == ("abc-1", "bff", student.id)
         assert seen.seconds_left < 5.5  # a read's own limit, not the whole request's
 
 
 async def test_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers() | {"GetPayment": TryAgain(), "GetBookingTimeline": RuntimeError("sql: select 1")}
+    script.answers = world.answers() | {"BatchGetPayments": TryAgain()}
     query = "query($id: ID!) { booking(id: $id) { status session { id } payment { id } } }"
     answer = await student.ask(query, id=world.booking_id)
     assert answer["data"]["booking"] == {"status": "CONFIRMED", "session": {"id": world.session_id}, "payment": None}
@@ -207,7 +211,7 @@ async def test_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, s
 async def test_what_breaks_inside_a_peer_is_an_internal_error_without_its_words(
     student: Any, script: Any, world: Any
 ) -> None:
-    script.answers = world.answers() | {"GetBookingTimeline": RuntimeError("sql: select 1")}
+    script.answers = world.answers() | {"BatchGetBookingTimelines": RuntimeError("sql: select 1")}
     answer = await student.ask("query($id: ID!) { booking(id: $id) { id timeline { at } } }", id=world.booking_id)
     (error,) = answer["errors"]
     assert (error["message"], error["extensions"]) == ("internal error", {"code": "INTERNAL"})
@@ -227,8 +231,8 @@ async def test_what_breaks_inside_a_peer_is_an_internal_error_without_its_words(
 async def test_a_refusal_of_a_query_has_the_code_of_its_kind(
     student: Any, script: Any, refusal: Exception, code: str
 ) -> None:
-    script.answers["GetBooking"] = refusal
-    error = await student.error('{ booking(id: "1") { id } }')
+    script.answers["BatchGetBookings"] = refusal
+    error = await student.error(ANY)
     assert error["code"] == code
     assert "secret" not in error["message"]
 
@@ -239,9 +243,9 @@ async def test_a_peer_that_does_not_answer_ends_in_a_typed_error(
     async def never(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.context.READ_SECONDS", 0.1)
-    script.answers["GetBooking"] = never
-    error = await student.error('{ booking(id: "1") { id } }')
+    monkeypatch.setattr("bff.loaders.READ_SECONDS", 0.1)
+    script.answers["BatchGetBookings"] = never
+    error = await student.error(ANY)
     assert error["code"] == "UNAVAILABLE"
 
 
@@ -254,13 +258,13 @@ async def test_the_whole_request_ends_at_its_deadline(
     monkeypatch.setattr("bff.door.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call minds the deadline
     monkeypatch.setattr("bff.operations.GRACE_SECONDS", 0.1)
-    script.answers["GetBooking"] = never
-    error = await student.error('{ booking(id: "1") { id } }')
+    script.answers["BatchGetBookings"] = never
+    error = await student.error(ANY)
     assert error["code"] == "UNAVAILABLE"
 
 
 async def test_a_value_a_peer_should_never_send_is_an_internal_error(student: Any, script: Any, world: Any) -> None:
-    broken = world.booking(price=Money(amount_minor=1, currency="???"))
-    script.answers = world.answers() | {"GetBooking": broken}
-    error = await student.error('{ booking(id: "1") { id } }')
+    broken = world.bookings(price=Money(amount_minor=1, currency="???"))
+    script.answers = world.answers() | {"BatchGetBookings": broken}
+    error = await student.error("query($id: ID!) { booking(id: $id) { id } }", id=world.booking_id)
     assert (error["code"], error["message"]) == ("INTERNAL", "internal error")
