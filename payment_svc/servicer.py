@@ -6,14 +6,14 @@ import asyncio
 from typing import Any
 
 from mesh import calls, cursors, wire
-from mesh.errors import Forbidden
+from mesh.errors import BadInput, Forbidden
 from payment_svc import convert
 from payment_svc.booking import Purchasing
 from payment_svc.cancelling import Cancelling
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
-from payment_svc.stripe_gateway import Intent, StripeGateway
+from payment_svc.stripe_gateway import Intent, ProviderRefused, StripeGateway
 from payment_svc.webhooks import Webhooks
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1 import payment_pb2_grpc, saga_pb2, saga_pb2_grpc
@@ -138,7 +138,10 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
     ) -> saga_pb2.ListProviderIntentsResponse:
         size = wire.page_size(request.page_size, 100)
         token = wire.text(request.page_token, "page_token", 255)
-        page, more = await self._stripe.page(token or None, size)
+        try:
+            page, more = await self._stripe.page(token or None, size)
+        except ProviderRefused as error:
+            raise BadInput("is no page of the provider's", field="page_token") from error
         few = asyncio.Semaphore(PROVIDER_CALLS)
         intents = await asyncio.gather(*(self._told(intent, few) for intent in page if intent.saga_id is not None))
         return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=page[-1].id if more else "")

@@ -1,0 +1,7 @@
+"""One mesh for everybody who knocks."""
+
+from __future__ import annotations
+
+from tests.failpoints.conftest import people, world, world_settings
+
+__all__ = ["people", "world", "world_settings"]
