@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     def __init__(self, channel):
@@ -98,7 +98,7 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     def BookSession(self, request, context):
@@ -272,7 +272,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     @staticmethod
