@@ -74,11 +74,16 @@ async def refunded(people: People, place: Enrolled) -> list[int]:
     return [refund["amount"] for refund in await people.refunds_of(place.intent)]
 
 
-async def let_the_seat_lapse(people: People, place: Enrolled, *, grace_too: bool = False, payment_too: bool = True) -> None:
+async def let_the_seat_lapse(
+    people: People, place: Enrolled, *, grace_too: bool = False, payment_too: bool = True
+) -> None:
     """Move the hold's end into the past, in both services' databases."""
     ago, saga = timedelta(hours=1) if grace_too else timedelta(seconds=1), UUID(place.saga)
     await people.world.sql(
-        "learning", "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where saga_id = $1", saga, ago
+        "learning",
+        "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where saga_id = $1",
+        saga,
+        ago,
     )
     if payment_too:
         await people.world.sql(

@@ -134,7 +134,8 @@ async def test_46_dying_while_opening_ends_in_one_enrollment_to_pay(people: Peop
     await world.kill_replica(doomed)
     await asyncio.gather(asking, return_exceptions=True)
     await world.start_replica()
-    ask = "select id::text as saga, payment_intent_id as intent from saga where course_id = $1 and state = 'AWAITING_PAYMENT'"
+    ask = """select id::text as saga, payment_intent_id as intent from saga
+             where course_id = $1 and state = 'AWAITING_PAYMENT'"""
     (row,) = await until(lambda: world.sql("payment", ask, course.id), bool)
     assert len(await people.intents_of(row["saga"])) == 1
     await people.pay(row["intent"])
