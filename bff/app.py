@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -18,13 +16,10 @@ from bff.door import Door
 from bff.explorer import Endpoint, served
 from bff.graphql_door import GraphQLDoor
 from bff.health import Readiness, alive
-from bff.metrics import Metrics
 from bff.operations import Operations
 from bff.peers import Peers
 from bff.policy import DEFAULT, Policy
 from bff.rates import Rates
-from bff.rest import envelope
-from bff.rest.routes import routes as rest
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
 
@@ -33,7 +28,7 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
     """The edge over these peers, believing tokens that this verifier accepts."""
     admission = Admission(verifier, rates or Rates())
     graphql = GraphQLDoor(Operations(schema.build(), peers, policy), admission)
-    webhooks, metrics = WebhookDoor(peers), Metrics()
+    webhooks = WebhookDoor(peers)
     explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
     routes = [
         Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
@@ -41,13 +36,11 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
         Route("/graphql/explorer.js", served("page.js", "text/javascript")),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
-        *rest(peers, admission),
         Route("/healthz", alive),
         Route("/readyz", Readiness(peers).get),
-        Route("/metrics", metrics.get),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
-    return metrics.around(cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins))
+    return cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins)
 
 
 def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
@@ -59,10 +52,9 @@ def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
 
 async def _no_door(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).name  # NOT_FOUND, METHOD_NOT_ALLOWED
-    return envelope.failed(error.status_code, code, error.detail, headers=error.headers)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
 async def _broken(_: Request, __: Exception) -> Response:
     """The exception itself goes on to the server, which logs it."""
-    return envelope.broken()
+    return JSONResponse({"error": "internal error"}, 500)

@@ -49,8 +49,8 @@ class Call:
             raise Unauthenticated
         return self.person
 
-    def speaks_for(self, *people: UUID) -> bool:
-        """True for a service on its own behalf, an admin, and each of these people."""
+    def speaks_for(self, *people: UUID | None) -> bool:
+        """True for a service on its own behalf, an admin, and each of these people (None is nobody)."""
         return self.person is None or self.person.is_admin or self.person.is_service or self.person.id in people
 
     def must_speak_for(self, *people: UUID) -> None:

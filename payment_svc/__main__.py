@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from uuid import uuid4
 
 import grpc
@@ -18,26 +19,35 @@ from mesh.settings import load
 from payment_svc.aftermath import Aftermath
 from payment_svc.booking import Purchasing
 from payment_svc.cancelling import Cancelling
+from payment_svc.enrolling import Enrolling
 from payment_svc.inbox import Inbox
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.quotes import Quotes
 from payment_svc.reconcile import Reconcile
-from payment_svc.sagas.book_and_pay import Peers, book_and_pay_for_session
-from payment_svc.sagas.cancel_booking import CancelBooking
+from payment_svc.sagas.book_and_pay import book_and_pay_for_session
+from payment_svc.sagas.cancel_booking import cancel_booking
+from payment_svc.sagas.cancel_enrollment import cancel_enrollment
+from payment_svc.sagas.definition import Kind
 from payment_svc.sagas.engine import Engine
+from payment_svc.sagas.enroll import enroll_in_course, verify_course
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.refunds import Refunds
-from payment_svc.servicer import PaymentServicer, SagaServicer
+from payment_svc.sagas.steps import Peers
+from payment_svc.sagas.taking_back import TakingBack
+from payment_svc.servicer import PaymentServicer, Purchases, SagaServicer
 from payment_svc.settings import Settings
-from payment_svc.store import Stores
+from payment_svc.store import KeyStore, Stores
 from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
+from payment_svc.terms import COURSE
 from payment_svc.webhooks import Webhooks
+from payment_svc.wishes import Wishes
 from payment_svc.worker import running
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
@@ -48,33 +58,39 @@ class App:
 
     engine: Engine
     purchasing: Purchasing
+    enrolling: Enrolling
     cancelling: Cancelling
+    unenrolling: Cancelling
     webhooks: Webhooks
     inbox: Inbox
     reconcile: Reconcile
+    keys: KeyStore
     services: list[Service]
 
 
 def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers) -> App:
     """Put the service together over its ports: tables, Stripe, and the services it calls."""
     intents, giving = Intents(stripe), Refunds(stores.refunds, stripe)
-    lessons = Purchase(book_and_pay_for_session(peers), intents, giving, max_attempts=settings.payment_max_attempts)
-    cancels = CancelBooking(peers, stores.sagas, stores.refunds, giving)
-    engine = Engine(stores.sagas, [lessons, cancels], settings.saga_lease_seconds)
+    engine = Engine(stores.sagas, kinds(settings, stores, intents, giving, peers), settings.saga_lease_seconds)
     aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, stripe)
     inbox = Inbox(stores.events, aftermath)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
-    reconcile = Reconcile(engine, stripe, intents, stores.refunds, giving, aftermath, stores.events, webhooks)
-    purchasing = Purchasing(engine, settings.cancellation_policy, uuid4)
+    reconcile = Reconcile(
+        engine, stripe, intents, stores.refunds, giving, aftermath, stores.events, webhooks, stores.operators
+    )
+    wishes = Wishes(engine, stores.keys, uuid4)
+    purchasing = Purchasing(wishes, settings.cancellation_policy, partial(verify_course, peers))
+    enrolling = Enrolling(wishes, settings.enrollment_policy)
     quotes = Quotes(settings.stripe_secret_key)
     cancelling = Cancelling(engine, stores.cancellations, stores.payments, quotes, uuid4)
+    unenrolling = replace(cancelling, terms=COURSE)
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores.events, inbox, intents)
+    operators = Operators(engine, stores.operators, stores.events, inbox, intents)
     services = [
         Service(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
             payment_pb2_grpc.add_PaymentServiceServicer_to_server,
-            PaymentServicer(purchasing, cancelling, payments, webhooks),
+            PaymentServicer(Purchases(purchasing, enrolling, cancelling, unenrolling), payments, webhooks),
         ),
         Service(
             saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
@@ -82,18 +98,39 @@ def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Pe
             SagaServicer(operators, reconcile, stripe),
         ),
     ]
-    return App(engine, purchasing, cancelling, webhooks, inbox, reconcile, services)
+    return App(
+        engine, purchasing, enrolling, cancelling, unenrolling, webhooks, inbox, reconcile, stores.keys, services
+    )
+
+
+def kinds(settings: Settings, stores: Stores, intents: Intents, giving: Refunds, peers: Peers) -> list[Kind]:
+    """Every kind of saga there is."""
+    sold = (book_and_pay_for_session(peers), enroll_in_course(peers))
+    taken_back = (cancel_booking(peers), cancel_enrollment(peers))
+    return [
+        *(Purchase(each, intents, giving, max_attempts=settings.payment_max_attempts) for each in sold),
+        *(TakingBack(each, stores.sagas, stores.refunds, giving) for each in taken_back),
+    ]
 
 
 def connected(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
     """The peers' stubs, and the channels to close in the end."""
     opened = [
         channels.connect(address, credentials)
-        for address in (settings.availability_address, settings.booking_address, settings.session_address)
+        for address in (
+            settings.availability_address,
+            settings.booking_address,
+            settings.session_address,
+            settings.learning_address,
+        )
     ]
-    return Peers(
-        AvailabilityServiceStub(opened[0]), BookingServiceStub(opened[1]), SessionServiceStub(opened[2])
-    ), opened
+    stubs = Peers(
+        AvailabilityServiceStub(opened[0]),
+        BookingServiceStub(opened[1]),
+        SessionServiceStub(opened[2]),
+        LearningServiceStub(opened[3]),
+    )
+    return stubs, opened
 
 
 async def main() -> None:
@@ -111,7 +148,7 @@ async def main() -> None:
         app = compose(settings, Stores.of(database, owner, settings.saga_lease_seconds), stripe, peers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
-        async with running(app.engine, app.inbox, app.reconcile, settings.reconcile_seconds):
+        async with running(app.engine, app.inbox, app.reconcile, app.keys, settings.reconcile_seconds):
             await serve(server)
         await app.engine.drain(settings.drain_seconds)
     for channel in opened:

@@ -11,9 +11,9 @@ from uuid import UUID
 
 from mesh.logs import log
 from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
-from payment_svc.sagas.cancel_booking import give_back
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
+from payment_svc.sagas.taking_back import give_back
 from payment_svc.store import CancellationStore, PaymentStore, SagaStore
 from payment_svc.stripe_gateway import Intent, StripeGateway
 

@@ -1,14 +1,13 @@
-"""Cancelling a booking: what it would give back, and doing it. The first committed decision wins.
+"""Cancelling a booking or an enrollment: what it would give back, and doing it. The first committed decision wins.
 
 Before the payment the purchase itself is undone; between pivot and completion it first finishes forward; afterwards a
-CancelBookingSaga takes the sold lesson back.
+saga of its own takes back what was sold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from mesh import calls
@@ -25,13 +24,12 @@ from payment_svc.domain import (
     State,
     Undo,
 )
-from payment_svc.policy import EVERYTHING, NOTHING_PAID, Share, share
+from payment_svc.policy import Share
 from payment_svc.quotes import LIFETIME, Quote, Quotes
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.phases import StillOwed, undoing
 from payment_svc.store import CancellationStore, PaymentStore
-
-PAID = frozenset({State.BOOKING_SESSION, State.COMPLETED})
+from payment_svc.terms import LESSON, PAID, Decision, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +41,15 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a cancel would do now."""
-
-    by: str
-    share: Share
-    refund: Money
-    payment: str  # the state of the payment that it is for
-
-    def kept(self) -> dict[str, Any]:
-        """What the saga remembers of it."""
-        return {
-            "by": self.by,
-            "percent": self.share.percent,
-            "rule": self.share.rule,
-            "refund_minor": self.refund.amount_minor,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class Cancelling:
-    """The use cases of QuoteCancellation and CancelBooking."""
+    """The use cases of QuoteCancellation and CancelBooking, and of CancelEnrollment, each by its own `terms`."""
 
     engine: Engine
     store: CancellationStore
     payments: PaymentStore
     quotes: Quotes
     new_id: Callable[[], UUID]
+    terms: Terms = LESSON
 
     async def quote(self, booking_id: UUID) -> tuple[Quote, str]:
         """What cancelling would give back now, and its token. Raises NotFound, NotCancellable."""
@@ -88,15 +68,15 @@ class Cancelling:
         )
         return quote, decision.refund.currency
 
-    async def cancel(self, booking_id: UUID, token: str, reason: str) -> Cancelled:
-        """Cancel, or learn what an earlier cancel decided.
+    async def cancel(self, sold_id: UUID, token: str, reason: str) -> Cancelled:
+        """Cancel a booking or an enrollment, or learn what an earlier cancel decided.
 
-        Raises NotFound, NotCancellable, QuoteExpired, Overloaded, and TryAgain while the booking does not show it yet.
+        Raises NotFound, NotCancellable, QuoteExpired, Overloaded, and TryAgain while the thing does not show it yet.
         """
         self.engine.admit()
         while True:
-            purchase = await self._visible(booking_id)
-            earlier = await self.store.of_booking(booking_id)
+            purchase = await self._visible(sold_id)
+            earlier = await self.store.of_booking(sold_id)
             if earlier is not None:
                 return await self._finished(earlier)
             answer = await self._cancelled(purchase, token, reason)
@@ -130,7 +110,7 @@ class Cancelling:
             self.engine.start(claimed)
             return None
         knowing = claimed.knowing(cancel=decision.kept())
-        moved = await self.engine.store.move(undoing(knowing, Undo.CANCELLED, _words(decision, reason)))
+        moved = await self.engine.store.move(undoing(knowing, Undo.CANCELLED, decision.words(reason)))
         if moved is None:  # news of the payment came first
             self.engine.start(claimed)
             await self.engine.settle(purchase.id, lambda row: not row.is_leased)
@@ -151,24 +131,24 @@ class Cancelling:
             "received_minor": payment.received_minor if payment else 0,
         }
         refund = _first_refund(new_id, purchase, payment, decision)
-        begun = await self.store.begin(purchase, new_id, context, refund, _words(decision, reason))
+        begun = await self.store.begin(purchase, new_id, context, refund, decision.words(reason))
         if begun is None:
             return None
         self.engine.start(begun)
         return await self._finished(begun)
 
     async def _finished(self, saga: Saga) -> Cancelled:
-        """The answer once the booking shows it; a refund on its way is no reason to wait."""
-        saga = await self.engine.settle(saga.id, _booking_shows_it)
+        """The answer once booking or enrollment shows it; a refund on its way is no reason to wait."""
+        saga = await self.engine.settle(saga.id, _it_shows)
         if saga.state is State.REJECTED:
             raise Refusal.known(**(saga.error or {}))
-        if not _booking_shows_it(saga) or saga.refund_due is None:
+        if not _it_shows(saga) or saga.refund_due is None:
             raise TryAgain
         return Cancelled(saga.refund_due, saga.id)
 
-    async def _visible(self, booking_id: UUID) -> Saga:
-        saga = await self.engine.store.by_booking(booking_id)
-        if saga is None or saga.state is State.REJECTED or saga.price is None:
+    async def _visible(self, sold_id: UUID) -> Saga:
+        saga = await self.engine.store.by_booking(sold_id)
+        if saga is None or saga.kind != self.terms.sold_by or saga.state is State.REJECTED or saga.price is None:
             raise NotFound
         if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
             raise NotFound
@@ -189,37 +169,9 @@ class Cancelling:
         return Decision(decision.by, Share(quote.percent, quote.rule), quoted, decision.payment)
 
     async def _decided(self, purchase: Saga) -> Decision:
-        """What the frozen policy says now. Raises NotCancellable."""
-        if purchase.state not in PAID and purchase.state is not State.AWAITING_PAYMENT:
-            if purchase.is_complete:
-                raise NotCancellable
-            raise TryAgain
-        by, left = _who(purchase), purchase.time_slot - purchase.loaded_at
-        if by == "student" and left.total_seconds() <= 0:
-            raise NotCancellable("the lesson has begun")
-        decided = share(purchase.context["policy"], left) if by == "student" else Share(100, EVERYTHING)
-        return await self._priced(purchase, by, decided)
-
-    async def _priced(self, purchase: Saga, by: str, decided: Share) -> Decision:
-        assert purchase.price is not None
-        if purchase.state not in PAID:
-            nothing = Money(0, purchase.price.currency)
-            return Decision(by, Share(decided.percent, NOTHING_PAID), nothing, "unpaid")
-        payment = await self.payments.get(purchase.payment_id)
-        given = payment.refunded_minor if payment else 0
-        left = (payment.received_minor if payment else 0) - given
-        due = min(decided.of(purchase.price).amount_minor, left)
-        return Decision(by, decided, Money(due, purchase.price.currency), f"paid, {given} back")
-
-
-def _who(purchase: Saga) -> str:
-    """In whose name the caller cancels."""
-    person = calls.current().person
-    if person is None or person.is_service:
-        return "platform"
-    if person.id == purchase.student_id:
-        return "student"
-    return "tutor" if person.id == purchase.tutor_id else "admin"
+        """What the frozen policy says now. Raises NotCancellable, TryAgain."""
+        payment = await self.payments.get(purchase.payment_id) if purchase.state in PAID else None
+        return self.terms.decided(purchase, payment)
 
 
 def _caller_id() -> str:
@@ -227,12 +179,7 @@ def _caller_id() -> str:
     return str(call.person.id) if call.person else call.service
 
 
-def _words(decision: Decision, reason: str) -> str:
-    words = f"by the {decision.by}; {decision.share.rule}"
-    return f"{words}: {reason}" if reason else words
-
-
-def _booking_shows_it(saga: Saga) -> bool:
+def _it_shows(saga: Saga) -> bool:
     return saga.is_complete or (saga.error or {}).get("reason") == StillOwed.reason
 
 

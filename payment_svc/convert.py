@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from mesh import calls, clock, wire
 from mesh.errors import BadInput
-from mesh.money import Money, exponent
-from payment_svc.domain import AskedPrice, Event, Order, Payment, Refund, Saga, State
+from payment_svc.domain import CourseOrder, Event, Order, Payment, Refund, Saga, State
 from payment_svc.quotes import Quote
 from payment_svc.reconcile import Found
 from payment_svc.stripe_gateway import Intent
@@ -19,11 +17,9 @@ from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1 import saga_pb2
 
-_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
-
 
 def order(request: pb.BookSessionRequest) -> Order:
-    """Raises BadInput that names the field. A price is a service's to decide, and a person's to know."""
+    """Raises BadInput that names the field."""
     start = wire.instant(request, "start_time")
     if start.second or start.microsecond:
         raise BadInput("must be on a whole minute", field="start_time")
@@ -35,49 +31,39 @@ def order(request: pb.BookSessionRequest) -> Order:
         course_id=wire.optional_uuid(request.course_id, "course_id"),
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
-        price=_asked_price(request.price) if request.HasField("price") else None,
     )
 
 
-def _asked_price(asked: pb.AskedPrice) -> AskedPrice:
-    if asked.amount and not _DECIMAL.fullmatch(asked.amount):
-        raise BadInput("must be a decimal number without a sign", field="price.amount")
-    try:
-        if asked.currency:
-            exponent(asked.currency)
-    except ValueError as error:
-        raise BadInput(str(error), field="price.currency") from None
-    try:
-        if asked.currency and asked.amount:
-            Money.exactly(Decimal(asked.amount), asked.currency)
-    except ValueError as error:
-        raise BadInput(str(error), field="price.amount") from None
-    person = calls.current().person
-    return AskedPrice(_plain(asked.amount), asked.currency, decides=person is None or person.is_service)
-
-
-def _plain(amount: str) -> str:
-    """The same number in one form, so that "50" and "50.00" are the same request."""
-    whole, _, fraction = amount.partition(".")
-    digits = fraction.rstrip("0")
-    return f"{whole.lstrip('0') or '0'}{'.' if digits else ''}{digits}" if amount else ""
+def course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
+    """Raises BadInput that names the field."""
+    return CourseOrder(
+        student_id=wire.uuid(request.student_id, "student_id"),
+        course_id=wire.uuid(request.course_id, "course_id"),
+        key=wire.text(request.idempotency_key, "idempotency_key", 255),
+    )
 
 
 def book_session_response(saga: Saga) -> pb.BookSessionResponse:
-    """The client secret is for the student and for services; it goes when the payment can no longer be made."""
+    return pb.BookSessionResponse(booking_id=str(saga.booking_id), session_id=str(saga.session_id), **_to_be_paid(saga))
+
+
+def enroll_in_course_response(saga: Saga) -> pb.EnrollInCourseResponse:
+    return pb.EnrollInCourseResponse(enrollment_id=str(saga.booking_id), **_to_be_paid(saga))
+
+
+def _to_be_paid(saga: Saga) -> dict[str, Any]:
+    """How a purchase is paid. The client secret is for the student and for services, while the payment can be made."""
     is_payable = saga.state is State.AWAITING_PAYMENT
     may_pay = calls.current().speaks_for(saga.student_id)
     is_free = saga.price is not None and saga.price.amount_minor == 0
-    return pb.BookSessionResponse(
-        saga_id=str(saga.id),
-        booking_id=str(saga.booking_id),
-        session_id=str(saga.session_id),
-        payment_id="" if is_free else str(saga.payment_id),
-        payment_intent_id=saga.payment_intent_id or "",
-        client_secret=saga.context.get("client_secret", "") if is_payable and may_pay else "",
-        hold_expires_at=clock.to_proto(saga.hold_ends) if is_payable else None,
-        saga_state=saga.state.value,
-    )
+    return {
+        "saga_id": str(saga.id),
+        "payment_id": "" if is_free else str(saga.payment_id),
+        "payment_intent_id": saga.payment_intent_id or "",
+        "client_secret": saga.context.get("client_secret", "") if is_payable and may_pay else "",
+        "hold_expires_at": clock.to_proto(saga.hold_ends) if is_payable else None,
+        "saga_state": saga.state.value,
+    }
 
 
 def quote_response(quote: Quote, currency: str, token: str) -> pb.QuoteCancellationResponse:
@@ -98,15 +84,16 @@ def payment(value: Payment) -> pb.Payment:
         status=pb.PaymentStatus.Value(f"PAYMENT_STATUS_{value.status.value}"),
         context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
         context_id=str(value.context_id),
-        session_id=str(value.session_id),
+        session_id=_id(value.session_id),
         stripe_payment_intent_id=value.intent_id,
         disputed=value.disputed,
         created_at=clock.to_proto(value.created_at),
         student_id=str(value.student_id),
         saga_id=str(value.saga_id),
         refunds=[refund(item) for item in value.refunds],
-        booking_id=str(value.booking_id),
+        booking_id="" if value.session_id is None else str(value.booking_id),
         received_minor=value.received_minor,
+        enrollment_id=str(value.booking_id) if value.session_id is None else "",
     )
 
 
@@ -144,13 +131,13 @@ def saga(value: Saga) -> saga_pb2.Saga:
         state=value.state.value,
         is_complete=value.is_complete,
         student_id=str(value.student_id),
-        tutor_id=str(value.tutor_id),
-        booking_id=str(value.booking_id),
-        session_id=str(value.session_id),
+        tutor_id=_id(value.tutor_id),
+        booking_id="" if value.course_id else str(value.booking_id),
+        session_id=_id(value.session_id),
         payment_id=str(value.payment_id),
         payment_intent_id=value.payment_intent_id or "",
         start_time=clock.to_proto(value.time_slot),
-        duration_minutes=value.minutes,
+        duration_minutes=value.minutes or 0,
         price=wire.to_money(value.price) if value.price else None,
         attempt=value.attempt,
         error=f"{error.get('reason', '')}: {error.get('message', '')}" if error else "",
@@ -161,7 +148,13 @@ def saga(value: Saga) -> saga_pb2.Saga:
         refund_due=wire.to_money(value.refund_due) if value.refund_due else None,
         cancels_saga_id=value.context.get("purchase_id", ""),
         resolved=value.was_resolved,
+        enrollment_id=str(value.booking_id) if value.course_id else "",
+        course_id=_id(value.course_id),
     )
+
+
+def _id(value: UUID | None) -> str:
+    return "" if value is None else str(value)
 
 
 def found(value: Found) -> saga_pb2.ReconcileResponse:

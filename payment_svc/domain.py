@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
@@ -14,6 +13,10 @@ from mesh.money import Money
 
 #: Names what we derive from our own ids; never change it, or repeats stop being repeats.
 NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
+
+#: Kinds of sagas, as stored: what sells, what takes it back, and what only waits for a person.
+BOOK, ENROLL = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
+CANCEL_OF = {BOOK: "CancelBookingSaga", ENROLL: "CancelEnrollmentSaga"}
 
 
 class State(StrEnum):
@@ -101,37 +104,6 @@ class RefundStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AskedPrice:
-    """A price that came with an order: decimal text and a currency, either of them empty when it was not named."""
-
-    amount: str
-    currency: str
-    decides: bool  # a service's word is the price; a person's must equal the tutor's
-
-    def settled(self, tutors: Money) -> Money:
-        """The price, where the tutor asks this. Raises AmountMismatch."""
-        currency = self.currency or tutors.currency
-        if not self.amount:
-            asked, is_the_price = tutors, currency == tutors.currency
-        else:
-            asked = self._in(currency)
-            is_the_price = self.decides or asked == tutors
-        if not is_the_price:
-            raise AmountMismatch("the price is not the tutor's", field="price")
-        return asked
-
-    def _in(self, currency: str) -> Money:
-        try:
-            return Money.exactly(Decimal(self.amount), currency)
-        except ValueError as error:  # of the tutor's currency: in one that was named, the request was refused before
-            raise AmountMismatch(f"no such price: {error}", field="price") from None
-
-    def kept(self) -> dict[str, Any]:
-        """What the saga remembers of it."""
-        return {"amount": self.amount, "currency": self.currency, "decides": self.decides}
-
-
-@dataclass(frozen=True, slots=True)
 class Order:
     """A lesson somebody wants to buy."""
 
@@ -142,23 +114,45 @@ class Order:
     course_id: UUID | None
     purpose: str
     key: str
-    price: AskedPrice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseOrder:
+    """A place in a course somebody wants to buy."""
+
+    student_id: UUID
+    course_id: UUID
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a saga around a lesson is about."""
+
+    tutor_id: UUID
+    start: datetime
+    minutes: int
+    session_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class Saga:
-    """One row of the saga table, as it was read at `loaded_at` (the database's clock)."""
+    """One row of the saga table, as it was read at `loaded_at` (the database's clock).
+
+    `booking_id` is what is sold: a booking, or the enrollment in the course `course_id`. A course's instructor is its
+    `tutor_id`, unknown until the seat is held.
+    """
 
     id: UUID
     kind: str
     version: int
     state: State
     student_id: UUID
-    tutor_id: UUID
-    time_slot: datetime
-    minutes: int
+    tutor_id: UUID | None
+    time_slot: datetime | None
+    minutes: int | None
     booking_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     payment_id: UUID
     payment_intent_id: str | None
     context: dict[str, Any]
@@ -176,20 +170,32 @@ class Saga:
     created_at: datetime
     updated_at: datetime
     loaded_at: datetime
+    course_id: UUID | None = None
     #: When the hold ends on this process's monotonic clock; known only to the drive that asked for it.
     hold_ends_monotonic: float | None = field(default=None, compare=False)
 
     @property
-    def price(self) -> Money | None:
-        """The price; None until the slot is held."""
-        price = self.context.get("price")
-        return Money(price["amount_minor"], price["currency"]) if price else None
+    def lesson(self) -> Lesson:
+        """The lesson it is about; only where there is one."""
+        assert self.tutor_id is not None and self.time_slot is not None
+        assert self.minutes is not None and self.session_id is not None
+        return Lesson(self.tutor_id, self.time_slot, self.minutes, self.session_id)
 
     @property
-    def asked_price(self) -> AskedPrice | None:
-        """The price that came with the order, if one did."""
-        asked = self.context.get("asked_price")
-        return AskedPrice(**asked) if asked else None
+    def payment_context(self) -> str:
+        """What its payment is for, in the words of its metadata."""
+        return "SESSION_BOOKING" if self.course_id is None else "COURSE_ENROLLMENT"
+
+    @property
+    def context_id(self) -> UUID | None:
+        """The session or the course that its payment is for."""
+        return self.course_id or self.session_id
+
+    @property
+    def price(self) -> Money | None:
+        """The price; None until the slot or the seat is held."""
+        price = self.context.get("price")
+        return Money(price["amount_minor"], price["currency"]) if price else None
 
     @property
     def undo(self) -> Undo:
@@ -312,14 +318,17 @@ def dispute_case_id(dispute_id: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a lesson costs and what became of it. `refunded_minor` counts refunds that have not failed."""
+    """What a purchase costs and what became of it. `refunded_minor` counts refunds that have not failed.
+
+    `booking_id` is the booking or the enrollment that it pays for.
+    """
 
     id: UUID
     saga_id: UUID
     booking_id: UUID
-    session_id: UUID
+    session_id: UUID | None
     student_id: UUID
-    tutor_id: UUID
+    tutor_id: UUID | None
     amount: Money
     stored_status: PaymentStatus
     context: str
@@ -428,7 +437,7 @@ class KeyUsed(Refusal):
     reason = "IDEMPOTENCY_KEY_USED"
 
 
-class SlotOpen(Refusal):
-    """The student has an open saga for this tutor and time."""
+class OpenAlready(Refusal):
+    """The student has an open saga for this tutor and time, or for this course."""
 
-    reason = "SLOT_HAS_OPEN_SAGA"
+    reason = "HAS_OPEN_SAGA"

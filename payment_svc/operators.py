@@ -12,7 +12,7 @@ from payment_svc.domain import ENDS, Event, Saga, State, WrongState
 from payment_svc.inbox import Inbox
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
-from payment_svc.store import EventStore
+from payment_svc.store import EventStore, OperatorStore
 
 MOST_EVENTS = 200
 #: A person cannot resolve a saga as rejected: that says that nothing was ever held.
@@ -24,6 +24,7 @@ class Operators:
     """What an operator can do."""
 
     engine: Engine
+    store: OperatorStore
     events: EventStore
     inbox: Inbox
     intents: Intents
@@ -32,7 +33,7 @@ class Operators:
         """Newest first. Raises BadInput for a state there is not."""
         if state and state not in list(State):
             raise BadInput("no such state", field="state")
-        return await self.engine.store.list(state=state, open_only=open_only, after=after, most=most)
+        return await self.store.list(state=state, open_only=open_only, after=after, most=most)
 
     async def show(self, saga_id: UUID) -> tuple[Saga, Sequence[Event]]:
         return await self._saga(saga_id), await self.engine.store.events(saga_id, MOST_EVENTS)
@@ -49,7 +50,7 @@ class Operators:
         if not self.engine.drives(saga):
             raise WrongState("nothing drives it: settle it by hand, then resolve it")
         if saga.state is State.PARKED:
-            await self.engine.store.unpark(saga_id)
+            await self.store.unpark(saga_id)
         woken_saga = await self._saga(saga_id)
         claimed = await self.engine.store.claim_free(woken_saga)
         if claimed is not None:
@@ -62,7 +63,7 @@ class Operators:
             raise BadInput(f"must be one of {', '.join(sorted(RESOLUTIONS))}", field="state")
         saga = await self._saga(saga_id)
         received = await self._received(saga)
-        if not await self.engine.store.resolve(saga_id, State(state), note, received):
+        if not await self.store.resolve(saga_id, State(state), note, received):
             raise WrongState("only a parked saga can be resolved")
         return await self._saga(saga_id)
 

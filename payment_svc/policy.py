@@ -1,7 +1,8 @@
-"""The cancellation policy: how much of what was paid goes back, by the hours left before the lesson.
+"""The cancellation policies: how much of what was paid goes back. Hours are elapsed hours.
 
-Written as "24h:100,2h:50": 24 elapsed hours or more before the start give 100 %, 2 or more 50 %, fewer nothing. The
-text is frozen in the saga at purchase; a later change of the setting touches no booking that was made before it.
+A lesson's counts the hours left before it: "24h:100,2h:50" gives 100 % from 24 hours on, 50 % from 2, else nothing.
+An enrollment's counts the hours since it was paid: "336h:100" gives 100 % until 336 hours have passed, then nothing.
+The text is frozen in the saga at purchase; a later change of the setting touches nothing that was bought before it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from mesh.money import Money
 
-EVERYTHING = "cancelled by the tutor or the platform: 100 %"
 NOTHING_PAID = "nothing has been paid"
 
 
@@ -36,6 +36,15 @@ def share(policy: str, before_start: timedelta) -> Share:
         if before_start >= timedelta(hours=hours):
             return Share(percent, f"{hours} h or more before the lesson: {percent} %")
     return Share(0, f"less than {rules[-1][0]} h before the lesson: 0 %")
+
+
+def share_since(policy: str, since_paid: timedelta) -> Share:
+    """The share that a student's cancel gives back this long after the enrollment was paid."""
+    rules = sorted(_rule(text) for text in policy.split(","))
+    for hours, percent in rules:
+        if since_paid <= timedelta(hours=hours):
+            return Share(percent, f"within {hours} h of the payment: {percent} %")
+    return Share(0, f"more than {rules[-1][0]} h after the payment: 0 %")
 
 
 def _rule(text: str) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from payment_svc.domain import NeedsAPerson, Saga, State
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
-from payment_svc.store import EventStore, RefundStore
+from payment_svc.store import EventStore, OperatorStore, RefundStore
 from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
 from payment_svc.webhooks import LATER, Webhooks
 
@@ -48,6 +48,7 @@ class Reconcile:
     aftermath: Aftermath
     events: EventStore
     webhooks: Webhooks
+    operators: OperatorStore
 
     async def round(self) -> Found:
         """The loop's round: what has been open for two minutes."""
@@ -56,7 +57,7 @@ class Reconcile:
     async def everything(self) -> Found:
         """The command's round: every open payment whatever its age, and every saga that is backing off."""
         found = await self._round(0, COMMAND_WINDOW)
-        return replace(found, woken=await self.engine.store.wake_backing_off(MOST_WOKEN))
+        return replace(found, woken=await self.operators.wake_backing_off(MOST_WOKEN))
 
     async def _round(self, older_than: float, window: float) -> Found:
         found = await self._waiting(older_than)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from mesh import calls, cursors, wire
 from mesh.errors import BadInput, Forbidden
 from payment_svc import convert
 from payment_svc.booking import Purchasing
 from payment_svc.cancelling import Cancelling
+from payment_svc.enrolling import Enrolling
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
@@ -25,19 +28,39 @@ MAX_WEBHOOK_BYTES = 1024 * 1024
 Context = Any
 
 
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """What sells, and what takes back."""
+
+    lessons: Purchasing
+    courses: Enrolling
+    lessons_back: Cancelling
+    courses_back: Cancelling
+
+
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, purchasing: Purchasing, cancelling: Cancelling, payments: Payments, webhooks: Webhooks) -> None:
-        self._purchasing, self._cancelling = purchasing, cancelling
-        self._payments, self._webhooks = payments, webhooks
+    def __init__(self, purchases: Purchases, payments: Payments, webhooks: Webhooks) -> None:
+        self._purchases, self._payments, self._webhooks = purchases, payments, webhooks
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = convert.order(request)
-        call = calls.current()
-        if call.person is not None and not call.person.is_service and call.person.id != order.student_id:
-            raise Forbidden("a person books for themselves", field="student_id")
-        return convert.book_session_response(await self._purchasing.book(order))
+        _must_be_for_oneself(order.student_id)
+        return convert.book_session_response(await self._purchases.lessons.book(order))
+
+    async def EnrollInCourse(self, request: pb.EnrollInCourseRequest, context: Context) -> pb.EnrollInCourseResponse:
+        order = convert.course_order(request)
+        _must_be_for_oneself(order.student_id)
+        return convert.enroll_in_course_response(await self._purchases.courses.enroll(order))
+
+    async def CancelEnrollment(
+        self, request: pb.CancelEnrollmentRequest, context: Context
+    ) -> pb.CancelEnrollmentResponse:
+        enrollment_id = wire.uuid(request.enrollment_id, "enrollment_id")
+        reason = wire.text(request.reason, "reason", 1000)
+        cancelled = await self._purchases.courses_back.cancel(enrollment_id, "", reason)
+        return pb.CancelEnrollmentResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def CreatePaymentIntent(
         self, request: pb.CreatePaymentIntentRequest, context: Context
@@ -51,13 +74,13 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context
     ) -> pb.QuoteCancellationResponse:
-        quote, currency = await self._cancelling.quote(wire.uuid(request.booking_id, "booking_id"))
-        return convert.quote_response(quote, currency, self._cancelling.quotes.token(quote))
+        quote, currency = await self._purchases.lessons_back.quote(wire.uuid(request.booking_id, "booking_id"))
+        return convert.quote_response(quote, currency, self._purchases.lessons_back.quotes.token(quote))
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> pb.CancelBookingResponse:
         booking_id = wire.uuid(request.booking_id, "booking_id")
         token, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
-        cancelled = await self._cancelling.cancel(booking_id, token, reason)
+        cancelled = await self._purchases.lessons_back.cancel(booking_id, token, reason)
         return pb.CancelBookingResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
@@ -102,6 +125,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     ) -> pb.HandleStripeWebhookResponse:
         await self._webhooks.receive(request.payload, request.signature)
         return pb.HandleStripeWebhookResponse()
+
+
+def _must_be_for_oneself(student_id: UUID) -> None:
+    person = calls.current().person
+    if person is not None and not person.is_service and person.id != student_id:
+        raise Forbidden("a person buys for themselves", field="student_id")
 
 
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):

@@ -25,10 +25,11 @@ class Settings(ServiceSettings):
     hold_minutes: float = Field(default=30, gt=0, le=1440)
     payment_max_attempts: int = Field(default=3, ge=1, le=100)
     cancellation_policy: str = "24h:100,2h:50"
+    enrollment_policy: str = "336h:100"
     saga_lease_seconds: float = Field(default=4.0, gt=0, le=60)
     reconcile_seconds: float = Field(default=60.0, gt=0)
 
-    @field_validator("cancellation_policy")
+    @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod
     def _policy(cls, value: str) -> str:
         if not re.fullmatch(r"(\d{1,4}h:(100|\d{1,2}))(,\d{1,4}h:(100|\d{1,2}))*", value):

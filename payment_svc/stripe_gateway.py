@@ -131,8 +131,8 @@ class StripeGateway:
             "metadata": {
                 "paymentId": str(saga.payment_id),
                 "sagaId": str(saga.id),
-                "paymentContext": "SESSION_BOOKING",
-                "contextId": str(saga.session_id),
+                "paymentContext": saga.payment_context,
+                "contextId": str(saga.context_id),
             },
         }
         with _our_errors():

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from payment_svc.domain import KeyUsed, SlotOpen
+from payment_svc.domain import KeyUsed, OpenAlready
 
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
@@ -51,17 +51,21 @@ saga = Table(
     Column("error", JSONB),
     Column("is_complete", Boolean, nullable=False, server_default=text("false")),
     Column("student_id", UUID, nullable=False),
-    Column("tutor_id", UUID, nullable=False),
-    Column("time_slot", INSTANT, nullable=False),
-    Column("minutes", Integer, nullable=False),
+    # Who teaches. A course's instructor is known once its seat is held.
+    Column("tutor_id", UUID),
+    Column("time_slot", INSTANT),
+    Column("minutes", Integer),
+    # What is sold: a booking's id, or an enrollment's. All sagas around one purchase share it.
     Column("booking_id", UUID, nullable=False),
-    Column("session_id", UUID, nullable=False),
+    Column("session_id", UUID),
     Column("payment_id", UUID, nullable=False),
     Column("payment_intent_id", Text),
     Column("hold_ends", INSTANT),
     Column("state_since", INSTANT, nullable=False, server_default=CLOCK),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    # The course that is sold; null for a lesson, also for a course's lesson (that course is in its context).
+    Column("course_id", UUID),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # I5: every saga has ended, or wakes by itself, or is parked with a reason.
@@ -76,6 +80,17 @@ saga = Table(
         "state <> 'AWAITING_PAYMENT' or (payment_intent_id is not null and hold_ends is not null)",
         name="saga_awaits_an_intent",
     ),
+    # A lesson has its tutor, time and session from the beginning; a course has none of a lesson's things.
+    CheckConstraint(
+        "case when course_id is null then num_nulls(tutor_id, time_slot, minutes, session_id) = 0"
+        " else num_nonnulls(time_slot, minutes, session_id) = 0 end",
+        name="saga_of_a_lesson_or_a_course",
+    ),
+    CheckConstraint(
+        "case when kind in ('BookAndPayForSessionSaga', 'CancelBookingSaga') then course_id is null"
+        " when kind in ('EnrollInCourseSaga', 'CancelEnrollmentSaga') then course_id is not null else true end",
+        name="saga_kind_fits",
+    ),
     Index("saga_due", "wake_at", postgresql_where=text("wake_at is not null")),
     Index(
         "saga_open_slot",
@@ -85,6 +100,13 @@ saga = Table(
         unique=True,
         postgresql_where=text("not is_complete and kind = 'BookAndPayForSessionSaga'"),
     ),
+    Index(
+        "saga_open_course",
+        "student_id",
+        "course_id",
+        unique=True,
+        postgresql_where=text("not is_complete and kind = 'EnrollInCourseSaga'"),
+    ),
     Index("saga_intent", "payment_intent_id", unique=True, postgresql_where=text("payment_intent_id is not null")),
     Index("saga_booking", "booking_id"),
     # The first committed cancel wins; every later one gets its answer.
@@ -92,7 +114,7 @@ saga = Table(
         "saga_one_cancel",
         "booking_id",
         unique=True,
-        postgresql_where=text("kind = 'CancelBookingSaga' and state <> 'REJECTED'"),
+        postgresql_where=text("kind in ('CancelBookingSaga', 'CancelEnrollmentSaga') and state <> 'REJECTED'"),
     ),
     Index("saga_newest", "created_at", "id"),
     Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
@@ -127,10 +149,11 @@ payment = Table(
     metadata,
     Column("id", UUID, primary_key=True),
     Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False, unique=True),
+    # What it pays for: a booking's id, or an enrollment's.
     Column("booking_id", UUID, nullable=False),
-    Column("session_id", UUID, nullable=False),
+    Column("session_id", UUID),
     Column("student_id", UUID, nullable=False),
-    Column("tutor_id", UUID, nullable=False),
+    Column("tutor_id", UUID),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -144,6 +167,10 @@ payment = Table(
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency"),
     CheckConstraint("status in ('PENDING', 'SUCCEEDED', 'FAILED', 'CANCELLED')", name="payment_status_stored"),
     CheckConstraint("context in ('SESSION_BOOKING', 'COURSE_ENROLLMENT')", name="payment_context_known"),
+    CheckConstraint(
+        "case when context = 'SESSION_BOOKING' then num_nulls(tutor_id, session_id) = 0 else session_id is null end",
+        name="payment_context_whole",
+    ),
     CheckConstraint("(status = 'SUCCEEDED') = (received_minor > 0)", name="payment_received_when_succeeded"),
     Index("payment_history", "student_id", "created_at", "id"),
 )
@@ -190,4 +217,4 @@ stripe_event = Table(
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
 )
 
-VIOLATIONS = {"saga_open_slot": SlotOpen, "idempotency_key_pkey": KeyUsed}
+VIOLATIONS = {"saga_open_slot": OpenAlready, "saga_open_course": OpenAlready, "idempotency_key_pkey": KeyUsed}

@@ -9,20 +9,23 @@ from collections.abc import AsyncIterator
 from payment_svc.inbox import Inbox
 from payment_svc.reconcile import Reconcile
 from payment_svc.sagas.engine import Engine, forever
+from payment_svc.store import KeyStore
 
 FORGET_KEYS_SECONDS = 600.0
 BATCH = 500
 
 
 @contextlib.asynccontextmanager
-async def running(engine: Engine, inbox: Inbox, reconcile: Reconcile, reconcile_seconds: float) -> AsyncIterator[None]:
+async def running(
+    engine: Engine, inbox: Inbox, reconcile: Reconcile, keys: KeyStore, reconcile_seconds: float
+) -> AsyncIterator[None]:
     """The loops run within; they end with it."""
 
     async def round_of_reconcile() -> None:
         await reconcile.round()
 
     async def forget_old_keys() -> bool:
-        return await engine.store.forget_old_keys(BATCH) == BATCH
+        return await keys.forget_old(BATCH) == BATCH
 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(inbox.drain)

@@ -44,7 +44,7 @@ from mesh.identity import Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
 from payment_svc.__main__ import App, compose, connected
-from payment_svc.sagas.book_and_pay import Peers
+from payment_svc.sagas.steps import Peers
 from payment_svc.settings import Settings as PaymentSettings
 from payment_svc.store import Stores
 from payment_svc.stripe_gateway import StripeGateway
@@ -197,7 +197,9 @@ class World:
         app = compose(settings, stores, stripe, peers)
         server = Server(settings, self.verifier, app.services)
         await server.start()
-        await loops.enter_async_context(running(app.engine, app.inbox, app.reconcile, settings.reconcile_seconds))
+        await loops.enter_async_context(
+            running(app.engine, app.inbox, app.reconcile, app.keys, settings.reconcile_seconds)
+        )
         self.replicas.append(Replica(app, database, server, stack, loops))
         return self.replicas[-1]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from mesh.database import Database
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore
+from payment_svc.store.keys import KeyStore
+from payment_svc.store.operators import OperatorStore
 from payment_svc.store.payments import PaymentStore
 from payment_svc.store.refunds import RefundStore
 from payment_svc.store.sagas import SagaStore
@@ -21,6 +23,8 @@ class Stores:
     payments: PaymentStore
     refunds: RefundStore
     events: EventStore
+    keys: KeyStore
+    operators: OperatorStore
 
     @classmethod
     def of(cls, database: Database, owner: str, lease_seconds: float) -> Stores:
@@ -28,7 +32,17 @@ class Stores:
         sagas = SagaStore(database, owner, lease_seconds)
         cancellations = CancellationStore(database, owner, lease_seconds)
         events = EventStore(database, sagas, claim_seconds=2.5 * lease_seconds)
-        return cls(sagas, cancellations, PaymentStore(database), RefundStore(database), events)
+        payments, refunds = PaymentStore(database), RefundStore(database)
+        return cls(sagas, cancellations, payments, refunds, events, KeyStore(database), OperatorStore(database))
 
 
-__all__ = ["CancellationStore", "EventStore", "PaymentStore", "RefundStore", "SagaStore", "Stores"]
+__all__ = [
+    "CancellationStore",
+    "EventStore",
+    "KeyStore",
+    "OperatorStore",
+    "PaymentStore",
+    "RefundStore",
+    "SagaStore",
+    "Stores",
+]

@@ -10,11 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import Refund, Saga, State
+from payment_svc.domain import CANCEL_OF, Refund, Saga, State
 from payment_svc.store.refunds import open_in
 from payment_svc.store.rows import to_saga
 
-KIND, VERSION = "CancelBookingSaga", 1
+VERSION = 1
 
 _LOCK = text("select *, clock_timestamp() as loaded_at from saga where id = :id for update")
 _LOCK_PAYMENT = text("""
@@ -25,9 +25,9 @@ _LOCK_PAYMENT = text("""
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          booking_id, session_id, payment_id, hold_ends, lease_owner, lease_until, wake_at)
+                          course_id, booking_id, session_id, payment_id, hold_ends, lease_owner, lease_until, wake_at)
         select :new, :kind, :version, 'COMPENSATING', request_hash, cast(:context as jsonb), student_id, tutor_id,
-               time_slot, minutes, booking_id, session_id, payment_id, hold_ends, :owner,
+               time_slot, minutes, course_id, booking_id, session_id, payment_id, hold_ends, :owner,
                clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease)
         from saga where id = :purchase
         on conflict do nothing
@@ -42,14 +42,15 @@ _BEGIN = text("""
 """)
 _OF_BOOKING = text("""
     select *, clock_timestamp() as loaded_at from saga
-    where booking_id = :booking and kind = 'CancelBookingSaga' and state <> 'REJECTED'
+    where booking_id = :booking and kind in ('CancelBookingSaga', 'CancelEnrollmentSaga') and state <> 'REJECTED'
 """)
 _DISPUTE = text("""
     with parked as (
         insert into saga (id, kind, version, state, request_hash, context, error, student_id, tutor_id, time_slot,
-                          minutes, booking_id, session_id, payment_id)
+                          minutes, course_id, booking_id, session_id, payment_id)
         select :id, 'DisputeCase', 1, 'PARKED', request_hash, jsonb_build_object('dispute', cast(:dispute as text)),
-               cast(:error as jsonb), student_id, tutor_id, time_slot, minutes, booking_id, session_id, payment_id
+               cast(:error as jsonb), student_id, tutor_id, time_slot, minutes, course_id, booking_id,
+               session_id, payment_id
         from saga where id = :purchase
         on conflict do nothing
         returning id
@@ -94,7 +95,7 @@ class CancellationStore:
     def _values(self, purchase: Saga, new_id: UUID, context: dict[str, Any], detail: str) -> dict[str, Any]:
         return {
             "new": new_id,
-            "kind": KIND,
+            "kind": CANCEL_OF[purchase.kind],
             "version": VERSION,
             "purchase": purchase.id,
             "context": json.dumps(context),
@@ -104,7 +105,7 @@ class CancellationStore:
         }
 
     async def of_booking(self, booking_id: UUID) -> Saga | None:
-        """The cancel of a completed purchase, open or done."""
+        """The cancel of a completed purchase, open or done, by what was sold."""
         rows = await self._database.rows(_OF_BOOKING, {"booking": booking_id})
         return to_saga(rows[0]) if rows else None
 

@@ -46,6 +46,7 @@ def to_saga(row: Row[Any]) -> Saga:
         created_at=row.created_at,
         updated_at=row.updated_at,
         loaded_at=row.loaded_at,
+        course_id=row.course_id,
     )
 
 

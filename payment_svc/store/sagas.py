@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,15 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import ENDS, Event, Move, Order, Saga, State
+from payment_svc.domain import ENDS, CourseOrder, Event, Move, Order, Saga, State
 from payment_svc.store.rows import to_saga
 
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          booking_id, session_id, payment_id, lease_owner, lease_until, wake_at)
+                          course_id, booking_id, session_id, payment_id, lease_owner, lease_until, wake_at)
         values (:id, :kind, :version, 'AWAITING_AVAILABILITY', :hash, cast(:context as jsonb), :student, :tutor, :start,
-                :minutes, :booking, :session, :payment, :owner,
+                :minutes, :course, :booking, :session, :payment, :owner,
                 clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease))
         returning *, clock_timestamp() as loaded_at
     ), keyed as (
@@ -42,6 +41,7 @@ _MOVE = """
             is_complete = :complete,
             context = cast(:context as jsonb),
             payment_intent_id = coalesce(cast(:intent as text), payment_intent_id),
+            tutor_id = coalesce(tutor_id, cast(:tutor as uuid)),
             attempt = case when :failed_attempt then attempt + 1 else 0 end,
             error = cast(:error as jsonb),
             hold_ends = coalesce(hold_ends, clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8))),
@@ -69,7 +69,8 @@ _PAY = """, paid as (
         insert into payment (id, saga_id, booking_id, session_id, student_id, tutor_id, amount_minor, currency, status,
                              context, context_id, payment_intent_id, received_minor)
         select payment_id, id, booking_id, session_id, student_id, tutor_id, cast(:amount as bigint), :currency,
-               cast(:payment_status as text), 'SESSION_BOOKING', session_id, payment_intent_id, :received
+               cast(:payment_status as text), :payment_context, coalesce(course_id, session_id), payment_intent_id,
+               :received
         from moved
         on conflict (id) do update set status = excluded.status, received_minor = excluded.received_minor
         where payment.status <> 'SUCCEEDED'
@@ -99,20 +100,21 @@ _GET = text("select *, clock_timestamp() as loaded_at from saga where id = :id")
 _BY_BOOKING = text(
     "select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1"
 )
-_BY_KEY = text("""
-    select s.*, clock_timestamp() as loaded_at, k.request_hash as key_hash,
-           k.created_at < clock_timestamp() - interval '24 hours' as key_is_old
-    from idempotency_key k join saga s on s.id = k.saga_id where k.student_id = :student and k.key = :key
-""")
 _BY_SLOT = text("""
     select *, clock_timestamp() as loaded_at from saga
     where student_id = :student and tutor_id = :tutor and time_slot = :start and not is_complete
       and kind = 'BookAndPayForSessionSaga'
 """)
-_FORGET_KEY = text("delete from idempotency_key where student_id = :student and key = :key and saga_id = :saga")
-_REMEMBER_KEY = text("""
-    insert into idempotency_key (student_id, key, saga_id, request_hash) values (:student, :key, :saga, :hash)
-    on conflict do nothing
+_BY_COURSE = text("""
+    select *, clock_timestamp() as loaded_at from saga
+    where student_id = :student and course_id = :course and not is_complete and kind = 'EnrollInCourseSaga'
+""")
+_EVENTS = text("select at, state, event, detail from saga_event where saga_id = :id order by seq limit :most")
+_STALE_WAITS = text("""
+    select *, clock_timestamp() as loaded_at from saga
+    where state = 'AWAITING_PAYMENT' and state_since <= clock_timestamp() - make_interval(secs => :older)
+      and (cast(:after as uuid) is null or id > :after)
+    order by id limit :most
 """)
 _DUE = text("""
     select id, fence from saga
@@ -126,62 +128,6 @@ _WAKE = text("""
     where id = :id and not is_complete and state <> 'PARKED'
     returning id
 """)
-_WAKE_BACKING_OFF = text("""
-    update saga set wake_at = clock_timestamp()
-    where id in (select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
-                 order by wake_at limit :most)
-      and wake_at > clock_timestamp() and lease_until is null and attempt > 0
-    returning id
-""")
-_UNPARK = text("""
-    with moved as (
-        update saga set state = context ->> 'parked_from', state_since = clock_timestamp(), attempt = 0,
-            fence = fence + 1, wake_at = clock_timestamp(), updated_at = clock_timestamp()
-        where id = :id and state = 'PARKED' returning id, state
-    )
-    insert into saga_event (saga_id, state, event) select id, state, 'retried' from moved returning saga_id
-""")
-_RESOLVE = text("""
-    with moved as (
-        update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
-            state_since = clock_timestamp(), context = (context || cast('{"resolved": true}' as jsonb)) - 'client_secret'
-        where id = :id and state = 'PARKED' returning id, state, payment_intent_id, kind, context
-    ), withdrawn as (
-        update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
-        where saga_id = (select coalesce(cast(context ->> 'purchase_id' as uuid), id) from moved
-                         where kind <> 'DisputeCase')
-          and status = 'PENDING' and provider_refund_id is null
-    ), heard as (
-        update stripe_event set status = 'DONE', processed_at = clock_timestamp()
-        where saga_id = (select id from moved) and status = 'NEWS'
-    ), settled as (
-        update payment set status = case when cast(:received as bigint) > 0 then 'SUCCEEDED' else 'CANCELLED' end,
-            received_minor = :received
-        where payment_intent_id = (select payment_intent_id from moved) and status = 'PENDING'
-    )
-    insert into saga_event (saga_id, state, event, detail)
-    select id, state, 'resolved', cast(:note as text) from moved returning saga_id
-""")
-_FORGET_OLD_KEYS = text("""
-    delete from idempotency_key where (student_id, key) in (
-        select student_id, key from idempotency_key
-        where created_at < clock_timestamp() - interval '25 hours' limit :most
-    ) returning key
-""")
-_EVENTS = text("select at, state, event, detail from saga_event where saga_id = :id order by seq limit :most")
-_LIST = """
-    select *, clock_timestamp() as loaded_at from saga
-    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {after}
-    order by created_at desc, id desc limit :most
-"""
-_LIST_FIRST = text(_LIST.format(after=""))
-_LIST_AFTER = text(_LIST.format(after="and (created_at, id) < (:at, :row)"))
-_STALE_WAITS = text("""
-    select *, clock_timestamp() as loaded_at from saga
-    where state = 'AWAITING_PAYMENT' and state_since <= clock_timestamp() - make_interval(secs => :older)
-      and (cast(:after as uuid) is null or id > :after)
-    order by id limit :most
-""")
 
 
 class SagaStore:
@@ -191,19 +137,25 @@ class SagaStore:
         self.database, self._owner, self._lease = database, owner, lease_seconds
 
     async def begin(
-        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+        self,
+        order: Order | CourseOrder,
+        *,
+        kind: str,
+        version: int,
+        ids: dict[str, UUID],
+        digest: bytes,
+        context: dict[str, Any],
     ) -> Saga:
-        """A new saga with its lease taken. Raises KeyUsed or SlotOpen when there is one for this request already."""
+        """A new saga with its lease taken. Raises KeyUsed or OpenAlready when there is one for this wish already."""
         values = {
+            **_NOTHING,
+            **_thing(order),
             **ids,
             "kind": kind,
             "version": version,
             "hash": digest,
             "context": json.dumps(context),
             "student": order.student_id,
-            "tutor": order.tutor_id,
-            "start": order.start,
-            "minutes": order.minutes,
             "key": order.key,
             "owner": self._owner,
             "lease": self._lease,
@@ -230,6 +182,7 @@ class SagaStore:
             "complete": move.state in ENDS,
             "context": json.dumps(saga.context),
             "intent": saga.payment_intent_id,
+            "tutor": saga.tutor_id,
             "failed_attempt": move.failed_attempt,
             "takes_over": int(move.takes_over),
             "error": json.dumps(move.error) if move.error else None,
@@ -246,6 +199,7 @@ class SagaStore:
             assert price is not None
             values |= {
                 "payment_status": move.payment.value,
+                "payment_context": saga.payment_context,
                 "received": move.received.amount_minor if move.received else 0,
                 "amount": price.amount_minor,
                 "currency": price.currency,
@@ -280,27 +234,10 @@ class SagaStore:
         """The saga that sells this booking."""
         return await self._saga(_BY_BOOKING, {"id": booking_id})
 
-    async def by_key(self, student_id: UUID, key: str) -> tuple[Saga, bytes, bool] | None:
-        """The saga first asked for under this key, the hash of that request, and whether the key is older than 24 h."""
-        row = await self._row(_BY_KEY, {"student": student_id, "key": key})
-        return None if row is None else (to_saga(row), row.key_hash, row.key_is_old)
-
-    async def by_slot(self, order: Order) -> Saga | None:
-        """The student's open saga for this tutor and time."""
-        return await self._saga(_BY_SLOT, {"student": order.student_id, "tutor": order.tutor_id, "start": order.start})
-
-    async def forget_key(self, order: Order, saga_id: UUID) -> None:
-        """Free the order's idempotency key, if it still names this saga."""
-        await self._row(_FORGET_KEY, {"student": order.student_id, "key": order.key, "saga": saga_id})
-
-    async def remember_key(self, order: Order, saga_id: UUID, digest: bytes) -> None:
-        """Let the order's key name a saga that another request began. The first word stands."""
-        values = {"student": order.student_id, "key": order.key, "saga": saga_id, "hash": digest}
-        await self._row(_REMEMBER_KEY, values)
-
-    async def forget_old_keys(self, most: int) -> int:
-        """Forget idempotency keys that no longer mean anything; how many."""
-        return len(await self.database.rows(_FORGET_OLD_KEYS, {"most": most}))
+    async def open_for(self, order: Order | CourseOrder) -> Saga | None:
+        """The student's open saga for this tutor and time, or for this course."""
+        statement = _BY_SLOT if isinstance(order, Order) else _BY_COURSE
+        return await self._saga(statement, {"student": order.student_id, **_thing(order)})
 
     async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int]]:
         """Sagas of known kinds and versions whose wake-up has come, read without locks: (id, fence)."""
@@ -312,34 +249,9 @@ class SagaStore:
         """Tell a saga that there is news to look at; False when it has ended or is parked."""
         return await self._row(_WAKE, {"id": saga_id}) is not None
 
-    async def wake_backing_off(self, most: int) -> int:
-        """Wake sagas that sleep after a failed attempt; how many."""
-        return len(await self.database.rows(_WAKE_BACKING_OFF, {"most": most}))
-
-    async def unpark(self, saga_id: UUID) -> bool:
-        """Let a parked saga go on from where it was parked."""
-        return await self._row(_UNPARK, {"id": saga_id}) is not None
-
-    async def resolve(self, saga_id: UUID, state: State, note: str, received: int) -> bool:
-        """Close a parked saga by a person's word, its payment by what was received; False when it is not parked.
-
-        A refund that the provider does not have yet is withdrawn: the person has settled the money.
-        """
-        values = {"id": saga_id, "state": state.value, "note": note, "received": received}
-        return await self._row(_RESOLVE, values) is not None
-
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})
         return [Event(row.at, row.state, row.event, row.detail) for row in rows]
-
-    async def list(self, *, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
-        """Newest first, behind a place."""
-        values: dict[str, Any] = {"state": state, "open_only": open_only, "most": most}
-        if after is None:
-            return [to_saga(row) for row in await self.database.rows(_LIST_FIRST, values)]
-        return [
-            to_saga(row) for row in await self.database.rows(_LIST_AFTER, {**values, "at": after[0], "row": after[1]})
-        ]
 
     async def waiting(self, older_than: float, after: UUID | None, most: int) -> Sequence[Saga]:
         """Sagas that have awaited their payment for this many seconds, in id order, behind a place."""
@@ -353,6 +265,16 @@ class SagaStore:
     async def _row(self, statement: Any, values: dict[str, Any]) -> Any:
         rows = await self.database.rows(statement, values)
         return rows[0] if rows else None
+
+
+_NOTHING = {"tutor": None, "start": None, "minutes": None, "course": None, "session": None}
+
+
+def _thing(order: Order | CourseOrder) -> dict[str, Any]:
+    """The columns that say what is wanted."""
+    if isinstance(order, Order):
+        return {"tutor": order.tutor_id, "start": order.start, "minutes": order.minutes}
+    return {"course": order.course_id}
 
 
 _statements: dict[tuple[bool, bool, bool], Any] = {}

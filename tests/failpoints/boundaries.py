@@ -12,10 +12,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from payment_svc.store import CancellationStore, EventStore, PaymentStore, RefundStore, SagaStore
+from payment_svc.store import (
+    CancellationStore,
+    EventStore,
+    KeyStore,
+    OperatorStore,
+    PaymentStore,
+    RefundStore,
+    SagaStore,
+)
 from payment_svc.stripe_gateway import StripeGateway
 
-PORTS = (SagaStore, CancellationStore, PaymentStore, RefundStore, EventStore, StripeGateway)
+PORTS = (SagaStore, CancellationStore, PaymentStore, RefundStore, EventStore, KeyStore, OperatorStore, StripeGateway)
 #: The calls of the sagas' steps to other services.
 STEPS = (
     "HoldSlot",
@@ -52,15 +60,15 @@ ELSEWHERE = {
     "park_dispute": "one insert beside the sagas, tested in test_cancel",
     "received_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
     "wake": "only hurries an open cancel that would wake by itself",
-    "forget_key": "a key of yesterday's, tested in test_repeats",
-    "forget_old_keys": "housekeeping",
+    "forget": "a key of yesterday's, tested in test_repeats",
+    "forget_old": "housekeeping",
     "withdraw": "follows a refusal of the provider's, tested in test_worst_days",
 }
 
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
 #: only with FULL=1.
 READS = frozenset(
-    "get by_booking by_key by_slot of_booking of_intent peek retrieve_intent find_intent find_refund refunds disputes"
+    "get by_booking saga_of open_for of_booking of_intent peek retrieve_intent find_intent find_refund refunds disputes"
     " failed_charges".split()
 )
 

@@ -18,8 +18,9 @@ from mesh.calls import Call, Person
 from mesh.database import Database
 from payment_svc.__main__ import App, compose, connected
 from payment_svc.domain import Order, Saga
-from payment_svc.sagas.book_and_pay import KIND, Peers
+from payment_svc.sagas.book_and_pay import KIND
 from payment_svc.sagas.phases import Purchase
+from payment_svc.sagas.steps import Peers
 from payment_svc.store import Stores
 from payment_svc.store.events import InboxEvent
 from payment_svc.stripe_gateway import StripeGateway

@@ -5,160 +5,31 @@
 drives today's code to each state below and writes `sagas/<kind>-<version>/<state>.json` for every file that is not
 there yet; then run `make test ARGS=tests/golden`. A file is never changed afterwards: it is what that version left in
 somebody's database. To record one again that was never released, delete it first. A new waiting or running state gets
-a line in RECIPES. (Not collected by `make test`: its name is no test's.)
+a line in recipes.py or places.py. (Not collected by `make test`: its name is no test's.)
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.golden.places import PLACES
+from tests.golden.recipes import RECIPES, Recipe
 from tests.golden.rows import FOLDER, Golden, keep, taken
-from tests.people import Booked, People, lesson_time, until
-from tests.world import FailAt, Hook, StallAt, World
-from tutormesh.availability.v1 import availability_pb2
-from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
+from tests.people import Booked, People, until
+from tests.world import FailAt, World
 
-OPEN, SOLD = ["HoldSlot", "CreateBooking"], ["ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"]
-Act = Callable[[People, Booked], Awaitable[Any]]
+ALL = RECIPES | PLACES
 
 
-async def nothing(people: People, booked: Booked) -> None:
-    """Nobody does anything."""
-
-
-async def pay(people: People, booked: Booked) -> None:
-    await people.pay(booked.intent)
-
-
-async def pay_late(people: People, booked: Booked) -> None:
-    await people.webhooks("drop")
-    await people.pay(booked.intent)
-
-
-async def pay_another_amount(people: People, booked: Booked) -> None:
-    await people.update_intent(booked.intent, amount=4000)
-    await people.pay(booked.intent)
-
-
-async def decline(people: People, booked: Booked, times: int = 1) -> None:
-    for _ in range(times):
-        await people.pay(booked.intent, "pm_card_chargeDeclined")
-
-
-async def decline_all(people: People, booked: Booked) -> None:
-    await decline(people, booked, 3)
-
-
-async def hold_ends(people: People, booked: Booked) -> None:
-    await people.let_the_hold_end(booked.saga)
-
-
-async def cancel(people: People, booked: Booked) -> None:
-    await people.cancel(booked)
-
-
-async def lose_the_slot(people: People, booked: Booked) -> None:
-    request = availability_pb2.ReleaseSlotRequest(saga_id=booked.saga)
-    await people.stub(AvailabilityServiceStub, "availability", "payment").ReleaseSlot(request, timeout=5)
-    await pay(people, booked)
-
-
-async def buy_and_cancel(people: People, booked: Booked) -> None:
-    await pay(people, booked)
-    await people.until_state(booked.saga, "COMPLETED")
-    await people.cancel(booked)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a state is reached: a replica with this hook, this act on a booking that is open (or while it opens)."""
-
-    state: str
-    ends: str
-    hook: Callable[[], Hook]
-    act: Act = nothing
-    calls: list[str] = field(default_factory=list)
-    intent: list[str] = field(default_factory=lambda: ["create"])
-    then: str = ""
-    opens: bool = False
-    parked: bool = False
-    cancels: bool = False
-    rate: int = 5000
-
-
-def stall(point: str) -> Callable[[], Hook]:
-    return lambda: StallAt(f"before {point}")
-
-
-def fail(point: str) -> Callable[[], Hook]:
-    return lambda: FailAt(f"before {point}", times=1000)
-
-
-RECIPES = {
-    "opening": Recipe("AWAITING_AVAILABILITY", "COMPLETED", stall("HoldSlot"), intent=[], then="pay", opens=True),
-    "opening_held": Recipe(
-        "AWAITING_AVAILABILITY", "COMPLETED", stall("create_intent"), calls=OPEN, intent=[], then="pay", opens=True
-    ),
-    "opening_backing_off": Recipe(
-        "AWAITING_AVAILABILITY", "COMPLETED", fail("CreateBooking"), calls=OPEN[:1], intent=[], then="pay", opens=True
-    ),
-    "waiting": Recipe("AWAITING_PAYMENT", "COMPLETED", stall("nothing"), calls=OPEN, then="pay"),
-    "waiting_declined_once": Recipe(
-        "AWAITING_PAYMENT", "COMPLETED", stall("nothing"), decline, OPEN, ["create", "decline"], "pay"
-    ),
-    "waiting_until_the_hold_ends": Recipe("AWAITING_PAYMENT", "EXPIRED", stall("claim_due"), hold_ends, OPEN),
-    "waiting_paid_unheard": Recipe(
-        "AWAITING_PAYMENT", "COMPLETED", stall("nothing"), pay_late, OPEN, ["create", "pay"], "reconcile"
-    ),
-    "booking_session": Recipe("BOOKING_SESSION", "COMPLETED", stall("ConfirmSlot"), pay, OPEN, ["create", "pay"]),
-    "booking_session_backing_off": Recipe(
-        "BOOKING_SESSION", "COMPLETED", fail("ConfirmBooking"), pay, OPEN + SOLD[:2], ["create", "pay"]
-    ),
-    "booking_session_parked": Recipe(
-        "BOOKING_SESSION", "COMPLETED", fail("ConfirmSlot"), pay, OPEN, ["create", "pay"], "retry", parked=True
-    ),
-    "undo_expired": Recipe("COMPENSATING", "EXPIRED", stall("cancel_intent"), hold_ends, OPEN),
-    "undo_declined": Recipe(
-        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), decline_all, OPEN, ["create", "decline", "cancel"]
-    ),
-    "undo_provider_refused": Recipe(
-        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), calls=OPEN, intent=[], opens=True, rate=10
-    ),
-    "undo_slot_lost": Recipe(
-        "COMPENSATING", "REFUNDED", stall("create_refund"), lose_the_slot, [*OPEN, "ReleaseSlot"], ["create", "pay"]
-    ),
-    "undo_amount_mismatch": Recipe(
-        "COMPENSATING", "REFUNDED", stall("create_refund"), pay_another_amount, OPEN, ["create", "update", "pay"]
-    ),
-    "undo_cancelled": Recipe("COMPENSATING", "CANCELLED", stall("cancel_intent"), cancel, OPEN),
-    "undo_parked": Recipe(
-        "COMPENSATING", "EXPIRED", fail("cancel_intent"), hold_ends, OPEN, then="retry", parked=True
-    ),
-    "taking_back": Recipe(
-        "COMPENSATING", "REFUNDED", stall("CancelSession"), buy_and_cancel, OPEN + SOLD, ["create", "pay"],
-        cancels=True,
-    ),
-    "taking_back_owes_the_money": Recipe(
-        "COMPENSATING", "REFUNDED", fail("create_refund"), buy_and_cancel, OPEN + SOLD, ["create", "pay"], cancels=True
-    ),
-    "taking_back_parked": Recipe(
-        "COMPENSATING", "REFUNDED", fail("CancelSession"), buy_and_cancel, OPEN + SOLD, ["create", "pay"], "retry",
-        cancels=True, parked=True,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", ALL)
 async def test_record(people: People, world: World, name: str) -> None:
     if list(FOLDER.glob(f"*/{name}.json")):
         pytest.skip("is there")
-    recipe = RECIPES[name]
+    recipe = ALL[name]
     for replica in list(world.replicas):
         await world.kill_replica(replica)
     doomed = await world.start_replica(recipe.hook())
@@ -178,21 +49,21 @@ async def test_record(people: People, world: World, name: str) -> None:
 
 
 async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asyncio.Future[Any]]:
-    tutor, student = await people.tutor(rate=recipe.rate), uuid4()
-    booking = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
+    student = uuid4()
+    teacher, asking = await recipe.begin(people, student, recipe.rate)
     if not recipe.opens:
-        await booking
+        await asking
     ask = "select * from saga where student_id = $1"
     row = (await until(lambda: people.world.sql("payment", ask, student), bool))[0]
     names = (row[name] for name in ("booking_id", "id", "session_id", "payment_id"))
-    booked = Booked(*(str(name) for name in names), row["payment_intent_id"] or "", student, tutor)
+    booked = Booked(*(str(name) for name in names), row["payment_intent_id"] or "", student, teacher)
     if recipe.opens:
-        return booked, booking
+        return booked, asking
     return booked, asyncio.ensure_future(recipe.act(people, booked))
 
 
 async def _cancel_of(people: People, booked: Booked) -> str:
-    ask = "select id from saga where booking_id = $1 and kind = 'CancelBookingSaga'"
+    ask = "select id from saga where booking_id = $1 and kind like 'Cancel%'"
     return str((await until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), bool))[0]["id"])
 
 

@@ -71,7 +71,7 @@ async def taken(world: World, saga_ids: list[str]) -> dict[str, list[dict[str, A
         ask = f"select to_jsonb(t)::text as row from {table} t where {which} order by created_at"
         rows[table] = [json.loads(found["row"]) for found in await world.sql("payment", ask, saga_ids)]
     lesson, now = rows["saga"][0]["time_slot"], datetime.now(UTC)
-    text = json.dumps(rows).replace(json.dumps(lesson), '"lesson"')
+    text = json.dumps(rows).replace(json.dumps(lesson), '"lesson"') if lesson else json.dumps(rows)
     text = _INSTANT.sub(lambda found: f"now{(datetime.fromisoformat(found[0]) - now).total_seconds():+.1f}", text)
     intent = rows["saga"][0]["payment_intent_id"]
     if intent:

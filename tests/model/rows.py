@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.errors import TryAgain
-from payment_svc.domain import ENDS, KeyUsed, Move, Order, Saga, SlotOpen, State
+from payment_svc.domain import ENDS, KeyUsed, Move, OpenAlready, Order, Saga, State
 from payment_svc.sagas.engine import Engine
 from tests.model.clockwork import Clockwork
 from tests.model.state import EPOCH, EventRow, PaymentRow
@@ -51,7 +51,7 @@ class Rows:
     ) -> Saga:
         state = self._clock.state
         if self._open_slot(order) is not None:
-            raise SlotOpen
+            raise OpenAlready
         if order.key and (order.student_id, order.key) in state.keys:
             raise KeyUsed
         if order.key:
@@ -176,7 +176,7 @@ class Rows:
 
         return self._do("by_booking", first)
 
-    def by_key(self, student_id: UUID, key: str) -> Awaitable[tuple[Saga, bytes, bool] | None]:
+    def saga_of(self, student_id: UUID, key: str) -> Awaitable[tuple[Saga, bytes, bool] | None]:
         def found() -> tuple[Saga, bytes, bool] | None:
             kept = self._clock.state.keys.get((student_id, key))
             if kept is None:
@@ -184,14 +184,14 @@ class Rows:
             saga_id, digest, at = kept
             return self._read(self._clock.state.sagas[saga_id]), digest, at < self._now - timedelta(hours=24)
 
-        return self._do("by_key", found)
+        return self._do("saga_of", found)
 
-    def by_slot(self, order: Order) -> Awaitable[Saga | None]:
+    def open_for(self, order: Order) -> Awaitable[Saga | None]:
         def found() -> Saga | None:
             row = self._open_slot(order)
             return self._read(row) if row is not None else None
 
-        return self._do("by_slot", found)
+        return self._do("open_for", found)
 
     def _open_slot(self, order: Order) -> Saga | None:
         wanted = (PURCHASE, False, order.student_id, order.tutor_id, order.start)

@@ -21,9 +21,9 @@ from mesh.errors import CallFailed, Refusal
 from payment_svc import reconcile
 from payment_svc.__main__ import App, compose
 from payment_svc.domain import NAMESPACE, NeedsAPerson, Order, Saga
-from payment_svc.sagas import book_and_pay, engine
-from payment_svc.sagas.book_and_pay import Peers
+from payment_svc.sagas import engine, steps
 from payment_svc.sagas.phases import StillOwed
+from payment_svc.sagas.steps import Peers
 from payment_svc.settings import Settings
 from payment_svc.store import Stores
 from tests.model.clockwork import Clockwork
@@ -61,8 +61,8 @@ class System(Clockwork):
         events, payments, refunds = Events(self, sagas), Payments(self, sagas), RefundRows(self, sagas)
         cancellations = Cancellations(self, sagas)
         cancellations.refunds = refunds
-        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events)))
-        peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self))))
+        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas)))
+        peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), None)))
         settings = Settings(
             _env_file=None,
             database_url="postgresql+asyncpg://nobody@127.0.0.1/none",
@@ -75,9 +75,10 @@ class System(Clockwork):
             payment_max_attempts=MAX_ATTEMPTS,
         )
         app = compose(settings, stores, cast(Any, self.provider), peers)
+        wishes = replace(app.purchasing.wishes, new_id=self._new_id)
         app = replace(
             app,
-            purchasing=replace(app.purchasing, new_id=self._new_id),
+            purchasing=replace(app.purchasing, wishes=wishes),
             cancelling=replace(app.cancelling, new_id=self._new_id),
         )
         sagas.engine = app.engine
@@ -238,7 +239,7 @@ class _Silent:
     info = warning = error = say
 
 
-LOUD = "aftermath booking inbox reconcile webhooks sagas.engine sagas.intents sagas.refunds".split()
+LOUD = "aftermath wishes inbox reconcile webhooks sagas.engine sagas.intents sagas.refunds".split()
 
 
 @contextlib.contextmanager
@@ -246,7 +247,7 @@ def running() -> Iterator[System]:
     """A system by itself: its own clock, no tries within a call (every try is durable), no jitter, no logs."""
     system = System()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (book_and_pay, reconcile):
+        for module in (steps, reconcile):
             patch.setattr(module, "time", _Clock(system))
         patch.setattr(engine, "asyncio", _Loop(system))
         patch.setattr(engine, "backoff", lambda attempt, since: 1.0 if since <= 600 else 300.0)

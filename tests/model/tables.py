@@ -10,7 +10,8 @@ from uuid import UUID
 
 from mesh.money import Money
 from payment_svc.domain import Paid, Payment, PaymentStatus, Refund, RefundStatus, Saga, State
-from payment_svc.store.cancellations import KIND, VERSION
+from payment_svc.sagas.cancel_booking import KIND
+from payment_svc.store.cancellations import VERSION
 from payment_svc.store.events import Apply, ForTheDriver, ForTheInbox, Ignore, InboxEvent, Notice, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from mesh.errors import Refusal
+from tests.learners import enroll
 from tests.people import People, lesson_time
 from tutormesh.payment.v1 import payment_pb2
 
@@ -157,10 +158,26 @@ async def test_nobody_books_a_lesson_with_themselves_or_for_another(people: Peop
     assert refused.value.reason == "BAD_USER_INPUT"
 
 
-async def test_until_there_are_courses_a_course_is_not_found(people: People) -> None:
+async def test_a_lesson_of_a_course_asks_whether_there_is_such_a_course(people: People) -> None:
+    tutor, student, draft = await people.tutor(), uuid4(), await people.course(published=False)
+    for course_id, reason in ((str(uuid4()), "COURSE_NOT_FOUND"), (draft.id, "COURSE_NOT_PUBLISHED")):
+        with pytest.raises(Refusal) as refused:
+            await people.book(tutor, lesson_time(), student, course_id=course_id)
+        assert refused.value.reason == reason
+    assert await people.saga_row(student) == []
+
+
+async def test_a_lesson_of_a_full_course_is_booked_and_belongs_to_it(people: People) -> None:
+    course, student = await people.course(seats=1), uuid4()
+    await enroll(people, course.id)
+    tutor = await people.tutor()
+    booked = await people.book(tutor, lesson_time(), student, course_id=course.id)
+    assert (await people.booking(booked.booking_id)).course_id == course.id
+    again = await people.book(tutor, lesson_time(), student, course_id=course.id)
+    assert again.booking_id == booked.booking_id
     with pytest.raises(Refusal) as refused:
-        await people.book(await people.tutor(), lesson_time(), course_id=str(uuid4()))
-    assert refused.value.reason == "COURSE_NOT_FOUND"
+        await people.book(tutor, lesson_time(), student)
+    assert refused.value.reason == "SLOT_TAKEN"  # another wish finds the time taken by the student's own hold
 
 
 async def test_a_tutor_nobody_knows_is_refused_and_leaves_a_rejected_saga(people: People) -> None:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     def __init__(self, channel):
@@ -98,14 +98,14 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     def BookSession(self, request, context):
         """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-        AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -272,7 +272,7 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """PaymentService sells lessons: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
     """
 
     @staticmethod

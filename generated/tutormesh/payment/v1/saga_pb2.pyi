@@ -50,6 +50,8 @@ class Saga(_message.Message):
     REFUND_DUE_FIELD_NUMBER: _builtins.int
     CANCELS_SAGA_ID_FIELD_NUMBER: _builtins.int
     RESOLVED_FIELD_NUMBER: _builtins.int
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    COURSE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The saga, a UUID."""
     kind: _builtins.str
@@ -63,17 +65,17 @@ class Saga(_message.Message):
     student_id: _builtins.str
     """The student, a UUID."""
     tutor_id: _builtins.str
-    """The tutor, a UUID."""
+    """The tutor or the course's instructor, a UUID; an instructor is empty until the seat is held."""
     booking_id: _builtins.str
-    """The booking, a UUID."""
+    """The booking, a UUID; empty for a course."""
     session_id: _builtins.str
-    """The session, a UUID."""
+    """The session, a UUID; empty for a course."""
     payment_id: _builtins.str
     """The payment, a UUID."""
     payment_intent_id: _builtins.str
     """"pi_…"; empty while there is none."""
     duration_minutes: _builtins.int
-    """Length in minutes."""
+    """Length in minutes; 0 for a course."""
     attempt: _builtins.int
     """Tries since the last move."""
     error: _builtins.str
@@ -81,16 +83,20 @@ class Saga(_message.Message):
     fence: _builtins.int
     """Counts the owners."""
     cancels_saga_id: _builtins.str
-    """The saga that this one cancels, a UUID; empty for all but a CancelBookingSaga."""
+    """The saga that this one cancels, a UUID; empty for all that cancel nothing."""
     resolved: _builtins.bool
     """True when a person closed it with ResolveSaga: slot and money were settled by hand."""
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID; empty for a lesson."""
+    course_id: _builtins.str
+    """The course that is sold, a UUID; empty for a lesson."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Begin of the lesson."""
+        """Begin of the lesson; absent for a course."""
 
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price; absent until the slot is held."""
+        """The price; absent until the slot or the seat is held."""
 
     @_builtins.property
     def wake_at(self) -> _timestamp_pb2.Timestamp:
@@ -134,10 +140,12 @@ class Saga(_message.Message):
         refund_due: _money_pb2.Money | None = ...,
         cancels_saga_id: _builtins.str = ...,
         resolved: _builtins.bool = ...,
+        enrollment_id: _builtins.str = ...,
+        course_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "price", b"price", "refund_due", b"refund_due", "start_time", b"start_time", "updated_at", b"updated_at", "wake_at", b"wake_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "cancels_saga_id", b"cancels_saga_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "refund_due", b"refund_due", "resolved", b"resolved", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "booking_id", b"booking_id", "cancels_saga_id", b"cancels_saga_id", "course_id", b"course_id", "created_at", b"created_at", "duration_minutes", b"duration_minutes", "enrollment_id", b"enrollment_id", "error", b"error", "fence", b"fence", "id", b"id", "is_complete", b"is_complete", "kind", b"kind", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "price", b"price", "refund_due", b"refund_due", "resolved", b"resolved", "session_id", b"session_id", "start_time", b"start_time", "state", b"state", "student_id", b"student_id", "tutor_id", b"tutor_id", "updated_at", b"updated_at", "version", b"version", "wake_at", b"wake_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
