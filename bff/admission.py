@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import HTTPConnection
@@ -10,7 +9,7 @@ from starlette.requests import HTTPConnection
 from bff.rates import RateLimited, Rates
 from mesh.calls import Person
 from mesh.errors import Refusal, Unauthenticated
-from mesh.identity import Verifier
+from mesh.identity import Claims, Verifier
 
 #: An IPv6 host is given a whole /64; anybody could choose among its addresses.
 _HOST_BITS = 64
@@ -28,27 +27,33 @@ class Admission:
         Who is nobody, or claims to be somebody in vain, is limited by their address. What is left is noted on the
         connection, for the answer's headers. Raises Unauthenticated, RateLimited, TryAgain (the issuer is away).
         """
-        try:
-            person = await self._claimed(connection.headers.get("authorization", ""))
-        except Refusal:
-            self._charge(connection, _address(connection))
-            raise
-        self._charge(connection, person.id if person else _address(connection))
-        return person
+        claims = await self.claims(connection, connection.headers.get("authorization", ""))
+        return claims.person if claims else None
 
-    async def _claimed(self, authorization: str) -> Person | None:
+    async def claims(self, connection: HTTPConnection, authorization: str) -> Claims | None:
+        """The same for a token that may have come by another way than the header, with when it ends."""
+        try:
+            claims = await self._claimed(authorization)
+        except Refusal:
+            self.charge(connection, None)
+            raise
+        self.charge(connection, claims.person if claims else None)
+        return claims
+
+    def charge(self, connection: HTTPConnection, person: Person | None) -> None:
+        """One more request of this person's, or of nobody's at this address. Raises RateLimited."""
+        allowance = self._rates.take(person.id if person else _address(connection))
+        connection.state.allowance = allowance
+        if not allowance.is_admitted:
+            raise RateLimited(retry_after=allowance.retry_after)
+
+    async def _claimed(self, authorization: str) -> Claims | None:
         if not authorization:
             return None
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("authorization must be a Bearer token")
-        return (await self._verifier.verify(token.strip())).person
-
-    def _charge(self, connection: HTTPConnection, who: Hashable) -> None:
-        allowance = self._rates.take(who)
-        connection.state.allowance = allowance
-        if not allowance.is_admitted:
-            raise RateLimited(retry_after=allowance.retry_after)
+        return await self._verifier.verify(token.strip())
 
 
 def _address(connection: HTTPConnection) -> str:

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from bff import schema
@@ -20,6 +20,7 @@ from bff.operations import Operations
 from bff.peers import Peers
 from bff.policy import DEFAULT, Policy
 from bff.rates import Rates
+from bff.socket_door import SocketDoor
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
 
@@ -27,11 +28,14 @@ from mesh.identity import Verifier
 def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: Policy = DEFAULT) -> ASGIApp:
     """The edge over these peers, believing tokens that this verifier accepts."""
     admission = Admission(verifier, rates or Rates())
-    graphql = GraphQLDoor(Operations(schema.build(), peers, policy), admission)
+    operations = Operations(schema.build(), peers, policy)
+    graphql = GraphQLDoor(operations, admission)
+    sockets = SocketDoor(operations, admission, policy.cors_origins)
     webhooks = WebhookDoor(peers)
     explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
+        WebSocketRoute("/graphql", sockets.serve),
         Route("/graphql/explorer.css", served("page.css", "text/css")),
         Route("/graphql/explorer.js", served("page.js", "text/javascript")),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),

@@ -51,6 +51,11 @@ async def read(request: Request, most: int) -> bytes:
     return bytes(body)
 
 
+def json_in(body: bytes) -> Any:
+    """The JSON value in a body. Raises BadBody (400)."""
+    return _json(body)
+
+
 def operation(body: bytes) -> Operation:
     """The operation in a JSON body. Raises BadBody (400) that says what is wrong; batches are not taken."""
     return operation_in(_json(body))

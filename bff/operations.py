@@ -41,11 +41,11 @@ Answer = dict[str, Any]
 
 
 class Ended(Exception):
-    """A subscription that could not begin, or go on; carries the errors as they are told."""
+    """An operation that could not begin, or a subscription that cannot go on; carries the errors as they are told."""
 
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        self.errors = [told(error) for error in errors]
-        super().__init__(", ".join(error["message"] for error in self.errors))
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        self.errors = errors
+        super().__init__(", ".join(error["message"] for error in errors))
 
 
 class Operations:
@@ -66,7 +66,7 @@ class Operations:
         """The answers to a subscription, one after each of its events. Raises Ended."""
         document = self._read(operation)
         if isinstance(document, list):
-            raise Ended(document)
+            raise _ended(document)
         calls.enter(replace(calls.current(), person=person))
         async with aclosing(await self._source(document, operation, person)) as events:
             while True:
@@ -75,7 +75,10 @@ class Operations:
                 except StopAsyncIteration:
                     return
                 except GraphQLError as error:
-                    raise Ended([error]) from error
+                    raise _ended([error]) from error
+                except Exception as error:
+                    log().error("subscription_crashed", exc_info=error)
+                    raise _ended([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
                 with calls.deadline(EVENT_SECONDS):
                     answer = shape(await self._executed(document, operation, person, event))
                 yield answer
@@ -130,15 +133,19 @@ class Operations:
             operation_name=operation.name,
         )
         if isinstance(executor, list):
-            raise Ended(executor)
+            raise _ended(executor)
         stream = create_source_event_stream(executor)
         found = await stream if inspect.isawaitable(stream) else stream
         if isinstance(found, ExecutionResult):
-            raise Ended(found.errors or [])
+            raise _ended(found.errors or [])
         return cast("AsyncGenerator[object, None]", found)
 
     def _context(self, person: Person | None) -> Context:
         return Context(self._peers, person, self._policy.publishable_key)
+
+
+def _ended(errors: list[GraphQLError]) -> Ended:
+    return Ended([told(error) for error in errors])
 
 
 def _subscribes(document: DocumentNode, operation: Operation) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from bff.graphql_door import MAX_BODY_BYTES
 from bff.settings import Settings
 from mesh.logs import log
 
@@ -19,6 +20,10 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
 #: Connections, idle ones too; the door's own limit (bff/door.py), which tells when to come again, is met before.
 MAX_CONNECTIONS = 4096
+#: How often a WebSocket is asked whether anybody is there, and how long it has to say so.
+PING_SECONDS, PONG_SECONDS = 20.0, 10.0
+#: What a client does not take within this time is given up, and the connection with it (RFC 5482).
+UNREAD_MILLISECONDS = 30_000
 
 
 class _Server(uvicorn.Server):
@@ -30,7 +35,7 @@ class _Server(uvicorn.Server):
 
 async def serve(app: ASGIApp, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests under way may finish, idle connections are closed at once."""
-    server = _Server(_config(app, settings))
+    server = _Server(config(app, settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
@@ -50,6 +55,8 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; what is accepted inherits it
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
         if settings.reuse_port:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((settings.host, settings.port))
@@ -57,11 +64,15 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=MAX_BODY_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        ws_per_message_deflate=False,  # our messages are small, and a compressor is memory for each client
         loop="asyncio",
         lifespan="off",
         log_config=None,

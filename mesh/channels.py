@@ -6,7 +6,7 @@ The service config's own `timeout` is not used: it was seen to fire early. Every
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any, TypeVar
 
 import grpc
@@ -95,7 +95,7 @@ def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
 
 
-async def messages(stream: AsyncIterable[M]) -> AsyncIterator[M]:
+async def messages(stream: AsyncIterable[M]) -> AsyncGenerator[M, None]:
     """The messages of a server stream; raises what the other side meant when it ends badly."""
     try:
         async for message in stream:

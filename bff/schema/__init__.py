@@ -10,9 +10,10 @@ from bff.mutations import mutation
 from bff.queries import query
 from bff.scalars import aws_date_time
 from bff.schema import sdl
+from bff.subscriptions import subscription
 
 
 def build() -> GraphQLSchema:
     """An executable, validated schema."""
-    bindables = (query, mutation, types.booking, types.book_session_payload, types.cancel_booking_payload)
+    bindables = (query, mutation, subscription, types.booking, types.book_session_payload, types.cancel_booking_payload)
     return make_executable_schema(sdl.whole(), *bindables, aws_date_time)

@@ -85,20 +85,30 @@ class Script:
         return only
 
 
-def _servicer(script: Script, rpcs: list[str]) -> object:
+def _servicer(script: Script, methods: Any) -> object:
+    """A stream's answer is an asynchronous iterable of messages."""
+
     def behaviour(rpc: str) -> Callable[..., Any]:
         async def serve(_: object, request: Any, __: object) -> Any:
             return await script.play(rpc, request)
 
         return serve
 
-    return type("Scripted", (), {rpc: behaviour(rpc) for rpc in rpcs})()
+    def streaming(rpc: str) -> Callable[..., Any]:
+        async def serve(_: object, request: Any, __: object) -> AsyncIterator[Any]:
+            async for message in await script.play(rpc, request):
+                yield message
+
+        return serve
+
+    kinds = {method.name: streaming if method.server_streaming else behaviour for method in methods}
+    return type("Scripted", (), {name: kind(name) for name, kind in kinds.items()})()
 
 
 def peer(name: str, script: Script, verifier: Verifier, auth: dict[str, Any], port: int = 0) -> Server:
     messages, stubs, service = SERVICES[name]
     descriptor = messages.DESCRIPTOR.services_by_name[service]
-    servicer = _servicer(script, [method.name for method in descriptor.methods])
+    servicer = _servicer(script, descriptor.methods)
     settings = ServiceSettings(_env_file=None, port=port, drain_seconds=0.2, **auth)
     return Server(
         settings, verifier, [Service(descriptor, getattr(stubs, f"add_{service}Servicer_to_server"), servicer)]

@@ -187,17 +187,3 @@ async def test_secrets_are_in_no_log(student: Any, script: Any, world: Any, capf
     assert "operation=Book" in logged
     assert "hush" not in logged
     assert student.token not in logged
-
-
-async def test_a_websocket_is_left_to_the_application(peers: Any, verifier: Any) -> None:
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, str]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "websocket", "path": "/graphql", "headers": [], "query_string": b"", "subprotocols": []}
-    await build(peers, verifier)(scope, receive, send)
-    assert [message["type"] for message in sent] == ["websocket.close"]

@@ -1,0 +1,92 @@
+"""The edge behind its own HTTP server, and a client that speaks graphql-transport-ws to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from bff import server
+from bff.settings import Settings
+
+SECONDS = 10.0
+SUBPROTOCOL = "graphql-transport-ws"
+UPDATED = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { id status } }"
+
+
+@contextlib.asynccontextmanager
+async def served(app: Any, settings: Settings) -> AsyncIterator[str]:
+    """`host:port` of the application, served as `python -m bff` serves it."""
+    running = uvicorn.Server(server.config(app, settings))
+    running.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    with server.listening(settings) as listener:
+        serving = asyncio.create_task(running.serve(sockets=[listener]))
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            running.should_exit = True
+            await serving
+
+
+@dataclass
+class Listener:
+    """A client of a connection."""
+
+    socket: ClientConnection
+    said: list[dict[str, Any]] = field(default_factory=list)
+
+    async def say(self, kind: str, **more: Any) -> None:
+        await self.socket.send(json.dumps({"type": kind, **more}))
+
+    async def introduce(self, token: str) -> None:
+        await self.say("connection_init", payload={"Authorization": f"Bearer {token}"})
+        assert await self.heard() == {"type": "connection_ack"}
+
+    async def subscribe(self, booking: str, id: str = "1", query: str = UPDATED) -> None:
+        await self.say("subscribe", id=id, payload={"query": query, "variables": {"id": booking}})
+
+    async def heard(self) -> dict[str, Any]:
+        """The next message."""
+        async with asyncio.timeout(SECONDS):
+            message: dict[str, Any] = json.loads(await self.socket.recv())
+        return message
+
+    async def status(self, id: str = "1") -> str:
+        """The booking's status in the next message, which must tell one."""
+        message = await self.heard()
+        assert (message["type"], message["id"]) == ("next", id), message
+        return str(message["payload"]["data"]["bookingUpdated"]["status"])
+
+    async def refused(self, id: str = "1") -> dict[str, Any]:
+        """The only error of the next message, its extensions flattened into it."""
+        message = await self.heard()
+        assert (message["type"], message["id"]) == ("error", id), message
+        (error,) = message["payload"]
+        return {**error, **error["extensions"]}
+
+    async def closed(self) -> tuple[int, str]:
+        """How it was closed by the other side; nothing more may come before."""
+        async with asyncio.timeout(SECONDS):
+            try:
+                unexpected = await self.socket.recv()
+            except ConnectionClosed:
+                return self.socket.close_code or 0, self.socket.close_reason or ""
+        raise AssertionError(f"not closed, but told {unexpected!r}")
+
+
+@contextlib.asynccontextmanager
+async def listening(address: str, token: str | None = None, **options: Any) -> AsyncIterator[Listener]:
+    """A connection; introduced when a token is given."""
+    given = {"subprotocols": [SUBPROTOCOL], "proxy": None, **options}
+    async with connect(f"ws://{address}/graphql", **given) as socket:
+        listener = Listener(socket)
+        if token is not None:
+            await listener.introduce(token)
+        yield listener
