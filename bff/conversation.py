@@ -106,7 +106,7 @@ class Conversation:
                 raise RateLimited(f"at most {MAX_RUNNING} operations run at once on a connection")
             self._seats.running.enter()
         except (RateLimited, Overloaded) as full:
-            await self._send("error", id=id, payload=[told(at_the_door(full))])
+            await self._refuse(id, full)
             return
         task = self._running[id] = tasks.create_task(self._operate(id, operation, person))
         task.add_done_callback(lambda _: self._seats.running.leave())
@@ -141,7 +141,8 @@ class Conversation:
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received["code"], received.get("reason"))
             message = transport_ws.read(received.get("text"))
-            self._charge(message)
+            if not await self._is_admitted(message):
+                continue
             match message:
                 case Ping(payload):
                     await self._send("pong", **({"payload": payload} if payload else {}))
@@ -150,14 +151,21 @@ class Conversation:
                 case _:
                     return message
 
-    def _charge(self, message: Message) -> None:
-        """Each message counts as a request does."""
+    async def _is_admitted(self, message: Message) -> bool:
+        """Each message counts as a request does. Raises Closed for too many that ask for nothing."""
         if isinstance(message, Init):  # counted with its token
-            return
+            return True
         try:
             self._admission.charge(self._websocket, self._person)
         except RateLimited as error:
-            raise Closed(transport_ws.TOO_MANY, error.message) from None
+            if self._person is None or not isinstance(message, Subscribe):
+                raise Closed(transport_ws.TOO_MANY, error.message) from None
+            await self._refuse(message.id, error)
+            return False
+        return True
+
+    async def _refuse(self, id: str, refusal: Refusal) -> None:
+        await self._send("error", id=id, payload=[told(at_the_door(refusal))])
 
     async def _send(self, kind: str, **more: Any) -> None:
         """Raises WebSocketDisconnect when the client has gone, or does not read."""

@@ -30,4 +30,4 @@ async def booking_changes(_: None, info: Info, **arguments: Any) -> AsyncGenerat
 
 @subscription.field("bookingUpdated")
 def booking_updated(booking: booking_pb2.Booking, _: Info, **__: Any) -> Shape:
-    return convert.booking(booking_pb2.GetBookingResponse(booking=booking))
+    return convert.booking(booking)

@@ -20,6 +20,8 @@ import pytest_asyncio
 from bff import __main__ as program
 from bff.server import listening
 from bff.settings import Settings
+from tests.bff.live import listening as listening_to
+from tutormesh.booking.v1 import booking_pb2
 
 ROOT = Path(program.__file__).parents[1]
 
@@ -87,6 +89,32 @@ async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
         process.send_signal(signal.SIGTERM)  # the client's connection is still open
         assert await asyncio.wait_for(process.wait(), 5) == 0
         assert time.monotonic() - began < 5
+
+
+async def test_its_websockets_are_told_to_come_again_when_it_stops(
+    running: Any, student: Any, world: Any, script: Any
+) -> None:
+    process, url = running
+    left = asyncio.Event()
+
+    async def watch(_: object) -> AsyncIterator[Any]:
+        async def changes() -> AsyncIterator[Any]:
+            try:
+                yield booking_pb2.WatchBookingResponse(booking=world.booking())
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+
+        return changes()
+
+    script.answers["WatchBooking"] = watch
+    async with listening_to(url.removeprefix("http://"), student.token) as listener:
+        await listener.subscribe(world.booking_id)
+        assert await listener.status() == "CONFIRMED"
+        process.send_signal(signal.SIGTERM)
+        assert (await listener.closed())[0] == 1012  # RFC 6455's registry: service restart
+        assert await asyncio.wait_for(process.wait(), 5) == 0
+    await asyncio.wait_for(left.wait(), 5)
 
 
 async def test_it_hands_out_the_publishable_key_of_its_settings(

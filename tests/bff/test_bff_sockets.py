@@ -47,7 +47,7 @@ def watched(script: Any, world: Any) -> Any:
     async def watch(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
             try:
-                yield booking_pb2.WatchBookingResponse(booking=world.booking().booking)
+                yield booking_pb2.WatchBookingResponse(booking=world.booking())
                 await asyncio.Event().wait()
             finally:
                 left.set()
@@ -234,7 +234,7 @@ async def test_a_stream_without_a_first_word_is_unavailable(
 async def test_what_a_field_fails_with_leaves_the_rest_of_the_event(
     listener: Listener, watched: Any, script: Any, world: Any
 ) -> None:
-    script.answers["GetPayment"] = TryAgain()
+    script.answers["BatchGetPayments"] = TryAgain()
     query = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { status payment { id } } }"
     await listener.subscribe(world.booking_id, query=query)
     payload = (await listener.heard())["payload"]
@@ -269,7 +269,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
         async def changes() -> AsyncIterator[Any]:
             try:
                 for version in itertools.count(2):
-                    told = world.booking(version=version, purpose="x" * 1000).booking
+                    told = world.booking(version=version, purpose="x" * 1000)
                     yield booking_pb2.WatchBookingResponse(booking=told)
             finally:
                 watched.set()
@@ -302,10 +302,12 @@ async def test_messages_count_as_requests_do(
 ) -> None:
     app = build(peers, verifier, Rates(clock=lambda: 0.0))
     async with served(app, edge_settings) as at, listening(at, student.token) as listener:
-        for _ in range(100):
+        for _ in range(99):
             await listener.say("ping")
-        heard = [(await listener.heard())["type"] for _ in range(99)]
-        assert heard == ["pong"] * 99
+        assert [(await listener.heard())["type"] for _ in range(99)] == ["pong"] * 99
+        await listener.say("subscribe", id="1", payload=QUERY)
+        assert (await listener.refused())["code"] == "RATE_LIMITED"
+        await listener.say("ping")
         assert (await listener.closed())[0] == 4429
 
 
