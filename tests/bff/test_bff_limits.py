@@ -35,7 +35,7 @@ def size(query: str) -> Size:
         ("{ ...Gone }", "Gone"),
         ("{ nothing }", "nothing"),
         ("{ booking }", "booking"),
-        ("subscription { bookingUpdated }", "subscription"),
+        ('subscription { bookingUpdated(bookingId: "1") { id } }', "over a WebSocket only"),
         ("{", "Syntax Error"),
     ],
 )
