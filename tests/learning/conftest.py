@@ -112,7 +112,7 @@ class School:
     async def get_course(self, course_id: str, stub: Any = None) -> pb.Course:
         return (await (stub or self.bff).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
 
-    def wish(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+    def wish(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
         """A seat for a student nobody has seen before, under a new saga."""
         names = ("saga_id", "enrollment_id", "student_id", "payment_id")
         return pb.HoldSeatRequest(**{name: str(uuid4()) for name in names} | {"course_id": course_id} | changed)

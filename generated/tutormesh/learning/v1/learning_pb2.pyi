@@ -148,7 +148,7 @@ class Enrollment(_message.Message):
 
     @_builtins.property
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the hold ends; absent once nothing is left to pay."""
+        """When the hold ends; absent once it is active or has ended."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -197,7 +197,7 @@ class CreateCourseRequest(_message.Message):
     title: _builtins.str
     """Its title, 1 to 200 characters, not blank."""
     instructor_id: _builtins.str
-    """Who teaches it, a UUID; empty means the caller."""
+    """Who teaches it, a UUID; empty means the caller, who is then no service."""
     seats: _builtins.int
     """0 means no limit; else 1 to 1000000."""
     @_builtins.property
@@ -509,7 +509,7 @@ class HoldSeatRequest(_message.Message):
     student_id: _builtins.str
     """The student, a UUID."""
     payment_id: _builtins.str
-    """The payment, a UUID allocated with the saga."""
+    """The payment, a UUID allocated with the saga; forgotten when the course is free."""
     def __init__(
         self,
         *,

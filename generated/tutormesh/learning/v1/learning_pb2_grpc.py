@@ -107,8 +107,9 @@ class LearningServiceServicer:
     """
 
     def CreateCourse(self, request, context):
-        """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; a service or an admin may name another.
-        Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT.
+        """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; an admin may name another, a service
+        must name one. Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT (also for the
+        course_id of another instructor's course).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +146,8 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyCourse(self, request, context):
-        """VerifyCourse says that a course exists, is published, and has a seat left now; it takes none.
+        """VerifyCourse says that a course exists, is published, and has a seat left now, be it one that a lapsed hold would
+        give way to; it takes none.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -154,9 +156,11 @@ class LearningServiceServicer:
 
     def HoldSeat(self, request, context):
         """HoldSeat takes a seat of a published course for as long as a payment may take, and records the enrollment that
-        awaits it. One conditional statement verifies and takes: seats are never negative. Lapsed holds give way after
-        their grace. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
-        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, BAD_USER_INPUT.
+        awaits it. One conditional statement verifies and takes: seats are never negative. A student has one seat in a
+        course. After its grace a lapsed hold gives way: to a new one of the same student always, to another's when no seat
+        is left. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, ALREADY_ENROLLED before COURSE_FULL, BAD_USER_INPUT (also for
+        the instructor, and for ids of another enrollment).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,7 +169,8 @@ class LearningServiceServicer:
     def CreateEnrollmentRecord(self, request, context):
         """CreateEnrollmentRecord makes an enrollment ACTIVE once it is paid: the pivot of the saga. A seat whose hold has
         lapsed is won again when there is one. Repeating it changes nothing.
-        Refuses with COURSE_FULL (the seat is lost to another), ILLEGAL_MOVE (it has ended), NOT_FOUND.
+        Refuses with COURSE_FULL (the seat is lost to another enrollment, be it the same student's), ILLEGAL_MOVE (it has
+        ended), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,7 +179,7 @@ class LearningServiceServicer:
     def EndEnrollment(self, request, context):
         """EndEnrollment ends an enrollment that was not paid, and gives its seat back. Ending one that never was leaves a
         tombstone. The first end wins; repeating it, or another end, changes nothing. Refuses with ILLEGAL_MOVE when it is
-        ACTIVE, BAD_USER_INPUT.
+        ACTIVE, BAD_USER_INPUT (also when the ids are another enrollment's).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +187,7 @@ class LearningServiceServicer:
 
     def CancelEnrollment(self, request, context):
         """CancelEnrollment ends an active enrollment and gives its seat back. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE (it has ended otherwise, or is not active), NOT_FOUND.
+        Refuses with ILLEGAL_MOVE (it never was active), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -190,7 +195,7 @@ class LearningServiceServicer:
 
     def GetEnrollment(self, request, context):
         """GetEnrollment gives one enrollment to its student, the course's instructor, an admin, or a service.
-        Refuses with NOT_FOUND, also for another person's.
+        Refuses with NOT_FOUND, also for another person's and for a tombstone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -204,8 +209,8 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListEnrollments(self, request, context):
-        """ListEnrollments pages through a student's enrollments, newest first; without a student (ops only) through all of
-        them. Tombstones are left out, except for ops.
+        """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service;
+        without a student (ops only) through all of them, tombstones included. Refuses with FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,8 +34,9 @@ class LearningServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LearningServiceAsyncStub: ...
     CreateCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]
-    """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; a service or an admin may name another.
-    Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT.
+    """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; an admin may name another, a service
+    must name one. Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT (also for the
+    course_id of another instructor's course).
     """
     PublishCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]
     """PublishCourse lets students enroll. Only its instructor, an admin or a service; repeating it changes nothing.
@@ -50,38 +51,42 @@ class LearningServiceStub:
     ListCourses: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListCoursesRequest, _learning_pb2.ListCoursesResponse]
     """ListCourses pages through the published courses, newest first."""
     VerifyCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.VerifyCourseRequest, _learning_pb2.VerifyCourseResponse]
-    """VerifyCourse says that a course exists, is published, and has a seat left now; it takes none.
+    """VerifyCourse says that a course exists, is published, and has a seat left now, be it one that a lapsed hold would
+    give way to; it takes none.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL.
     """
     HoldSeat: _grpc.UnaryUnaryMultiCallable[_learning_pb2.HoldSeatRequest, _learning_pb2.HoldSeatResponse]
     """HoldSeat takes a seat of a published course for as long as a payment may take, and records the enrollment that
-    awaits it. One conditional statement verifies and takes: seats are never negative. Lapsed holds give way after
-    their grace. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
-    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, BAD_USER_INPUT.
+    awaits it. One conditional statement verifies and takes: seats are never negative. A student has one seat in a
+    course. After its grace a lapsed hold gives way: to a new one of the same student always, to another's when no seat
+    is left. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, ALREADY_ENROLLED before COURSE_FULL, BAD_USER_INPUT (also for
+    the instructor, and for ids of another enrollment).
     """
     CreateEnrollmentRecord: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]
     """CreateEnrollmentRecord makes an enrollment ACTIVE once it is paid: the pivot of the saga. A seat whose hold has
     lapsed is won again when there is one. Repeating it changes nothing.
-    Refuses with COURSE_FULL (the seat is lost to another), ILLEGAL_MOVE (it has ended), NOT_FOUND.
+    Refuses with COURSE_FULL (the seat is lost to another enrollment, be it the same student's), ILLEGAL_MOVE (it has
+    ended), NOT_FOUND.
     """
     EndEnrollment: _grpc.UnaryUnaryMultiCallable[_learning_pb2.EndEnrollmentRequest, _learning_pb2.EndEnrollmentResponse]
     """EndEnrollment ends an enrollment that was not paid, and gives its seat back. Ending one that never was leaves a
     tombstone. The first end wins; repeating it, or another end, changes nothing. Refuses with ILLEGAL_MOVE when it is
-    ACTIVE, BAD_USER_INPUT.
+    ACTIVE, BAD_USER_INPUT (also when the ids are another enrollment's).
     """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CancelEnrollmentRequest, _learning_pb2.CancelEnrollmentResponse]
     """CancelEnrollment ends an active enrollment and gives its seat back. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE (it has ended otherwise, or is not active), NOT_FOUND.
+    Refuses with ILLEGAL_MOVE (it never was active), NOT_FOUND.
     """
     GetEnrollment: _grpc.UnaryUnaryMultiCallable[_learning_pb2.GetEnrollmentRequest, _learning_pb2.GetEnrollmentResponse]
     """GetEnrollment gives one enrollment to its student, the course's instructor, an admin, or a service.
-    Refuses with NOT_FOUND, also for another person's.
+    Refuses with NOT_FOUND, also for another person's and for a tombstone.
     """
     BatchGetEnrollments: _grpc.UnaryUnaryMultiCallable[_learning_pb2.BatchGetEnrollmentsRequest, _learning_pb2.BatchGetEnrollmentsResponse]
     """BatchGetEnrollments gives those of the enrollments that the caller may see, in no order; the others are left out."""
     ListEnrollments: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListEnrollmentsRequest, _learning_pb2.ListEnrollmentsResponse]
-    """ListEnrollments pages through a student's enrollments, newest first; without a student (ops only) through all of
-    them. Tombstones are left out, except for ops.
+    """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service;
+    without a student (ops only) through all of them, tombstones included. Refuses with FORBIDDEN.
     """
 
 @_typing.type_check_only
@@ -90,8 +95,9 @@ class LearningServiceAsyncStub(LearningServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]  # type: ignore[assignment]
-    """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; a service or an admin may name another.
-    Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT.
+    """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; an admin may name another, a service
+    must name one. Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT (also for the
+    course_id of another instructor's course).
     """
     PublishCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]  # type: ignore[assignment]
     """PublishCourse lets students enroll. Only its instructor, an admin or a service; repeating it changes nothing.
@@ -106,38 +112,42 @@ class LearningServiceAsyncStub(LearningServiceStub):
     ListCourses: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListCoursesRequest, _learning_pb2.ListCoursesResponse]  # type: ignore[assignment]
     """ListCourses pages through the published courses, newest first."""
     VerifyCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.VerifyCourseRequest, _learning_pb2.VerifyCourseResponse]  # type: ignore[assignment]
-    """VerifyCourse says that a course exists, is published, and has a seat left now; it takes none.
+    """VerifyCourse says that a course exists, is published, and has a seat left now, be it one that a lapsed hold would
+    give way to; it takes none.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL.
     """
     HoldSeat: _aio.UnaryUnaryMultiCallable[_learning_pb2.HoldSeatRequest, _learning_pb2.HoldSeatResponse]  # type: ignore[assignment]
     """HoldSeat takes a seat of a published course for as long as a payment may take, and records the enrollment that
-    awaits it. One conditional statement verifies and takes: seats are never negative. Lapsed holds give way after
-    their grace. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
-    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, BAD_USER_INPUT.
+    awaits it. One conditional statement verifies and takes: seats are never negative. A student has one seat in a
+    course. After its grace a lapsed hold gives way: to a new one of the same student always, to another's when no seat
+    is left. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, ALREADY_ENROLLED before COURSE_FULL, BAD_USER_INPUT (also for
+    the instructor, and for ids of another enrollment).
     """
     CreateEnrollmentRecord: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]  # type: ignore[assignment]
     """CreateEnrollmentRecord makes an enrollment ACTIVE once it is paid: the pivot of the saga. A seat whose hold has
     lapsed is won again when there is one. Repeating it changes nothing.
-    Refuses with COURSE_FULL (the seat is lost to another), ILLEGAL_MOVE (it has ended), NOT_FOUND.
+    Refuses with COURSE_FULL (the seat is lost to another enrollment, be it the same student's), ILLEGAL_MOVE (it has
+    ended), NOT_FOUND.
     """
     EndEnrollment: _aio.UnaryUnaryMultiCallable[_learning_pb2.EndEnrollmentRequest, _learning_pb2.EndEnrollmentResponse]  # type: ignore[assignment]
     """EndEnrollment ends an enrollment that was not paid, and gives its seat back. Ending one that never was leaves a
     tombstone. The first end wins; repeating it, or another end, changes nothing. Refuses with ILLEGAL_MOVE when it is
-    ACTIVE, BAD_USER_INPUT.
+    ACTIVE, BAD_USER_INPUT (also when the ids are another enrollment's).
     """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_learning_pb2.CancelEnrollmentRequest, _learning_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
     """CancelEnrollment ends an active enrollment and gives its seat back. Repeating it changes nothing.
-    Refuses with ILLEGAL_MOVE (it has ended otherwise, or is not active), NOT_FOUND.
+    Refuses with ILLEGAL_MOVE (it never was active), NOT_FOUND.
     """
     GetEnrollment: _aio.UnaryUnaryMultiCallable[_learning_pb2.GetEnrollmentRequest, _learning_pb2.GetEnrollmentResponse]  # type: ignore[assignment]
     """GetEnrollment gives one enrollment to its student, the course's instructor, an admin, or a service.
-    Refuses with NOT_FOUND, also for another person's.
+    Refuses with NOT_FOUND, also for another person's and for a tombstone.
     """
     BatchGetEnrollments: _aio.UnaryUnaryMultiCallable[_learning_pb2.BatchGetEnrollmentsRequest, _learning_pb2.BatchGetEnrollmentsResponse]  # type: ignore[assignment]
     """BatchGetEnrollments gives those of the enrollments that the caller may see, in no order; the others are left out."""
     ListEnrollments: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListEnrollmentsRequest, _learning_pb2.ListEnrollmentsResponse]  # type: ignore[assignment]
-    """ListEnrollments pages through a student's enrollments, newest first; without a student (ops only) through all of
-    them. Tombstones are left out, except for ops.
+    """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service;
+    without a student (ops only) through all of them, tombstones included. Refuses with FORBIDDEN.
     """
 
 class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -149,8 +159,9 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _learning_pb2.CreateCourseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.CreateCourseResponse, _abc.Awaitable[_learning_pb2.CreateCourseResponse]]:
-        """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; a service or an admin may name another.
-        Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT.
+        """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; an admin may name another, a service
+        must name one. Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT (also for the
+        course_id of another instructor's course).
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +206,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _learning_pb2.VerifyCourseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.VerifyCourseResponse, _abc.Awaitable[_learning_pb2.VerifyCourseResponse]]:
-        """VerifyCourse says that a course exists, is published, and has a seat left now; it takes none.
+        """VerifyCourse says that a course exists, is published, and has a seat left now, be it one that a lapsed hold would
+        give way to; it takes none.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL.
         """
 
@@ -206,9 +218,11 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.HoldSeatResponse, _abc.Awaitable[_learning_pb2.HoldSeatResponse]]:
         """HoldSeat takes a seat of a published course for as long as a payment may take, and records the enrollment that
-        awaits it. One conditional statement verifies and takes: seats are never negative. Lapsed holds give way after
-        their grace. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
-        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, BAD_USER_INPUT.
+        awaits it. One conditional statement verifies and takes: seats are never negative. A student has one seat in a
+        course. After its grace a lapsed hold gives way: to a new one of the same student always, to another's when no seat
+        is left. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, ALREADY_ENROLLED before COURSE_FULL, BAD_USER_INPUT (also for
+        the instructor, and for ids of another enrollment).
         """
 
     @_abc_1.abstractmethod
@@ -219,7 +233,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learning_pb2.CreateEnrollmentRecordResponse, _abc.Awaitable[_learning_pb2.CreateEnrollmentRecordResponse]]:
         """CreateEnrollmentRecord makes an enrollment ACTIVE once it is paid: the pivot of the saga. A seat whose hold has
         lapsed is won again when there is one. Repeating it changes nothing.
-        Refuses with COURSE_FULL (the seat is lost to another), ILLEGAL_MOVE (it has ended), NOT_FOUND.
+        Refuses with COURSE_FULL (the seat is lost to another enrollment, be it the same student's), ILLEGAL_MOVE (it has
+        ended), NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -230,7 +245,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learning_pb2.EndEnrollmentResponse, _abc.Awaitable[_learning_pb2.EndEnrollmentResponse]]:
         """EndEnrollment ends an enrollment that was not paid, and gives its seat back. Ending one that never was leaves a
         tombstone. The first end wins; repeating it, or another end, changes nothing. Refuses with ILLEGAL_MOVE when it is
-        ACTIVE, BAD_USER_INPUT.
+        ACTIVE, BAD_USER_INPUT (also when the ids are another enrollment's).
         """
 
     @_abc_1.abstractmethod
@@ -240,7 +255,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.CancelEnrollmentResponse, _abc.Awaitable[_learning_pb2.CancelEnrollmentResponse]]:
         """CancelEnrollment ends an active enrollment and gives its seat back. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE (it has ended otherwise, or is not active), NOT_FOUND.
+        Refuses with ILLEGAL_MOVE (it never was active), NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -250,7 +265,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.GetEnrollmentResponse, _abc.Awaitable[_learning_pb2.GetEnrollmentResponse]]:
         """GetEnrollment gives one enrollment to its student, the course's instructor, an admin, or a service.
-        Refuses with NOT_FOUND, also for another person's.
+        Refuses with NOT_FOUND, also for another person's and for a tombstone.
         """
 
     @_abc_1.abstractmethod
@@ -267,8 +282,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _learning_pb2.ListEnrollmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.ListEnrollmentsResponse, _abc.Awaitable[_learning_pb2.ListEnrollmentsResponse]]:
-        """ListEnrollments pages through a student's enrollments, newest first; without a student (ops only) through all of
-        them. Tombstones are left out, except for ops.
+        """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service;
+        without a student (ops only) through all of them, tombstones included. Refuses with FORBIDDEN.
         """
 
 def add_LearningServiceServicer_to_server(servicer: LearningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

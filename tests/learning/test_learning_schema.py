@@ -1,0 +1,214 @@
+"""What PostgreSQL itself refuses, and what a write costs it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import event
+
+from learning_svc.domain import ENDS, MOVES, Status, must_be
+from mesh.database import Database
+from mesh.errors import IllegalMove, Refusal
+from tutormesh.learning.v1 import learning_pb2 as pb
+
+
+def test_an_end_is_left_by_nothing_and_a_paid_place_only_by_a_cancel() -> None:
+    assert set(MOVES) == set(Status)
+    assert all(MOVES[end] == frozenset() for end in ENDS)
+    assert MOVES[Status.ACTIVE] == {Status.CANCELLED}
+    assert MOVES[Status.PAYMENT_REQUIRED] == {Status.ACTIVE} | ENDS
+
+
+@pytest.mark.parametrize(("now", "told"), [*itertools.product(Status, repeat=2)])
+def test_one_who_does_not_stand_where_told_is_told_so(now: Status, told: Status) -> None:
+    if now is told:
+        must_be(now, told)
+        return
+    with pytest.raises(IllegalMove, match=f"an enrollment cannot go from {now} to {told}"):
+        must_be(now, told)
+
+
+async def in_state(school: Any, status: Status) -> pb.HoldSeatRequest:
+    wish = await school.held((await school.course(seats=1)).id)
+    if status is Status.ACTIVE:
+        await school.activate(wish)
+    elif status in ENDS:
+        await school.end(wish, pb.EnrollmentStatus.Value(f"ENROLLMENT_STATUS_{status}"))
+    return wish
+
+
+@pytest.mark.parametrize(("now", "to"), [*itertools.product(Status, repeat=2)])
+async def test_the_schema_allows_exactly_the_legal_moves_and_a_held_seat_to_be_lost(
+    school: Any, sql: asyncpg.Connection, now: Status, to: Status
+) -> None:
+    wish = await in_state(school, now)
+    move = """update enrollment set status = $2, holds_seat = $2 = 'ACTIVE',
+              activated_at = case when $2 = 'ACTIVE' then clock_timestamp() end where id = $1"""
+    if to in MOVES[now] or now is to is Status.PAYMENT_REQUIRED:
+        assert await sql.execute(move, wish.enrollment_id, to) == "UPDATE 1"
+        return
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await sql.execute(move, wish.enrollment_id, to)
+    assert refused.value.constraint_name == "enrollment_legal_move"
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("title = ''", "course_title_says_something"),
+        ("title = ' '", "course_title_says_something"),
+        ("title = repeat('x', 201)", "course_title_says_something"),
+        ("price_minor = -1", "course_price_not_negative"),
+        ("currency = 'usd'", "course_currency_is_iso"),
+        ("seats = 0", "course_seats_in_range"),
+        ("seats = 1000001", "course_seats_in_range"),
+        ("seats_taken = -1", "course_seats_taken_not_negative"),
+        ("seats_taken = 3", "course_never_oversold"),
+        ("published = false, seats_taken = 1", "course_draft_has_no_students"),
+    ],
+)
+async def test_the_schema_refuses_a_broken_course(
+    school: Any, sql: asyncpg.Connection, change: str, constraint: str
+) -> None:
+    course = await school.course(seats=2)
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await sql.execute(f"update course set {change} where id = $1", course.id)
+    assert refused.value.constraint_name == constraint
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("hold_expires_at = null", "enrollment_whole_or_tombstone"),
+        ("course_id = null, payment_id = null", "enrollment_whole_or_tombstone"),
+        ("student_id = instructor_id", "enrollment_two_people"),
+        ("price_minor = -1, payment_id = null", "enrollment_price_not_negative"),
+        ("payment_id = null", "enrollment_price_is_paid"),
+        ("price_minor = 0", "enrollment_price_is_paid"),
+        ("currency = 'usd'", "enrollment_currency_is_iso"),
+        ("status = 'EXPIRED'", "enrollment_seat_while_it_lasts"),
+        ("status = 'ACTIVE', activated_at = now(), holds_seat = false", "enrollment_seat_while_it_lasts"),
+        ("status = 'ACTIVE'", "enrollment_activated_once_active"),
+        ("activated_at = now()", "enrollment_activated_once_active"),
+    ],
+)
+async def test_the_schema_refuses_a_broken_enrollment(
+    school: Any, sql: asyncpg.Connection, change: str, constraint: str
+) -> None:
+    wish = await school.held((await school.course()).id)
+    with pytest.raises(asyncpg.CheckViolationError) as refused:
+        await sql.execute(f"update enrollment set {change} where id = $1", wish.enrollment_id)
+    assert refused.value.constraint_name == constraint
+
+
+async def test_the_schema_refuses_a_second_seat_of_one_student_and_a_tombstone_with_a_payment(
+    school: Any, sql: asyncpg.Connection
+) -> None:
+    course = await school.course()
+    first, second = await school.held(course.id), await school.held(course.id)
+    with pytest.raises(asyncpg.UniqueViolationError) as twice:
+        move = "update enrollment set student_id = $2 where id = $1"
+        await sql.execute(move, first.enrollment_id, second.student_id)
+    assert twice.value.constraint_name == "enrollment_once_per_student"
+    with pytest.raises(asyncpg.CheckViolationError) as bare:
+        bury = "insert into enrollment (id, saga_id, status, payment_id) values ($1, $2, 'EXPIRED', $3)"
+        await sql.execute(bury, uuid4(), uuid4(), uuid4())
+    assert bare.value.constraint_name == "enrollment_tombstone_bare"
+
+
+COUNTED = """
+create table write_transaction (id xid8 primary key);
+create function count_write() returns trigger language plpgsql as $$
+begin
+    insert into write_transaction values (pg_current_xact_id()) on conflict do nothing;
+    return null;
+end $$;
+create trigger count_write after insert or update or delete on course for each row execute function count_write();
+create trigger count_write after insert or update or delete on enrollment for each row execute function count_write();
+"""
+UNCOUNTED = """
+drop trigger count_write on course;
+drop trigger count_write on enrollment;
+drop function count_write();
+drop table write_transaction;
+"""
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """What the service sends to its database meanwhile."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_each_step_is_one_statement_and_one_write_transaction_and_a_repeat_writes_nothing(
+    school: Any, ledger: Any, database: Database, sql: asyncpg.Connection
+) -> None:
+    draft = school.draft_request(seats=2)
+    wish, other, never = school.wish(draft.course_id), school.wish(draft.course_id), school.wish(draft.course_id)
+    await sql.execute(COUNTED)
+    try:
+        for act in (
+            lambda: school.bff.CreateCourse(draft, timeout=10),
+            lambda: school.publish(draft.course_id),
+            lambda: school.hold(wish),
+            lambda: school.activate(wish),
+            lambda: school.hold(other),
+            lambda: school.end(other),
+            lambda: school.end(never),
+            lambda: school.cancel(wish),
+        ):
+            for written in (1, 0):
+                await sql.execute("delete from write_transaction")
+                with statements(database) as sent:
+                    await act()
+                assert len(sent) == 1
+                assert await sql.fetchval("select count(*) from write_transaction") == written
+    finally:
+        await sql.execute(UNCOUNTED)
+
+
+async def test_taking_over_or_winning_a_seat_is_one_write_transaction_and_a_refusal_writes_nothing(
+    school: Any, ledger: Any, database: Database, sql: asyncpg.Connection
+) -> None:
+    course = await school.course(seats=1)
+    lapsed, new, late = await school.held(course.id), school.wish(course.id), school.wish(course.id)
+    await ledger.lapse(lapsed)
+
+    async def refused() -> None:
+        with pytest.raises(Refusal, match="No seat is left"):
+            await school.hold(late)
+
+    async def end() -> None:
+        await school.end(new)
+
+    await sql.execute(COUNTED)
+    try:
+        for act, most, written in (
+            (lambda: school.hold(new), 5, 1),
+            (refused, 2, 0),
+            (end, 1, 1),
+            (lambda: school.activate(lapsed), 4, 1),
+            (refused, 2, 0),
+        ):
+            await sql.execute("delete from write_transaction")
+            with statements(database) as sent:
+                await act()
+            assert len(sent) == most
+            assert await sql.fetchval("select count(*) from write_transaction") == written
+    finally:
+        await sql.execute(UNCOUNTED)
