@@ -16,7 +16,9 @@ PAGE = (ROOT / "docs" / "reliability.md").read_text()
 ROWS = {int(number): row for number, row in re.findall(r"(?m)^\| (\d+) \| (.+) \|$", PAGE)}
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 CODE = sorted(set(re.findall(r"`([^`\n]+)`", PAGE)))
-TABLES = "availability booking claim hold idempotency_key payment refund saga session stripe_event".split()
+TABLES = (
+    "availability booking claim course enrollment hold idempotency_key payment refund saga session stripe_event".split()
+)
 
 
 @cache
