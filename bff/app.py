@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -16,10 +18,13 @@ from bff.door import Door
 from bff.explorer import Endpoint, served
 from bff.graphql_door import GraphQLDoor
 from bff.health import Readiness, alive
+from bff.metrics import Metrics
 from bff.operations import Operations
 from bff.peers import Peers
 from bff.policy import DEFAULT, Policy
 from bff.rates import Rates
+from bff.rest import envelope
+from bff.rest.routes import routes as rest
 from bff.socket_door import SocketDoor
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
@@ -31,7 +36,7 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
     operations = Operations(schema.build(), peers, policy)
     graphql = GraphQLDoor(operations, admission)
     sockets = SocketDoor(operations, admission, policy.cors_origins)
-    webhooks = WebhookDoor(peers)
+    webhooks, metrics = WebhookDoor(peers), Metrics()
     explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
     routes: list[BaseRoute] = [
         Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
@@ -40,11 +45,13 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
         Route("/graphql/explorer.js", served("page.js", "text/javascript")),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
+        *rest(peers, admission),
         Route("/healthz", alive),
         Route("/readyz", Readiness(peers).get),
+        Route("/metrics", metrics.get),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
-    return cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins)
+    return metrics.around(cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins))
 
 
 def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
@@ -56,9 +63,10 @@ def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
 
 async def _no_door(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    code = HTTPStatus(error.status_code).name  # NOT_FOUND, METHOD_NOT_ALLOWED
+    return envelope.failed(error.status_code, code, error.detail, headers=error.headers)
 
 
 async def _broken(_: Request, __: Exception) -> Response:
     """The exception itself goes on to the server, which logs it."""
-    return JSONResponse({"error": "internal error"}, 500)
+    return envelope.broken()

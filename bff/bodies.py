@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, DecimalException
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -89,12 +91,17 @@ def _persisted(extensions: object) -> str:
     return sha256
 
 
-def _json(body: bytes) -> Any:
+def exact_json(body: bytes) -> Any:
+    """The JSON in a body, its numbers as they were written: whole ones as int, others as Decimal. Raises BadBody."""
+    return _json(body, Decimal)
+
+
+def _json(body: bytes, number: Callable[[str], Any] = float) -> Any:
     try:
-        document = json.loads(body.decode(), parse_constant=_refused)
+        document = json.loads(body.decode(), parse_constant=_refused, parse_float=number)
         if b"\\u" in body:  # a lone surrogate can be written so, and no text can hold it
-            json.dumps(document, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+            json.dumps(document, ensure_ascii=False, default=str).encode()
+    except (ValueError, RecursionError, DecimalException):
         raise BadBody(400, "the body is not JSON in UTF-8") from None
     return document
 

@@ -75,10 +75,11 @@ class Door:
 
 
 def _turned_away(full: Overloaded) -> JSONResponse:
-    """As GraphQL tells it, whichever door was asked for; the header is everybody's (RFC 9110, 10.2.3)."""
+    """As GraphQL and as REST tell it, whichever door was asked for; the header is everybody's (RFC 9110, 10.2.3)."""
     extensions = {"code": "UNAVAILABLE", "retryAfterMs": round(full.retry_after * 1000)}
     error = {"message": full.message, "extensions": extensions}
-    return JSONResponse({"errors": [error]}, 503, headers={"retry-after": str(math.ceil(full.retry_after))})
+    envelope = {"success": False, "message": full.message, "data": None, "error": {"code": full.reason}}
+    return JSONResponse(envelope | {"errors": [error]}, 503, headers={"retry-after": str(math.ceil(full.retry_after))})
 
 
 def _request_id(scope: Scope) -> str:

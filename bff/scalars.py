@@ -25,14 +25,18 @@ def text(value: object) -> str:
     return value
 
 
-def instant(value: str, field: str) -> datetime:
-    """The UTC instant that a client wrote. Raises BadInput naming the field, also when the offset is missing."""
+def instant(value: str, field: str, *, bare_is_utc: bool = False) -> datetime:
+    """The UTC instant that a client wrote. Raises BadInput naming the field, also when the offset is missing.
+
+    Where `bare_is_utc` a time without an offset is UTC.
+    """
     match = _FORM.fullmatch(value)
     if match is None:
         raise BadInput("must be ISO 8601, such as 2030-01-31T09:00:00Z", field=field)
-    if match[3] is None:
+    if match[3] is None and not bare_is_utc:
         raise BadInput("must have an offset or Z, such as 2030-01-31T09:00:00Z", field=field)
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        written = datetime.fromisoformat(value.upper())
+        return (written if match[3] else written.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput("there is no such time", field=field) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bff import bodies
 from bff.bodies import BadBody
 from bff.peers import Peers
-from mesh.errors import Refusal
+from bff.rest import envelope
+from mesh.errors import Refusal, TryAgain
 from mesh.logs import log
 from tutormesh.payment.v1 import payment_pb2
 
@@ -28,7 +29,7 @@ class WebhookDoor:
         try:
             payload = await bodies.read(request, MAX_BODY_BYTES)
         except BadBody as error:
-            return JSONResponse({"error": error.message}, error.status)
+            return envelope.not_taken(error)
         event = payment_pb2.HandleStripeWebhookRequest(
             payload=payload, signature=request.headers.get("stripe-signature", "")
         )
@@ -36,12 +37,12 @@ class WebhookDoor:
             await self._peers.payment.HandleStripeWebhook(event, timeout=STORE_SECONDS)
         except Exception as error:  # whatever it was, the event is not known to be stored
             return _refused(error)
-        return JSONResponse({"received": True})
+        return envelope.done("the event is stored", {"received": True})
 
 
 def _refused(error: Exception) -> Response:
     if isinstance(error, Refusal) and error.reason in _FINAL:
         log().warning("webhook_refused", reason=error.reason)
-        return JSONResponse({"error": error.reason}, 400)
+        return envelope.failed(400, error.reason, error.message)
     log().error("webhook_not_stored", error=f"{type(error).__name__}: {error}")
-    return JSONResponse({"error": "TRY_AGAIN"}, 503, headers={"retry-after": "5"})
+    return envelope.failed(503, TryAgain.reason, "not stored", headers={"retry-after": "5"})

@@ -34,6 +34,8 @@ _SYMBOLS = {
 }
 
 MAX_MINOR = 99_999_999  # Stripe: the largest amount of a PaymentIntent has eight digits
+#: Decimal places that are read at all; more are no amount of anything.
+MOST_PLACES = 30
 
 
 def exponent(currency: str) -> int:
@@ -56,6 +58,23 @@ class Money:
         exponent(self.currency)
         if not 0 <= self.amount_minor <= MAX_MINOR:
             raise ValueError(f"the amount must be from 0 to {MAX_MINOR} minor units")
+
+    @classmethod
+    def exactly(cls, amount: Decimal, currency: str) -> Money:
+        """This much of a currency: 50.00 USD is 5000 minor units. Raises ValueError also for a part of a minor unit."""
+        places = exponent(currency)
+        if not 0 <= amount <= MAX_MINOR or int(amount.as_tuple().exponent) < -MOST_PLACES:
+            raise ValueError(f"must be from 0 to {Money(MAX_MINOR, currency).decimal}")
+        minor = Fraction(amount) * 10**places  # a Decimal's own arithmetic rounds to its context
+        if minor.denominator != 1:
+            raise ValueError(f"{currency} has {places} decimal places")
+        return cls(int(minor), currency)
+
+    @property
+    def decimal(self) -> str:
+        """For machines: "50.00", "2000", "1.250"."""
+        places = exponent(self.currency)
+        return f"{Decimal(self.amount_minor).scaleb(-places):.{places}f}"
 
     @property
     def display(self) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from mesh.errors import BadInput
-from payment_svc.domain import Order, Saga, SlotTaken
+from mesh.errors import BadInput, TryAgain
+from payment_svc.domain import AmountMismatch, AskedPrice, Order, Saga, SlotTaken
 from payment_svc.sagas.book_and_pay import KIND, VERSION
 from payment_svc.wishes import Wish, Wishes
 
@@ -24,8 +24,8 @@ class Purchasing:
     async def book(self, order: Order) -> Saga:
         """The saga of this order once its booking can be paid, is confirmed, or has ended.
 
-        Raises the refusal of the slot or the course, IdempotencyMismatch, BadInput, ProviderUnavailable, TryAgain,
-        Overloaded.
+        Raises the refusal of the slot or the course, AmountMismatch, IdempotencyMismatch, BadInput, ProviderUnavailable,
+        TryAgain, Overloaded.
         """
         if order.student_id == order.tutor_id:
             raise BadInput("the tutor cannot be the student", field="tutor_id")
@@ -35,13 +35,16 @@ class Purchasing:
 
     def _wish(self, order: Order) -> Wish:
         course_id = str(order.course_id) if order.course_id else None
+        asked = order.price
         return Wish(
             order,
             KIND,
             self.version,
             things=("booking", "session", "payment"),
-            context={"course_id": course_id, "purpose": order.purpose, "policy": self.policy},
-            facts=(str(order.tutor_id), order.start.isoformat(), order.minutes, str(order.course_id), order.purpose),
+            context={"course_id": course_id, "purpose": order.purpose, "policy": self.policy}
+            | ({"asked_price": asked.kept()} if asked else {}),
+            facts=(str(order.tutor_id), order.start.isoformat(), order.minutes, str(order.course_id), order.purpose)
+            + ((asked.amount, asked.currency) if asked else ()),
             fits=lambda saga: _fits(order, saga),
         )
 
@@ -51,3 +54,13 @@ def _fits(order: Order, saga: Saga) -> None:
     course_id = saga.context.get("course_id")
     if (saga.minutes, course_id) != (order.minutes, str(order.course_id) if order.course_id else None):
         raise SlotTaken
+    if order.price is not None and order.price != saga.asked_price:
+        _must_cost(saga, order.price)
+
+
+def _must_cost(saga: Saga, asked: AskedPrice) -> None:
+    """Raises AmountMismatch when the open booking was made at another price, TryAgain while that is not known."""
+    if saga.price is None:
+        raise TryAgain
+    if asked.settled(saga.price) != saga.price:
+        raise AmountMismatch("the booking was made at another price", field="price")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from mesh import calls, clock, wire
 from mesh.errors import BadInput
-from payment_svc.domain import CourseOrder, Event, Order, Payment, Refund, Saga, State
+from mesh.money import Money, exponent
+from payment_svc.domain import AskedPrice, CourseOrder, Event, Order, Payment, Refund, Saga, State
 from payment_svc.quotes import Quote
 from payment_svc.reconcile import Found
 from payment_svc.stripe_gateway import Intent
@@ -17,9 +20,11 @@ from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1 import saga_pb2
 
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
+
 
 def order(request: pb.BookSessionRequest) -> Order:
-    """Raises BadInput that names the field."""
+    """Raises BadInput that names the field. A price is a service's to decide, and a person's to know."""
     start = wire.instant(request, "start_time")
     if start.second or start.microsecond:
         raise BadInput("must be on a whole minute", field="start_time")
@@ -31,7 +36,32 @@ def order(request: pb.BookSessionRequest) -> Order:
         course_id=wire.optional_uuid(request.course_id, "course_id"),
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
+        price=_asked_price(request.price) if request.HasField("price") else None,
     )
+
+
+def _asked_price(asked: pb.AskedPrice) -> AskedPrice:
+    if asked.amount and not _DECIMAL.fullmatch(asked.amount):
+        raise BadInput("must be a decimal number without a sign", field="price.amount")
+    try:
+        if asked.currency:
+            exponent(asked.currency)
+    except ValueError as error:
+        raise BadInput(str(error), field="price.currency") from None
+    try:
+        if asked.currency and asked.amount:
+            Money.exactly(Decimal(asked.amount), asked.currency)
+    except ValueError as error:
+        raise BadInput(str(error), field="price.amount") from None
+    person = calls.current().person
+    return AskedPrice(_plain(asked.amount), asked.currency, decides=person is None or person.is_service)
+
+
+def _plain(amount: str) -> str:
+    """The same number in one form, so that "50" and "50.00" are the same request."""
+    whole, _, fraction = amount.partition(".")
+    digits = fraction.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}{'.' if digits else ''}{digits}" if amount else ""
 
 
 def course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:

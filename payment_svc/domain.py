@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
@@ -104,6 +105,37 @@ class RefundStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AskedPrice:
+    """A price that came with an order: decimal text and a currency, either of them empty when it was not named."""
+
+    amount: str
+    currency: str
+    decides: bool  # a service's word is the price; a person's must equal the tutor's
+
+    def settled(self, tutors: Money) -> Money:
+        """The price, where the tutor asks this. Raises AmountMismatch."""
+        currency = self.currency or tutors.currency
+        if not self.amount:
+            asked, is_the_price = tutors, currency == tutors.currency
+        else:
+            asked = self._in(currency)
+            is_the_price = self.decides or asked == tutors
+        if not is_the_price:
+            raise AmountMismatch("the price is not the tutor's", field="price")
+        return asked
+
+    def _in(self, currency: str) -> Money:
+        try:
+            return Money.exactly(Decimal(self.amount), currency)
+        except ValueError as error:  # of the tutor's currency: in one that was named, the request was refused before
+            raise AmountMismatch(f"no such price: {error}", field="price") from None
+
+    def kept(self) -> dict[str, Any]:
+        """What the saga remembers of it."""
+        return {"amount": self.amount, "currency": self.currency, "decides": self.decides}
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A lesson somebody wants to buy."""
 
@@ -114,6 +146,7 @@ class Order:
     course_id: UUID | None
     purpose: str
     key: str
+    price: AskedPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +229,12 @@ class Saga:
         """The price; None until the slot or the seat is held."""
         price = self.context.get("price")
         return Money(price["amount_minor"], price["currency"]) if price else None
+
+    @property
+    def asked_price(self) -> AskedPrice | None:
+        """The price that came with the order, if one did."""
+        asked = self.context.get("asked_price")
+        return AskedPrice(**asked) if asked else None
 
     @property
     def undo(self) -> Undo:

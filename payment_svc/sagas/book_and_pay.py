@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from mesh import clock, wire
+from mesh.errors import Refusal
+from mesh.money import Money
 from payment_svc.domain import BOOK, Saga, State
 from payment_svc.sagas.definition import Definition, Step
 from payment_svc.sagas.phases import booking_end
@@ -37,7 +39,18 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
         lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS),
         bar=lambda: release_slot(peers, saga),
     )
-    return holding(saga, held, block_id=held.availability_block_id)
+    price = await _agreed(peers, saga, Money(held.price.amount_minor, held.price.currency))
+    held_by_saga = holding(saga, held, block_id=held.availability_block_id)
+    return held_by_saga.knowing(price={"amount_minor": price.amount_minor, "currency": price.currency})
+
+
+async def _agreed(peers: Peers, saga: Saga, tutors: Money) -> Money:
+    """The tutor's price, or a service's word. Raises AmountMismatch when a person believes another; nothing is held then."""
+    try:
+        return saga.asked_price.settled(tutors) if saga.asked_price else tutors
+    except Refusal:
+        await release_slot(peers, saga)
+        raise
 
 
 async def release_slot(peers: Peers, saga: Saga) -> None:

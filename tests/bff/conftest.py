@@ -330,6 +330,8 @@ class World:
             "BatchGetSessions": self.sessions(),
             "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(payments=[self.payment()]),
             "BatchGetBookingTimelines": payment_pb2.BatchGetBookingTimelinesResponse(timelines=self.told(paid)),
+            "GetBooking": booking_pb2.GetBookingResponse(booking=self.booking()),
+            "GetPayment": payment_pb2.GetPaymentResponse(payment=self.payment()),
             "GetSession": session_pb2.GetSessionResponse(session=self.session()),
             "BookSession": self.booked(),
         }

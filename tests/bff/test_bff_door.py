@@ -160,9 +160,10 @@ async def test_a_request_id_that_is_not_plain_is_replaced(http: httpx.AsyncClien
 
 
 async def test_an_unknown_path_or_method_is_told_in_json(http: httpx.AsyncClient) -> None:
-    assert (await http.get("/nowhere")).json() == {"error": "Not Found"}
+    answer = await http.get("/nowhere")
+    assert answer.json() == {"success": False, "message": "Not Found", "data": None, "error": {"code": "NOT_FOUND"}}
     answer = await http.put("/graphql", json={})
-    assert answer.status_code == 405
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
 
 
@@ -174,7 +175,8 @@ async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monke
     transport = httpx.ASGITransport(app=build(peers, verifier), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         answer = await client.post("/graphql", json={"query": "{ __typename }"})
-    assert (answer.status_code, answer.json()) == (500, {"error": "internal error"})
+    assert answer.status_code == 500
+    assert answer.json() == {"success": False, "message": "internal error", "data": None, "error": {"code": "INTERNAL"}}
 
 
 async def test_secrets_are_in_no_log(student: Any, script: Any, world: Any, capfd: pytest.CaptureFixture[str]) -> None:

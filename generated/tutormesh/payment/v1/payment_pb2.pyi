@@ -249,6 +249,32 @@ class Payment(_message.Message):
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
+class AskedPrice(_message.Message):
+    """AskedPrice is what a buyer believes a lesson costs, or what a service says that it does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    amount: _builtins.str
+    """Decimal text in units of the currency, without a sign: "50.00" and "50" are the same; empty when only the currency is asked for."""
+    currency: _builtins.str
+    """ISO 4217, upper case; empty means the tutor's."""
+    def __init__(
+        self,
+        *,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency", b"currency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AskedPrice: _TypeAlias = AskedPrice  # noqa: Y015
+
+@_typing.final
 class BookSessionRequest(_message.Message):
     """BookSessionRequest is a lesson to sell."""
 
@@ -261,6 +287,7 @@ class BookSessionRequest(_message.Message):
     COURSE_ID_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -277,6 +304,10 @@ class BookSessionRequest(_message.Message):
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Begin, on a whole minute."""
 
+    @_builtins.property
+    def price(self) -> Global___AskedPrice:
+        """Absent: the tutor's price. A service's word is the price; a person's must equal the tutor's."""
+
     def __init__(
         self,
         *,
@@ -287,10 +318,11 @@ class BookSessionRequest(_message.Message):
         course_id: _builtins.str = ...,
         purpose: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        price: Global___AskedPrice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

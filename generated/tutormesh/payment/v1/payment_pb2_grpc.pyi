@@ -37,7 +37,7 @@ class PaymentServiceStub:
     """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
     student, tutor, time, duration and course while it awaits payment) gives the same booking again.
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-    IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _grpc.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
@@ -91,7 +91,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
     student, tutor, time, duration and course while it awaits payment) gives the same booking again.
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-    IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _aio.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]  # type: ignore[assignment]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
@@ -148,7 +148,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-        IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,128 @@
+"""/api/v1/bookings: book a lesson, see it, cancel it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from starlette.responses import Response
+
+from bff.context import BOOK_SECONDS, CANCEL_SECONDS
+from bff.loaders import READ_SECONDS
+from bff.rest import envelope, shapes
+from bff.rest.door import ANYBODY, Asked, Operation
+from bff.rest.fields import Fields
+from bff.rest.shapes import Shape
+from mesh.errors import BadInput, NotFound
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
+
+MINUTE = timedelta(minutes=1)
+KEY = "Idempotency-Key"
+NAMES = {
+    "student_id": "student_uuid",
+    "tutor_id": "instructor_uuid",
+    "course_id": "course_uuid",
+    "duration_minutes": "end_time",
+    "idempotency_key": KEY,
+    "price": "price_amount",
+    "price.amount": "price_amount",
+    "price.currency": "currency",
+    "booking_id": "uuid",
+}
+
+
+async def book(asked: Asked) -> Response:
+    """201 with the booking to pay for, also when it is the same again."""
+    fields = await asked.body()
+    request = _wanted(fields, asked.request.headers.get(KEY))
+    reply = await asked.mesh.payment.BookSession(request, timeout=BOOK_SECONDS)
+    found = await _booking(asked, reply.booking_id)
+    data = shapes.booking(found, reply.payment_intent_id) | {"client_secret": reply.client_secret or None}
+    location = {"location": f"/api/v1/bookings/{found.id}"}
+    return envelope.done("the lesson is booked", data, 201, location)
+
+
+async def show(asked: Asked) -> Response:
+    """200 with the booking."""
+    found = await _booking(asked, asked.path_uuid("uuid"))
+    return envelope.done("the booking", await _whole(asked, found))
+
+
+async def cancel(asked: Asked) -> Response:
+    """200 once the booking shows it, with what goes back; cancelling again gives the same answer."""
+    fields = await asked.body(may_be_empty=True)
+    booking_id, quote = asked.path_uuid("uuid"), fields.optional_text("quote_token")
+    if quote == "":
+        raise BadInput("must not be empty", field="quote_token")
+    request = payment_pb2.CancelBookingRequest(
+        booking_id=booking_id, quote_token=quote or "", reason=fields.optional_text("reason") or ""
+    )
+    reply = await asked.mesh.payment.CancelBooking(request, timeout=CANCEL_SECONDS)
+    found = await _booking(asked, booking_id)
+    refund = {"refund_amount": shapes.amount(reply.refund), "refund_currency": reply.refund.currency}
+    return envelope.done("the booking is cancelled", await _whole(asked, found) | refund)
+
+
+def _wanted(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
+    """The lesson asked for. Each field is read in the order the document tells them."""
+    fields.must_have("course_uuid")
+    request = payment_pb2.BookSessionRequest(
+        student_id=fields.uuid("student_uuid"),
+        tutor_id=fields.uuid("instructor_uuid"),
+        course_id=fields.optional_uuid("course_uuid") or "",
+        purpose=fields.optional_text("purpose") or "",
+    )
+    if request.student_id == request.tutor_id:
+        raise BadInput("must be somebody else", field="instructor_uuid")
+    if key == "":
+        raise BadInput("must not be empty", field=KEY)
+    request.idempotency_key = key or ""
+    request.start_time.CopyFrom(fields.stamp("start_time"))
+    request.duration_minutes = _minutes(fields.instant("start_time"), fields.instant("end_time"))
+    _ask_price(request, fields)
+    return request
+
+
+def _minutes(start: datetime, end: datetime) -> int:
+    if end <= start:
+        raise BadInput("must be after start_time", field="end_time")
+    minutes, rest = divmod(end - start, MINUTE)
+    if rest or minutes > 1440:
+        raise BadInput("must be whole minutes after start_time, at most 1440", field="end_time")
+    return minutes
+
+
+def _ask_price(request: payment_pb2.BookSessionRequest, fields: Fields) -> None:
+    """What the lesson costs, if the client says so. Without a currency it is the tutor's, which only payment learns."""
+    has_currency, has_price = (fields.values.get(name) is not None for name in ("currency", "price_amount"))
+    if has_currency:
+        request.price.currency = fields.currency("currency")
+    if has_price:
+        if has_currency:
+            fields.money("price_amount", request.price.currency)
+        request.price.amount = f"{fields.amount('price_amount'):f}"
+
+
+async def _booking(asked: Asked, booking_id: str) -> booking_pb2.Booking:
+    request = booking_pb2.GetBookingRequest(booking_id=booking_id)
+    return (await asked.mesh.booking.GetBooking(request, timeout=READ_SECONDS)).booking
+
+
+async def _whole(asked: Asked, found: booking_pb2.Booking) -> Shape:
+    """The booking with the name of its PaymentIntent; none is there when it is free, or was never opened."""
+    intent = None
+    if found.payment_id:
+        request = payment_pb2.GetPaymentRequest(payment_id=found.payment_id)
+        try:
+            reply = await asked.mesh.payment.GetPayment(request, timeout=READ_SECONDS)
+            intent = reply.payment.stripe_payment_intent_id
+        except NotFound:
+            pass
+    return shapes.booking(found, intent)
+
+
+OPERATIONS = (
+    Operation("POST", "/api/v1/bookings", frozenset({"student", "service"}), book, NAMES),
+    Operation("GET", "/api/v1/bookings/{uuid}", ANYBODY, show, NAMES),
+    Operation("POST", "/api/v1/bookings/{uuid}/cancel", ANYBODY, cancel, NAMES),
+)

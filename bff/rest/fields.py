@@ -1,0 +1,105 @@
+"""A JSON object read field by field. Whatever cannot be used raises BadInput that names the field."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from bff.scalars import instant
+from mesh import wire
+from mesh.errors import BadInput
+from mesh.money import MAX_MINOR, MOST_PLACES, Money, exponent
+
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a client sent, JSON numbers as Decimal. `place` says where it lay: "blocks[0]." or nothing."""
+
+    values: dict[str, Any]
+    place: str = ""
+
+    def name(self, field: str) -> str:
+        return f"{self.place}{field}"
+
+    def must_have(self, field: str) -> None:
+        """The field must be there, be it null."""
+        if field not in self.values:
+            raise BadInput("must be given", field=self.name(field))
+
+    def text(self, field: str) -> str:
+        """Text that must be given."""
+        value: str = self._kind(field, str, "text")
+        return value
+
+    def optional_text(self, field: str) -> str | None:
+        """Text; None when absent or null."""
+        return None if self.values.get(field) is None else self.text(field)
+
+    def uuid(self, field: str) -> str:
+        """A UUID that must be given, in lower case."""
+        return str(wire.uuid(self.text(field), self.name(field)))
+
+    def optional_uuid(self, field: str) -> str | None:
+        return None if self.values.get(field) is None else self.uuid(field)
+
+    def instant(self, field: str) -> datetime:
+        """A time that must be given; without an offset it is UTC."""
+        return instant(self.text(field), self.name(field), bare_is_utc=True)
+
+    def stamp(self, field: str) -> Timestamp:
+        """The same as the services take it."""
+        stamp = Timestamp()
+        stamp.FromDatetime(self.instant(field))
+        return stamp
+
+    def amount(self, field: str) -> Decimal:
+        """A decimal amount that must be given, as a number or as text, and never a float on its way."""
+        value = self.values.get(field)
+        if value is None:
+            raise BadInput("must be given", field=self.name(field))
+        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
+        if not (is_number or (isinstance(value, str) and _DECIMAL.fullmatch(value))):
+            raise BadInput('must be a decimal amount such as "50.00"', field=self.name(field))
+        amount = Decimal(value)
+        if not 0 <= amount <= MAX_MINOR or int(amount.as_tuple().exponent) < -MOST_PLACES:
+            raise BadInput("out of range", field=self.name(field))
+        return abs(amount)  # JSON knows a -0
+
+    def currency(self, field: str) -> str:
+        """An ISO 4217 currency that must be given, in upper case."""
+        value = self.text(field)
+        try:
+            exponent(value)
+        except ValueError as error:
+            raise BadInput(str(error), field=self.name(field)) from None
+        return value
+
+    def money(self, field: str, currency: str) -> Money:
+        """The amount that must be given, exactly, in this currency."""
+        try:
+            return Money.exactly(self.amount(field), currency)
+        except ValueError as error:
+            raise BadInput(str(error), field=self.name(field)) from None
+
+    def objects(self, field: str) -> list[Fields]:
+        """A list of objects that must be given, each with its own place."""
+        items: list[Any] = self._kind(field, list, "a list")
+        for number, item in enumerate(items):
+            if not isinstance(item, dict):
+                raise BadInput("must be an object", field=self.name(f"{field}[{number}]"))
+        return [Fields(item, self.name(f"{field}[{number}].")) for number, item in enumerate(items)]
+
+    def _kind(self, field: str, kind: type, word: str) -> Any:
+        value = self.values.get(field)
+        if value is None:
+            raise BadInput("must be given", field=self.name(field))
+        if not isinstance(value, kind):
+            raise BadInput(f"must be {word}", field=self.name(field))
+        return value

@@ -1,0 +1,177 @@
+"""The REST door before scripted peers: what it passes on, and how each kind of failure leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from grpc import StatusCode
+
+from bff.app import build
+from bff.rates import Rates
+from mesh.errors import BadInput, CallFailed, Forbidden, NotFound, Overloaded, Refusal, TryAgain, Unauthenticated
+from mesh.identity import KeySet, Verifier
+from tutormesh.payment.v1 import payment_pb2
+
+BOOKINGS, CREATE = "/api/v1/bookings", "/payment/create-intent"
+
+
+def body(world: Any, **changes: Any) -> dict[str, Any]:
+    times = {"start_time": "2030-01-31T09:00:00Z", "end_time": "2030-01-31T10:00:00Z"}
+    people = {"student_uuid": world.student, "course_uuid": None, "instructor_uuid": world.tutor}
+    return {**people, **times, **changes}
+
+
+async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, script: Any, world: Any) -> None:
+    script.answers = world.answers()
+    asked = body(world, purpose="fractions", price_amount=50.0, currency="USD")
+    headers = student.headers() | {"idempotency-key": "k"}
+    answer = await student.http.post(BOOKINGS, json=asked, headers=headers)
+    seen = script.one("BookSession")
+    wish = payment_pb2.BookSessionRequest(
+        student_id=world.student,
+        tutor_id=world.tutor,
+        duration_minutes=60,
+        purpose="fractions",
+        idempotency_key="k",
+        price=payment_pb2.AskedPrice(amount="50.0", currency="USD"),
+    )
+    wish.start_time.FromJsonString("2030-01-31T09:00:00Z")
+    assert seen.request == wish
+    assert (str(seen.call.person.id), seen.call.service) == (student.id, "bff")
+    assert seen.call.request_id == answer.headers["x-request-id"]
+    told = answer.json()
+    assert (told["success"], told["data"]["client_secret"]) == (True, "pi_1_secret_hush")
+    assert told["data"]["payment_session_id"] == "pi_1"
+
+
+FAILURES = [
+    (Refusal.known("FAILED_PRECONDITION", "SLOT_TAKEN", "taken"), 409, "SLOT_TAKEN"),
+    (Refusal.known("ABORTED", "SOMETHING_NEW", "?"), 409, "SOMETHING_NEW"),
+    (Refusal.known("NOT_FOUND", "COURSE_NOT_FOUND", "none"), 404, "COURSE_NOT_FOUND"),
+    (NotFound(), 404, "NOT_FOUND"),
+    (Forbidden(), 403, "FORBIDDEN"),
+    (BadInput("no", field="start_time"), 422, "BAD_USER_INPUT"),
+    (Refusal.known("UNAVAILABLE", "PAYMENT_PROVIDER_UNAVAILABLE", "away"), 503, "PAYMENT_PROVIDER_UNAVAILABLE"),
+    (TryAgain(), 503, "TRY_AGAIN"),
+    (Overloaded(), 503, "OVERLOADED"),
+    (Unauthenticated(), 503, "TRY_AGAIN"),  # a peer does not believe us: nothing that the person can mend
+    (RuntimeError("the inside"), 503, "TRY_AGAIN"),  # a bare INTERNAL: nobody knows what became of it
+]
+
+
+@pytest.mark.parametrize(("failure", "status", "code"), FAILURES)
+async def test_each_failure_has_its_status_and_code(
+    student: Any, script: Any, world: Any, failure: Exception, status: int, code: str
+) -> None:
+    script.answers["BookSession"] = failure
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert ("retry-after" in answer.headers) == (status == 503)
+    assert "inside" not in answer.text
+
+
+@pytest.mark.parametrize(("code", "status"), [(StatusCode.UNAVAILABLE, 503), (StatusCode.UNIMPLEMENTED, 500)])
+async def test_a_peer_without_an_answer_is_503_unless_it_never_will_have_one(
+    student: Any, world: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: StatusCode, status: int
+) -> None:
+    async def failing(*_: object, timeout: float) -> None:
+        raise CallFailed(code, "the inside")
+
+    monkeypatch.setattr(peers.payment, "BookSession", failing)
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    assert answer.status_code == status
+    assert "inside" not in answer.text
+
+
+async def test_who_waits_too_long_is_told_to_ask_again(
+    student: Any, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: object) -> None:
+        await asyncio.Event().wait()
+
+    script.answers["BookSession"] = never
+    monkeypatch.setattr("bff.door.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("bff.rest.door.GRACE_SECONDS", 0.0)
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")
+
+
+@pytest.mark.parametrize(
+    ("field", "named"),
+    [
+        ("student_id", "student_uuid"),
+        ("tutor_id", "instructor_uuid"),
+        ("price.amount", "price_amount"),
+        ("duration_minutes", "end_time"),
+        ("start_time", "start_time"),
+        ("other[0].start", "other[0].start"),
+    ],
+)
+async def test_a_services_field_is_told_by_its_name_here(
+    student: Any, script: Any, world: Any, field: str, named: str
+) -> None:
+    script.answers["BookSession"] = BadInput("is wrong", field=field)
+    answer = (await student.http.post(BOOKINGS, json=body(world), headers=student.headers())).json()
+    assert (answer["message"], answer["error"]["field"]) == (f"{named}: is wrong", named)
+
+
+async def test_a_bad_token_is_401_and_an_issuer_that_is_away_503(
+    http: httpx.AsyncClient, peers: Any, student: Any, auth_settings: dict[str, Any]
+) -> None:
+    for authorization in ("Bearer nonsense", "Basic YTpi", "Bearer "):
+        answer = await http.get(f"{BOOKINGS}/{uuid4()}", headers={"authorization": authorization})
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    verifier = Verifier(KeySet("file:///nowhere/jwks.json"), auth_settings["auth_issuer"], "x")
+    transport = httpx.ASGITransport(app=build(peers, verifier))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
+        answer = await client.get(f"{BOOKINGS}/{uuid4()}", headers=student.headers())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")
+
+
+async def test_one_rate_for_rest_and_graphql(
+    peers: Any, verifier: Any, script: Any, make_person: Callable[..., Any]
+) -> None:
+    transport = httpx.ASGITransport(app=build(peers, verifier, Rates(clock=lambda: 0.0)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
+        headers = make_person("student").headers()
+        for _ in range(100):
+            await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+        answer = await client.get(f"{BOOKINGS}/{uuid4()}", headers=headers)
+        metrics = (await client.get("/metrics")).text
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "RATE_LIMITED")
+    assert answer.headers["retry-after"] == "1"
+    assert "\ntutormesh_bff_rate_limited_total 1\n" in metrics
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [
+        (b"", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'{"a": NaN}', "application/json", 400),
+        (b'{"a": "\\ud800"}', "application/json", 400),
+        (b'{"a": 1e' + b"9" * 40 + b"}", "application/json", 400),
+        (b"{}", "text/plain", 415),
+        (b" " * 100_001, "application/json", 413),
+    ],
+)
+async def test_a_body_that_cannot_be_read(student: Any, script: Any, content: bytes, kind: str, status: int) -> None:
+    headers = student.headers() | {"content-type": kind}
+    answer = await student.http.post(BOOKINGS, content=content, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, "BAD_REQUEST")
+    assert not script.seen
+
+
+async def test_secrets_are_in_no_log(student: Any, script: Any, world: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    script.answers = world.answers()
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    assert answer.json()["data"]["client_secret"] == "pi_1_secret_hush"
+    logged = "".join(capfd.readouterr())
+    assert "route=/api/v1/bookings " in logged
+    assert "hush" not in logged
+    assert student.token not in logged
