@@ -39,7 +39,7 @@ course = Table(
     Column("seats", Integer),  # null: no limit
     Column("seats_taken", Integer, nullable=False, server_default=text("0")),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
-    CheckConstraint("length(title) <= 200 and title ~ '[^[:space:]]'", name="course_title_says_something"),
+    CheckConstraint("length(title) <= 200 and btrim(title) <> ''", name="course_title_says_something"),
     CheckConstraint("price_minor >= 0", name="course_price_not_negative"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="course_currency_is_iso"),
     CheckConstraint("seats between 1 and 1000000", name="course_seats_in_range"),

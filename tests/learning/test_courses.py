@@ -45,6 +45,11 @@ async def test_a_draft_is_given_back_as_it_was_described(school: Any) -> None:
     assert await school.get_course(course.id) == course
 
 
+@pytest.mark.parametrize("title", ["x" * 200, "\u180e", "\u200b", "🎓" * 200])
+async def test_a_title_is_what_people_write(school: Any, title: str) -> None:
+    assert (await school.create(title=title)).title == title
+
+
 async def test_a_course_without_an_id_gets_one(school: Any) -> None:
     first, second = await school.create(course_id=""), await school.create(course_id="")
     assert UUID(first.id) != UUID(second.id)
@@ -103,7 +108,7 @@ async def test_nobody_makes_a_course_with_the_id_of_anothers(school: Any) -> Non
         ("course_id", "42"),
         ("instructor_id", "me"),
         ("title", ""),
-        ("title", " \t\n"),
+        ("title", " \t\n\u00a0\u3000"),
         ("title", "x" * 201),
         ("title", "a\x00b"),
         ("price", None),

@@ -13,7 +13,7 @@ STATEMENTS = (
         id uuid primary key,
         instructor_id uuid not null,
         title text not null constraint course_title_says_something
-            check (length(title) <= 200 and title ~ '[^[:space:]]'),
+            check (length(title) <= 200 and btrim(title) <> ''),
         price_minor bigint not null constraint course_price_not_negative check (price_minor >= 0),
         currency text not null constraint course_currency_is_iso check (currency ~ '^[A-Z]{3}$'),
         published boolean not null default false,
