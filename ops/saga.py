@@ -140,13 +140,15 @@ def facts(saga: pb.Saga) -> Facts:
         "state": saga.state,
         "is_complete": saga.is_complete,
         "student_id": saga.student_id,
-        "tutor_id": saga.tutor_id,
-        "booking_id": saga.booking_id,
-        "session_id": saga.session_id,
+        "tutor_id": saga.tutor_id or None,
+        "booking_id": saga.booking_id or None,
+        "session_id": saga.session_id or None,
         "payment_id": saga.payment_id,
         "payment_intent_id": saga.payment_intent_id or None,
-        "start_time": iso(saga.start_time),
-        "duration_minutes": saga.duration_minutes,
+        "start_time": iso(saga.start_time) if saga.HasField("start_time") else None,
+        "duration_minutes": saga.duration_minutes or None,
+        "enrollment_id": saga.enrollment_id or None,
+        "course_id": saga.course_id or None,
         "price": _money(saga.price) if saga.HasField("price") else None,
         "refund_due": _money(saga.refund_due) if saga.HasField("refund_due") else None,
         "cancels_saga_id": saga.cancels_saga_id or None,
@@ -191,7 +193,8 @@ def page(saga: Facts) -> str:
 
 def _row(saga: Facts) -> tuple[str, ...]:
     error = one_line(saga["error"] or "")
-    cells = (saga["id"], short(saga["kind"]), saga["state"], saga["start_time"], price(saga["price"]) or "")
+    sold = saga["start_time"] or f"course {saga['course_id']}"
+    cells = (saga["id"], short(saga["kind"]), saga["state"], sold, price(saga["price"]) or "")
     return (
         *cells,
         str(saga["attempt"]),

@@ -2,7 +2,7 @@
 
 things        what the mesh and the provider hold, as plain values
 snapshot      all of it at about one time, and how it hangs together
-slots, flows, cancels, money, books   one pure function per invariant, from a snapshot to its breaches
+slots, flows, places, cancels, money, books   one pure function per invariant, from a snapshot to its breaches
 invariants    all of them
 collect       a snapshot over gRPC
 looks         look again before a breach is believed: work in flight is no breach

@@ -1,4 +1,4 @@
-"""A snapshot over gRPC: six lists side by side, each page by page, no transaction across pages."""
+"""A snapshot over gRPC: eight lists side by side, each page by page, no transaction across pages."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TypeVar
 from mesh import clock
 from ops.audit import convert
 from ops.audit.snapshot import Snapshot
-from ops.audit.things import Booking, Claim, Intent, Payment, Saga, Session
+from ops.audit.things import Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
 from ops.peers import Peers
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
+from tutormesh.learning.v1 import learning_pb2 as learning
 from tutormesh.payment.v1 import payment_pb2 as payment
 from tutormesh.payment.v1 import saga_pb2 as saga
 from tutormesh.session.v1 import session_pb2 as session
@@ -21,6 +22,8 @@ T = TypeVar("T")
 Page = tuple[list[T], str]
 #: Rows a page; the longest (a booking with its purpose) stay well below a message's 4 MiB.
 ROWS = 500
+#: learning lists courses to everybody, in pages for everybody.
+COURSES = 100
 #: The provider is asked once more for each paid intent of a page, and is far away.
 INTENTS = 25
 TIMEOUT_SECONDS, PROVIDER_SECONDS = 10, 60
@@ -35,6 +38,8 @@ async def collected(peers: Peers) -> Snapshot:
             claims = group.create_task(_all(lambda token: _claims(peers, token)))
             bookings = group.create_task(_all(lambda token: _bookings(peers, token)))
             sessions = group.create_task(_all(lambda token: _sessions(peers, token)))
+            courses = group.create_task(_all(lambda token: _courses(peers, token)))
+            enrollments = group.create_task(_all(lambda token: _enrollments(peers, token)))
             payments = group.create_task(_all(lambda token: _payments(peers, token)))
             intents = group.create_task(_all(lambda token: _intents(peers, token)))
     except ExceptionGroup as failures:
@@ -47,6 +52,8 @@ async def collected(peers: Peers) -> Snapshot:
         sessions=sessions.result(),
         payments=payments.result(),
         intents=intents.result(),
+        courses=courses.result(),
+        enrollments=enrollments.result(),
     )
 
 
@@ -84,6 +91,21 @@ async def _sessions(peers: Peers, token: str) -> Page[Session]:
     with peers.asking("session"):
         page = await peers.session.ListSessions(request, timeout=TIMEOUT_SECONDS)
     return [convert.session(row) for row in page.sessions], page.next_page_token
+
+
+async def _courses(peers: Peers, token: str) -> Page[Course]:
+    """The published ones: a draft has no students."""
+    request = learning.ListCoursesRequest(page_size=COURSES, page_token=token)
+    with peers.asking("learning"):
+        page = await peers.learning.ListCourses(request, timeout=TIMEOUT_SECONDS)
+    return [convert.course(row) for row in page.courses], page.next_page_token
+
+
+async def _enrollments(peers: Peers, token: str) -> Page[Enrollment]:
+    request = learning.ListEnrollmentsRequest(page_size=ROWS, page_token=token)
+    with peers.asking("learning"):
+        page = await peers.learning.ListEnrollments(request, timeout=TIMEOUT_SECONDS)
+    return [convert.enrollment(row) for row in page.enrollments], page.next_page_token
 
 
 async def _payments(peers: Peers, token: str) -> Page[Payment]:

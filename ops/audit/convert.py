@@ -6,10 +6,23 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ops.audit.things import Amount, Booking, Claim, Intent, Payment, ProviderRefund, Refund, Saga, Session
+from ops.audit.things import (
+    Amount,
+    Booking,
+    Claim,
+    Course,
+    Enrollment,
+    Intent,
+    Payment,
+    ProviderRefund,
+    Refund,
+    Saga,
+    Session,
+)
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
+from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2, saga_pb2
 from tutormesh.session.v1 import session_pb2
 
@@ -48,6 +61,23 @@ def session(row: session_pb2.Session) -> Session:
     )
 
 
+def course(row: learning_pb2.Course) -> Course:
+    return Course(row.id, row.seats, row.seats_taken)
+
+
+def enrollment(row: learning_pb2.Enrollment) -> Enrollment:
+    return Enrollment(
+        id=row.id,
+        saga_id=row.saga_id,
+        course_id=row.course_id,
+        student_id=row.student_id,
+        instructor_id=row.instructor_id,
+        status=learning_pb2.EnrollmentStatus.Name(row.status).removeprefix("ENROLLMENT_STATUS_"),
+        price=_amount(row.price),
+        payment_id=row.payment_id,
+    )
+
+
 def saga(row: saga_pb2.Saga) -> Saga:
     return Saga(
         id=row.id,
@@ -56,7 +86,7 @@ def saga(row: saga_pb2.Saga) -> Saga:
         is_complete=row.is_complete,
         tutor_id=row.tutor_id,
         student_id=row.student_id,
-        start=_at(row.start_time),
+        start=_at(row.start_time) if row.HasField("start_time") else None,
         minutes=row.duration_minutes,
         booking_id=row.booking_id,
         session_id=row.session_id,
@@ -68,6 +98,8 @@ def saga(row: saga_pb2.Saga) -> Saga:
         refund_due=_amount(row.refund_due) if row.HasField("refund_due") else None,
         cancels=row.cancels_saga_id,
         is_resolved=row.resolved,
+        enrollment_id=row.enrollment_id,
+        course_id=row.course_id,
     )
 
 
@@ -82,6 +114,7 @@ def payment(row: payment_pb2.Payment) -> Payment:
         amount=_amount(row.amount),
         received_minor=row.received_minor,
         refunds=tuple(_refund(refund) for refund in row.refunds),
+        enrollment_id=row.enrollment_id,
     )
 
 

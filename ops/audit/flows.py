@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from ops.audit.cancels import taken_back, untrue_cancels
+from ops.audit.places import place, place_left
 from ops.audit.snapshot import Breach, Snapshot
 from ops.audit.things import PARKED, Booking, Payment, Saga, Session
 
@@ -37,33 +38,34 @@ def forgotten_sagas(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def untrue_ends(snapshot: Snapshot) -> Iterator[Breach]:
-    """I7: a completed saga has its whole lesson, any other end or a cancel leaves nothing live, nothing lacks its saga."""
+    """I7: a completed saga has all it sold, any other end or a cancel leaves nothing live, nothing lacks its saga."""
     for saga in snapshot.sagas:
-        if not saga.sells_a_lesson or not saga.is_complete or snapshot.is_in_flight(saga):
+        if not saga.sells or not saga.is_complete or snapshot.is_in_flight(saga):
             continue
         if snapshot.is_with_a_person(saga):
             continue
         if saga.id in snapshot.cancel_by_purchase:
             yield from taken_back(snapshot, saga, snapshot.cancel_by_purchase[saga.id])
         elif saga.state == "COMPLETED":
-            yield from _lesson(snapshot, saga)
+            yield from _sold(snapshot, saga)
         else:
-            yield from _leftovers(snapshot, saga)
+            yield from place_left(snapshot, saga) if saga.course_id else _leftovers(snapshot, saga)
     yield from untrue_cancels(snapshot)
     yield from _orphans(snapshot)
 
 
-def _lesson(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+def _sold(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    thing = place(snapshot, saga) if saga.course_id else _lesson(snapshot, saga)
+    for wrong in (*thing, *_payment_faults(snapshot.payment_by_id.get(saga.payment_id), saga)):
+        told = f"saga {saga.id} is COMPLETED, but {wrong}"
+        yield Breach("I7", (saga.id, saga.sold_id), told, _by_hand(saga, "complete"))
+
+
+def _lesson(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
     booking = snapshot.booking_by_id.get(saga.booking_id)
-    for wrong in (
-        *_booking_faults(booking, saga),
-        *_claim_faults(snapshot, saga, booking),
-        *_session_faults(snapshot.session_by_id.get(saga.session_id), saga),
-        *_payment_faults(snapshot.payment_by_id.get(saga.payment_id), saga),
-    ):
-        yield Breach(
-            "I7", (saga.id, saga.booking_id), f"saga {saga.id} is COMPLETED, but {wrong}", _by_hand(saga, "complete")
-        )
+    yield from _booking_faults(booking, saga)
+    yield from _claim_faults(snapshot, saga, booking)
+    yield from _session_faults(snapshot.session_by_id.get(saga.session_id), saga)
 
 
 def _booking_faults(booking: Booking | None, saga: Saga) -> Iterator[str]:
@@ -72,7 +74,7 @@ def _booking_faults(booking: Booking | None, saga: Saga) -> Iterator[str]:
         return
     if booking.status != "CONFIRMED":
         yield f"its booking {booking.id} is {booking.status}"
-    end = saga.start + timedelta(minutes=saga.minutes)
+    end = saga.start + timedelta(minutes=saga.minutes) if saga.start else None
     found = (booking.saga_id, booking.session_id, booking.tutor_id, booking.student_id, booking.start, booking.end)
     if found != (saga.id, saga.session_id, saga.tutor_id, saga.student_id, saga.start, end):
         yield f"its booking {booking.id} names another saga, session, person or time"
@@ -116,9 +118,9 @@ def _payment_faults(payment: Payment | None, saga: Saga) -> Iterator[str]:
         return
     if payment.status in ("FAILED", "CANCELLED"):
         yield f"its payment {payment.id} is {payment.status}"
-    found = (payment.saga_id, payment.booking_id, payment.session_id, payment.intent_id, payment.amount)
-    if found != (saga.id, saga.booking_id, saga.session_id, saga.intent_id, saga.price):
-        yield f"its payment {payment.id} names another saga, booking, session, intent or price"
+    found = (payment.saga_id, payment.sold_id, payment.session_id, payment.intent_id, payment.amount)
+    if found != (saga.id, saga.sold_id, saga.session_id, saga.intent_id, saga.price):
+        yield f"its payment {payment.id} names another saga, booking, enrollment, session, intent or price"
 
 
 def _leftovers(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
@@ -142,6 +144,7 @@ def _orphans(snapshot: Snapshot) -> Iterator[Breach]:
         *(("claim", claim.id, claim.saga_id) for claim in snapshot.claims if claim.state != "BLOCKED"),
         *(("booking", booking.id, booking.saga_id) for booking in snapshot.bookings),
         *(("session", session.id, session.saga_id) for session in snapshot.sessions),
+        *(("enrollment", enrollment.id, enrollment.saga_id) for enrollment in snapshot.enrollments),
         *(("payment", payment.id, payment.saga_id) for payment in snapshot.payments),
     )
     for kind, thing_id, saga_id in things:

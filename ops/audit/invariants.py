@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from ops.audit.books import unequal_books
 from ops.audit.flows import forgotten_sagas, untrue_ends
 from ops.audit.money import excessive_refunds, payable_after_the_end, unaccounted_money
-from ops.audit.slots import overlapping_claims, repeated_effects
+from ops.audit.slots import repeated_effects, sold_twice
 from ops.audit.snapshot import Breach, Snapshot
 
 INVARIANTS: dict[str, Callable[[Snapshot], Iterator[Breach]]] = {
-    "I1": overlapping_claims,
+    "I1": sold_twice,
     "I2": unaccounted_money,
     "I3": excessive_refunds,
     "I4": payable_after_the_end,

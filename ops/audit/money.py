@@ -10,9 +10,9 @@ from ops.audit.things import BY_HAND, Intent, Saga
 
 
 def unaccounted_money(snapshot: Snapshot) -> Iterator[Breach]:
-    """I2: every captured amount = what a lesson may keep + its refunds + what is explicitly parked.
+    """I2: every captured amount = what was sold may keep + its refunds + what is explicitly parked.
 
-    A lesson keeps its price, a cancelled one its price less what the cancel decided, nothing else keeps anything.
+    A lesson or a place keeps its price, a cancelled one its price less what the cancel decided, nothing else keeps anything.
     What somebody gave back by hand at the provider comes off what may be kept.
     """
     for intent in snapshot.intents:
@@ -38,7 +38,7 @@ def excessive_refunds(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def payable_after_the_end(snapshot: Snapshot) -> Iterator[Breach]:
-    """I4: no PaymentIntent can still be paid once its booking has ended, nor one that is not the saga's own."""
+    """I4: no PaymentIntent can still be paid once what it pays for has ended, nor one that is not the saga's own."""
     for intent in snapshot.intents:
         if not intent.is_payable:
             continue
@@ -85,7 +85,7 @@ def _most_to_keep(snapshot: Snapshot, saga: Saga | None, intent: Intent) -> int:
 
 
 def _is_to_come(snapshot: Snapshot, saga: Saga | None) -> bool:
-    """A lesson still to come is not given away: who gives all its money back by hand cancels it too."""
+    """A lesson still to come, and a place, is not given away: who gives all its money back by hand cancels it too."""
     if saga is None or saga.state != "COMPLETED" or saga.id in snapshot.cancel_by_purchase:
         return False
     session = snapshot.session_by_id.get(saga.session_id)
@@ -111,15 +111,15 @@ def _unaccounted(saga: Saga | None, cancel: Saga | None, intent: Intent, left: i
     if saga.state != "COMPLETED":
         decided = f", with {saga.refund_due.minor} to go back" if saga.refund_due else ""
         return f"{told}, and its saga is {saga.state}{decided}"
-    return f"{told}, and its lesson costs {saga.price}"
+    return f"{told}, and its {'place' if saga.course_id else 'lesson'} costs {saga.price}"
 
 
 def _give_back(saga: Saga | None, cancel: Saga | None) -> str:
     if cancel is not None:
         return f"{RECONCILE}; if it stays, give back by hand at the provider what is missing, or claim back the rest"
     if saga is not None and saga.state == "COMPLETED":
-        return "compare price and refunds with the provider's; give back what is too much, or cancel the booking"
-    return f"{RECONCILE}: it gives back what belongs to no lesson; else refund it at the provider"
+        return "compare price and refunds with the provider's; give back what is too much, or cancel what was sold"
+    return f"{RECONCILE}: it gives back what belongs to nothing sold; else refund it at the provider"
 
 
 def _why_not_payable(saga: Saga | None, intent: Intent) -> str:

@@ -1,7 +1,8 @@
-"""I1: calendars. I6: effects that exist more than once."""
+"""I1: calendars and seats. I6: effects that exist more than once."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
 
@@ -9,8 +10,13 @@ from ops.audit.snapshot import Breach, Snapshot, grouped
 from ops.audit.things import BY_HAND, Claim
 
 
-def overlapping_claims(snapshot: Snapshot) -> Iterator[Breach]:
-    """I1: no two live claims on one calendar overlap, buffers included."""
+def sold_twice(snapshot: Snapshot) -> Iterator[Breach]:
+    """I1: no two live claims on one calendar overlap, buffers included; no course has more students than seats."""
+    yield from _overlaps(snapshot)
+    yield from _oversold(snapshot)
+
+
+def _overlaps(snapshot: Snapshot) -> Iterator[Breach]:
     for calendar_id, claims in grouped(snapshot.claims, lambda claim: claim.calendar_id).items():
         ordered = sorted(claims, key=lambda claim: (claim.start, claim.end, claim.id))
         longest = ordered[0]
@@ -21,7 +27,7 @@ def overlapping_claims(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def repeated_effects(snapshot: Snapshot) -> Iterator[Breach]:
-    """I6: claims, bookings, sessions, payments and refunds exist at most once per saga and step, sagas per booking.
+    """I6: each effect exists at most once per saga and step, and each kind of saga once per booking or enrollment.
 
     Intents that exist twice are I4's while they can be paid and I2's while they hold money; after that a stray one was
     settled, which is as good as it gets.
@@ -30,11 +36,29 @@ def repeated_effects(snapshot: Snapshot) -> Iterator[Breach]:
     yield from _repeated("booking", ((b.saga_id, "", b.id) for b in snapshot.bookings))
     yield from _repeated("session", ((s.saga_id, "", s.id) for s in snapshot.sessions))
     yield from _repeated("payment", ((p.saga_id, "", p.id) for p in snapshot.payments))
-    yield from _repeated("purchase", ((s.booking_id, "", s.id) for s in snapshot.sagas if s.sells_a_lesson))
-    yield from _repeated("cancel", ((s.booking_id, "", s.id) for s in snapshot.sagas if s.takes_a_lesson_back))
+    yield from _repeated("enrollment", ((e.saga_id, "", e.id) for e in snapshot.enrollments))
+    yield from _repeated("purchase", ((s.sold_id, "", s.id) for s in snapshot.sagas if s.sells))
+    yield from _repeated("cancel", ((s.sold_id, "", s.id) for s in snapshot.sagas if s.takes_back))
     refunds = chain.from_iterable(snapshot.refunds_by_intent.values())
     live = (refund for refund in refunds if refund.status != "FAILED" and refund.reason != BY_HAND)
     yield from _repeated("refund for one reason", ((r.intent_id, r.reason, r.id) for r in live))
+
+
+def _oversold(snapshot: Snapshot) -> Iterator[Breach]:
+    """A seat is taken by who is active, or by a hold that has not given way: which of them have is not told."""
+    for course in snapshot.courses:
+        live = Counter(each.status for each in snapshot.enrollments_by_course.get(course.id, []))
+        active, held = live["ACTIVE"], live["PAYMENT_REQUIRED"]
+        if course.seats and max(active, course.seats_taken) > course.seats:
+            told = f"course {course.id} has {course.seats} seats, {course.seats_taken} taken, {active} students"
+            yield Breach(
+                "I1", (course.id,), told, "cancel who came last; then find out why course_never_oversold failed"
+            )
+        if not active <= course.seats_taken <= active + held:
+            told = f"course {course.id} counts {course.seats_taken} seats taken by {active} students and {held} holds"
+            yield Breach(
+                "I1", (course.id,), told, "find out who changed an enrollment by hand, and put the count right"
+            )
 
 
 def _overlap(calendar_id: str, first: Claim, second: Claim) -> Breach:

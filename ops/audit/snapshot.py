@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from ops.audit.things import Booking, Claim, Intent, Payment, Refund, Saga, Session
+from ops.audit.things import Booking, Claim, Course, Enrollment, Intent, Payment, Refund, Saga, Session
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -25,6 +25,8 @@ class Snapshot:
     sessions: tuple[Session, ...] = ()
     payments: tuple[Payment, ...] = ()
     intents: tuple[Intent, ...] = ()
+    courses: tuple[Course, ...] = ()
+    enrollments: tuple[Enrollment, ...] = ()
 
     @cached_property
     def saga_by_id(self) -> dict[str, Saga]:
@@ -37,6 +39,10 @@ class Snapshot:
     @cached_property
     def session_by_id(self) -> dict[str, Session]:
         return {session.id: session for session in self.sessions}
+
+    @cached_property
+    def enrollment_by_id(self) -> dict[str, Enrollment]:
+        return {enrollment.id: enrollment for enrollment in self.enrollments}
 
     @cached_property
     def payment_by_id(self) -> dict[str, Payment]:
@@ -59,6 +65,10 @@ class Snapshot:
         return grouped(self.sessions, lambda session: session.saga_id)
 
     @cached_property
+    def enrollments_by_course(self) -> dict[str, list[Enrollment]]:
+        return grouped(self.enrollments, lambda enrollment: enrollment.course_id)
+
+    @cached_property
     def refunds_by_intent(self) -> dict[str, list[Refund]]:
         """Our refunds by the intent they give back from."""
         refunds = (refund for payment in self.payments for refund in payment.refunds)
@@ -67,32 +77,32 @@ class Snapshot:
     @cached_property
     def cancel_by_purchase(self) -> dict[str, Saga]:
         """The cancel that stands, open or done, by the purchase that it takes back."""
-        return {saga.cancels: saga for saga in self.sagas if saga.takes_a_lesson_back}
+        return {saga.cancels: saga for saga in self.sagas if saga.takes_back}
 
     @cached_property
     def _with_people(self) -> frozenset[str]:
-        sagas = (saga for saga in self.sagas if saga.sells_a_lesson or saga.takes_a_lesson_back)
-        return frozenset(saga.booking_id for saga in sagas if saga.is_with_a_person)
+        sagas = (saga for saga in self.sagas if saga.sells or saga.takes_back)
+        return frozenset(saga.sold_id for saga in sagas if saga.is_with_a_person)
 
     @cached_property
     def _disputed(self) -> frozenset[str]:
-        return frozenset(saga.booking_id for saga in self.sagas if saga.parks_money)
+        return frozenset(saga.sold_id for saga in self.sagas if saga.parks_money)
 
     @cached_property
     def _busy(self) -> frozenset[str]:
-        return frozenset(saga.booking_id for saga in self.sagas if saga.is_open)
+        return frozenset(saga.sold_id for saga in self.sagas if saga.is_open)
 
     def is_in_flight(self, saga: Saga) -> bool:
-        """True while this saga, or another on the same booking, is at work: its things need not agree yet."""
-        return saga.booking_id in self._busy
+        """True while this saga, or another around the same purchase, is at work: its things need not agree yet."""
+        return saga.sold_id in self._busy
 
     def is_with_a_person(self, saga: Saga) -> bool:
         """True when this purchase or its cancel waits for a person, or was closed by one: nothing need agree."""
-        return saga.booking_id in self._with_people
+        return saga.sold_id in self._with_people
 
     def is_money_parked(self, saga: Saga) -> bool:
         """True when a person has the money of this purchase in hand: it, its cancel or a dispute is parked."""
-        return self.is_with_a_person(saga) or saga.booking_id in self._disputed
+        return self.is_with_a_person(saga) or saga.sold_id in self._disputed
 
     def is_at_rest(self, saga_id: str) -> bool:
         """True when nobody works on the things of this saga, also because there is no such saga."""
@@ -102,7 +112,7 @@ class Snapshot:
     def counted(self) -> dict[str, int]:
         """How many of each kind there are."""
         refunds = sum(len(intent.refunds) for intent in self.intents)
-        kinds = ("sagas", "claims", "bookings", "sessions", "payments", "intents")
+        kinds = ("sagas", "claims", "bookings", "sessions", "courses", "enrollments", "payments", "intents")
         return {**{kind: len(getattr(self, kind)) for kind in kinds}, "refunds": refunds}
 
 

@@ -7,6 +7,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 PURCHASE, CANCEL, DISPUTE = "BookAndPayForSessionSaga", "CancelBookingSaga", "DisputeCase"
+ENROLL, LEAVE = "EnrollInCourseSaga", "CancelEnrollmentSaga"
+#: What takes back what the other sells.
+CANCEL_OF = {PURCHASE: CANCEL, ENROLL: LEAVE}
 PARKED = "PARKED"
 #: The reason of a refund that somebody made at the provider and that we learned of.
 BY_HAND = "made_at_provider"
@@ -70,11 +73,35 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Saga:
-    """A saga; `price` is None until the slot was held, `intent_id` empty while there is none.
+class Course:
+    """A published course; `seats` 0 is no limit."""
 
-    `refund_due` is what a person's cancel decided to give back, `cancels` the purchase that a cancel takes back, and
-    `is_resolved` says that a person closed it.
+    id: str
+    seats: int
+    seats_taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrollment:
+    """An enrollment; `status` as in EnrollmentStatus, without its prefix. A tombstone has ended and names no course."""
+
+    id: str
+    saga_id: str
+    course_id: str
+    student_id: str
+    instructor_id: str
+    status: str
+    price: Amount
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Saga:
+    """A saga; `price` is None until slot or seat was held, `intent_id` empty while there is none.
+
+    A lesson's has a booking, a session and a time, a course's an enrollment and a course. `refund_due` is what a
+    person's cancel decided to give back, `cancels` the purchase that a cancel takes back, and `is_resolved` says that a
+    person closed it.
     """
 
     id: str
@@ -83,7 +110,7 @@ class Saga:
     is_complete: bool
     tutor_id: str
     student_id: str
-    start: datetime
+    start: datetime | None
     minutes: int
     booking_id: str
     session_id: str
@@ -95,6 +122,13 @@ class Saga:
     refund_due: Amount | None = None
     cancels: str = ""
     is_resolved: bool = False
+    enrollment_id: str = ""
+    course_id: str = ""
+
+    @property
+    def sold_id(self) -> str:
+        """What all sagas around one purchase share: the booking's id or the enrollment's."""
+        return self.booking_id or self.enrollment_id
 
     @property
     def is_open(self) -> bool:
@@ -107,13 +141,14 @@ class Saga:
         return self.state == PARKED or self.is_resolved
 
     @property
-    def sells_a_lesson(self) -> bool:
-        return self.kind == PURCHASE
+    def sells(self) -> bool:
+        """True for a purchase, of a lesson or of a place in a course."""
+        return self.kind in CANCEL_OF
 
     @property
-    def takes_a_lesson_back(self) -> bool:
+    def takes_back(self) -> bool:
         """True for a cancel that stands; a rejected one came after the lesson and changes nothing."""
-        return self.kind == CANCEL and self.state != "REJECTED"
+        return self.kind in CANCEL_OF.values() and self.state != "REJECTED"
 
     @property
     def parks_money(self) -> bool:
@@ -146,6 +181,11 @@ class Payment:
     amount: Amount
     received_minor: int
     refunds: tuple[Refund, ...] = ()
+    enrollment_id: str = ""
+
+    @property
+    def sold_id(self) -> str:
+        return self.booking_id or self.enrollment_id
 
 
 @dataclass(frozen=True, slots=True)

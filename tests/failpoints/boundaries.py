@@ -34,6 +34,10 @@ STEPS = (
     "EndBooking",
     "ReleaseSlot",
     "CancelSession",
+    "HoldSeat",
+    "CreateEnrollmentRecord",
+    "EndEnrollment",
+    "CancelEnrollment",
 )
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {

@@ -17,8 +17,7 @@ from mesh import calls
 from mesh.calls import Call, Person
 from mesh.database import Database
 from payment_svc.__main__ import App, compose, connected
-from payment_svc.domain import Order, Saga
-from payment_svc.sagas.book_and_pay import KIND
+from payment_svc.domain import BOOK, ENROLL, Order, Saga
 from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.steps import Peers
 from payment_svc.store import Stores
@@ -95,6 +94,7 @@ class Case:
     saga_id: str = ""
     intent: str = ""
     booking: str = ""
+    course: str = ""
 
     def order(self) -> Order:
         return Order(self.student, self.tutor, lesson_time(), 60, None, "", "key")
@@ -149,13 +149,15 @@ class Case:
 
 def with_version(app: App, version: int) -> App:
     """The same app with a newer definition beside the old one."""
-    old = app.engine._kinds[KIND, 1]
-    assert isinstance(old, Purchase)
-    newer = Purchase(
-        replace(old.definition, version=version), old._intents, old._refunds, max_attempts=old._max_attempts
-    )
-    app.engine._kinds[KIND, version] = newer
-    return replace(app, purchasing=replace(app.purchasing, version=version))
+    for kind in (BOOK, ENROLL):
+        old = app.engine._kinds[kind, 1]
+        assert isinstance(old, Purchase)
+        newer = Purchase(
+            replace(old.definition, version=version), old._intents, old._refunds, max_attempts=old._max_attempts
+        )
+        app.engine._kinds[kind, version] = newer
+    lessons, courses = replace(app.purchasing, version=version), replace(app.enrolling, version=version)
+    return replace(app, purchasing=lessons, enrolling=courses)
 
 
 Stimulus = Callable[[Case, Actor], Awaitable[None]]
@@ -169,6 +171,7 @@ class Flow:
     stimuli: tuple[Stimulus, ...]
     fresh: int  # the stimulus from which it is a way of its own; what comes before is walked by another flow
     end: Callable[[Case], Awaitable[bool]]
+    strikes: str = ""  # only points of this port; what lies between is the same code for every kind, struck elsewhere
 
 
 async def persuade(case: Case, actor: Actor, stimulus: Stimulus) -> None:
@@ -209,7 +212,7 @@ async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list
         await persuade(case, actor, stimulus)
     await until_the_end(case, flow, actor)
     await actor.die()
-    return trail.order[shared:]
+    return [point for point in trail.order[shared:] if f" {flow.strikes}" in point[0]]
 
 
 async def run(flow: Flow, case: Case, point: Point, fault: str, successor: str) -> set[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from mesh.errors import Refusal
+from payment_svc.domain import CourseOrder
 from tests.failpoints.cases import Actor, Case, Flow
 
 
@@ -135,7 +136,38 @@ def refunded(*amounts: int, state: str = "REFUNDED", booking_status: int = 3) ->
     return ended
 
 
+async def enroll(case: Case, actor: Actor) -> None:
+    case.knows(await actor.app.enrolling.enroll(CourseOrder(case.student, UUID(case.course), "key")))
+
+
+async def the_seat_lapses(case: Case, actor: Actor) -> None:
+    past = "update saga set hold_ends = clock_timestamp(), wake_at = clock_timestamp() where id = $1"
+    await case.people.world.sql("payment", past, UUID(case.saga_id))
+
+
+async def leave(case: Case, actor: Actor) -> None:
+    await actor.app.unenrolling.cancel(UUID(case.booking), "", "")
+
+
+def placed(state: str, status: int, seats: int, *refunds: int) -> Callable[[Case], Awaitable[bool]]:
+    """The end of a place in a course: as its saga, its enrollment, its course and the provider say."""
+
+    async def ended(case: Case) -> bool:
+        people = case.people
+        return (
+            await people.state(case.saga_id) == state
+            and (await people.enrollment(case.booking)).status == status
+            and await people.seats_taken(case.course) == seats
+            and [r["amount"] for r in await people.refunds_of(case.intent)] == [*refunds]
+            and len(await people.intents_of(case.saga_id)) == 1
+            and await people.nothing_open(case.student)
+        )
+
+    return ended
+
+
 SALE = (book, pay, told_of_success, told_of_success)
+PLACE = (enroll, pay, told_of_success, told_of_success)
 FLOWS = (
     Flow("sale", (*SALE, told_of_creation), 0, sold),
     Flow("sale by reconcile", (book, pay, reconcile), 2, sold),
@@ -160,4 +192,7 @@ FLOWS = (
         4,
         refunded(5000, state="EXPIRED", booking_status=5),
     ),
+    Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), strikes="peer."),
+    Flow("a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), strikes="peer."),
+    Flow("a place is left", (*PLACE, until_sold, leave), 5, placed("COMPLETED", 3, 0, 5000), strikes="peer."),
 )

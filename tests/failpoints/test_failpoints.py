@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
 from tests.failpoints.boundaries import Point, catalogue, is_struck
-from tests.failpoints.cases import Case, Outside, outside, points_of, run
-from tests.failpoints.flows import FLOWS, Flow
+from tests.failpoints.cases import Case, Flow, Outside, outside, points_of, run
+from tests.failpoints.flows import FLOWS, enroll
 from tests.people import People
 from tests.world import World
 
@@ -32,7 +32,11 @@ async def shared(world: World) -> AsyncIterator[Outside]:
         yield connections
 
 
-async def new_case(people: People, shared: Outside) -> Case:
+async def new_case(people: People, shared: Outside, flow: Flow) -> Case:
+    """Somebody who teaches what the flow sells, and a new student."""
+    if enroll in flow.stimuli:
+        course = await people.course(seats=1)
+        return Case(people, shared, student=uuid4(), tutor=UUID(course.instructor_id), course=course.id)
     return Case(people, shared, student=uuid4(), tutor=await people.tutor())
 
 
@@ -41,14 +45,14 @@ async def test_29_30_whatever_fails_wherever_the_flow_ends_as_it_must(
     people: People, shared: Outside, flow: Flow
 ) -> None:
     await people.webhooks("drop")
-    points = [p for p in await points_of(flow, lambda: new_case(people, shared)) if is_struck(p, FULL)]
+    points = [p for p in await points_of(flow, lambda: new_case(people, shared, flow)) if is_struck(p, FULL)]
     cases = [(p, f, s) for p in points for f in FAULTS for s in SUCCESSORS]
     room, wrong = asyncio.Semaphore(AT_ONCE), list[str]()
 
     async def one(point: Point, fault: str, successor: str) -> None:
         async with room:
             try:
-                visited.update(await run(flow, await new_case(people, shared), point, fault, successor))
+                visited.update(await run(flow, await new_case(people, shared, flow), point, fault, successor))
             except Exception as error:
                 wrong.append(f"{fault} at {point}, then {successor}: {type(error).__name__}: {error}")
 

@@ -30,7 +30,7 @@ def run(words: list[str], **env: str | None) -> tuple[int, str]:
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_mesh_that_does_not_run_is_one_clear_line(words: list[str]) -> None:
     closed = f"127.0.0.1:{free_port()}"
-    named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "PAYMENT", "SESSION")}
+    named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
     code, told = run(words, OPS_TOKEN="token", **named)
     assert code == 2
     assert told.endswith(f" at {closed} gave no answer (UNAVAILABLE); is the mesh running?\n")
@@ -39,7 +39,7 @@ def test_a_mesh_that_does_not_run_is_one_clear_line(words: list[str]) -> None:
 
 def test_the_exit_code_leaves_the_process() -> None:
     closed = f"127.0.0.1:{free_port()}"
-    named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "PAYMENT", "SESSION")}
+    named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
     command = [sys.executable, "-m", "ops", "audit"]
     ended = subprocess.run(command, env={**os.environ, **named, "OPS_TOKEN": "t"}, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (2, "")

@@ -11,6 +11,7 @@ from mesh.errors import NotFound
 from ops import saga as sagas
 from ops.peers import Peers
 from ops.reconcile import reconciled
+from tests.learners import enrolled
 from tests.ops.conftest import Tutormesh
 from tests.people import People, lesson_time
 
@@ -100,6 +101,15 @@ async def test_show_for_machines_has_numbers_and_nulls(people: People, tutormesh
     assert told["start_time"] == start.isoformat().replace("+00:00", "Z")
     assert told["error"] is None
     assert [event["event"] for event in told["events"]] == ["started", "payment_opened"]
+
+
+async def test_a_courses_saga_tells_its_enrollment_and_no_lesson(people: People, tutormesh: Tutormesh) -> None:
+    place = await enrolled(people)
+    listed = (await tutormesh("saga", "list", "--limit", "1")).output.splitlines()[1]
+    assert listed.split()[:5] == [place.saga, "Enroll", "AWAITING_PAYMENT", "course", place.course.id]
+    told = json.loads((await tutormesh("saga", "show", place.saga, "--json")).output)
+    assert (told["enrollment_id"], told["course_id"]) == (place.id, place.course.id)
+    assert [told[name] for name in ("booking_id", "session_id", "start_time", "duration_minutes")] == [None] * 4
 
 
 @pytest.mark.parametrize("verb", ["show", "retry"])

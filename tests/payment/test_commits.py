@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+from tests.learners import enrolled
 from tests.people import People, lesson_time
 from tests.world import World
 
-SERVICES = ("payment", "availability", "booking", "session")
+SERVICES = ("payment", "availability", "booking", "session", "learning")
+NONE = dict.fromkeys(SERVICES, 0)
 
 # Each writing transaction leaves its id, once.
 COUNT = """
@@ -43,14 +45,14 @@ async def test_a_sold_lesson_costs_nine_write_transactions_four_of_them_in_payme
     booked = await people.book(tutor, lesson_time(), student, idempotency_key="k")
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "COMPLETED")
-    assert await writes(world) == {"payment": 4, "availability": 2, "booking": 2, "session": 1}
+    assert await writes(world) == {**NONE, "payment": 4, "availability": 2, "booking": 2, "session": 1}
 
 
 async def test_a_free_lesson_costs_three_write_transactions_in_payment(people: People, world: World) -> None:
     tutor = await people.tutor(rate=0)
     await count_from_now(world)
     await people.book(tutor, lesson_time())
-    assert await writes(world) == {"payment": 3, "availability": 2, "booking": 2, "session": 1}
+    assert await writes(world) == {**NONE, "payment": 3, "availability": 2, "booking": 2, "session": 1}
 
 
 async def test_a_repeat_while_it_awaits_payment_writes_nothing(people: People, world: World) -> None:
@@ -58,7 +60,18 @@ async def test_a_repeat_while_it_awaits_payment_writes_nothing(people: People, w
     await people.book(tutor, lesson_time(), student)
     await count_from_now(world)
     await people.book(tutor, lesson_time(), student)
-    assert await writes(world) == dict.fromkeys(SERVICES, 0)
+    assert await writes(world) == NONE
+
+
+async def test_a_sold_place_in_a_course_costs_six_write_transactions_four_of_them_in_payment(
+    people: People, world: World
+) -> None:
+    course = await people.course(seats=5)
+    await count_from_now(world)
+    place = await enrolled(people, course, idempotency_key="k")
+    await people.pay(place.intent)
+    await people.until_state(place.saga, "COMPLETED")
+    assert await writes(world) == {**NONE, "payment": 4, "learning": 2}
 
 
 async def test_a_declined_attempt_costs_one_write_transaction(people: People, world: World) -> None:
@@ -69,8 +82,8 @@ async def test_a_declined_attempt_costs_one_write_transaction(people: People, wo
     assert (await writes(world))["payment"] == 1
 
 
-async def test_a_sold_lesson_costs_five_calls_between_services(people: People, world: World) -> None:
-    """Hold, create, confirm slot, create session, confirm booking; the edge adds its own two."""
+async def calls_from_now(world: World) -> list[str]:
+    """The steps that a new replica takes."""
     seen: list[str] = []
 
     async def note(point: str) -> None:
@@ -80,7 +93,21 @@ async def test_a_sold_lesson_costs_five_calls_between_services(people: People, w
     for replica in list(world.replicas):
         await world.stop_replica(replica)
     await world.start_replica(note)
+    return seen
+
+
+async def test_a_sold_lesson_costs_five_calls_between_services(people: People, world: World) -> None:
+    """Hold, create, confirm slot, create session, confirm booking; the edge adds its own two."""
+    seen = await calls_from_now(world)
     booked = await people.book(await people.tutor(), lesson_time())
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "COMPLETED")
     assert seen == ["HoldSlot", "CreateBooking", "ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"]
+
+
+async def test_a_sold_place_in_a_course_costs_two_calls_between_services(people: People, world: World) -> None:
+    seen = await calls_from_now(world)
+    place = await enrolled(people)
+    await people.pay(place.intent)
+    await people.until_state(place.saga, "COMPLETED")
+    assert seen == ["HoldSeat", "CreateEnrollmentRecord"]

@@ -1,0 +1,56 @@
+"""I7 for places in courses: what a completed sale must have, and what any other end must not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ops.audit.snapshot import Breach, Snapshot
+from ops.audit.things import Saga
+
+#: The enrollment's status by the end of its saga; REJECTED has none.
+ENDS = {
+    "EXPIRED": frozenset({"EXPIRED"}),
+    "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
+    "CANCELLED": frozenset({"CANCELLED"}),
+    "REFUNDED": frozenset({"EXPIRED", "CANCELLED"}),
+}
+LOOK = "look at `tutormesh saga show {id}`"
+
+
+def place(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
+    """What is wrong with the enrollment of a completed saga that was not cancelled."""
+    enrollment = snapshot.enrollment_by_id.get(saga.enrollment_id)
+    if enrollment is None:
+        yield f"its enrollment {saga.enrollment_id} does not exist"
+        return
+    if enrollment.status != "ACTIVE":
+        yield f"its enrollment {enrollment.id} is {enrollment.status}"
+    found = (enrollment.saga_id, enrollment.course_id, enrollment.student_id, enrollment.instructor_id)
+    if found != (saga.id, saga.course_id, saga.student_id, saga.tutor_id):
+        yield f"its enrollment {enrollment.id} names another saga, course or person"
+    if saga.price is not None and enrollment.price != saga.price:
+        yield f"its enrollment {enrollment.id} costs {enrollment.price}, the saga {saga.price}"
+    if saga.price is not None and enrollment.payment_id != (saga.payment_id if saga.price.minor else ""):
+        yield f"its enrollment {enrollment.id} names payment {enrollment.payment_id or 'none'}"
+
+
+def place_left(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    """An enrollment that did not end as its saga has. A tombstone bars the way to a late hold, however that ends."""
+    enrollment = snapshot.enrollment_by_id.get(saga.enrollment_id)
+    if enrollment is None or not enrollment.course_id:
+        return
+    if enrollment.status not in ENDS.get(saga.state, frozenset()):
+        told = f"saga {saga.id} is {saga.state}, but enrollment {enrollment.id} is {enrollment.status}"
+        yield Breach(
+            "I7", (saga.id, enrollment.id), told, f"{LOOK.format(id=saga.id)}, then end by hand what does not fit"
+        )
+
+
+def place_taken_back(snapshot: Snapshot, purchase: Saga, cancel: Saga) -> Iterator[Breach]:
+    """A cancelled place is so at learning, which frees its seat."""
+    enrollment = snapshot.enrollment_by_id.get(purchase.enrollment_id)
+    if enrollment is None or enrollment.status != "CANCELLED":
+        is_so = "does not exist" if enrollment is None else f"is {enrollment.status}"
+        told = f"saga {purchase.id} was cancelled by {cancel.id}, but its enrollment {purchase.enrollment_id} {is_so}"
+        do = f"{LOOK.format(id=cancel.id)}, then cancel the enrollment by hand"
+        yield Breach("I7", (purchase.id, cancel.id, purchase.enrollment_id), told, do)
