@@ -72,14 +72,14 @@ def list_sessions(person: UUID, arguments: Arguments) -> session_pb2.ListSession
     return session_pb2.ListSessionsRequest(
         person_id=str(person),
         status=session_pb2.SessionStatus.Value(f"SESSION_STATUS_{status or 'UNSPECIFIED'}"),
-        page_size=_page_size(arguments),
+        page_size=page_size(arguments),
         page_token=arguments.get("after") or "",
     )
 
 
 def list_payments(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
     return payment_pb2.ListPaymentsRequest(
-        student_id=str(student), page_size=_page_size(arguments), page_token=arguments.get("after") or ""
+        student_id=str(student), page_size=page_size(arguments), page_token=arguments.get("after") or ""
     )
 
 
@@ -104,7 +104,7 @@ def booked(reply: payment_pb2.BookSessionResponse) -> Shape:
         "clientSecret": reply.client_secret or None,
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
-        "holdExpiresAt": _given(reply, "hold_expires_at"),
+        "holdExpiresAt": given(reply, "hold_expires_at"),
         "userErrors": [],
     }
 
@@ -128,7 +128,7 @@ def booking(value: booking_pb2.Booking) -> Shape:
     """A booking, with the ids that lead to its session and payment."""
     return {
         "id": value.id,
-        "status": _name(booking_pb2.BookingStatus, value.status),
+        "status": enum_name(booking_pb2.BookingStatus, value.status),
         "tutorId": value.tutor_id,
         "studentId": value.student_id,
         "courseId": value.course_id or None,
@@ -136,7 +136,7 @@ def booking(value: booking_pb2.Booking) -> Shape:
         "endTime": _iso(value.end_time),
         "price": money(value.price),
         "purpose": value.purpose or None,
-        "holdExpiresAt": _given(value, "hold_expires_at"),
+        "holdExpiresAt": given(value, "hold_expires_at"),
         "availabilityBlockId": value.availability_block_id or None,
         "createdAt": _iso(value.created_at),
         "sessionId": value.session_id,
@@ -152,7 +152,7 @@ def session(value: session_pb2.Session) -> Shape:
         "studentId": value.student_id,
         "scheduledAt": _iso(value.scheduled_at),
         "durationMinutes": value.duration_minutes,
-        "status": _name(session_pb2.SessionStatus, value.status),
+        "status": enum_name(session_pb2.SessionStatus, value.status),
         "meetingLink": value.meeting_link or None,
     }
 
@@ -163,8 +163,8 @@ def payment(value: payment_pb2.Payment) -> Shape:
         "id": value.id,
         "amount": money(value.amount),
         "refunded": money(value.refunded if value.HasField("refunded") else none),
-        "status": _name(payment_pb2.PaymentStatus, value.status),
-        "context": _name(payment_pb2.PaymentContext, value.context),
+        "status": enum_name(payment_pb2.PaymentStatus, value.status),
+        "context": enum_name(payment_pb2.PaymentContext, value.context),
         "contextId": value.context_id,
         "sessionId": value.session_id or None,
         "stripePaymentIntentId": value.stripe_payment_intent_id or None,
@@ -197,7 +197,7 @@ def _window(window: Arguments) -> availability_pb2.WeeklyWindow:
     return availability_pb2.WeeklyWindow(weekday=weekday, start=window["start"], end=window["end"])
 
 
-def _page_size(arguments: Arguments) -> int:
+def page_size(arguments: Arguments) -> int:
     return wire.whole(_or(arguments.get("first"), DEFAULT_PAGE), "first", 1, wire.MAX_PAGE)
 
 
@@ -216,11 +216,11 @@ def _iso(stamp: Timestamp) -> str:
     return clock.iso(stamp.ToDatetime(tzinfo=UTC))
 
 
-def _given(message: Message, field: str) -> str | None:
+def given(message: Message, field: str) -> str | None:
     return _iso(getattr(message, field)) if message.HasField(field) else None
 
 
-def _name(enum: Any, number: int) -> str:
+def enum_name(enum: Any, number: int) -> str:
     """BOOKING_STATUS_CONFIRMED → CONFIRMED."""
     prefix: str = enum.Name(0).removesuffix("UNSPECIFIED")
     name: str = enum.Name(number)

@@ -115,8 +115,10 @@ def _user_error(code: str, message: str, field: list[str] | None) -> dict[str, A
 
 
 def _about(reason: str, info: Info) -> list[str] | None:
-    name = _ABOUT.get(reason, "")
-    return [name] if name in info.parent_type.fields[info.field_name].args else None
+    name, arguments = _ABOUT.get(reason, ""), info.parent_type.fields[info.field_name].args
+    if name.endswith("Id") and name not in arguments:
+        name = "id"
+    return [name] if name in arguments else None
 
 
 def typed(error: Refusal | CallFailed, info: Info) -> GraphQLError:

@@ -14,6 +14,7 @@ from mesh import wire
 from mesh.errors import NotFound
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import timeline_pb2
+from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
 
@@ -67,6 +68,8 @@ class Loaders:
         self.bookings = ById(self._bookings)
         self.sessions = ById(self._sessions)
         self.payments = ById(self._payments)
+        self.courses = ById(self._courses)
+        self.enrollments = ById(self._enrollments)
         #: What booking tells of a booking, by the booking's id.
         self.booking_timelines = ById(self._booking_timelines, "booking_id")
         #: What payment tells of it.
@@ -83,6 +86,14 @@ class Loaders:
     async def _payments(self, ids: list[str]) -> Iterable[payment_pb2.Payment]:
         request = payment_pb2.BatchGetPaymentsRequest(payment_ids=ids)
         return (await read(self._peers.payment.BatchGetPayments, request)).payments
+
+    async def _courses(self, ids: list[str]) -> Iterable[learning_pb2.Course]:
+        request = learning_pb2.BatchGetCoursesRequest(course_ids=ids)
+        return (await read(self._peers.learning.BatchGetCourses, request)).courses
+
+    async def _enrollments(self, ids: list[str]) -> Iterable[learning_pb2.Enrollment]:
+        request = learning_pb2.BatchGetEnrollmentsRequest(enrollment_ids=ids)
+        return (await read(self._peers.learning.BatchGetEnrollments, request)).enrollments
 
     async def _booking_timelines(self, ids: list[str]) -> Iterable[timeline_pb2.BookingTimeline]:
         request = booking_pb2.BatchGetTimelinesRequest(booking_ids=ids)

@@ -22,7 +22,7 @@ mutation = MutationType()
 @changes
 async def book_session(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
-    student = _caller(context, "student")
+    student = caller(context, "student")
     request = convert.book_session(student.id, arguments)
     return convert.booked(await context.mesh.payment.BookSession(request, timeout=BOOK_SECONDS))
 
@@ -47,7 +47,7 @@ async def cancel_session(_: None, info: Info, **arguments: Any) -> Shape:
 @changes
 async def publish_availability(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
-    tutor = _caller(context, "tutor")
+    tutor = caller(context, "tutor")
     request = convert.publish_availability(tutor.id, arguments["input"])
     await context.mesh.availability.PublishAvailability(request, timeout=READ_SECONDS)
     return {"tutorId": request.tutor_id, "userErrors": []}
@@ -59,7 +59,7 @@ async def _cancelled(context: Context, booking_id: str, arguments: Shape) -> Sha
     return convert.cancelled(booking_id, await context.mesh.payment.CancelBooking(request, timeout=CANCEL_SECONDS))
 
 
-def _caller(context: Context, role: str) -> Person:
+def caller(context: Context, role: str) -> Person:
     if role not in context.person.roles:
         raise Forbidden(f"only a {role} may do this")
     return context.person

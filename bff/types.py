@@ -40,11 +40,11 @@ async def session(booking: Shape, info: Info) -> Shape | None:
 
 @booking.field("payment")
 @reads
-async def payment(booking: Shape, info: Info) -> Shape | None:
-    """What it costs, and what became of that. A free lesson has no payment."""
-    if not booking["paymentId"]:
+async def payment(sold: Shape, info: Info) -> Shape | None:
+    """What a booking or an enrollment costs, and what became of that. What is free has no payment."""
+    if not sold["paymentId"]:
         return None
-    found = await info.context.by_id.payments.find(booking["paymentId"])
+    found = await info.context.by_id.payments.find(sold["paymentId"])
     return convert.payment(found) if found else None
 
 

@@ -46,6 +46,32 @@ const EXAMPLES = {
       "    pageInfo { hasNextPage endCursor }\n  }\n}",
     variables: {},
   },
+  "Courses": {
+    query: "{\n  courses {\n    nodes { id title price { display } seats seatsTaken }\n" +
+      "    pageInfo { hasNextPage endCursor }\n  }\n}",
+    variables: {},
+  },
+  "Enroll in a course": {
+    query: "mutation Enroll($courseId: ID!) {\n  enrollInCourse(courseId: $courseId) {\n" +
+      "    enrollment { id status }\n    clientSecret\n    holdExpiresAt\n" +
+      "    userErrors { code message field retryable }\n  }\n}",
+    variables: { courseId: "" },
+  },
+  "My enrollments": {
+    query: "{\n  getMyEnrollments {\n    nodes { id status course { title } payment { status amount { display } } }\n" +
+      "    pageInfo { hasNextPage endCursor }\n  }\n}",
+    variables: {},
+  },
+  "Create a course": {
+    query: "mutation Create($input: CreateCourseInput!) {\n  createCourse(input: $input) {\n" +
+      "    course { id published }\n    userErrors { code message }\n  }\n}",
+    variables: { input: { title: "Fractions for everybody", price: { amountMinor: 12000, currency: "EUR" }, seats: 12 } },
+  },
+  "Publish a course": {
+    query: "mutation Publish($id: ID!) {\n  publishCourse(id: $id) {\n" +
+      "    course { id published }\n    userErrors { code message }\n  }\n}",
+    variables: { id: "" },
+  },
   "Publish hours": {
     query: "mutation Publish($input: PublishAvailabilityInput!) {\n  publishAvailability(input: $input) {\n" +
       "    tutorId\n    userErrors { code message }\n  }\n}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ariadne import make_executable_schema
 from graphql import GraphQLSchema
 
-from bff import types
+from bff import courses, types
 from bff.mutations import mutation
 from bff.queries import query
 from bff.scalars import aws_date_time
@@ -15,5 +15,13 @@ from bff.subscriptions import subscription
 
 def build() -> GraphQLSchema:
     """An executable, validated schema."""
-    bindables = (query, mutation, subscription, types.booking, types.book_session_payload, types.cancel_booking_payload)
+    bindables = (
+        query,
+        mutation,
+        subscription,
+        types.booking,
+        types.book_session_payload,
+        types.cancel_booking_payload,
+        *courses.bindables,
+    )
     return make_executable_schema(sdl.whole(), *bindables, aws_date_time)

@@ -44,6 +44,8 @@ SERVICES = {
 #: What a batch of things that are not there answers.
 NOTHING = {
     "BatchGetBookings": booking_pb2.BatchGetBookingsResponse(),
+    "BatchGetCourses": learning_pb2.BatchGetCoursesResponse(),
+    "BatchGetEnrollments": learning_pb2.BatchGetEnrollmentsResponse(),
     "BatchGetTimelines": booking_pb2.BatchGetTimelinesResponse(),
     "BatchGetSessions": session_pb2.BatchGetSessionsResponse(),
     "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(),
@@ -326,6 +328,8 @@ class World:
         paid = TimelineEntry(at=at("2030-01-30T09:00:05Z"), service="payment", event="payment_succeeded")
         return {
             "BatchGetBookings": self.bookings(),
+            "BatchGetCourses": learning_pb2.BatchGetCoursesResponse(),
+            "BatchGetEnrollments": learning_pb2.BatchGetEnrollmentsResponse(),
             "BatchGetTimelines": booking_pb2.BatchGetTimelinesResponse(timelines=self.told(created, confirmed)),
             "BatchGetSessions": self.sessions(),
             "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(payments=[self.payment()]),

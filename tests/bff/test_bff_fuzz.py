@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bff.app import build
 from bff.rates import Allowance
 from tutormesh.common.v1.money_pb2 import Money
+from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
 
@@ -47,6 +48,12 @@ CANCELS = (
     "mutation($s: ID!, $q: String, $r: String) { cancelSession(sessionId: $s, quoteToken: $q, reason: $r)"
     " { refund { display } } }",
     "query($b: ID!) { cancellationQuote(bookingId: $b) { rule expiresAt } }",
+)
+COURSES = (
+    "mutation($c: ID!, $k: String) { enrollInCourse(courseId: $c, idempotencyKey: $k) { sagaId } }",
+    "mutation($e: ID!, $r: String) { cancelEnrollment(enrollmentId: $e, reason: $r) { refund { display } } }",
+    "mutation($t: String!, $a: Int!, $n: String!, $s: Int) { createCourse("
+    "input: {title: $t, price: {amountMinor: $a, currency: $n}, seats: $s}) { course { id } } }",
 )
 variable_values = st.fixed_dictionaries(
     {},
@@ -117,6 +124,19 @@ async def test_random_variables_of_a_cancel(
     script.answers["QuoteCancellation"] = payment_pb2.QuoteCancellationResponse(refund=nothing)
     for query in CANCELS:
         await answered(raw, json.dumps({"query": query, "variables": variables}).encode(), student.headers())
+
+
+@many
+@given(variables=st.fixed_dictionaries({}, optional={name: json_values | st.text() for name in "ckeritnas"}))
+async def test_random_variables_of_courses(
+    raw: httpx.AsyncClient, student: Any, tutor: Any, script: Any, variables: dict[str, Any]
+) -> None:
+    course = learning_pb2.Course(price=Money(amount_minor=0, currency="USD"))
+    script.answers["EnrollInCourse"] = payment_pb2.EnrollInCourseResponse()
+    script.answers["CancelEnrollment"] = payment_pb2.CancelEnrollmentResponse(refund=course.price)
+    script.answers["CreateCourse"] = learning_pb2.CreateCourseResponse(course=course)
+    for person, query in ((student, COURSES[0]), (student, COURSES[1]), (tutor, COURSES[2])):
+        await answered(raw, json.dumps({"query": query, "variables": variables}).encode(), person.headers())
 
 
 @many

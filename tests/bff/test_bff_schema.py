@@ -13,6 +13,7 @@ from bff.scalars import instant
 from mesh.errors import BadInput
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
+from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
 
@@ -32,6 +33,7 @@ def values(name: str) -> set[str]:
         ("SessionStatus", "SESSION_STATUS_", session_pb2.SessionStatus),
         ("PaymentStatus", "PAYMENT_STATUS_", payment_pb2.PaymentStatus),
         ("PaymentContext", "PAYMENT_CONTEXT_", payment_pb2.PaymentContext),
+        ("EnrollmentStatus", "ENROLLMENT_STATUS_", learning_pb2.EnrollmentStatus),
         ("Weekday", "WEEKDAY_", availability_pb2.Weekday),
     ],
 )
