@@ -56,7 +56,7 @@ async def test_its_own_question_for_the_schema_is_answered(http: httpx.AsyncClie
 async def test_its_examples_are_valid(http: httpx.AsyncClient) -> None:
     script = (await http.get("/graphql/explorer.js")).text
     blocks = re.findall(r'query: ((?:"(?:[^"\\]|\\.)*"[\s+]*)+)', script)
-    assert len(blocks) == 6
+    assert len(blocks) == 11
     for block in blocks:
         text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', block)).replace("\\n", "\n")
         assert validate(schema.build(), parse(text)) == []
