@@ -6,7 +6,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 
 from tests.people import People, until
 from tests.world import World
@@ -20,11 +19,6 @@ MINE = """{ getMyEnrollments { nodes {
   id status course { title seatsTaken } payment { status context contextId refunded { amountMinor } } } } }"""
 CANCEL = """mutation($id: ID!) { cancelEnrollment(enrollmentId: $id, reason: "no time") {
   enrollment { status } refund { amountMinor } userErrors { code } } }"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def every_invariant_holds_at_the_end() -> None:
-    """Of courses the sagas' own tests see to it (tests/payment/test_enroll_cancel.py)."""
 
 
 async def gql(world: World, role: str, person: object, query: str, **variables: Any) -> dict[str, Any]:
