@@ -104,8 +104,8 @@ class PaymentServiceServicer:
     def BookSession(self, request, context):
         """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
-        Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-        AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
+        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

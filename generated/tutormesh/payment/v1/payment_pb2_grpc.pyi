@@ -36,8 +36,8 @@ class PaymentServiceStub:
     BookSession: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BookSessionRequest, _payment_pb2.BookSessionResponse]
     """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
     student, tutor, time, duration and course while it awaits payment) gives the same booking again.
-    Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-    AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
+    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _grpc.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
@@ -90,8 +90,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     BookSession: _aio.UnaryUnaryMultiCallable[_payment_pb2.BookSessionRequest, _payment_pb2.BookSessionResponse]  # type: ignore[assignment]
     """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
     student, tutor, time, duration and course while it awaits payment) gives the same booking again.
-    Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-    AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
+    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _aio.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]  # type: ignore[assignment]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
@@ -147,8 +147,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.BookSessionResponse, _abc.Awaitable[_payment_pb2.BookSessionResponse]]:
         """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
         student, tutor, time, duration and course while it awaits payment) gives the same booking again.
-        Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND, TOO_MANY_HOLDS,
-        AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
+        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
