@@ -63,10 +63,13 @@ class Payments:
         ]
 
     async def live_intent(self, booking_id: UUID, amount: Money) -> Saga:
-        """The saga whose intent can be paid now. Raises NotFound, AmountMismatch, WrongState."""
-        saga = await self._saga(booking_id)
-        if not calls.current().speaks_for(saga.student_id):
+        """The saga whose intent can be paid now, for who pays. Raises NotFound, Forbidden (an admin), AmountMismatch,
+        WrongState."""
+        saga, call = await self._saga(booking_id), calls.current()
+        if not call.speaks_for(saga.student_id):
             raise NotFound
+        if call.person is not None and call.person.is_admin and call.person.id != saga.student_id:
+            raise Forbidden("only its student pays for a booking")
         if saga.price != amount:
             raise AmountMismatch("the amount is not the booking's price")
         if saga.state is not State.AWAITING_PAYMENT or saga.hold_is_over:

@@ -128,9 +128,14 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
 
 
 def _must_be_for_oneself(student_id: UUID) -> None:
+    """Raises Forbidden unless a student asks for themselves, or a service for anybody."""
     person = calls.current().person
-    if person is not None and not person.is_service and person.id != student_id:
+    if person is None or person.is_service:
+        return
+    if person.id != student_id:
         raise Forbidden("a person buys for themselves", field="student_id")
+    if "student" not in person.roles:
+        raise Forbidden("only a student buys")
 
 
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):

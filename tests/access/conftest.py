@@ -1,0 +1,32 @@
+"""One mesh, one scene, for every cell of the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.access.scene import Scene, scene_of
+from tests.failpoints.conftest import world
+from tests.people import People
+from tests.world import World
+
+__all__ = ["world"]
+
+
+@pytest.fixture(scope="module")
+def world_settings() -> dict[str, dict[str, Any]]:
+    """One student books all day long."""
+    return {"availability": {"max_unpaid_holds": 10_000}}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scene(world: World) -> AsyncIterator[Scene]:  # noqa: F811
+    async with httpx.AsyncClient(timeout=10) as http:
+        people = People(world, http, {})
+        yield await scene_of(people)
+        for channel in people.channels.values():
+            await channel.close()

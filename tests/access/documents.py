@@ -1,0 +1,73 @@
+"""What is asked of GraphQL for each row of the table, about the things of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.access.scene import Scene
+from tests.people import WEEK
+
+Asked = tuple[str, dict[str, Any]]
+Build = Callable[[Scene], Awaitable[Asked]]
+DOCUMENTS: dict[str, Build] = {}
+
+ERRORS = "userErrors { code message }"
+BOOK = f"mutation($tutor: ID!, $time: AWSDateTime!) {{ bookSession(tutorId: $tutor, time: $time) {{ booking {{ id }} {ERRORS} }} }}"
+PUBLISH = f"mutation($input: PublishAvailabilityInput!) {{ publishAvailability(input: $input) {{ {ERRORS} }} }}"
+SLOTS = """query($tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
+  tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start }
+}"""
+#: All that hangs on a booking is as visible as the booking itself.
+BOOKING = "query($id: ID!) { booking(id: $id) { id session { id } payment { id } timeline { event } } }"
+
+
+def asks(name: str, query: str, **variables: Callable[[Scene], Any]) -> None:
+    """The document of a row that reads, or that can be sent again and again."""
+
+    async def built(scene: Scene) -> Asked:
+        return query, {variable: value(scene) for variable, value in variables.items()}
+
+    DOCUMENTS[name] = built
+
+
+def changes(name: str, query: str, id: Callable[[Scene], Awaitable[Any]]) -> None:
+    """The document of a row that needs something new for each who sends it: its id is `$id`."""
+
+    async def built(scene: Scene) -> Asked:
+        return query, {"id": await id(scene)}
+
+    DOCUMENTS[name] = built
+
+
+async def _unpaid(scene: Scene) -> str:
+    return (await scene.booking()).booking
+
+
+async def _sold(scene: Scene) -> str:
+    return (await scene.sold()).session
+
+
+def _hours(_: Scene) -> dict[str, Any]:
+    weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in WEEK]
+    return {"timezone": "UTC", "weekly": weekly, "rate": {"amountMinor": 5000, "currency": "USD"}}
+
+
+def _time(scene: Scene) -> str:
+    return scene.time().isoformat()
+
+
+asks("Query.tutorAvailability", SLOTS, tutor=lambda scene: str(scene.tutor), **{"from": _time, "to": _time})
+asks("Query.booking", BOOKING, id=lambda scene: scene.lesson.booking)
+asks("Query.getMySessions", "{ getMySessions { nodes { id } } }")
+asks("Query.getSessionDetails", "query($id: ID!) { getSessionDetails(id: $id) { id } }", id=lambda s: s.lesson.session)
+asks("Query.getPaymentHistory", "{ getPaymentHistory { nodes { id } } }")
+asks(
+    "Query.cancellationQuote",
+    "query($id: ID!) { cancellationQuote(bookingId: $id) { percent } }",
+    id=lambda scene: scene.lesson.booking,
+)
+asks("Mutation.bookSession", BOOK, tutor=lambda scene: str(scene.tutor), time=_time)
+asks("Mutation.publishAvailability", PUBLISH, input=_hours)
+changes("Mutation.cancelBooking", f"mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{ {ERRORS} }} }}", _unpaid)
+changes("Mutation.cancelSession", f"mutation($id: ID!) {{ cancelSession(sessionId: $id) {{ {ERRORS} }} }}", _sold)

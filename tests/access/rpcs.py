@@ -1,0 +1,69 @@
+"""Every RPC of the mesh, read off the descriptors, and calling one by its name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+
+from mesh.channels import messages
+from mesh.errors import Refusal
+from tests.access.table import NOTHING, OK
+from tests.people import People
+
+#: Service → the process that serves it, and the file that describes it.
+SERVICES = {
+    "AvailabilityService": ("availability", "availability"),
+    "BookingService": ("booking", "booking"),
+    "LearningService": ("learning", "learning"),
+    "PaymentService": ("payment", "payment"),
+    "SagaService": ("payment", "saga"),
+    "SessionService": ("session", "session"),
+}
+
+
+@cache
+def rpcs() -> dict[str, MethodDescriptor]:
+    """"Service.Method" → its descriptor."""
+    found = {}
+    for service, (package, file) in SERVICES.items():
+        described = import_module(f"tutormesh.{package}.v1.{file}_pb2").DESCRIPTOR.services_by_name[service]
+        found |= {f"{service}.{method.name}": method for method in described.methods}
+    return found
+
+
+def stub(people: People, service: str, caller: str, person: str | None = None) -> Any:
+    """A stub of a service, as a service that carries this person's token."""
+    package, file = SERVICES[service]
+    kind = getattr(import_module(f"tutormesh.{package}.v1.{file}_pb2_grpc"), f"{service}Stub")
+    return people.stub(kind, package, caller, person)
+
+
+async def outcome(
+    people: People, name: str, request: Message | None, caller: str, person: str | None = None
+) -> tuple[str, str]:
+    """OK, NOTHING, or the reason of the refusal; and its words. Without a request: with an empty one."""
+    service, _, method = name.partition(":")[0].partition(".")
+    described = rpcs()[f"{service}.{method}"]
+    package, file = SERVICES[service]
+    if request is None:
+        request = getattr(import_module(f"tutormesh.{package}.v1.{file}_pb2"), described.input_type.name)()
+    call = getattr(stub(people, service, caller, person), method)(request, timeout=9)
+    try:
+        if described.server_streaming:
+            answer = await anext(aiter(messages(call)))
+            call.cancel()
+        else:
+            answer = await call
+    except Refusal as refusal:
+        return refusal.reason, refusal.message
+    return (OK if _has_something(answer) else NOTHING), ""
+
+
+def _has_something(answer: Message) -> bool:
+    """False when every list of an answer that has lists is empty."""
+    lists = [field for field in answer.DESCRIPTOR.fields if field.is_repeated]
+    return not lists or any(getattr(answer, field.name) for field in lists)

@@ -1,0 +1,96 @@
+"""What the table is about: one tutor, one student, and what they have to do with each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from tests.access.table import WHO
+from tests.learners import Enrolled, enroll
+from tests.people import Booked, People, lesson_time
+from tutormesh.learning.v1.learning_pb2 import Course
+from tutormesh.payment.v1 import payment_pb2
+
+#: No two things of a scene lie at the same time.
+HOURS_APART = 2
+
+
+@dataclass
+class Scene:
+    """Everybody of the table, and a lesson that was sold between the first student and the first tutor."""
+
+    people: People
+    ids: dict[str, UUID]
+    course: Course
+    draft: Course
+    lesson: Booked
+    place: Enrolled
+    _hours: Iterator[int] = field(default_factory=lambda: itertools.count(HOURS_APART, HOURS_APART))
+
+    @property
+    def student(self) -> UUID:
+        return self.ids["student"]
+
+    @property
+    def tutor(self) -> UUID:
+        return self.ids["tutor"]
+
+    def token(self, who: str) -> str | None:
+        """The bearer token of somebody of the table; None for nobody."""
+        if who == "nobody":
+            return None
+        return self.people.world.token(who.removeprefix("other "), subject=self.ids[who])
+
+    def time(self) -> datetime:
+        """A time that nothing else of this scene takes."""
+        days, hour = divmod(next(self._hours), 24)
+        return lesson_time(3 + days, hour)
+
+    async def booking(self) -> Booked:
+        """One more booking of the two, which awaits its payment."""
+        made = await self.people.book(self.tutor, self.time(), self.student)
+        return _booked(made, self.student, self.tutor)
+
+    async def sold(self) -> Booked:
+        """One more lesson of the two, paid and confirmed."""
+        booked = await self.booking()
+        await self.people.pay(booked.intent)
+        await self.people.until_state(booked.saga, "COMPLETED")
+        return booked
+
+    async def another_course(self, *, published: bool = True) -> Course:
+        """One more course of the tutor's."""
+        return await self.people.course(instructor_id=str(self.tutor), published=published)
+
+    async def enrolled(self) -> Enrolled:
+        """One more enrollment of the student's, in a course of the tutor's, which awaits its payment."""
+        course = await self.another_course()
+        made = await enroll(self.people, course.id, self.student)
+        ids = (made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id)
+        return Enrolled(*ids, self.student, course)
+
+
+def _booked(made: payment_pb2.BookSessionResponse, student: UUID, tutor: UUID) -> Booked:
+    ids = (made.booking_id, made.saga_id, made.session_id, made.payment_id, made.payment_intent_id)
+    return Booked(*ids, student, tutor)
+
+
+async def scene_of(people: People) -> Scene:
+    """A new scene: its lesson is paid and confirmed, its place in a course is paid and active."""
+    ids = {who: uuid4() for who in WHO}
+    ids["tutor"] = await people.tutor()
+    course = await people.course(instructor_id=str(ids["tutor"]))
+    draft = await people.course(instructor_id=str(ids["tutor"]), published=False)
+    lesson = _booked(await people.book(ids["tutor"], lesson_time(3, 0), ids["student"]), ids["student"], ids["tutor"])
+    made = await enroll(people, course.id, ids["student"])
+    place = Enrolled(
+        made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id, ids["student"], course
+    )
+    for intent in (lesson.intent, place.intent):
+        await people.pay(intent)
+    await people.until_state(lesson.saga, "COMPLETED")
+    await people.until_state(place.saga, "COMPLETED")
+    return Scene(people, ids, course, draft, lesson, place)

@@ -1,0 +1,75 @@
+"""Who may do what inside each service, whatever the edge has let through: the table, cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.access.requests import REQUESTS
+from tests.access.rpcs import outcome, rpcs
+from tests.access.scene import Scene
+from tests.access.table import CALLERS, CARRIED, EVERYBODYS, OK, ROLE, WHO, WHO_ARE_YOU
+
+#: Names a service token may carry; none but the listed ones is let in.
+NAMES = ("bff", "payment", "ops", "internal", "demo", "availability", "session", "stranger")
+#: A service that calls for people. payment_svc hands people down too, and is believed.
+FOR_PEOPLE = ("bff", "ops", "internal")
+
+
+def calls() -> Iterator[Any]:
+    for name, callers in CALLERS.items():
+        for caller in (*NAMES, "nobody"):
+            yield pytest.param(name, caller, caller in callers.split(), id=f"{name}-{caller}")
+
+
+def cells() -> Iterator[Any]:
+    for name, expected in CARRIED.items():
+        for caller in FOR_PEOPLE:
+            for who, answer in zip(WHO, expected, strict=True):
+                yield pytest.param(name, caller, who, answer, id=f"{name}-{caller} for {who}-{answer}")
+
+
+@pytest.mark.parametrize(("name", "caller", "may"), list(calls()))
+async def test_only_the_services_of_the_table_are_let_in(scene: Scene, name: str, caller: str, may: bool) -> None:
+    reason, words = await outcome(scene.people, name, None, "" if caller == "nobody" else caller)
+    if caller == "nobody":
+        assert reason == WHO_ARE_YOU
+    else:
+        assert ("may not be called by" in words) is not may, (reason, words)
+
+
+@pytest.mark.parametrize("who", [who for who in WHO if who != "nobody"])
+@pytest.mark.parametrize("name", CALLERS)
+async def test_a_person_alone_is_let_in_nowhere(scene: Scene, name: str, who: str) -> None:
+    reason, words = await outcome(scene.people, name, None, "", scene.token(who))
+    assert (reason, "may not be called by a person" in words) == (ROLE, True)
+
+
+@pytest.mark.parametrize(("name", "caller", "who", "expected"), list(cells()))
+async def test_a_service_asks_again_who_the_person_is(
+    scene: Scene, name: str, caller: str, who: str, expected: str
+) -> None:
+    request = await REQUESTS[name](scene, who)
+    reason, words = await outcome(scene.people, name, request, caller, scene.token(who))
+    assert reason == expected, words
+
+
+@pytest.mark.parametrize("name", EVERYBODYS)
+async def test_everybodys_is_for_the_operator_alone(scene: Scene, name: str) -> None:
+    request = await REQUESTS[f"{name}: everybody's"](scene, "nobody")
+    assert (await outcome(scene.people, name, request, "ops"))[0] == OK
+    for caller, who in (("bff", "nobody"), ("internal", "nobody"), ("ops", "student"), ("bff", "service")):
+        assert (await outcome(scene.people, name, request, caller, scene.token(who)))[0] == ROLE, (caller, who)
+
+
+def test_the_table_names_every_rpc() -> None:
+    assert set(CALLERS) == set(rpcs())
+
+
+def test_the_table_tells_of_people_wherever_a_service_may_bring_them() -> None:
+    for_people = {name for name, callers in CALLERS.items() if set(FOR_PEOPLE) <= set(callers.split())}
+    assert {name.partition(":")[0] for name in CARRIED} == for_people
+    others = {callers for name, callers in CALLERS.items() if name not in for_people}
+    assert others == {"payment", "ops", "bff"}
