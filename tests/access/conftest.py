@@ -24,7 +24,7 @@ def world_settings() -> dict[str, dict[str, Any]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def scene(world: World) -> AsyncIterator[Scene]:  # noqa: F811
+async def scene(world: World) -> AsyncIterator[Scene]:
     async with httpx.AsyncClient(timeout=10) as http:
         people = People(world, http, {})
         yield await scene_of(people)

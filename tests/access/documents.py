@@ -13,7 +13,7 @@ Build = Callable[[Scene], Awaitable[Asked]]
 DOCUMENTS: dict[str, Build] = {}
 
 ERRORS = "userErrors { code message }"
-BOOK = f"mutation($tutor: ID!, $time: AWSDateTime!) {{ bookSession(tutorId: $tutor, time: $time) {{ booking {{ id }} {ERRORS} }} }}"
+BOOK = f"mutation($tutor: ID!, $time: AWSDateTime!) {{ bookSession(tutorId: $tutor, time: $time) {{ {ERRORS} }} }}"
 PUBLISH = f"mutation($input: PublishAvailabilityInput!) {{ publishAvailability(input: $input) {{ {ERRORS} }} }}"
 SLOTS = """query($tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
   tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start }

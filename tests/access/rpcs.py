@@ -27,7 +27,7 @@ SERVICES = {
 
 @cache
 def rpcs() -> dict[str, MethodDescriptor]:
-    """"Service.Method" → its descriptor."""
+    """ "Service.Method" → its descriptor."""
     found = {}
     for service, (package, file) in SERVICES.items():
         described = import_module(f"tutormesh.{package}.v1.{file}_pb2").DESCRIPTOR.services_by_name[service]

@@ -86,9 +86,7 @@ async def scene_of(people: People) -> Scene:
     draft = await people.course(instructor_id=str(ids["tutor"]), published=False)
     lesson = _booked(await people.book(ids["tutor"], lesson_time(3, 0), ids["student"]), ids["student"], ids["tutor"])
     made = await enroll(people, course.id, ids["student"])
-    place = Enrolled(
-        made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id, ids["student"], course
-    )
+    place = Enrolled(made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id, ids["student"], course)
     for intent in (lesson.intent, place.intent):
         await people.pay(intent)
     await people.until_state(lesson.saga, "COMPLETED")

@@ -30,6 +30,39 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "Mutation.publishAvailability": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
 }
 
+#: Field of the schema's Subscription → the first thing each is told on a connection of theirs.
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "bookingUpdated": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+}
+
+#: Route of REST → what each is answered: 2xx, 404, 403, 401.
+REST: dict[str, tuple[str, ...]] = {
+    "POST /api/v1/bookings": (OK, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
+    "POST /api/v1/bookings: for oneself": (OK, OK, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
+    "POST /api/v1/bookings: at a price": (OK, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
+    "GET /api/v1/bookings/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "POST /api/v1/bookings/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "GET /api/v1/instructors/{uuid}/availability": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
+    "POST /api/v1/instructors/{uuid}/availability/block": (ROLE, ROLE, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "DELETE /api/v1/instructors/{uuid}/availability/block/{blockUuid}": (ROLE, ROLE, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "POST /payment/create-intent": (OK, HIDDEN, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
+}
+
+#: Doors without a person behind them: open, or (the webhooks) believed by their signature alone.
+OPEN = (
+    "GET /graphql",
+    "GET /graphql/explorer.css",
+    "GET /graphql/explorer.js",
+    "GET /healthz",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /readyz",
+    "POST /payment/webhook",
+    "POST /webhooks/stripe",
+)
+#: Doors whose rows are those of the schemas behind them.
+OF_SCHEMAS = ("POST /graphql", "WEBSOCKET /graphql")
+
 #: RPC → the services that may call it.
 CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+import bff.app
 from bff import schema
 from tests.access.documents import DOCUMENTS
+from tests.access.letters import LETTERS
 from tests.access.scene import Scene
-from tests.access.table import GRAPHQL, NOTHING, OK, WHO
+from tests.access.table import (
+    GRAPHQL,
+    HIDDEN,
+    NOTHING,
+    OF_SCHEMAS,
+    OK,
+    OPEN,
+    REST,
+    ROLE,
+    SUBSCRIPTIONS,
+    WHO,
+    WHO_ARE_YOU,
+)
+from tests.bff.live import UPDATED, Listener, listening
 from tests.world import World
+
+STATUS = {HIDDEN: 404, ROLE: 403, WHO_ARE_YOU: 401}
 
 
 def cells(table: dict[str, tuple[str, ...]]) -> Iterator[Any]:
@@ -52,7 +70,60 @@ async def test_graphql(scene: Scene, http: httpx.AsyncClient, name: str, who: st
     assert told(answer) == expected, answer
 
 
+@pytest.mark.parametrize(("name", "who", "expected"), list(cells(REST)))
+async def test_rest(scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str) -> None:
+    method, _, template = name.partition(":")[0].partition(" ")
+    path, query, body = await LETTERS[name](scene, who)
+    sent = {} if body is None else {"json": body}
+    answer = await http.request(method, template.format(**path), params=query, headers=bearer(scene, who), **sent)
+    if expected == OK:
+        assert answer.is_success, answer.text
+    else:
+        assert (answer.status_code, answer.json()["error"]["code"]) == (STATUS[expected], expected)
+        assert not any(id in answer.text for id in path.values())
+
+
+@pytest.mark.parametrize(("name", "who", "expected"), list(cells(SUBSCRIPTIONS)))
+async def test_subscriptions(scene: Scene, world: World, name: str, who: str, expected: str) -> None:
+    assert name in UPDATED
+    async with listening(world.bff_url.removeprefix("http://"), scene.token(who)) as listener:
+        assert await heard(listener, scene, is_known=who != "nobody") == expected
+
+
+async def heard(listener: Listener, scene: Scene, *, is_known: bool) -> str:
+    """What a listener is told first of the lesson."""
+    if not is_known:
+        await listener.say("connection_init")
+        code, _ = await listener.closed()
+        return {4401: WHO_ARE_YOU, 4403: WHO_ARE_YOU}[code]
+    await listener.subscribe(scene.lesson.booking)
+    message = await listener.heard()
+    return OK if message["type"] == "next" else str(message["payload"][0]["extensions"]["code"])
+
+
 def test_the_table_names_every_root_field() -> None:
-    roots = [kind for kind in (schema.build().query_type, schema.build().mutation_type) if kind]
+    built = schema.build()
+    assert built.query_type and built.mutation_type and built.subscription_type
+    roots = (built.query_type, built.mutation_type)
     fields = {f"{kind.name}.{field}" for kind in roots for field in kind.fields if not field.startswith("_")}
     assert {name.partition(":")[0] for name in GRAPHQL} == fields
+    assert set(SUBSCRIPTIONS) == set(built.subscription_type.fields)
+
+
+def test_the_table_names_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    noted: list[Any] = []
+
+    def note(routes: list[Any], **_: Any) -> Any:
+        noted.extend(routes)
+        return None
+
+    monkeypatch.setattr(bff.app, "Starlette", note)
+    bff.app.build(SimpleNamespace(channels=()), None)  # nobody calls: the routes are all that is asked for
+    rest = {name.partition(":")[0] for name in REST}
+    assert sorted(doors(noted)) == sorted({*rest, *OPEN, *OF_SCHEMAS})
+
+
+def doors(routes: list[Any]) -> Iterator[str]:
+    for route in routes:
+        methods = getattr(route, "methods", None) or ["WEBSOCKET"]
+        yield from (f"{method} {route.path}" for method in methods if method != "HEAD")

@@ -132,7 +132,7 @@ class PaymentServiceServicer:
 
     def CreatePaymentIntent(self, request, context):
         """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
-        Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+        Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,7 @@ class PaymentServiceStub:
     """
     CreatePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
-    Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+    Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
     """
     QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]
     """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
@@ -106,7 +106,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
     """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
-    Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+    Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
     """
     QuoteCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
     """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
@@ -181,7 +181,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.CreatePaymentIntentResponse, _abc.Awaitable[_payment_pb2.CreatePaymentIntentResponse]]:
         """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
-        Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, BAD_USER_INPUT.
+        Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod

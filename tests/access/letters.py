@@ -1,0 +1,87 @@
+"""What is sent to each route of REST for the rows of the table, about the things of a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from mesh import clock
+from tests.access.rpcs import stub
+from tests.access.scene import Scene
+from tutormesh.availability.v1 import availability_pb2
+
+#: The names in the path, the query, the body.
+Letter = tuple[dict[str, str], dict[str, str], Any]
+LETTERS: dict[str, Callable[[Scene, str], Awaitable[Letter]]] = {}
+CALENDAR = "/api/v1/instructors/{uuid}/availability"
+
+
+def letter(*names: str) -> Callable[[Any], Any]:
+    def kept(build: Any) -> Any:
+        LETTERS.update(dict.fromkeys(names, build))
+        return build
+
+    return kept
+
+
+def _lesson(start: datetime) -> dict[str, str]:
+    return {"start_time": start.isoformat(), "end_time": (start + timedelta(hours=1)).isoformat()}
+
+
+def _wish(scene: Scene, student: UUID, **more: Any) -> Letter:
+    body = {"student_uuid": str(student), "course_uuid": None, "instructor_uuid": str(scene.tutor)}
+    return {}, {}, body | _lesson(scene.time()) | more
+
+
+@letter("POST /api/v1/bookings")
+async def _for_the_student(scene: Scene, _: str) -> Letter:
+    return _wish(scene, scene.student)
+
+
+@letter("POST /api/v1/bookings: for oneself")
+async def _for_oneself(scene: Scene, who: str) -> Letter:
+    return _wish(scene, scene.ids[who])
+
+
+@letter("POST /api/v1/bookings: at a price")
+async def _at_a_price(scene: Scene, who: str) -> Letter:
+    price = "9.00" if who == "service" else "50.00"
+    return _wish(scene, scene.student, price_amount=price, currency="USD")
+
+
+@letter("GET /api/v1/bookings/{uuid}")
+async def _lesson_of_the_two(scene: Scene, _: str) -> Letter:
+    return {"uuid": scene.lesson.booking}, {}, None
+
+
+@letter("POST /api/v1/bookings/{uuid}/cancel")
+async def _unpaid(scene: Scene, _: str) -> Letter:
+    return {"uuid": (await scene.booking()).booking}, {}, {}
+
+
+@letter(f"GET {CALENDAR}")
+async def _slots(scene: Scene, _: str) -> Letter:
+    begin, end = scene.time(), scene.time()
+    query = {"from": begin.isoformat(), "to": end.isoformat(), "duration_minutes": "60"}
+    return {"uuid": str(scene.tutor)}, query, None
+
+
+@letter(f"POST {CALENDAR}/block")
+async def _block(scene: Scene, _: str) -> Letter:
+    return {"uuid": str(scene.tutor)}, {}, {"blocks": [_lesson(scene.time()) | {"reason": "dentist"}]}
+
+
+@letter(f"DELETE {CALENDAR}/block/{{blockUuid}}")
+async def _blocked(scene: Scene, _: str) -> Letter:
+    start = scene.time()
+    block = availability_pb2.TimeBlock(start=clock.to_proto(start), end=clock.to_proto(start + timedelta(hours=1)))
+    request = availability_pb2.BlockTimeRequest(tutor_id=str(scene.tutor), blocks=[block])
+    made = await stub(scene.people, "AvailabilityService", "bff").BlockTime(request, timeout=5)
+    return {"uuid": str(scene.tutor), "blockUuid": made.blocks[0].id}, {}, None
+
+
+@letter("POST /payment/create-intent")
+async def _to_pay(scene: Scene, _: str) -> Letter:
+    return {}, {}, {"bookingId": (await scene.booking()).booking, "amount": "50.00", "currency": "USD"}
