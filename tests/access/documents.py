@@ -12,12 +12,18 @@ Asked = tuple[str, dict[str, Any]]
 Build = Callable[[Scene], Awaitable[Asked]]
 DOCUMENTS: dict[str, Build] = {}
 
+PRICE = {"amountMinor": 5000, "currency": "USD"}
 ERRORS = "userErrors { code message }"
 BOOK = f"mutation($tutor: ID!, $time: AWSDateTime!) {{ bookSession(tutorId: $tutor, time: $time) {{ {ERRORS} }} }}"
 PUBLISH = f"mutation($input: PublishAvailabilityInput!) {{ publishAvailability(input: $input) {{ {ERRORS} }} }}"
 SLOTS = """query($tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
   tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start }
 }"""
+COURSE = "query($id: ID!) { course(id: $id) { id } }"
+ENROLLMENTS = "{ getMyEnrollments { nodes { id course { id } payment { id } } } }"
+CREATE = f"mutation($input: CreateCourseInput!) {{ createCourse(input: $input) {{ course {{ id }} {ERRORS} }} }}"
+PUBLISH_COURSE = f"mutation($id: ID!) {{ publishCourse(id: $id) {{ course {{ id }} {ERRORS} }} }}"
+ENROLL = f"mutation($id: ID!) {{ enrollInCourse(courseId: $id) {{ enrollment {{ id }} {ERRORS} }} }}"
 #: All that hangs on a booking is as visible as the booking itself.
 BOOKING = "query($id: ID!) { booking(id: $id) { id session { id } payment { id } timeline { event } } }"
 
@@ -44,13 +50,25 @@ async def _unpaid(scene: Scene) -> str:
     return (await scene.booking()).booking
 
 
+async def _enrolled(scene: Scene) -> str:
+    return (await scene.enrolled()).id
+
+
+async def _course(scene: Scene) -> str:
+    return (await scene.another_course()).id
+
+
+async def _draft(scene: Scene) -> str:
+    return (await scene.another_course(published=False)).id
+
+
 async def _sold(scene: Scene) -> str:
     return (await scene.sold()).session
 
 
 def _hours(_: Scene) -> dict[str, Any]:
     weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in WEEK]
-    return {"timezone": "UTC", "weekly": weekly, "rate": {"amountMinor": 5000, "currency": "USD"}}
+    return {"timezone": "UTC", "weekly": weekly, "rate": PRICE}
 
 
 def _time(scene: Scene) -> str:
@@ -67,7 +85,20 @@ asks(
     "query($id: ID!) { cancellationQuote(bookingId: $id) { percent } }",
     id=lambda scene: scene.lesson.booking,
 )
+asks("Query.courses", "{ courses { nodes { id } } }")
+asks("Query.course: a draft", COURSE, id=lambda scene: scene.draft.id)
+asks("Query.course: published", COURSE, id=lambda scene: scene.course.id)
+asks("Query.getMyEnrollments", ENROLLMENTS)
 asks("Mutation.bookSession", BOOK, tutor=lambda scene: str(scene.tutor), time=_time)
 asks("Mutation.publishAvailability", PUBLISH, input=_hours)
 changes("Mutation.cancelBooking", f"mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{ {ERRORS} }} }}", _unpaid)
 changes("Mutation.cancelSession", f"mutation($id: ID!) {{ cancelSession(sessionId: $id) {{ {ERRORS} }} }}", _sold)
+changes("Mutation.enrollInCourse", ENROLL, _course)
+changes(
+    "Mutation.cancelEnrollment",
+    f"mutation($id: ID!) {{ cancelEnrollment(enrollmentId: $id) {{ {ERRORS} }} }}",
+    _enrolled,
+)
+asks("Mutation.createCourse", CREATE, input=lambda _: {"title": "Fractions", "price": PRICE})
+changes("Mutation.publishCourse: a draft", PUBLISH_COURSE, _draft)
+changes("Mutation.publishCourse: published", PUBLISH_COURSE, _course)

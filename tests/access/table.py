@@ -24,10 +24,19 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "Query.getSessionDetails": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
     "Query.getPaymentHistory": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
     "Query.cancellationQuote": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "Query.courses": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
+    "Query.course: a draft": (HIDDEN, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "Query.course: published": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
+    "Query.getMyEnrollments": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
     "Mutation.bookSession": (OK, OK, ROLE, ROLE, ROLE, ROLE, WHO_ARE_YOU),
     "Mutation.cancelBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
     "Mutation.cancelSession": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
     "Mutation.publishAvailability": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
+    "Mutation.enrollInCourse": (OK, OK, ROLE, ROLE, ROLE, ROLE, WHO_ARE_YOU),
+    "Mutation.cancelEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "Mutation.createCourse": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
+    "Mutation.publishCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, WHO_ARE_YOU),
+    "Mutation.publishCourse: published": (ROLE, ROLE, OK, ROLE, OK, OK, WHO_ARE_YOU),
 }
 
 #: Field of the schema's Subscription → the first thing each is told on a connection of theirs.
