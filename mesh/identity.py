@@ -1,7 +1,8 @@
 """Who calls: people by their JWT, services by a service token (loopback) or a certificate (elsewhere).
 
 A token is an RFC 7519 JWT with `sub` (UUID), `roles`, `iss`, `aud`, `exp`; a service token has the role `service` and
-the claim `svc`. Only asymmetric algorithms are accepted.
+the claim `svc`. Only asymmetric algorithms are accepted, and only the one that the named key is for. What the issuer
+withdraws from its keys is believed for at most REFRESH_SECONDS more, though a verdict on it be remembered.
 """
 
 from __future__ import annotations
@@ -25,10 +26,15 @@ from mesh.logs import log
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 ROLES = frozenset({"student", "tutor", "admin", "service"})
-REFRESH_SECONDS = 300
-COOL_DOWN_SECONDS = 5
+#: How old the issuer's keys may grow, and how often at most it is asked about a key that is new to us.
+REFRESH_SECONDS, COOL_DOWN_SECONDS = 60, 5
+#: How long known keys are believed while the issuer cannot be asked.
+STALE_SECONDS = 3600
 FETCH_SECONDS = 3
 CACHE_SIZE = 4096
+#: How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`.
+LEEWAY_SECONDS = 5
+MAX_TOKEN_CHARACTERS = 8192
 
 
 class CredentialSource(Protocol):
@@ -76,25 +82,28 @@ class KeySet:
 
     async def key(self, kid: str) -> jwt.PyJWK:
         """The key of this name. Raises Unauthenticated when the issuer has none, TryAgain when it cannot be asked."""
-        age = time.monotonic() - self._fetched_at
-        if age > REFRESH_SECONDS or (kid not in self._keys and age > COOL_DOWN_SECONDS):
-            await self._refresh(kid)
-        if kid not in self._keys:
-            raise Unauthenticated("the token is signed by an unknown key")
-        return self._keys[kid]
-
-    async def _refresh(self, kid: str) -> None:
-        """Ask the issuer; one at a time, and not again within the cool-down, whether it answered or not."""
-        async with self._lock:
-            if time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
-                await self._ask()
-        if kid not in self._keys and self._asked_at != self._fetched_at:
+        await self._refresh(REFRESH_SECONDS if kid in self._keys else COOL_DOWN_SECONDS)
+        if time.monotonic() - self._fetched_at > STALE_SECONDS:
             raise TryAgain("the issuer's keys cannot be read now")
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._asked_at != self._fetched_at:
+            raise TryAgain("the issuer's keys cannot be read now")
+        raise Unauthenticated("the token is signed by an unknown key")
+
+    async def _refresh(self, after: float) -> None:
+        """Ask the issuer unless that was done so lately; one at a time, and as seldom when it does not answer."""
+        if time.monotonic() - self._asked_at <= after:
+            return
+        async with self._lock:
+            if time.monotonic() - self._asked_at > after:
+                await self._ask()
 
     async def _ask(self) -> None:
         asked_at = time.monotonic()
         try:
-            self._keys = await asyncio.to_thread(self._fetch)
+            found = await asyncio.to_thread(self._fetch)
+            self._keys = {kid: self._same(key) for kid, key in found.items()}
             self._fetched_at = asked_at
         except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
             log().error("issuer_keys_unreadable", url=self._url, error=str(error))
@@ -104,48 +113,71 @@ class KeySet:
     def _fetch(self) -> dict[str, jwt.PyJWK]:
         with urllib.request.urlopen(self._url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - settings allow https: and file: only
             document: dict[str, Any] = json.load(answer)
-        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
+        keys = jwt.PyJWKSet.from_dict(document).keys
+        return {key.key_id: key for key in keys if key.key_id and _verifies(key)}
+
+    def _same(self, key: jwt.PyJWK) -> jwt.PyJWK:
+        """A key that has not changed stays the object it was: what was verified by it still is."""
+        known = self._keys.get(str(key.key_id))
+        return known if known is not None and known._jwk_data == key._jwk_data else key
+
+
+def _verifies(key: jwt.PyJWK) -> bool:
+    """RFC 7517, 4.2: a key for encryption signs nothing; a symmetric one has no business in a public set."""
+    return key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig")
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What was found of a token, and by which key."""
+
+    claims: Claims
+    kid: str
+    key: jwt.PyJWK
 
 
 class Verifier:
-    """Verifies tokens, and remembers the verdict on each by its hash until it expires."""
+    """Verifies tokens, and remembers the verdict on each by its hash, for as long as token and key are good."""
 
     def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
-        self._cache: OrderedDict[bytes, Claims] = OrderedDict()
+        self._cache: OrderedDict[bytes, _Verdict] = OrderedDict()
 
     async def verify(self, token: str) -> Claims:
         """The claims of a valid token. Raises Unauthenticated (never saying more than what is wrong), TryAgain."""
+        if len(token) > MAX_TOKEN_CHARACTERS:
+            raise Unauthenticated("the token is too long")
         digest = hashlib.sha256(token.encode()).digest()
-        claims = self._cache.get(digest)
-        if claims is None:
-            claims = await self._decoded(token)
-            self._cache[digest] = claims
+        verdict = self._cache.get(digest)
+        if verdict is None or await self._keys.key(verdict.kid) is not verdict.key:
+            verdict = self._cache[digest] = await self._decoded(token)
             if len(self._cache) > CACHE_SIZE:
                 self._cache.popitem(last=False)
-        if claims.expires_at <= time.time():
+        if verdict.claims.expires_at + LEEWAY_SECONDS <= time.time():
             raise Unauthenticated("the token has expired")
-        return claims
+        return verdict.claims
 
-    async def _decoded(self, token: str) -> Claims:
+    async def _decoded(self, token: str) -> _Verdict:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:
                 raise Unauthenticated("the token's algorithm is not accepted")
-            key = await self._keys.key(str(header.get("kid", "")))
+            kid = str(header.get("kid", ""))
+            key = await self._keys.key(kid)
             payload = jwt.decode(
                 token,
                 key,
                 algorithms=[key.algorithm_name],
                 issuer=self._issuer,
                 audience=self._audience,
+                leeway=LEEWAY_SECONDS,
                 options={"require": ["sub", "exp", "iss", "aud"]},
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated("the token is not valid") from error
-        return _claims(payload, token)
+        return _Verdict(_claims(payload, token), kid, key)
 
 
 def _claims(payload: dict[str, Any], token: str) -> Claims:

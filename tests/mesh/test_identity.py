@@ -12,11 +12,13 @@ from pathlib import Path
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mesh import identity
 from mesh.errors import TryAgain, Unauthenticated
 from mesh.identity import ServiceTokenFile
+from tests.conftest import AUDIENCE
 
 
 def _part(value: object) -> bytes:
@@ -43,6 +45,8 @@ async def test_a_service_is_named_by_its_claim(issuer):
         ({"exp": None}, "not valid"),
         ({"exp": "tomorrow"}, "not valid"),
         ({"nbf": 99_999_999_999}, "not valid"),
+        ({"iat": 99_999_999_999}, "not valid"),
+        ({"exp": int(time.time()) - identity.LEEWAY_SECONDS - 1}, "expired"),
         ({"aud": "somebody-else"}, "not valid"),
         ({"aud": None}, "not valid"),
         ({"iss": "somebody-else"}, "not valid"),
@@ -61,10 +65,54 @@ async def test_a_signed_token_that_says_something_else_is_refused(issuer, change
         await issuer.verifier().verify(issuer.token(**changes))
 
 
+async def test_clocks_may_differ_by_a_little(issuer):
+    now = int(time.time())
+    near = {"exp": now - 1, "nbf": now + 3, "iat": now + 3}
+    assert await issuer.verifier().verify(issuer.token(**near))
+
+
+async def test_we_may_be_one_of_several_a_token_is_for(issuer):
+    assert await issuer.verifier().verify(issuer.token(aud=["somebody-else", AUDIENCE]))
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", "HS256", "ES512", ["ES256"], None])
+async def test_a_token_of_another_algorithm_is_refused_whatever_its_name(issuer, algorithm):
+    unsigned = _part({"alg": algorithm, "kid": "k1"}) + b"." + _part(issuer.claims()) + b"."
+    for signature in (b"", b"AAAA"):
+        with pytest.raises(Unauthenticated):
+            await issuer.verifier().verify((unsigned + signature).decode())
+
+
 async def test_an_unsigned_token_is_refused(issuer):
     token = jwt.encode(issuer.claims(), key=None, algorithm="none", headers={"kid": "k1"})
     with pytest.raises(Unauthenticated, match="algorithm"):
         await issuer.verifier().verify(token)
+
+
+async def test_a_token_cannot_bring_its_own_key(issuer):
+    own = ec.generate_private_key(ec.SECP256R1())
+    jwk = {**jwt.algorithms.ECAlgorithm.to_jwk(own.public_key(), as_dict=True), "kid": "own"}
+    for kid in ("k1", "own", None):
+        headers = {"kid": kid, "jwk": jwk, "jku": "file:///tmp/jwks.json"} if kid else {"jwk": jwk}
+        with pytest.raises(Unauthenticated):
+            await issuer.verifier().verify(jwt.encode(issuer.claims(), own, "ES256", headers=headers))
+
+
+@pytest.mark.parametrize("changed", [{"use": "enc"}, {"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"}])
+async def test_a_key_that_signs_nothing_is_none(issuer, changed):
+    token, document = issuer.token(), json.loads(issuer.path.read_text())
+    issuer.has("k2")
+    good = json.loads(issuer.path.read_text())["keys"]
+    issuer.path.write_text(json.dumps({"keys": [document["keys"][0] | changed, *good]}))
+    with pytest.raises(Unauthenticated, match="unknown key"):
+        await issuer.verifier().verify(token)
+    assert await issuer.verifier().verify(issuer.token("k2"))
+
+
+async def test_a_token_too_long_to_be_one_is_refused_unread(issuer):
+    long = issuer.token(note="x" * identity.MAX_TOKEN_CHARACTERS)
+    with pytest.raises(Unauthenticated, match="too long"):
+        await issuer.verifier().verify(long)
 
 
 async def test_the_public_key_is_no_shared_secret(issuer):
@@ -122,12 +170,40 @@ async def test_a_withdrawn_key_is_forgotten(issuer, identity_clock):
         await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
 
 
+async def test_a_verdict_ends_with_the_key_it_rests_on(issuer, identity_clock):
+    verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
+    assert await verifier.verify(token)
+    issuer.has("k2")
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    with pytest.raises(Unauthenticated, match="unknown key"):
+        await verifier.verify(token)
+
+
+async def test_a_verdict_outlives_a_look_at_keys_that_have_not_changed(issuer, identity_clock):
+    verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
+    first = await verifier.verify(token)
+    issuer.has("k1", "k2")
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    assert await verifier.verify(token) is first
+    assert await verifier.verify(issuer.token("k2", exp=int(time.time()) + 9999))
+
+
+async def test_a_key_replaced_under_its_name_is_believed_no_more(issuer, identity_clock):
+    verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
+    assert await verifier.verify(token)
+    del issuer.keys["k1"]
+    issuer.has("k1")
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    with pytest.raises(Unauthenticated, match="not valid"):
+        await verifier.verify(token)
+
+
 async def test_a_verdict_is_remembered_and_ends_with_the_token(issuer, identity_clock):
     verifier, token = issuer.verifier(), issuer.token()
     first = await verifier.verify(token)
     issuer.path.unlink()
     assert await verifier.verify(token) is first
-    identity_clock.ahead = 61
+    identity_clock.ahead = 60 + identity.LEEWAY_SECONDS + 1
     with pytest.raises(Unauthenticated, match="expired"):
         await verifier.verify(token)
 
@@ -165,6 +241,26 @@ async def test_known_keys_outlast_an_issuer_that_is_away(issuer, identity_clock)
     issuer.path.unlink()
     identity_clock.ahead = identity.REFRESH_SECONDS + 1
     assert await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
+
+
+async def test_but_not_for_ever(issuer, identity_clock):
+    verifier = issuer.verifier()
+    await verifier.verify(issuer.token())
+    issuer.path.unlink()
+    identity_clock.ahead = identity.STALE_SECONDS + 1
+    with pytest.raises(TryAgain):
+        await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
+
+
+async def test_unknown_names_make_us_ask_the_issuer_seldom(issuer, identity_clock, monkeypatch):
+    verifier, asked = issuer.verifier(), []
+    fetch = identity.KeySet._fetch
+    monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: asked.append(1) or fetch(keys))
+    issuer.keys |= {f"x{number}": issuer.keys["k1"] for number in range(50)}
+    for number in range(50):
+        with pytest.raises(Unauthenticated, match="unknown key"):
+            await verifier.verify(issuer.token(f"x{number}"))
+    assert len(asked) == 1
 
 
 def test_a_renewed_service_token_is_read_again(tmp_path: Path, identity_clock):
