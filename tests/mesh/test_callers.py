@@ -31,7 +31,7 @@ def mute_service() -> descriptor_pb2.ServiceDescriptorProto:
 
 def test_the_table_of_callers_is_what_the_proto_says():
     table = declared(session_pb2.DESCRIPTOR.services_by_name["SessionService"])
-    assert table["/tutormesh.session.v1.SessionService/GetSession"] == {"bff", "payment", "ops"}
+    assert table["/tutormesh.session.v1.SessionService/GetSession"] == {"bff", "payment", "ops", "internal"}
     assert table["/tutormesh.session.v1.SessionService/CancelSession"] == {"payment"}
 
 
