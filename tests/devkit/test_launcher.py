@@ -45,8 +45,8 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         postmaster = mesh.layout.data / "postgres" / "postmaster.pid"
         before = postmaster.read_text().split()[0]
         os.kill(int(before), signal.SIGKILL)
-        await until(lambda: len(mesh.noted("payment")) == 3, 3)
-        await until(lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 5)
+        await until(lambda: len(mesh.noted("payment")) == 3, 30)
+        await until(lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 30)
         assert any(line.startswith("payment.2 ") for line in mesh.console.lines)
 
 
