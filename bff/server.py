@@ -13,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bff.graphql_door import MAX_BODY_BYTES
+from bff.heads import BoundedHeads
 from bff.settings import Settings
 from mesh.logs import log
 
@@ -67,7 +68,7 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="websockets-sansio",
         ws_max_size=MAX_BODY_BYTES,
         ws_ping_interval=PING_SECONDS,
