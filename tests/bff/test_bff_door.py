@@ -179,7 +179,9 @@ async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monke
     assert answer.json() == {"success": False, "message": "internal error", "data": None, "error": {"code": "INTERNAL"}}
 
 
-async def test_secrets_are_in_no_log(student: Any, script: Any, world: Any, capfd: pytest.CaptureFixture[str]) -> None:
+async def test_47_secrets_are_in_no_log(
+    student: Any, script: Any, world: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     script.answers = world.answers()
     query = 'mutation Book($t: ID!) { bookSession(tutorId: $t, time: "2030-01-01T00:00Z") { clientSecret } }'
     body = {"query": query, "variables": {"t": world.tutor}, "operationName": "Book"}

@@ -100,7 +100,7 @@ async def answered(raw: httpx.AsyncClient, body: bytes, headers: dict[str, str])
 
 @many
 @given(body=graphql_bodies)
-async def test_random_bodies_at_graphql(raw: httpx.AsyncClient, student: Any, body: bytes) -> None:
+async def test_50_random_bodies_at_graphql(raw: httpx.AsyncClient, student: Any, body: bytes) -> None:
     await answered(raw, body, student.headers())
 
 
@@ -141,7 +141,7 @@ async def test_random_variables_of_courses(
 
 @many
 @given(body=st.binary(max_size=2000), signature=st.binary(max_size=50).filter(lambda text: b"\n" not in text))
-async def test_random_bodies_at_the_webhook_door(
+async def test_50_random_bodies_at_the_webhook_door(
     raw: httpx.AsyncClient, script: Any, body: bytes, signature: bytes
 ) -> None:
     script.answers["HandleStripeWebhook"] = payment_pb2.HandleStripeWebhookResponse()

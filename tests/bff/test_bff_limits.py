@@ -39,7 +39,7 @@ def size(query: str) -> Size:
         ("{", "Syntax Error"),
     ],
 )
-async def test_a_bad_or_costly_document_is_refused_before_anything_runs(
+async def test_49_a_bad_or_costly_document_is_refused_before_anything_runs(
     student: Any, script: Any, query: str, says: str
 ) -> None:
     began = time.monotonic()

@@ -117,7 +117,7 @@ async def test_a_payment_that_cannot_be_found_is_null(student: Any, script: Any,
 
 
 @pytest.mark.parametrize("query", ["booking", "getSessionDetails"])
-async def test_what_is_not_ones_own_does_not_exist(student: Any, script: Any, query: str) -> None:
+async def test_47_what_is_not_ones_own_does_not_exist(student: Any, script: Any, query: str) -> None:
     answer = await student.ask(f"query($id: ID!) {{ {query}(id: $id) {{ id }} }}", id=str(uuid.uuid4()))
     assert answer["data"] == {query: None}
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
@@ -199,7 +199,7 @@ async def test_identity_request_id_and_deadline_are_handed_down(student: Any, sc
         assert seen.seconds_left < 5.5  # a read's own limit, not the whole request's
 
 
-async def test_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, world: Any) -> None:
+async def test_49_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, world: Any) -> None:
     script.answers = world.answers() | {"BatchGetPayments": TryAgain()}
     query = "query($id: ID!) { booking(id: $id) { status session { id } payment { id } } }"
     answer = await student.ask(query, id=world.booking_id)

@@ -56,7 +56,7 @@ async def heard_of(listener: Listener, said: list[str | bytes]) -> list[dict[str
 
 @settings(many, max_examples=150)
 @given(said=st.lists(messages, max_size=6))
-async def test_random_messages(address: str, script: Any, student: Any, world: Any, said: list[str | bytes]) -> None:
+async def test_50_random_messages(address: str, script: Any, student: Any, world: Any, said: list[str | bytes]) -> None:
     async def one(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
             booking = world.booking(status=booking_pb2.BOOKING_STATUS_EXPIRED)
@@ -75,7 +75,7 @@ async def test_random_messages(address: str, script: Any, student: Any, world: A
 
 @settings(many, max_examples=80)
 @given(said=st.lists(messages, max_size=3))
-async def test_random_messages_of_nobody(address: str, script: Any, said: list[str | bytes]) -> None:
+async def test_50_random_messages_of_nobody(address: str, script: Any, said: list[str | bytes]) -> None:
     async with listening(address) as listener:
         assert {message["type"] for message in await heard_of(listener, said)} <= {"pong"}
     assert not script.asked("WatchBooking")

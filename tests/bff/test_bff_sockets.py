@@ -183,7 +183,7 @@ async def test_queries_are_answered_too(listener: Listener) -> None:
         ("subscription($id: ID!) { bookingUpdated(bookingId: $id) { id } }", "$id"),
     ],
 )
-async def test_a_bad_or_costly_operation_is_refused_before_anything_runs(
+async def test_49_a_bad_or_costly_operation_is_refused_before_anything_runs(
     listener: Listener, script: Any, query: str, says: str
 ) -> None:
     await listener.say("subscribe", id="1", payload={"query": query})
@@ -231,7 +231,7 @@ async def test_a_stream_without_a_first_word_is_unavailable(
     assert (await listener.refused())["code"] == "UNAVAILABLE"
 
 
-async def test_what_a_field_fails_with_leaves_the_rest_of_the_event(
+async def test_49_what_a_field_fails_with_leaves_the_rest_of_the_event(
     listener: Listener, watched: Any, script: Any, world: Any
 ) -> None:
     script.answers["BatchGetPayments"] = TryAgain()

@@ -148,7 +148,7 @@ async def test_what_has_ended_is_told_and_completed(
 
 
 @pytest.mark.parametrize("role", ["student", "tutor"])
-async def test_anothers_booking_does_not_exist(
+async def test_47_anothers_booking_does_not_exist(
     address: str, booked: Booked, token: Callable[..., str], role: str
 ) -> None:
     async with listening(address, token(role)) as stranger:
