@@ -21,7 +21,7 @@ up: venv ## the whole mesh on this machine; Ctrl-C stops it
 demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 	@exec $(BIN)/python -m devkit.demo_lesson
 
-test: venv-dev ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
+test: venv-dev tools/federation/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
 
 bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--quick for a taste
@@ -55,12 +55,12 @@ lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) --extra dev -c requirements/devkit.txt -o requirements/dev.txt
 
 clean: ## remove what make made: .venv, .data, caches
-	@rm -rf .venv .data tools/buf/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .data tools/*/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Not `npm ci`: it refuses a lock without the binaries of every platform, and a lock made on one registry may lack some.
-tools/buf/node_modules: tools/buf/package-lock.json
-	@cd tools/buf && $(NODE) npm install --silent --no-save --ignore-scripts && touch node_modules
+tools/%/node_modules: tools/%/package-lock.json | venv-dev
+	@cd tools/$* && $(NODE) npm install --silent --no-save --ignore-scripts && touch node_modules
 
 venv:
 	@$(PYTHON) devkit/install.py devkit

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
+from graphql import GraphQLSchema
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,6 +27,7 @@ from bff.policy import DEFAULT, Policy
 from bff.rates import Rates
 from bff.rest import envelope
 from bff.rest.routes import routes as rest
+from bff.schema.federation import subgraphs
 from bff.socket_door import SocketDoor
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
@@ -32,8 +35,8 @@ from mesh.identity import Verifier
 
 def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: Policy = DEFAULT) -> ASGIApp:
     """The edge over these peers, believing tokens that this verifier accepts."""
-    admission = Admission(verifier, rates or Rates())
-    operations = Operations(schema.build(), peers, policy)
+    admission, whole = Admission(verifier, rates or Rates()), schema.build()
+    operations = Operations(whole, peers, policy)
     graphql = GraphQLDoor(operations, admission)
     sockets = SocketDoor(operations, admission, policy.cors_origins)
     webhooks, metrics = WebhookDoor(peers), Metrics()
@@ -43,6 +46,7 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
         WebSocketRoute("/graphql", sockets.serve),
         Route("/graphql/explorer.css", served("page.css", "text/css")),
         Route("/graphql/explorer.js", served("page.js", "text/javascript")),
+        *_federated(subgraphs(whole, introspection=policy.introspection), peers, admission, policy),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
         *rest(peers, admission),
@@ -52,6 +56,16 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
     return metrics.around(cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins))
+
+
+def _federated(
+    parts: dict[str, GraphQLSchema], peers: Peers, admission: Admission, policy: Policy
+) -> Iterator[BaseRoute]:
+    for name, part in parts.items():
+        operations = Operations(part, peers, policy)
+        yield Route(f"/subgraphs/{name}", GraphQLDoor(operations, admission).post, methods=["POST"])
+        if part.subscription_type:
+            yield WebSocketRoute(f"/subgraphs/{name}", SocketDoor(operations, admission, policy.cors_origins).serve)
 
 
 def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:

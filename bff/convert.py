@@ -77,6 +77,16 @@ def list_sessions(person: UUID, arguments: Arguments) -> session_pb2.ListSession
     )
 
 
+def list_bookings(person: UUID, arguments: Arguments) -> booking_pb2.ListBookingsRequest:
+    status = arguments.get("status")
+    return booking_pb2.ListBookingsRequest(
+        person_id=str(person),
+        status=booking_pb2.BookingStatus.Value(f"BOOKING_STATUS_{status or 'UNSPECIFIED'}"),
+        page_size=page_size(arguments),
+        page_token=arguments.get("after") or "",
+    )
+
+
 def list_payments(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
     return payment_pb2.ListPaymentsRequest(
         student_id=str(student), page_size=page_size(arguments), page_token=arguments.get("after") or ""
@@ -129,8 +139,7 @@ def booking(value: booking_pb2.Booking) -> Shape:
     return {
         "id": value.id,
         "status": enum_name(booking_pb2.BookingStatus, value.status),
-        "tutorId": value.tutor_id,
-        "studentId": value.student_id,
+        **_people(value),
         "courseId": value.course_id or None,
         "startTime": _iso(value.start_time),
         "endTime": _iso(value.end_time),
@@ -148,8 +157,7 @@ def session(value: session_pb2.Session) -> Shape:
     return {
         "id": value.id,
         "bookingId": value.booking_id,
-        "tutorId": value.tutor_id,
-        "studentId": value.student_id,
+        **_people(value),
         "scheduledAt": _iso(value.scheduled_at),
         "durationMinutes": value.duration_minutes,
         "status": enum_name(session_pb2.SessionStatus, value.status),
@@ -190,6 +198,15 @@ def page(nodes: list[Shape], next_page_token: str) -> Shape:
 def money(value: money_pb2.Money) -> Shape:
     display = Money(value.amount_minor, value.currency).display
     return {"amountMinor": value.amount_minor, "currency": value.currency, "display": display}
+
+
+def _people(value: booking_pb2.Booking | session_pb2.Session) -> Shape:
+    return {
+        "tutorId": value.tutor_id,
+        "tutor": {"id": value.tutor_id},
+        "studentId": value.student_id,
+        "student": {"id": value.student_id},
+    }
 
 
 def _window(window: Arguments) -> availability_pb2.WeeklyWindow:

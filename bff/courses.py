@@ -93,7 +93,11 @@ async def changed(payload: Shape, info: Info) -> Shape | None:
 
 
 @enrollment.field("course")
+@types.booking.field("course")
 @reads
-async def course_of(enrollment: Shape, info: Info) -> Shape | None:
-    found = await info.context.by_id.courses.find(enrollment["courseId"])
+async def course_of(bought: Shape, info: Info) -> Shape | None:
+    """The course that an enrollment is in, or that a booking belongs to. A lesson may belong to none."""
+    if not bought["courseId"]:
+        return None
+    found = await info.context.by_id.courses.find(bought["courseId"])
     return shapes.course(found) if found else None

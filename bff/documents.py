@@ -7,7 +7,7 @@ from collections import OrderedDict
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
 from graphql.validation import NoSchemaIntrospectionCustomRule, recommended_rules
 
-from bff.limits import calling_fields, measure
+from bff.limits import Prices, measure
 
 MAX_TOKENS, MAX_COMMENTS, MAX_ERRORS = 2000, 200, 5
 REMEMBERED, REMEMBERED_LENGTH = 512, 10_000
@@ -21,7 +21,7 @@ class Documents:
         self._schema = schema
         self._rules = _RULES if introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
         self._hide_suggestions = not introspection  # "did you mean" tells the schema name by name
-        self._calling = calling_fields(schema)
+        self._prices = Prices.of(schema)
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
 
     def read(self, text: str) -> DocumentNode | list[GraphQLError]:
@@ -40,7 +40,7 @@ class Documents:
         return problems or self._remembered(text, document)
 
     def _problems(self, document: DocumentNode) -> list[GraphQLError]:
-        too_much = measure(document, self._calling).problem()
+        too_much = measure(document, self._prices).problem()
         if too_much:
             return [GraphQLError(too_much)]
         return validate(

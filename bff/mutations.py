@@ -50,7 +50,7 @@ async def publish_availability(_: None, info: Info, **arguments: Any) -> Shape:
     tutor = caller(context, "tutor")
     request = convert.publish_availability(tutor.id, arguments["input"])
     await context.mesh.availability.PublishAvailability(request, timeout=READ_SECONDS)
-    return {"tutorId": request.tutor_id, "userErrors": []}
+    return {"tutorId": request.tutor_id, "tutor": {"id": request.tutor_id}, "userErrors": []}
 
 
 async def _cancelled(context: Context, booking_id: str, arguments: Shape) -> Shape:

@@ -29,6 +29,15 @@ async def booking(_: None, info: Info, **arguments: Any) -> Shape:
     return convert.booking(await info.context.by_id.bookings.get(arguments["id"]))
 
 
+@query.field("getMyBookings")
+@reads
+async def my_bookings(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_bookings(context.person.id, arguments)
+    reply = await context.once(context.mesh.booking.ListBookings, request)
+    return convert.page([convert.booking(booking) for booking in reply.bookings], reply.next_page_token)
+
+
 @query.field("cancellationQuote")
 @reads
 async def cancellation_quote(_: None, info: Info, **arguments: Any) -> Shape:

