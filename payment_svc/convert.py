@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh import calls, clock, wire
 from mesh.errors import BadInput
@@ -91,9 +94,14 @@ def _to_be_paid(saga: Saga) -> dict[str, Any]:
         "payment_id": "" if is_free else str(saga.payment_id),
         "payment_intent_id": saga.payment_intent_id or "",
         "client_secret": saga.context.get("client_secret", "") if is_payable and may_pay else "",
-        "hold_expires_at": clock.to_proto(saga.hold_ends) if is_payable else None,
+        "hold_expires_at": _as_the_holder_told_it(saga) if is_payable else None,
         "saga_state": saga.state.value,
     }
+
+
+def _as_the_holder_told_it(saga: Saga) -> Timestamp | None:
+    """The hold's end as booking and enrollment show it; the saga itself counts by its own database's clock."""
+    return clock.to_proto(datetime.fromisoformat(saga.context["hold_expires_at"]))
 
 
 def quote_response(quote: Quote, currency: str, token: str) -> pb.QuoteCancellationResponse:

@@ -1,0 +1,284 @@
+"""CONTRACT.md, "GraphQL" and "Exact meanings": hours, slots, and what bookSession answers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.contract.outside import BOOK, BOOKING, PUBLISH, SECONDS, Outside, Person, lesson_time, until, z
+
+SLOTS = """query($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $minutes: Int = 60) {
+  tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $minutes) {
+    start end price { amountMinor currency display }
+  }
+}"""
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+async def slots(student: Person, tutor: Person, begin: datetime, end: datetime, minutes: int = 60) -> list[Any]:
+    return list(await student.get(SLOTS, tutorId=tutor.id, **{"from": z(begin), "to": z(end)}, minutes=minutes))
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "EUR", "€45.00")]
+)
+async def test_money_is_minor_units_a_currency_and_a_display(
+    mesh: Outside, minor: int, currency: str, shown: str
+) -> None:
+    tutor, start = await mesh.tutor({"amountMinor": minor, "currency": currency}), lesson_time()
+    (slot,) = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=1))
+    assert slot["price"] == {"amountMinor": minor, "currency": currency, "display": shown}
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes", "price"), [(1001, 30, 500), (1003, 30, 502), (5000, 90, 7500), (5000, 1, 83)]
+)
+async def test_a_lesson_costs_rate_times_minutes_over_60_rounded_half_even(
+    mesh: Outside, rate: int, minutes: int, price: int
+) -> None:
+    tutor, student = await mesh.tutor({"amountMinor": rate, "currency": "USD"}), mesh.person("student")
+    made = await student.book(tutor, lesson_time(), durationMinutes=minutes)
+    assert made["booking"]["price"]["amountMinor"] == price
+
+
+async def test_listings_show_every_15_minutes(mesh: Outside) -> None:
+    tutor, start = await mesh.tutor(), lesson_time()
+    free = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=2))
+    assert [slot["start"][14:16] for slot in free] == ["00", "15", "30", "45", "00"]
+    assert [slot["start"] for slot in free][-1] == z(start + timedelta(hours=1))
+
+
+async def test_any_whole_minute_inside_working_hours_can_be_booked(mesh: Outside) -> None:
+    made = await mesh.person("student").book(await mesh.tutor(), lesson_time(minute=7), durationMinutes=23)
+    assert made["booking"]["status"] == "PAYMENT_REQUIRED"
+
+
+async def test_windows_that_touch_over_midnight_are_one(mesh: Outside) -> None:
+    day = lesson_time(4, 23, 30)
+    window = {"weekday": day.strftime("%A").upper(), "start": "22:00", "end": "24:00"}
+    after = {"weekday": (day + timedelta(days=1)).strftime("%A").upper(), "start": "00:00", "end": "02:00"}
+    tutor = await mesh.tutor(weekly=[window, after])
+    assert (await mesh.person("student").book(tutor, day))["booking"]
+    assert len(await slots(mesh.person("student"), tutor, day - timedelta(hours=1, minutes=30), day)) == 3
+
+
+async def test_a_time_is_given_with_an_offset_and_told_in_utc(mesh: Outside) -> None:
+    student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time(hour=12)
+    local = start.astimezone().replace(tzinfo=None)
+    assert await student.code(BOOK, tutorId=tutor.id, time=local.isoformat()) == "BAD_USER_INPUT"
+    elsewhere = f"{start + timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}+05:30"
+    made = await student.get(BOOK, tutorId=tutor.id, time=elsewhere)
+    booking = await student.booking(made["booking"]["id"])
+    assert (booking["startTime"], booking["endTime"]) == (z(start), z(start + timedelta(hours=1)))
+    assert all(INSTANT.fullmatch(booking[name]) for name in ("startTime", "endTime", "createdAt", "holdExpiresAt"))
+
+
+async def test_a_booking_awaits_its_payment_and_tells_how_to_pay(mesh: Outside) -> None:
+    student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
+    made = await student.book(tutor, start, purpose="fractions")
+    assert made["paymentIntentId"].startswith("pi_")
+    assert made["clientSecret"].startswith(f"{made['paymentIntentId']}_secret_")
+    booking = await student.booking(made["booking"]["id"])
+    assert (booking["status"], booking["purpose"], booking["courseId"]) == ("PAYMENT_REQUIRED", "fractions", None)
+    assert (booking["tutorId"], booking["studentId"]) == (tutor.id, student.id)
+    assert booking["holdExpiresAt"] == made["holdExpiresAt"] and booking["availabilityBlockId"]
+    assert (booking["session"], booking["payment"]["status"]) == (None, "PENDING")
+
+
+async def test_a_paid_booking_is_confirmed_and_its_session_and_payment_name_each_other(mesh: Outside) -> None:
+    student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
+    booking = await mesh.sold(student, tutor, start)
+    session, payment = booking["session"], booking["payment"]
+    assert (session["bookingId"], session["status"], session["durationMinutes"]) == (booking["id"], "CONFIRMED", 60)
+    assert (payment["context"], payment["contextId"]) == ("SESSION_BOOKING", session["id"])
+    assert (payment["status"], payment["sessionId"], payment["disputed"]) == ("SUCCEEDED", session["id"], False)
+    assert {entry["service"] for entry in booking["timeline"]} == {"booking", "payment"}
+    intent = (await mesh.stripe("GET", f"/v1/payment_intents/{payment['stripePaymentIntentId']}")).json()
+    kept = intent["metadata"]
+    assert (kept["paymentId"], kept["paymentContext"], kept["contextId"]) == (
+        payment["id"],
+        "SESSION_BOOKING",
+        session["id"],
+    )
+    assert kept["sagaId"]
+
+
+async def test_a_lesson_is_listed_for_its_student_and_its_tutor_and_a_payment_for_who_paid(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    booking = await mesh.sold(student, tutor, lesson_time())
+    mine = "{ getMySessions(status: CONFIRMED) { nodes { bookingId } pageInfo { hasNextPage endCursor } } }"
+    for person in (student, tutor):
+        page = await person.get(mine)
+        assert page["nodes"] == [{"bookingId": booking["id"]}]
+        assert page["pageInfo"] == {"hasNextPage": False, "endCursor": None}
+    details = "query($id: ID!) { getSessionDetails(id: $id) { bookingId } }"
+    assert await student.get(details, id=booking["session"]["id"]) == {"bookingId": booking["id"]}
+    paid = "{ getPaymentHistory { nodes { id } pageInfo { hasNextPage } } }"
+    assert (await student.get(paid))["nodes"] == [{"id": booking["payment"]["id"]}]
+    assert (await tutor.get(paid))["nodes"] == []
+
+
+async def test_a_free_lesson_is_confirmed_in_the_call(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 0, "currency": "USD"})
+    made = await student.book(tutor, lesson_time())
+    assert (made["booking"]["status"], made["clientSecret"], made["holdExpiresAt"]) == ("CONFIRMED", None, None)
+
+
+async def test_the_same_lesson_again_is_the_same_booking_while_it_awaits_payment(mesh: Outside) -> None:
+    student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
+    assert await student.book(tutor, start) == await student.book(tutor, start)
+    error = await student.refused(BOOK, tutorId=tutor.id, time=z(start), durationMinutes=30)
+    assert error["code"] == "SLOT_TAKEN"
+
+
+async def test_an_idempotency_key_gives_its_booking_as_it_is_now(mesh: Outside) -> None:
+    student, tutor, start, key = mesh.person("student"), await mesh.tutor(), lesson_time(), str(uuid4())
+    first = await student.book(tutor, start, idempotencyKey=key)
+    assert await student.book(tutor, start, idempotencyKey=key) == first
+    other = await student.refused(BOOK, tutorId=tutor.id, time=z(start + timedelta(hours=2)), idempotencyKey=key)
+    assert (other["code"], other["retryable"]) == ("IDEMPOTENCY_MISMATCH", False)
+    await mesh.pay(first)
+    await student.until_status(first["booking"]["id"], "CONFIRMED")
+    later = await student.book(tutor, start, idempotencyKey=key)
+    assert later["booking"]["id"] == first["booking"]["id"]
+    assert (later["booking"]["status"], later["clientSecret"]) == ("CONFIRMED", None)
+    # The key is the student's own: another's is another.
+    assert (await mesh.person("student").refused(BOOK, tutorId=tutor.id, time=z(start), idempotencyKey=key))["code"]
+
+
+async def test_a_key_whose_first_use_was_refused_is_free_again(mesh: Outside) -> None:
+    student, tutor, key = mesh.person("student"), await mesh.tutor(minimumNoticeMinutes=60 * 24 * 2), str(uuid4())
+    soon = {"tutorId": tutor.id, "time": z(lesson_time(1)), "idempotencyKey": key}
+    assert (await student.refused(BOOK, **soon))["code"] == "TOO_SOON"
+    assert (await student.book(tutor, lesson_time(3), idempotencyKey=key))["booking"]
+
+
+async def test_a_second_use_waits_for_the_first(mesh: Outside) -> None:
+    student, tutor, start, key = mesh.person("student"), await mesh.tutor(), lesson_time(), str(uuid4())
+    made = await asyncio.gather(*(student.book(tutor, start, idempotencyKey=key) for _ in range(5)))
+    assert len({one["booking"]["id"] for one in made}) == len({one["clientSecret"] for one in made}) == 1
+
+
+async def test_slot_taken_names_no_cause_and_comes_before_student_busy(mesh: Outside) -> None:
+    student, other, start = mesh.person("student"), mesh.person("student"), lesson_time()
+    one, two, three = [await mesh.tutor() for _ in range(3)]
+    await student.book(one, start)
+    await other.book(two, start)
+    taken = await student.refused(BOOK, tutorId=two.id, time=z(start))
+    assert taken["code"] == "SLOT_TAKEN"
+    assert not any(person.id in taken["message"] for person in (student, other, one, two))
+    busy = await student.refused(BOOK, tutorId=three.id, time=z(start + timedelta(minutes=30)))
+    assert (busy["code"], busy["retryable"]) == ("STUDENT_BUSY", False)
+
+
+async def test_what_a_rule_refuses_comes_back_as_a_user_error(mesh: Outside) -> None:
+    tutor = await mesh.tutor(weekly=[{"weekday": "MONDAY", "start": "09:00", "end": "10:00"}], minimumNoticeMinutes=60)
+    at_night = {"tutorId": tutor.id, "time": z(lesson_time(3, 3))}
+    unknown = {"tutorId": str(uuid4()), "time": z(lesson_time())}
+    of_a_course = {"tutorId": (await mesh.tutor()).id, "time": z(lesson_time()), "courseId": str(uuid4())}
+    refused = {"OUTSIDE_WORKING_HOURS": at_night, "TUTOR_NOT_FOUND": unknown, "COURSE_NOT_FOUND": of_a_course}
+    for code, wish in refused.items():
+        error = await mesh.person("student").refused(BOOK, **wish)
+        assert (error["code"], error["retryable"], bool(error["message"])) == (code, False, True)
+
+
+async def test_a_student_has_at_most_three_unpaid_holds(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    for hour in (8, 10, 12):
+        await student.book(tutor, lesson_time(hour=hour))
+    error = await student.refused(BOOK, tutorId=tutor.id, time=z(lesson_time(hour=14)))
+    assert (error["code"], error["retryable"]) == ("TOO_MANY_HOLDS", False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"tutorId": "x"}, "tutorId"),
+        ({"durationMinutes": 0}, "durationMinutes"),
+        ({"purpose": "x" * 1001}, "purpose"),
+        ({"courseId": "x"}, "courseId"),
+        ({"idempotencyKey": ""}, "idempotencyKey"),
+    ],
+)
+async def test_bad_input_is_a_graphql_error_that_names_the_argument(
+    mesh: Outside, changed: dict[str, Any], field: str
+) -> None:
+    wish = {"tutorId": str(uuid4()), "time": z(lesson_time())} | changed
+    (error,) = (await mesh.person("student").ask(BOOK, **wish))["errors"]
+    assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", [field])
+    assert field in error["message"]
+
+
+async def test_who_is_tutor_and_student_cannot_book_themselves(mesh: Outside) -> None:
+    both = mesh.person("student")
+    assert await both.code(BOOK, tutorId=both.id, time=z(lesson_time())) == "BAD_USER_INPUT"
+
+
+async def test_every_other_error_has_its_code(mesh: Outside) -> None:
+    student, wish = mesh.person("student"), {"tutorId": str(uuid4()), "time": z(lesson_time())}
+    forged = Person(mesh.http, mesh.bff, "", "a.b.c")
+    assert await mesh.nobody.code(BOOK, **wish) == await forged.code(BOOK, **wish) == "UNAUTHENTICATED"
+    assert await mesh.person("tutor").code(BOOK, **wish) == "FORBIDDEN"
+    assert (
+        await student.code(
+            PUBLISH, input={"timezone": "UTC", "weekly": [], "rate": {"amountMinor": 1, "currency": "USD"}}
+        )
+        == "FORBIDDEN"
+    )
+    assert await student.code(BOOKING, id=str(uuid4())) == "NOT_FOUND"
+    assert await student.code("{ nonsense }") == "BAD_USER_INPUT"
+
+
+async def test_another_persons_things_answer_as_if_they_did_not_exist(mesh: Outside) -> None:
+    booking = await mesh.sold(mesh.person("student"), await mesh.tutor(), lesson_time())
+    session = "query($id: ID!) { getSessionDetails(id: $id) { id } }"
+    quote = "query($id: ID!) { cancellationQuote(bookingId: $id) { token } }"
+    cancel = "mutation($id: ID!) { cancelBooking(bookingId: $id) { booking { id } } }"
+    for role in ("student", "tutor"):
+        stranger = mesh.person(role)
+        for query, id in (
+            (BOOKING, booking["id"]),
+            (session, booking["session"]["id"]),
+            (quote, booking["id"]),
+            (cancel, booking["id"]),
+        ):
+            assert await stranger.ask(query, id=id) == await stranger.ask(query, id=str(uuid4()))
+
+
+async def test_a_provider_that_is_away_is_told_within_ten_seconds_and_may_be_asked_again(mesh: Outside) -> None:
+    student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
+    fault = {"method": "POST", "path": "/v1/payment_intents", "fault": "error_before", "times": 100}
+    await mesh.sandbox("POST", "/faults", fault)
+    try:
+        error = await asyncio.wait_for(student.refused(BOOK, tutorId=tutor.id, time=z(start)), SECONDS)
+    finally:
+        await mesh.sandbox("DELETE", "/faults")
+    assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
+
+
+async def test_a_person_has_50_calls_a_second_and_a_burst_of_100(mesh: Outside) -> None:
+    student, other = mesh.person("student"), mesh.person("student")
+    answers = await asyncio.gather(*(student.ask("{ __typename }") for _ in range(300)))
+    refused = [answer["errors"][0] for answer in answers if "errors" in answer]
+    assert len(answers) - len(refused) >= 100
+    assert {error["extensions"]["code"] for error in refused} == {"RATE_LIMITED"}
+    assert "errors" not in await other.ask("{ __typename }")
+
+
+async def test_the_time_is_given_to_others_after_the_holds_end_and_its_grace(mesh: Outside) -> None:
+    left, made = mesh.left_alone, mesh.left_alone["made"]
+    booking = await left["student"].until_status(made["booking"]["id"], "EXPIRED")
+    intent = await mesh.stripe("GET", f"/v1/payment_intents/{made['paymentIntentId']}")
+    assert intent.json()["status"] == "canceled"
+    assert (await mesh.pay(made)).status_code == 400
+
+    async def book() -> list[Any]:
+        answer = await mesh.person("student").get(BOOK, tutorId=left["tutor"].id, time=booking["startTime"])
+        return [error["code"] for error in answer["userErrors"]]
+
+    assert await until(book, lambda codes: codes != ["SLOT_TAKEN"]) == []

@@ -1,0 +1,135 @@
+"""CONTRACT.md, "Commands" and "Ports": what is typed, and what answers where."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import grpc
+import jwt
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from tests.contract.outside import Outside, lesson_time, until
+from tests.devkit.stage import until as done
+
+#: Service by service, the RPCs that the contract names.
+RPCS = {
+    "tutormesh.booking.v1.BookingService": "CreateBooking GetBooking ConfirmBooking WatchBooking",
+    "tutormesh.payment.v1.PaymentService": "BookSession CancelBooking EnrollInCourse CreatePaymentIntent GetPayment"
+    " ListPayments HandleStripeWebhook",
+    "tutormesh.payment.v1.SagaService": "ListSagas GetSaga RetrySaga ResolveSaga",
+    "tutormesh.availability.v1.AvailabilityService": "ListSlots HoldSlot ConfirmSlot ReleaseSlot BlockTime RemoveBlock"
+    " PublishAvailability",
+    "tutormesh.session.v1.SessionService": "CreateConfirmedSession CancelSession CompleteSession GetSession ListSessions",
+    "tutormesh.learning.v1.LearningService": "CreateCourse PublishCourse VerifyCourse CreateEnrollmentRecord"
+    " CancelEnrollment",
+}
+OFFSETS = {"bff": 0, "booking": 1, "payment": 2, "availability": 3, "session": 4, "learning": 5, "sandbox": 6}
+
+
+@pytest.mark.parametrize("role", ["student", "tutor", "admin", "service"])
+async def test_token_prints_only_a_jwt_that_lasts_twelve_hours(mesh: Outside, role: str) -> None:
+    person = str(uuid.uuid4())
+    told = await mesh.tutormesh("token", "--role", role, "--subject", person)
+    claims = jwt.decode(told.out.strip(), options={"verify_signature": False})
+    assert (told.status, told.err, len(told.out.splitlines())) == (0, "", 1)
+    assert (claims["sub"], claims["roles"]) == (person, [role])
+    assert {"iss", "aud", "exp"} <= set(claims)
+    assert claims["exp"] - claims["iat"] == 12 * 3600
+
+
+async def test_a_printed_token_opens_the_door(mesh: Outside) -> None:
+    told = await mesh.tutormesh("token", "--role", "student")
+    sessions = mesh.nobody
+    sessions.token = told.out.strip()
+    assert await sessions.get("{ getMySessions { nodes { id } } }") == {"nodes": []}
+
+
+async def test_saga_list_and_show_tell_of_a_booking(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    made = await student.book(tutor, lesson_time())
+    listed = await mesh.tutormesh("saga", "list")
+    assert (listed.status, made["sagaId"] in listed.out) == (0, True)
+    shown = json.loads((await mesh.tutormesh("saga", "show", made["sagaId"], "--json")).out)
+    assert (shown["kind"], shown["state"]) == ("BookAndPayForSessionSaga", "AWAITING_PAYMENT")
+    assert (shown["booking_id"], shown["is_complete"]) == (made["booking"]["id"], False)
+
+
+async def test_saga_retry_and_resolve_refuse_what_is_not_parked(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 0, "currency": "USD"})
+    saga = (await student.book(tutor, lesson_time()))["sagaId"]
+    for words in (("retry", saga), ("resolve", saga, "--state", "CANCELLED", "--note", "by hand", "--yes")):
+        told = await mesh.tutormesh("saga", *words)
+        assert (told.status, "WRONG_STATE" in told.err) == (1, True), told
+
+
+async def test_audit_ends_with_1_on_a_breach_and_reconcile_mends_what_no_webhook_told(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    booking = await mesh.sold(student, tutor, lesson_time())
+    intent = booking["payment"]["stripePaymentIntentId"]
+    await mesh.sandbox("POST", "/webhooks", {"mode": "drop"})
+    (await mesh.stripe("POST", "/v1/refunds", {"payment_intent": intent, "amount": 700})).raise_for_status()
+    await mesh.sandbox("POST", "/webhooks", {"mode": "normal"})
+    breached = await mesh.tutormesh("audit")
+    assert breached.status == 1
+    assert intent in breached.out
+    assert (await mesh.tutormesh("reconcile")).status == 0
+    await until(lambda: student.booking(booking["id"]), lambda b: b["payment"]["refunded"]["amountMinor"] == 700)
+    assert (await mesh.tutormesh("audit")).status == 0
+
+
+async def test_migrate_finds_every_database_up_to_date(mesh: Outside) -> None:
+    told = await mesh.tutormesh("migrate")
+    assert told.status == 0
+    assert told.out.count("was up to date") == 5
+
+
+@pytest.mark.parametrize("name", OFFSETS)
+async def test_every_program_is_on_the_port_that_the_base_gives_it(mesh: Outside, name: str) -> None:
+    base = int(mesh.layout.settings["TUTORMESH_PORT_BASE"])
+    _, writer = await asyncio.open_connection("127.0.0.1", base + OFFSETS[name])
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize("service", RPCS)
+async def test_every_service_is_healthy_and_describes_itself(mesh: Outside, service: str) -> None:
+    health, described = await asyncio.to_thread(_learned, mesh.layout.address(service.split(".")[1]), service)
+    assert health == {"": "SERVING", service: "SERVING"}
+    (found,) = (each for each in described.service if f"{described.package}.{each.name}" == service)
+    streams = {method.name for method in found.method if method.server_streaming}
+    assert set(RPCS[service].split()) <= {method.name for method in found.method}
+    assert streams == ({"WatchBooking"} if service.endswith("BookingService") else set())
+
+
+def _learned(address: str, service: str) -> tuple[dict[str, str], FileDescriptorProto]:
+    """What a developer's tool learns of a port that it has never heard of."""
+    with grpc.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        told: dict[str, Any] = {}
+        for name in ("", service):
+            answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
+            told[name] = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+        reflected = ProtoReflectionDescriptorDatabase(channel)
+        assert {service, "grpc.health.v1.Health"} <= set(reflected.get_services())
+        return told, reflected.FindFileContainingSymbol(service)
+
+
+@pytest.mark.parametrize(("path", "says"), [("/healthz", ""), ("/readyz", ""), ("/metrics", "# TYPE ")])
+async def test_the_edge_tells_how_it_fares(mesh: Outside, path: str, says: str) -> None:
+    answer = await mesh.http.get(mesh.bff + path)
+    assert (answer.status_code, says in answer.text) == (200, True)
+
+
+async def test_the_demo_data_makes_two_courses_and_no_bookings(mesh: Outside) -> None:
+    await done((mesh.layout.data / "demo.loaded").exists)
+    titles = [node["title"] for node in (await mesh.person("student").get("{ courses { nodes { title } } }"))["nodes"]]
+    assert {"Calculus from the beginning", "Japanese conversation, a small group"} <= set(titles)
+    sagas = json.loads((await mesh.tutormesh("saga", "list", "--json", "--limit", "100000")).out)
+    demo = "00000000-0000-4000-8000-"
+    assert not [saga for saga in sagas if demo in saga["student_id"] + saga["tutor_id"]]
