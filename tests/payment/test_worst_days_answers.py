@@ -51,7 +51,7 @@ async def test_a_key_does_not_fit_another_request_while_its_slots_saga_is_open(
 @pytest.mark.usefixtures("no_replica")
 async def test_a_key_left_on_a_rejected_saga_is_free(people: People, world: World) -> None:
     """A request under another key finds the open saga, and writes its key down just after that saga was rejected."""
-    stall, meanwhile = StallAt("before HoldSlot"), Meanwhile("before remember_key")
+    stall, meanwhile = StallAt("before HoldSlot"), Meanwhile("before remember")
     undisturbed = await world.start_replica()
     tutor, student = await people.tutor(), uuid4()
     taken = await people.booked(tutor, lesson_time())
