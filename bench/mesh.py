@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from devkit.databases import embedded
-from devkit.layout import PROGRAMS, Layout
+from devkit.layout import OFFSETS, PROGRAMS, Layout
 from devkit.readiness import ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +52,7 @@ async def running() -> AsyncIterator[Mesh]:
     folder = ROOT / ".data" / f"bench-{os.getpid()}"  # beside the real data: on the disk whose fsync counts
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(_free_base())}
+    settings["TUTORMESH_MAIL"] = "off"  # what people are told is no part of selling a lesson
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
     log = folder / "log"
@@ -104,7 +105,7 @@ def _free_base() -> int:
     """A port base whose ports are free now."""
     for base in random.sample(range(10_000, 32_000, 10), 200):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
-            for program in PROGRAMS.values():
-                probes.enter_context(socket.socket()).bind(("127.0.0.1", base + program.offset))
+            for offset in OFFSETS:
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
             return base
     raise SystemExit("bench: no free ports")

@@ -8,9 +8,13 @@ from devkit.keys import secret
 from devkit.layout import HOST, PROGRAMS, Layout, Misconfigured
 
 SANDBOX_KEYS = {"STRIPE_SECRET_KEY": "sk_test_sandbox", "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox"}
+SANDBOX_MAIL = {
+    "NOTIFY_EMAIL_FROM": "tutormesh <no-reply@tutormesh.example.com>",
+    "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",
+}
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Never handed on as they are: told to those who need them.
-_WITHHELD = ("STRIPE_", "TUTORMESH_DATABASE", "DATABASE_URL")
+_WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL")
 
 
 def uses_sandbox(settings: Mapping[str, str]) -> bool:
@@ -31,7 +35,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
     if database_url is not None:
         own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
     if name == "payment":
-        own |= stripe(layout)
+        own |= stripe(layout) | notifications(layout)
     elif name == "bff":
         own["STRIPE_PUBLISHABLE_KEY"] = stripe(layout).get("STRIPE_PUBLISHABLE_KEY", "")
     return bare(layout.settings) | own
@@ -62,11 +66,20 @@ def stripe(layout: Layout) -> dict[str, str]:
     return SANDBOX_KEYS | defaults | given
 
 
+def notifications(layout: Layout) -> dict[str, str]:
+    """By which channels people are told: the user's, and mail into the sandbox's mailbox where they name no server."""
+    given = {name: value for name, value in layout.settings.items() if name.startswith(("NOTIFY_", "SMTP_"))}
+    if "SMTP_URL" in given or not uses_sandbox(layout.settings) or layout.settings.get("TUTORMESH_MAIL") == "off":
+        return given
+    return SANDBOX_MAIL | given | {"SMTP_URL": f"smtp://{HOST}:{layout.mail_port}"}
+
+
 def sandbox(layout: Layout) -> dict[str, str]:
     """What the Stripe sandbox is told."""
     return {
         "SANDBOX_HOST": HOST,
         "SANDBOX_PORT": str(layout.port("sandbox")),
+        "SANDBOX_SMTP_PORT": str(layout.mail_port),
         "SANDBOX_DATA": str(layout.data / "stripe"),
         "SANDBOX_WEBHOOK_URL": f"{layout.url('bff')}/webhooks/stripe",
         "STRIPE_WEBHOOK_SECRET": stripe(layout)["STRIPE_WEBHOOK_SECRET"],

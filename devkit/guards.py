@@ -40,12 +40,11 @@ def sole_owner(data: Path) -> Iterator[None]:
 async def ports_are_free(layout: Layout, names: list[str]) -> None:
     """Raises Refused, naming the first program whose port is taken."""
     deadline = time.monotonic() + _PATIENCE
-    for name in names:
-        while _is_taken(layout.port(name)):
+    ports = {name: layout.port(name) for name in names} | ({"mail": layout.mail_port} if "sandbox" in names else {})
+    for name, port in ports.items():
+        while _is_taken(port):
             if time.monotonic() > deadline:
-                raise Refused(
-                    f"port {layout.port(name)} for {name} is taken; TUTORMESH_PORT_BASE=N moves all ports of this mesh"
-                )
+                raise Refused(f"port {port} for {name} is taken; TUTORMESH_PORT_BASE=N moves all ports of this mesh")
             await asyncio.sleep(0.05)
 
 

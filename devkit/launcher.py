@@ -15,7 +15,7 @@ from devkit.child import Child, python
 from devkit.console import Console
 from devkit.environment import bare, environment, must_be_whole, programs
 from devkit.guards import Refused, ports_are_free, sole_owner
-from devkit.layout import PROGRAMS, STORED, Layout
+from devkit.layout import HOST, PROGRAMS, STORED, Layout
 from devkit.postgres import Postgres
 from devkit.readiness import ready
 
@@ -178,4 +178,5 @@ def _told(layout: Layout, names: Sequence[str]) -> dict[str, str]:
     rows |= {f"gRPC {program.name}": layout.address(program.name) for program in STORED}
     if "sandbox" in names:
         rows["Stripe sandbox"] = layout.url("sandbox")
+        rows["mail"] = f"{layout.url('sandbox')}/_sandbox/mail (taken on smtp://{HOST}:{layout.mail_port})"
     return rows

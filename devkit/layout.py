@@ -43,6 +43,9 @@ PROGRAMS = {
         Program("sandbox", "devkit.sandbox", 6, 12111),
     )
 }
+#: The Stripe sandbox also takes mail, on a port of its own.
+MAIL_OFFSET, MAIL_PORT = 7, 12125
+OFFSETS = (*(program.offset for program in PROGRAMS.values()), MAIL_OFFSET)
 STORED = [program for program in PROGRAMS.values() if program.has_database]
 
 
@@ -76,8 +79,16 @@ class Layout:
 
     def port(self, name: str) -> int:
         """The port of a program. Raises Misconfigured."""
-        program, base = PROGRAMS[name], self.settings.get("TUTORMESH_PORT_BASE")
-        return program.port if base is None else _number("TUTORMESH_PORT_BASE", base, 1024, 65000) + program.offset
+        return self._port(PROGRAMS[name].port, PROGRAMS[name].offset)
+
+    @property
+    def mail_port(self) -> int:
+        """Where the sandbox takes mail. Raises Misconfigured."""
+        return self._port(MAIL_PORT, MAIL_OFFSET)
+
+    def _port(self, usual: int, offset: int) -> int:
+        base = self.settings.get("TUTORMESH_PORT_BASE")
+        return usual if base is None else _number("TUTORMESH_PORT_BASE", base, 1024, 65000) + offset
 
     def address(self, name: str) -> str:
         """`host:port` of a program, as gRPC wants it."""

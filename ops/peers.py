@@ -15,6 +15,7 @@ from mesh.identity import CredentialSource
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
+from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceStub
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceStub
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # these names are in the type stubs only
     from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
     from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
     from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceAsyncStub
+    from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceAsyncStub
     from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
     from tutormesh.payment.v1.saga_pb2_grpc import SagaServiceAsyncStub
     from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
@@ -44,6 +46,7 @@ class Peers:
     learning: LearningServiceAsyncStub
     payment: PaymentServiceAsyncStub
     sagas: SagaServiceAsyncStub
+    notifications: NotificationServiceAsyncStub
     session: SessionServiceAsyncStub
 
     @contextlib.contextmanager
@@ -69,5 +72,6 @@ async def connected(addresses: Mapping[str, str], credentials: CredentialSource)
             learning=LearningServiceStub(channels["learning"]),
             payment=PaymentServiceStub(channels["payment"]),
             sagas=SagaServiceStub(channels["payment"]),
+            notifications=NotificationServiceStub(channels["payment"]),
             session=SessionServiceStub(channels["session"]),
         )

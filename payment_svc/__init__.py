@@ -17,6 +17,8 @@ inbox.py            events that no open saga takes: late and stray money, refund
 aftermath.py        settles an intent whose saga has ended, or that has none
 reconcile.py        asks Stripe what no webhook told
 operators.py        list, show, retry, resolve
+notices.py          what people are told about a sale, and the lanes by which it reaches them
+notifications/      telling them: webhooks, e-mail, and the loop that delivers
 stripe_gateway.py   the only file that imports stripe
 store/              all the SQL
 """

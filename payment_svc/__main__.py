@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from uuid import uuid4
@@ -21,6 +22,9 @@ from payment_svc.booking import Purchasing
 from payment_svc.cancelling import Cancelling
 from payment_svc.enrolling import Enrolling
 from payment_svc.inbox import Inbox
+from payment_svc.notifications.channels import channels_of
+from payment_svc.notifications.delivering import Deliveries, lanes_of
+from payment_svc.notifications.notifier import Notifier
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.quotes import Quotes
@@ -36,7 +40,7 @@ from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.sagas.steps import Peers
 from payment_svc.sagas.taking_back import TakingBack
-from payment_svc.servicer import PaymentServicer, Purchases, SagaServicer
+from payment_svc.servicer import NotificationServicer, PaymentServicer, Purchases, SagaServicer
 from payment_svc.settings import Settings
 from payment_svc.store import KeyStore, Stores
 from payment_svc.stripe_gateway import StripeGateway
@@ -48,7 +52,14 @@ from payment_svc.worker import running
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
-from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
+from tutormesh.payment.v1 import (
+    notification_pb2,
+    notification_pb2_grpc,
+    payment_pb2,
+    payment_pb2_grpc,
+    saga_pb2,
+    saga_pb2_grpc,
+)
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
 
@@ -65,11 +76,14 @@ class App:
     inbox: Inbox
     reconcile: Reconcile
     keys: KeyStore
+    deliveries: Deliveries
     services: list[Service]
 
 
-def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers) -> App:
-    """Put the service together over its ports: tables, Stripe, and the services it calls."""
+def compose(
+    settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers, notifiers: Sequence[Notifier] = ()
+) -> App:
+    """Put the service together over its ports: tables, Stripe, the services it calls, the channels people are told by."""
     intents, giving = Intents(stripe), Refunds(stores.refunds, stripe)
     engine = Engine(stores.sagas, kinds(settings, stores, intents, giving, peers), settings.saga_lease_seconds)
     aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, stripe)
@@ -86,6 +100,7 @@ def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Pe
     unenrolling = replace(cancelling, terms=COURSE)
     payments = Payments(stores.payments, stores.sagas)
     operators = Operators(engine, stores.operators, stores.events, inbox, intents)
+    deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     services = [
         Service(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
@@ -97,9 +112,24 @@ def compose(settings: Settings, stores: Stores, stripe: StripeGateway, peers: Pe
             saga_pb2_grpc.add_SagaServiceServicer_to_server,
             SagaServicer(operators, reconcile, stripe),
         ),
+        Service(
+            notification_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+            notification_pb2_grpc.add_NotificationServiceServicer_to_server,
+            NotificationServicer(deliveries),
+        ),
     ]
     return App(
-        engine, purchasing, enrolling, cancelling, unenrolling, webhooks, inbox, reconcile, stores.keys, services
+        engine,
+        purchasing,
+        enrolling,
+        cancelling,
+        unenrolling,
+        webhooks,
+        inbox,
+        reconcile,
+        stores.keys,
+        deliveries,
+        services,
     )
 
 
@@ -145,12 +175,15 @@ async def main() -> None:
     peers, opened = connected(settings, ServiceTokenFile(settings.token_file()))
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
-        app = compose(settings, Stores.of(database, owner, settings.saga_lease_seconds), stripe, peers)
+        notifiers = channels_of(settings)
+        stores = Stores.of(database, owner, settings.saga_lease_seconds, lanes_of(notifiers))
+        app = compose(settings, stores, stripe, peers, notifiers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
-        async with running(app.engine, app.inbox, app.reconcile, app.keys, settings.reconcile_seconds):
+        async with running(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds):
             await serve(server)
         await app.engine.drain(settings.drain_seconds)
+        await app.deliveries.close()
     for channel in opened:
         await channel.close()
     await stripe.close()

@@ -15,13 +15,14 @@ from mesh import calls, clock, wire
 from mesh.errors import BadInput
 from mesh.money import Money, exponent
 from payment_svc.domain import AskedPrice, CourseOrder, Event, Order, Payment, Refund, Saga, State
+from payment_svc.notices import DeliveryStatus, Message
 from payment_svc.quotes import Quote
 from payment_svc.reconcile import Found
 from payment_svc.stripe_gateway import Intent
 from payment_svc.stripe_gateway import ProviderRefund as StripeRefund
 from tutormesh.common.v1 import money_pb2, timeline_pb2
+from tutormesh.payment.v1 import notification_pb2, saga_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
-from tutormesh.payment.v1 import saga_pb2
 
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
@@ -213,4 +214,37 @@ def provider_intent(value: Intent, refunds: list[StripeRefund]) -> saga_pb2.Prov
             saga_pb2.ProviderRefund(id=item.id, amount_minor=item.amount, status=item.status, refund_id=item.refund_id)
             for item in refunds
         ],
+    )
+
+
+def delivery_status(value: notification_pb2.NotificationStatus.ValueType) -> DeliveryStatus | None:
+    """None for any. Raises BadInput."""
+    if value == notification_pb2.NOTIFICATION_STATUS_UNSPECIFIED:
+        return None
+    if value not in notification_pb2.NotificationStatus.values():
+        raise BadInput("no such status", field="status")
+    return DeliveryStatus(notification_pb2.NotificationStatus.Name(value).removeprefix("NOTIFICATION_STATUS_"))
+
+
+def place(token: str) -> int | None:
+    """The seq below which a page of notifications begins; None for the first. Raises BadInput."""
+    if not token:
+        return None
+    if not (token.isascii() and token.isdigit() and len(token) < 19):
+        raise BadInput("not a token of this list", field="page_token")
+    return int(token)
+
+
+def notification(value: Message) -> notification_pb2.Notification:
+    return notification_pb2.Notification(
+        id=str(value.id),
+        channel=value.lane.channel,
+        audience=value.lane.audience.value,
+        type=value.type,
+        subject_id=str(value.subject_id),
+        status=notification_pb2.NotificationStatus.Value(f"NOTIFICATION_STATUS_{value.status.value}"),
+        attempt=value.attempt,
+        error=value.error,
+        wake_at=clock.to_proto(value.wake_at),
+        created_at=clock.to_proto(value.created_at),
     )

@@ -304,6 +304,7 @@ class Move:
     error: dict[str, str] | None = None
     payment: PaymentStatus | None = None
     received: Paid | None = None
+    tells: State | None = None  # how what is sold has ended: people are told, in the same commit, once
 
     def __post_init__(self) -> None:
         came_from = self.saga.state

@@ -13,13 +13,14 @@ from payment_svc import convert
 from payment_svc.booking import Purchasing
 from payment_svc.cancelling import Cancelling
 from payment_svc.enrolling import Enrolling
+from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
 from payment_svc.stripe_gateway import Intent, ProviderRefused, StripeGateway
 from payment_svc.webhooks import Webhooks
+from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2 as pb
-from tutormesh.payment.v1 import payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 
 OPS_PAGE = 1000
 #: Questions to the provider at the same time for one page of the audit: Stripe limits us to 100 a second in all.
@@ -185,3 +186,27 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
             return convert.provider_intent(intent, [])
         async with few:
             return convert.provider_intent(intent, await self._stripe.refunds(intent.id))
+
+
+class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
+    """NotificationService."""
+
+    def __init__(self, deliveries: Deliveries) -> None:
+        self._deliveries = deliveries
+
+    async def ListNotifications(
+        self, request: notification_pb2.ListNotificationsRequest, context: Context
+    ) -> notification_pb2.ListNotificationsResponse:
+        size, status = wire.page_size(request.page_size, 50, OPS_PAGE), convert.delivery_status(request.status)
+        about, before = wire.optional_uuid(request.subject_id, "subject_id"), convert.place(request.page_token)
+        found = await self._deliveries.store.list(status, about, before, size + 1)
+        more = str(found[size - 1].seq) if len(found) > size else ""
+        return notification_pb2.ListNotificationsResponse(
+            notifications=map(convert.notification, found[:size]), next_page_token=more
+        )
+
+    async def RetryNotifications(
+        self, request: notification_pb2.RetryNotificationsRequest, context: Context
+    ) -> notification_pb2.RetryNotificationsResponse:
+        message_id = wire.optional_uuid(request.notification_id, "notification_id")
+        return notification_pb2.RetryNotificationsResponse(retried=await self._deliveries.retry(message_id))

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
 
 from mesh.settings import Address, DatabaseUrl, ServiceSettings
+from payment_svc.notifications.email import server_of
+
+
+def _smtp_url(value: str) -> str:
+    server_of(value)
+    return value
+
+
+def _http_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+#: Nothing in them can end a header.
+_SENDER = re.compile(r"(?:[^\x00-\x1f\x7f<>@]*<[!-~]+@[\w.-]+>|[!-~]+@[\w.-]+)", re.ASCII)
+_PEOPLE = re.compile(r"[\w.+-]*\{person_id\}[\w.+-]*@[\w.-]+", re.ASCII)
+SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class Settings(ServiceSettings):
@@ -28,6 +54,14 @@ class Settings(ServiceSettings):
     enrollment_policy: str = "336h:100"
     saga_lease_seconds: float = Field(default=4.0, gt=0, le=60)
     reconcile_seconds: float = Field(default=60.0, gt=0)
+    notify_webhook_url: HttpUrl | None = None
+    notify_webhook_secret: str | None = Field(default=None, min_length=16, validate_default=True, repr=False)
+    notify_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    notify_give_up_hours: float = Field(default=24.0, gt=0)
+    smtp_url: SmtpUrl | None = Field(default=None, repr=False)
+    smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=300)
+    notify_email_from: str | None = Field(default=None, validate_default=True)
+    notify_email_to: str | None = Field(default=None, validate_default=True)
 
     @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod
@@ -35,3 +69,28 @@ class Settings(ServiceSettings):
         if not re.fullmatch(r"(\d{1,4}h:(100|\d{1,2}))(,\d{1,4}h:(100|\d{1,2}))*", value):
             raise ValueError("must look like 24h:100,2h:50")
         return value
+
+    @field_validator("notify_webhook_secret")
+    @classmethod
+    def _signs_webhooks(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("notify_webhook_url"):
+            raise ValueError("is missing, and NOTIFY_WEBHOOK_URL is set")
+        return value
+
+    @field_validator("notify_email_from")
+    @classmethod
+    def _sends_mail(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _written_as(_SENDER, "must be an address, or a name and <an address>", value, info)
+
+    @field_validator("notify_email_to")
+    @classmethod
+    def _gets_mail(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _written_as(_PEOPLE, "must be an address with {person_id} before its @", value, info)
+
+
+def _written_as(form: re.Pattern[str], words: str, value: str | None, info: ValidationInfo) -> str | None:
+    if value is None and info.data.get("smtp_url"):
+        raise ValueError("is missing, and SMTP_URL is set")
+    if value is not None and not form.fullmatch(value):
+        raise ValueError(words)
+    return value

@@ -217,4 +217,34 @@ stripe_event = Table(
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
 )
 
+# What people are told: one row per message and lane, written by the commit that makes it true, kept until it is old.
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("channel", Text, primary_key=True),
+    Column("audience", Text, primary_key=True),
+    Column("seq", BigInteger, Identity(), nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    # The booking or the enrollment: of each, a lane tells in the order of seq.
+    Column("subject_id", UUID, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default="PENDING"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("tried_since", INSTANT),
+    Column("wake_at", INSTANT, server_default=CLOCK),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("settled_at", INSTANT),
+    CheckConstraint("status in ('PENDING', 'DELIVERED', 'DEAD')", name="notification_status_known"),
+    CheckConstraint("audience in ('everybody', 'student', 'tutor')", name="notification_audience_known"),
+    CheckConstraint("(status = 'PENDING') = (wake_at is not null)", name="notification_never_forgotten"),
+    CheckConstraint("(status = 'PENDING') = (settled_at is null)", name="notification_settled_when_done"),
+    CheckConstraint("status <> 'DEAD' or error <> ''", name="notification_dead_with_a_reason"),
+    Index("notification_due", "channel", "wake_at", postgresql_where=text("wake_at is not null")),
+    Index("notification_order", "subject_id", "channel", "audience", "seq"),
+    Index("notification_dead", "seq", postgresql_where=text("status = 'DEAD'")),
+    Index("notification_settled", "settled_at", postgresql_where=text("settled_at is not null")),
+)
+
 VIOLATIONS = {"saga_open_slot": OpenAlready, "saga_open_course": OpenAlready, "idempotency_key_pkey": KeyUsed}

@@ -1,4 +1,4 @@
-"""The loops: recover what its owner left, look into the inbox, reconcile with Stripe."""
+"""The loops: recover what its owner left, look into the inbox, reconcile with Stripe, tell people."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from payment_svc.inbox import Inbox
+from payment_svc.notifications.delivering import Deliveries
 from payment_svc.reconcile import Reconcile
 from payment_svc.sagas.engine import Engine, forever
 from payment_svc.store import KeyStore
@@ -17,7 +18,12 @@ BATCH = 500
 
 @contextlib.asynccontextmanager
 async def running(
-    engine: Engine, inbox: Inbox, reconcile: Reconcile, keys: KeyStore, reconcile_seconds: float
+    engine: Engine,
+    inbox: Inbox,
+    reconcile: Reconcile,
+    keys: KeyStore,
+    deliveries: Deliveries,
+    reconcile_seconds: float,
 ) -> AsyncIterator[None]:
     """The loops run within; they end with it."""
 
@@ -29,11 +35,13 @@ async def running(
 
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(inbox.drain)
+        stack.push_async_callback(deliveries.drain)
         for loop in (
             engine.recover_forever(),
             inbox.run_forever(),
             forever("reconcile", round_of_reconcile, reconcile_seconds),
             forever("forget_keys", forget_old_keys, FORGET_KEYS_SECONDS),
+            *deliveries.loops(),
         ):
             task = asyncio.get_running_loop().create_task(loop)
             stack.push_async_callback(_ended, task)

@@ -15,7 +15,7 @@ _bases = itertools.cycle(
 )
 
 
-def free_base(count: int = 7) -> int:
+def free_base(count: int = 8) -> int:
     """The first of `count` ports in a row (at most 10) that nobody has, and that no other call here was given lately."""
     for base in itertools.islice(_bases, PER_PROCESS // STEP):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:

@@ -44,6 +44,8 @@ from mesh.identity import Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
 from payment_svc.__main__ import App, compose, connected
+from payment_svc.notifications.channels import channels_of
+from payment_svc.notifications.delivering import lanes_of
 from payment_svc.sagas.steps import Peers
 from payment_svc.settings import Settings as PaymentSettings
 from payment_svc.store import Stores
@@ -136,7 +138,7 @@ class Replica:
         drives = list(self.app.engine._drives.values())
         for drive in drives:
             drive.cancel()
-        handling = list(self.app.inbox._under_way)
+        handling = [*self.app.inbox._under_way, *self.app.deliveries._under_way]
         for task in handling:
             task.cancel()
         await asyncio.gather(*drives, *handling, return_exceptions=True)
@@ -190,15 +192,17 @@ class World:
             stack.push_async_callback(channel.close)
         database = Database(settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS)
         stack.push_async_callback(database.close)
-        stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds)
+        notifiers = channels_of(settings)
+        stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds, lanes_of(notifiers))
         if hook is not None:
             peers, stores = Peers(*hooked(peers, hook)), Stores(*hooked(stores, hook))
             stripe = cast(StripeGateway, Hooked(stripe, hook))
-        app = compose(settings, stores, stripe, peers)
+        app = compose(settings, stores, stripe, peers, notifiers)
+        stack.push_async_callback(app.deliveries.close)
         server = Server(settings, self.verifier, app.services)
         await server.start()
         await loops.enter_async_context(
-            running(app.engine, app.inbox, app.reconcile, app.keys, settings.reconcile_seconds)
+            running(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
         )
         self.replicas.append(Replica(app, database, server, stack, loops))
         return self.replicas[-1]

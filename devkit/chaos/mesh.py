@@ -23,7 +23,7 @@ from devkit.child import Child
 from devkit.console import Console
 from devkit.databases import embedded, urls
 from devkit.launcher import Launcher
-from devkit.layout import HOST, PROGRAMS, Layout
+from devkit.layout import HOST, OFFSETS, PROGRAMS, Layout
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -37,6 +37,8 @@ _NOT_OURS = (
     "SAGA_",
     "RECONCILE_",
     "MAX_",
+    "NOTIFY_",
+    "SMTP_",
     "LOG_",
     "OPS_",
 )
@@ -232,7 +234,7 @@ def _free_base() -> int:
     """A port base whose ports are free now."""
     for base in random.sample(range(10_000, 32_000, 10), 200):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
-            for program in PROGRAMS.values():
-                probes.enter_context(socket.socket()).bind((HOST, base + program.offset))
+            for offset in OFFSETS:
+                probes.enter_context(socket.socket()).bind((HOST, base + offset))
             return base
     raise OSError("no free ports")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,6 +20,7 @@ from .door import Door, Operation
 from .errors import unrecognized
 from .ids import new_id
 from .lists import listing, retrieve
+from .mail import receiving
 from .sandbox import Sandbox
 from .settings import Settings
 
@@ -48,13 +49,13 @@ OPERATIONS = [
 
 
 def build(settings: Settings) -> Starlette:
-    """The whole sandbox as an ASGI application; its lifespan delivers the webhooks and closes the store."""
+    """The whole sandbox as an ASGI application; its lifespan delivers the webhooks, takes mail, and closes the store."""
     sandbox = Sandbox(settings)
     door = Door(sandbox)
     routes = [Route(path, door.endpoint(what), methods=[method]) for method, path, what in OPERATIONS]
     application = Starlette(
         routes=[*routes, *Controls(sandbox).routes(), Route("/healthz", _health)],
-        lifespan=lambda _: _lifespan(sandbox),
+        lifespan=lambda _: _lifespan(sandbox, settings),
         exception_handlers={HTTPException: _no_route},
         # Stripe.js calls from the browser's own origin.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
@@ -64,10 +65,13 @@ def build(settings: Settings) -> Starlette:
 
 
 @asynccontextmanager
-async def _lifespan(sandbox: Sandbox) -> AsyncIterator[None]:
+async def _lifespan(sandbox: Sandbox, settings: Settings) -> AsyncIterator[None]:
     delivering = asyncio.create_task(sandbox.deliverer.run())
     try:
-        yield
+        async with AsyncExitStack() as stack:
+            if settings.smtp_port is not None:
+                await stack.enter_async_context(receiving(sandbox.mailbox, settings.host, settings.smtp_port))
+            yield
     finally:
         delivering.cancel()
         await asyncio.gather(delivering, return_exceptions=True)

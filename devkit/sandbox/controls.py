@@ -34,6 +34,8 @@ class Controls:
             ("GET", "/faults", lambda _: {"faults": self._sandbox.faults.all()}),
             ("POST", "/faults", self._sandbox.faults.order),
             ("DELETE", "/faults", self._clear_faults),
+            ("GET", "/mail", lambda _: self._sandbox.mailbox.listed()),
+            ("DELETE", "/mail", self._clear_mail),
             ("POST", "/forget_keys", lambda _: {"forgotten": self._sandbox.keys.forget()}),
             ("POST", "/webhooks", self._switch),
             ("POST", "/webhooks/redeliver", self._redeliver),
@@ -47,6 +49,10 @@ class Controls:
         self._sandbox.store.clear()
         self._sandbox.deliverer.wake()
         return {"cleared": True}
+
+    def _clear_mail(self, _: Json) -> Json:
+        self._sandbox.mailbox.clear()
+        return self._sandbox.mailbox.listed()
 
     def _clear_faults(self, _: Json) -> Json:
         self._sandbox.faults.clear()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from .errors import Json
 from .faults import Faults
 from .idempotency import Keys
+from .mail import Mailbox
 from .outbox import Outbox
 from .settings import Settings
 from .store import Store
@@ -23,6 +25,7 @@ class Sandbox:
         self.outbox = Outbox(self.store, sends=bool(settings.webhook_url))
         self.faults = Faults(self.store)
         self.keys = Keys(self.store)
+        self.mailbox = Mailbox(partial(print, flush=True))
         self.deliverer = Deliverer(self.store, self.outbox, settings.webhook_url, settings.webhook_secret)
 
     def state(self) -> Json:

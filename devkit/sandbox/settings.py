@@ -14,35 +14,41 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where it listens, keeps its state and sends its events. An empty webhook URL delivers nowhere."""
+    """Where it listens, keeps its state and sends its events. An empty webhook URL delivers nowhere.
+
+    On `smtp_port` it takes mail; None: it does not.
+    """
 
     data: str
     host: str = "127.0.0.1"
     port: int = 12111
     webhook_url: str = ""
     webhook_secret: str = ""
+    smtp_port: int | None = None
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """Reads SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, STRIPE_WEBHOOK_SECRET.
+    """Reads SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, SANDBOX_SMTP_PORT, STRIPE_WEBHOOK_SECRET.
 
     Raises InvalidSetting.
     """
     url, secret = environment.get("SANDBOX_WEBHOOK_URL", ""), environment.get("STRIPE_WEBHOOK_SECRET", "")
+    smtp_port = environment.get("SANDBOX_SMTP_PORT")
     if url and not secret:
         raise InvalidSetting("STRIPE_WEBHOOK_SECRET is missing: webhooks cannot be signed without it")
     return Settings(
         data=environment.get("SANDBOX_DATA") or ".data/sandbox",
         host=environment.get("SANDBOX_HOST") or "127.0.0.1",
-        port=_port(environment.get("SANDBOX_PORT") or "12111"),
+        port=_port("SANDBOX_PORT", environment.get("SANDBOX_PORT") or "12111"),
         webhook_url=_http_url(url),
         webhook_secret=secret,
+        smtp_port=_port("SANDBOX_SMTP_PORT", smtp_port) if smtp_port else None,
     )
 
 
-def _port(text: str) -> int:
+def _port(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise InvalidSetting(f"SANDBOX_PORT is not a port number: {text}")
+        raise InvalidSetting(f"{name} is not a port number: {text}")
     return int(text)
 
 

@@ -117,7 +117,7 @@ class Purchase:
             return undoing(saga, Undo.SLOT_LOST, refusal.reason)
         for step in self.definition.closing:
             saga = await step.do(saga)
-        return Move(_without_secret(saga), State.COMPLETED, "completed")
+        return Move(_without_secret(saga), State.COMPLETED, "completed", tells=State.COMPLETED)
 
     async def _undo(self, saga: Saga) -> Move:
         intent = None if saga.undo is Undo.PROVIDER_REFUSED else await self._intents.close(saga)
@@ -125,20 +125,26 @@ class Purchase:
             saga = _with_intent(saga, intent)
         if intent is not None and intent.succeeded and saga.undo.yields_to_payment:
             return after_payment_news(saga, intent)
+        if not has_ended(saga):
+            await self._undo_steps(saga)
+        saga = _knowing_what_is_due(saga, intent)
+        if intent is not None and intent.succeeded and due_back(saga, intent).amount.amount_minor:
+            return await self._give_back(saga, intent)
+        return _undone(saga, intent)
+
+    async def _undo_steps(self, saga: Saga) -> None:
         for step in reversed(self.definition.opening):
             if step.undo is not None:
                 await step.undo(saga)
-        saga = _knowing_what_is_due(saga, intent)
-        if await self._owed(saga, intent):
+
+    async def _give_back(self, saga: Saga, intent: Intent) -> Move:
+        """What was sold ends first. Raises StillOwed while captured money that is due is not back."""
+        if not has_ended(saga):
+            return ending(saga, _told(saga))
+        status = await self._refunds.give_back(saga, due_back(saga, intent), intent.received)
+        if status is not RefundStatus.SUCCEEDED:
             raise StillOwed(saga)
         return _undone(saga, intent)
-
-    async def _owed(self, saga: Saga, intent: Intent | None) -> bool:
-        """True while captured money that is due is not back."""
-        if intent is None or not intent.succeeded:
-            return False
-        wish = due_back(saga, intent)
-        return await self._refunds.give_back(saga, wish, intent.received) is not RefundStatus.SUCCEEDED
 
 
 def after_payment_news(saga: Saga, intent: Intent) -> Move:
@@ -179,6 +185,16 @@ def undoing(
     )
 
 
+def ending(saga: Saga, end: State | None) -> Move:
+    """What was sold has ended, and that is committed and told before its money goes back: nobody hears of a refund first."""
+    return Move(saga.knowing(ended=True), State.COMPENSATING, "", drive_on=True, tells=end)
+
+
+def has_ended(saga: Saga) -> bool:
+    """True once `ending` is committed."""
+    return bool(saga.context.get("ended"))
+
+
 def due_back(saga: Saga, intent: Intent) -> GiveBack:
     """What has to go back of an undone saga's money: all of it, or what a person's cancel decided."""
     wish = everything_of(intent.id, intent.paid, saga.undo.value.lower())
@@ -213,14 +229,19 @@ def _knowing_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
 
 
 def _undone(saga: Saga, intent: Intent | None) -> Move:
-    saga = _without_secret(saga)
+    saga, told = _without_secret(saga), _told(saga)
     if intent is not None and intent.succeeded:
         end = State.REFUNDED if due_back(saga, intent).amount.amount_minor else State.CANCELLED
-        return Move(saga, end, end.value.lower(), payment=PaymentStatus.SUCCEEDED, received=intent.paid)
+        return Move(saga, end, end.value.lower(), payment=PaymentStatus.SUCCEEDED, received=intent.paid, tells=told)
     end = booking_end(saga)
     failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
-    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None)
+    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None, tells=told)
+
+
+def _told(saga: Saga) -> State | None:
+    """How what was sold ended; None when people know, or never saw it."""
+    return booking_end(saga) if saga.context.get("booked") and not has_ended(saga) else None
 
 
 def _with_intent(saga: Saga, intent: Intent) -> Saga:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from mesh.errors import IllegalMove, Refusal
 from payment_svc.domain import GiveBack, Move, RefundStatus, Saga, State
-from payment_svc.sagas.phases import StillOwed
+from payment_svc.sagas.phases import StillOwed, ending, has_ended
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.store import RefundStore, SagaStore
 
@@ -34,6 +34,9 @@ class TakingBack:
 
     async def advance(self, saga: Saga) -> Move:
         """Raises StillOwed while the money is on its way."""
+        return await self._pay_back(saga) if has_ended(saga) else await self._end(saga)
+
+    async def _end(self, saga: Saga) -> Move:
         first, *others = self.definition.steps
         try:
             await first(saga)
@@ -41,12 +44,13 @@ class TakingBack:
             return await self._withdrawn(saga, refusal)
         for step in others:
             await step(saga)
-        return await self._pay_back(saga)
+        if give_back(saga) is None:
+            return Move(saga, State.CANCELLED, "cancelled", tells=State.CANCELLED)
+        return ending(saga, State.CANCELLED)
 
     async def _pay_back(self, saga: Saga) -> Move:
         wish = give_back(saga)
-        if wish is None:
-            return Move(saga, State.CANCELLED, "cancelled")
+        assert wish is not None
         purchase = await self._sagas.get(purchase_of(saga))
         assert purchase is not None
         if await self._giving.give_back(purchase, wish, saga.context["received_minor"]) is not RefundStatus.SUCCEEDED:

@@ -1,13 +1,16 @@
-"""All the SQL of payment_svc: sagas and their moves, payments and refunds, Stripe's events."""
+"""All the SQL of payment_svc: sagas and their moves, payments and refunds, Stripe's events, what people are told."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh.database import Database
+from payment_svc.notices import Lane
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore
 from payment_svc.store.keys import KeyStore
+from payment_svc.store.notifications import NotificationStore
 from payment_svc.store.operators import OperatorStore
 from payment_svc.store.payments import PaymentStore
 from payment_svc.store.refunds import RefundStore
@@ -25,21 +28,31 @@ class Stores:
     events: EventStore
     keys: KeyStore
     operators: OperatorStore
+    notifications: NotificationStore
 
     @classmethod
-    def of(cls, database: Database, owner: str, lease_seconds: float) -> Stores:
-        """The stores of one replica; `owner` names it in its leases."""
-        sagas = SagaStore(database, owner, lease_seconds)
+    def of(cls, database: Database, owner: str, lease_seconds: float, lanes: Sequence[Lane] = ()) -> Stores:
+        """The stores of one replica; `owner` names it in its leases. Along `lanes` people are told of what they commit."""
+        sagas = SagaStore(database, owner, lease_seconds, lanes)
         cancellations = CancellationStore(database, owner, lease_seconds)
         events = EventStore(database, sagas, claim_seconds=2.5 * lease_seconds)
-        payments, refunds = PaymentStore(database), RefundStore(database)
-        return cls(sagas, cancellations, payments, refunds, events, KeyStore(database), OperatorStore(database))
+        return cls(
+            sagas,
+            cancellations,
+            PaymentStore(database),
+            RefundStore(database, lanes),
+            events,
+            KeyStore(database),
+            OperatorStore(database),
+            NotificationStore(database),
+        )
 
 
 __all__ = [
     "CancellationStore",
     "EventStore",
     "KeyStore",
+    "NotificationStore",
     "OperatorStore",
     "PaymentStore",
     "RefundStore",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import Refund, RefundStatus
+from payment_svc.notices import Lane
+from payment_svc.store import outbox
 from payment_svc.store.rows import to_refund
 
 _OF_INTENT = text("select * from refund where payment_intent_id = :intent order by created_at, id")
@@ -17,16 +20,16 @@ _OPEN = text("""
     values (:id, :payment, :saga, :intent, :amount, :currency, 'PENDING', :reason)
     on conflict (id) do nothing returning *
 """)
-_IMPORT = text("""
+_IMPORT = """
     insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason,
                         provider_refund_id)
     values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
     on conflict do nothing
-""")
-_RECORD = text("""
+"""
+_RECORD = """
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
     where id = :id and (status <> :status or provider_refund_id is distinct from :provider)
-""")
+"""
 _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
@@ -41,11 +44,20 @@ _PENDING = text("""
 """)
 
 
+def _telling(statement: str) -> str:
+    """The same, with the message that the refund is paid when it is."""
+    return f"with written as ({statement} returning *){outbox.TELL_OF_REFUND} select id from written"  # noqa: S608 - constants
+
+
+_SILENT = {"import": text(_IMPORT), "record": text(_RECORD)}
+_TELLING = {"import": text(_telling(_IMPORT)), "record": text(_telling(_RECORD))}
+
+
 class RefundStore:
     """One row per decision to give money back, and per refund that somebody made at the provider."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, lanes: Sequence[Lane] = ()) -> None:
+        self._database, self._lanes = database, lanes
 
     async def of_intent(self, intent_id: str) -> list[Refund]:
         """Every refund of an intent, oldest first."""
@@ -61,7 +73,7 @@ class RefundStore:
     async def import_(self, refund: Refund) -> None:
         """Keep a refund that was made at the provider. The first word stands."""
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
-        await self._database.rows(_IMPORT, values)
+        await self._write("import", refund, values)
 
     async def withdraw(self, refund: Refund) -> None:
         """Take a decision back that nobody has been asked to carry out."""
@@ -70,7 +82,11 @@ class RefundStore:
     async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> None:
         """What the provider says of it now."""
         values = {"id": refund.id, "status": status.value, "provider": provider_refund_id}
-        await self._database.rows(_RECORD, values)
+        await self._write("record", refund, values)
+
+    async def _write(self, how: str, refund: Refund, values: dict[str, Any]) -> None:
+        statement = (_TELLING if self._lanes else _SILENT)[how]
+        await self._database.rows(statement, values | outbox.of_refund(refund, self._lanes))
 
     async def pending(self, older_than: float, most: int) -> list[Refund]:
         """Refunds on their way for this many seconds that no open saga looks after, longest first.

@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import ENDS, CourseOrder, Event, Move, Order, Saga, State
+from payment_svc.notices import Lane
+from payment_svc.store import outbox
 from payment_svc.store.rows import to_saga
 
 _BEGIN = text("""
@@ -133,8 +135,8 @@ _WAKE = text("""
 class SagaStore:
     """Every write names the fence of the owner it comes from, so that a stalled owner's late write changes nothing."""
 
-    def __init__(self, database: Database, owner: str, lease_seconds: float) -> None:
-        self.database, self._owner, self._lease = database, owner, lease_seconds
+    def __init__(self, database: Database, owner: str, lease_seconds: float, lanes: Sequence[Lane] = ()) -> None:
+        self.database, self._owner, self._lease, self._lanes = database, owner, lease_seconds, lanes
 
     async def begin(
         self,
@@ -168,7 +170,8 @@ class SagaStore:
 
     async def move_in(self, connection: AsyncConnection, move: Move) -> Saga | None:
         """The same inside a transaction of the caller's."""
-        row = (await connection.execute(_statement(move), self._values(move))).one_or_none()
+        told = outbox.of_move(move, self._lanes)
+        row = (await connection.execute(_statement(move, bool(told)), self._values(move) | told)).one_or_none()
         return to_saga(row) if row is not None else None
 
     def _values(self, move: Move) -> dict[str, Any]:
@@ -277,14 +280,14 @@ def _thing(order: Order | CourseOrder) -> dict[str, Any]:
     return {"course": order.course_id}
 
 
-_statements: dict[tuple[bool, bool, bool], Any] = {}
+_statements: dict[tuple[bool, bool, bool, bool], Any] = {}
 
 
-def _statement(move: Move) -> Any:
+def _statement(move: Move, told: bool) -> Any:
     """The statement for this kind of move; each variant is built, and prepared by the driver, once."""
-    variant = (bool(move.event), move.payment is not None, move.state is State.REJECTED)
+    variant = (bool(move.event), move.payment is not None, move.state is State.REJECTED, told)
     if variant not in _statements:
-        tell, pay, free = variant
-        sql = _MOVE + (_TELL if tell else "") + (_PAY if pay else "") + (_FREE_KEY if free else "") + _RETURN
-        _statements[variant] = text(sql)
+        parts = (_TELL, _PAY, _FREE_KEY, outbox.TELL_OF_MOVE)
+        also = "".join(part for part, wanted in zip(parts, variant, strict=True) if wanted)
+        _statements[variant] = text(_MOVE + also + _RETURN)
     return _statements[variant]

@@ -17,8 +17,9 @@ ROWS = {int(number): row for number, row in re.findall(r"(?m)^\| (\d+) \| (.+) \
 TESTS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 CODE = sorted(set(re.findall(r"`([^`\n]+)`", PAGE)))
 TABLES = (
-    "availability booking claim course enrollment hold idempotency_key payment refund saga session stripe_event".split()
-)
+    "availability booking claim course enrollment hold idempotency_key notification payment refund saga session"
+    " stripe_event"
+).split()
 
 
 def test_it_tells_of_every_scenario() -> None:
@@ -57,7 +58,7 @@ def test_every_constraint_it_names_is_in_a_schema() -> None:
 
 
 def test_every_command_it_names_is_one_with_these_options() -> None:
-    said = re.findall(r"(?<=\btutormesh )(?:saga )?[a-z]+\b[^`|\n]*", PAGE)
+    said = re.findall(r"(?<=\btutormesh )(?:saga |notifications )?[a-z]+\b[^`|\n]*", PAGE)
     assert len(said) > 20
     for line in said:
         words = line.split("#")[0].split()

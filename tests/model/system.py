@@ -61,7 +61,7 @@ class System(Clockwork):
         events, payments, refunds = Events(self, sagas), Payments(self, sagas), RefundRows(self, sagas)
         cancellations = Cancellations(self, sagas)
         cancellations.refunds = refunds
-        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas)))
+        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas, None)))
         peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), None)))
         settings = Settings(
             _env_file=None,

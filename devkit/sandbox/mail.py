@@ -1,0 +1,67 @@
+"""A mailbox for everybody: takes every mail by SMTP, keeps the newest for `GET /_sandbox/mail`, hands none on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import email
+import email.policy
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from .errors import Json
+
+MOST_MAILS = 500
+MOST_BYTES = 1024 * 1024
+
+
+class Mailbox:
+    """The newest mails; each is also told as one line."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._mails: deque[Json] = deque(maxlen=MOST_MAILS)
+
+    def listed(self) -> Json:
+        """Every mail that is kept, oldest first."""
+        return {"mails": list(self._mails)}
+
+    def clear(self) -> None:
+        self._mails.clear()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """aiosmtpd's hook: a mail has come in whole."""
+        content = envelope.original_content or b""
+        mail = email.message_from_bytes(content, EmailMessage, policy=email.policy.default)
+        body = mail.get_body(("plain",))
+        self._mails.append(
+            {
+                "from": envelope.mail_from,
+                "to": envelope.rcpt_tos,
+                "subject": str(mail["Subject"] or ""),
+                "message_id": str(mail["Message-ID"] or ""),
+                "text": body.get_content() if body is not None else "",
+                "received_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            }
+        )
+        self._tell(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}")
+        return "250 kept"
+
+
+@contextlib.asynccontextmanager
+async def receiving(mailbox: Mailbox, host: str, port: int) -> AsyncIterator[int]:
+    """SMTP on this address (port 0: any) while inside; the port. Raises OSError when it is taken."""
+    loop = asyncio.get_running_loop()
+
+    def conversation() -> SMTP:
+        return SMTP(mailbox, hostname="localhost", ident="tutormesh", data_size_limit=MOST_BYTES, loop=loop)
+
+    server = await loop.create_server(conversation, host, port)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()

@@ -1,0 +1,122 @@
+"""E-mail by SMTP: plain text, one mail to the student and one to the tutor. The only file that knows aiosmtplib."""
+
+from __future__ import annotations
+
+import asyncio
+import email.policy
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.utils import format_datetime, parseaddr
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from payment_svc.notices import Audience, Message
+from payment_svc.notifications import words
+from payment_svc.notifications.notifier import NotDelivered
+
+_PORTS = {"smtp": 587, "smtps": 465}
+_LOOKS = "must look like smtp://user:password@host:port or smtps://…"
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAIL = email.policy.SMTP.clone(max_line_length=200)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed in. `tls`: from the first byte on (smtps)."""
+
+    host: str
+    port: int
+    tls: bool
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    @property
+    def start_tls(self) -> bool | None:
+        """True: the connection must be encrypted before a password is told; None: it is when the server can."""
+        if self.tls:
+            return False
+        return True if self.username and self.host not in _LOOPBACK else None
+
+
+def server_of(url: str) -> MailServer:
+    """The server that smtp[s]://[user:password@]host[:port] names. Raises ValueError, without the URL's words."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        raise ValueError(_LOOKS) from None
+    if (
+        parts.scheme not in _PORTS
+        or not host
+        or not port
+        or parts.path.strip("/")
+        or (parts.username is None) != (parts.password is None)
+    ):
+        raise ValueError(_LOOKS)
+    user, password = parts.username, parts.password
+    return MailServer(
+        host,
+        port,
+        parts.scheme == "smtps",
+        unquote(user) if user is not None else None,
+        unquote(password) if password is not None else None,
+    )
+
+
+class Email:
+    """The channel `email`. `to` is an address with {person_id} in it: people's addresses are the user service's."""
+
+    channel = "email"
+    audiences = (Audience.STUDENT, Audience.TUTOR)
+
+    def __init__(self, server: MailServer, sender: str, to: str, timeout: float) -> None:
+        self.timeout = timeout
+        self._server, self._sender, self._to = server, sender, to
+
+    async def tell(self, message: Message) -> None:
+        """Raises NotDelivered; definite when the server refuses this mail for good (5xx to its people or words)."""
+        mail = self.mail(message)
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._hand_in(mail)
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients[0].code
+            raise NotDelivered(f"the recipient was refused: {refused}", definite=refused >= 500) from None
+        except aiosmtplib.SMTPDataError as error:
+            raise NotDelivered(f"the mail was refused: {error.code}", definite=error.code >= 500) from None
+        except aiosmtplib.SMTPResponseException as error:
+            raise NotDelivered(f"{type(error).__name__} {error.code}") from None
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotDelivered(type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Nothing is kept open between mails."""
+
+    def mail(self, message: Message) -> EmailMessage:
+        """The mail, the same on every try: who has seen its Message-ID can drop the repeat."""
+        mail = EmailMessage(policy=_MAIL)
+        mail["From"] = self._sender
+        mail["To"] = self._to.format(person_id=message.data[f"{message.lane.audience}Id"])
+        mail["Subject"] = words.subject(message)
+        mail["Date"] = format_datetime(message.created_at)
+        mail["Message-ID"] = f"<{message.id}.{message.lane.audience}@{_domain(self._sender)}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(words.text(message))
+        return mail
+
+    async def _hand_in(self, mail: EmailMessage) -> None:
+        await aiosmtplib.send(
+            mail,
+            hostname=self._server.host,
+            port=self._server.port,
+            username=self._server.username,
+            password=self._server.password,
+            use_tls=self._server.tls,
+            start_tls=self._server.start_tls,
+            timeout=self.timeout,
+        )
+
+
+def _domain(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2]

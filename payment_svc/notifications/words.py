@@ -1,0 +1,70 @@
+"""What the mails say. Times are UTC: where a person lives is the user service's to know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from mesh.money import Money
+from payment_svc.notices import Message
+
+#: By type: the subject, and the first paragraph.
+_SAID = {
+    "booking.confirmed": ("Lesson confirmed: {when}", "The lesson on {when} is paid and confirmed."),
+    "booking.cancelled": ("Lesson cancelled: {when}", "The lesson on {when} is cancelled."),
+    "booking.expired": (
+        "Booking expired: {when}",
+        "The lesson on {when} was not paid in time. The time is free again.",
+    ),
+    "booking.payment_failed": (
+        "Payment failed: {when}",
+        "The payment for the lesson on {when} failed. The time is free again; nothing was charged.",
+    ),
+    "enrollment.active": ("Enrolled in your course", "The enrollment is active."),
+    "enrollment.cancelled": ("Enrollment cancelled", "The enrollment is cancelled."),
+    "enrollment.expired": (
+        "Enrollment expired",
+        "The enrollment was not paid in time. The seat is free again.",
+    ),
+    "enrollment.payment_failed": (
+        "Payment failed",
+        "The payment for the enrollment failed. The seat is free again; nothing was charged.",
+    ),
+    "refund.paid": ("Refund paid: {amount}", "{amount} went back to the student's card."),
+}
+#: What is told besides: the line's name, and where it is found.
+_FACTS = (
+    ("Booking", "bookingId"),
+    ("Enrollment", "enrollmentId"),
+    ("Course", "courseId"),
+    ("Price", "price"),
+    ("Refund due", "refundDue"),
+    ("Cancelled by", "cancelledBy"),
+)
+
+
+def subject(message: Message) -> str:
+    """One line."""
+    return _filled(_SAID[message.type][0], message.data)
+
+
+def text(message: Message) -> str:
+    """Plain text: what happened, and what it is about."""
+    facts = [f"{name}: {_shown(message.data[key])}" for name, key in _FACTS if message.data.get(key) is not None]
+    return "\n".join([_filled(_SAID[message.type][1], message.data), "", *facts, ""])
+
+
+def _filled(words: str, data: dict[str, Any]) -> str:
+    return words.format(when=_when(data), amount=_shown(data["refund"]) if "refund" in data else "")
+
+
+def _when(data: dict[str, Any]) -> str:
+    start = data.get("startTime")
+    return f"{datetime.fromisoformat(start):%d %b %Y at %H:%M} UTC" if start else ""
+
+
+def _shown(value: Any) -> str:
+    """Money as people write it, everything else as it is."""
+    if isinstance(value, dict):
+        return Money(value["amountMinor"], value["currency"]).display
+    return str(value)

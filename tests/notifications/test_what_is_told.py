@@ -1,0 +1,187 @@
+"""Every end of a booking is told to both its people, over both channels, signed and in order."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from mesh.errors import Refusal
+from tests.learners import Enrolled, active, enrolled, leave, let_the_seat_lapse
+from tests.notifications.conftest import Post, Receiver, rows
+from tests.payment.bad_days import sold
+from tests.people import Booked, People, lesson_time, until
+
+
+async def declined(people: People) -> Booked:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    for _ in range(3):
+        await people.pay(booked.intent, "pm_card_chargeDeclined")
+    return booked
+
+
+async def expired(people: People) -> Booked:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.let_the_hold_end(booked.saga)
+    return booked
+
+
+async def cancelled_unpaid(people: People) -> Booked:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.cancel(booked)
+    return booked
+
+
+async def paid_wrongly(people: People) -> Booked:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.update_intent(booked.intent, amount=700)
+    await people.pay(booked.intent)
+    return booked
+
+
+async def sold_and_cancelled(people: People) -> Booked:
+    booked = await sold(people)
+    await people.cancel(booked)
+    return booked
+
+
+async def sold_and_refunded_by_hand(people: People) -> Booked:
+    booked = await sold(people)
+    await people.refund_by_hand(booked.intent, 2000)
+    return booked
+
+
+async def left_behind(people: People) -> Enrolled:
+    place = await active(people)
+    await leave(people, place)
+    return place
+
+
+async def lapsed(people: People) -> Enrolled:
+    place = await enrolled(people)
+    await let_the_seat_lapse(people, place)
+    return place
+
+
+WAYS = {
+    sold: ["booking.confirmed"],
+    declined: ["booking.payment_failed"],
+    expired: ["booking.expired"],
+    cancelled_unpaid: ["booking.cancelled"],
+    paid_wrongly: ["booking.cancelled", "refund.paid"],
+    sold_and_cancelled: ["booking.confirmed", "booking.cancelled", "refund.paid"],
+    sold_and_refunded_by_hand: ["booking.confirmed", "refund.paid"],
+}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+async def test_each_end_is_told_by_webhook_and_to_both_people_by_mail(
+    people: People, receiver: Receiver, post: Post, way
+) -> None:
+    booked = await way(people)
+    await receiver.until_taken(booked.booking, *WAYS[way])
+    assert all(receiver.signatures)
+    for told in receiver.about(booked.booking):
+        assert (told["data"]["studentId"], told["data"]["tutorId"]) == (str(booked.student), str(booked.tutor))
+    for person in (booked.student, booked.tutor):
+        mails = await post.until_sent(person, len(WAYS[way]))
+        assert len(mails) == len(WAYS[way])
+    await people.at_rest()
+    assert receiver.types(booked.booking) == WAYS[way]  # once each, when nothing fails
+
+
+PLACES = {
+    active: ["enrollment.active"],
+    enrolled: ["enrollment.cancelled"],
+    left_behind: ["enrollment.active", "enrollment.cancelled", "refund.paid"],
+    lapsed: ["enrollment.expired"],
+}
+
+
+@pytest.mark.parametrize("way", PLACES, ids=lambda way: way.__name__)
+async def test_each_end_of_an_enrollment_is_told_to_student_and_instructor(
+    people: People, receiver: Receiver, post: Post, way
+) -> None:
+    place = await way(people)
+    if way is enrolled:
+        await leave(people, place)
+    await receiver.until_taken(place.id, *PLACES[way])
+    for told in receiver.about(place.id):
+        data = told["data"]
+        assert (data["studentId"], data["tutorId"]) == (str(place.student), str(place.instructor))
+        assert (data["enrollmentId"], data["courseId"]) == (place.id, place.course.id)
+        assert not data.keys() & {"bookingId", "sessionId", "startTime", "durationMinutes"}
+    for person in (place.student, place.instructor):
+        mails = await post.until_sent(person, len(PLACES[way]))
+        assert f"Enrollment: {place.id}" in mails[0]["text"]
+
+
+async def test_a_message_says_what_it_is_about(people: People, receiver: Receiver) -> None:
+    start = lesson_time(hour=9)
+    booked = await people.booked(await people.tutor(), start)
+    await people.pay(booked.intent)
+    await receiver.until_taken(booked.booking, "booking.confirmed")
+    (told,) = receiver.about(booked.booking)
+    assert set(told) == {"id", "type", "createdAt", "data"}
+    assert told["data"] == {
+        "bookingId": booked.booking,
+        "sessionId": booked.session,
+        "studentId": str(booked.student),
+        "tutorId": str(booked.tutor),
+        "startTime": start.isoformat().replace("+00:00", "Z"),
+        "durationMinutes": 60,
+        "price": {"amountMinor": 5000, "currency": "USD"},
+    }
+
+
+async def test_a_cancel_tells_who_cancelled_and_its_refund_what_went_back(people: People, receiver: Receiver) -> None:
+    booked = await sold(people)
+    await people.bring_the_lesson_near(booked, 62)  # half of the price
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
+    _, cancelled, refund = receiver.about(booked.booking)
+    assert cancelled["data"]["cancelledBy"] == "student"
+    assert cancelled["data"]["refundDue"] == {"amountMinor": 2500, "currency": "USD"}
+    assert refund["data"]["paymentId"] == booked.payment
+    assert refund["data"]["refund"].items() >= {"amountMinor": 2500, "currency": "USD", "reason": "cancelled"}.items()
+
+
+async def test_a_refund_that_is_late_is_told_when_it_is_paid_and_the_cancel_at_once(
+    people: People, receiver: Receiver
+) -> None:
+    booked = await sold(people)
+    await people.fault("/v1/refunds", "refund_pending")
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled")
+    (refund,) = await people.refunds_of(booked.intent)
+    await people.settle_refund(refund["id"], "succeeded")
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
+
+
+async def test_a_free_lesson_is_told_too(people: People, receiver: Receiver) -> None:
+    made = await people.book(await people.tutor(rate=0), lesson_time())
+    await receiver.until_taken(made.booking_id, "booking.confirmed")
+    assert receiver.about(made.booking_id)[0]["data"]["price"]["amountMinor"] == 0
+
+
+async def test_a_wish_that_was_refused_tells_nobody(people: People) -> None:
+    tutor = await people.tutor()
+    await people.booked(tutor, lesson_time())
+    rejected = "select booking_id from saga where tutor_id = $1 and state = 'REJECTED'"
+    with pytest.raises(Refusal) as refused:
+        await people.book(tutor, lesson_time())
+    assert refused.value.reason == "SLOT_TAKEN"
+    found = await until(lambda: people.world.sql("payment", rejected, tutor), bool)
+    assert await rows(people, str(found[0]["booking_id"])) == []
+
+
+async def test_a_mail_is_plain_and_the_same_message_on_every_try(people: People, post: Post) -> None:
+    booked = await sold(people)
+    (mail,) = await post.until_sent(booked.student, 1)
+    ((row,), (student, tutor)) = await rows(people, booked.booking), await rows(people, booked.booking, "email")
+    assert mail["message_id"] == f"<{row['id']}.student@mesh.example.com>"
+    assert student["id"] == tutor["id"] == row["id"]
+    assert mail["from"] == "no-reply@mesh.example.com"
+    assert mail["subject"].startswith("Lesson confirmed: ")
+    assert f"Booking: {booked.booking}" in mail["text"] and "Price: $50.00" in mail["text"]
+    assert UUID(booked.booking) == row["subject_id"]
