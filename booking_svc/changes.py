@@ -141,6 +141,7 @@ class Changes:
         self._tell_all()
         while not lost.is_set():
             try:
-                await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+                async with asyncio.timeout(HEARTBEAT_SECONDS):  # wait_for would lose a cancel that meets the loss
+                    await lost.wait()
             except TimeoutError:
                 await connection.execute("select 1")

@@ -55,7 +55,8 @@ class Inbox:
 
     async def _rung(self) -> int:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), POLL_SECONDS)
+            async with asyncio.timeout(POLL_SECONDS):  # wait_for would lose a cancel that meets the bell (Python 3.11)
+                await self._bell.wait()
         self._bell.clear()
         return await self.run_once()
 
