@@ -188,6 +188,7 @@ async def test_who_dies_between_telling_and_writing_it_down_leaves_it_to_be_told
     replica = await world.start_replica(dying)
     booked = await sold(people)
     await asyncio.wait_for(dying.reached.wait(), 10)
+    await receiver.until_taken(booked.booking, "booking.confirmed")
     await world.kill_replica(replica)
     await world.start_replica()
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.confirmed")
