@@ -77,6 +77,7 @@ def _time(scene: Scene) -> str:
 
 asks("Query.tutorAvailability", SLOTS, tutor=lambda scene: str(scene.tutor), **{"from": _time, "to": _time})
 asks("Query.booking", BOOKING, id=lambda scene: scene.lesson.booking)
+asks("Query.getMyBookings", "{ getMyBookings { nodes { id } } }")
 asks("Query.getMySessions", "{ getMySessions { nodes { id } } }")
 asks("Query.getSessionDetails", "query($id: ID!) { getSessionDetails(id: $id) { id } }", id=lambda s: s.lesson.session)
 asks("Query.getPaymentHistory", "{ getPaymentHistory { nodes { id } } }")
@@ -102,3 +103,20 @@ changes(
 asks("Mutation.createCourse", CREATE, input=lambda _: {"title": "Fractions", "price": PRICE})
 changes("Mutation.publishCourse: a draft", PUBLISH_COURSE, _draft)
 changes("Mutation.publishCourse: published", PUBLISH_COURSE, _course)
+
+#: The key of each entity.
+KEYS: dict[str, Callable[[Scene], Any]] = {
+    "Booking": lambda scene: scene.lesson.booking,
+    "Session": lambda scene: scene.lesson.session,
+    "Payment": lambda scene: scene.lesson.payment,
+    "Course: a draft": lambda scene: scene.draft.id,
+    "Course: published": lambda scene: scene.course.id,
+    "Enrollment": lambda scene: scene.place.id,
+    "User": lambda scene: str(scene.tutor),
+}
+
+
+def entity(scene: Scene, name: str) -> Asked:
+    """What a gateway asks for one entity."""
+    representation = {"__typename": name.partition(":")[0], "id": KEYS[name](scene)}
+    return "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }", {"of": [representation]}

@@ -20,6 +20,7 @@ NOT_OVER = "ILLEGAL_MOVE"
 GRAPHQL: dict[str, tuple[str, ...]] = {
     "Query.tutorAvailability": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
     "Query.booking": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "Query.getMyBookings": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
     "Query.getMySessions": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
     "Query.getSessionDetails": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
     "Query.getPaymentHistory": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
@@ -37,6 +38,27 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "Mutation.createCourse": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
     "Mutation.publishCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, WHO_ARE_YOU),
     "Mutation.publishCourse: published": (ROLE, ROLE, OK, ROLE, OK, OK, WHO_ARE_YOU),
+}
+
+_THEIRS = (OK, NOTHING, OK, NOTHING, OK, OK, WHO_ARE_YOU)
+_ANYBODYS = (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU)
+#: Entity of a subgraph → what a gateway gets that asks for it by its key, for each.
+ENTITIES: dict[str, tuple[str, ...]] = {
+    "availability User": _ANYBODYS,
+    "bookings Booking": _THEIRS,
+    "bookings User": _ANYBODYS,
+    "learning Booking": _THEIRS,
+    "learning Course: a draft": (NOTHING, NOTHING, OK, NOTHING, OK, OK, WHO_ARE_YOU),
+    "learning Course: published": _ANYBODYS,
+    "learning Enrollment": _THEIRS,
+    "learning User": _ANYBODYS,
+    "payments Booking": _THEIRS,
+    "payments Enrollment": _THEIRS,
+    "payments Payment": _THEIRS,
+    "payments User": _ANYBODYS,
+    "sessions Booking": _THEIRS,
+    "sessions Session": _THEIRS,
+    "sessions User": _ANYBODYS,
 }
 
 #: Field of the schema's Subscription → the first thing each is told on a connection of theirs.
@@ -70,7 +92,16 @@ OPEN = (
     "POST /webhooks/stripe",
 )
 #: Doors whose rows are those of the schemas behind them.
-OF_SCHEMAS = ("POST /graphql", "WEBSOCKET /graphql")
+OF_SCHEMAS = (
+    "POST /graphql",
+    "WEBSOCKET /graphql",
+    "POST /subgraphs/availability",
+    "POST /subgraphs/bookings",
+    "WEBSOCKET /subgraphs/bookings",
+    "POST /subgraphs/learning",
+    "POST /subgraphs/payments",
+    "POST /subgraphs/sessions",
+)
 
 #: RPC → the services that may call it.
 CALLERS: dict[str, str] = {

@@ -12,10 +12,12 @@ import pytest_asyncio
 
 import bff.app
 from bff import schema
-from tests.access.documents import DOCUMENTS
+from bff.schema.federation import subgraphs
+from tests.access.documents import DOCUMENTS, entity
 from tests.access.letters import LETTERS
 from tests.access.scene import Scene
 from tests.access.table import (
+    ENTITIES,
     GRAPHQL,
     HIDDEN,
     NOTHING,
@@ -59,7 +61,7 @@ def told(answer: dict[str, Any]) -> str:
     (value,) = answer["data"].values()
     if isinstance(value, dict) and value.get("userErrors"):
         return str(value["userErrors"][0]["code"])
-    return NOTHING if value == {"nodes": []} else OK
+    return NOTHING if value in ({"nodes": []}, [None]) else OK
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(GRAPHQL)))
@@ -67,6 +69,15 @@ async def test_graphql(scene: Scene, http: httpx.AsyncClient, name: str, who: st
     query, variables = await DOCUMENTS[name](scene)
     body = {"query": query, "variables": variables}
     answer = (await http.post("/graphql", json=body, headers=bearer(scene, who))).json()
+    assert told(answer) == expected, answer
+
+
+@pytest.mark.parametrize(("name", "who", "expected"), list(cells(ENTITIES)))
+async def test_entities(scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str) -> None:
+    subgraph, _, kind = name.partition(" ")
+    query, variables = entity(scene, kind)
+    body = {"query": query, "variables": variables}
+    answer = (await http.post(f"/subgraphs/{subgraph}", json=body, headers=bearer(scene, who))).json()
     assert told(answer) == expected, answer
 
 
@@ -108,6 +119,12 @@ def test_the_table_names_every_root_field() -> None:
     fields = {f"{kind.name}.{field}" for kind in roots for field in kind.fields if not field.startswith("_")}
     assert {name.partition(":")[0] for name in GRAPHQL} == fields
     assert set(SUBSCRIPTIONS) == set(built.subscription_type.fields)
+
+
+def test_the_table_names_every_entity() -> None:
+    parts = subgraphs(schema.build())
+    entities = {f"{name} {kind}" for name, part in parts.items() for kind in part.type_map["_Entity"].types}
+    assert {name.partition(":")[0] for name in ENTITIES} == entities
 
 
 def test_the_table_names_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
