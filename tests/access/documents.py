@@ -77,7 +77,7 @@ def _time(scene: Scene) -> str:
 
 asks("Query.tutorAvailability", SLOTS, tutor=lambda scene: str(scene.tutor), **{"from": _time, "to": _time})
 asks("Query.booking", BOOKING, id=lambda scene: scene.lesson.booking)
-asks("Query.getMyBookings", "{ getMyBookings { nodes { id } } }")
+asks("Query.getMyBookings", "{ getMyBookings { nodes { id session { id } payment { id } } } }")
 asks("Query.getMySessions", "{ getMySessions { nodes { id } } }")
 asks("Query.getSessionDetails", "query($id: ID!) { getSessionDetails(id: $id) { id } }", id=lambda s: s.lesson.session)
 asks("Query.getPaymentHistory", "{ getPaymentHistory { nodes { id } } }")

@@ -94,10 +94,11 @@ async def test_rest(scene: Scene, http: httpx.AsyncClient, name: str, who: str, 
         assert not any(id in answer.text for id in path.values())
 
 
+@pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(SUBSCRIPTIONS)))
-async def test_subscriptions(scene: Scene, world: World, name: str, who: str, expected: str) -> None:
+async def test_subscriptions(scene: Scene, world: World, name: str, who: str, expected: str, path: str) -> None:
     assert name in UPDATED
-    async with listening(world.bff_url.removeprefix("http://"), scene.token(who)) as listener:
+    async with listening(world.bff_url.removeprefix("http://"), scene.token(who), path=path) as listener:
         assert await heard(listener, scene, is_known=who != "nobody") == expected
 
 

@@ -82,10 +82,12 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listening(address: str, token: str | None = None, **options: Any) -> AsyncIterator[Listener]:
+async def listening(
+    address: str, token: str | None = None, *, path: str = "/graphql", **options: Any
+) -> AsyncIterator[Listener]:
     """A connection; introduced when a token is given."""
     given = {"subprotocols": [SUBPROTOCOL], "proxy": None, **options}
-    async with connect(f"ws://{address}/graphql", **given) as socket:
+    async with connect(f"ws://{address}{path}", **given) as socket:
         listener = Listener(socket)
         if token is not None:
             await listener.introduce(token)
