@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ariadne import make_executable_schema
 from graphql import GraphQLSchema
 
@@ -13,8 +15,9 @@ from bff.schema import sdl
 from bff.subscriptions import subscription
 
 
+@cache
 def build() -> GraphQLSchema:
-    """An executable, validated schema."""
+    """An executable, validated schema; always the same one, for nobody changes it."""
     bindables = (
         query,
         mutation,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from ariadne.contrib.federation import make_federated_schema
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 
@@ -11,6 +13,7 @@ from bff.scalars import aws_date_time
 from bff.schema import sdl
 
 
+@cache
 def subgraphs(whole: GraphQLSchema, *, introspection: bool = True) -> dict[str, GraphQLSchema]:
     """The executable subgraphs by name. Without introspection they do not tell their SDL either."""
     return {name: _subgraph(name, whole, introspection) for name in sdl.subgraphs()}
