@@ -34,6 +34,7 @@ _NOT_OURS = (
     "HOLD_",
     "PAYMENT_",
     "CANCELLATION_",
+    "ENROLLMENT_",
     "SAGA_",
     "RECONCILE_",
     "MAX_",
@@ -42,8 +43,13 @@ _NOT_OURS = (
     "LOG_",
     "OPS_",
 )
-#: Short holds; and a policy under which some of the lessons give half back, some all.
-RULES = {"HOLD_MINUTES": "0.2", "HOLD_GRACE_SECONDS": "1", "CANCELLATION_POLICY": "72h:100,2h:50"}
+#: Short holds; and policies under which some of the lessons give half back, some all, and courses half.
+RULES = {
+    "HOLD_MINUTES": "0.2",
+    "HOLD_GRACE_SECONDS": "1",
+    "CANCELLATION_POLICY": "72h:100,2h:50",
+    "ENROLLMENT_POLICY": "1h:50",
+}
 
 
 class _Journal(Console):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+
+from devkit.chaos.wares import PLACE_PRICE, Lesson, Place, Wish
 
 STUDENTS, TUTORS = 12, 3
 #: Half hours that are open to everybody at a moment, and seconds until the window moves on by one of them.
@@ -13,6 +15,12 @@ WINDOW, WINDOW_MOVES_SECONDS = 12, 0.5
 #: A crowd arrives about every so many seconds; most crowds are one person.
 CROWD_EVERY_SECONDS = 0.65
 CROWDS = (1, 1, 1, 1, 2, 2, 3, 5)
+#: Courses that are asked for at a moment, and seconds until another takes the place of the oldest.
+COURSES, COURSES_MOVE_SECONDS = 2, 4.0
+PLACES_EVERY_SECONDS, PLACE_CROWDS = 1.6, (1, 2, 2, 3, 6)
+SEATS, PLACE_PRICES = (1, 1, 2, 3), (PLACE_PRICE, PLACE_PRICE, PLACE_PRICE, 0)
+#: Journeys to courses are counted from here.
+FIRST_PLACE = 500_000
 CARDS: Sequence[tuple[tuple[str, ...], int]] = (
     (("visa",), 46),
     (("chargeDeclined", "visa"), 10),
@@ -21,7 +29,7 @@ CARDS: Sequence[tuple[tuple[str, ...], int]] = (
     ((), 26),  # an abandoned hold
 )
 #: Weights in the bag that kills are drawn from: each program comes up before any comes up too often.
-KILLS = ("payment", "payment", "payment", "booking", "availability", "session", "bff", "sandbox")
+KILLS = ("payment", "payment", "payment", "booking", "availability", "session", "learning", "bff", "sandbox")
 KILL_GAP, DATABASE_GAP, WEBHOOKS_GAP, PROVIDER_GAP = (2.0, 5.5), (14.0, 24.0), (3.0, 7.0), (1.5, 5.0)
 CREATE, REFUNDS = ("POST", "/v1/payment_intents"), ("POST", "/v1/refunds")
 LISTS = (("GET", "/v1/payment_intents"), ("GET", "/v1/refunds"), ("GET", "/v1/charges"))
@@ -53,13 +61,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """One person's wish for one lesson, `at` seconds after the start; `slot` counts half hours."""
+    """One person's wish for one lesson, or one place in a course, `at` seconds after the start."""
 
     number: int
     at: float
     student: int
-    tutor: int
-    slot: int
+    wish: Wish
     keyed: bool
     at_once: int
     think: float
@@ -67,6 +74,11 @@ class Journey:
     repeats: bool
     cancel: Cancel | None
     trouble: Trouble | None
+
+    @property
+    def key(self) -> str:
+        """Its idempotency key, for who gives one."""
+        return f"wish-{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +126,8 @@ class Plan:
 def drawn(seed: int, seconds: float) -> Plan:
     """The plan of a seed for a run of so many seconds; always the same for the same two."""
     blows = [blow for draw in (_kills, _database, _webhooks, _provider) for blow in draw(seed, seconds)]
-    return Plan(tuple(_journeys(seed, seconds)), tuple(sorted(blows, key=lambda blow: blow.at)))
+    journeys = sorted(_journeys(seed, seconds), key=lambda journey: journey.at)
+    return Plan(tuple(journeys), tuple(sorted(blows, key=lambda blow: blow.at)))
 
 
 def _dice(seed: int, what: str) -> random.Random:
@@ -130,25 +143,49 @@ def _times(dice: random.Random, seconds: float, gap: tuple[float, float]) -> Ite
 
 
 def _journeys(seed: int, seconds: float) -> Iterator[Journey]:
-    dice, number = _dice(seed, "journeys"), 0
-    at = 0.0
+    yield from _crowds(_dice(seed, "journeys"), seconds, CROWD_EVERY_SECONDS, CROWDS, _lesson, 0)
+    courses: dict[int, Place] = {}
+
+    def place(dice: random.Random, at: float) -> Place:
+        course = int(at / COURSES_MOVE_SECONDS) + dice.randrange(COURSES)
+        return courses.setdefault(course, _course(_dice(seed, f"course {course}"), course))
+
+    yield from _crowds(_dice(seed, "places"), seconds, PLACES_EVERY_SECONDS, PLACE_CROWDS, place, FIRST_PLACE)
+
+
+def _lesson(dice: random.Random, at: float) -> Lesson:
+    return Lesson(dice.randrange(TUTORS), int(at / WINDOW_MOVES_SECONDS) + dice.randrange(WINDOW))
+
+
+def _course(dice: random.Random, number: int) -> Place:
+    return Place(number, dice.randrange(TUTORS), dice.choice(SEATS), dice.choice(PLACE_PRICES))
+
+
+def _crowds(
+    dice: random.Random,
+    seconds: float,
+    every: float,
+    sizes: Sequence[int],
+    wish: Callable[[random.Random, float], Wish],
+    first: int,
+) -> Iterator[Journey]:
+    """People who want the same in the same moment, about every so many seconds."""
+    at, number = 0.0, first
     while at < seconds:
-        tutor = dice.randrange(TUTORS)
-        slot = int(at / WINDOW_MOVES_SECONDS) + dice.randrange(WINDOW)
-        for student in dice.sample(range(STUDENTS), dice.choice(CROWDS)):
-            yield _journey(dice, number, at, student, tutor, slot)
+        wanted = wish(dice, at)
+        for student in dice.sample(range(STUDENTS), dice.choice(sizes)):
+            yield _journey(dice, number, at, student, wanted)
             number += 1
-        at += dice.expovariate(1 / CROWD_EVERY_SECONDS)
+        at += dice.expovariate(1 / every)
 
 
-def _journey(dice: random.Random, number: int, at: float, student: int, tutor: int, slot: int) -> Journey:
+def _journey(dice: random.Random, number: int, at: float, student: int, wish: Wish) -> Journey:
     cards, weights = zip(*CARDS, strict=True)
     return Journey(
         number=number,
         at=at,
         student=student,
-        tutor=tutor,
-        slot=slot,
+        wish=wish,
         keyed=dice.random() < 0.6,
         at_once=dice.choice((1, 1, 1, 2, 3)),
         think=dice.choice((0.0, 0.0, 0.5, 2.0, dice.uniform(0, 14))),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,9 @@ import asyncpg
 import httpx
 
 from devkit.chaos.faults import Faults
-from devkit.chaos.ledger import Ledger
+from devkit.chaos.ledger import Ledger, Pending
 from devkit.chaos.mesh import Mesh
+from devkit.chaos.pace import Pace, Recovery, paced
 from devkit.child import python
 from devkit.readiness import ready
 
@@ -30,8 +32,11 @@ _OPEN_IDS = "select id::text from saga where not is_complete order by created_at
 _STATES = "select kind, state, count(*) as number from saga group by kind, state order by kind, state"
 _AGAIN = "select count(*) from saga where fence > 1"
 _NEXT_MOVE = """
-    select extract(epoch from min(at))::float8 as moved
-    from saga_event where saga_id = $1::text::uuid and at > to_timestamp($2)
+    select coalesce(saga.context ->> 'purchase_id', saga.id::text) as purchase,
+        extract(epoch from min(saga_event.at))::float8 as moved_at
+    from saga join saga_event on saga_event.saga_id = saga.id
+    where saga.id = $1::text::uuid and saga_event.at > to_timestamp($2)
+    group by saga.id
 """
 
 
@@ -42,28 +47,33 @@ class Rest:
     seconds: float = 0.0
     states: Counter[str] = field(default_factory=Counter)
     claimed_again: int = 0
-    #: Seconds from the kill of an owner to the saga's next committed move, the longest of them, and whose it was.
-    slowest_move: float = 0.0
-    slowest_saga: str = "none"
+    pace: Pace = field(default_factory=Pace)
     audit: str = ""
 
 
-async def calm(faults: Faults, control: httpx.AsyncClient, mesh: Mesh) -> None:
+async def calm(faults: Faults, control: httpx.AsyncClient, mesh: Mesh, ledger: Ledger) -> None:
     """Faults off, webhooks as usual, the refunds that a bank sat on paid out; every service answers again."""
     async with asyncio.timeout(READY_SECONDS):
-        while not await _sandbox_is_calm(faults, control):  # noqa: ASYNC110 - the wire has no event for it
+        while not await _sandbox_is_calm(faults, control, ledger):  # noqa: ASYNC110 - the wire has no event for it
             await asyncio.sleep(0.2)
         await ready(mesh.layout.port("bff"))
 
 
-async def _sandbox_is_calm(faults: Faults, control: httpx.AsyncClient) -> bool:
+async def _sandbox_is_calm(faults: Faults, control: httpx.AsyncClient, ledger: Ledger) -> bool:
     try:
         (await control.delete("/_sandbox/faults")).raise_for_status()
-        pending = [refund["id"] for refund in (await state(control))["refunds"] if refund["status"] == "pending"]
+        pending = [refund for refund in (await state(control))["refunds"] if refund["status"] == "pending"]
     except httpx.TransportError:
         return False
-    orders = [await faults.order(f"/_sandbox/refunds/{refund}", status="succeeded") for refund in pending]
+    orders = [await _paid_out(faults, refund, ledger) for refund in pending]
     return all(orders) and await faults.order("/_sandbox/webhooks", mode="normal", delay_ms=0)
+
+
+async def _paid_out(faults: Faults, refund: Mapping[str, Any], ledger: Ledger) -> bool:
+    if not await faults.order(f"/_sandbox/refunds/{refund['id']}", status="succeeded"):
+        return False
+    ledger.pendings.append(Pending(refund["metadata"].get("sagaId", ""), refund["created"], time.time()))
+    return True
 
 
 async def state(control: httpx.AsyncClient) -> Any:
@@ -107,11 +117,12 @@ async def _measure(connection: asyncpg.Connection, ledger: Ledger, rest: Rest) -
     for row in await connection.fetch(_STATES):
         rest.states[f"{row['kind'].removesuffix('Saga')} {row['state']}"] = row["number"]
     rest.claimed_again = await connection.fetchval(_AGAIN)
+    recoveries = []
     for orphan in ledger.orphans:
         row = await connection.fetchrow(_NEXT_MOVE, orphan.saga, orphan.killed_at)
-        if row is not None and row["moved"] is not None and row["moved"] - orphan.killed_at > rest.slowest_move:
-            rest.slowest_move = row["moved"] - orphan.killed_at
-            rest.slowest_saga = f"{orphan.saga}, then {orphan.state}"
+        if row is not None:
+            recoveries.append(Recovery(orphan, row["purchase"], row["moved_at"]))
+    rest.pace = paced(recoveries, ledger.pendings)
 
 
 async def audited(mesh: Mesh, ledger: Ledger) -> str:

@@ -13,20 +13,20 @@ from datetime import UTC, datetime
 import httpx
 
 from devkit.chaos import matrix
-from devkit.chaos.client import OFFERS, PUBLISH, TIMEOUT_SECONDS, Browser, Edge
+from devkit.chaos.client import OFFERS, TIMEOUT_SECONDS, Browser, Edge
 from devkit.chaos.faults import Faults
-from devkit.chaos.journeys import NONE, Cast, Journeys, cast
-from devkit.chaos.ledger import Ledger
+from devkit.chaos.journeys import Journeys
+from devkit.chaos.ledger import Ledger, View
 from devkit.chaos.mesh import Mesh, forget, running
+from devkit.chaos.people import NONE, Cast, cast, open_hours
 from devkit.chaos.plan import Journey, Plan, drawn
 from devkit.chaos.report import Run
 from devkit.chaos.rest import Rest, audited, calm, rested, state
-from devkit.chaos.verdict import moneys, untruths
+from devkit.chaos.verdict import moneys, oversold, untruths
 
 #: Journeys under way at once, and how many bookings are looked at side by side in the end.
 MOST_AT_ONCE, LOOKS_AT_ONCE = 60, 8
 LOOK_SECONDS = 20.0
-DAYS = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 WEBHOOK_ANSWERS = frozenset({0, 200, 503})
 Tell = Callable[[str], None]
 
@@ -67,10 +67,11 @@ async def run(
             rest = await _judged(stage, tell)
     ledger.findings.extend(f"process {pid} was left alive" for pid in mesh.left_alive())
     crashes, findings = tuple(mesh.crashes()), tuple(ledger.findings)
-    if not findings:
-        forget(mesh)
     took = time.monotonic() - began
-    return Run(seed, seconds, full, ledger, rest, cells, crashes, str(mesh.log), took, findings)
+    ended = Run(seed, seconds, full, ledger, rest, cells, crashes, str(mesh.log), took, findings)
+    if not ended.is_to_be_looked_at:
+        forget(mesh)
+    return ended
 
 
 @contextlib.asynccontextmanager
@@ -84,8 +85,7 @@ async def _staged(mesh: Mesh, ledger: Ledger) -> AsyncIterator[Stage]:
         people = cast(datetime.now(UTC))
         offers = await _offers(edge, people)
         journeys = Journeys(edge, Browser(http, mesh.layout, ledger), control, people, ledger, offers)
-        for tutor in people.tutors:
-            await _publish(edge, tutor)
+        await open_hours(edge, people)
         yield Stage(mesh, control, Faults(mesh, control, ledger), edge, journeys, people, offers, ledger)
 
 
@@ -93,12 +93,6 @@ async def _offers(edge: Edge, people: Cast) -> frozenset[str]:
     """The fields that this edge has."""
     schema = (await edge.ask(("student", people.students[0]), OFFERS, NONE)).value
     return frozenset(field["name"] for kind in schema.values() for field in kind["fields"])
-
-
-async def _publish(edge: Edge, tutor: str) -> None:
-    weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in DAYS]
-    hours = {"timezone": "UTC", "weekly": weekly, "rate": {"amountMinor": 5000, "currency": "USD"}}
-    await edge.ask(("tutor", tutor), PUBLISH, NONE, input=hours)
 
 
 async def _soaked(stage: Stage, plan: Plan, tell: Tell) -> None:
@@ -123,13 +117,14 @@ async def _lived(stage: Stage, journey: Journey) -> None:
 
 async def _judged(stage: Stage, tell: Tell) -> Rest:
     tell("faults off; waiting until everything rests")
-    await calm(stage.faults, stage.control, stage.mesh)
+    await calm(stage.faults, stage.control, stage.mesh, stage.ledger)
     await stage.faults.settled()
     rest = await rested(stage.mesh, stage.control, stage.ledger)
     rest.audit = await audited(stage.mesh, stage.ledger)
     await _looked_at(stage)
     known = await state(stage.control)
-    stage.ledger.findings += untruths(stage.ledger.views.values(), moneys(known))
+    views = stage.ledger.views.values()
+    stage.ledger.findings += [*untruths(views, moneys(known)), *oversold(views)]
     odd = {each["status"] for each in known["deliveries"]} - WEBHOOK_ANSWERS
     if odd:
         stage.ledger.finds(f"webhooks were answered with {sorted(odd)}")
@@ -138,14 +133,13 @@ async def _judged(stage: Stage, tell: Tell) -> Rest:
 
 
 async def _looked_at(stage: Stage) -> None:
-    """Each booking as its student sees it now that everything rests."""
+    """Each booking and enrollment as its student sees it now that everything rests."""
     room = asyncio.Semaphore(LOOKS_AT_ONCE)
     deadline = time.monotonic() + LOOK_SECONDS + len(stage.ledger.views) / 20
 
-    async def look(booking: str) -> None:
-        view = stage.ledger.views[booking]
+    async def look(view: View) -> None:
         async with room:
             while not view.final and time.monotonic() < deadline:
                 view.final = await stage.journeys.look(view)
 
-    await asyncio.gather(*map(look, stage.ledger.views))
+    await asyncio.gather(*map(look, stage.ledger.views.values()))

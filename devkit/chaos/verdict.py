@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from devkit.chaos.ledger import View
+from devkit.chaos.wares import Place
 
-ENDED = frozenset({"CONFIRMED", "CANCELLED", "PAYMENT_FAILED", "EXPIRED"})
+ENDS = frozenset({"CANCELLED", "PAYMENT_FAILED", "EXPIRED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,6 @@ class Money:
 
     intent: str
     saga: str
-    price: int
     received: int
     returned: int
 
@@ -33,7 +33,6 @@ def moneys(state: Mapping[str, Any]) -> list[Money]:
         Money(
             intent["id"],
             intent["metadata"].get("sagaId", ""),
-            intent["amount"],
             intent["amount_received"],
             returned[intent["id"]],
         )
@@ -49,11 +48,24 @@ def untruths(views: Iterable[View], paid: Sequence[Money]) -> list[str]:
     found: list[str] = []
     for view in views:
         mine = [money for money in by_saga.pop(view.saga, []) if money.received]
-        found += (f"booking {view.booking} (saga {view.saga}): {what}" for what in _of(view, mine))
+        found += (f"{view.name}: {what}" for what in _of(view, mine))
     for money in (left for rest in by_saga.values() for left in rest):
         if money.received != money.returned:
-            found.append(f"intent {money.intent} (saga {money.saga}) was paid, and no client was told of its booking")
+            found.append(f"intent {money.intent} (saga {money.saga}) was paid, and no client was told of what it buys")
     return found
+
+
+def oversold(views: Iterable[View]) -> list[str]:
+    """One line for each course with more students than seats, or with one student in two of them."""
+    live: defaultdict[Place, list[View]] = defaultdict(list)
+    for view in views:
+        if isinstance(view.wish, Place) and view.final == view.ware.live:
+            live[view.wish].append(view)
+    return [
+        f"course {course.course} has {course.seats} seats: {', '.join(view.name for view in sold)}"
+        for course, sold in live.items()
+        if len(sold) > course.seats or len({view.student for view in sold}) < len(sold)
+    ]
 
 
 def _of(view: View, paid: Sequence[Money]) -> Iterator[str]:
@@ -63,11 +75,12 @@ def _of(view: View, paid: Sequence[Money]) -> Iterator[str]:
 
 
 def _status(view: View) -> Iterator[str]:
-    if view.final not in ENDED:
+    ended = {view.ware.live} | ENDS
+    if view.final not in ended:
         yield f"has not ended: {view.final or 'no answer'}"
-    history = [status for status in (*view.told, view.final) if status in ENDED]
+    history = [status for status in (*view.told, view.final) if status in ended]
     ends = [status for number, status in enumerate(history) if history[:number][-1:] != [status]]
-    if len(ends) > 1 and not (ends == ["CONFIRMED", "CANCELLED"] and view.cancels):
+    if len(ends) > 1 and not (ends == [view.ware.live, "CANCELLED"] and view.cancels):
         yield f"its clients were told {' then '.join(ends)}"
 
 
@@ -86,9 +99,9 @@ def _cancels(view: View, paid: Sequence[Money]) -> Iterator[str]:
 def _money(view: View, paid: Sequence[Money]) -> Iterator[str]:
     if view.paid and not paid:
         yield "its client paid and the provider knows of no payment"
-    if view.final == "CONFIRMED":
-        kept = [(money.received - money.returned, money.price) for money in paid if money.received > money.returned]
-        if len(kept) != 1 or kept[0][0] != kept[0][1]:
-            yield f"is CONFIRMED and was not paid once, exactly: {list(paid)}"
+    if view.final == view.ware.live:
+        kept = [money.received - money.returned for money in paid if money.received > money.returned]
+        if kept != ([view.wish.price] if view.wish.price else []):
+            yield f"is {view.final} and was not paid once, exactly: {list(paid)}"
     elif not view.cancels:
         yield from (f"is {view.final} and {money} is not back" for money in paid if money.received != money.returned)

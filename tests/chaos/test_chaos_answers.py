@@ -32,6 +32,7 @@ def test_what_is_retryable_is_asked_again(reason: str):
 def test_a_service_that_is_away_is_asked_again_also_for_a_part():
     assert read(answer(None, "UNAVAILABLE")).is_for_later
     assert read(answer(payload(booking=None), "UNAVAILABLE")).is_for_later
+    assert read(answer(payload(enrollment=None), "UNAVAILABLE")).is_for_later
     assert not read(answer(payload(booking={"id": "b1"}))).is_for_later
 
 

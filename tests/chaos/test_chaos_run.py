@@ -9,10 +9,11 @@ from devkit.chaos.matrix import SCENES
 from devkit.chaos.report import Run, written
 from devkit.chaos.rest import Rest
 from devkit.chaos.run import run
+from devkit.chaos.wares import LESSON, PLACE
 
 QUICK = {"HOLD_MINUTES": "0.05"}
-#: Its six seconds hold two kills of payment services that drive a saga, and some of everything else.
-SEED = 367
+#: Its six seconds hold two kills of payment services that drive a saga, one of learning, and some of everything else.
+SEED = 7954
 
 
 async def test_a_short_run_finds_nothing_and_leaves_nothing_behind():
@@ -20,7 +21,8 @@ async def test_a_short_run_finds_nothing_and_leaves_nothing_behind():
     result = await run(seed=SEED, seconds=6, settings=QUICK, tell=lambda _: None)
     assert result.findings == (), written(result)
     assert result.rest.audit.startswith("clean: ")
-    assert result.ledger.views and result.ledger.kills["payment"] == 2
+    assert {view.ware for view in result.ledger.views.values()} == {LESSON, PLACE}
+    assert (result.ledger.kills["payment"], result.ledger.kills["learning"]) == (2, 1)
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
 
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import pytest
 
 from devkit.chaos.ledger import View
-from devkit.chaos.verdict import Money, moneys, untruths
+from devkit.chaos.verdict import Money, moneys, oversold, untruths
+from devkit.chaos.wares import Lesson, Place
+
+ONE_SEAT, FREE = Place(1, 0, seats=1, price=5000), Place(2, 0, seats=3, price=0)
 
 
-def view(final: str, *told: str, cancels: int = 0, refunds: tuple[int, ...] = (), paid: bool = False) -> View:
-    return View("b1", 0, 0, "s1", told=list(told), cancels=cancels, refunds=list(refunds), paid=paid, final=final)
+def view(
+    final: str, *told: str, cancels: int = 0, refunds: tuple[int, ...] = (), paid: bool = False, place: Place | None = None
+) -> View:  # fmt: skip
+    wish = place or Lesson(0, 0)
+    return View("b1", 0, wish, "s1", told=list(told), cancels=cancels, refunds=list(refunds), paid=paid, final=final)
+
+
+def student(number: int, final: str = "ACTIVE", place: Place = ONE_SEAT) -> View:
+    return View(f"e{number}", number, place, f"s{number}", final=final)
 
 
 def money(received: int = 5000, returned: int = 0, saga: str = "s1") -> Money:
-    return Money("pi_1", saga, 5000, received, returned)
+    return Money("pi_1", saga, received, returned)
 
 
 TRUE = {
@@ -22,6 +32,12 @@ TRUE = {
     "paid too late": (view("EXPIRED", "PAYMENT_REQUIRED", paid=True), [money(returned=5000)]),
     "cancelled for half": (view("CANCELLED", "CONFIRMED", cancels=2, refunds=(2500, 2500)), [money(returned=2500)]),
     "cancelled unpaid": (view("CANCELLED", cancels=1, refunds=(0,)), [money(received=0)]),
+    "enrolled": (view("ACTIVE", "PAYMENT_REQUIRED", "ACTIVE", paid=True, place=ONE_SEAT), [money()]),
+    "enrolled for nothing": (view("ACTIVE", "ACTIVE", place=FREE), []),
+    "enrollment cancelled": (
+        view("CANCELLED", "ACTIVE", cancels=1, refunds=(2500,), place=ONE_SEAT),
+        [money(returned=2500)],
+    ),
 }
 UNTRUE = {
     "never ended": (view("PAYMENT_REQUIRED"), [], "has not ended"),
@@ -39,6 +55,12 @@ UNTRUE = {
         [money(returned=2500)],
         "a refund of 5000 was promised, 2500 went back",
     ),
+    "enrolled unpaid": (view("ACTIVE", place=ONE_SEAT), [money(received=0)], "not paid once"),
+    "enrolled for less": (view("ACTIVE", place=ONE_SEAT), [money(received=4999)], "not paid once"),
+    "enrolled, then not": (view("EXPIRED", "ACTIVE", place=ONE_SEAT), [], "ACTIVE then EXPIRED"),
+    "an enrollment that calls itself a booking": (view("CONFIRMED", place=ONE_SEAT), [money()], "has not ended"),
+    "paid for no place": (view("PAYMENT_FAILED", place=ONE_SEAT), [money()], "is not back"),
+    "paid for a free course": (view("ACTIVE", place=FREE), [money()], "not paid once"),
     "two promises": (view("CANCELLED", cancels=2, refunds=(5000, 2500)), [money(returned=5000)], "different refunds"),
 }
 
@@ -55,6 +77,18 @@ def test_what_is_not_true_is_found(case: str):
     assert any(words in line for line in untruths([seen], paid))
 
 
+def test_a_course_with_more_students_than_seats_is_found():
+    assert oversold([student(1), student(2, "CANCELLED"), student(3, "EXPIRED")]) == []
+    (told,) = oversold([student(1), student(2)])
+    assert "has 1 seats" in told and "e1" in told and "e2" in told
+
+
+def test_a_student_with_two_places_in_a_course_is_found():
+    twice = [student(1, place=FREE), student(1, place=FREE)]
+    assert len(oversold(twice)) == 1
+    assert oversold([student(1, place=FREE), student(2, place=FREE)]) == []
+
+
 def test_money_for_a_booking_that_nobody_was_told_of_is_found():
     assert "no client was told" in untruths([], [money(saga="s2")])[0]
     assert untruths([], [money(saga="s2", returned=5000)]) == []
@@ -62,7 +96,7 @@ def test_money_for_a_booking_that_nobody_was_told_of_is_found():
 
 def test_a_failed_refund_is_no_money_returned():
     state = {
-        "payment_intents": [{"id": "pi_1", "metadata": {"sagaId": "s1"}, "amount": 5000, "amount_received": 5000}],
+        "payment_intents": [{"id": "pi_1", "metadata": {"sagaId": "s1"}, "amount_received": 5000}],
         "refunds": [
             {"payment_intent": "pi_1", "status": "failed", "amount": 5000},
             {"payment_intent": "pi_1", "status": "succeeded", "amount": 2500},
