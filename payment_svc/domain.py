@@ -249,8 +249,9 @@ class Saga:
 
     @property
     def never_booked(self) -> bool:
-        """True when it ended before there was a booking to show: to its student it never happened."""
-        return self.is_complete and self.state is not State.COMPLETED and not self.context.get("booked")
+        """True when it turned back before there was a booking to show: to its student it never happened."""
+        turned_back = self.state is State.COMPENSATING or (self.is_complete and self.state is not State.COMPLETED)
+        return turned_back and not self.context.get("booked")
 
     @property
     def was_resolved(self) -> bool:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from mesh.errors import Refusal
 from tests.payment.bad_days import ALWAYS, Meanwhile, each, opening_of
 from tests.people import Booked, People, lesson_time, until
-from tests.world import StallAt, World
+from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
@@ -75,6 +75,32 @@ async def test_a_key_left_on_a_rejected_saga_is_free(people: People, world: Worl
     await people.cancel(taken)
     again = await people.book(tutor, lesson_time(), student, idempotency_key="second")
     assert again.saga_state == "AWAITING_PAYMENT"
+
+
+@pytest.mark.usefixtures("no_replica")
+async def test_what_turned_back_before_it_was_booked_is_never_answered(people: People, world: World) -> None:
+    """Its hold ended while nobody drove it, and its undoing has to wait: there is no booking to show."""
+    tutor, student = await people.tutor(), uuid4()
+    stall = StallAt("before CreateBooking")
+    doomed = await world.start_replica(stall)
+    first = asyncio.ensure_future(people.book(tutor, lesson_time(), student, idempotency_key="k"))
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    await world.kill_replica(doomed)
+    await asyncio.gather(first, return_exceptions=True)
+    opening = await opening_of(people, student)
+    await people.let_the_hold_end(opening)
+    hindered = await world.start_replica(FailAt("before EndBooking", times=ALWAYS))
+    await people.until_state(opening, "COMPENSATING")
+    with pytest.raises(Refusal) as refused:
+        await people.book(tutor, lesson_time(), student, idempotency_key="k")
+    assert refused.value.reason == "TRY_AGAIN"
+    assert await people.state(opening) == "COMPENSATING"
+    await world.start_replica()
+    await world.stop_replica(hindered)
+    await people.until_state(opening, "EXPIRED")
+    again = await people.book(tutor, lesson_time(), student, idempotency_key="k")
+    assert again.saga_id != opening
+    assert (await people.booking(again.booking_id)).status == 1
 
 
 async def test_old_idempotency_keys_are_forgotten(people: People, world: World) -> None:
