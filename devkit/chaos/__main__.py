@@ -31,7 +31,9 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="chaos", description="Clients race for lessons while everything fails.")
+    parser = argparse.ArgumentParser(
+        prog="chaos", description="Clients race for lessons and courses while everything fails."
+    )
     parser.add_argument("--seconds", type=float, help="how long faults fall (60; 600 with --full)")
     parser.add_argument("--seed", type=int, help="decides everything that is random (a new one)")
     parser.add_argument("--full", action="store_true", help="first kill every process in every state of a saga")
