@@ -28,6 +28,7 @@ from bff.rates import Rates
 from bff.rest import envelope
 from bff.rest.routes import routes as rest
 from bff.schema.federation import subgraphs
+from bff.seats import Seats
 from bff.socket_door import SocketDoor
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
@@ -46,7 +47,7 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
         WebSocketRoute("/graphql", sockets.serve),
         Route("/graphql/explorer.css", served("page.css", "text/css")),
         Route("/graphql/explorer.js", served("page.js", "text/javascript")),
-        *_federated(subgraphs(whole, introspection=policy.introspection), peers, admission, policy),
+        *_federated(whole, peers, admission, policy, sockets.seats),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
         *rest(peers, admission),
@@ -59,13 +60,14 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
 
 
 def _federated(
-    parts: dict[str, GraphQLSchema], peers: Peers, admission: Admission, policy: Policy
+    whole: GraphQLSchema, peers: Peers, admission: Admission, policy: Policy, seats: Seats
 ) -> Iterator[BaseRoute]:
-    for name, part in parts.items():
-        operations = Operations(part, peers, policy)
-        yield Route(f"/subgraphs/{name}", GraphQLDoor(operations, admission).post, methods=["POST"])
+    """The doors of a gateway: as /graphql in everything, each to its part of the schema."""
+    for name, part in subgraphs(whole, introspection=policy.introspection).items():
+        operations, path = Operations(part, peers, policy), f"/subgraphs/{name}"
+        yield Route(path, GraphQLDoor(operations, admission).post, methods=["POST"])
         if part.subscription_type:
-            yield WebSocketRoute(f"/subgraphs/{name}", SocketDoor(operations, admission, policy.cors_origins).serve)
+            yield WebSocketRoute(path, SocketDoor(operations, admission, policy.cors_origins, seats).serve)
 
 
 def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:

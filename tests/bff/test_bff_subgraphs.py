@@ -93,7 +93,7 @@ async def test_a_subgraph_keeps_its_sdl_to_itself_where_the_schema_is_hidden(
     assert error["code"] == "FORBIDDEN"
 
 
-async def test_a_hundred_bookings_with_session_payment_and_history_are_a_constant_number_of_calls(
+async def test_48_a_hundred_bookings_with_session_payment_and_history_are_a_constant_number_of_calls(
     at_subgraph: Callable[[str], Any], script: Any, world: Any
 ) -> None:
     ids = [[str(uuid.uuid4()) for _ in range(100)] for _ in range(3)]

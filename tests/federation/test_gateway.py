@@ -9,36 +9,47 @@ from uuid import UUID, uuid4
 
 import pytest_asyncio
 
-from tests.federation.conftest import Gateway
+from tests.bff.live import listening
+from tests.federation.conftest import Gateway, acting
+from tests.learners import enroll
 from tests.people import Booked, People, lesson_time
 from tests.world import World
 
 EVERYTHING = """
 query Everything($booking: ID!, $tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
   booking(id: $booking) {
+    course { title instructor { id } seats }
     status price { display } tutor { id } student { id } timeline { service event }
     session { status durationMinutes booking { purpose } }
     payment { status amount { display } refunded { amountMinor } }
   }
   tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start price { display } }
+  getMyEnrollments { nodes { status course { title } student { id } payment { status context } } }
 }
 """
+SUBGRAPHS = {"availability", "bookings", "learning", "payments", "sessions"}
 LIST = """
 query($first: Int!) { getMyBookings(first: $first) { nodes {
-  id status session { id status } payment { id status amount { display } } timeline { event } } } }
+  id status session { id status } payment { id status amount { display } } course { title } timeline { event } } } }
+"""
+PLACES = """
+query($first: Int!) { getMyEnrollments(first: $first) { nodes { id course { id title } payment { id status } } } }
 """
 
 
 @pytest_asyncio.fixture
 async def sold(people: People) -> Booked:
-    """A lesson, paid and confirmed."""
-    booked = await people.booked(await people.tutor(), lesson_time())
+    """A lesson of a course, paid and confirmed."""
+    tutor = await people.tutor()
+    course = await people.course(instructor_id=str(tutor), title="Fractions", seats=7)
+    booked = await people.booked(tutor, lesson_time(), course_id=course.id)
     await people.pay(booked.intent)
     await people.until_state(booked.saga, "COMPLETED")
     return booked
 
 
 async def test_one_query_crosses_all_subgraphs(world: World, people: People, gateway: Gateway, sold: Booked) -> None:
+    place = await enroll(people, (await people.course(title="Roots")).id, sold.student)
     day = lesson_time(hour=0)
     variables = {"from": day.isoformat(), "to": (day + timedelta(hours=2)).isoformat()}
     student = world.token("student", subject=sold.student)
@@ -51,8 +62,17 @@ async def test_one_query_crosses_all_subgraphs(world: World, people: People, gat
     paid = {"status": "SUCCEEDED", "amount": {"display": "$50.00"}, "refunded": {"amountMinor": 0}}
     assert booking["payment"] == paid
     assert {entry["service"] for entry in booking["timeline"]} == {"booking", "payment"}
+    assert booking["course"] == {"title": "Fractions", "instructor": {"id": str(sold.tutor)}, "seats": 7}
     assert answer.data["tutorAvailability"][0]["price"] == {"display": "$50.00"}
-    assert set(answer.asked) == {"availability", "bookings", "payments", "sessions"}
+    (enrollment,) = answer.data["getMyEnrollments"]["nodes"]
+    assert enrollment == {
+        "status": "PAYMENT_REQUIRED",
+        "course": {"title": "Roots"},
+        "student": {"id": str(sold.student)},
+        "payment": {"status": "PENDING", "context": "COURSE_ENROLLMENT"},
+    }
+    assert place.payment_intent_id
+    assert set(answer.asked) == SUBGRAPHS
 
 
 async def test_a_stranger_and_nobody_get_nothing_through_the_gateway(
@@ -63,6 +83,13 @@ async def test_a_stranger_and_nobody_get_nothing_through_the_gateway(
         answer = await gateway.ask(token, query, booking=sold.booking)
         assert (answer.data or {"booking": None}) == {"booking": None}
         assert code in {error["extensions"]["code"] for error in answer.errors}
+
+
+async def test_a_gateway_listens_for_its_people_where_the_bookings_are(world: World, sold: Booked) -> None:
+    address, token = world.bff_url.removeprefix("http://"), world.token("student", subject=sold.student)
+    async with listening(address, token, path="/subgraphs/bookings") as listener:
+        await listener.subscribe(sold.booking)
+        assert await listener.status() == "CONFIRMED"
 
 
 async def test_a_lesson_is_booked_and_cancelled_through_the_gateway(
@@ -85,27 +112,28 @@ async def test_a_lesson_is_booked_and_cancelled_through_the_gateway(
     assert gone["booking"] == {"status": "CANCELLED", "payment": {"status": "CANCELLED"}}
 
 
-async def hundred(people: People) -> UUID:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def hundred_lessons(world: World) -> UUID:
     """A tutor with a hundred lessons, each of a student of its own, paid and confirmed."""
-    tutor = await people.tutor()
     few = asyncio.Semaphore(8)
+    async with acting(world) as people:
+        tutor = await people.tutor()
 
-    async def sell(number: int) -> Booked:
-        async with few:
-            booked = await people.booked(tutor, lesson_time(hour=0) + timedelta(minutes=15 * number), minutes=15)
-            await people.pay(booked.intent)
-            return booked
+        async def sell(number: int) -> Booked:
+            async with few:
+                booked = await people.booked(tutor, lesson_time(hour=0) + timedelta(minutes=15 * number), minutes=15)
+                await people.pay(booked.intent)
+                return booked
 
-    sold = await asyncio.gather(*(sell(number) for number in range(100)))
-    for booked in sold:
-        await people.until_state(booked.saga, "COMPLETED")
+        for booked in await asyncio.gather(*(sell(number) for number in range(100))):
+            await people.until_state(booked.saga, "COMPLETED")
     return tutor
 
 
-async def test_100_bookings_with_session_and_payment_cost_as_many_calls_as_one(
-    world: World, people: People, gateway: Gateway, calls_of_the_edge: Counter[str]
+async def test_48_100_bookings_with_session_and_payment_cost_as_many_calls_as_one(
+    world: World, gateway: Gateway, calls_of_the_edge: Counter[str], hundred_lessons: UUID
 ) -> None:
-    token, counts = world.token("tutor", subject=await hundred(people)), {}
+    token, counts = world.token("tutor", subject=hundred_lessons), {}
     for first in (1, 100):
         calls_of_the_edge.clear()
         nodes = (await gateway.data(token, LIST, first=first))["getMyBookings"]["nodes"]
@@ -114,3 +142,31 @@ async def test_100_bookings_with_session_and_payment_cost_as_many_calls_as_one(
         assert {node["payment"]["amount"]["display"] for node in nodes} == {"$12.50"}
         counts[first] = dict(calls_of_the_edge)
     assert counts[100] == counts[1]
+
+
+async def test_48_many_enrollments_with_course_and_payment_cost_as_many_calls_as_one(
+    world: World, people: People, gateway: Gateway, calls_of_the_edge: Counter[str]
+) -> None:
+    student = uuid4()
+    for _ in range(12):
+        await enroll(people, (await people.course()).id, student)
+    token, counts = world.token("student", subject=student), {}
+    for first in (1, 12):
+        calls_of_the_edge.clear()
+        nodes = (await gateway.data(token, PLACES, first=first))["getMyEnrollments"]["nodes"]
+        assert len({node["course"]["id"] for node in nodes}) == len({node["payment"]["id"] for node in nodes}) == first
+        counts[first] = dict(calls_of_the_edge)
+    assert counts[12] == counts[1]
+
+
+async def test_48_100_bookings_cost_five_calls_without_a_gateway(
+    world: World, people: People, calls_of_the_edge: Counter[str], hundred_lessons: UUID
+) -> None:
+    headers = {"authorization": f"Bearer {world.token('tutor', subject=hundred_lessons)}"}
+    calls_of_the_edge.clear()
+    body = {"query": LIST, "variables": {"first": 100}}
+    answer = (await people.http.post(f"{world.bff_url}/graphql", json=body, headers=headers)).json()
+    nodes = answer["data"]["getMyBookings"]["nodes"]
+    assert len({node["session"]["id"] for node in nodes}) == len({node["payment"]["id"] for node in nodes}) == 100
+    reads = ["BatchGetBookingTimelines", "BatchGetPayments", "BatchGetSessions", "BatchGetTimelines", "ListBookings"]
+    assert calls_of_the_edge == dict.fromkeys(reads, 1)

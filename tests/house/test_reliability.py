@@ -23,7 +23,7 @@ TABLES = (
 
 
 def test_it_tells_of_every_scenario() -> None:
-    assert set(range(1, 51)) - set(ROWS) <= {48}
+    assert set(ROWS) == set(range(1, 51))
 
 
 @cache
