@@ -1,4 +1,4 @@
-"""Many payments, and many bookings' histories, in one call: the caller's own."""
+"""Many payments, and many bookings' histories, in one call: the caller's own; and page by page."""
 
 from __future__ import annotations
 
@@ -98,3 +98,19 @@ async def test_a_bad_batch_names_its_field(people: People, ask: Any, name: str) 
         with pytest.raises(BadInput) as refused:
             await ask(reader(people), *ids)
         assert refused.value.field == field
+
+
+async def test_pages_of_payments_neither_repeat_nor_skip_when_one_more_is_made_meanwhile(people: People) -> None:
+    tutor, student = await people.tutor(), uuid4()
+    stub = reader(people, "student", student)
+
+    async def page(token: str = "") -> pb.ListPaymentsResponse:
+        wanted = pb.ListPaymentsRequest(student_id=str(student), page_size=1, page_token=token)
+        return await stub.ListPayments(wanted, timeout=5)
+
+    made = [(await people.book(tutor, lesson_time(hour=hour), student)).payment_id for hour in (8, 10)]
+    first = await page()
+    await people.book(tutor, lesson_time(hour=12), student)
+    second = await page(first.next_page_token)
+    assert [payment.id for payment in (*first.payments, *second.payments)] == made[::-1]
+    assert second.next_page_token == ""
