@@ -65,7 +65,9 @@ def told(answer: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(GRAPHQL)))
-async def test_graphql(scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str) -> None:
+async def test_47_graphql_answers_each_as_the_table_says(
+    scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
+) -> None:
     query, variables = await DOCUMENTS[name](scene)
     body = {"query": query, "variables": variables}
     answer = (await http.post("/graphql", json=body, headers=bearer(scene, who))).json()
@@ -73,7 +75,9 @@ async def test_graphql(scene: Scene, http: httpx.AsyncClient, name: str, who: st
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(ENTITIES)))
-async def test_entities(scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str) -> None:
+async def test_47_a_gateway_finds_what_the_table_says(
+    scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
+) -> None:
     subgraph, _, kind = name.partition(" ")
     query, variables = entity(scene, kind)
     body = {"query": query, "variables": variables}
@@ -82,7 +86,9 @@ async def test_entities(scene: Scene, http: httpx.AsyncClient, name: str, who: s
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(REST)))
-async def test_rest(scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str) -> None:
+async def test_47_rest_answers_each_as_the_table_says(
+    scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
+) -> None:
     method, _, template = name.partition(":")[0].partition(" ")
     path, query, body = await LETTERS[name](scene, who)
     sent = {} if body is None else {"json": body}
@@ -96,7 +102,9 @@ async def test_rest(scene: Scene, http: httpx.AsyncClient, name: str, who: str, 
 
 @pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(SUBSCRIPTIONS)))
-async def test_subscriptions(scene: Scene, world: World, name: str, who: str, expected: str, path: str) -> None:
+async def test_47_a_subscription_tells_each_what_the_table_says(
+    scene: Scene, world: World, name: str, who: str, expected: str, path: str
+) -> None:
     assert name in UPDATED
     async with listening(world.bff_url.removeprefix("http://"), scene.token(who), path=path) as listener:
         assert await heard(listener, scene, is_known=who != "nobody") == expected

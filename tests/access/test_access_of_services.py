@@ -48,7 +48,7 @@ async def test_a_person_alone_is_let_in_nowhere(scene: Scene, name: str, who: st
 
 
 @pytest.mark.parametrize(("name", "caller", "who", "expected"), list(cells()))
-async def test_a_service_asks_again_who_the_person_is(
+async def test_47_a_service_asks_again_who_the_person_is(
     scene: Scene, name: str, caller: str, who: str, expected: str
 ) -> None:
     request = await REQUESTS[name](scene, who)

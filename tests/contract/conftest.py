@@ -21,7 +21,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outsid
         running(RealMesh(tmp_path_factory.mktemp("contract"), **HOLD)) as started,
         httpx.AsyncClient(timeout=SECONDS) as http,
     ):
-        outside = Outside(started.layout, http)
+        outside = Outside(started.layout, http, started.console.text.getvalue)
         student, tutor = outside.person("student"), await outside.tutor()
         made = await student.book(tutor, lesson_time())
         outside.left_alone = {"student": student, "tutor": tutor, "made": made}

@@ -137,6 +137,8 @@ class Outside:
 
     layout: Layout
     http: httpx.AsyncClient
+    #: Everything its processes have said until now.
+    said: Callable[[], str]
     #: Bookings made for a later test to find ended.
     left_alone: dict[str, Any] = field(default_factory=dict)
 

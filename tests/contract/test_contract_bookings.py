@@ -234,7 +234,7 @@ async def test_every_other_error_has_its_code(mesh: Outside) -> None:
     assert await student.code("{ nonsense }") == "BAD_USER_INPUT"
 
 
-async def test_another_persons_things_answer_as_if_they_did_not_exist(mesh: Outside) -> None:
+async def test_47_another_persons_things_answer_as_if_they_did_not_exist(mesh: Outside) -> None:
     booking = await mesh.sold(mesh.person("student"), await mesh.tutor(), lesson_time())
     session = "query($id: ID!) { getSessionDetails(id: $id) { id } }"
     quote = "query($id: ID!) { cancellationQuote(bookingId: $id) { token } }"

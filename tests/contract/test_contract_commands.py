@@ -11,11 +11,14 @@ import grpc
 import jwt
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
 
 from tests.contract.outside import Outside, lesson_time, until
 from tests.devkit.stage import until as done
+from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 
 #: Service by service, the RPCs that the contract names.
 RPCS = {
@@ -118,6 +121,22 @@ def _learned(address: str, service: str) -> tuple[dict[str, str], FileDescriptor
         reflected = ProtoReflectionDescriptorDatabase(channel)
         assert {service, "grpc.health.v1.Health"} <= set(reflected.get_services())
         return told, reflected.FindFileContainingSymbol(service)
+
+
+async def test_a_refusal_is_a_status_whose_error_info_has_the_user_errors_word(mesh: Outside) -> None:
+    told = await mesh.tutormesh("token", "--role", "service", "--service", "internal")
+    request = payment_pb2.BookSessionRequest(
+        student_id=str(uuid.uuid4()), tutor_id=str(uuid.uuid4()), duration_minutes=60
+    )
+    request.start_time.FromDatetime(lesson_time())
+    async with grpc.aio.insecure_channel(mesh.layout.address("payment")) as channel:
+        stub = payment_pb2_grpc.PaymentServiceStub(channel)
+        who = grpc.aio.Metadata(("authorization", f"Bearer {told.out.strip()}"))
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.BookSession(request, timeout=10, metadata=who)
+    status, info = rpc_status.from_call(refused.value), error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert (refused.value.code(), info.reason) == (grpc.StatusCode.NOT_FOUND, "TUTOR_NOT_FOUND")
 
 
 @pytest.mark.parametrize(("path", "says"), [("/healthz", ""), ("/readyz", ""), ("/metrics", "# TYPE ")])

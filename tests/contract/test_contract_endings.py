@@ -55,6 +55,15 @@ async def test_a_sold_lessons_saga_goes_from_awaiting_payment_to_completed(mesh:
     assert (done["state"], done["booking_id"]) == ("COMPLETED", made["booking"]["id"])
 
 
+async def test_ids_of_booking_session_and_payment_are_allocated_with_the_saga(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    made = await student.book(tutor, lesson_time())
+    told = await saga(mesh, made["sagaId"])
+    await mesh.pay(made)
+    booking = await student.until_status(made["booking"]["id"], "CONFIRMED")
+    assert (told["session_id"], told["payment_id"]) == (booking["session"]["id"], booking["payment"]["id"])
+
+
 async def test_a_refused_slot_ends_its_saga_rejected_and_leaves_no_booking(mesh: Outside) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
     await mesh.person("student").book(tutor, lesson_time())
@@ -186,6 +195,15 @@ async def test_who_listens_to_a_booking_hears_it_as_it_is_and_as_it_becomes(mesh
         assert await listener.status() == "PAYMENT_REQUIRED"
         await mesh.pay(made)
         assert await listener.status() == "CONFIRMED"
+
+
+async def test_47_neither_a_client_secret_nor_a_token_is_in_any_log(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor()
+    booking = await mesh.sold(student, tutor, lesson_time())
+    await student.get(CANCEL, id=booking["id"])
+    said = mesh.said()
+    assert "HandleStripeWebhook" in said
+    assert [secret for secret in ("_secret_", "whsec_", student.token, tutor.token) if str(secret) in said] == []
 
 
 async def test_five_subgraphs_tell_their_schema_and_know_users_by_reference(mesh: Outside) -> None:
