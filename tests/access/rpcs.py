@@ -19,6 +19,7 @@ SERVICES = {
     "AvailabilityService": ("availability", "availability"),
     "BookingService": ("booking", "booking"),
     "LearningService": ("learning", "learning"),
+    "NotificationService": ("payment", "notification"),
     "PaymentService": ("payment", "payment"),
     "SagaService": ("payment", "saga"),
     "SessionService": ("session", "session"),

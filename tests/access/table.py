@@ -134,6 +134,8 @@ CALLERS: dict[str, str] = {
     "LearningService.GetEnrollment": "bff payment ops internal",
     "LearningService.BatchGetEnrollments": "bff ops internal",
     "LearningService.ListEnrollments": "bff ops internal",
+    "NotificationService.ListNotifications": "ops",
+    "NotificationService.RetryNotifications": "ops",
     "PaymentService.BookSession": "bff ops internal",
     "PaymentService.EnrollInCourse": "bff ops internal",
     "PaymentService.CancelEnrollment": "bff ops internal",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.access.requests import REQUESTS
-from tests.access.rpcs import outcome, rpcs
+from tests.access.rpcs import SERVICES, outcome, rpcs
 from tests.access.scene import Scene
 from tests.access.table import CALLERS, CARRIED, EVERYBODYS, OK, ROLE, WHO, WHO_ARE_YOU
+from tests.house.conftest import ROOT
 
 #: Names a service token may carry; none but the listed ones is let in.
 NAMES = ("bff", "payment", "ops", "internal", "demo", "availability", "session", "stranger")
@@ -64,7 +66,9 @@ async def test_everybodys_is_for_the_operator_alone(scene: Scene, name: str) -> 
         assert (await outcome(scene.people, name, request, caller, scene.token(who)))[0] == ROLE, (caller, who)
 
 
-def test_the_table_names_every_rpc() -> None:
+def test_the_table_names_every_rpc_of_every_service() -> None:
+    protos = "\n".join(path.read_text() for path in (ROOT / "protos").rglob("*.proto"))
+    assert set(SERVICES) == set(re.findall(r"(?m)^service (\w+) \{", protos))
     assert set(CALLERS) == set(rpcs())
 
 

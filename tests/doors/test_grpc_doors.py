@@ -28,9 +28,11 @@ SERVICES = {
     "availability": ("AvailabilityService",),
     "booking": ("BookingService",),
     "learning": ("LearningService",),
-    "payment": ("PaymentService", "SagaService"),
+    "payment": ("NotificationService", "PaymentService", "SagaService"),
     "session": ("SessionService",),
 }
+#: Services in a file that is not named after its package.
+FILES = {"NotificationService": "notification", "SagaService": "saga"}
 #: A round of these looks at everything there is; what they take is one small message.
 ELSEWHERE = {"Reconcile"}
 
@@ -38,7 +40,7 @@ ELSEWHERE = {"Reconcile"}
 def methods() -> Iterator[Any]:
     for package, services in SERVICES.items():
         for service in services:
-            file = "saga" if service == "SagaService" else package
+            file = FILES.get(service, package)
             described = import_module(f"tutormesh.{package}.v1.{file}_pb2").DESCRIPTOR.services_by_name[service]
             for method in described.methods:
                 if method.name not in ELSEWHERE:
