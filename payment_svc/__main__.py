@@ -19,7 +19,10 @@ from mesh.server import Server, Service, serve
 from mesh.settings import load
 from payment_svc.aftermath import Aftermath
 from payment_svc.booking import Purchasing
+from payment_svc.callback_gateway import CallbackGateway
+from payment_svc.callbacks import Callbacks
 from payment_svc.cancelling import Cancelling
+from payment_svc.engines import Engines
 from payment_svc.enrolling import Enrolling
 from payment_svc.inbox import Inbox
 from payment_svc.notifications.channels import channels_of
@@ -73,6 +76,7 @@ class App:
     cancelling: Cancelling
     unenrolling: Cancelling
     webhooks: Webhooks
+    callbacks: Callbacks
     inbox: Inbox
     reconcile: Reconcile
     keys: KeyStore
@@ -84,14 +88,16 @@ def compose(
     settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers, notifiers: Sequence[Notifier] = ()
 ) -> App:
     """Put the service together over its ports: tables, Stripe, the services it calls, the channels people are told by."""
-    intents, giving = Intents(stripe), Refunds(stores.refunds, stripe)
+    engines = Engines(stripe, CallbackGateway(stores.callbacks))
+    intents, giving = Intents(engines), Refunds(stores.refunds, engines)
     engine = Engine(stores.sagas, kinds(settings, stores, intents, giving, peers), settings.saga_lease_seconds)
-    aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, stripe)
+    aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, engines)
     inbox = Inbox(stores.events, aftermath)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(
-        engine, stripe, intents, stores.refunds, giving, aftermath, stores.events, webhooks, stores.operators
+        engine, engines, intents, stores.refunds, giving, aftermath, stores.events, webhooks, stores.operators
     )
+    callbacks = Callbacks(engine, stores.callbacks, intents, webhooks)
     wishes = Wishes(engine, stores.keys, uuid4)
     purchasing = Purchasing(wishes, settings.cancellation_policy, partial(verify_course, peers))
     enrolling = Enrolling(wishes, settings.enrollment_policy)
@@ -105,12 +111,12 @@ def compose(
         Service(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
             payment_pb2_grpc.add_PaymentServiceServicer_to_server,
-            PaymentServicer(Purchases(purchasing, enrolling, cancelling, unenrolling), payments, webhooks),
+            PaymentServicer(Purchases(purchasing, enrolling, cancelling, unenrolling), payments, webhooks, callbacks),
         ),
         Service(
             saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
             saga_pb2_grpc.add_SagaServiceServicer_to_server,
-            SagaServicer(operators, reconcile, stripe),
+            SagaServicer(operators, reconcile, engines),
         ),
         Service(
             notification_pb2.DESCRIPTOR.services_by_name["NotificationService"],
@@ -125,6 +131,7 @@ def compose(
         cancelling,
         unenrolling,
         webhooks,
+        callbacks,
         inbox,
         reconcile,
         stores.keys,

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from mesh.logs import log
 from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
+from payment_svc.payment_engine import Intent, PaymentEngine
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.sagas.taking_back import give_back
 from payment_svc.store import CancellationStore, PaymentStore, SagaStore
-from payment_svc.stripe_gateway import Intent, StripeGateway
 
 
 class RefundNotDone(Exception):
@@ -31,7 +31,7 @@ class Aftermath:
     payments: PaymentStore
     intents: Intents
     giving: Refunds
-    stripe: StripeGateway
+    provider: PaymentEngine
 
     async def settle(self, saga_id: UUID, intent_id: str) -> bool:
         """Make the intent harmless; True when something had to be done. Raises RefundNotDone, OutcomeUnknown."""
@@ -81,7 +81,7 @@ class Aftermath:
 
     async def _see_disputes(self, saga: Saga, intent_id: str) -> None:
         """Show an open dispute on the payment, and put each before a person."""
-        disputes = await self.stripe.disputes(intent_id)
+        disputes = await self.provider.disputes(intent_id)
         for dispute in disputes:
             error = {"code": "FAILED_PRECONDITION", "reason": "DISPUTED", "message": f"{dispute.id} needs an answer"}
             if dispute.is_open and await self.cancellations.park_dispute(
@@ -115,4 +115,6 @@ def _due(saga: Saga, cancel: Saga | None, intent: Intent) -> GiveBack | None:
     if saga.state is State.COMPLETED:
         return None
     due = saga.refund_due
-    return replace(everything, amount=due) if due is not None and saga.state is not State.EXPIRED else everything
+    if due is None or saga.state is State.EXPIRED or saga.was_closed_unpaid:
+        return everything
+    return replace(everything, amount=due)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from mesh.errors import BadInput, TryAgain
-from payment_svc.domain import AmountMismatch, AskedPrice, Order, Saga, SlotTaken
+from payment_svc.domain import CALLBACK, AmountMismatch, AskedPrice, EngineMismatch, Order, Saga, SlotTaken
 from payment_svc.sagas.book_and_pay import KIND, VERSION
 from payment_svc.wishes import Wish, Wishes
 
@@ -24,8 +24,8 @@ class Purchasing:
     async def book(self, order: Order) -> Saga:
         """The saga of this order once its booking can be paid, is confirmed, or has ended.
 
-        Raises the refusal of the slot or the course, AmountMismatch, IdempotencyMismatch, BadInput, ProviderUnavailable,
-        TryAgain, Overloaded.
+        Raises the refusal of the slot or the course, AmountMismatch, EngineMismatch, IdempotencyMismatch, BadInput,
+        ProviderUnavailable, TryAgain, Overloaded.
         """
         if order.student_id == order.tutor_id:
             raise BadInput("the tutor cannot be the student", field="tutor_id")
@@ -42,9 +42,11 @@ class Purchasing:
             self.version,
             things=("booking", "session", "payment"),
             context={"course_id": course_id, "purpose": order.purpose, "policy": self.policy}
-            | ({"asked_price": asked.kept()} if asked else {}),
+            | ({"asked_price": asked.kept()} if asked else {})
+            | ({"payment_engine": CALLBACK} if order.payment_engine == CALLBACK else {}),
             facts=(str(order.tutor_id), order.start.isoformat(), order.minutes, str(order.course_id), order.purpose)
-            + ((asked.amount, asked.currency) if asked else ()),
+            + ((asked.amount, asked.currency) if asked else ())
+            + ((CALLBACK,) if order.payment_engine == CALLBACK else ()),
             fits=lambda saga: _fits(order, saga),
         )
 
@@ -54,6 +56,8 @@ def _fits(order: Order, saga: Saga) -> None:
     course_id = saga.context.get("course_id")
     if (saga.minutes, course_id) != (order.minutes, str(order.course_id) if order.course_id else None):
         raise SlotTaken
+    if order.payment_engine not in ("", saga.payment_engine):
+        raise EngineMismatch
     if order.price is not None and order.price != saga.asked_price:
         _must_cost(saga, order.price)
 

@@ -12,18 +12,29 @@ from uuid import UUID
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh import calls, clock, wire
-from mesh.errors import BadInput
+from mesh.errors import BadInput, Forbidden
 from mesh.money import Money, exponent
-from payment_svc.domain import AskedPrice, CourseOrder, Event, Order, Payment, Refund, Saga, State
+from payment_svc.callbacks import Happened, Report
+from payment_svc.domain import CALLBACK, STRIPE, AskedPrice, CourseOrder, Event, Order, Payment, Refund, Saga, State
 from payment_svc.notices import DeliveryStatus, Message
+from payment_svc.payment_engine import Intent
+from payment_svc.payment_engine import ProviderRefund as StripeRefund
 from payment_svc.quotes import Quote
 from payment_svc.reconcile import Found
-from payment_svc.stripe_gateway import Intent
-from payment_svc.stripe_gateway import ProviderRefund as StripeRefund
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import notification_pb2, saga_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
+_ENGINES = {
+    pb.PAYMENT_ENGINE_UNSPECIFIED: "",
+    pb.PAYMENT_ENGINE_STRIPE: STRIPE,
+    pb.PAYMENT_ENGINE_CALLBACK: CALLBACK,
+}
+_REPORTED = {
+    pb.CALLBACK_STATUS_SUCCEEDED: Happened.SUCCEEDED,
+    pb.CALLBACK_STATUS_FAILED: Happened.FAILED,
+    pb.CALLBACK_STATUS_REFUNDED: Happened.REFUNDED,
+}
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
 
@@ -41,7 +52,34 @@ def order(request: pb.BookSessionRequest) -> Order:
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_asked_price(request.price) if request.HasField("price") else None,
+        payment_engine=_chosen_engine(request.payment_engine),
     )
+
+
+def report(request: pb.HandlePaymentCallbackRequest) -> Report:
+    """Raises BadInput that names the field."""
+    if request.payment_status not in _REPORTED:
+        raise BadInput("must be given", field="payment_status")
+    return Report(
+        booking_id=wire.uuid(request.booking_id, "booking_id"),
+        reference=wire.text(request.payment_reference, "payment_reference", 255, least=1),
+        happened=_REPORTED[request.payment_status],
+        payment_engine=_engine(request.payment_engine),
+    )
+
+
+def _engine(number: pb.PaymentEngine.ValueType) -> str:
+    if number not in _ENGINES:
+        raise BadInput("there is no such engine", field="payment_engine")
+    return _ENGINES[number]
+
+
+def _chosen_engine(number: pb.PaymentEngine.ValueType) -> str:
+    """Raises Forbidden for a person who chooses what only services may."""
+    person, engine = calls.current().person, _engine(number)
+    if engine == CALLBACK and person is not None and not person.is_service:
+        raise Forbidden("only a service may choose this engine", field="payment_engine")
+    return engine
 
 
 def _asked_price(asked: pb.AskedPrice) -> AskedPrice:
@@ -184,7 +222,7 @@ def saga(value: Saga) -> saga_pb2.Saga:
         created_at=clock.to_proto(value.created_at),
         updated_at=clock.to_proto(value.updated_at),
         fence=value.fence,
-        refund_due=wire.to_money(value.refund_due) if value.refund_due else None,
+        refund_due=wire.to_money(value.refund_due) if value.refund_due and not value.was_closed_unpaid else None,
         cancels_saga_id=value.context.get("purchase_id", ""),
         resolved=value.was_resolved,
         enrollment_id=str(value.booking_id) if value.course_id else "",

@@ -20,6 +20,11 @@ BOOK, ENROLL = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
 CANCEL_OF = {BOOK: "CancelBookingSaga", ENROLL: "CancelEnrollmentSaga"}
 
 
+#: The payment engines a booking can choose, and how the callback engine's payments are named.
+STRIPE, CALLBACK = "stripe", "callback"
+CALLBACK_PREFIX = "cb_"
+
+
 class State(StrEnum):
     """Where a saga stands."""
 
@@ -147,6 +152,7 @@ class Order:
     purpose: str
     key: str
     price: AskedPrice | None = None
+    payment_engine: str = ""  # empty: whichever the booking has; of a new one, Stripe
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +237,11 @@ class Saga:
         return Money(price["amount_minor"], price["currency"]) if price else None
 
     @property
+    def payment_engine(self) -> str:
+        """Who takes its money: chosen with the order, and never changed."""
+        return str(self.context.get("payment_engine", STRIPE))
+
+    @property
     def asked_price(self) -> AskedPrice | None:
         """The price that came with the order, if one did."""
         asked = self.context.get("asked_price")
@@ -246,6 +257,11 @@ class Saga:
         """What was decided to go back when a person cancelled; None when nobody did."""
         cancel, price = self.context.get("cancel"), self.price
         return Money(cancel["refund_minor"], price.currency) if cancel and price else None
+
+    @property
+    def was_closed_unpaid(self) -> bool:
+        """True when it ended with an intent that nobody had paid: whatever comes of it later was decided by nobody."""
+        return bool(self.context.get("unpaid"))
 
     @property
     def never_booked(self) -> bool:
@@ -457,6 +473,12 @@ class QuoteExpired(Refusal):
     """The quote is older than 15 minutes, or what it was given for has changed."""
 
     reason = "QUOTE_EXPIRED"
+
+
+class EngineMismatch(Refusal):
+    """The booking is paid through another payment engine."""
+
+    reason = "ENGINE_MISMATCH"
 
 
 class WrongState(Refusal):

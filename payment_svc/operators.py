@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mesh.errors import BadInput, NotFound
-from payment_svc.domain import ENDS, Event, Saga, State, WrongState
+from payment_svc.domain import CALLBACK, ENDS, Event, Saga, State, WrongState
 from payment_svc.inbox import Inbox
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
@@ -71,6 +71,8 @@ class Operators:
         """What the saga's intent, which must have come to its end, received. Raises WrongState while it can be paid."""
         if saga.payment_intent_id is None:
             return 0
+        if saga.payment_engine == CALLBACK:  # there is nowhere else to call it off
+            await self.intents.close(saga)
         intent = await self.intents.look(saga.payment_intent_id)
         if not (intent.succeeded or intent.canceled):
             raise WrongState(f"{intent.id} can still be paid: cancel it at the provider first")

@@ -12,11 +12,12 @@ from uuid import UUID
 from mesh.logs import log
 from payment_svc.aftermath import Aftermath, RefundNotDone, unearned
 from payment_svc.domain import NeedsAPerson, Saga, State
+from payment_svc.engines import Engines
+from payment_svc.payment_engine import Intent, OutcomeUnknown, ProviderRefused
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
 from payment_svc.store import EventStore, OperatorStore, RefundStore
-from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
 from payment_svc.webhooks import LATER, Webhooks
 
 PAGE = 100
@@ -41,7 +42,7 @@ class Reconcile:
     """The loop's and the command's use case."""
 
     engine: Engine
-    stripe: StripeGateway
+    engines: Engines
     intents: Intents
     refunds: RefundStore
     giving: Refunds
@@ -86,7 +87,7 @@ class Reconcile:
         except (OutcomeUnknown, ProviderRefused) as error:
             log().warning("not_reconciled", saga_id=str(saga.id), error=str(error))
             return False
-        if not _is_news(saga, intent):
+        if not is_news(saga, intent):
             return False
         if self.engine.is_full:  # whoever has room takes it up
             return await self.engine.store.wake(saga.id)
@@ -108,7 +109,7 @@ class Reconcile:
     async def _strays(self, found: Found, window: float) -> Found:
         """Intents that carry our saga's id but are not the saga's, and money for what has ended."""
         seen = 0
-        async for intent in self.stripe.intents(created={"gte": int(time.time() - window)}):
+        async for intent in self.engines.intents(window):
             seen += 1
             if seen > MOST_INTENTS:
                 break
@@ -119,7 +120,7 @@ class Reconcile:
     async def _untold(self, found: Found, window: float) -> Found:
         """Refunds made or failed there, and disputes, of which no webhook ever came: judged as if it had."""
         seen = 0
-        async for page in self.stripe.events(LATER, int(time.time() - window)):
+        async for page in self.engines.events(LATER, int(time.time() - window)):
             seen += len(page)
             unknown = await self.events.unknown([event.id for event in page])
             for event in reversed(page):
@@ -146,6 +147,7 @@ class Reconcile:
             return True
 
 
-def _is_news(saga: Saga, intent: Intent) -> bool:
+def is_news(saga: Saga, intent: Intent) -> bool:
+    """True when a waiting saga does not know yet what its intent shows."""
     known = saga.context.get("failed_charges", ())
     return intent.succeeded or intent.canceled or (intent.failed_charge or None) not in (None, *known)

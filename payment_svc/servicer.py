@@ -11,13 +11,15 @@ from mesh import calls, cursors, wire
 from mesh.errors import BadInput, Forbidden
 from payment_svc import convert
 from payment_svc.booking import Purchasing
+from payment_svc.callbacks import Callbacks
 from payment_svc.cancelling import Cancelling
+from payment_svc.engines import Engines
 from payment_svc.enrolling import Enrolling
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
+from payment_svc.payment_engine import Intent, ProviderRefused
 from payment_svc.payments import Payments
 from payment_svc.reconcile import Reconcile
-from payment_svc.stripe_gateway import Intent, ProviderRefused, StripeGateway
 from payment_svc.webhooks import Webhooks
 from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -42,8 +44,9 @@ class Purchases:
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, purchases: Purchases, payments: Payments, webhooks: Webhooks) -> None:
-        self._purchases, self._payments, self._webhooks = purchases, payments, webhooks
+    def __init__(self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks) -> None:
+        self._purchases, self._payments = purchases, payments
+        self._webhooks, self._callbacks = webhooks, callbacks
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = convert.order(request)
@@ -127,6 +130,15 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         await self._webhooks.receive(request.payload, request.signature)
         return pb.HandleStripeWebhookResponse()
 
+    async def HandlePaymentCallback(
+        self, request: pb.HandlePaymentCallbackRequest, context: Context
+    ) -> pb.HandlePaymentCallbackResponse:
+        person = calls.current().person
+        if person is not None and not person.is_service:
+            raise Forbidden("only a service may report a payment")
+        saga = await self._callbacks.receive(convert.report(request))
+        return pb.HandlePaymentCallbackResponse(saga_state=saga.state.value)
+
 
 def _must_be_for_oneself(student_id: UUID) -> None:
     """Raises Forbidden unless a student asks for themselves, or a service for anybody."""
@@ -142,8 +154,8 @@ def _must_be_for_oneself(student_id: UUID) -> None:
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
     """SagaService."""
 
-    def __init__(self, operators: Operators, reconcile: Reconcile, stripe: StripeGateway) -> None:
-        self._operators, self._reconcile, self._stripe = operators, reconcile, stripe
+    def __init__(self, operators: Operators, reconcile: Reconcile, engines: Engines) -> None:
+        self._operators, self._reconcile, self._engines = operators, reconcile, engines
 
     async def ListSagas(self, request: saga_pb2.ListSagasRequest, context: Context) -> saga_pb2.ListSagasResponse:
         size, after = wire.page_size(request.page_size, 50, OPS_PAGE), cursors.decode(request.page_token)
@@ -174,18 +186,18 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         size = wire.page_size(request.page_size, 100)
         token = wire.text(request.page_token, "page_token", 255)
         try:
-            page, more = await self._stripe.page(token or None, size)
+            page, more = await self._engines.page(token, size)
         except ProviderRefused as error:
             raise BadInput("is no page of the provider's", field="page_token") from error
         few = asyncio.Semaphore(PROVIDER_CALLS)
         intents = await asyncio.gather(*(self._told(intent, few) for intent in page if intent.saga_id is not None))
-        return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=page[-1].id if more else "")
+        return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=more)
 
     async def _told(self, intent: Intent, few: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
         if not intent.received:
             return convert.provider_intent(intent, [])
         async with few:
-            return convert.provider_intent(intent, await self._stripe.refunds(intent.id))
+            return convert.provider_intent(intent, await self._engines.refunds(intent.id))
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):

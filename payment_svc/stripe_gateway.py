@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,92 +16,11 @@ import stripe
 
 from mesh.errors import BadInput
 from mesh.money import Money
-from payment_svc.domain import BadSignature, Paid, ProviderUnavailable, Refund, RefundStatus, Saga
+from payment_svc.domain import BadSignature, Refund, Saga
+from payment_svc.payment_engine import Dispute, EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
-
-
-class OutcomeUnknown(ProviderUnavailable):
-    """Stripe gave no answer that can be trusted: it may or may not have happened."""
-
-
-class ProviderRefused(Exception):
-    """Stripe understood and refused; nothing happened."""
-
-    def __init__(self, code: str, message: str) -> None:
-        self.code = code
-        super().__init__(f"{code}: {message}")
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A PaymentIntent."""
-
-    id: str
-    status: str
-    client_secret: str
-    amount: int
-    currency: str
-    received: int
-    saga_id: UUID | None
-    payment_id: UUID | None
-    failed_charge: str | None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status == "succeeded"
-
-    @property
-    def canceled(self) -> bool:
-        return self.status == "canceled"
-
-    @property
-    def paid(self) -> Paid:
-        return Paid(self.received, self.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRefund:
-    """A refund as Stripe tells it."""
-
-    id: str
-    status: str
-    amount: int
-    currency: str
-    refund_id: str
-
-    @property
-    def meaning(self) -> RefundStatus:
-        if self.status == "succeeded":
-            return RefundStatus.SUCCEEDED
-        return RefundStatus.FAILED if self.status in ("failed", "canceled") else RefundStatus.PENDING
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """A charge that its cardholder disputes."""
-
-    id: str
-    status: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.status not in ("won", "lost", "warning_closed", "prevented")
-
-
-@dataclass(frozen=True, slots=True)
-class StripeEvent:
-    """A verified event about a PaymentIntent, a charge or a refund."""
-
-    id: str
-    type: str
-    livemode: bool
-    intent_id: str
-    saga_id: UUID | None
-    object: str  # what the event is about: "payment_intent", "charge", "refund", "dispute"
-    status: str  # of that object
-    intent: Intent | None  # the snapshot; only of payment_intent.* events
 
 
 class StripeGateway:
@@ -172,7 +90,7 @@ class StripeGateway:
             page = await self._client.v1.payment_intents.list_async(params=params)  # type: ignore[arg-type]
         return [_intent(item) for item in page.data], bool(page.has_more)
 
-    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[StripeEvent]]:
+    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[EngineEvent]]:
         """What Stripe would have told of these types since then (Unix seconds), newest first, in pages of 100.
 
         Stripe lists the events of the last 30 days, told or not (Stripe: list all events).
@@ -236,7 +154,7 @@ class StripeGateway:
             page = await self._client.v1.refunds.list_async(params={"payment_intent": intent_id, "limit": 100})
         return [_refund(item) for item in page.data]
 
-    def verify(self, payload: bytes, signature: str) -> StripeEvent | None:
+    def verify(self, payload: bytes, signature: str) -> EngineEvent | None:
         """The event in a webhook's body; None when it is about nothing of ours. Raises BadSignature.
 
         Nothing of the body is looked at before the signature over its raw bytes holds (Stripe: webhook signatures).
@@ -303,7 +221,7 @@ def _refund(item: Any) -> ProviderRefund:
     )
 
 
-def _event(body: str) -> StripeEvent | None:
+def _event(body: str) -> EngineEvent | None:
     """The event in a verified body; None when it names no intent. Raises BadInput when it is not an event at all."""
     try:
         return _event_of(json.loads(body))
@@ -311,12 +229,12 @@ def _event(body: str) -> StripeEvent | None:
         raise BadInput("not a Stripe event", field="payload") from error
 
 
-def _event_of(event: dict[str, Any]) -> StripeEvent | None:
+def _event_of(event: dict[str, Any]) -> EngineEvent | None:
     item = event["data"]["object"]
     intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
     if not isinstance(intent_id, str):
         return None
-    return StripeEvent(
+    return EngineEvent(
         id=str(event["id"]),
         type=str(event["type"]),
         livemode=bool(event.get("livemode")),

@@ -247,4 +247,49 @@ notification = Table(
     Index("notification_settled", "settled_at", postgresql_where=text("settled_at is not null")),
 )
 
+callback_payment = Table(
+    "callback_payment",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False, unique=True),
+    Column("payment_id", UUID, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    # By which the engine says that it was paid.
+    Column("reference", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("starts_with(id, 'cb_')", name="callback_payment_named"),
+    CheckConstraint("amount_minor > 0", name="callback_payment_amount"),
+    CheckConstraint("status in ('requires_payment', 'succeeded', 'canceled')", name="callback_payment_status_known"),
+    CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
+    Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
+)
+
+callback_attempt = Table(
+    "callback_attempt",
+    metadata,
+    Column("callback_payment_id", Text, ForeignKey("callback_payment.id"), primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("at", INSTANT, nullable=False, server_default=CLOCK),
+)
+
+callback_refund = Table(
+    "callback_refund",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("callback_payment_id", Text, ForeignKey("callback_payment.id"), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reference", Text),
+    Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
+    Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    CheckConstraint("amount_minor > 0", name="callback_refund_amount"),
+    CheckConstraint("status in ('pending', 'succeeded')", name="callback_refund_status_known"),
+    CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_refund_told_by_a_reference"),
+    Index("callback_refund_payment", "callback_payment_id"),
+)
+
 VIOLATIONS = {"saga_open_slot": OpenAlready, "saga_open_course": OpenAlready, "idempotency_key_pkey": KeyUsed}

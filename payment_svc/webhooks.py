@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from mesh.logs import log
 from payment_svc.domain import Move, Saga, State, Undo
 from payment_svc.inbox import Inbox
+from payment_svc.payment_engine import EngineEvent, Intent
 from payment_svc.sagas.engine import Engine
 from payment_svc.sagas.phases import after_payment_news, undoing
 from payment_svc.store.events import Apply, EventStore, ForTheDriver, ForTheInbox, Ignore, Notice, Verdict
-from payment_svc.stripe_gateway import Intent, StripeEvent, StripeGateway
+from payment_svc.stripe_gateway import StripeGateway
 
 SUCCEEDED, DECLINED, CANCELED = (
     "payment_intent.succeeded",
@@ -47,7 +48,7 @@ class Webhooks:
             return
         await self.take(event)
 
-    async def take(self, event: StripeEvent) -> None:
+    async def take(self, event: EngineEvent) -> None:
         """Judge one of Stripe's events, whoever brought it here: once."""
         notice = Notice(event.id, event.type, event.intent_id, event.saga_id)
         if event.type == CREATED and isinstance(self._judged(event, await self.events.peek(notice)), Ignore):
@@ -55,7 +56,7 @@ class Webhooks:
         verdict, saga = await self.events.receive(notice, lambda saga: self._judged(event, saga))
         self._go_on(event, verdict, saga)
 
-    def _go_on(self, event: StripeEvent, verdict: Verdict, saga: Saga | None) -> None:
+    def _go_on(self, event: EngineEvent, verdict: Verdict, saga: Saga | None) -> None:
         log().info(
             "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
         )
@@ -64,14 +65,14 @@ class Webhooks:
         if isinstance(verdict, ForTheInbox):
             self.inbox.look_now()
 
-    def _judged(self, event: StripeEvent, saga: Saga | None) -> Verdict:
+    def _judged(self, event: EngineEvent, saga: Saga | None) -> Verdict:
         verdict = judged(event, saga, self.max_attempts)
         if isinstance(verdict, Apply) and (self.engine.is_full or not self.engine.drives(verdict.move.saga)):
             return ForTheDriver()  # no room here, or a version that only other replicas know
         return verdict
 
 
-def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
+def judged(event: EngineEvent, saga: Saga | None, max_attempts: int) -> Verdict:
     """What an event means to its saga as it stands. Pure: the row is locked by whoever asks."""
     if saga is None:
         return Ignore()  # an intent that is not ours
@@ -93,14 +94,14 @@ def judged(event: StripeEvent, saga: Saga | None, max_attempts: int) -> Verdict:
     return _while_waiting(event, event.intent, saga, max_attempts)
 
 
-def _after_the_end(event: StripeEvent, saga: Saga) -> Verdict:
+def _after_the_end(event: EngineEvent, saga: Saga) -> Verdict:
     if event.type in LATER:
         return ForTheInbox()
     is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
     return ForTheInbox() if is_late_money else Ignore()
 
 
-def _while_undoing(event: StripeEvent) -> Verdict:
+def _while_undoing(event: EngineEvent) -> Verdict:
     """An undo closes the intent itself and asks about its refund in its own time, so that a refund that keeps failing
     is not made again at the speed of its own events; only that the money is back ends its sleep."""
     if event.type in DISPUTES:
@@ -109,7 +110,7 @@ def _while_undoing(event: StripeEvent) -> Verdict:
     return ForTheDriver() if is_done else Ignore()
 
 
-def _while_waiting(event: StripeEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
+def _while_waiting(event: EngineEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
     if event.type in (SUCCEEDED, CANCELED):
         return Apply(taking_over(after_payment_news(saga, intent)))
     known: list[str] = saga.context.get("failed_charges", [])

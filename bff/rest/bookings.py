@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 from starlette.responses import Response
@@ -37,7 +38,7 @@ async def book(asked: Asked) -> Response:
     request = _wanted(fields, asked.request.headers.get(KEY))
     reply = await asked.mesh.payment.BookSession(request, timeout=BOOK_SECONDS)
     found = await _booking(asked, reply.booking_id)
-    data = shapes.booking(found, reply.payment_intent_id) | {"client_secret": reply.client_secret or None}
+    data = await _whole(asked, found) | {"client_secret": reply.client_secret or None}
     location = {"location": f"/api/v1/bookings/{found.id}"}
     return envelope.done("the lesson is booked", data, 201, location)
 
@@ -71,6 +72,7 @@ def _wanted(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
         tutor_id=fields.uuid("instructor_uuid"),
         course_id=fields.optional_uuid("course_uuid") or "",
         purpose=fields.optional_text("purpose") or "",
+        payment_engine=_engine(fields),
     )
     if request.student_id == request.tutor_id:
         raise BadInput("must be somebody else", field="instructor_uuid")
@@ -109,20 +111,44 @@ async def _booking(asked: Asked, booking_id: str) -> booking_pb2.Booking:
 
 
 async def _whole(asked: Asked, found: booking_pb2.Booking) -> Shape:
-    """The booking with the name of its PaymentIntent; none is there when it is free, or was never opened."""
-    intent = None
+    """The booking with what its payment tells; there is none when it is free, or was never opened."""
+    payment = None
     if found.payment_id:
         request = payment_pb2.GetPaymentRequest(payment_id=found.payment_id)
-        try:
-            reply = await asked.mesh.payment.GetPayment(request, timeout=READ_SECONDS)
-            intent = reply.payment.stripe_payment_intent_id
-        except NotFound:
-            pass
-    return shapes.booking(found, intent)
+        with contextlib.suppress(NotFound):
+            payment = (await asked.mesh.payment.GetPayment(request, timeout=READ_SECONDS)).payment
+    return shapes.booking(found, payment)
 
 
+async def report(asked: Asked) -> Response:
+    """200 once the payment engine's report is kept, with the booking as it is then."""
+    fields, booking_id = await asked.body(), asked.path_uuid("uuid")
+    request = payment_pb2.HandlePaymentCallbackRequest(
+        booking_id=booking_id,
+        payment_reference=fields.text("payment_reference"),
+        payment_status=_REPORTED[fields.choice("payment_status", _REPORTED)],
+        payment_engine=_engine(fields),
+    )
+    await asked.mesh.payment.HandlePaymentCallback(request, timeout=BOOK_SECONDS)
+    return envelope.done("the report is kept", await _whole(asked, await _booking(asked, booking_id)))
+
+
+def _engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
+    """The engine that was named; none is whichever the booking has."""
+    if fields.values.get("payment_engine") is None:
+        return payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
+    return _ENGINES[fields.choice("payment_engine", _ENGINES)]
+
+
+_ENGINES = {"stripe": payment_pb2.PAYMENT_ENGINE_STRIPE, "callback": payment_pb2.PAYMENT_ENGINE_CALLBACK}
+_REPORTED = {
+    "succeeded": payment_pb2.CALLBACK_STATUS_SUCCEEDED,
+    "failed": payment_pb2.CALLBACK_STATUS_FAILED,
+    "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
+}
 OPERATIONS = (
     Operation("POST", "/api/v1/bookings", frozenset({"student", "service"}), book, NAMES),
     Operation("GET", "/api/v1/bookings/{uuid}", ANYBODY, show, NAMES),
     Operation("POST", "/api/v1/bookings/{uuid}/cancel", ANYBODY, cancel, NAMES),
+    Operation("POST", "/api/v1/bookings/{uuid}/payment-callback", frozenset({"service"}), report, NAMES),
 )

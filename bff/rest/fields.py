@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -87,6 +88,13 @@ class Fields:
             return Money.exactly(self.amount(field), currency)
         except ValueError as error:
             raise BadInput(str(error), field=self.name(field)) from None
+
+    def choice(self, field: str, known: Collection[str]) -> str:
+        """One of these words, that must be given."""
+        word = self.text(field)
+        if word not in known:
+            raise BadInput(f"must be one of {', '.join(known)}", field=self.name(field))
+        return word
 
     def objects(self, field: str) -> list[Fields]:
         """A list of objects that must be given, each with its own place."""

@@ -68,6 +68,9 @@ def _paths() -> dict[str, Any]:
                 "cancel", "Cancel a booking", "CancelledBooking", body="Cancellation", required=False, more=booking
             )
         },
+        "/api/v1/bookings/{uuid}/payment-callback": {
+            "post": _operation("report", "A payment engine reports", "Booking", body="Report", more=booking)
+        },
         "/api/v1/instructors/{uuid}/availability": {
             "get": _operation("slots", "A tutor's free slots", "Slots", more=[*instructor, *_RANGE])
         },

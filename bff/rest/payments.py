@@ -19,7 +19,7 @@ async def create_intent(asked: Asked) -> Response:
     amount = fields.money("amount", fields.currency("currency"))
     request = payment_pb2.CreatePaymentIntentRequest(booking_id=fields.uuid("bookingId"), amount=wire.to_money(amount))
     reply = await asked.mesh.payment.CreatePaymentIntent(request, timeout=READ_SECONDS)
-    intent, secret = reply.payment_intent_id, reply.client_secret
+    intent, secret = reply.payment_intent_id, reply.client_secret or None
     data = {"payment_session_id": intent, "client_secret": secret, "paymentIntentId": intent, "clientSecret": secret}
     return envelope.done("the payment can be made", data)
 

@@ -26,6 +26,7 @@ AMOUNT_IN: Schema = {
 }
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
 STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
+ENGINE: Schema = {"enum": ["stripe", "callback"]}
 
 
 def nullable(schema: Schema) -> Schema:
@@ -56,8 +57,12 @@ _BOOKING: dict[str, Schema] = {
     "currency": CURRENCY,
     "purpose": nullable({"type": "string"}),
     "payment_session_id": nullable(
-        {"type": "string", "description": "The PaymentIntent; null when nothing is to be paid."}
+        {
+            "type": "string",
+            "description": "The PaymentIntent, cb_… of the callback engine; null when nothing is to be paid.",
+        }
     ),
+    "refunded_amount": AMOUNT | {"description": "Given back, or on its way back."},
     "availability_block_uuid": nullable(UUID),
     "hold_expires_at": nullable(TIME),
     "created_at": TIME,
@@ -83,7 +88,21 @@ SCHEMAS: dict[str, Schema] = {
             | {"description": "A service's word is the price; anybody else's must equal the tutor's."},
             "currency": CURRENCY | {"description": "ISO 4217; absent, the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
+            "payment_engine": ENGINE
+            | {"default": "stripe", "description": "Who takes the money; callback is a service's to choose."},
         },
+    ),
+    "Report": record(
+        {
+            "payment_reference": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "description": "The engine's name for what it did; a repeat changes nothing.",
+            },
+            "payment_status": {"enum": ["succeeded", "failed", "refunded"]},
+        },
+        {"payment_engine": ENGINE | {"description": "Absent: the booking's own. Of stripe nothing is believed."}},
     ),
     "NewBlocks": record(
         {
@@ -122,9 +141,9 @@ SCHEMAS: dict[str, Schema] = {
     "LivePayment": record(
         {
             "payment_session_id": {"type": "string"},
-            "client_secret": {"type": "string"},
+            "client_secret": _SECRET,
             "paymentIntentId": {"type": "string"},
-            "clientSecret": {"type": "string"},
+            "clientSecret": _SECRET,
         }
     ),
     "Failure": record(

@@ -13,12 +13,14 @@ from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
+from tutormesh.payment.v1 import payment_pb2
 
 Shape = dict[str, Any]
 
 
-def booking(value: booking_pb2.Booking, payment_session_id: str | None) -> Shape:
+def booking(value: booking_pb2.Booking, payment: payment_pb2.Payment | None) -> Shape:
     """A booking as its student, its tutor and services see it: without the secret that pays for it."""
+    nothing = money_pb2.Money(amount_minor=0, currency=value.price.currency)
     return {
         "uuid": value.id,
         "status": status(value.status),
@@ -30,7 +32,8 @@ def booking(value: booking_pb2.Booking, payment_session_id: str | None) -> Shape
         "price_amount": amount(value.price),
         "currency": value.price.currency,
         "purpose": value.purpose or None,
-        "payment_session_id": payment_session_id or None,
+        "payment_session_id": payment.stripe_payment_intent_id if payment else None,
+        "refunded_amount": amount(payment.refunded if payment and payment.HasField("refunded") else nothing),
         "availability_block_uuid": value.availability_block_id or None,
         "hold_expires_at": given(value, "hold_expires_at"),
         "created_at": iso(value.created_at),

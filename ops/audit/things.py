@@ -13,9 +13,9 @@ CANCEL_OF = {PURCHASE: CANCEL, ENROLL: LEAVE}
 PARKED = "PARKED"
 #: The reason of a refund that somebody made at the provider and that we learned of.
 BY_HAND = "made_at_provider"
-#: A PaymentIntent that can still become paid (Stripe: PaymentIntent statuses).
+#: A PaymentIntent that can still become paid (Stripe: PaymentIntent statuses; the first is the callback engine's).
 PAYABLE = frozenset(
-    {"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture"}
+    "requires_payment requires_payment_method requires_confirmation requires_action processing requires_capture".split()
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import Saga
-from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefused, StripeGateway
+from payment_svc.payment_engine import Intent, OutcomeUnknown, PaymentEngine, ProviderRefused
 
 CREATE_TRIES = 3
 
@@ -15,8 +15,8 @@ CREATE_TRIES = 3
 class Intents:
     """A saga's PaymentIntent. At most one per saga, whatever was answered or lost."""
 
-    def __init__(self, stripe: StripeGateway) -> None:
-        self._stripe = stripe
+    def __init__(self, provider: PaymentEngine) -> None:
+        self._provider = provider
 
     async def open(self, saga: Saga, price: Money) -> Intent:
         """The saga's intent as it is now: found, or made. Raises ProviderRefused, OutcomeUnknown."""
@@ -27,8 +27,8 @@ class Intents:
                 if found is not None:
                     return found
             try:
-                created = await self._stripe.create_intent(saga, price)
-                return await self._stripe.retrieve_intent(created.id) if in_doubt else created
+                created = await self._provider.create_intent(saga, price)
+                return await self._provider.retrieve_intent(created.id) if in_doubt else created
             except OutcomeUnknown as error:
                 log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=str(error.__cause__))
                 in_doubt = True
@@ -46,7 +46,7 @@ class Intents:
         if saga.payment_intent_id is not None:
             return await self._closed(saga.payment_intent_id)
         if saga.price is None:  # the row forgot what its drive knew: nothing can be made, but something may be there
-            found = await self._stripe.find_intent(saga)
+            found = await self._provider.find_intent(saga)
             return await self._closed(found.id) if found is not None else None
         if saga.price.amount_minor == 0:
             return None
@@ -58,18 +58,18 @@ class Intents:
 
     async def look(self, intent_id: str) -> Intent:
         """The intent as it is now."""
-        return await self._stripe.retrieve_intent(intent_id)
+        return await self._provider.retrieve_intent(intent_id)
 
     async def failed_charges(self, intent_id: str) -> set[str]:
-        return await self._stripe.failed_charges(intent_id)
+        return await self._provider.failed_charges(intent_id)
 
     async def _find(self, saga: Saga) -> Intent | None:
         if saga.payment_intent_id is not None:
-            return await self._stripe.retrieve_intent(saga.payment_intent_id)
-        return await self._stripe.find_intent(saga)
+            return await self._provider.retrieve_intent(saga.payment_intent_id)
+        return await self._provider.find_intent(saga)
 
     async def _closed(self, intent_id: str) -> Intent:
-        intent = await self._stripe.cancel_intent(intent_id)
+        intent = await self._provider.cancel_intent(intent_id)
         if not (intent.succeeded or intent.canceled):
             raise OutcomeUnknown(f"the intent is {intent.status} and cannot be cancelled now")
         return intent

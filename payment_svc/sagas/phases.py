@@ -22,11 +22,11 @@ from payment_svc.domain import (
     Undo,
     everything_of,
 )
+from payment_svc.payment_engine import Intent, ProviderRefused
 from payment_svc.policy import Share
 from payment_svc.sagas.definition import Definition
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
-from payment_svc.stripe_gateway import Intent, ProviderRefused
 
 #: How long an opening may be tried when the slot's own hold is not even known.
 OPENING_SECONDS = 300
@@ -236,7 +236,9 @@ def _undone(saga: Saga, intent: Intent | None) -> Move:
     end = booking_end(saga)
     failed = saga.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if failed else PaymentStatus.CANCELLED
-    return Move(saga, end, end.value.lower(), payment=closed if intent is not None else None, tells=told)
+    if intent is None:
+        return Move(saga, end, end.value.lower(), tells=told)
+    return Move(saga.knowing(unpaid=True), end, end.value.lower(), payment=closed, tells=told)
 
 
 def _told(saga: Saga) -> State | None:

@@ -11,15 +11,15 @@ from uuid import UUID
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import GiveBack, NeedsAPerson, Refund, RefundStatus, Saga, imported_refund_id
+from payment_svc.payment_engine import OutcomeUnknown, PaymentEngine, ProviderRefund, ProviderRefused
 from payment_svc.store import RefundStore
-from payment_svc.stripe_gateway import OutcomeUnknown, ProviderRefund, ProviderRefused, StripeGateway
 
 
 class Refunds:
     """The refunds of PaymentIntents. `saga` is always the purchase, whoever decided."""
 
-    def __init__(self, store: RefundStore, stripe: StripeGateway) -> None:
-        self._store, self._stripe = store, stripe
+    def __init__(self, store: RefundStore, provider: PaymentEngine) -> None:
+        self._store, self._provider = store, provider
 
     async def give_back(self, saga: Saga, wish: GiveBack, captured: int) -> RefundStatus:
         """Carry a decision out; where it stands then. Who repeats it gets the same refund.
@@ -56,7 +56,7 @@ class Refunds:
 
     async def ask(self, refund: Refund) -> RefundStatus:
         """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown."""
-        told = None if refund.is_new else await self._stripe.find_refund(refund)
+        told = None if refund.is_new else await self._provider.find_refund(refund)
         if told is None:
             told = await self._create(refund)
         await self._store.record(refund, told.meaning, told.id)
@@ -69,7 +69,7 @@ class Refunds:
         known = await self._store.of_intent(intent_id)
         by_id = {str(refund.id): refund for refund in known}
         by_name = {refund.provider_refund_id: refund for refund in known if refund.provider_refund_id}
-        for told in await self._stripe.refunds(intent_id):
+        for told in await self._provider.refunds(intent_id):
             ours = by_id.get(told.refund_id) or by_name.get(told.id)
             if ours is not None:
                 await self._store.record(ours, told.meaning, told.id)
@@ -80,9 +80,9 @@ class Refunds:
 
     async def _create(self, refund: Refund) -> ProviderRefund:
         try:
-            return await self._stripe.create_refund(refund)
+            return await self._provider.create_refund(refund)
         except OutcomeUnknown:
-            told = await self._stripe.find_refund(refund)
+            told = await self._provider.find_refund(refund)
             if told is None:
                 raise
             return told

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mesh.database import Database
 from payment_svc.notices import Lane
+from payment_svc.store.callbacks import CallbackStore
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore
 from payment_svc.store.keys import KeyStore
@@ -29,6 +30,7 @@ class Stores:
     keys: KeyStore
     operators: OperatorStore
     notifications: NotificationStore
+    callbacks: CallbackStore
 
     @classmethod
     def of(cls, database: Database, owner: str, lease_seconds: float, lanes: Sequence[Lane] = ()) -> Stores:
@@ -45,10 +47,12 @@ class Stores:
             KeyStore(database),
             OperatorStore(database),
             NotificationStore(database),
+            CallbackStore(database),
         )
 
 
 __all__ = [
+    "CallbackStore",
     "CancellationStore",
     "EventStore",
     "KeyStore",

@@ -51,6 +51,16 @@ async def _at_a_price(scene: Scene, who: str) -> Letter:
     return _wish(scene, scene.student, price_amount=price, currency="USD")
 
 
+@letter("POST /api/v1/bookings: through another engine")
+async def _through_another_engine(scene: Scene, _: str) -> Letter:
+    return _wish(scene, scene.student, payment_engine="callback")
+
+
+@letter("POST /api/v1/bookings/{uuid}/payment-callback")
+async def _report(scene: Scene, _: str) -> Letter:
+    return {"uuid": scene.lesson.booking}, {}, {"payment_reference": "r", "payment_status": "failed"}
+
+
 @letter("GET /api/v1/bookings/{uuid}")
 async def _lesson_of_the_two(scene: Scene, _: str) -> Letter:
     return {"uuid": scene.lesson.booking}, {}, None

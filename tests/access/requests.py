@@ -116,6 +116,20 @@ async def _create_payment_intent(scene: Scene, _: str) -> Message:
     return payment.CreatePaymentIntentRequest(booking_id=(await scene.booking()).booking, amount=PRICE)
 
 
+@row("PaymentService.BookSession: through another engine")
+async def _through_another_engine(scene: Scene, _: str) -> Message:
+    order = _order(scene, scene.student)
+    order.payment_engine = payment.PAYMENT_ENGINE_CALLBACK
+    return order
+
+
+@row("PaymentService.HandlePaymentCallback")
+async def _report(scene: Scene, _: str) -> Message:
+    return payment.HandlePaymentCallbackRequest(
+        booking_id=scene.lesson.booking, payment_reference="r", payment_status=payment.CALLBACK_STATUS_FAILED
+    )
+
+
 @row("PaymentService.CancelBooking")
 async def _cancel_booking(scene: Scene, _: str) -> Message:
     return payment.CancelBookingRequest(booking_id=(await scene.booking()).booking)

@@ -69,6 +69,7 @@ def known(script: Any, world: Any) -> None:
     nothing = Money(amount_minor=0, currency="USD")
     script.answers = world.answers() | {
         "CancelBooking": payment_pb2.CancelBookingResponse(refund=nothing),
+        "HandlePaymentCallback": payment_pb2.HandlePaymentCallbackResponse(),
         "CreatePaymentIntent": payment_pb2.CreatePaymentIntentResponse(),
     }
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payment_svc.store import (
+    CallbackStore,
     CancellationStore,
     EventStore,
     KeyStore,
@@ -23,7 +24,17 @@ from payment_svc.store import (
 )
 from payment_svc.stripe_gateway import StripeGateway
 
-PORTS = (SagaStore, CancellationStore, PaymentStore, RefundStore, EventStore, KeyStore, OperatorStore, StripeGateway)
+PORTS = (
+    SagaStore,
+    CancellationStore,
+    PaymentStore,
+    RefundStore,
+    EventStore,
+    KeyStore,
+    OperatorStore,
+    CallbackStore,
+    StripeGateway,
+)
 #: The calls of the sagas' steps to other services.
 STEPS = (
     "HoldSlot",
@@ -66,6 +77,7 @@ ELSEWHERE = {
     "wake": "only hurries an open cancel that would wake by itself",
     "forget": "a key of yesterday's, tested in test_repeats",
     "forget_old": "housekeeping",
+    "collected_lately": "reconcile's candidates, read only",
     "withdraw": "follows a refusal of the provider's, tested in test_worst_days",
 }
 
@@ -73,7 +85,7 @@ ELSEWHERE = {
 #: only with FULL=1.
 READS = frozenset(
     "get by_booking saga_of open_for of_booking of_intent peek retrieve_intent find_intent find_refund refunds disputes"
-    " failed_charges".split()
+    " failed_charges payment payment_of declined refunds_requested reference_of".split()
 )
 
 Point = tuple[str, int]  # "before SagaStore.move", the how-manieth of a flow

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.failpoints.boundaries import Point, catalogue, is_struck
+from tests.failpoints.callbacks import CALLBACK_FLOWS
 from tests.failpoints.cases import Case, Flow, Outside, outside, points_of, run
 from tests.failpoints.flows import FLOWS, enroll
 from tests.people import People
@@ -40,7 +41,7 @@ async def new_case(people: People, shared: Outside, flow: Flow) -> Case:
     return Case(people, shared, student=uuid4(), tutor=await people.tutor())
 
 
-@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", FLOWS + CALLBACK_FLOWS, ids=lambda flow: flow.name)
 async def test_29_30_whatever_fails_wherever_the_flow_ends_as_it_must(
     people: People, shared: Outside, flow: Flow
 ) -> None:

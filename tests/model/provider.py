@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from mesh.money import Money
 from payment_svc.domain import Refund, Saga
-from payment_svc.stripe_gateway import Intent, OutcomeUnknown, ProviderRefund, ProviderRefused, StripeEvent
+from payment_svc.payment_engine import EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
 from tests.model.clockwork import Clockwork
 from tests.model.state import Kept
 
@@ -96,8 +96,8 @@ class Provider:
     def intents(self, created: dict[str, int] | None = None) -> _Listed:
         return _Listed(self._do("list_intents", lambda: [kept.intent for kept in self._clock.state.intents.values()]))
 
-    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[StripeEvent]]:
-        def told() -> list[StripeEvent]:
+    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[EngineEvent]]:
+        def told() -> list[EngineEvent]:
             both = [*self._clock.state.on_their_way.values(), *self._clock.state.delivered.values()]
             return [event for event in both if event.type in types]
 
@@ -105,9 +105,9 @@ class Provider:
         if page:
             yield page
 
-    def verify(self, payload: Any, signature: str) -> StripeEvent:
+    def verify(self, payload: Any, signature: str) -> EngineEvent:
         """The model's webhooks carry the event itself."""
-        event: StripeEvent = payload
+        event: EngineEvent = payload
         return event
 
     # What others do there.
@@ -160,7 +160,7 @@ class Provider:
         number = len([event for event in known if event.startswith(f"evt_{kind}_{intent_id}_")])
         saga_id = state.intents[intent_id].intent.saga_id
         event_id = f"evt_{kind}_{intent_id}_{number}"
-        state.on_their_way[event_id] = StripeEvent(event_id, kind, False, intent_id, saga_id, about, status, snapshot)
+        state.on_their_way[event_id] = EngineEvent(event_id, kind, False, intent_id, saga_id, about, status, snapshot)
 
 
 class _Listed:

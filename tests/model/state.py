@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from payment_svc.domain import Refund, Saga
-from payment_svc.stripe_gateway import Intent, ProviderRefund, StripeEvent
+from payment_svc.payment_engine import EngineEvent, Intent, ProviderRefund
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=20)
@@ -74,8 +74,8 @@ class State:
     intents: dict[str, Kept] = field(default_factory=dict)
     provider_refunds: dict[str, tuple[str, ProviderRefund]] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)  # by idempotency key
-    on_their_way: dict[str, StripeEvent] = field(default_factory=dict)
-    delivered: dict[str, StripeEvent] = field(default_factory=dict)
+    on_their_way: dict[str, EngineEvent] = field(default_factory=dict)
+    delivered: dict[str, EngineEvent] = field(default_factory=dict)
     # the processes, and what may still happen
     actors: dict[int, Any] = field(default_factory=dict)
     budget: dict[str, int] = field(default_factory=dict)

@@ -86,6 +86,58 @@ PAYMENT_CONTEXT_COURSE_ENROLLMENT: PaymentContext.ValueType  # 2
 """A course; context_id is the course's id."""
 Global___PaymentContext: _TypeAlias = PaymentContext  # noqa: Y015
 
+class _PaymentEngine:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaymentEngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentEngine.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAYMENT_ENGINE_UNSPECIFIED: _PaymentEngine.ValueType  # 0
+    """Not given: of a new booking Stripe, of another whichever it has."""
+    PAYMENT_ENGINE_STRIPE: _PaymentEngine.ValueType  # 1
+    """Stripe."""
+    PAYMENT_ENGINE_CALLBACK: _PaymentEngine.ValueType  # 2
+    """Any engine that reports by HandlePaymentCallback."""
+
+class PaymentEngine(_PaymentEngine, metaclass=_PaymentEngineEnumTypeWrapper):
+    """PaymentEngine is who takes the money for a booking."""
+
+PAYMENT_ENGINE_UNSPECIFIED: PaymentEngine.ValueType  # 0
+"""Not given: of a new booking Stripe, of another whichever it has."""
+PAYMENT_ENGINE_STRIPE: PaymentEngine.ValueType  # 1
+"""Stripe."""
+PAYMENT_ENGINE_CALLBACK: PaymentEngine.ValueType  # 2
+"""Any engine that reports by HandlePaymentCallback."""
+Global___PaymentEngine: _TypeAlias = PaymentEngine  # noqa: Y015
+
+class _CallbackStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallbackStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallbackStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALLBACK_STATUS_UNSPECIFIED: _CallbackStatus.ValueType  # 0
+    """Not given."""
+    CALLBACK_STATUS_SUCCEEDED: _CallbackStatus.ValueType  # 1
+    """The price was collected, all of it."""
+    CALLBACK_STATUS_FAILED: _CallbackStatus.ValueType  # 2
+    """An attempt failed; another may follow."""
+    CALLBACK_STATUS_REFUNDED: _CallbackStatus.ValueType  # 3
+    """What was to be given back has been, all of it."""
+
+class CallbackStatus(_CallbackStatus, metaclass=_CallbackStatusEnumTypeWrapper):
+    """CallbackStatus is what a payment engine reports."""
+
+CALLBACK_STATUS_UNSPECIFIED: CallbackStatus.ValueType  # 0
+"""Not given."""
+CALLBACK_STATUS_SUCCEEDED: CallbackStatus.ValueType  # 1
+"""The price was collected, all of it."""
+CALLBACK_STATUS_FAILED: CallbackStatus.ValueType  # 2
+"""An attempt failed; another may follow."""
+CALLBACK_STATUS_REFUNDED: CallbackStatus.ValueType  # 3
+"""What was to be given back has been, all of it."""
+Global___CallbackStatus: _TypeAlias = CallbackStatus  # noqa: Y015
+
 class _RefundStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -288,6 +340,7 @@ class BookSessionRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -300,6 +353,8 @@ class BookSessionRequest(_message.Message):
     """The student's words, at most 1000 characters; may be empty."""
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. The student's for 24 h."""
+    payment_engine: Global___PaymentEngine.ValueType
+    """Who takes the money; CALLBACK is a service's to choose. Refused with ENGINE_MISMATCH where the booking has another."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Begin, on a whole minute."""
@@ -319,10 +374,11 @@ class BookSessionRequest(_message.Message):
         purpose: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
         price: Global___AskedPrice | None = ...,
+        payment_engine: Global___PaymentEngine.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -976,3 +1032,59 @@ class HandleStripeWebhookResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HandleStripeWebhookResponse: _TypeAlias = HandleStripeWebhookResponse  # noqa: Y015
+
+@_typing.final
+class HandlePaymentCallbackRequest(_message.Message):
+    """HandlePaymentCallbackRequest is a payment engine's report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_REFERENCE_FIELD_NUMBER: _builtins.int
+    PAYMENT_STATUS_FIELD_NUMBER: _builtins.int
+    PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking, a UUID."""
+    payment_reference: _builtins.str
+    """The engine's name for what it did, 1 to 255 characters; for Stripe it is not looked at."""
+    payment_status: Global___CallbackStatus.ValueType
+    """What it did."""
+    payment_engine: Global___PaymentEngine.ValueType
+    """Which engine reports; UNSPECIFIED: the booking's own."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+        payment_reference: _builtins.str = ...,
+        payment_status: Global___CallbackStatus.ValueType = ...,
+        payment_engine: Global___PaymentEngine.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "payment_engine", b"payment_engine", "payment_reference", b"payment_reference", "payment_status", b"payment_status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandlePaymentCallbackRequest: _TypeAlias = HandlePaymentCallbackRequest  # noqa: Y015
+
+@_typing.final
+class HandlePaymentCallbackResponse(_message.Message):
+    """HandlePaymentCallbackResponse says that the report is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    saga_state: _builtins.str
+    """The saga's state now: "COMPLETED", "AWAITING_PAYMENT", …"""
+    def __init__(
+        self,
+        *,
+        saga_state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandlePaymentCallbackResponse: _TypeAlias = HandlePaymentCallbackResponse  # noqa: Y015

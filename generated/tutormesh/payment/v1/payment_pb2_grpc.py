@@ -95,6 +95,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookResponse.FromString,
                 _registered_method=True)
+        self.HandlePaymentCallback = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/HandlePaymentCallback',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentServiceServicer:
@@ -200,6 +205,17 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def HandlePaymentCallback(self, request, context):
+        """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
+        kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
+        and a success is never unmade. Money that comes after the end goes back.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
+        another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -262,6 +278,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.HandleStripeWebhook,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookResponse.SerializeToString,
+            ),
+            'HandlePaymentCallback': grpc.unary_unary_rpc_method_handler(
+                    servicer.HandlePaymentCallback,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -589,6 +610,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/HandleStripeWebhook',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandleStripeWebhookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HandlePaymentCallback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/HandlePaymentCallback',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.HandlePaymentCallbackResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,13 @@ class PaymentServiceStub:
     """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
     nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
     """
+    HandlePaymentCallback: _grpc.UnaryUnaryMultiCallable[_payment_pb2.HandlePaymentCallbackRequest, _payment_pb2.HandlePaymentCallbackResponse]
+    """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
+    kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
+    and a success is never unmade. Money that comes after the end goes back.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
+    another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+    """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
@@ -134,6 +141,13 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     HandleStripeWebhook: _aio.UnaryUnaryMultiCallable[_payment_pb2.HandleStripeWebhookRequest, _payment_pb2.HandleStripeWebhookResponse]  # type: ignore[assignment]
     """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
     nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+    """
+    HandlePaymentCallback: _aio.UnaryUnaryMultiCallable[_payment_pb2.HandlePaymentCallbackRequest, _payment_pb2.HandlePaymentCallbackResponse]  # type: ignore[assignment]
+    """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
+    kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
+    and a success is never unmade. Money that comes after the end goes back.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
+    another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -257,6 +271,19 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.HandleStripeWebhookResponse, _abc.Awaitable[_payment_pb2.HandleStripeWebhookResponse]]:
         """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
         nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+        """
+
+    @_abc_1.abstractmethod
+    def HandlePaymentCallback(
+        self,
+        request: _payment_pb2.HandlePaymentCallbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.HandlePaymentCallbackResponse, _abc.Awaitable[_payment_pb2.HandlePaymentCallbackResponse]]:
+        """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
+        kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
+        and a success is never unmade. Money that comes after the end goes back.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
+        another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

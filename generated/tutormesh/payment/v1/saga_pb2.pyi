@@ -112,7 +112,7 @@ class Saga(_message.Message):
 
     @_builtins.property
     def refund_due(self) -> _money_pb2.Money:
-        """What was decided to go back when a person cancelled; absent when nobody did."""
+        """What was decided to go back when a person cancelled; absent when nobody did, or nothing had been paid."""
 
     def __init__(
         self,

@@ -1,0 +1,78 @@
+"""The ways of a saga that is paid through an engine that calls back: what its store is asked, struck at each point."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from uuid import UUID
+
+from mesh.errors import Refusal
+from payment_svc.callbacks import Happened, Report
+from payment_svc.domain import CALLBACK
+from tests.failpoints.cases import Actor, Case, Flow
+from tests.failpoints.flows import cancel, the_hold_ends, until_expired, until_sold
+
+SOLD, EXPIRED, FAILED, CANCELLED = (2, "COMPLETED"), (5, "EXPIRED"), (4, "PAYMENT_FAILED"), (3, "COMPLETED")
+
+
+async def book(case: Case, actor: Actor) -> None:
+    case.knows(await actor.app.purchasing.book(replace(case.order(), payment_engine=CALLBACK)))
+
+
+def told(happened: Happened, *references: str) -> Callable[[Case, Actor], Awaitable[None]]:
+    async def tell(case: Case, actor: Actor) -> None:
+        for reference in references:
+            await actor.app.callbacks.receive(Report(UUID(case.booking), reference, happened, CALLBACK))
+
+    return tell
+
+
+async def until_asked_back(case: Case, actor: Actor) -> None:
+    """Until the engine is asked for the money: as its own look at the booking would tell it."""
+    await actor.recover()
+    await actor.rest()
+    if not await actor.app.callbacks.store.refunds_requested(case.intent):
+        raise Refusal("not yet")
+
+
+def ended(booking: tuple[int, str], intent: str, *refunds: int) -> Callable[[Case], Awaitable[bool]]:
+    """The end as booking, saga and the engine's own rows say: each refund asked for once, and reported."""
+
+    async def is_so(case: Case) -> bool:
+        sql, (status, state) = case.people.world.sql, booking
+        rows = await sql("payment", "select status from callback_payment where saga_id = $1", UUID(case.saga_id))
+        asked = "select amount_minor from callback_refund where callback_payment_id = $1 and status = 'succeeded'"
+        ours = "select amount_minor from refund where payment_intent_id = $1 and status = 'SUCCEEDED'"
+        return (
+            await case.people.state(case.saga_id) == state
+            and (await case.people.booking(case.booking)).status == status
+            and [row["status"] for row in rows] == [intent]
+            and [row["amount_minor"] for row in await sql("payment", asked, case.intent)] == [*refunds]
+            and [row["amount_minor"] for row in await sql("payment", ours, case.intent)] == [*refunds]
+            and await case.people.nothing_open(case.student)
+        )
+
+    return is_so
+
+
+PAID, DECLINED = told(Happened.SUCCEEDED, "paid"), told(Happened.FAILED, "a", "b", "c")
+BACK = told(Happened.REFUNDED, "back")
+STRUCK = "CallbackStore."
+CALLBACK_FLOWS = (
+    Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), strikes=STRUCK),
+    Flow("callbacks of declines", (book, DECLINED), 1, ended(FAILED, "canceled"), strikes=STRUCK),
+    Flow(
+        "a refund called back",
+        (book, PAID, until_sold, cancel, until_asked_back, BACK),
+        3,
+        ended(CANCELLED, "succeeded", 5000),
+        strikes=STRUCK,
+    ),
+    Flow(
+        "a late callback",
+        (book, the_hold_ends, until_expired, PAID, until_asked_back, BACK),
+        3,
+        ended(EXPIRED, "succeeded", 5000),
+        strikes=STRUCK,
+    ),
+)

@@ -1,0 +1,236 @@
+"""/payment-callback: any payment engine that calls us back, and Stripe, of which nothing is believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from tests.people import People, lesson_time, until
+from tests.rest.conftest import BOOKINGS, Rest, wish
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A payment engine: a service that books for students and reports what it has collected."""
+
+    people: People
+    service: Rest
+    student: Rest
+    tutor: UUID
+
+    async def book(self, hour: int = 10, **changes: Any) -> Any:
+        body = wish(self.student.id, self.tutor, lesson_time(3, hour), payment_engine="callback")
+        return await self.service.data("POST", BOOKINGS, body | changes)
+
+    def report(self, reference: str, status: str, **more: Any) -> dict[str, Any]:
+        return {"payment_reference": reference, "payment_status": status, "payment_engine": "callback"} | more
+
+    async def tell(self, booking: Any, reference: str, status: str, **more: Any) -> Any:
+        path = f"{BOOKINGS}/{booking['uuid']}/payment-callback"
+        return await self.service.data("POST", path, self.report(reference, status, **more))
+
+    async def refused(self, booking: Any, reference: str, status: str, **more: Any) -> tuple[int, str]:
+        path = f"{BOOKINGS}/{booking['uuid']}/payment-callback"
+        return await self.service.refused("POST", path, self.report(reference, status, **more))
+
+    async def seen(self, booking: Any) -> Any:
+        return await self.student.data("GET", f"{BOOKINGS}/{booking['uuid']}")
+
+    async def until(self, booking: Any, **wanted: Any) -> Any:
+        """Until the student sees the booking so."""
+
+        def is_so(seen: Any) -> bool:
+            return all(seen[name] == value for name, value in wanted.items())
+
+        return await until(lambda: self.seen(booking), is_so)
+
+    async def saga(self, booking: Any) -> str:
+        ask = "select id::text from saga where booking_id = $1 and kind = 'BookAndPayForSessionSaga'"
+        return str((await self.people.world.sql("payment", ask, UUID(booking["uuid"])))[0]["id"])
+
+    async def expire(self, booking: Any) -> None:
+        await self.people.let_the_hold_end(await self.saga(booking), grace_too=True)
+        await self.until(booking, status="expired")
+
+
+@pytest_asyncio.fixture
+async def engine(people: People, someone: Any) -> Engine:
+    return Engine(people, someone("service"), someone("student"), await people.tutor())
+
+
+async def test_a_booking_is_confirmed_by_its_engines_word_and_never_unmade(engine: Engine) -> None:
+    made = await engine.book()
+    assert (made["status"], made["client_secret"]) == ("payment_required", None)
+    assert made["payment_session_id"].startswith("cb_")
+    confirmed = await engine.tell(made, "ref-1", "succeeded")
+    assert (confirmed["status"], confirmed["payment_session_id"]) == ("confirmed", made["payment_session_id"])
+    assert await engine.tell(made, "ref-1", "succeeded") == confirmed
+    assert await engine.tell(made, "ref-0", "failed") == confirmed
+    assert await engine.refused(made, "ref-2", "succeeded") == (409, "WRONG_STATE")
+    assert (await engine.seen(made))["status"] == "confirmed"
+    ask = "select count(*)::int from stripe_event where payment_intent_id = $1"
+    assert (await engine.people.world.sql("payment", ask, made["payment_session_id"]))[0]["count"] == 1
+
+
+async def test_declined_attempts_count_by_reference_until_the_last(engine: Engine) -> None:
+    made = await engine.book()
+    for reference in ("a", "a", "b", "a"):
+        assert (await engine.tell(made, reference, "failed"))["status"] == "payment_required"
+    assert (await engine.tell(made, "c", "failed"))["status"] == "payment_failed"
+    assert await engine.people.claims(await engine.saga(made)) == []
+
+
+async def test_a_reference_that_failed_may_succeed(engine: Engine) -> None:
+    made = await engine.book()
+    await engine.tell(made, "a", "failed")
+    assert (await engine.tell(made, "a", "succeeded"))["status"] == "confirmed"
+
+
+async def test_a_cancel_asks_for_the_money_back_and_is_done_when_the_engine_says_so(engine: Engine) -> None:
+    made = await engine.book()
+    await engine.tell(made, "ref-1", "succeeded")
+    cancelled = await engine.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
+    assert (cancelled["status"], cancelled["refund_amount"], cancelled["refunded_amount"]) == (
+        "cancelled",
+        "50.00",
+        "50.00",
+    )
+    ask = "select status from refund where payment_intent_id = $1"
+    rows = lambda: engine.people.world.sql("payment", ask, made["payment_session_id"])  # noqa: E731
+    assert [row["status"] for row in await rows()] == ["PENDING"]
+    for _ in range(2):
+        await engine.tell(made, "back-1", "refunded")
+    await until(rows, lambda found: [row["status"] for row in found] == ["SUCCEEDED"])
+    assert await engine.refused(made, "back-2", "refunded") == (409, "WRONG_STATE")
+
+
+async def test_nothing_is_given_back_that_was_not_asked_for(engine: Engine) -> None:
+    made = await engine.book()
+    assert await engine.refused(made, "back", "refunded") == (409, "WRONG_STATE")
+
+
+async def test_28_money_after_the_end_is_asked_back_and_the_booking_stays_ended(engine: Engine) -> None:
+    made = await engine.book()
+    await engine.expire(made)
+    assert (await engine.tell(made, "failed-late", "failed"))["status"] == "expired"
+    assert (await engine.tell(made, "late", "succeeded"))["status"] == "expired"
+    seen = await engine.until(made, refunded_amount="50.00")
+    assert seen["status"] == "expired"
+    assert (await engine.tell(made, "late", "succeeded"))["status"] == "expired"
+    await engine.tell(made, "back", "refunded")
+    await engine.people.hurry_the_inbox(await engine.saga(made))
+    await engine.people.at_rest()
+    assert [row["amount_minor"] for row in await engine.people.our_refunds_of(made["payment_session_id"])] == [5000]
+
+
+async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(engine: Engine) -> None:
+    """The report is kept, and dies with its process before the saga hears of it: the hold's end looks first."""
+    made = await engine.book()
+    replica = engine.people.world.replicas[0]
+    await replica.app.callbacks.store.report_paid(made["payment_session_id"], "ref-1")
+    await engine.people.let_the_hold_end(await engine.saga(made))
+    await engine.until(made, status="confirmed")
+
+
+async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(engine: Engine) -> None:
+    made, late = await engine.book(10), await engine.book(14)
+    await engine.expire(late)
+    store = engine.people.world.replicas[0].app.callbacks.store
+    await store.report_paid(made["payment_session_id"], "ref-1")
+    await store.report_paid(late["payment_session_id"], "ref-2")
+    await engine.people.world.replicas[0].app.reconcile.everything()
+    await engine.until(made, status="confirmed")
+    await engine.until(late, status="expired", refunded_amount="50.00")
+    await engine.tell(late, "back", "refunded")
+
+
+async def test_what_is_called_off_by_a_saga_that_has_not_ended_waits_for_its_end(engine: Engine) -> None:
+    made = await engine.book()
+    store = engine.people.world.replicas[0].app.callbacks.store
+    await store.call_off(made["payment_session_id"])
+    await store.report_paid(made["payment_session_id"], "early")  # nobody would see to it yet
+    assert await store.reference_of(made["payment_session_id"]) is None
+    await engine.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
+    assert (await engine.tell(made, "late", "succeeded"))["status"] == "cancelled"
+    await engine.until(made, refunded_amount="50.00")
+    await engine.tell(made, "back", "refunded")
+
+
+async def test_the_engine_is_chosen_once(engine: Engine) -> None:
+    made = await engine.book()
+    assert await engine.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
+    assert (await engine.student.book(engine.tutor, lesson_time(3)))["uuid"] == made["uuid"]  # who names none gets it
+    stripe = wish(engine.student.id, engine.tutor, lesson_time(3), payment_engine="stripe")
+    assert await engine.student.refused("POST", BOOKINGS, stripe) == (409, "ENGINE_MISMATCH")
+    keyed = {"headers": {"Idempotency-Key": "k"}}
+    body = wish(engine.student.id, engine.tutor, lesson_time(4), payment_engine="callback")
+    first = await engine.service.data("POST", BOOKINGS, body, **keyed)
+    other = await engine.service.refused("POST", BOOKINGS, body | {"payment_engine": "stripe"}, **keyed)
+    assert other == (409, "IDEMPOTENCY_MISMATCH")
+    assert await engine.service.data("POST", BOOKINGS, body, **keyed) == first
+
+
+async def test_only_a_service_chooses_it(engine: Engine) -> None:
+    body = wish(engine.student.id, engine.tutor, lesson_time(3), payment_engine="callback")
+    assert await engine.student.refused("POST", BOOKINGS, body) == (403, "FORBIDDEN")
+    body["payment_engine"] = "barter"
+    assert await engine.student.refused_field("POST", BOOKINGS, body) == "payment_engine"
+
+
+async def test_a_price_of_its_own_is_collected_in_full(engine: Engine) -> None:
+    made = await engine.book(price_amount="7.25", currency="EUR")
+    live = {"bookingId": made["uuid"], "amount": "7.25", "currency": "EUR"}
+    payment = await engine.service.data("POST", "/payment/create-intent", live)
+    assert (payment["payment_session_id"], payment["client_secret"]) == (made["payment_session_id"], None)
+    assert (await engine.tell(made, "ref", "succeeded"))["status"] == "confirmed"
+    rows = await engine.people.world.sql(
+        "payment", "select received_minor, currency from payment where booking_id = $1", UUID(made["uuid"])
+    )
+    assert [tuple(row) for row in rows] == [(725, "EUR")]
+
+
+async def test_what_is_free_or_unknown_takes_no_report(engine: Engine) -> None:
+    free = await engine.book(price_amount="0")
+    assert free["status"] == "confirmed"
+    assert await engine.refused(free, "ref", "succeeded") == (409, "WRONG_STATE")
+    nowhere = {"uuid": str(engine.tutor)}
+    assert await engine.refused(nowhere, "ref", "succeeded") == (404, "NOT_FOUND")
+
+
+async def test_of_stripe_nothing_is_believed(engine: Engine) -> None:
+    people, stripe = engine.people, {"payment_engine": "stripe"}
+    await people.webhooks("drop")
+    made = await engine.student.book(engine.tutor, lesson_time(5))
+    assert (await engine.tell(made, "me", "succeeded", **stripe))["status"] == "payment_required"
+    assert (await engine.tell(made, "me", "failed", **stripe))["status"] == "payment_required"
+    await people.pay(made["payment_session_id"])
+    assert (await engine.tell(made, "me", "failed", **stripe))["status"] == "confirmed"
+    assert (await engine.tell(made, "me", "failed", **stripe))["status"] == "confirmed"
+
+
+async def test_a_stripe_that_cannot_be_asked_is_503(engine: Engine) -> None:
+    made = await engine.student.book(engine.tutor, lesson_time(6))
+    await engine.people.fault(f"/v1/payment_intents/{made['payment_session_id']}", "error_before", 5, method="GET")
+    refused = await engine.refused(made, "me", "succeeded", payment_engine="stripe")
+    assert refused == (503, "PAYMENT_PROVIDER_UNAVAILABLE")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"payment_reference": ""}, "payment_reference"),
+        ({"payment_reference": None}, "payment_reference"),
+        ({"payment_reference": "x" * 256}, "payment_reference"),
+        ({"payment_reference": 5}, "payment_reference"),
+        ({"payment_status": "paid"}, "payment_status"),
+        ({"payment_status": None}, "payment_status"),
+        ({"payment_engine": "barter"}, "payment_engine"),
+    ],
+)
+async def test_bad_reports_name_the_field(engine: Engine, changes: dict[str, Any], field: str) -> None:
+    path, body = f"{BOOKINGS}/{engine.tutor}/payment-callback", engine.report("ref", "succeeded")
+    assert await engine.service.refused_field("POST", path, body | changes) == field
