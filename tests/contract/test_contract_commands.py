@@ -24,7 +24,7 @@ from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 RPCS = {
     "tutormesh.booking.v1.BookingService": "CreateBooking GetBooking ConfirmBooking WatchBooking",
     "tutormesh.payment.v1.PaymentService": "BookSession CancelBooking EnrollInCourse CreatePaymentIntent GetPayment"
-    " ListPayments HandleStripeWebhook",
+    " ListPayments HandleStripeWebhook HandlePaymentCallback",
     "tutormesh.payment.v1.SagaService": "ListSagas GetSaga RetrySaga ResolveSaga",
     "tutormesh.availability.v1.AvailabilityService": "ListSlots HoldSlot ConfirmSlot ReleaseSlot BlockTime RemoveBlock"
     " PublishAvailability",

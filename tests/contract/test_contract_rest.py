@@ -146,6 +146,33 @@ async def test_the_live_intent_is_given_to_who_pays_for_its_exact_amount(mesh: O
     assert (await mesh.person("student").rest("POST", path, body)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("reported", "times", "becomes"), [("succeeded", 1, "confirmed"), ("failed", 3, "payment_failed")]
+)
+async def test_an_engine_that_calls_back_is_believed(mesh: Outside, reported: str, times: int, becomes: str) -> None:
+    student, machine = mesh.person("student"), mesh.person("service")
+    body = wish(student, await mesh.tutor(), lesson_time(), payment_engine="callback")
+    made = data(await machine.rest("POST", BOOKINGS, body))
+    path = f"{BOOKINGS}/{made['uuid']}"
+    report = {"payment_status": reported, "payment_engine": "callback", "payment_reference": "ref-0"}
+    assert failure(await student.rest("POST", f"{path}/payment-callback", report)) == (403, "FORBIDDEN")
+    for attempt in range(times):  # each declined attempt has a reference of its own
+        data(await machine.rest("POST", f"{path}/payment-callback", report | {"payment_reference": f"ref-{attempt}"}))
+
+    async def status() -> str:
+        return str(data(await student.rest("GET", path))["status"])
+
+    await until(status, lambda told: told == becomes)
+
+
+async def test_of_stripe_nothing_is_believed_that_stripe_does_not_say(mesh: Outside) -> None:
+    student, _, made = await booked(mesh)
+    path = f"{BOOKINGS}/{made['uuid']}"
+    report = {"payment_reference": "pi_1", "payment_status": "succeeded", "payment_engine": "stripe"}
+    await mesh.person("service").rest("POST", f"{path}/payment-callback", report)
+    assert data(await student.rest("GET", path))["status"] == "payment_required"
+
+
 @pytest.mark.parametrize("path", ["/webhooks/stripe", "/payment/webhook"])
 async def test_an_event_is_taken_with_stripes_signature_alone(mesh: Outside, path: str) -> None:
     secret = (mesh.layout.keys / "stripe-webhook.secret").read_text().strip()
@@ -165,4 +192,5 @@ async def test_the_doors_are_described(mesh: Outside) -> None:
     assert document["openapi"].startswith("3.1")
     calendar = "/api/v1/instructors/{uuid}/availability"
     promised = {BOOKINGS, f"{BOOKINGS}/{{uuid}}", f"{BOOKINGS}/{{uuid}}/cancel", calendar, f"{calendar}/block"}
+    promised |= {f"{BOOKINGS}/{{uuid}}/payment-callback"}
     assert promised | {f"{calendar}/block/{{blockUuid}}", "/payment/create-intent"} <= set(document["paths"])
