@@ -24,6 +24,7 @@ from devkit.sandbox.mail import Mailbox, receiving
 from tests.payment.conftest import every_invariant_holds_at_the_end, people, world  # noqa: F401 - fixtures
 from tests.people import People, until
 from tests.sandbox.conftest import serving
+from tests.world import Hook, Replica, World
 
 SECRET = "a secret that nobody may read"
 SENDER = "tutormesh <no-reply@mesh.example.com>"
@@ -146,6 +147,14 @@ def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
             "notify_email_to": "{person_id}@people.example.com",
         }
     }
+
+
+async def only_replica(world: World, hook: Hook | None = None, **changes: Any) -> Replica:  # noqa: F811
+    """One payment_svc in place of those there were; the port is never without one."""
+    before, replica = list(world.replicas), await world.start_replica(hook, **changes)
+    for old in before:
+        await world.stop_replica(old)
+    return replica
 
 
 async def hurry(people: People, booking: str) -> None:  # noqa: F811

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
-from tests.notifications.conftest import Post, Receiver, hurry, rows
+from tests.notifications.conftest import Post, Receiver, hurry, only_replica, rows
 from tests.payment.bad_days import sold
 from tests.people import Booked, People, lesson_time, until
 from tests.world import FailAt, StallAt, World
@@ -183,14 +183,13 @@ async def test_a_mail_put_off_by_its_server_comes_later(people: People, post: Po
 async def test_who_dies_between_telling_and_writing_it_down_leaves_it_to_be_told_again(
     people: People, world: World, receiver: Receiver
 ) -> None:
-    await world.stop_replica(world.replicas[0])
     dying = StallAt("before delivered")
-    replica = await world.start_replica(dying)
+    replica = await only_replica(world, dying)
     booked = await sold(people)
     await asyncio.wait_for(dying.reached.wait(), 10)
     await receiver.until_taken(booked.booking, "booking.confirmed")
-    await world.kill_replica(replica)
     await world.start_replica()
+    await world.kill_replica(replica)
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.confirmed")
     first, again = receiver.about(booked.booking)
     assert first == again
@@ -200,20 +199,17 @@ async def test_who_dies_between_telling_and_writing_it_down_leaves_it_to_be_told
 async def test_a_database_that_is_away_when_it_is_written_down_has_it_told_again(
     people: People, world: World, receiver: Receiver
 ) -> None:
-    await world.stop_replica(world.replicas[0])
-    replica = await world.start_replica(FailAt("before delivered", times=3))  # the webhook and both mails
+    await only_replica(world, FailAt("before delivered", times=3))  # the webhook and both mails
     booked = await sold(people)
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.confirmed")
     await until_status(people, booked.booking, "DELIVERED")
-    await world.stop_replica(replica)
-    await world.start_replica()
+    await only_replica(world)
 
 
 async def test_a_stalled_owners_late_word_changes_nothing(people: People, world: World, receiver: Receiver) -> None:
-    await world.stop_replica(world.replicas[0])
     stalled = StallAt("before back_off")
+    replica = await only_replica(world, stalled)
     receiver.judge = lambda _: 500
-    replica = await world.start_replica(stalled)
     booked = await sold(people)
     await asyncio.wait_for(stalled.reached.wait(), 10)
     receiver.judge = lambda _: 200

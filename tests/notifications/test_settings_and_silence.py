@@ -15,7 +15,7 @@ import structlog
 from mesh import logs
 from mesh.settings import load
 from payment_svc.settings import Settings
-from tests.notifications.conftest import SECRET
+from tests.notifications.conftest import SECRET, only_replica
 from tests.payment.bad_days import sold
 from tests.people import People, until
 from tests.world import World
@@ -113,17 +113,15 @@ def log(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_no_secret_no_address_and_no_content_is_logged(people: People, world: World, log: Path) -> None:
-    await world.stop_replica(world.replicas[0])
     channels = {"notify_webhook_url": HOOK, "notify_webhook_secret": SECRET, "smtp_url": MAIL}
     addresses = {"notify_email_from": "mesh@example.com", "notify_email_to": "{person_id}@example.com"}
-    replica = await world.start_replica(**channels, **addresses)
+    await only_replica(world, **channels, **addresses)
     booked = await sold(people)
     ask = "select 1 from notification where error <> ''"
     await until(lambda: people.world.sql("payment", ask), lambda found: len(found) == 3)
     await people.world.sql("payment", "update notification set tried_since = '2026-01-01', wake_at = clock_timestamp()")
     await until(lambda: people.world.sql("payment", ask + " and status = 'DEAD'"), lambda found: len(found) == 3)
-    await world.stop_replica(replica)
-    await world.start_replica()
+    await only_replica(world)
     told = log.read_text()  # noqa: ASYNC240 - a small file
     assert told.count('"event": "notification_dead"') == 3 and '"alert": true' in told
     for word in ("hidden", SECRET, f"{booked.student}@", "/hook", "127.0.0.1:9"):
