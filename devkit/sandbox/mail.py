@@ -44,12 +44,17 @@ class Mailbox:
                 "to": envelope.rcpt_tos,
                 "subject": str(mail["Subject"] or ""),
                 "message_id": str(mail["Message-ID"] or ""),
-                "text": body.get_content() if body is not None else "",
+                "text": body.get_content().replace("\r\n", "\n") if body is not None else "",
                 "received_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             }
         )
-        self._tell(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}")
+        self._tell(_one_line(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}"))
         return "250 kept"
+
+
+def _one_line(text: str) -> str:
+    """Words of another's as one line that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 @contextlib.asynccontextmanager

@@ -104,8 +104,32 @@ def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_
     assert "sandbox" not in Launcher(Layout(tmp_path, real), Written())._names
 
 
+def test_mail_goes_into_the_sandboxs_mailbox_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    told = environment(Layout(tmp_path, {}), "payment")
+    assert (told["SMTP_URL"], told["NOTIFY_EMAIL_TO"]) == ("smtp://127.0.0.1:12125", "{person_id}@people.example.com")
+    assert environment(Layout(tmp_path, {}), "sandbox")["SANDBOX_SMTP_PORT"] == "12125"
+    assert "SMTP_URL" not in environment(Layout(tmp_path, {"TUTORMESH_MAIL": "off"}), "payment")
+    own = {"SMTP_URL": "smtp://me:secret@mail.example.com", "NOTIFY_EMAIL_FROM": "me@example.com"}
+    told = environment(Layout(tmp_path, own | {"NOTIFY_WEBHOOK_SECRET": "s" * 16}), "payment")
+    assert told.items() >= own.items() and told["NOTIFY_WEBHOOK_SECRET"] == "s" * 16
+    assert "NOTIFY_EMAIL_TO" not in told  # theirs to say: the process names what is missing
+
+
+@pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"payment"}))
+def test_nobody_but_payment_is_told_how_people_are_told(tmp_path: Path, name: str) -> None:
+    own = {"SMTP_URL": "smtp://me:secret@mail.example.com", "NOTIFY_WEBHOOK_SECRET": "s" * 16}
+    assert not any(key.startswith(("SMTP_", "NOTIFY_")) for key in environment(Layout(tmp_path, own), name))
+
+
+async def test_a_taken_mail_port_is_named(mesh: Mesh) -> None:
+    port = mesh.layout.mail_port
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for mail is taken"):
+        await mesh.run()
+
+
 def test_ports_follow_the_base_and_the_contract(tmp_path: Path) -> None:
     usual, moved = Layout(tmp_path, {}), Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000"})
+    assert (usual.mail_port, moved.mail_port) == (12125, 21007)
     names = ("bff", "booking", "payment", "availability", "session", "learning", "sandbox")
     assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 50055, 12111]
     assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21005, 21006]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -31,6 +34,18 @@ async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
     await sell_a_lesson(mesh.layout, told.append)
     steps = [line.split()[0] for line in told if not line.startswith(" ")]
     assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
+
+
+async def test_its_people_get_mail_that_the_sandbox_shows(mesh: RealMesh) -> None:
+    await sell_a_lesson(mesh.layout, lambda _: None)
+    async with httpx.AsyncClient() as http:
+        deadline = time.monotonic() + 15
+        mails: list[dict[str, Any]] = []
+        while len(mails) < 4:  # this lesson's two, and those of the one before
+            assert time.monotonic() < deadline, mails
+            mails = (await http.get(f"{mesh.layout.url('sandbox')}/_sandbox/mail")).json()["mails"]
+    assert all(mail["subject"].startswith("Lesson confirmed: ") for mail in mails)
+    assert any(line.startswith("sandbox") and "mail to " in line for line in mesh.console.lines)
 
 
 async def test_payment_killed_right_after_the_payment_still_confirms(mesh: RealMesh) -> None:

@@ -1,0 +1,106 @@
+"""The sandbox's mailbox: takes what SMTP brings, shows it, tells it in a line, and hands nothing on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiosmtplib
+import httpx
+import pytest
+
+from devkit.sandbox.app import build
+from devkit.sandbox.mail import MOST_MAILS, Mailbox, receiving
+from devkit.sandbox.settings import InvalidSetting, Settings, load
+from tests.ports import free_port
+from tests.sandbox.conftest import serving
+
+
+def mail(subject: str = "Lesson confirmed", text: str = "See you.") -> EmailMessage:
+    message = EmailMessage()
+    message["From"], message["To"] = "mesh <mesh@example.com>", "student@example.com"
+    message["Subject"], message["Message-ID"] = subject, "<1@example.com>"
+    message.set_content(text)
+    return message
+
+
+async def send(port: int, message: EmailMessage) -> None:
+    await aiosmtplib.send(message, hostname="127.0.0.1", port=port, timeout=5)
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
+    """A sandbox that takes mail: its URL and its SMTP port."""
+    port = free_port()
+    async with serving(build(Settings(data=str(tmp_path), smtp_port=port))) as url:
+        yield url, port
+
+
+async def test_what_comes_in_is_shown_and_told_in_a_line(
+    box: tuple[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, port = box
+    await send(port, mail("Stunde bestätigt", "Grüße\n"))
+    async with httpx.AsyncClient() as http:
+        (kept,) = (await http.get(f"{url}/_sandbox/mail")).json()["mails"]
+        assert kept.pop("received_at")
+        assert kept == {
+            "from": "mesh@example.com",
+            "to": ["student@example.com"],
+            "subject": "Stunde bestätigt",
+            "message_id": "<1@example.com>",
+            "text": "Grüße\n",
+        }
+        assert (await http.delete(f"{url}/_sandbox/mail")).json() == {"mails": []}
+    assert capsys.readouterr().out == "mail to student@example.com: Stunde bestätigt\n"
+
+
+async def test_only_the_newest_are_kept() -> None:
+    box = Mailbox(lambda _: None)
+    async with receiving(box, "127.0.0.1", 0) as port, aiosmtplib.SMTP(hostname="127.0.0.1", port=port) as client:
+        for number in range(MOST_MAILS + 3):
+            await client.send_message(mail(str(number)))
+    subjects = [kept["subject"] for kept in box.listed()["mails"]]
+    assert (len(subjects), subjects[0], subjects[-1]) == (MOST_MAILS, "3", str(MOST_MAILS + 2))
+
+
+async def test_a_line_is_one_line_whatever_the_subject_says() -> None:
+    told: list[str] = []
+    box = Mailbox(told.append)
+    async with receiving(box, "127.0.0.1", 0) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        folded = b"Subject: one\r\n two\x1b[31m\r\n\r\nbody\r\n.\r\n"
+        for line in (
+            b"EHLO me\r\n",
+            b"MAIL FROM:<a@b.c>\r\n",
+            b"RCPT TO:<d@e.f>\r\n",
+            b"DATA\r\n",
+            folded,
+            b"QUIT\r\n",
+        ):
+            writer.write(line)
+            await writer.drain()
+        await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    (line,) = told
+    assert "\n" not in line and "\x1b" not in line
+
+
+async def test_without_a_port_it_takes_no_mail(tmp_path: Path) -> None:
+    async with serving(build(Settings(data=str(tmp_path)))) as url, httpx.AsyncClient() as http:
+        assert (await http.get(f"{url}/_sandbox/mail")).json() == {"mails": []}
+
+
+async def test_a_taken_port_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
+        async with receiving(Mailbox(lambda _: None), "127.0.0.1", taken.getsockname()[1]):
+            pass
+
+
+def test_a_bad_port_is_named() -> None:
+    assert load({"SANDBOX_SMTP_PORT": "12125"}).smtp_port == 12125
+    with pytest.raises(InvalidSetting, match="SANDBOX_SMTP_PORT"):
+        load({"SANDBOX_SMTP_PORT": "many"})
