@@ -135,13 +135,16 @@ class Replica:
 
     async def kill(self) -> None:
         """Die as by kill -9: no drain, no goodbye. What was already sent to PostgreSQL is what it has heard."""
-        drives = list(self.app.engine._drives.values())
-        for drive in drives:
-            drive.cancel()
-        handling = [*self.app.inbox._under_way, *self.app.deliveries._under_way]
-        for task in handling:
-            task.cancel()
-        await asyncio.gather(*drives, *handling, return_exceptions=True)
+        app = self.app
+        doing: set[asyncio.Task[Any]] = {
+            *app.engine._drives.values(),
+            *app.inbox._under_way,
+            *app.deliveries._under_way,
+        }
+        while doing:  # again and again: libraries lose a cancel that meets an answer
+            for task in doing:
+                task.cancel()
+            _, doing = await asyncio.wait(doing, timeout=0.1)
         await self.server._server.stop(0)
         await self.loops.aclose()
         await self.stack.aclose()

@@ -48,11 +48,13 @@ class Deliveries:
 
     async def drain(self) -> None:
         """Let tries under way end, for a moment."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=LAST_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        late = self._under_way
+        if late:
+            _, late = await asyncio.wait(late, timeout=LAST_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:  # bounded: a library can lose a cancel
+            await asyncio.wait(late, timeout=LAST_SECONDS)
 
     async def close(self) -> None:
         """Close what the channels keep open."""
