@@ -30,7 +30,7 @@ _SAID = {
         "Payment failed",
         "The payment for the enrollment failed. The seat is free again; nothing was charged.",
     ),
-    "refund.paid": ("Refund paid: {amount}", "{amount} went back to the student's card."),
+    "refund.paid": ("Refund paid: {amount}", "{amount} went back to the student."),
 }
 #: What is told besides: the line's name, and where it is found.
 _FACTS = (

@@ -24,6 +24,7 @@ from payment_svc.store import (
 )
 from payment_svc.stripe_gateway import StripeGateway
 
+#: NotificationStore is on no saga's way: what it fails with is in tests/notifications.
 PORTS = (
     SagaStore,
     CancellationStore,

@@ -59,13 +59,21 @@ PAID, DECLINED = told(Happened.SUCCEEDED, "paid"), told(Happened.FAILED, "a", "b
 BACK = told(Happened.REFUNDED, "back")
 STRUCK = "CallbackStore."
 CALLBACK_FLOWS = (
-    Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), strikes=STRUCK),
-    Flow("callbacks of declines", (book, DECLINED), 1, ended(FAILED, "canceled"), strikes=STRUCK),
+    Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), "booking.confirmed", strikes=STRUCK),
+    Flow(
+        "callbacks of declines",
+        (book, DECLINED),
+        1,
+        ended(FAILED, "canceled"),
+        "booking.payment_failed",
+        strikes=STRUCK,
+    ),
     Flow(
         "a refund called back",
         (book, PAID, until_sold, cancel, until_asked_back, BACK),
         3,
         ended(CANCELLED, "succeeded", 5000),
+        "booking.confirmed booking.cancelled refund.paid",
         strikes=STRUCK,
     ),
     Flow(
@@ -73,6 +81,7 @@ CALLBACK_FLOWS = (
         (book, the_hold_ends, until_expired, PAID, until_asked_back, BACK),
         3,
         ended(EXPIRED, "succeeded", 5000),
+        "booking.expired refund.paid",
         strikes=STRUCK,
     ),
 )

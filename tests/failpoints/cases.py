@@ -18,6 +18,7 @@ from mesh.calls import Call, Person
 from mesh.database import Database
 from payment_svc.__main__ import App, compose, connected
 from payment_svc.domain import BOOK, ENROLL, Order, Saga
+from payment_svc.notices import Audience, Lane
 from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.steps import Peers
 from payment_svc.store import Stores
@@ -29,6 +30,7 @@ from tests.people import People, lesson_time
 from tests.world import WEBHOOK_SECRET, World
 
 LEASE_SECONDS = 0.2
+LANES = (Lane("webhook", Audience.EVERYBODY),)
 PATIENCE = 20.0
 
 
@@ -103,6 +105,11 @@ class Case:
         self.saga_id, self.booking = str(saga.id), str(saga.booking_id)
         self.intent = saga.payment_intent_id or ""
 
+    async def told(self) -> str:
+        """What people are to be told about it, in order."""
+        ask = "select type from notification where subject_id = $1 order by seq"
+        return " ".join(row["type"] for row in await self.people.world.sql("payment", ask, UUID(self.booking)))
+
     async def due(self, port: str) -> list[Any]:
         """What is due of this case's own, for its actors' loops."""
         if port == "EventStore":
@@ -119,7 +126,7 @@ class Case:
         stripe, peers = self.outside.stripe, self.outside.peers
         database = Database(settings.database_url, name=name, violations=VIOLATIONS, pool_size=3)
         stack.push_async_callback(database.close)
-        stores = Stores.of(database, name, LEASE_SECONDS)
+        stores = Stores.of(database, name, LEASE_SECONDS, LANES)
         tables = [getattr(stores, port) for port in stores.__slots__]
         watched = Stores(*(Watched(table, type(table).__name__, trail, self.due) for table in tables))
         stubs = Peers(*(Watched(getattr(peers, port), "peer", trail) for port in peers.__slots__))
@@ -171,6 +178,7 @@ class Flow:
     stimuli: tuple[Stimulus, ...]
     fresh: int  # the stimulus from which it is a way of its own; what comes before is walked by another flow
     end: Callable[[Case], Awaitable[bool]]
+    told: str  # what its people hear of it, each once and in order; `|` between where a race may end either way
     strikes: str = ""  # only points of this port; what lies between is the same code for every kind, struck elsewhere
 
 
@@ -198,6 +206,7 @@ async def until_the_end(case: Case, flow: Flow, actor: Actor) -> None:
             await actor.recover()
         await asyncio.sleep(0.05)
     await actor.rest()
+    assert (told := await case.told()) in flow.told.split("|"), f"{flow.name} tells: {told}"
 
 
 async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list[Point]:

@@ -168,31 +168,63 @@ def placed(state: str, status: int, seats: int, *refunds: int) -> Callable[[Case
 
 SALE = (book, pay, told_of_success, told_of_success)
 PLACE = (enroll, pay, told_of_success, told_of_success)
+SOLD, TAKEN_BACK = "booking.confirmed", "booking.cancelled refund.paid"
 FLOWS = (
-    Flow("sale", (*SALE, told_of_creation), 0, sold),
-    Flow("sale by reconcile", (book, pay, reconcile), 2, sold),
-    Flow("a repeat, then sale", (book, book_again_under_another_key, *SALE[1:]), 1, sold),
-    Flow("declines by reconcile", (book, decline_three_times, reconcile), 2, undone("PAYMENT_FAILED", 4)),
-    Flow("expiry", (book, the_hold_ends), 1, undone("EXPIRED", 5)),
-    Flow("declines", (book, decline_three_times, told_of_declines), 2, undone("PAYMENT_FAILED", 4)),
-    Flow("wrong amount", (book, pay_another_amount, told_of_success), 2, refunded(700)),
-    Flow("cancel before paying", (book, cancel), 1, undone("CANCELLED", 3)),
+    Flow("sale", (*SALE, told_of_creation), 0, sold, SOLD),
+    Flow("sale by reconcile", (book, pay, reconcile), 2, sold, SOLD),
+    Flow("a repeat, then sale", (book, book_again_under_another_key, *SALE[1:]), 1, sold, SOLD),
+    Flow(
+        "declines by reconcile",
+        (book, decline_three_times, reconcile),
+        2,
+        undone("PAYMENT_FAILED", 4),
+        "booking.payment_failed",
+    ),
+    Flow("expiry", (book, the_hold_ends), 1, undone("EXPIRED", 5), "booking.expired"),
+    Flow(
+        "declines",
+        (book, decline_three_times, told_of_declines),
+        2,
+        undone("PAYMENT_FAILED", 4),
+        "booking.payment_failed",
+    ),
+    Flow("wrong amount", (book, pay_another_amount, told_of_success), 2, refunded(700), TAKEN_BACK),
+    Flow("cancel before paying", (book, cancel), 1, undone("CANCELLED", 3), "booking.cancelled"),
     # A cancel that dies may be outrun by the sale it met: then it is a cancel of a sold lesson.
-    Flow("cancel a race", (book, pay, cancel), 2, refunded(5000, state="REFUNDED|COMPLETED")),
-    Flow("cancel after paying", (*SALE, until_sold, cancel), 5, refunded(5000, state="COMPLETED")),
+    Flow(
+        "cancel a race",
+        (book, pay, cancel),
+        2,
+        refunded(5000, state="REFUNDED|COMPLETED"),
+        f"{TAKEN_BACK}|{SOLD} {TAKEN_BACK}",
+    ),
+    Flow(
+        "cancel after paying", (*SALE, until_sold, cancel), 5, refunded(5000, state="COMPLETED"), f"{SOLD} {TAKEN_BACK}"
+    ),
     Flow(
         "refund by hand",
         (*SALE, until_sold, refund_by_hand, told_of_refund),
         6,
         refunded(2000, state="COMPLETED", booking_status=2),
+        f"{SOLD} refund.paid",
     ),
     Flow(
         "money for an expired booking",
         (book, the_hold_ends, until_expired, a_stray_is_paid, told_of_success),
         4,
         refunded(5000, state="EXPIRED", booking_status=5),
+        "booking.expired refund.paid",
     ),
-    Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), strikes="peer."),
-    Flow("a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), strikes="peer."),
-    Flow("a place is left", (*PLACE, until_sold, leave), 5, placed("COMPLETED", 3, 0, 5000), strikes="peer."),
+    Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), "enrollment.active", strikes="peer."),
+    Flow(
+        "a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), "enrollment.expired", strikes="peer."
+    ),
+    Flow(
+        "a place is left",
+        (*PLACE, until_sold, leave),
+        5,
+        placed("COMPLETED", 3, 0, 5000),
+        "enrollment.active enrollment.cancelled refund.paid",
+        strikes="peer.",
+    ),
 )
