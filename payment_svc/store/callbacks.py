@@ -46,9 +46,11 @@ _REFUND = text("""
 _REFUNDS = text("""
     select * from callback_refund where callback_payment_id = :id order by created_at desc, id desc limit 100
 """)
+# A report that is repeated speaks of what was to be given back when it came first, not of what was asked for since.
 _PAY_BACK = text("""
     update callback_refund set status = 'succeeded', reference = :reference, updated_at = clock_timestamp()
-    where callback_payment_id = :id and status = 'pending'
+    where callback_payment_id = :id and status = 'pending' and not exists (
+        select 1 from callback_refund r where r.callback_payment_id = :id and r.reference = :reference)
 """)
 _REPORTED = text("select 1 from callback_refund where callback_payment_id = :id and reference = :reference limit 1")
 _PAGE = text(_SELECT + "where p.id > :after order by p.id limit :most")
@@ -107,7 +109,7 @@ class CallbackStore:
         return [_refund(row) for row in await self._database.rows(_REFUNDS, {"id": payment_id})]
 
     async def report_refunded(self, payment_id: str, reference: str) -> bool:
-        """Whatever was to be given back has been; False when this reference reported nothing, now or before."""
+        """Whatever was to be given back has been, once per reference; False when it reported nothing, now or before."""
         await self._run(_PAY_BACK, {"id": payment_id, "reference": reference})
         return bool(await self._database.rows(_REPORTED, {"id": payment_id, "reference": reference}))
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
+from mesh.database import Database
+from mesh.money import Money
+from payment_svc.domain import ENROLL, CourseOrder, Refund, RefundStatus, Saga
+from payment_svc.store import CallbackStore, SagaStore
+from payment_svc.tables import VIOLATIONS
+from tests.conftest import MakeDatabase
 from tests.people import People, lesson_time, until
 from tests.rest.conftest import BOOKINGS, Rest, wish
 
@@ -234,3 +240,36 @@ async def test_a_stripe_that_cannot_be_asked_is_503(engine: Engine) -> None:
 async def test_bad_reports_name_the_field(engine: Engine, changes: dict[str, Any], field: str) -> None:
     path, body = f"{BOOKINGS}/{engine.tutor}/payment-callback", engine.report("ref", "succeeded")
     assert await engine.service.refused_field("POST", path, body | changes) == field
+
+
+async def test_a_report_that_is_repeated_says_nothing_of_a_later_refund(make_database: MakeDatabase) -> None:
+    """In a database of its own: the sagas themselves decide on a second refund of one payment but rarely."""
+    async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
+        store, saga = CallbackStore(database), await _begun(database)
+        payment = (await store.open_payment(saga, Money(5000, "USD"))).id
+        await store.request_refund(_half(saga, payment))
+        assert await store.report_refunded(payment, "back-1")
+        await store.request_refund(_half(saga, payment))
+        assert await store.report_refunded(payment, "back-1")
+        assert sorted(told.status for told in await store.refunds_requested(payment)) == ["pending", "succeeded"]
+        assert await store.report_refunded(payment, "back-2")
+        assert [told.status for told in await store.refunds_requested(payment)] == ["succeeded", "succeeded"]
+
+
+async def _begun(database: Database) -> Saga:
+    order = CourseOrder(student_id=uuid4(), course_id=uuid4(), key="")
+    ids = {"id": uuid4(), "booking": uuid4(), "payment": uuid4()}
+    sagas = SagaStore(database, "somebody", 4.0)
+    return await sagas.begin(order, kind=ENROLL, version=1, ids=ids, digest=b"\0" * 32, context={})
+
+
+def _half(saga: Saga, payment: str) -> Refund:
+    return Refund(
+        id=uuid4(),
+        payment_id=saga.payment_id,
+        saga_id=saga.id,
+        payment_intent_id=payment,
+        amount=Money(2500, "USD"),
+        status=RefundStatus.PENDING,
+        reason="cancelled",
+    )
