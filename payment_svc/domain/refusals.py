@@ -1,0 +1,86 @@
+"""What this service refuses, and what it leaves to a person."""
+
+from __future__ import annotations
+
+from mesh.errors import Refusal, StatusCode
+
+
+class NeedsAPerson(Exception):
+    """What a machine must not decide: the saga is parked with this reason."""
+
+    reason = "NEEDS_A_PERSON"
+
+
+class CourseNotFound(Refusal):
+    """There is no such course."""
+
+    code = StatusCode.NOT_FOUND
+    reason = "COURSE_NOT_FOUND"
+
+
+class IdempotencyMismatch(Refusal):
+    """This idempotency key was used for another request."""
+
+    reason = "IDEMPOTENCY_MISMATCH"
+
+
+class SlotTaken(Refusal):
+    """Somebody else has this time."""
+
+    reason = "SLOT_TAKEN"
+
+
+class ProviderUnavailable(Refusal):
+    """The payment provider cannot be reached now; the same request may be sent again."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = "PAYMENT_PROVIDER_UNAVAILABLE"
+
+
+class AmountMismatch(Refusal):
+    """The amount is not the booking's price."""
+
+    reason = "AMOUNT_MISMATCH"
+
+
+class NotCancellable(Refusal):
+    """It has ended already, or its lesson has begun."""
+
+    reason = "NOT_CANCELLABLE"
+
+
+class QuoteExpired(Refusal):
+    """The quote is older than 15 minutes, or what it was given for has changed."""
+
+    reason = "QUOTE_EXPIRED"
+
+
+class EngineMismatch(Refusal):
+    """The booking is paid through another payment engine."""
+
+    reason = "ENGINE_MISMATCH"
+
+
+class WrongState(Refusal):
+    """Its state does not allow this."""
+
+    reason = "WRONG_STATE"
+
+
+class BadSignature(Refusal):
+    """The signature does not fit the body."""
+
+    code = StatusCode.INVALID_ARGUMENT
+    reason = "BAD_SIGNATURE"
+
+
+class KeyUsed(Refusal):
+    """The student has used this idempotency key before."""
+
+    reason = "IDEMPOTENCY_KEY_USED"
+
+
+class OpenAlready(Refusal):
+    """The student has an open saga for this tutor and time, or for this course."""
+
+    reason = "HAS_OPEN_SAGA"
