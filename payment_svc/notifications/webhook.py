@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
@@ -31,6 +32,7 @@ class Webhook:
         self._url, self._secret = url, secret
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30)
         self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a receiver's would only pile up
 
     async def tell(self, message: Message) -> None:
         """Raises NotDelivered for every answer but 2xx, and for none within the timeout."""

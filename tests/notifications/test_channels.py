@@ -109,6 +109,22 @@ async def test_an_endless_answer_is_not_listened_to() -> None:
         assert len(sent) < 5000  # what the kernel's buffers took
 
 
+async def test_a_receivers_cookies_are_neither_kept_nor_sent() -> None:
+    heads: list[bytes] = []
+
+    async def bake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nset-cookie: crumb=1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(bake, "127.0.0.1", 0) as server:
+        channel = Webhook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", SECRET, 2.0)
+        await channel.tell(MESSAGE)
+        await channel.tell(MESSAGE)
+        await channel.close()
+    assert len(heads) == 2 and b"cookie" not in heads[1].lower()
+
+
 @pytest.mark.parametrize(
     ("answer", "word"),
     [
