@@ -365,7 +365,8 @@ class People:
             replica.app.inbox.look_now()
 
     async def retry(self, saga_id: str) -> None:
-        await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10)
+        """Of a replica that may have come back just now."""
+        await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10, wait_for_ready=True)
 
     async def until_state(self, saga_id: str, *states: str, seconds: float = SECONDS) -> str:
         return await until(lambda: self.state(saga_id), lambda state: state in states, seconds)
