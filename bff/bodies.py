@@ -13,6 +13,8 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 
 READ_SECONDS = 5.0
+#: Of a JSON body, at every door that takes one.
+MAX_JSON_BYTES = 100_000
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
@@ -51,6 +53,15 @@ async def read(request: Request, most: int) -> bytes:
     except ClientDisconnect:
         raise BadBody(400, "the body ended early") from None
     return bytes(body)
+
+
+async def read_json(request: Request) -> bytes:
+    """A JSON body's bytes, be there none. Raises BadBody: 415 for another content type, 413, 408."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    raw = await read(request, MAX_JSON_BYTES)
+    if raw and kind != "application/json":
+        raise BadBody(415, "content-type must be application/json")
+    return raw
 
 
 def json_in(body: bytes) -> Any:

@@ -38,8 +38,6 @@ def list_slots(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
 def book_session(student: UUID, arguments: Arguments) -> payment_pb2.BookSessionRequest:
     """The lesson a student asks for. An empty text where a value belongs is refused, not read as none."""
     tutor, course, key = arguments["tutorId"], arguments.get("courseId"), arguments.get("idempotencyKey")
-    if tutor.lower() == str(student):
-        raise BadInput("must be somebody else", field="tutorId")
     if course is not None:
         wire.uuid(course, "courseId")
     if key == "":

@@ -16,8 +16,6 @@ from bff.errors import at_the_door, told
 from bff.operations import Answer, Operations, shape
 from mesh.errors import Refusal
 
-MAX_BODY_BYTES = 100_000
-
 
 class GraphQLDoor:
     """Answers GraphQL over HTTP: 200 with `data` and `errors`; 4xx with `errors` for what is no GraphQL request."""
@@ -41,10 +39,7 @@ class GraphQLDoor:
 
 
 async def _operation(request: Request) -> Operation:
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise BadBody(415, "content-type must be application/json")
-    return bodies.operation(await bodies.read(request, MAX_BODY_BYTES))
+    return bodies.operation(await bodies.read_json(request))
 
 
 def _json(answer: dict[str, Any], status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from bff.graphql_door import MAX_BODY_BYTES
+from bff.bodies import MAX_JSON_BYTES
 from bff.heads import BoundedHeads
 from bff.settings import Settings
 from mesh.logs import log
@@ -70,7 +70,7 @@ def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         app,
         http=BoundedHeads,
         ws="websockets-sansio",
-        ws_max_size=MAX_BODY_BYTES,
+        ws_max_size=MAX_JSON_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
         ws_per_message_deflate=False,  # our messages are small, and a compressor is memory for each client

@@ -60,7 +60,8 @@ async def _stream(peers: Peers, booking_id: str) -> AsyncGenerator[booking_pb2.B
     call = peers.booking.WatchBooking(booking_pb2.WatchBookingRequest(booking_id=booking_id), timeout=STREAM_SECONDS)
     try:
         async with aclosing(messages(call)) as replies:
-            reply = await asyncio.wait_for(anext(replies, None), FIRST_WORD_SECONDS)
+            async with asyncio.timeout(FIRST_WORD_SECONDS):  # wait_for can lose a cancel (Python 3.11)
+                reply = await anext(replies, None)
             while reply is not None:
                 yield reply.booking
                 reply = await anext(replies, None)

@@ -107,23 +107,12 @@ def compose(
     payments = Payments(stores.payments, stores.sagas)
     operators = Operators(engine, stores.operators, stores.events, inbox, intents)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
-    services = [
-        Service(
-            payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
-            payment_pb2_grpc.add_PaymentServiceServicer_to_server,
-            PaymentServicer(Purchases(purchasing, enrolling, cancelling, unenrolling), payments, webhooks, callbacks),
-        ),
-        Service(
-            saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
-            saga_pb2_grpc.add_SagaServiceServicer_to_server,
-            SagaServicer(operators, reconcile, engines),
-        ),
-        Service(
-            notification_pb2.DESCRIPTOR.services_by_name["NotificationService"],
-            notification_pb2_grpc.add_NotificationServiceServicer_to_server,
-            NotificationServicer(deliveries),
-        ),
-    ]
+    purchases = Purchases(purchasing, enrolling, cancelling, unenrolling)
+    services = _served(
+        PaymentServicer(purchases, payments, webhooks, callbacks),
+        SagaServicer(operators, reconcile, engines),
+        NotificationServicer(deliveries),
+    )
     return App(
         engine,
         purchasing,
@@ -138,6 +127,27 @@ def compose(
         deliveries,
         services,
     )
+
+
+def _served(payments: PaymentServicer, sagas: SagaServicer, notifications: NotificationServicer) -> list[Service]:
+    """The services of this process, as its server takes them."""
+    return [
+        Service(
+            payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
+            payment_pb2_grpc.add_PaymentServiceServicer_to_server,
+            payments,
+        ),
+        Service(
+            saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
+            saga_pb2_grpc.add_SagaServiceServicer_to_server,
+            sagas,
+        ),
+        Service(
+            notification_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+            notification_pb2_grpc.add_NotificationServiceServicer_to_server,
+            notifications,
+        ),
+    ]
 
 
 def kinds(settings: Settings, stores: Stores, intents: Intents, giving: Refunds, peers: Peers) -> list[Kind]:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from bff import bodies
 from bff.admission import Admission
 from bff.bodies import BadBody
+from bff.operations import GRACE_SECONDS
 from bff.peers import Peers
 from bff.rest import envelope
 from bff.rest.envelope import Names
@@ -23,9 +24,6 @@ from mesh.calls import Person
 from mesh.errors import CallFailed, Forbidden, Refusal, Unauthenticated
 from mesh.logs import log
 
-MAX_BODY_BYTES = 100_000
-#: Seconds after the request's deadline when an answer is given anyhow.
-GRACE_SECONDS = 0.5
 ANYBODY = frozenset({"student", "tutor", "admin", "service"})
 
 
@@ -51,12 +49,9 @@ class Asked:
 
     async def body(self, *, may_be_empty: bool = False) -> Fields:
         """The JSON object in the body. Raises BadBody."""
-        kind = self.request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        raw = await bodies.read(self.request, MAX_BODY_BYTES)
+        raw = await bodies.read_json(self.request)
         if may_be_empty and not raw:
             return Fields({})
-        if kind != "application/json":
-            raise BadBody(415, "content-type must be application/json")
         document = bodies.exact_json(raw)
         if not isinstance(document, dict):
             raise BadBody(400, "the body must be one JSON object")

@@ -180,7 +180,8 @@ class Engine:
 
     async def _awaited(self, drive: asyncio.Task[Saga]) -> Saga:
         try:
-            return await asyncio.wait_for(asyncio.shield(drive), calls.remaining())
+            async with asyncio.timeout(calls.remaining()):  # wait_for can lose a cancel (Python 3.11)
+                return await asyncio.shield(drive)
         except TimeoutError as error:
             raise TryAgain from error
 

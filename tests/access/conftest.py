@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.access.scene import Scene, scene_of
-from tests.failpoints.conftest import world
+from tests.inhabited import world
 from tests.people import People
 from tests.world import World
 

@@ -202,12 +202,6 @@ async def test_a_time_that_is_no_text_is_bad_input(student: Any, world: Any) -> 
     assert (await student.error(BOOK, tutorId=world.tutor, time=5))["code"] == "BAD_USER_INPUT"
 
 
-async def test_nobody_books_themselves(student: Any, script: Any) -> None:
-    error = await student.error(BOOK, tutorId=student.id.upper(), time=TIME)
-    assert (error["code"], error["field"]) == ("BAD_USER_INPUT", ["tutorId"])
-    assert not script.seen
-
-
 @pytest.mark.parametrize("role", ["tutor", "admin", "service"])
 async def test_only_a_student_books(script: Any, make_person: Callable[..., Any], role: str) -> None:
     error = await make_person(role).error(BOOK, tutorId=str(uuid.uuid4()), time=TIME)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.failpoints.conftest import people, world, world_settings
+from tests.inhabited import people, world, world_settings
 
 __all__ = ["people", "world", "world_settings"]

@@ -2,46 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from tests.inhabited import people, world, world_settings
 
-import httpx
-import pytest
-import pytest_asyncio
-
-from mesh.identity import Verifier
-from tests.conftest import MakeDatabase
-from tests.people import People
-from tests.world import World, world_of
-
-
-@pytest.fixture(scope="module")
-def world_settings() -> dict[str, dict[str, Any]]:
-    """What a module changes in its world: settings of `availability` and `payment`."""
-    return {}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def world(
-    make_database: MakeDatabase,
-    token: Callable[..., str],
-    auth_settings: dict[str, Any],
-    verifier: Verifier,
-    tmp_path_factory: pytest.TempPathFactory,
-    world_settings: dict[str, dict[str, Any]],
-) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    async with world_of(make_database, token, auth_settings, verifier, folder, **world_settings) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def people(world: World) -> AsyncIterator[People]:
-    """People, with the sandbox in its normal mode before and after."""
-    async with httpx.AsyncClient(timeout=10) as http:
-        acting = People(world, http, {})
-        yield acting
-        await acting.no_faults()
-        await acting.webhooks("normal")
-        for channel in acting.channels.values():
-            await channel.close()
+__all__ = ["people", "world", "world_settings"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,27 +17,16 @@ import pytest_asyncio
 
 from bff.schema import sdl
 from mesh import calls, server
-from mesh.identity import Verifier
-from tests.conftest import MakeDatabase
+from tests.inhabited import world, world_settings
 from tests.people import People
-from tests.world import World, world_of
+from tests.world import World
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "federation"
 SECONDS = 30
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def world(
-    make_database: MakeDatabase,
-    token: Callable[..., str],
-    auth_settings: dict[str, Any],
-    verifier: Verifier,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[World]:
-    folder = tmp_path_factory.mktemp("world")
-    async with world_of(make_database, token, auth_settings, verifier, folder) as running:
-        yield running
+__all__ = ["world", "world_settings"]
 
 
 @asynccontextmanager

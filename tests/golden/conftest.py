@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from tests.payment.conftest import people, world, world_settings  # noqa: F401 - fixtures
+from tests.inhabited import people, world, world_settings  # noqa: F401 - fixtures

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx
-import pytest
 import pytest_asyncio
 
-from mesh.identity import Verifier
-from tests.audited import assert_clean
-from tests.conftest import MakeDatabase
+from tests.inhabited import every_invariant_holds_at_the_end, world, world_settings
 from tests.people import People
-from tests.world import World, world_of
+from tests.world import World
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def world(
-    make_database: MakeDatabase,
-    token: Callable[..., str],
-    auth_settings: dict[str, Any],
-    verifier: Verifier,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[World]:
-    """Its audit is clean in the end."""
-    folder = tmp_path_factory.mktemp("world")
-    async with world_of(make_database, token, auth_settings, verifier, folder) as running:
-        yield running
-        await assert_clean(running)
+__all__ = ["every_invariant_holds_at_the_end", "world", "world_settings"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

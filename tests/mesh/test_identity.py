@@ -93,7 +93,7 @@ async def test_a_token_cannot_bring_its_own_key(issuer):
     own = ec.generate_private_key(ec.SECP256R1())
     jwk = {**jwt.algorithms.ECAlgorithm.to_jwk(own.public_key(), as_dict=True), "kid": "own"}
     for kid in ("k1", "own", None):
-        headers = {"kid": kid, "jwk": jwk, "jku": "file:///tmp/jwks.json"} if kid else {"jwk": jwk}
+        headers = {"kid": kid, "jwk": jwk, "jku": "https://own.example/jwks.json"} if kid else {"jwk": jwk}
         with pytest.raises(Unauthenticated):
             await issuer.verifier().verify(jwt.encode(issuer.claims(), own, "ES256", headers=headers))
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from tests.people import People, lesson_time, until
 from tests.world import FailAt, StallAt, World
@@ -23,15 +21,7 @@ CLOSING = around("receive", "ConfirmSlot", "CreateConfirmedSession", "ConfirmBoo
 UNDOING = around("claim_due", "cancel_intent", "EndBooking", "ReleaseSlot", "move")
 
 
-@pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def no_replica(world: World) -> AsyncIterator[None]:
-    """Each test begins with nobody driving, and leaves an undisturbed replica behind."""
-    for replica in list(world.replicas):
-        await world.stop_replica(replica)
-    yield
-    for replica in list(world.replicas):
-        await world.kill_replica(replica)
-    await world.start_replica()
+pytestmark = pytest.mark.usefixtures("no_replica")
 
 
 async def dies_at(world: World, point: str, trigger: Any) -> None:

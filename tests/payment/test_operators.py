@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
 
 from mesh.errors import Refusal
 from tests.payment.bad_days import ALWAYS, let_time_pass, put_to_sleep, told_by
@@ -17,15 +15,7 @@ PAYMENT_CANCELLED = 4
 CANCELED = "payment_intent.canceled"
 
 
-@pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def no_replica(world: World) -> AsyncIterator[None]:
-    """Each test begins with nobody driving, and leaves an undisturbed replica behind."""
-    for replica in list(world.replicas):
-        await world.stop_replica(replica)
-    yield
-    for replica in list(world.replicas):
-        await world.kill_replica(replica)
-    await world.start_replica()
+pytestmark = pytest.mark.usefixtures("no_replica")
 
 
 async def let_it_fail_for_a_day(people: People, saga_id: str) -> None:

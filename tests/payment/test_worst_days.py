@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from mesh.errors import Refusal, TryAgain
 from tests.payment.bad_days import (
@@ -30,15 +28,7 @@ from tutormesh.payment.v1 import saga_pb2
 CANCELLED = 3
 
 
-@pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def no_replica(world: World) -> AsyncIterator[None]:
-    """Each test begins with nobody driving, and leaves an undisturbed replica behind."""
-    for replica in list(world.replicas):
-        await world.stop_replica(replica)
-    yield
-    for replica in list(world.replicas):
-        await world.kill_replica(replica)
-    await world.start_replica()
+pytestmark = pytest.mark.usefixtures("no_replica")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
 
 from mesh.errors import Refusal
 from tests.payment.bad_days import ALWAYS, Meanwhile, each, opening_of
@@ -15,17 +13,6 @@ from tests.people import Booked, People, lesson_time, until
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def no_replica(world: World) -> AsyncIterator[None]:
-    """A test that begins with nobody driving, and leaves an undisturbed replica behind."""
-    for replica in list(world.replicas):
-        await world.stop_replica(replica)
-    yield
-    for replica in list(world.replicas):
-        await world.kill_replica(replica)
-    await world.start_replica()
 
 
 @pytest.mark.parametrize(

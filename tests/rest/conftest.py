@@ -13,7 +13,7 @@ import pytest_asyncio
 import schemathesis
 
 from bff.rest.openapi import document
-from tests.payment.conftest import (  # noqa: F401 - fixtures
+from tests.inhabited import (  # noqa: F401 - fixtures
     every_invariant_holds_at_the_end,
     people,
     world,
