@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/tutormesh
 COPY requirements/services.txt /build/
-RUN /opt/tutormesh/bin/pip install --require-hashes -r /build/services.txt
+RUN /opt/tutormesh/bin/pip install --no-deps --require-hashes -r /build/services.txt
 
 FROM python:3.11-slim
 ENV PATH=/opt/tutormesh/bin:$PATH PYTHONPATH=/srv/tutormesh:/srv/tutormesh/generated PYTHONUNBUFFERED=1

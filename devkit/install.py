@@ -33,7 +33,8 @@ def main(lock: str) -> None:
         if not _is_usable():
             _run(_python(), "-m", "venv", "--clear", str(VENV))
         pip = (str(VENV / "bin" / "python"), "-m", "pip", "-q", "--disable-pip-version-check", "install")
-        _run(*pip, "--require-hashes", "-r", str(ROOT / "requirements" / f"{lock}.txt"))
+        # A lock names everything, so nothing is left to resolve: pip would look for extras of a pinned package anew.
+        _run(*pip, "--no-deps", "--require-hashes", "-r", str(ROOT / "requirements" / f"{lock}.txt"))
         _run(*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
         for name in INCLUDED[lock]:
             _stamp(name).touch()

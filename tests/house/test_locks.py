@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,12 @@ def test_every_requirement_has_one_version_and_its_hashes(lock):
     for entry in entries:
         assert re.match(r"[\w.\[\],-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry
+
+
+def test_the_locks_leave_nothing_to_resolve():
+    """Lock files are installed without looking for dependencies: what one of them forgot would be missing here."""
+    check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert check.returncode == 0, check.stdout
 
 
 @pytest.mark.parametrize("lock", TOOLS, ids=_name)
