@@ -86,14 +86,20 @@ class Seats:
         store = SeatStore(connection)
         record = await store.take(claim, self._terms.hold)
         if record is None:
-            _must_be_to_be_had(await store.standing(claim.course_id, claim.student_id, self._terms.grace), claim)
+            standing = await store.standing(claim.course_id, claim.student_id, self._terms.grace)
+            _must_be_to_be_had(standing, claim, may_give_way=True)
         return record
 
     async def _take_over(self, connection: AsyncConnection, claim: Claim) -> Record | None:
+        """A seat, with a lapsed hold out of its way. Nobody else takes one meanwhile: a course that is full then is full."""
         store = SeatStore(connection)
         await store.lock(claim.course_id)
         await store.evict(claim.course_id, claim.student_id, self._terms.grace)
-        return await store.take(claim, self._terms.hold)
+        record = await store.take(claim, self._terms.hold)
+        if record is None:
+            standing = await store.standing(claim.course_id, claim.student_id, self._terms.grace)
+            _must_be_to_be_had(standing, claim, may_give_way=False)
+        return record
 
     async def _activated(self, enrollment_id: UUID, saga_id: UUID) -> Enrollment:
         """The enrollment ACTIVE, or still PAYMENT_REQUIRED because its seat is lost."""
@@ -127,7 +133,7 @@ class Seats:
         raise Raced
 
 
-def _must_be_to_be_had(standing: Standing | None, claim: Claim) -> None:
+def _must_be_to_be_had(standing: Standing | None, claim: Claim, *, may_give_way: bool) -> None:
     """Raises the reason why this student gets no seat, unless one could be had in a moment."""
     if standing is None:
         raise CourseNotFound
@@ -137,7 +143,7 @@ def _must_be_to_be_had(standing: Standing | None, claim: Claim) -> None:
         raise BadInput("must not be the instructor", field="student_id")
     if standing.is_enrolled:
         raise AlreadyEnrolled
-    if standing.course.is_full and not standing.gives_way:
+    if standing.course.is_full and not (may_give_way and standing.gives_way):
         raise CourseFull
 
 
