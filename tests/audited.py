@@ -50,7 +50,7 @@ async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
         verdict = await audited(peers)
     found = [breach for breach in verdict.breaches if about.isdisjoint(breach.ids)]
     assert not found, "\n".join(map(_told, found))
-    assert verdict.counted["sagas"] > 0
+    assert verdict.counted["sagas"] == (await world.sql("payment", "select count(*) from saga"))[0]["count"]
 
 
 async def _about(world: World, ids: set[str]) -> set[str]:

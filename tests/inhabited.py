@@ -1,4 +1,4 @@
-"""Fixtures that conftests import: a whole mesh per module, people who act on it, and that it is in order at the end."""
+"""Fixtures that conftests import: a whole mesh per module, in order at the end, and people who act on it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,12 @@ async def world(
     tmp_path_factory: pytest.TempPathFactory,
     world_settings: dict[str, dict[str, Any]],
 ) -> AsyncIterator[World]:
+    """Whatever the tests of a module do to it: at the end all of it comes to rest, and the audit of it is clean."""
     folder = tmp_path_factory.mktemp("world")
     async with world_of(make_database, token, auth_settings, verifier, folder, **world_settings) as running:
+        tampering = Tampering(running)
         yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def every_invariant_holds_at_the_end(world: World) -> AsyncIterator[None]:
-    """Whatever the tests of a module did: all of it comes to rest, and the audit of it is clean."""
-    tampering = Tampering(world)
-    yield
-    await assert_clean(world, but_for=tampering.ids)
+        await assert_clean(running, but_for=tampering.ids)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

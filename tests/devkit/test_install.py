@@ -32,7 +32,10 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 PIP = "-m pip -q --disable-pip-version-check install"
-INSTALLS = [f"{PIP} --no-deps --require-hashes -r ./requirements/devkit.txt", f"{PIP} --no-deps --no-build-isolation -e ."]
+INSTALLS = [
+    f"{PIP} --no-deps --require-hashes -r ./requirements/devkit.txt",
+    f"{PIP} --no-deps --no-build-isolation -e .",
+]
 
 
 def test_the_first_call_makes_the_environment_and_the_second_does_nothing(ran: list[str]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest_asyncio
 
-from tests.inhabited import every_invariant_holds_at_the_end, world, world_settings
+from tests.inhabited import world, world_settings
 from tests.people import People
 from tests.world import World
 
-__all__ = ["every_invariant_holds_at_the_end", "world", "world_settings"]
+__all__ = ["world", "world_settings"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

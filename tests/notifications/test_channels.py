@@ -41,11 +41,6 @@ MESSAGE = Message(
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def every_invariant_holds_at_the_end() -> None:
-    """There is no mesh here to audit."""
-
-
 @contextlib.asynccontextmanager
 async def answering(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[tuple[str, list[int]]]:
     """An HTTP server of few words: its URL, and how many bytes of each endless answer it got rid of."""

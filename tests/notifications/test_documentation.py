@@ -18,11 +18,6 @@ PAGE = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
 BODY = '{"id":"ü"}'.encode()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def every_invariant_holds_at_the_end() -> None:
-    """There is no mesh here to audit."""
-
-
 @pytest.fixture(scope="module")
 def is_ours() -> Any:
     """The page's own function."""

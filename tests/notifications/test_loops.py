@@ -6,16 +6,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
 
-import pytest
-
 from payment_svc.inbox import Inbox
 from payment_svc.notices import Audience
 from payment_svc.notifications.delivering import Deliveries
-
-
-@pytest.fixture(scope="module", autouse=True)
-def every_invariant_holds_at_the_end() -> None:
-    """There is no mesh here to audit."""
 
 
 class Idle:

@@ -14,11 +14,6 @@ ROOT = Path(__file__).parents[2]
 NAME = "STRIPE_WEBHOOK_SECRET"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def every_invariant_holds_at_the_end() -> None:
-    """There is no mesh here to audit."""
-
-
 @pytest.mark.parametrize("secret", [None, "", "not a signing secret"], ids=["unset", "empty", "malformed"])
 async def test_23_without_a_webhook_secret_the_process_does_not_start(
     secret: str | None, auth_settings: dict[str, Any], tmp_path: Path

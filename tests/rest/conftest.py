@@ -14,7 +14,6 @@ import schemathesis
 
 from bff.rest.openapi import document
 from tests.inhabited import (  # noqa: F401 - fixtures
-    every_invariant_holds_at_the_end,
     people,
     world,
     world_settings,
