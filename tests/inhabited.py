@@ -36,6 +36,8 @@ async def world(
     async with world_of(make_database, token, auth_settings, verifier, folder, **world_settings) as running:
         tampering = Tampering(running)
         yield running
+        if not running.replicas:
+            await running.start_replica()
         await assert_clean(running, but_for=tampering.ids)
 
 

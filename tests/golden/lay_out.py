@@ -84,12 +84,16 @@ def _payment(people: People, kind: Any, name: str) -> Any:
     return people.stub(kind, name, "payment")
 
 
-async def _hold(people: People, row: dict[str, Any]) -> None:
+async def _hold(people: People, row: dict[str, Any]) -> str:
+    """The claim, which the row names as its predecessor did where that had got so far."""
     request = availability_pb2.HoldSlotRequest(
         saga_id=row["id"], tutor_id=row["tutor_id"], student_id=row["student_id"], duration_minutes=row["minutes"],
         start=clock.to_proto(lesson_time()),
     )  # fmt: skip
-    await _payment(people, AvailabilityServiceStub, "availability").HoldSlot(request, timeout=5)
+    held = await _payment(people, AvailabilityServiceStub, "availability").HoldSlot(request, timeout=5)
+    if "block_id" in row["context"]:
+        row["context"]["block_id"] = held.availability_block_id
+    return str(held.availability_block_id)
 
 
 async def _create_booking(people: People, row: dict[str, Any]) -> None:
@@ -98,7 +102,7 @@ async def _create_booking(people: People, row: dict[str, Any]) -> None:
         booking_id=row["booking_id"], saga_id=row["id"], tutor_id=row["tutor_id"], student_id=row["student_id"],
         start_time=clock.to_proto(start), end_time=clock.to_proto(start + timedelta(minutes=row["minutes"])),
         hold_expires_at=clock.to_proto(clock.now() + timedelta(minutes=30)),
-        availability_block_id=context.get("block_id") or row["booking_id"],
+        availability_block_id=await _hold(people, row),
         session_id=row["session_id"], payment_id=row["payment_id"],
     )  # fmt: skip
     price = context.get("price") or {"amount_minor": 5000, "currency": "USD"}
