@@ -9,8 +9,9 @@ os.environ.setdefault(
     "GRPC_ENABLE_FORK_SUPPORT", "false"
 )  # tests start processes; gRPC must not meddle with their forks
 
+import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In the order that ends soonest (with xdist's --no-loadscope-reorder)."""
     order = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(_folder(item), len(order)))
-    for item in items:
-        if _folder(item) in NOT_MEASURED:
-            item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Without coverage's tracer where it is not wanted: pytest-cov's `no_cover` leaves another running under xdist."""
+    tracer = sys.gettrace()
+    if _folder(item) in NOT_MEASURED:
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
 
 
 def _folder(item: pytest.Item) -> str:

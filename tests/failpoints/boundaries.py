@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ PORTS = (
     StripeGateway,
 )
 #: The calls of the sagas' steps to other services.
-STEPS = (
+LESSON_STEPS = (
     "HoldSlot",
     "CreateBooking",
     "ConfirmSlot",
@@ -46,11 +46,8 @@ STEPS = (
     "EndBooking",
     "ReleaseSlot",
     "CancelSession",
-    "HoldSeat",
-    "CreateEnrollmentRecord",
-    "EndEnrollment",
-    "CancelEnrollment",
 )
+PLACE_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {
     "move_in": "runs inside receive's transaction",
@@ -94,13 +91,22 @@ Point = tuple[str, int]  # "before SagaStore.move", the how-manieth of a flow
 
 def catalogue() -> set[str]:
     """The name of every failpoint there is."""
+    return _around(PORTS, (*LESSON_STEPS, *PLACE_STEPS))
+
+
+def lesson_points() -> set[str]:
+    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of places and of callbacks."""
+    return _around((port for port in PORTS if port is not CallbackStore), LESSON_STEPS)
+
+
+def _around(ports: Iterable[type], steps: Iterable[str]) -> set[str]:
     calls = {
         f"{port.__name__}.{name}"
-        for port in PORTS
+        for port in ports
         for name, found in inspect.getmembers(port, inspect.iscoroutinefunction)
         if not name.startswith("_") and name not in ELSEWHERE
     }
-    return {f"{when} {call}" for call in calls | {f"peer.{step}" for step in STEPS} for when in ("before", "after")}
+    return {f"{when} {call}" for call in calls | {f"peer.{step}" for step in steps} for when in ("before", "after")}
 
 
 @dataclass

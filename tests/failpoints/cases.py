@@ -21,6 +21,7 @@ from payment_svc.domain import BOOK, ENROLL, Order, Saga
 from payment_svc.notices import Audience, Lane
 from payment_svc.sagas.phases import Purchase
 from payment_svc.sagas.steps import Peers
+from payment_svc.settings import Settings
 from payment_svc.store import Stores
 from payment_svc.store.events import InboxEvent
 from payment_svc.stripe_gateway import StripeGateway
@@ -68,18 +69,19 @@ class Actor:
 
 @dataclass(frozen=True)
 class Outside:
-    """The connections to Stripe and to peers, which every actor of every case shares: making them costs more than a case."""
+    """What every actor of every case shares, as making it costs more than a case: settings, connections to the outside."""
 
+    settings: Settings
     stripe: StripeGateway
     peers: Peers
 
 
 @contextlib.asynccontextmanager
 async def outside(world: World) -> AsyncIterator[Outside]:
-    settings = world.payment_settings()
+    settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
     stripe = StripeGateway(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
     peers, opened = connected(settings, world.credentials("payment"))
-    yield Outside(stripe, peers)
+    yield Outside(settings, stripe, peers)
     for channel in opened:
         await channel.close()
     await stripe.close()
@@ -121,9 +123,8 @@ class Case:
 
     async def actor(self, name: str, trail: Trail, *, version: int = 1) -> Actor:
         """A replica of its own for this case; `version` adds a definition that new sagas use."""
-        world, stack = self.people.world, contextlib.AsyncExitStack()
-        settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
-        stripe, peers = self.outside.stripe, self.outside.peers
+        stack = contextlib.AsyncExitStack()
+        settings, stripe, peers = self.outside.settings, self.outside.stripe, self.outside.peers
         database = Database(settings.database_url, name=name, violations=VIOLATIONS, pool_size=3)
         stack.push_async_callback(database.close)
         stores = Stores.of(database, name, LEASE_SECONDS, LANES)

@@ -1,7 +1,22 @@
-"""A whole mesh per module, and people who act on it."""
+"""A whole mesh per module, in which nobody drives but the cases' own replicas, and people who act on it."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from tests.failpoints.cases import Outside, outside
 from tests.inhabited import people, world, world_settings
+from tests.world import World
 
 __all__ = ["people", "world", "world_settings"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared(world: World) -> AsyncIterator[Outside]:
+    """No replica but the cases' own; their connections to the outside."""
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    async with outside(world) as connections:
+        yield connections

@@ -169,7 +169,7 @@ def placed(state: str, status: int, seats: int, *refunds: int) -> Callable[[Case
 SALE = (book, pay, told_of_success, told_of_success)
 PLACE = (enroll, pay, told_of_success, told_of_success)
 SOLD, TAKEN_BACK = "booking.confirmed", "booking.cancelled refund.paid"
-FLOWS = (
+LESSON_FLOWS = (
     Flow("sale", (*SALE, told_of_creation), 0, sold, SOLD),
     Flow("sale by reconcile", (book, pay, reconcile), 2, sold, SOLD),
     Flow("a repeat, then sale", (book, book_again_under_another_key, *SALE[1:]), 1, sold, SOLD),
@@ -215,6 +215,8 @@ FLOWS = (
         refunded(5000, state="EXPIRED", booking_status=5),
         "booking.expired refund.paid",
     ),
+)
+PLACE_FLOWS = (
     Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), "enrollment.active", strikes="peer."),
     Flow(
         "a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), "enrollment.expired", strikes="peer."

@@ -1,0 +1,45 @@
+"""Every failpoint of a flow × every fault × everybody who may take over: the end is the undisturbed one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from uuid import UUID, uuid4
+
+from tests.failpoints.boundaries import Point, is_struck
+from tests.failpoints.cases import Case, Flow, Outside, points_of, run
+from tests.failpoints.flows import enroll
+from tests.people import People
+
+FAULTS = ("killed", "exception", "stalled", "connection cut")
+SUCCESSORS = ("the same process", "another replica", "another version")
+AT_ONCE = 8
+FULL = bool(os.environ.get("FULL"))
+
+
+async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
+    """Run every case of a flow; returns the names of the points visited. Fails with the cases that end wrong."""
+    await people.webhooks("drop")
+    points = [p for p in await points_of(flow, lambda: new_case(people, outside, flow)) if is_struck(p, FULL)]
+    cases = [(p, f, s) for p in points for f in FAULTS for s in SUCCESSORS]
+    room, visited, wrong = asyncio.Semaphore(AT_ONCE), set[str](), list[str]()
+
+    async def one(point: Point, fault: str, successor: str) -> None:
+        async with room:
+            try:
+                visited.update(await run(flow, await new_case(people, outside, flow), point, fault, successor))
+            except Exception as error:
+                wrong.append(f"{fault} at {point}, then {successor}: {type(error).__name__}: {error}")
+
+    await asyncio.gather(*(one(*case) for case in cases))
+    print(f"{flow.name}: {len(points)} points, {len(cases)} cases")
+    assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong[:20])
+    return visited
+
+
+async def new_case(people: People, outside: Outside, flow: Flow) -> Case:
+    """Somebody who teaches what the flow sells, and a new student."""
+    if enroll in flow.stimuli:
+        course = await people.course(seats=1)
+        return Case(people, outside, student=uuid4(), tutor=UUID(course.instructor_id), course=course.id)
+    return Case(people, outside, student=uuid4(), tutor=await people.tutor())
