@@ -28,7 +28,7 @@ class Inbox:
     def __init__(self, events: EventStore, aftermath: Aftermath) -> None:
         self._events, self._aftermath = events, aftermath
         self._bell = asyncio.Event()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[bool]] = set()
 
     def look_now(self) -> None:
         """An event has just been stored."""
@@ -36,18 +36,15 @@ class Inbox:
 
     async def run_once(self) -> int:
         """Handle what is due; how many."""
-        claimed = [await self._events.claim(event) for event in await self._events.due(BATCH)]
-        mine = [event for event in claimed if event is not None]
-        handling = [asyncio.get_running_loop().create_task(self._handle(event)) for event in mine]
-        self._under_way.update(handling)
-        for task in handling:
+        taking = [asyncio.get_running_loop().create_task(self._take(event)) for event in await self._events.due(BATCH)]
+        self._under_way.update(taking)
+        for task in taking:
             task.add_done_callback(self._under_way.discard)
-        await asyncio.gather(*(asyncio.shield(task) for task in handling))
-        return len(mine)
+        return sum(await asyncio.gather(*(asyncio.shield(task) for task in taking)))
 
     async def drain(self) -> None:
         """Let what is being handled end; each is bounded by the deadlines of its calls."""
-        await asyncio.gather(*self._under_way)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def run_forever(self) -> None:
         """Until cancelled: at once when an event was stored here, else every two seconds."""
@@ -59,6 +56,13 @@ class Inbox:
                 await self._bell.wait()
         self._bell.clear()
         return await self.run_once()
+
+    async def _take(self, event: InboxEvent) -> bool:
+        """Claim an event and handle it; a task that outlives the loop, so that what is claimed here is handled."""
+        claimed = await self._events.claim(event)
+        if claimed is not None:
+            await self._handle(claimed)
+        return claimed is not None
 
     async def _handle(self, event: InboxEvent) -> None:
         with calls.background():

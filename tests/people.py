@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -70,6 +71,16 @@ class Booked:
     tutor: UUID
 
 
+class Patient:
+    """A stub whose calls wait for their server, within their deadline: one that was killed may be on its way back."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(self._stub, name), wait_for_ready=True)
+
+
 @dataclass
 class People:
     """Acts on a world over gRPC (as the bff would), over HTTP at the sandbox, and looks into databases."""
@@ -82,7 +93,7 @@ class People:
         key = (name, service, person)
         if key not in self.channels:
             self.channels[key] = connect(f"127.0.0.1:{self.world.ports[name]}", self.world.credentials(service, person))
-        return kind(self.channels[key])
+        return Patient(kind(self.channels[key]))
 
     async def tutor(self, rate: int = 5000, currency: str = "USD", **changes: Any) -> UUID:
         """A tutor who works around the clock, every day, in UTC."""
@@ -365,8 +376,7 @@ class People:
             replica.app.inbox.look_now()
 
     async def retry(self, saga_id: str) -> None:
-        """Of a replica that may have come back just now."""
-        await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10, wait_for_ready=True)
+        await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10)
 
     async def until_state(self, saga_id: str, *states: str, seconds: float = SECONDS) -> str:
         return await until(lambda: self.state(saga_id), lambda state: state in states, seconds)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
+from uuid import uuid4
 
 from payment_svc.inbox import Inbox
 from payment_svc.notices import Audience
 from payment_svc.notifications.delivering import Deliveries
+from payment_svc.store.events import InboxEvent
 
 
 class Idle:
@@ -42,3 +46,33 @@ async def test_the_delivering_loop_ends() -> None:
 async def test_the_inbox_ends() -> None:
     inbox = Inbox(cast(Any, Idle()), cast(Any, None))
     assert (await cancelled_as_it_rings(inbox.run_forever(), inbox._bell)).cancelled()
+
+
+class Claimable(Idle):
+    """A store with one event due, whose claim takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.claiming, self.go, self.ended = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def due(self, *_: Any) -> list[Any]:
+        return [InboxEvent("evt_1", uuid4(), "pi_1", 0)]
+
+    async def claim(self, event: InboxEvent) -> InboxEvent:
+        self.claiming.set()
+        await self.go.wait()
+        return event
+
+    async def done(self, event_id: str) -> None:
+        self.ended.append(event_id)
+
+
+async def test_an_event_whose_claim_meets_the_end_of_the_loop_is_handled_all_the_same() -> None:
+    store = Claimable()
+    inbox = Inbox(cast(Any, store), cast(Any, SimpleNamespace(settle=AsyncMock())))
+    loop = asyncio.create_task(inbox.run_once())
+    await store.claiming.wait()
+    loop.cancel()
+    await asyncio.wait({loop}, timeout=5)
+    store.go.set()
+    await inbox.drain()
+    assert store.ended == ["evt_1"]
