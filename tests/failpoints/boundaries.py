@@ -10,6 +10,7 @@ import inspect
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from payment_svc.store import (
@@ -165,6 +166,16 @@ class Watched:
 RENEWAL: Point = ("renewal", 0)
 
 
-def is_struck(point: Point, full: bool) -> bool:
-    """True for the points that faults strike."""
-    return full or point[0].rpartition(".")[2] not in READS
+def struck(points: list[Point], fault: str, full: bool) -> list[Point]:
+    """Those of a flow's points, in its order, at which this fault strikes.
+
+    Who has come back from one call and not begun the next has touched nothing between: to be killed, stalled or cut off
+    there is one case, not two. An exception is two: the code sees which call it came out of.
+    """
+    if full:
+        return points
+    writes = [point for point in points if point[0].rpartition(".")[2] not in READS]
+    if fault == "exception":
+        return writes
+    begun = {here for last, here in pairwise(points) if last in writes and last[0].startswith("after ")}
+    return [point for point in writes if not (point in begun and point[0].startswith("before "))]

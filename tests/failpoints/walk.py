@@ -6,7 +6,7 @@ import asyncio
 import os
 from uuid import UUID, uuid4
 
-from tests.failpoints.boundaries import Point, is_struck
+from tests.failpoints.boundaries import Point, struck
 from tests.failpoints.cases import Case, Flow, Outside, points_of, run
 from tests.failpoints.flows import enroll
 from tests.people import People
@@ -20,8 +20,8 @@ FULL = bool(os.environ.get("FULL"))
 async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
     """Run every case of a flow; returns the names of the points visited. Fails with the cases that end wrong."""
     await people.webhooks("drop")
-    points = [p for p in await points_of(flow, lambda: new_case(people, outside, flow)) if is_struck(p, FULL)]
-    cases = [(p, f, s) for p in points for f in FAULTS for s in SUCCESSORS]
+    points = await points_of(flow, lambda: new_case(people, outside, flow))
+    cases = [(p, f, s) for f in FAULTS for p in struck(points, f, FULL) for s in SUCCESSORS]
     room, visited, wrong = asyncio.Semaphore(AT_ONCE), set[str](), list[str]()
 
     async def one(point: Point, fault: str, successor: str) -> None:
@@ -32,7 +32,7 @@ async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
                 wrong.append(f"{fault} at {point}, then {successor}: {type(error).__name__}: {error}")
 
     await asyncio.gather(*(one(*case) for case in cases))
-    print(f"{flow.name}: {len(points)} points, {len(cases)} cases")
+    print(f"{flow.name}: {len(struck(points, 'exception', FULL))} points, {len(cases)} cases")
     assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong[:20])
     return visited
 
