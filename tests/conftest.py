@@ -48,8 +48,11 @@ class FixedToken:
 
 #: What takes minutes begins first, so that the runner's processes end together.
 LONGEST_FIRST = ("failpoints", "chaos", "replicas", "limits", "devkit", "model")
-#: Other tests cover what these run; measuring it again would make them two and a half times as slow.
-NOT_MEASURED = ("failpoints", "model", "doors", "golden", "access", "federation", "limits", "replicas", "contract")
+#: Folders and modules that run what others cover; measuring it again would make them twice as slow.
+NOT_MEASURED = frozenset(
+    "access contract doors failpoints federation golden limits model replicas"
+    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_crashes test_rest_document".split()
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Without coverage's tracer where it is not wanted: pytest-cov's `no_cover` leaves another running under xdist."""
     tracer = sys.gettrace()
-    if _folder(item) in NOT_MEASURED or item.get_closest_marker("no_cover"):
+    if not NOT_MEASURED.isdisjoint((_folder(item), item.path.stem)):
         sys.settrace(None)
     try:
         return (yield)

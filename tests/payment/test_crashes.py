@@ -21,7 +21,7 @@ CLOSING = around("receive", "ConfirmSlot", "CreateConfirmedSession", "ConfirmBoo
 UNDOING = around("claim_due", "cancel_intent", "EndBooking", "ReleaseSlot", "move")
 
 
-pytestmark = [pytest.mark.usefixtures("no_replica"), pytest.mark.no_cover]
+pytestmark = pytest.mark.usefixtures("no_replica")
 
 
 async def dies_at(world: World, point: str, trigger: Any) -> None:
