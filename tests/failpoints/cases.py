@@ -40,13 +40,47 @@ class Interrupted(Exception):
 
 
 @dataclass
+class Seat:
+    """The connections of one payment_svc at a time, known to PostgreSQL by their name."""
+
+    name: str
+    database: Database
+    is_cut: bool = False
+
+
+class Seats:
+    """Connections that actors leave to the next: a fresh one costs PostgreSQL more than a case."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._free = url, list[Seat]()
+
+    def take(self) -> Seat:
+        if self._free:
+            return self._free.pop()
+        name = f"seat-{uuid4().hex[:8]}"
+        return Seat(name, Database(self._url, name=name, violations=VIOLATIONS, pool_size=3))
+
+    async def leave(self, seat: Seat) -> None:
+        """What was sent to PostgreSQL ends; connections that were cut are for nobody else."""
+        if seat.is_cut:
+            await seat.database.close()
+            return
+        while seat.database._under_way:
+            await asyncio.wait(seat.database._under_way)
+        self._free.append(seat)
+
+    async def close(self) -> None:
+        for seat in self._free:
+            await seat.database.close()
+
+
+@dataclass
 class Actor:
     """One payment_svc: the same parts as in production, over watched ports."""
 
     app: App
-    database: Database
-    name: str
-    stack: contextlib.AsyncExitStack
+    seat: Seat
+    seats: Seats
 
     async def recover(self) -> None:
         """One round of its loops."""
@@ -64,7 +98,7 @@ class Actor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.stack.aclose()
+        await self.seats.leave(self.seat)
 
 
 @dataclass(frozen=True)
@@ -74,6 +108,7 @@ class Outside:
     settings: Settings
     stripe: StripeGateway
     peers: Peers
+    seats: Seats
 
 
 @contextlib.asynccontextmanager
@@ -81,7 +116,9 @@ async def outside(world: World) -> AsyncIterator[Outside]:
     settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
     stripe = StripeGateway(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
     peers, opened = connected(settings, world.credentials("payment"))
-    yield Outside(settings, stripe, peers)
+    seats = Seats(settings.database_url)
+    yield Outside(settings, stripe, peers, seats)
+    await seats.close()
     for channel in opened:
         await channel.close()
     await stripe.close()
@@ -123,11 +160,9 @@ class Case:
 
     async def actor(self, name: str, trail: Trail, *, version: int = 1) -> Actor:
         """A replica of its own for this case; `version` adds a definition that new sagas use."""
-        stack = contextlib.AsyncExitStack()
         settings, stripe, peers = self.outside.settings, self.outside.stripe, self.outside.peers
-        database = Database(settings.database_url, name=name, violations=VIOLATIONS, pool_size=3)
-        stack.push_async_callback(database.close)
-        stores = Stores.of(database, name, LEASE_SECONDS, LANES)
+        seat = self.outside.seats.take()
+        stores = Stores.of(seat.database, name, LEASE_SECONDS, LANES)
         tables = [getattr(stores, port) for port in stores.__slots__]
         watched = Stores(*(Watched(table, type(table).__name__, trail, self.due) for table in tables))
         stubs = Peers(*(Watched(getattr(peers, port), "peer", trail) for port in peers.__slots__))
@@ -135,7 +170,7 @@ class Case:
         app = compose(settings, watched, gateway, stubs)
         if version > 1:
             app = with_version(app, version)
-        return Actor(app, database, name, stack)
+        return Actor(app, seat, self.outside.seats)
 
     @contextlib.asynccontextmanager
     async def as_student(self) -> AsyncIterator[None]:
@@ -312,7 +347,8 @@ class Trouble:
     async def _cut(self) -> None:
         assert self.actor is not None
         ask = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1"
-        await self.world.sql("payment", ask, self.actor.name)
+        self.actor.seat.is_cut = True
+        await self.world.sql("payment", ask, self.actor.seat.name)
 
     def let_go(self) -> None:
         if self.fault != "killed":
