@@ -49,7 +49,7 @@ class Holds:
     async def confirm(self, saga_id: UUID) -> UUID:
         """Turn the hold into a lesson, winning its time again when it has lost it; the tutor's claim.
 
-        Raises NotFound, Cancelled, TooSoon (to win again a lesson that has begun), SlotTaken (before) StudentBusy.
+        Raises NotFound, Cancelled, TooSoon (the lesson has begun), SlotTaken (before) StudentBusy.
         """
         return await self._database.transaction(lambda connection: self._confirm(HoldStore(connection), saga_id))
 
@@ -91,6 +91,8 @@ class Holds:
             raise TryAgain("the hold is being made")
         if hold.state is HoldState.CONFIRMED:
             return hold.block_id
+        if hold.wish.lesson.start <= standing.now:  # the hold has ended too: it does so at the start at the latest
+            raise TooSoon("the lesson has begun")
         if standing.rows == BOTH:
             await store.confirm(saga_id)
         else:
@@ -99,8 +101,6 @@ class Holds:
 
     async def _win_again(self, store: HoldStore, hold: Hold, standing: HoldStanding) -> None:
         """A paid hold that lapsed and lost a row. It was granted once, so hours and notice do not matter any more."""
-        if hold.wish.lesson.start <= standing.now:
-            raise TooSoon("the lesson has begun")
         _must_be_free(standing.in_the_way)
         await store.evict(standing.in_the_way.lapsed)
         await store.win(hold.wish.saga_id)

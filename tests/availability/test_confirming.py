@@ -54,11 +54,21 @@ async def test_a_lapsed_hold_that_nobody_wanted_is_confirmed_where_it_is(desk: A
     assert await desk.claims(saga) == CONFIRMED
 
 
-async def test_a_lapsed_hold_with_both_rows_is_confirmed_even_after_the_lesson_began(desk: Any, monday: datetime):
+async def test_a_lesson_that_has_begun_is_not_sold_though_nobody_wanted_its_time(
+    desk: Any, monday: datetime, reason: Any
+):
     saga, *_ = await held(desk, monday)
     await desk.begin(saga)
+    assert await reason(desk.confirm(saga)) == "TOO_SOON"
+    assert await desk.claims(saga) == [("TUTOR", "HELD"), ("STUDENT", "HELD")]
+
+
+async def test_a_lesson_sold_in_time_is_confirmed_again_after_it_began(desk: Any, monday: datetime):
+    saga, _, _, answer = await held(desk, monday)
     await desk.confirm(saga)
-    assert await desk.claims(saga) == CONFIRMED
+    back = "start_at = start_at - interval '1 year', end_at = end_at - interval '1 year'"
+    await desk.sql(f"update hold set {back}, expires_at = start_at - interval '1 year' where saga_id = :saga", saga=saga)
+    assert (await desk.confirm(saga)).availability_block_id == answer.availability_block_id
 
 
 async def test_only_the_row_in_the_way_is_evicted(desk: Any, monday: datetime):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
 from tests.people import People, lesson_time, until
+from tests.world import World
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
 
@@ -116,3 +122,30 @@ async def sold(people: People) -> BookSessionResponse:
 
 async def reconciled(people: People) -> None:
     await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+
+
+@pytest.mark.parametrize("swept", [True, False])
+async def test_a_lesson_that_was_over_before_anybody_learned_of_its_payment_is_not_sold(
+    people: People, world: World, swept: bool
+) -> None:
+    await people.webhooks("drop")
+    booked = await people.booked(await people.tutor(), lesson_time(days=3))
+    await people.pay(booked.intent)
+    await _everything_is_down_until_the_lesson_is_over(world, UUID(booked.saga), timedelta(days=4))
+    if swept:
+        await world.sql("availability", "delete from claim where saga_id = $1", UUID(booked.saga))
+    await people.until_state(booked.saga, "REFUNDED")
+    assert [refund["amount"] for refund in await people.refunds_of(booked.intent)] == [5000]
+
+
+async def _everything_is_down_until_the_lesson_is_over(world: World, saga: UUID, back: timedelta) -> None:
+    """Time cannot be moved on, so all that these rows say is moved back."""
+    hold = "start_at = start_at - $2::interval, end_at = end_at - $2::interval, expires_at = start_at - $2::interval"
+    await world.sql("availability", f"update hold set {hold} where saga_id = $1", saga, back)
+    during = "tstzrange(lower(during) - $2::interval, upper(during) - $2::interval)"
+    past = "clock_timestamp() - interval '1 hour'"
+    await world.sql(
+        "availability", f"update claim set during = {during}, expires_at = {past} where saga_id = $1", saga, back
+    )
+    moved = f"time_slot = time_slot - $2::interval, hold_ends = {past}, wake_at = clock_timestamp()"
+    await world.sql("payment", f"update saga set {moved} where id = $1", saga, back)
