@@ -2,7 +2,8 @@
 
 A token is an RFC 7519 JWT with `sub` (UUID), `roles`, `iss`, `aud`, `exp`; a service token has the role `service` and
 the claim `svc`. Only asymmetric algorithms are accepted, and only the one that the named key is for. What the issuer
-withdraws from its keys is believed for at most REFRESH_SECONDS more, though a verdict on it be remembered.
+withdraws from its keys is believed for at most REFRESH_SECONDS more (and FETCH_SECONDS when it is slow to answer, or
+STALE_SECONDS when it does not), though a verdict on it be remembered.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from mesh.logs import log
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 ROLES = frozenset({"student", "tutor", "admin", "service"})
-#: How old the issuer's keys may grow, and how often at most it is asked about a key that is new to us.
+#: How old the issuer's keys may grow, and how often at most it is asked.
 REFRESH_SECONDS, COOL_DOWN_SECONDS = 60, 5
 #: How long known keys are believed while the issuer cannot be asked.
 STALE_SECONDS = 3600
-FETCH_SECONDS = 3
+#: How long one look at the keys may take, and how long who has a known key waits for it.
+FETCH_SECONDS, PATIENCE_SECONDS = 3, 0.25
+MAX_JWKS_BYTES = 1024 * 1024
 CACHE_SIZE = 4096
 #: How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`.
 LEEWAY_SECONDS = 5
@@ -45,7 +48,10 @@ class CredentialSource(Protocol):
 
 
 class ServiceTokenFile:
-    """A service token in a file that its issuer renews; read again once a minute (as Kubernetes projects tokens)."""
+    """A service token in a file that its issuer renews; read again once a minute (as Kubernetes projects tokens).
+
+    The last good one is kept while the file is away or empty. Raises OSError, ValueError when there never was one.
+    """
 
     REREAD_SECONDS = 60
 
@@ -57,9 +63,25 @@ class ServiceTokenFile:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         now = time.monotonic()
         if now - self._read_at > self.REREAD_SECONDS:
-            self._metadata = (("x-service-token", self._path.read_text().strip()),)
-            self._read_at = now
+            self._read(now)
         return self._metadata
+
+    def _read(self, now: float) -> None:
+        try:
+            self._metadata = (("x-service-token", service_token(self._path)),)
+        except (OSError, ValueError) as error:
+            if not self._metadata:
+                raise
+            log().error("service_token_unreadable", path=str(self._path), error=str(error))
+        self._read_at = now
+
+
+def service_token(path: Path) -> str:
+    """The token in a file. Raises OSError, ValueError when it holds nothing that could be one."""
+    token = path.read_text().strip()
+    if not token.isascii() or not token.isprintable() or not token:
+        raise ValueError("holds no token")
+    return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,47 +94,65 @@ class Claims:
 
 
 class KeySet:
-    """The issuer's public keys, from an https: or file: JWKS URL (RFC 7517); rotated by `kid` without a restart."""
+    """The issuer's public keys, from an https: or file: JWKS URL (RFC 7517); rotated by `kid` without a restart.
+
+    The look at them belongs to the process, not to the call that asked for it: a caller who leaves stops nothing, and
+    all who wait share one. While the keys are in use they are read again before they are too old, and nobody waits.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._asked_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._is_away = False
+        self._asking: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> jwt.PyJWK:
         """The key of this name. Raises Unauthenticated when the issuer has none, TryAgain when it cannot be asked."""
-        await self._refresh(REFRESH_SECONDS if kid in self._keys else COOL_DOWN_SECONDS)
-        if time.monotonic() - self._fetched_at > STALE_SECONDS:
+        if kid not in self._keys or self._age() > STALE_SECONDS:
+            await self._answer(FETCH_SECONDS + 1)
+        elif self._age() > REFRESH_SECONDS and not self._is_away:
+            await self._answer(PATIENCE_SECONDS)
+        elif self._age() > REFRESH_SECONDS / 2:
+            self._ask()
+        if self._age() > STALE_SECONDS:
             raise TryAgain("the issuer's keys cannot be read now")
         if kid in self._keys:
             return self._keys[kid]
-        if self._asked_at != self._fetched_at:
+        if self._is_away or self._is_asking():
             raise TryAgain("the issuer's keys cannot be read now")
         raise Unauthenticated("the token is signed by an unknown key")
 
-    async def _refresh(self, after: float) -> None:
-        """Ask the issuer unless that was done so lately; one at a time, and as seldom when it does not answer."""
-        if time.monotonic() - self._asked_at <= after:
-            return
-        async with self._lock:
-            if time.monotonic() - self._asked_at > after:
-                await self._ask()
+    def _age(self) -> float:
+        return time.monotonic() - self._fetched_at
 
-    async def _ask(self) -> None:
-        asked_at = time.monotonic()
+    def _is_asking(self) -> bool:
+        return self._asking is not None and not self._asking.done()
+
+    async def _answer(self, patience: float) -> None:
+        """Ask the issuer unless that was done lately, and wait so long for the answer."""
+        self._ask()
+        if self._asking is not None and self._is_asking():
+            await asyncio.wait([self._asking], timeout=patience)  # it leaves the task alone when we are cancelled
+
+    def _ask(self) -> None:
+        if not self._is_asking() and time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
+            self._asked_at = time.monotonic()
+            self._asking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
         try:
-            found = await asyncio.to_thread(self._fetch)
+            async with asyncio.timeout(FETCH_SECONDS):
+                found = await asyncio.to_thread(self._fetch)
             self._keys = {kid: self._same(key) for kid, key in found.items()}
-            self._fetched_at = asked_at
-        except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
-            log().error("issuer_keys_unreadable", url=self._url, error=str(error))
-        finally:
-            self._asked_at = asked_at
+            self._fetched_at, self._is_away = time.monotonic(), False
+        except Exception as error:  # whatever a network and a stranger's document can raise: said, and asked again
+            self._is_away = True
+            log().error("issuer_keys_unreadable", url=self._url, error=str(error) or type(error).__name__)
 
     def _fetch(self) -> dict[str, jwt.PyJWK]:
         with urllib.request.urlopen(self._url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - settings allow https: and file: only
-            document: dict[str, Any] = json.load(answer)
+            document: dict[str, Any] = json.loads(answer.read(MAX_JWKS_BYTES))
         keys = jwt.PyJWKSet.from_dict(document).keys
         return {key.key_id: key for key in keys if key.key_id and _verifies(key)}
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mesh.identity import service_token
+
 
 def _database_url(value: str) -> str:
     if not value.startswith("postgresql+asyncpg://"):
@@ -55,10 +57,26 @@ class ServiceSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load(kind: type[S]) -> S:
-    """The settings, or the end of the process with a line per value that is missing or malformed."""
+def _try_token_file(settings: BaseSettings) -> None:
+    path = settings.service_token_file if isinstance(settings, ServiceSettings) else None
+    if path is None:
+        return
     try:
-        return kind()
+        service_token(path)
+    except (OSError, ValueError) as error:
+        print(f"SERVICE_TOKEN_FILE: {path} {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def load(kind: type[S]) -> S:
+    """The settings, or the end of the process with a line per value that is missing or malformed.
+
+    A service token's file is read once, so that a wrong one is told now and not at the first call.
+    """
+    try:
+        settings = kind()
+        _try_token_file(settings)
+        return settings
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = "_".join(str(part) for part in problem["loc"]).upper()

@@ -67,7 +67,9 @@ async def test_a_lesson_sold_in_time_is_confirmed_again_after_it_began(desk: Any
     saga, _, _, answer = await held(desk, monday)
     await desk.confirm(saga)
     back = "start_at = start_at - interval '1 year', end_at = end_at - interval '1 year'"
-    await desk.sql(f"update hold set {back}, expires_at = start_at - interval '1 year' where saga_id = :saga", saga=saga)
+    await desk.sql(
+        f"update hold set {back}, expires_at = start_at - interval '1 year' where saga_id = :saga", saga=saga
+    )
     assert (await desk.confirm(saga)).availability_block_id == answer.availability_block_id
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
@@ -19,6 +23,7 @@ from mesh import identity
 from mesh.errors import TryAgain, Unauthenticated
 from mesh.identity import ServiceTokenFile
 from tests.conftest import AUDIENCE
+from tests.mesh.conftest import eventually
 
 
 def _part(value: object) -> bytes:
@@ -263,6 +268,71 @@ async def test_unknown_names_make_us_ask_the_issuer_seldom(issuer, identity_cloc
     assert len(asked) == 1
 
 
+class SlowIssuer:
+    """The issuer's answer takes as long as the test says; `looks` counts how often it was asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers, self.looks = threading.Event(), 0
+        self._fetch = identity.KeySet._fetch
+        monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: self._answer(keys))
+
+    def _answer(self, keys: identity.KeySet) -> Any:
+        self.looks += 1
+        self.answers.wait(10)
+        return self._fetch(keys)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowIssuer]:
+    issuer = SlowIssuer(monkeypatch)
+    yield issuer
+    issuer.answers.set()
+
+
+async def test_who_asks_and_leaves_does_not_keep_the_keys_from_being_read(issuer, identity_clock, slow):
+    verifier = issuer.verifier()
+    leaving = [asyncio.ensure_future(verifier.verify(issuer.token())) for _ in range(9)]
+    await asyncio.sleep(0.01)
+    for call in leaving:
+        call.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    identity_clock.ahead = identity.COOL_DOWN_SECONDS + 1  # no stranger's second question hides the first one's answer
+    slow.answers.set()
+    assert await verifier.verify(issuer.token())
+    assert slow.looks == 1
+
+
+async def test_known_keys_do_not_wait_for_an_issuer_that_does_not_answer(issuer, identity_clock, slow):
+    verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
+    slow.answers.set()
+    await verifier.verify(token)
+    slow.answers.clear()
+    identity_clock.ahead = identity.REFRESH_SECONDS + 1
+    began = time.monotonic()
+    assert await verifier.verify(token)
+    assert time.monotonic() - began < identity.FETCH_SECONDS / 2
+
+
+async def test_keys_in_use_are_read_again_before_they_are_old_and_nobody_waits(issuer, identity_clock, slow):
+    verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
+    slow.answers.set()
+    first = await verifier.verify(token)
+    slow.answers.clear()
+    identity_clock.ahead = identity.REFRESH_SECONDS / 2 + 1
+    assert await verifier.verify(token) is first
+
+    async def looked_again() -> bool:
+        return slow.looks == 2
+
+    await eventually(looked_again)
+
+
+async def test_an_issuer_that_never_ends_its_answer_is_away(issuer, slow, monkeypatch):
+    monkeypatch.setattr(identity, "FETCH_SECONDS", 0.05)
+    with pytest.raises(TryAgain, match="cannot be read"):
+        await issuer.verifier().verify(issuer.token())
+
+
 def test_a_renewed_service_token_is_read_again(tmp_path: Path, identity_clock):
     file = tmp_path / "own.token"
     file.write_text("one\n")
@@ -272,3 +342,22 @@ def test_a_renewed_service_token_is_read_again(tmp_path: Path, identity_clock):
     assert source.metadata() == (("x-service-token", "one"),)
     identity_clock.ahead = ServiceTokenFile.REREAD_SECONDS + 1
     assert source.metadata() == (("x-service-token", "two"),)
+
+
+@pytest.mark.parametrize("now", [None, "", "half a\ntoken"])
+def test_a_service_token_whose_file_is_away_for_a_moment_costs_no_call(tmp_path: Path, identity_clock, now):
+    file = tmp_path / "own.token"
+    file.write_text("one\n")
+    source = ServiceTokenFile(file)
+    assert source.metadata()
+    file.unlink() if now is None else file.write_text(now)
+    identity_clock.ahead = ServiceTokenFile.REREAD_SECONDS + 1
+    assert source.metadata() == (("x-service-token", "one"),)
+    file.write_text("two\n")
+    identity_clock.ahead *= 2
+    assert source.metadata() == (("x-service-token", "two"),)
+
+
+def test_a_service_token_that_never_was_is_an_error(tmp_path: Path):
+    with pytest.raises(OSError, match=r"own\.token"):
+        ServiceTokenFile(tmp_path / "own.token").metadata()

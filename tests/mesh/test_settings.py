@@ -103,10 +103,29 @@ def test_each_bad_value_has_its_line(told, capsys):
 
 
 def test_who_calls_others_needs_a_token_file(told, capsys, tmp_path):
+    (tmp_path / "t").write_text("a.b.c\n")
     assert told(SERVICE_TOKEN_FILE=str(tmp_path / "t")).token_file() == tmp_path / "t"
     with pytest.raises(SystemExit):
         told(SERVICE_TOKEN_FILE=None).token_file()
     assert capsys.readouterr().err == "SERVICE_TOKEN_FILE: Field required\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "No such file or directory"),
+        ("\n", "holds no token"),
+        ("a.b.c\nd.e.f\n", "holds no token"),
+        ("tökn", "holds no token"),
+    ],
+)
+def test_a_token_file_that_holds_none_is_one_line_with_its_name(told, capsys, tmp_path, text, words):
+    file = tmp_path / "own.token"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SystemExit) as end:
+        told(SERVICE_TOKEN_FILE=str(file))
+    assert (end.value.code, capsys.readouterr().err) == (2, f"SERVICE_TOKEN_FILE: {file} {words}\n")
 
 
 @pytest.mark.parametrize("module", ["availability_svc", "booking_svc", "payment_svc", "session_svc", "bff"])

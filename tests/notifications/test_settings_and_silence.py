@@ -32,6 +32,7 @@ def world_settings() -> dict[str, dict[str, Any]]:
 
 
 def told(tmp_path: Path, auth_settings: dict[str, Any], **more: str) -> dict[str, str]:
+    (tmp_path / "token").write_text("a.b.c")
     return {
         **{name.upper(): str(value) for name, value in auth_settings.items()},
         "DATABASE_URL": "postgresql+asyncpg://user@127.0.0.1:1/payment",
