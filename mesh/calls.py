@@ -16,6 +16,9 @@ from uuid import UUID
 
 from mesh.errors import Forbidden, TryAgain, Unauthenticated
 
+#: The request id of who is in no call.
+NO_CALL = "-"
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -64,7 +67,7 @@ _current: ContextVar[Call] = ContextVar("call")
 
 def current() -> Call:
     """The call we are in; an anonymous one without a deadline when there is none."""
-    return _current.get(None) or Call(request_id="-")
+    return _current.get(None) or Call(request_id=NO_CALL)
 
 
 def enter(call: Call) -> None:

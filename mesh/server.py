@@ -115,6 +115,9 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._calls:
                     await self._enter(method, context)
                     response = await serve(request, context)
+            except asyncio.CancelledError:  # the deadline has come, the client has left, or the drain is over
+                _tell(method, began, StatusCode.CANCELLED)
+                raise
             except Exception as error:
                 await _abort(method, began, context, error)
                 raise AssertionError("abort always raises") from error
@@ -133,6 +136,9 @@ class Gate(grpc.aio.ServerInterceptor):
                     await self._enter(method, context)
                     async for response in serve(request, context):
                         yield response
+            except (asyncio.CancelledError, GeneratorExit):
+                _tell(method, began, StatusCode.CANCELLED)
+                raise
             except Exception as error:
                 await _abort(method, began, context, error)
             _tell(method, began, StatusCode.OK)
@@ -143,7 +149,7 @@ class Gate(grpc.aio.ServerInterceptor):
         metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
         left = context.time_remaining()
         call = Call(
-            request_id=metadata.get("x-request-id", "")[:64] or calls.new_request_id(),
+            request_id=_request_id(metadata.get("x-request-id", "")),
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )
         calls.enter(call)
@@ -171,6 +177,11 @@ class Gate(grpc.aio.ServerInterceptor):
         if person is None and not service:
             raise Unauthenticated("a token must be given")
         return person, service
+
+
+def _request_id(given: str) -> str:
+    """The caller's own; a new one for who names none, and for who was in no call and says so."""
+    return calls.new_request_id() if given in ("", calls.NO_CALL) else given[:64]
 
 
 async def _abort(method: str, began: float, context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:

@@ -68,6 +68,17 @@ async def test_the_request_id_is_the_same_all_the_way(chain):
     assert seen == ["r-42"]
 
 
+async def test_who_is_in_no_call_begins_one_with_an_id_of_its_own(chain):
+    seen = []
+
+    async def note() -> None:
+        seen.append(calls.current().request_id)
+
+    first = await chain(note)
+    await within(Call(request_id=calls.NO_CALL), lambda: first.GetSession(GET, timeout=5))
+    assert len(seen[0]) == 16
+
+
 async def test_the_person_is_the_same_all_the_way(started, reached, token):
     seen, student = [], token("student")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import uuid
+from typing import Any
 
 import pytest
 import structlog
@@ -15,6 +17,9 @@ from hypothesis import strategies as st
 from mesh import calls, logs
 from mesh.errors import CallFailed
 from mesh.logs import REDACTED, log, redact
+from tests.mesh.conftest import GET, bookings, eventually, sessions
+from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
+from tutormesh.session.v1 import session_pb2_grpc
 
 SECRETS = {
     "client secret": "pi_3Pabc123_secret_Xyz789",
@@ -136,3 +141,30 @@ def test_a_librarys_record_is_a_json_line_too(lines):
     told = json.loads(line)
     assert (told["event"], told["level"]) == ("odd: 3", "warning")
     assert set(told) <= {"event", "level", "timestamp", "request_id", "service"}
+
+
+async def test_a_call_whose_caller_stops_waiting_is_told_of(lines, started, reached):
+    entered, never = asyncio.Event(), asyncio.Event()
+
+    async def work_on() -> None:
+        entered.set()
+        await never.wait()
+
+    server = await started(sessions(work_on), bookings(work_on))
+    written = lines("json")
+    told: list[dict[str, Any]] = []
+
+    async def cancelled(method: str) -> bool:
+        told.extend(json.loads(line) for line in written())
+        return any(line["code"] == "CANCELLED" and line["method"].endswith(method) for line in told if "code" in line)
+
+    with pytest.raises(CallFailed):
+        await session_pb2_grpc.SessionServiceStub(reached(server)).GetSession(GET, timeout=0.2)
+    await eventually(lambda: cancelled("/GetSession"))
+    entered.clear()
+    stub = booking_pb2_grpc.BookingServiceStub(reached(server, service="bff"))
+    stream = stub.WatchBooking(booking_pb2.WatchBookingRequest(booking_id="b"), timeout=20)
+    await asyncio.wait_for(entered.wait(), 5)
+    stream.cancel()
+    await eventually(lambda: cancelled("/WatchBooking"))
+    assert all(line["caller"] and line["request_id"] != calls.NO_CALL for line in told if line["event"] == "rpc")
