@@ -30,7 +30,10 @@ def python(module: str, *arguments: str) -> list[str]:
 
 @dataclass
 class Child:
-    """One process: what to run, and how. `prepare` runs before each start, here; `stops` are tried in order."""
+    """One process: what to run, and how. `prepare` runs before each start, here; `stops` are tried in order.
+
+    `hopeless` says of an exit code that starting again would be no use; the process `gave_up` then.
+    """
 
     name: str
     argv: Sequence[str]
@@ -40,12 +43,14 @@ class Child:
     before_exec: Callable[[], None] | None = None
     prepare: Callable[[], None] = lambda: None
     stops: Sequence[signal.Signals] = POLITELY
+    hopeless: Callable[[int], bool] = lambda _: False
+    gave_up: bool = field(default=False, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     starts: int = field(default=0, init=False)
     _keeper: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it now, and again whenever it dies."""
+        """Start it now, and again whenever it dies, unless that is hopeless."""
         self._keeper = asyncio.create_task(self._keep_alive())
 
     async def once(self) -> int:
@@ -73,15 +78,16 @@ class Child:
         self._kill()
 
     async def _keep_alive(self) -> None:
-        while True:
+        while not self.gave_up:
             born = time.monotonic()
             try:
                 self._spawn()
-                how = _meaning(await self._ended())
+                code = await self._ended()
                 self._kill()
+                how, self.gave_up = _meaning(code), self.hopeless(code)
             except Exception as error:  # whatever prepare and exec can raise: said, and tried again
                 how = f"could not start: {error}"
-            self.console.say(self.name, f"{how}; starting again")
+            self.console.say(self.name, how if self.gave_up else f"{how}; starting again")
             await asyncio.sleep(max(0.0, SHORTEST_LIFE - (time.monotonic() - born)))
 
     def _spawn(self) -> None:

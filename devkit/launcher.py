@@ -21,6 +21,9 @@ from devkit.readiness import ready
 
 TOKENS_EVERY_SECONDS = 3600
 START_SECONDS = 30
+#: What our programs exit with when a setting is missing or malformed, which they have named.
+MISCONFIGURED = 2
+_LOOK_EVERY = 0.05
 #: Who is stopped when, and how long each is given before it is killed: callers before the called.
 STOPS: Sequence[tuple[Sequence[str], float]] = (
     (("bff",), 5),
@@ -40,6 +43,7 @@ class Launcher:
     def __init__(self, layout: Layout, console: Console, commands: Commands = COMMANDS) -> None:
         self._layout, self._console, self._commands = layout, console, commands
         self._postgres = None if layout.foreign_server else databases.embedded(layout)
+        self._was_ready = False
         self.children: list[Child] = []
         self._names = programs(layout.settings)
 
@@ -74,12 +78,28 @@ class Launcher:
         for name in self._names:
             if name != "sandbox":
                 self._keep(name)
-        await ready(self._layout.port("bff"))
+        await self._all_ready()
         await self._load_demo()
         self._tell(time.monotonic() - began)
         while True:
             await asyncio.sleep(TOKENS_EVERY_SECONDS)
             self._write_tokens()
+
+    async def _all_ready(self) -> None:
+        """Until everything serves. Raises Refused when a program says that its settings never will do."""
+        serving = asyncio.create_task(ready(self._layout.port("bff")))
+        try:
+            while not serving.done():
+                await asyncio.wait([serving], timeout=_LOOK_EVERY)
+                if unable := [child.name for child in self.children if child.gave_up]:
+                    raise Refused(f"{', '.join(unable)}: a setting cannot be used; the lines above say which")
+        finally:
+            serving.cancel()
+        self._was_ready = True
+
+    def _hopeless(self, code: int) -> bool:
+        """Settings do not change under way: what ends so later has another trouble, and is started again as ever."""
+        return code == MISCONFIGURED and not self._was_ready
 
     def _keep(self, name: str) -> None:
         known = databases.urls(self._server_url)
@@ -91,7 +111,7 @@ class Launcher:
             child.start()
 
     def _child(self, label: str, argv: Sequence[str], own: dict[str, str]) -> Child:
-        return Child(label, argv, own, self._console, self._layout.root)
+        return Child(label, argv, own, self._console, self._layout.root, hopeless=self._hopeless)
 
     async def _start_postgres(self) -> None:
         if self._postgres is None:

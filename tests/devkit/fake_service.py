@@ -37,6 +37,7 @@ def stop(*_: object) -> None:
 
 
 signal.signal(signal.SIGTERM, stop)
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(2))  # as if a setting had become unusable
 with Server(("127.0.0.1", int(os.environ.get("PORT") or os.environ["SANDBOX_PORT"])), Answer) as server:
     note("started")
     print(f"{NAME} listens", flush=True)

@@ -8,7 +8,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from devkit.console import Console
-from devkit.launcher import Commands, Launcher
+from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout
 from tests.ports import free_base
 
@@ -50,7 +50,7 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def stand_ins(journal: Path) -> Commands:
+def stand_ins(journal: Path) -> dict[str, Sequence[str]]:
     """Small programs that answer 200 to everything and note their starts and stops."""
     return {name: [sys.executable, "-S", str(FAKE), str(journal), name] for name in PROGRAMS}
 
@@ -66,10 +66,11 @@ class Mesh:
         self.layout = Layout(Path(__file__).parents[2], dict(os.environ) | given | settings)
         self.layout.data.mkdir()
         self.stopping = asyncio.Event()
+        self.commands = stand_ins(self.journal)
 
     async def run(self) -> None:
         (self.layout.data / "demo.loaded").touch()
-        await Launcher(self.layout, self.console, stand_ins(self.journal)).run(self.stopping)
+        await Launcher(self.layout, self.console, self.commands).run(self.stopping)
 
     def noted(self, name: str, what: str = "started") -> list[int]:
         return [int(pid) for who, how, pid in map(str.split, self.notes()) if (who, how) == (name, what)]

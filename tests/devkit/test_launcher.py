@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import jwt
@@ -48,6 +49,31 @@ async def test_what_dies_is_started_again(tmp_path: Path) -> None:
         await until(lambda: len(mesh.noted("payment")) == 3, 30)
         await until(lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 30)
         assert any(line.startswith("payment.2 ") for line in mesh.console.lines)
+
+
+def ends_with(code: int, *lines: str) -> list[str]:
+    """A program that says these lines and is over."""
+    return [sys.executable, "-S", "-c", f"print(*{lines!r}, sep='\\n'); raise SystemExit({code})"]
+
+
+async def test_a_setting_that_a_service_cannot_use_ends_the_mesh_by_name(mesh: Mesh) -> None:
+    mesh.commands |= {"booking": ends_with(2, "HOLD_MINUTES: Input should be a valid number")}
+    mesh.commands |= {"bff": ends_with(1)}  # never ready, as the real one would not be
+    with pytest.raises(Refused, match=r"^booking: a setting cannot be used"):
+        await mesh.run()
+    assert [line.partition("| ")[2] for line in mesh.console.lines if line.startswith("booking")] == [
+        "HOLD_MINUTES: Input should be a valid number",
+        "exited with 2",
+    ]
+    assert not any(is_alive(pid) for name in PROGRAMS for pid in mesh.noted(name))
+
+
+async def test_what_dies_later_is_started_again_whatever_it_says(mesh: Mesh) -> None:
+    async with running(mesh):
+        await until(lambda: bool(mesh.noted("session")))
+        os.kill(mesh.noted("session")[0], signal.SIGUSR1)  # the stand-in exits with 2
+        await until(lambda: len(mesh.noted("session")) == 2, 2)
+        assert any(line.endswith("exited with 2; starting again") for line in mesh.console.lines)
 
 
 async def test_a_port_that_is_taken_is_named_and_nothing_starts(mesh: Mesh) -> None:
