@@ -90,7 +90,7 @@ class Operations:
 
     def _read(self, operation: Operation) -> DocumentNode | list[GraphQLError]:
         try:
-            return self._documents.read(self._policy.persisted.document(operation))
+            return self._documents.read(self._policy.persisted.document(operation), operation.variables)
         except Refusal as error:
             return [at_the_door(error)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,21 @@ from graphql import GraphQLObjectType, get_introspection_query, get_named_type, 
 from bff import documents, schema
 from bff.documents import Documents
 from bff.limits import MAX_ALIASES, MAX_COST, Prices, Size, measure
+from tutormesh.availability.v1 import availability_pb2
 
 BUILT = schema.build()
 PRICES = Prices.of(BUILT)
 CALLING = PRICES.calling
+#: The whole of introspection, as GraphiQL, Apollo's tools and gateways ask for it.
+FULL = {
+    "specified_by_url": True,
+    "directive_is_repeatable": True,
+    "schema_description": True,
+    "input_value_deprecation": True,
+}
+WHOLE_SLOT = "{ __typename start end price { __typename amountMinor currency display } }"
+FREE = f"tutorAvailability(tutorId: $id, from: $from, to: $to) {WHOLE_SLOT}"
+DECLARED = "query($id: ID!, $from: AWSDateTime!, $to: AWSDateTime!)"
 
 
 def size(query: str) -> Size:
@@ -36,7 +48,15 @@ def size(query: str) -> Size:
         ("{" + "__typename " * 2000 + "}", "tokens"),
         ("{" + "a {" * 900 + "}" * 901, "deep"),
         ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "within itself"),
-        ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "introspection depth"),
+        ("{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }", "one another"),
+        ("{ __schema { types { interfaces { possibleTypes { name } } } } }", "one another"),
+        ("{ __schema { types { fields { args { type { ofType { fields { name } } } } } } } }", "one another"),
+        ("{ __schema { a: types { name } b: types { name } } }", "introspection is answered once"),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", "introspection is answered once"),
+        ('{ __schema { types { name } } __type(name: "Slot") { name } }', "introspection is answered once"),
+        ("{ ...S ...S } fragment S on Query { __schema { types { name } } }", "introspection is answered once"),
+        (f"{{ courses(first: {'9' * 5000}) {{ nodes {{ id }} }} }}", "more than 40 characters"),
+        (f"{{ courses(first: -0.{'9' * 5000}) {{ nodes {{ id }} }} }}", "more than 40 characters"),
         ("{ ...Gone }", "Gone"),
         ("{ nothing }", "nothing"),
         ("{ booking }", "booking"),
@@ -56,8 +76,15 @@ async def test_49_a_bad_or_costly_document_is_refused_before_anything_runs(
     assert not script.seen
 
 
-async def test_the_standard_introspection_query_passes(nobody: Any) -> None:
-    data = await nobody.data(get_introspection_query())
+async def test_a_number_that_is_refused_is_not_repeated(student: Any) -> None:
+    answer = await student.ask(f"{{ courses(first: {'9' * 5000}) {{ nodes {{ id }} }} }}")
+    assert "sys." not in str(answer)
+    assert "999" not in str(answer)
+
+
+@pytest.mark.parametrize("options", [{}, FULL], ids=["plain", "full"])
+async def test_the_standard_introspection_query_passes(nobody: Any, options: dict[str, bool]) -> None:
+    data = await nobody.data(get_introspection_query(**options))
     assert {kind["name"] for kind in data["__schema"]["types"]} >= {"Booking", "UserErrorCode"}
 
 
@@ -105,6 +132,51 @@ def test_fields_that_call_a_peer_are_known_by_their_resolvers() -> None:
 )
 def test_values_count_as_often_as_the_lists_above_them_can_hold_them(query: str, values: int) -> None:
     assert size(query).values == values
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "slots"),
+    [
+        ('"2030-01-01T00:00:00Z"', '"2030-01-02T00:00:00Z"', 96),
+        ('"2030-01-01T00:00:00+02:00"', '"2030-01-01T00:00:01Z"', 9),
+        ('"2030-01-02T00:00:00Z"', '"2030-01-01T00:00:00Z"', 1),
+        ('"2030-01-01T00:00:00Z"', '"2031-01-01T00:00:00Z"', 2976),
+        ('"soon"', '"2030-01-01T00:00:00Z"', 2976),
+        ("7", '"2030-01-01T00:00:00Z"', 2976),
+        ("$from", '"2030-01-01T00:00:00Z"', 2976),
+    ],
+)
+def test_a_listing_counts_as_the_times_that_it_can_hold(begin: str, end: str, slots: int) -> None:
+    assert (
+        size(f'{{ tutorAvailability(tutorId: "1", from: {begin}, to: {end}) {{ start end }} }}').values == 1 + 2 * slots
+    )
+
+
+def test_a_listing_counts_by_what_is_given_for_its_variables() -> None:
+    day = {"from": "2030-01-01T00:00:00Z", "to": "2030-01-02T00:00:00Z"}
+    document = parse(f"{DECLARED} {{ {FREE} }}")
+    assert measure(document, PRICES, day).values == 1 + 96 * 6
+    assert measure(document, PRICES, day | {"to": 7}).values == 1 + 2976 * 6
+
+
+@pytest.mark.parametrize("door", ["/graphql", "/subgraphs/availability"])
+async def test_one_full_listing_is_answered_and_a_second_is_not(student: Any, script: Any, door: str) -> None:
+    script.answers["ListSlots"] = availability_pb2.ListSlotsResponse()
+    month = {"id": student.id, "from": "2030-01-01T00:00:00Z", "to": "2030-02-01T00:00:00Z"}
+    asker = replace(student, door=door)
+    assert await asker.data(f"{DECLARED} {{ {FREE} }}", **month) == {"tutorAvailability": []}
+    script.seen.clear()
+    refused = await asker.ask(f"{DECLARED} {{ {FREE} again: {FREE} }}", **month)
+    assert "values" in refused["errors"][0]["message"]
+    assert not script.seen
+
+
+async def test_a_document_is_measured_anew_when_it_is_small_only_for_what_was_given(student: Any, script: Any) -> None:
+    script.answers["ListSlots"] = availability_pb2.ListSlotsResponse()
+    twice = f"{DECLARED} {{ {FREE} again: {FREE} }}"
+    told = {"id": student.id, "from": "2030-01-01T00:00:00Z"}
+    assert await student.data(twice, **told, to="2030-01-08T00:00:00Z") == {"tutorAvailability": [], "again": []}
+    assert "values" in (await student.ask(twice, **told, to="2030-02-01T00:00:00Z"))["errors"][0]["message"]
 
 
 def test_a_hundred_bookings_with_all_that_hangs_on_them_are_allowed() -> None:
