@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
-
 from starlette.requests import HTTPConnection
 
+from bff.addresses import address
 from bff.rates import RateLimited, Rates
 from mesh.calls import Person
 from mesh.errors import Refusal, Unauthenticated
 from mesh.identity import Claims, Verifier
-
-#: An IPv6 host is given a whole /64; anybody could choose among its addresses.
-_HOST_BITS = 64
 
 
 class Admission:
@@ -42,7 +38,7 @@ class Admission:
 
     def charge(self, connection: HTTPConnection, person: Person | None) -> None:
         """One more request of this person's, or of nobody's at this address. Raises RateLimited."""
-        allowance = self._rates.take(person.id if person else _address(connection))
+        allowance = self._rates.take(person.id if person else address(connection))
         connection.state.allowance = allowance
         if not allowance.is_admitted:
             raise RateLimited(retry_after=allowance.retry_after)
@@ -54,15 +50,3 @@ class Admission:
         if scheme.lower() != "bearer":
             raise Unauthenticated("authorization must be a Bearer token")
         return await self._verifier.verify(token.strip())
-
-
-def _address(connection: HTTPConnection) -> str:
-    """Whom an anonymous request counts for. Behind a proxy that is the proxy: it must limit for itself."""
-    host = connection.client.host if connection.client else ""
-    try:
-        parsed = ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(parsed, IPv6Address):
-        return f"{int(parsed) >> _HOST_BITS:x}::/64"
-    return host

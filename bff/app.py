@@ -56,6 +56,7 @@ def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: 
         Route("/metrics", metrics.get),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
+    app.router.redirect_slashes = False  # it would send people on to whatever Host they named, by http:
     return metrics.around(cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins))
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
+
+from bff.addresses import address
 
 READ_SECONDS = 5.0
 #: Of a JSON body, at every door that takes one.
@@ -37,13 +39,16 @@ class Operation:
 
 
 async def read(request: Request, most: int) -> bytes:
-    """The whole body, byte for byte. Raises BadBody: 413 beyond `most` bytes, 408 when it does not come."""
+    """The whole body, byte for byte. Raises BadBody: 413 beyond `most` bytes, 408 when it does not come.
+
+    The door has noted its patience on the request (bff/door.py).
+    """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
         raise BadBody(413, f"the body must have at most {most} bytes")
     body = bytearray()
     try:
-        async with asyncio.timeout(READ_SECONDS):
+        async with request.state.patience.wait(address(request), READ_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > most:
@@ -62,6 +67,16 @@ async def read_json(request: Request) -> bytes:
     if raw and kind != "application/json":
         raise BadBody(415, "content-type must be application/json")
     return raw
+
+
+def _finite(number: str) -> float:
+    """JSON knows no infinity, but a 1e999 that becomes one."""
+    value = float(number)
+    return value if math.isfinite(value) else _refused(number)
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def json_in(body: bytes) -> Any:
@@ -107,7 +122,7 @@ def exact_json(body: bytes) -> Any:
     return _json(body, Decimal)
 
 
-def _json(body: bytes, number: Callable[[str], Any] = float) -> Any:
+def _json(body: bytes, number: Callable[[str], Any] = _finite) -> Any:
     try:
         document = json.loads(body.decode(), parse_constant=_refused, parse_float=number)
         if b"\\u" in body:  # a lone surrogate can be written so, and no text can hold it
@@ -115,7 +130,3 @@ def _json(body: bytes, number: Callable[[str], Any] = float) -> Any:
     except (ValueError, RecursionError, DecimalException):
         raise BadBody(400, "the body is not JSON in UTF-8") from None
     return document
-
-
-def _refused(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")

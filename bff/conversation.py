@@ -11,6 +11,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from bff import transport_ws
+from bff.addresses import address
 from bff.admission import Admission
 from bff.bodies import Operation
 from bff.errors import at_the_door, told
@@ -67,7 +68,7 @@ class Conversation:
     async def _introduced(self) -> Claims:
         """Who it is, told in time. Raises Closed."""
         try:
-            async with asyncio.timeout(INIT_SECONDS):
+            async with self._seats.strangers.wait(address(self._websocket), INIT_SECONDS):
                 while not isinstance(message := await self._received(), Init):
                     if isinstance(message, Subscribe):
                         raise Closed(transport_ws.UNAUTHORIZED, "Unauthorized")

@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bff.patience import Patience
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import Overloaded
@@ -18,6 +19,7 @@ from mesh.server import Room
 #: Seconds a request has, whatever it asks; the contract says 10.
 REQUEST_SECONDS = 9.0
 #: Requests at once; more are turned away before anything of them is read. Who asks after our health is not counted.
+#: Those whose body is waited for are fewer (bff/patience.py), so that they never have all the places.
 MAX_REQUESTS = 512
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 REQUEST_ID = "x-request-id"
@@ -36,7 +38,7 @@ class Door:
     """ASGI middleware. A client's X-Request-Id is kept when it is short and plain, and is always answered."""
 
     def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS, *, hsts_seconds: int = 0) -> None:
-        self._app, self.room = app, Room(most)
+        self._app, self.room, self._patience = app, Room(most), Patience()
         https = {"strict-transport-security": f"max-age={hsts_seconds}"} if hsts_seconds else {}
         self._headers = _HEADERS | https
 
@@ -45,7 +47,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope["state"] = {}  # what the doors note of this request (bff/admission.py)
+        # What the doors need, and note, of this request (bff/bodies.py, bff/admission.py).
+        scope["state"] = {"patience": self._patience}
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":

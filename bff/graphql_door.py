@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from bff import bodies
 from bff.admission import Admission
-from bff.bodies import BadBody, Operation
+from bff.bodies import BadBody
 from bff.errors import at_the_door, told
-from bff.operations import Answer, Operations, shape
+from bff.operations import Operations, shape
 from mesh.errors import Refusal
 
 
@@ -24,22 +24,15 @@ class GraphQLDoor:
         self._operations, self._admission = operations, admission
 
     async def post(self, request: Request) -> Response:
-        try:
-            operation = await _operation(request)
-        except BadBody as error:
-            return _json({"errors": [told(GraphQLError(error.message))]}, error.status)
-        return _json(await self._answered(operation, request))
-
-    async def _answered(self, operation: Operation, request: Request) -> Answer:
+        """Nothing of a body is read before it is known who asks, and that they may: a bad one counts too."""
         try:
             person = await self._admission.person(request)
+            operation = bodies.operation(await bodies.read_json(request))
         except Refusal as error:
-            return shape(ExecutionResult(errors=[at_the_door(error)]))
-        return await self._operations.answer(operation, person)
-
-
-async def _operation(request: Request) -> Operation:
-    return bodies.operation(await bodies.read_json(request))
+            return _json(shape(ExecutionResult(errors=[at_the_door(error)])))
+        except BadBody as error:
+            return _json({"errors": [told(GraphQLError(error.message))]}, error.status)
+        return _json(await self._operations.answer(operation, person))
 
 
 def _json(answer: dict[str, Any], status: int = 200) -> Response:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
+from bff.patience import Patience
 from bff.transport_ws import TRY_AGAIN_LATER, Closed
 from mesh.server import Room
 
@@ -19,6 +20,7 @@ class Seats:
 
     def __init__(self, most: int = MAX_SOCKETS, each: int = MAX_SOCKETS_EACH, running: int = MAX_RUNNING) -> None:
         self.sockets, self.running = Room(most), Room(running)
+        self.strangers = Patience()
         self._each = each
         self._people: Counter[UUID] = Counter()
 

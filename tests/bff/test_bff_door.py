@@ -69,6 +69,8 @@ async def test_an_issuer_that_cannot_be_asked_makes_the_edge_unavailable(
         (b"\xff", "not JSON"),
         (b"[" * 50_000, "not JSON"),
         (b'{"query": "{ __typename }", "variables": {"a": NaN}}', "not JSON"),
+        (b'{"query": "{ __typename }", "variables": {"a": 1e999}}', "not JSON"),
+        (b'{"query": "{ __typename }", "variables": {"a": -1e999}}', "not JSON"),
         (b'{"query": "{ __typename }", "variables": {"a": "\\ud800"}}', "not JSON"),
         (b'{"query": ' + b"9" * 5000 + b"}", "not JSON"),
         (b'[{"query": "{ __typename }"}]', "batches are not taken"),
@@ -165,6 +167,13 @@ async def test_an_unknown_path_or_method_is_told_in_json(http: httpx.AsyncClient
     answer = await http.put("/graphql", json={})
     assert (answer.status_code, answer.json()["error"]["code"]) == (405, "METHOD_NOT_ALLOWED")
     assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize("path", ["/graphql/", "/healthz/", "/api/v1/bookings/", "//evil.test/"])
+async def test_a_slash_too_many_leads_nowhere(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(f"http://edge.test{path}", headers={"host": "evil.test"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+    assert "location" not in answer.headers
 
 
 async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,17 @@ async def test_who_claims_to_be_somebody_in_vain_is_limited_as_nobody(ask: Any) 
     assert codes(await ask(bad)) == ["RATE_LIMITED"]
 
 
+@pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
+async def test_what_is_no_request_counts_as_one(
+    peers: Any, verifier: Any, student: Any, standing_still: Rates, path: str
+) -> None:
+    transport = httpx.ASGITransport(app=build(peers, verifier, standing_still))
+    async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
+        bad = [await client.post(path, content=b"{", headers=student.headers()) for _ in range(101)]
+    assert [answer.status_code for answer in bad[:100]] == [400] * 100
+    assert codes(bad[100]) == ["RATE_LIMITED"]
+
+
 async def test_addresses_of_one_ipv6_network_count_together(ask: Any, standing_still: Rates) -> None:
     for _ in range(50):
         await ask(host="2001:db8::1")

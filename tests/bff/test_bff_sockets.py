@@ -71,6 +71,7 @@ def watched(script: Any, world: Any) -> Any:
         ('{"type": "next", "id": "1"}', "type"),
         ('{"type": 5}', "type"),
         ('{"type": "ping", "payload": []}', "payload"),
+        ('{"type": "ping", "payload": {"n": 1e999}}', "not JSON"),
         ('{"type": "connection_init", "payload": "token"}', "payload"),
         ('{"type": "complete"}', "id"),
         ('{"type": "subscribe", "payload": {"query": "{ __typename }"}}', "id"),

@@ -1,0 +1,105 @@
+"""Who sends nothing takes nobody's place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import httpx
+import pytest
+
+from bff.app import build
+from bff.patience import MAX_EACH, Patience
+from bff.rates import Rates
+from tests.bff.live import listening, served
+
+NAME = {"query": "{ __typename }"}
+#: More than the edge has places for.
+MANY = 560
+
+
+class Unlimited(Rates):
+    """Nobody is ever told that they ask too often."""
+
+    def __init__(self) -> None:
+        super().__init__(remembered=0)
+
+
+async def stalled(at: str, path: str, stack: contextlib.AsyncExitStack, count: int) -> list[asyncio.StreamReader]:
+    """So many connections that announce a body and send one byte of it."""
+    host, _, port = at.partition(":")
+    head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{{"
+    readers = []
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        stack.callback(writer.close)
+        writer.write(head.encode())
+        readers.append(reader)
+    return readers
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/webhooks/stripe"])
+async def test_whoever_sends_is_served_while_hundreds_send_nothing(
+    peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any, path: str
+) -> None:
+    async with (
+        served(build(peers, verifier, Unlimited()), edge_settings) as at,
+        contextlib.AsyncExitStack() as stack,
+        httpx.AsyncClient(base_url=f"http://{at}", timeout=10) as client,
+    ):
+        silent = await stalled(at, path, stack, MANY)
+        async with asyncio.timeout(10):
+            gave_way = [await reader.readline() for reader in silent[: MANY - MAX_EACH]]
+        assert {line.split()[1] for line in gave_way} == {b"408"}
+        answer = await client.post("/graphql", json=NAME, headers=student.headers())
+        assert (answer.status_code, answer.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+async def test_nothing_is_read_of_who_may_not_ask(peers: Any, verifier: Any, script: Any, edge_settings: Any) -> None:
+    async with (
+        served(build(peers, verifier, Rates(clock=lambda: 0.0)), edge_settings) as at,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        silent = await stalled(at, "/graphql", stack, 101)
+        async with asyncio.timeout(4):  # sooner than a body that never comes
+            assert b" 200 " in await silent[100].readline()
+
+
+async def test_whoever_introduces_themselves_is_heard_while_others_say_nothing(
+    peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
+) -> None:
+    async with served(build(peers, verifier), edge_settings) as at, contextlib.AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(listening(at)) for _ in range(MAX_EACH + 1)]
+        assert await silent[0].closed() == (4408, "Connection initialisation timeout")
+        async with listening(at, student.token) as heard:
+            await heard.say("ping")
+            assert await heard.heard() == {"type": "pong"}
+
+
+async def waiting(patience: Patience, address: str, told: list[str]) -> None:
+    try:
+        async with patience.wait(address, 30):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        told.append(address)
+
+
+async def test_the_longest_of_an_address_gives_way_and_of_all_when_there_are_too_many() -> None:
+    patience, told = Patience(each=2, most=3), []
+    async with asyncio.TaskGroup() as tasks:
+        begun = []
+        for address, given_up in [("a", []), ("b", []), ("b", []), ("b", ["b"]), ("c", ["b", "a"])]:
+            begun.append(tasks.create_task(waiting(patience, address, told)))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert told == given_up
+        for task in begun:
+            task.cancel()
+    assert not patience._waits
+
+
+async def test_patience_ends() -> None:
+    with pytest.raises(TimeoutError):
+        async with Patience().wait("a", 0.01):
+            await asyncio.Event().wait()
