@@ -10,6 +10,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from bff.payable import refused_payment
 from bff.scalars import instant
 from mesh import clock, wire
 from mesh.errors import BadInput
@@ -113,8 +114,16 @@ def booked(reply: payment_pb2.BookSessionResponse) -> Shape:
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
         "holdExpiresAt": given(reply, "hold_expires_at"),
-        "userErrors": [],
+        "userErrors": unpayable(reply),
     }
+
+
+def unpayable(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> list[Shape]:
+    """The user error of what was made and cannot be paid. It is shown beside it, and again with each repeat."""
+    refusal = refused_payment(reply)
+    if refusal is None:
+        return []
+    return [{"code": refusal.reason, "message": refusal.message, "field": None, "retryable": False}]
 
 
 def cancelled(booking_id: str, reply: payment_pb2.CancelBookingResponse) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bff.convert import Arguments, Shape, enum_name, given, money, page_size
+from bff.convert import Arguments, Shape, enum_name, given, money, page_size, unpayable
 from mesh import wire
 from mesh.errors import BadInput
 from tutormesh.common.v1 import money_pb2
@@ -89,7 +89,7 @@ def enrolled(reply: payment_pb2.EnrollInCourseResponse) -> Shape:
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
         "holdExpiresAt": given(reply, "hold_expires_at"),
-        "userErrors": [],
+        "userErrors": unpayable(reply),
     }
 
 

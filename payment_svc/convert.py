@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -43,11 +43,14 @@ def order(request: pb.BookSessionRequest) -> Order:
     start = wire.instant(request, "start_time")
     if start.second or start.microsecond:
         raise BadInput("must be on a whole minute", field="start_time")
+    minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, 1440)
+    if start + timedelta(minutes=minutes) > wire.LATEST:
+        raise BadInput("out of range", field="start_time")
     return Order(
         student_id=wire.uuid(request.student_id, "student_id"),
         tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
         start=start,
-        minutes=wire.whole(request.duration_minutes, "duration_minutes", 1, 1440),
+        minutes=minutes,
         course_id=wire.optional_uuid(request.course_id, "course_id"),
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),

@@ -69,6 +69,9 @@ async def _own(call: Awaitable[T]) -> T:
 
 
 def _wanted(item: Fields) -> availability_pb2.TimeBlock:
+    start, end = item.instant("start_time"), item.instant("end_time")
+    if end <= start:
+        raise BadInput("must be after start_time", field=item.name("end_time"))
     block = availability_pb2.TimeBlock(reason=item.optional_text("reason") or "")
     block.start.CopyFrom(item.stamp("start_time"))
     block.end.CopyFrom(item.stamp("end_time"))

@@ -9,11 +9,12 @@ from starlette.responses import Response
 
 from bff.context import BOOK_SECONDS, CANCEL_SECONDS
 from bff.loaders import READ_SECONDS
+from bff.payable import refused_payment
 from bff.rest import envelope, shapes
 from bff.rest.door import ANYBODY, Asked, Operation
 from bff.rest.fields import Fields
 from bff.rest.shapes import Shape
-from mesh.errors import BadInput, NotFound
+from mesh.errors import BadInput, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 
@@ -33,14 +34,20 @@ NAMES = {
 
 
 async def book(asked: Asked) -> Response:
-    """201 with the booking to pay for, also when it is the same again."""
+    """201 with the booking to pay for, also when it is the same again; 200 when that has ended meanwhile.
+
+    409 with the booking when it has ended at once, because its payment could not be opened.
+    """
     fields = await asked.body()
     request = _wanted(fields, asked.request.headers.get(KEY))
-    reply = await asked.mesh.payment.BookSession(request, timeout=BOOK_SECONDS)
+    reply = await _booked(asked, request)
     found = await _booking(asked, reply.booking_id)
     data = await _whole(asked, found) | {"client_secret": reply.client_secret or None}
-    location = {"location": f"/api/v1/bookings/{found.id}"}
-    return envelope.done("the lesson is booked", data, 201, location)
+    refusal = refused_payment(reply)
+    if refusal is not None:
+        return envelope.refused(refusal, NAMES, data)
+    status, message = _as_it_is(reply.saga_state, found.status)
+    return envelope.done(message, data, status, {"location": f"/api/v1/bookings/{found.id}"})
 
 
 async def show(asked: Asked) -> Response:
@@ -81,6 +88,23 @@ def _wanted(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
     request.duration_minutes = _minutes(fields.instant("start_time"), fields.instant("end_time"))
     _ask_price(request, fields)
     return request
+
+
+async def _booked(asked: Asked, request: payment_pb2.BookSessionRequest) -> payment_pb2.BookSessionResponse:
+    """Raises what payment refuses; a price of which only the currency was given is refused for that."""
+    try:
+        return await asked.mesh.payment.BookSession(request, timeout=BOOK_SECONDS)
+    except Refusal as error:
+        if error.field == "price" and not request.price.amount:
+            error.field = "price.currency"
+        raise
+
+
+def _as_it_is(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> tuple[int, str]:
+    """Status and message of a booking that stands, or of one that a repeat finds ended, or ending."""
+    if status not in _STANDING:
+        return 200, f"the booking has ended: {shapes.status(status)}"
+    return (200, "the booking is ending") if saga_state == "COMPENSATING" else (201, "the lesson is booked")
 
 
 def _minutes(start: datetime, end: datetime) -> int:
@@ -138,6 +162,7 @@ def _engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
     return _ENGINES[fields.choice("payment_engine", _ENGINES)]
 
 
+_STANDING = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
 _ENGINES = {"stripe": payment_pb2.PAYMENT_ENGINE_STRIPE, "callback": payment_pb2.PAYMENT_ENGINE_CALLBACK}
 _REPORTED = {
     "succeeded": payment_pb2.CALLBACK_STATUS_SUCCEEDED,

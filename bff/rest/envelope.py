@@ -39,20 +39,26 @@ def done(message: str, data: object, status: int = 200, headers: Mapping[str, st
 
 
 def failed(
-    status: int, code: str, message: str, *, field: str = "", headers: Mapping[str, str] | None = None
+    status: int,
+    code: str,
+    message: str,
+    *,
+    field: str = "",
+    data: object = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A failure; `field` names what of the request it is about."""
+    """A failure; `field` names what of the request it is about, `data` is what was made all the same."""
     error = {"code": code, "field": field} if field else {"code": code}
-    return _json({"success": False, "message": message, "data": None, "error": error}, status, headers)
+    return _json({"success": False, "message": message, "data": data, "error": error}, status, headers)
 
 
-def refused(error: Refusal, names: Names) -> Response:
+def refused(error: Refusal, names: Names, data: object = None) -> Response:
     """What a service, or the door itself, refused; `names` are the request's own for the services' fields."""
     status, field = status_of(error), _named(error.field, names)
     message = error.message
     if field and message.startswith(f"{error.field}: "):
         message = f"{field}: {message.removeprefix(f'{error.field}: ')}"
-    return failed(status, error.reason, message, field=field, headers=_advice(status, error.retry_after))
+    return failed(status, error.reason, message, field=field, data=data, headers=_advice(status, error.retry_after))
 
 
 def status_of(refusal: Refusal) -> int:

@@ -26,7 +26,9 @@ _WITH_BODY = {
     "413": "The body is too large.",
     "415": "The body is not JSON.",
 }
-_CONFLICT = {"409": "The state of things does not allow it; `error.code` says why: SLOT_TAKEN, AMOUNT_MISMATCH, …"}
+_CONFLICT = {
+    "409": "The state of things does not allow it; `error.code` says why: SLOT_TAKEN, AMOUNT_MISMATCH, PAYMENT_REFUSED, …"
+}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -56,12 +58,13 @@ def document() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
+    book = _operation("book", "Book a lesson", "BookingToPay", status="201", body="NewBooking", more=[_KEY])
+    ended = "Sent again with the same key: the booking, which has ended."
+    book["responses"]["200"] = {"description": ended, "content": _json(envelope(told("BookingToPay")))}
     booking, instructor = [_in_path("uuid", "The booking.")], [_in_path("uuid", "The tutor.")]
     block = [*instructor, _in_path("blockUuid", "The block.")]
     return {
-        "/api/v1/bookings": {
-            "post": _operation("book", "Book a lesson", "BookingToPay", status="201", body="NewBooking", more=[_KEY])
-        },
+        "/api/v1/bookings": {"post": book},
         "/api/v1/bookings/{uuid}": {"get": _operation("booking", "A booking", "Booking", more=booking)},
         "/api/v1/bookings/{uuid}/cancel": {
             "post": _operation(

@@ -150,7 +150,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "success": {"const": False},
             "message": {"type": "string"},
-            "data": {"type": "null"},
+            "data": {"type": ["object", "null"], "description": "Of PAYMENT_REFUSED the booking, which has ended."},
             "error": record(
                 {"code": {"type": "string", "examples": ["SLOT_TAKEN"]}},
                 {"field": {"type": "string", "description": "What of the request it is about."}},

@@ -25,7 +25,7 @@ class IdempotencyMismatch(Refusal):
 
 
 class SlotTaken(Refusal):
-    """Somebody else has this time."""
+    """This time is not to be had."""
 
     reason = "SLOT_TAKEN"
 

@@ -71,6 +71,26 @@ async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, w
     assert (payload["clientSecret"], payload["paymentIntentId"], payload["holdExpiresAt"]) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("changed", "codes"),
+    [
+        ({"saga_state": "COMPENSATING", "payment_intent_id": ""}, ["PAYMENT_REFUSED"]),
+        ({"saga_state": "PAYMENT_FAILED", "payment_intent_id": ""}, ["PAYMENT_REFUSED"]),
+        ({"saga_state": "PAYMENT_FAILED"}, []),  # declined: it could have been paid
+        ({"saga_state": "EXPIRED", "payment_intent_id": ""}, []),
+        ({"saga_state": "COMPENSATING", "payment_intent_id": "", "payment_id": ""}, []),  # free
+    ],
+)
+async def test_a_payment_that_could_not_be_opened_is_a_user_error_beside_the_booking(
+    student: Any, script: Any, world: Any, changed: dict[str, str], codes: list[str]
+) -> None:
+    script.answers = world.answers() | {"BookSession": world.booked(client_secret="", **changed)}
+    payload = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]
+    assert payload["booking"]["id"] == world.booking_id
+    assert [error["code"] for error in payload["userErrors"]] == codes
+    assert not any(error["retryable"] or error["field"] for error in payload["userErrors"])
+
+
 async def test_the_booking_is_read_only_when_it_is_selected(student: Any, script: Any, world: Any) -> None:
     script.answers = world.answers()
     query = "mutation($t: ID!, $at: AWSDateTime!) { bookSession(tutorId: $t, time: $at) { sagaId } }"

@@ -15,6 +15,7 @@ from bff.app import build
 from bff.rates import Rates
 from mesh.errors import BadInput, CallFailed, Forbidden, NotFound, Overloaded, Refusal, TryAgain, Unauthenticated
 from mesh.identity import KeySet, Verifier
+from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 BOOKINGS, CREATE = "/api/v1/bookings", "/payment/create-intent"
@@ -47,6 +48,52 @@ async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, scri
     told = answer.json()
     assert (told["success"], told["data"]["client_secret"]) == (True, "pi_1_secret_hush")
     assert told["data"]["payment_session_id"] == "pi_1"
+
+
+async def test_a_repeat_that_finds_its_booking_ended_says_what_it_is(student: Any, script: Any, world: Any) -> None:
+    script.answers = world.answers()
+    for word in ("EXPIRED", "CANCELLED", "PAYMENT_FAILED"):
+        ended = world.booking(status=f"BOOKING_STATUS_{word}")
+        script.answers["GetBooking"] = booking_pb2.GetBookingResponse(booking=ended)
+        script.answers["BookSession"] = world.booked(saga_state=word, client_secret="")
+        answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+        assert (answer.status_code, answer.json()["message"]) == (200, f"the booking has ended: {word.lower()}")
+        assert (answer.json()["data"]["status"], answer.json()["data"]["client_secret"]) == (word.lower(), None)
+    script.answers["GetBooking"].booking.status = booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED
+    script.answers["BookSession"].saga_state = "COMPENSATING"
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    assert (answer.status_code, answer.json()["message"]) == (200, "the booking is ending")
+
+
+@pytest.mark.parametrize("state", ["COMPENSATING", "PAYMENT_FAILED"])
+async def test_a_booking_whose_payment_is_refused_is_no_success(
+    student: Any, script: Any, world: Any, state: str
+) -> None:
+    refused = world.booked(saga_state=state, payment_intent_id="", client_secret="")
+    script.answers = world.answers() | {"BookSession": refused}
+    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    told = answer.json()
+    assert (answer.status_code, told["success"], told["error"]) == (409, False, {"code": "PAYMENT_REFUSED"})
+    assert told["data"]["uuid"] == world.booking_id
+
+
+async def test_a_price_of_which_only_the_currency_was_given_is_wrong_in_that(
+    student: Any, script: Any, world: Any
+) -> None:
+    for asked, named in [({"currency": "EUR"}, "currency"), ({"currency": "EUR", "price_amount": 50}, "price_amount")]:
+        script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", "AMOUNT_MISMATCH", "no", "price")
+        answer = await student.http.post(BOOKINGS, json=body(world, **asked), headers=student.headers())
+        assert (answer.status_code, answer.json()["error"]["field"]) == (409, named)
+
+
+async def test_a_block_that_ends_before_it_starts_is_told_in_rests_words(tutor: Any, script: Any) -> None:
+    blocks = [
+        {"start_time": "2030-01-01T01:00Z", "end_time": end} for end in ("2030-01-01T02:00Z", "2030-01-01T01:00Z")
+    ]
+    path = f"/api/v1/instructors/{tutor.id}/availability/block"
+    answer = await tutor.http.post(path, json={"blocks": blocks}, headers=tutor.headers())
+    assert answer.json()["message"] == "blocks[1].end_time: must be after start_time"
+    assert not script.seen
 
 
 FAILURES = [

@@ -144,6 +144,17 @@ async def test_a_slot_taken_and_a_student_busy_are_409(people: People, someone: 
     assert await one.refused("POST", BOOKINGS, elsewhere) == (409, "STUDENT_BUSY")
 
 
+async def test_a_slot_taken_is_told_in_the_same_words_whoever_has_it(people: People, someone: Any) -> None:
+    student, tutor, start = someone("student"), await people.tutor(), lesson_time(15)
+    await student.book(tutor, start)
+    longer = {"end_time": (start + timedelta(minutes=90)).isoformat()}
+    own = await student.ask("POST", BOOKINGS, wish(student.id, tutor, start, **longer))
+    other = someone("student")
+    anothers = await other.ask("POST", BOOKINGS, wish(other.id, tutor, start))
+    assert own.json()["error"]["code"] == "SLOT_TAKEN"
+    assert own.json() == anothers.json()
+
+
 async def test_what_there_is_not_is_404(people: People, someone: Any) -> None:
     student = someone("student")
     nobodys = wish(student.id, uuid4(), lesson_time(13))
@@ -152,6 +163,40 @@ async def test_what_there_is_not_is_404(people: People, someone: Any) -> None:
     assert await student.refused("POST", BOOKINGS, nowhere) == (404, "COURSE_NOT_FOUND")
     for method, path in (("GET", f"{BOOKINGS}/{uuid4()}"), ("POST", f"{BOOKINGS}/{uuid4()}/cancel")):
         assert await student.refused(method, path) == (404, "NOT_FOUND")
+
+
+async def test_a_price_below_the_providers_least_is_409_with_the_booking_that_has_ended(
+    people: People, someone: Any
+) -> None:
+    student, tutor, start = someone("student"), await people.tutor(rate=1000), lesson_time(13)
+    minute = wish(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
+    key = {"headers": {"Idempotency-Key": "k"}}
+    answer = await student.ask("POST", BOOKINGS, minute, **key)
+    told = answer.json()
+    assert (answer.status_code, told["success"], told["error"]["code"]) == (409, False, "PAYMENT_REFUSED")
+    path = f"{BOOKINGS}/{told['data']['uuid']}"
+    await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "payment_failed")
+    again = await student.ask("POST", BOOKINGS, minute, **key)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "PAYMENT_REFUSED")
+    assert (again.json()["data"]["uuid"], again.json()["data"]["status"]) == (told["data"]["uuid"], "payment_failed")
+    assert (await student.book(tutor, start))["status"] == "payment_required"
+
+
+async def test_a_key_whose_booking_has_ended_gives_it_as_it_is(people: People, someone: Any) -> None:
+    student, tutor, start = someone("student"), await people.tutor(), lesson_time(13, 12)
+    body, key = wish(student.id, tutor, start), {"headers": {"Idempotency-Key": "k"}}
+    made = await student.data("POST", BOOKINGS, body, **key)
+    await student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
+    again = await student.ask("POST", BOOKINGS, body, **key)
+    assert (again.status_code, again.json()["message"]) == (200, "the booking has ended: cancelled")
+    assert (again.json()["data"]["uuid"], again.json()["data"]["client_secret"]) == (made["uuid"], None)
+
+
+async def test_a_lesson_that_would_end_after_time_does_is_refused_for_good(people: People, someone: Any) -> None:
+    last = {"start_time": "8999-12-31T23:30:00Z", "end_time": "9000-01-01T00:30:00Z"}
+    student = someone("student")
+    body = wish(student.id, await people.tutor(), lesson_time(14), **last)
+    assert await student.refused_field("POST", BOOKINGS, body) == "start_time"
 
 
 async def test_cancelling_what_has_ended_is_409(people: People, someone: Any) -> None:
