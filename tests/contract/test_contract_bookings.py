@@ -261,6 +261,23 @@ async def test_a_provider_that_is_away_is_told_within_ten_seconds_and_may_be_ask
     assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
 
 
+async def test_a_price_below_the_providers_least_is_told_and_the_booking_is_given_as_it_is(mesh: Outside) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 1000, "currency": "USD"})
+    wish = {"tutorId": tutor.id, "time": z(lesson_time()), "durationMinutes": 1, "idempotencyKey": "k"}
+    made = (await student.ask(BOOK, **wish))["data"]["bookSession"]
+    assert [(error["code"], error["retryable"]) for error in made["userErrors"]] == [("PAYMENT_REFUSED", False)]
+    await student.until_status(made["booking"]["id"], "PAYMENT_FAILED")
+    again = (await student.ask(BOOK, **wish))["data"]["bookSession"]
+    assert (again["booking"]["id"], again["booking"]["status"]) == (made["booking"]["id"], "PAYMENT_FAILED")
+    assert again["userErrors"] == made["userErrors"]
+
+
+async def test_a_lesson_that_would_end_after_the_last_time_is_bad_input(mesh: Outside) -> None:
+    wish = {"tutorId": (await mesh.tutor()).id, "time": "8999-12-31T23:30:00Z", "durationMinutes": 60}
+    (error,) = (await mesh.person("student").ask(BOOK, **wish))["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": ["time"]}
+
+
 async def test_a_person_has_50_calls_a_second_and_a_burst_of_100(mesh: Outside) -> None:
     """As each answer says of itself; what happens beyond is tested where no clock runs."""
     answer = await mesh.person("student").rest("POST", "/graphql", {"query": "{ __typename }"})
