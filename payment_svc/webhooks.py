@@ -43,18 +43,31 @@ class Webhooks:
     async def receive(self, payload: bytes, signature: str) -> None:
         """Returns once the event is stored, or changes nothing here. Raises BadSignature, TryAgain."""
         event = self.stripe.verify(payload, signature)
-        if event is None or event.type not in HANDLED or event.livemode != self.stripe.livemode:
-            log().info("event_ignored", type=event.type if event else "other")
-            return
-        await self.take(event)
+        reason = self._foreign(event)
+        if event is not None and not reason:
+            reason = "" if await self.take(event) else "not_ours"
+        if reason:
+            named = {"event_id": event.id, "type": event.type} if event else {"type": "other"}
+            log().info("event_ignored", reason=reason, **named)
 
-    async def take(self, event: EngineEvent) -> None:
-        """Judge one of Stripe's events, whoever brought it here: once."""
+    def _foreign(self, event: EngineEvent | None) -> str:
+        """Why an event cannot concern us whatever is stored here; empty when it can."""
+        if event is None:
+            return "no_intent"
+        if event.type not in HANDLED:
+            return "not_handled"
+        return "" if event.livemode == self.stripe.livemode else "other_mode"
+
+    async def take(self, event: EngineEvent) -> bool:
+        """Judge one of Stripe's events, whoever brought it here: once. False when it is about no saga of ours."""
         notice = Notice(event.id, event.type, event.intent_id, event.saga_id)
-        if event.type == CREATED and isinstance(self._judged(event, await self.events.peek(notice)), Ignore):
-            return  # nearly every one of them; no lock is needed to see it
+        if event.type == CREATED:
+            saga = await self.events.peek(notice)
+            if isinstance(self._judged(event, saga), Ignore):
+                return saga is not None  # nearly every one of them; no lock is needed to see it
         verdict, saga = await self.events.receive(notice, lambda saga: self._judged(event, saga))
         self._go_on(event, verdict, saga)
+        return saga is not None
 
     def _go_on(self, event: EngineEvent, verdict: Verdict, saga: Saga | None) -> None:
         log().info(

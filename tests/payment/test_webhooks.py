@@ -6,30 +6,38 @@ import asyncio
 import itertools
 import json
 import time
-from uuid import uuid4
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 import pytest
 import stripe
+from structlog.testing import capture_logs
 
+from payment_svc.aftermath import Aftermath
 from tests.people import People, lesson_time, until
 from tests.world import WEBHOOK_SECRET, StallAt, World
 
 
 async def test_20_one_event_many_times_has_one_effect(people: People) -> None:
+    await people.webhooks("drop")
     booked = await people.book(await people.tutor(), lesson_time())
     await people.pay(booked.payment_intent_id)
-    await people.until_state(booked.saga_id, "COMPLETED")
     event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
+    assert await asyncio.gather(*(people.send_event(event) for _ in range(5))) == [200] * 5
+    await people.until_state(booked.saga_id, "COMPLETED")
     fence = (await people.saga(booked.saga_id)).fence
-    for _ in range(5):
+    for _ in range(5):  # an hour later
         assert await people.send_event(event) == 200
+    assert len(await people.world.sql("payment", "select 1 from stripe_event where id = $1", event["id"])) == 1
     await people.world.sql("payment", "delete from stripe_event where id = $1", event["id"])  # three days later
     assert await people.send_event(event) == 200
     assert (await people.saga(booked.saga_id)).fence == fence
     rows = await people.world.sql(
-        "payment", "select 1 from saga_event where event = 'payment_succeeded' and saga_id::text = $1", booked.saga_id
+        "payment", "select event from saga_event where saga_id::text = $1 order by seq", booked.saga_id
     )
-    assert len(rows) == 1
+    assert [row["event"] for row in rows] == ["started", "payment_opened", "payment_succeeded", "completed"]
+    assert await people.refunds_of(booked.payment_intent_id) == []
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["created", "declined", "succeeded"])))
@@ -130,26 +138,52 @@ async def test_23_a_signature_that_does_not_fit_is_400_and_stores_nothing(people
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"type": "invoice.paid"}, {"livemode": True}, {"data": {"object": {"object": "charge", "id": "ch_1"}}}],
+    ("change", "reason"),
+    [
+        ({"type": "invoice.paid"}, "not_handled"),
+        ({"livemode": True}, "other_mode"),
+        ({"data": {"object": {"object": "charge", "id": "ch_1"}}}, "no_intent"),
+    ],
     ids=["unknown type", "live mode", "no intent"],
 )
-async def test_27_what_is_not_ours_is_200_without_a_row(people: People, change: dict[str, object]) -> None:
+async def test_27_what_is_not_ours_is_200_without_a_row_and_one_line_says_why(
+    people: People, change: dict[str, object], reason: str
+) -> None:
     booked = await people.book(await people.tutor(), lesson_time())
     await people.webhooks("drop")
     await people.pay(booked.payment_intent_id)
     event = {**await people.event(booked.payment_intent_id, "payment_intent.succeeded"), **change}
-    assert await people.send_event(event) == 200
+    assert await lines_about_ignored(people, event) == [reason]
     assert await people.world.sql("payment", "select 1 from stripe_event where id = $1", event["id"]) == []
     assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
 
 
-async def test_27_an_intent_of_somebody_else_is_left_alone(people: People) -> None:
+@pytest.mark.parametrize("kind", ["created", "succeeded"])
+async def test_27_an_intent_of_somebody_else_is_left_alone(people: People, kind: str) -> None:
+    await people.webhooks("drop")
     intent = await people.create_intent(amount=700, currency="usd")
     await people.pay(intent["id"])
-    event = await people.event(intent["id"], "payment_intent.succeeded")
-    assert await people.send_event(event) == 200
+    event = await people.event(intent["id"], f"payment_intent.{kind}")
+    assert await lines_about_ignored(people, event) == ["not_ours"]
+    assert await people.world.sql("payment", "select 1 from stripe_event where id = $1", event["id"]) == []
     assert await people.refunds_of(intent["id"]) == []
+
+
+@pytest.mark.parametrize("kind", ["created", "succeeded"])
+async def test_27_an_event_of_ours_is_not_told_as_ignored(people: People, kind: str) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, f"payment_intent.{kind}")
+    assert await lines_about_ignored(people, event) == []
+
+
+async def lines_about_ignored(people: People, event: dict[str, Any]) -> list[str]:
+    """Bring an event to the door, which says 200: the reasons of the log's lines about ignored ones."""
+    await until(people.stripe_state, lambda state: not state["webhooks"]["queued"])
+    with capture_logs() as lines:
+        assert await people.send_event(event) == 200
+    return [line["reason"] for line in lines if line["event"] == "event_ignored"]
 
 
 async def test_24_a_database_that_is_away_makes_the_door_say_503(people: People) -> None:
@@ -164,32 +198,46 @@ async def test_24_a_database_that_is_away_makes_the_door_say_503(people: People)
 
 
 class Broken:
-    """An aftermath with a bug."""
+    """An aftermath with a bug that one saga meets."""
 
-    async def settle(self, *_: object) -> bool:
-        raise ZeroDivisionError
+    def __init__(self, sound: Aftermath, saga_id: str) -> None:
+        self.sound, self.saga_id = sound, saga_id
+
+    async def settle(self, saga_id: UUID, intent_id: str) -> bool:
+        if str(saga_id) == self.saga_id:
+            raise ZeroDivisionError
+        return await self.sound.settle(saga_id, intent_id)
 
 
-async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_retry_mends_it(people: People) -> None:
+async def ended_unpaid(people: People) -> str:
     booked = await people.book(await people.tutor(), lesson_time())
     await people.let_the_hold_end(booked.saga_id)
     await people.until_state(booked.saga_id, "EXPIRED")
-    stray = await people.create_intent(amount=700, currency="usd", **{"metadata[sagaId]": booked.saga_id})
+    return booked.saga_id
+
+
+async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_retry_mends_it(people: People) -> None:
+    broken, other = await ended_unpaid(people), await ended_unpaid(people)
+    stray = await people.stray_of(broken)
     inbox = people.world.replicas[0].app.inbox
-    sound, inbox._aftermath = inbox._aftermath, Broken()
+    sound = inbox._aftermath
+    inbox._aftermath = cast(Aftermath, Broken(sound, broken))
     await people.send_event(await people.event(stray["id"], "payment_intent.created"))
+    await until(lambda: people.inbox_of(broken), lambda rows: rows and rows[0]["wake_later"])
+
+    late = await people.stray_of(other)  # money for an ended booking, through the same inbox
+    await people.pay(late["id"])
+    await until(lambda: people.inbox_of(other), lambda rows: rows and all(row["status"] == "DONE" for row in rows))
+    assert [refund["amount"] for refund in await people.refunds_of(late["id"])] == [5000]
+    assert {row["status"] for row in await people.inbox_of(broken)} == {"INBOX"}
+
     for _ in range(8):
-        await people.hurry_the_inbox(booked.saga_id)
-        await until(
-            lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"]
-        )
-    assert [row["status"] for row in await people.inbox_of(booked.saga_id)] == ["PARKED"]
-    other = await people.book(await people.tutor(), lesson_time())
-    await people.pay(other.payment_intent_id)
-    await people.until_state(other.saga_id, "COMPLETED")
+        await people.hurry_the_inbox(broken)
+        await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"])
+    assert [row["status"] for row in await people.inbox_of(broken)] == ["PARKED"]
     inbox._aftermath = sound
-    await people.retry(booked.saga_id)
-    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
+    await people.retry(broken)
+    await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] == "DONE")
     assert (await people.intent(stray["id"]))["status"] == "canceled"
 
 
