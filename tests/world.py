@@ -163,6 +163,7 @@ class World:
     ports: dict[str, int]
     overrides: dict[str, Any] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
+    databases: dict[str, Database] = field(default_factory=dict)  # the other services', by name
     _pools: dict[str, Any] = field(default_factory=dict)
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
@@ -307,7 +308,7 @@ async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, ch
     settings = AvailabilitySettings(
         _env_file=None, **{"port": 0, "database_url": world.urls["availability_svc"], **world.auth, **changes}
     )
-    database = await stack.enter_async_context(
+    database = world.databases["availability"] = await stack.enter_async_context(
         Database(settings.database_url, name="availability", violations=AVAILABILITY_VIOLATIONS)
     )
     service = Service(
@@ -320,7 +321,7 @@ async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, ch
 
 async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> None:
     settings = BookingSettings(_env_file=None, port=0, database_url=world.urls["booking_svc"], **world.auth)
-    database = await stack.enter_async_context(
+    database = world.databases["booking"] = await stack.enter_async_context(
         Database(settings.database_url, name="booking", violations=BOOKING_VIOLATIONS)
     )
     changes = await stack.enter_async_context(Changes(settings.database_url))
@@ -336,7 +337,7 @@ async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> Non
 
 async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World) -> None:
     settings = SessionSettings(_env_file=None, port=0, database_url=world.urls["session_svc"], **world.auth)
-    database = await stack.enter_async_context(
+    database = world.databases["session"] = await stack.enter_async_context(
         Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS)
     )
     service = Service(
@@ -351,7 +352,7 @@ async def _serve_courses(stack: contextlib.AsyncExitStack, world: World, changes
     settings = LearningSettings(
         _env_file=None, **{"port": 0, "database_url": world.urls["learning_svc"], **world.auth, **changes}
     )
-    database = await stack.enter_async_context(
+    database = world.databases["learning"] = await stack.enter_async_context(
         Database(settings.database_url, name="learning", violations=LEARNING_VIOLATIONS)
     )
     service = Service(

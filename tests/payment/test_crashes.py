@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
+from sqlalchemy import make_url
 
 from tests.people import People, lesson_time, until
 from tests.world import FailAt, StallAt, World
@@ -150,18 +154,80 @@ async def test_35_a_lost_answer_after_the_payment_is_asked_for_again(people: Peo
     await assert_sold_once(people, booked)
 
 
-async def test_36_a_caller_who_hangs_up_changes_nothing_and_nothing_leaks(people: People, world: World) -> None:
-    student, tutor, stall = uuid4(), await people.tutor(), StallAt("before CreateBooking")
+@pytest.mark.parametrize("point", ["after begin", "before CreateBooking", "after create_intent", "before move"])
+async def test_36_a_caller_who_hangs_up_changes_nothing_and_nothing_leaks(
+    people: People, world: World, point: str
+) -> None:
+    student, tutor, stall = uuid4(), await people.tutor(), StallAt(point)
     await world.start_replica(stall)
     call = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
     await asyncio.wait_for(stall.reached.wait(), 10)
+    await hung_up(call)
+    await assert_nothing_leaks(world)  # while the saga is under way, and after it
+    stall.go.set()
+    await assert_it_goes_on(people, student)
+    await assert_nothing_leaks(world)
+
+
+@pytest.mark.parametrize(("service", "table"), [("payment", "saga"), ("availability", "claim"), ("booking", "booking")])
+async def test_36_a_caller_who_hangs_up_amid_a_write_leaves_no_transaction_behind(
+    people: People, world: World, service: str, table: str
+) -> None:
+    student, tutor = uuid4(), await people.tutor()
+    await world.start_replica()
+    async with written_by_nobody(world, service, table):
+        call = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
+        waiting = f"select 1 from pg_locks where not granted and relation = '{table}'::regclass"
+        await until(lambda: world.sql(service, waiting), bool)
+        await hung_up(call)
+    await assert_it_goes_on(people, student)
+    await assert_nothing_leaks(world)
+
+
+@contextlib.asynccontextmanager
+async def written_by_nobody(world: World, service: str, table: str) -> AsyncIterator[None]:
+    """Within, whoever writes to the table waits."""
+    outsider = await asyncpg.connect(world.urls[f"{service}_svc"].replace("+asyncpg", ""))
+    try:
+        async with outsider.transaction():
+            await outsider.execute(f"lock table {table} in share mode")
+            yield
+    finally:
+        await outsider.close()
+
+
+async def hung_up(call: asyncio.Future[Any]) -> None:
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
-    stall.go.set()
-    rows = await world.sql("payment", "select id from saga where student_id = $1", student)
-    await people.until_state(str(rows[0]["id"]), "AWAITING_PAYMENT")
-    held = "select 1 from pg_stat_activity where state like 'idle in transaction%' and datname = current_database()"
-    await until(lambda: world.sql("payment", held), lambda open_transactions: not open_transactions)
+
+
+async def assert_it_goes_on(people: People, student: UUID) -> None:
+    ask = "select id::text from saga where student_id = $1"
+    (row,) = await until(lambda: people.world.sql("payment", ask, student), bool)
+    await people.until_state(row["id"], "AWAITING_PAYMENT")
+    assert len(await people.intents_of(row["id"])) == 1
+
+
+#: Who has a transaction open, or holds or awaits a lock, in any of the mesh's databases.
+HOLDING = """
+    select datname, state, query from pg_stat_activity
+    where datname = any($1) and pid <> pg_backend_pid()
+        and (state like 'idle in transaction%' or exists (select 1 from pg_locks where pg_locks.pid = pg_stat_activity.pid))
+"""
+
+
+async def assert_nothing_leaks(world: World) -> None:
+    """Sooner than PostgreSQL itself would end an idle transaction (ten seconds): no service has taken a connection from
+    its pool, and none has a transaction or a lock."""
+    names = [make_url(url).database for url in world.urls.values()]
+    databases = {"payment": world.replicas[0].database} | world.databases
+
+    async def held() -> list[str]:
+        taken = [name for name, database in databases.items() if database.engine.pool.checkedout()]
+        return taken + [str(dict(row)) for row in await world.sql("payment", HOLDING, names)]
+
+    assert len(databases) == len(names)
+    await until(held, lambda what: not what, seconds=2)
 
 
 async def test_24_a_death_between_webhook_and_lesson_is_mended_within_seconds(people: People, world: World) -> None:
