@@ -10,7 +10,7 @@ import pytest
 
 from mesh.errors import Refusal
 from tests.people import Booked, People, lesson_time, until
-from tests.world import World
+from tests.world import StallAt, World
 
 CANCELLED, CONFIRMED = 3, 2
 
@@ -169,13 +169,24 @@ async def test_cancelling_again_gives_the_first_answer(people: People) -> None:
     assert len(await people.refunds_of(booked.intent)) == 1
 
 
-async def test_44_a_refunds_webhook_before_our_own_commit_leaves_one_row(people: People) -> None:
+@pytest.mark.usefixtures("no_replica")
+async def test_44_a_refunds_webhook_before_our_own_commit_leaves_one_row(people: People, world: World) -> None:
+    stall = StallAt("after create_refund")
+    await world.start_replica(stall, saga_lease_seconds=30)
     booked = await sold(people)
-    await people.fault("/v1/refunds", "timeout_after")
-    await people.cancel(booked)
-    await people.until_state(booked.saga, "COMPLETED")
+    cancel = asyncio.ensure_future(people.cancel(booked))
+    await asyncio.wait_for(stall.reached.wait(), 10)
+    assert [row["status"] for row in await people.refund_rows(booked)] == ["PENDING"]
+    told = "select type from stripe_event where payment_intent_id = $1 and type like '%refund%' and status = 'DONE'"
+    await until(lambda: world.sql("payment", told, booked.intent), bool)
+    stall.go.set()
+    assert (await cancel).refund.amount_minor == 5000
+    await people.until_state((await cancel).saga_id, "REFUNDED")
+    await people.at_rest()
+    assert await people.state(booked.saga) == "COMPLETED"
     rows = await people.refund_rows(booked)
     assert [(row["status"], row["amount_minor"]) for row in rows] == [("SUCCEEDED", 5000)]
+    assert [refund["amount"] for refund in await people.refunds_of(booked.intent)] == [5000]
 
 
 async def test_45_a_refund_that_fails_after_success_is_made_again(people: People) -> None:
@@ -212,8 +223,6 @@ async def test_a_refund_that_stays_pending_is_answered_and_finished_later(people
 
 
 async def test_a_cancel_between_pivot_and_completion_first_finishes_forward(people: People, world: World) -> None:
-    from tests.world import StallAt
-
     for replica in list(world.replicas):
         await world.stop_replica(replica)
     stall = StallAt("before CreateConfirmedSession")
