@@ -6,7 +6,17 @@ import asyncio
 from functools import partial
 from uuid import UUID
 
-from tests.golden.recipes import Begun, Recipe, decline_all, fail, nothing, pay, pay_another_amount, stall
+from tests.golden.recipes import (
+    Begun,
+    Recipe,
+    decline_all,
+    fail,
+    nothing,
+    pay,
+    pay_another_amount,
+    pay_late,
+    stall,
+)
 from tests.learners import enroll
 from tests.people import Booked, People
 from tutormesh.learning.v1 import learning_pb2
@@ -55,6 +65,9 @@ PLACES: dict[str, Recipe] = {
         "AWAITING_AVAILABILITY", "COMPLETED", stall("create_intent"), nothing, HELD, [], "pay", opens=True
     ),
     "place_waiting": Place("AWAITING_PAYMENT", "COMPLETED", stall("nothing"), calls=HELD, then="pay"),
+    "place_waiting_paid_unheard": Place(
+        "AWAITING_PAYMENT", "COMPLETED", stall("nothing"), pay_late, HELD, PAID, "reconcile"
+    ),
     "place_waiting_until_the_hold_ends": Place(
         "AWAITING_PAYMENT", "EXPIRED", stall("claim_due"), hold_ends, HELD
     ),
@@ -66,6 +79,9 @@ PLACES: dict[str, Recipe] = {
     "place_undo_declined": Place(
         "COMPENSATING", "PAYMENT_FAILED", stall("EndEnrollment"), decline_all, HELD, ["create", "decline", "cancel"]
     ),
+    "place_undo_provider_refused": Place(
+        "COMPENSATING", "PAYMENT_FAILED", stall("EndEnrollment"), calls=HELD, intent=[], opens=True, rate=10
+    ),
     "place_undo_seat_lost": Place(
         "COMPENSATING", "REFUNDED", stall("create_refund"), lose_the_seat, [*HELD, "EndEnrollment"], PAID
     ),
@@ -73,8 +89,15 @@ PLACES: dict[str, Recipe] = {
         "COMPENSATING", "REFUNDED", stall("create_refund"), pay_another_amount, HELD, ["create", "update", "pay"]
     ),
     "place_undo_cancelled": Place("COMPENSATING", "CANCELLED", stall("cancel_intent"), leave, HELD),
+    "place_undo_parked": Place(
+        "COMPENSATING", "EXPIRED", fail("cancel_intent"), hold_ends, HELD, then="retry", parked=True
+    ),
     "leaving": Place("COMPENSATING", "REFUNDED", stall("CancelEnrollment"), buy_and_leave, SOLD, PAID, cancels=True),
     "leaving_owes_the_money": Place(
         "COMPENSATING", "REFUNDED", fail("create_refund"), buy_and_leave, SOLD, PAID, cancels=True
+    ),
+    "leaving_parked": Place(
+        "COMPENSATING", "REFUNDED", fail("CancelEnrollment"), buy_and_leave, SOLD, PAID, "retry",
+        cancels=True, parked=True,
     ),
 }  # fmt: skip

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 
-from payment_svc.domain import ENDS, State, Undo
+from payment_svc.domain import BOOK, ENDS, ENROLL, State, Undo
 from tests.golden.lay_out import lay_out
 from tests.golden.rows import Golden, kept
 from tests.people import People
 from tests.world import World
 
 GOLDEN = kept()
+VERSIONS = sorted({golden.version for golden in GOLDEN})
 #: The status of a booking, and of an enrollment, by the end of its saga.
 ENDS_AS = {"COMPLETED": 2, "EXPIRED": 5, "CANCELLED": 3, "PAYMENT_FAILED": 4}
 
@@ -69,14 +71,34 @@ async def _assert_all_agree(people: People, golden: Golden) -> None:
 
 async def test_every_kind_and_version_that_the_engine_knows_has_golden_sagas(world: World) -> None:
     replica = await world.start_replica()
-    assert {golden.version for golden in GOLDEN} == set(replica.app.engine._kinds)
+    assert set(VERSIONS) == set(replica.app.engine._kinds)
 
 
-def test_every_undo_reason_and_every_state_that_waits_or_runs_is_golden() -> None:
-    seen = {golden.saga["state"] for golden in GOLDEN}
-    assert seen == {"AWAITING_AVAILABILITY", "AWAITING_PAYMENT", "BOOKING_SESSION", "COMPENSATING", "PARKED"}
-    undone = [golden.saga for golden in GOLDEN if golden.saga["state"] == State.COMPENSATING]
-    assert {row["context"]["undo"] for row in undone if row["kind"] == "BookAndPayForSessionSaga"} == set(Undo)
+def of(version: tuple[str, int]) -> list[dict[str, Any]]:
+    return [golden.saga for golden in GOLDEN if golden.version == version]
+
+
+def where_parked(rows: list[dict[str, Any]]) -> set[str]:
+    return {row["context"]["parked_from"] for row in rows if row["state"] == State.PARKED}
+
+
+PURCHASES = [version for version in VERSIONS if version[0] in (BOOK, ENROLL)]
+CANCELS = [version for version in VERSIONS if version not in PURCHASES]
+
+
+@pytest.mark.parametrize("version", PURCHASES, ids=str)
+def test_a_purchase_is_golden_in_every_state_undo_and_place_to_park(version: tuple[str, int]) -> None:
+    rows = of(version)
+    assert {row["state"] for row in rows} == set(State) - ENDS
+    assert {row["context"]["undo"] for row in rows if row["state"] == State.COMPENSATING} == set(Undo)
+    assert where_parked(rows) == {State.BOOKING_SESSION, State.COMPENSATING}
+
+
+@pytest.mark.parametrize("version", CANCELS, ids=str)
+def test_a_cancel_is_golden_while_it_takes_back_and_parked(version: tuple[str, int]) -> None:
+    rows = of(version)
+    assert {row["state"] for row in rows} == {State.COMPENSATING, State.PARKED}
+    assert where_parked(rows) == {State.COMPENSATING}
 
 
 def test_a_golden_saga_names_no_place_and_no_moment() -> None:
