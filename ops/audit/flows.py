@@ -14,13 +14,13 @@ from ops.audit.things import PARKED, Booking, Payment, Saga, Session
 OVERDUE = timedelta(minutes=5)
 LIVE_SESSIONS = frozenset({"PENDING_PAYMENT", "CONFIRMED", "COMPLETED"})
 LESSON_SESSIONS = frozenset({"CONFIRMED", "COMPLETED"})
-#: The booking's status by the end of its saga; REJECTED has no booking.
+#: The booking's status by the end of its saga; REJECTED has none, or one of an owner that it had lost.
 BOOKING_ENDS = {
     "EXPIRED": frozenset({"EXPIRED"}),
     "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
     "CANCELLED": frozenset({"CANCELLED"}),
     "REFUNDED": frozenset({"EXPIRED", "CANCELLED"}),
-    "REJECTED": frozenset[str](),
+    "REJECTED": frozenset({"CANCELLED"}),
 }
 LOOK = "look at `tutormesh saga show {id}`"
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from ops.audit.snapshot import Breach, Snapshot
 from ops.audit.things import Saga
 
-#: The enrollment's status by the end of its saga; REJECTED has none.
+#: The enrollment's status by the end of its saga; REJECTED has none, or one that came late and was ended.
 ENDS = {
     "EXPIRED": frozenset({"EXPIRED"}),
     "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
     "CANCELLED": frozenset({"CANCELLED"}),
     "REFUNDED": frozenset({"EXPIRED", "CANCELLED"}),
+    "REJECTED": frozenset({"CANCELLED"}),
 }
 LOOK = "look at `tutormesh saga show {id}`"
 

@@ -114,6 +114,11 @@ class Saga:
         return bool(self.context.get("resolved"))
 
     @property
+    def is_repeat(self) -> bool:
+        """True when an earlier owner, try or look may have done what its row does not know."""
+        return self.fence > 1 or self.attempt > 0 or self.news > 0
+
+    @property
     def hold_is_over(self) -> bool:
         return self.hold_ends is not None and self.hold_ends <= self.loaded_at
 

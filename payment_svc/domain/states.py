@@ -36,8 +36,8 @@ ENDS = frozenset(
 _UNDONE = {State.PAYMENT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
 _RUNNING = {State.AWAITING_AVAILABILITY, State.AWAITING_PAYMENT, State.BOOKING_SESSION, State.COMPENSATING}
 
-#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled; → REJECTED: a cancel that
-#: is withdrawn, because the lesson took place meanwhile.
+#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled; → REJECTED: a refusal
+#: behind which an earlier try had to be undone, or a cancel that is withdrawn, because the lesson took place meanwhile.
 MOVES: dict[State, set[State]] = {
     State.AWAITING_AVAILABILITY: {
         State.AWAITING_PAYMENT,
@@ -56,6 +56,7 @@ MOVES: dict[State, set[State]] = {
 class Undo(StrEnum):
     """Why a saga is undone."""
 
+    REFUSED = "REFUSED"  # not to be had, but an earlier try may have held it, or may still arrive
     EXPIRED = "EXPIRED"  # the hold ended unpaid
     DECLINED = "DECLINED"  # every attempt at payment failed
     PROVIDER_REFUSED = "PROVIDER_REFUSED"  # no intent can be made for this amount
@@ -70,6 +71,7 @@ class Undo(StrEnum):
 
 
 END_OF_UNDO = {
+    Undo.REFUSED: State.CANCELLED,
     Undo.EXPIRED: State.EXPIRED,
     Undo.DECLINED: State.PAYMENT_FAILED,
     Undo.PROVIDER_REFUSED: State.PAYMENT_FAILED,

@@ -11,7 +11,7 @@ from mesh.money import Money
 from payment_svc.domain import BOOK, Saga, State
 from payment_svc.sagas.definition import Definition, Step
 from payment_svc.sagas.phases import booking_end
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held_or_barred, holding
+from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held, holding
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
 from tutormesh.session.v1 import session_pb2 as session
@@ -34,13 +34,9 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
         start=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
     )
-    held = await held_or_barred(
-        saga,
-        lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS),
-        bar=lambda: release_slot(peers, saga),
-    )
-    price = await _agreed(peers, saga, Money(held.price.amount_minor, held.price.currency))
-    held_by_saga = holding(saga, held, block_id=held.availability_block_id)
+    hold = await held(saga, lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
+    price = await _agreed(peers, saga, Money(hold.price.amount_minor, hold.price.currency))
+    held_by_saga = holding(saga, hold, block_id=hold.availability_block_id)
     return held_by_saga.knowing(price={"amount_minor": price.amount_minor, "currency": price.currency})
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from payment_svc.domain import ENROLL, Saga, State
 from payment_svc.sagas.definition import Definition, Step
 from payment_svc.sagas.phases import booking_end
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held_or_barred, holding
+from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held, holding
 from tutormesh.learning.v1 import learning_pb2 as learning
 
 KIND, VERSION = ENROLL, 1
@@ -36,20 +36,13 @@ async def hold_seat(peers: Peers, saga: Saga) -> Saga:
         student_id=str(saga.student_id),
         payment_id=str(saga.payment_id),
     )
-    held = await held_or_barred(
-        saga,
-        lambda: peers.learning.HoldSeat(request, timeout=STEP_SECONDS),
-        bar=lambda: _end(peers, saga, State.CANCELLED),
-    )
-    return replace(holding(saga, held, booked=True), tutor_id=UUID(held.instructor_id))
+    hold = await held(saga, lambda: peers.learning.HoldSeat(request, timeout=STEP_SECONDS))
+    return replace(holding(saga, hold, booked=True), tutor_id=UUID(hold.instructor_id))
 
 
 async def end_enrollment(peers: Peers, saga: Saga) -> None:
-    await _end(peers, saga, booking_end(saga))
-
-
-async def _end(peers: Peers, saga: Saga, end: State) -> None:
-    request = learning.EndEnrollmentRequest(enrollment_id=str(saga.booking_id), saga_id=str(saga.id), status=ENDS[end])
+    end = ENDS[booking_end(saga)]
+    request = learning.EndEnrollmentRequest(enrollment_id=str(saga.booking_id), saga_id=str(saga.id), status=end)
     await asked(lambda: peers.learning.EndEnrollment(request, timeout=STEP_SECONDS))
 
 

@@ -20,7 +20,7 @@ class Intents:
 
     async def open(self, saga: Saga, price: Money) -> Intent:
         """The saga's intent as it is now: found, or made. Raises ProviderRefused, OutcomeUnknown."""
-        in_doubt = saga.fence > 1 or saga.attempt > 0 or saga.news > 0
+        in_doubt = saga.is_repeat
         for _ in range(CREATE_TRIES):
             if in_doubt:
                 found = await self._find(saga)

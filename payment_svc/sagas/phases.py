@@ -27,6 +27,7 @@ from payment_svc.policy import Share
 from payment_svc.sagas.definition import Definition
 from payment_svc.sagas.intents import Intents
 from payment_svc.sagas.refunds import Refunds
+from payment_svc.sagas.steps import RefusedInDoubt, is_retryable
 
 #: How long an opening may be tried when the slot's own hold is not even known.
 OPENING_SECONDS = 300
@@ -64,6 +65,9 @@ class Purchase:
         first, *others = self.definition.opening
         try:
             saga = await first.do(saga)
+        except RefusedInDoubt as doubt:
+            knowing = saga.knowing(refused=as_error(doubt.refusal))
+            return undoing(knowing, Undo.REFUSED, doubt.refusal.reason)
         except (Refusal, CallFailed) as error:
             return self._not_to_be_had(saga, error)
         if saga.context.get("hold_is_over"):
@@ -84,7 +88,7 @@ class Purchase:
         return self._opened(_with_intent(saga, intent), intent)
 
     def _not_to_be_had(self, saga: Saga, error: Refusal | CallFailed) -> Move:
-        if isinstance(error, Refusal) and not _is_retryable(error):
+        if isinstance(error, Refusal) and not is_retryable(error):
             return Move(saga, State.REJECTED, "rejected", error.reason, error=as_error(error))
         if saga.seconds_in_state > OPENING_SECONDS:
             return undoing(saga, Undo.EXPIRED)
@@ -230,6 +234,9 @@ def _knowing_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
 
 def _undone(saga: Saga, intent: Intent | None) -> Move:
     saga, told = _without_secret(saga), _told(saga)
+    if saga.undo is Undo.REFUSED and intent is None and not saga.context.get("booked"):
+        refused = saga.context["refused"]
+        return Move(saga, State.REJECTED, "rejected", refused["reason"], error=refused)
     if intent is not None and intent.succeeded:
         end = State.REFUNDED if due_back(saga, intent).amount.amount_minor else State.CANCELLED
         return Move(saga, end, end.value.lower(), payment=PaymentStatus.SUCCEEDED, received=intent.paid, tells=told)
@@ -256,11 +263,6 @@ def _without_secret(saga: Saga) -> Saga:
     return replace(saga, context={key: value for key, value in saga.context.items() if key != "client_secret"})
 
 
-def _is_retryable(refusal: Refusal) -> bool:
-    """A refusal that only says "not now": nobody knows what became of the call, or nothing did yet."""
-    return refusal.reason in ("TRY_AGAIN", "OVERLOADED", "PAYMENT_PROVIDER_UNAVAILABLE", "UNAUTHENTICATED", "FORBIDDEN")
-
-
 def _raise_if_retryable(refusal: Refusal) -> None:
-    if _is_retryable(refusal):
+    if is_retryable(refusal):
         raise refusal

@@ -62,14 +62,34 @@ def holding(saga: Saga, held: Held, **facts: Any) -> Saga:
     return replace(knowing, hold_ends_monotonic=time.monotonic() + held.seconds_left)
 
 
-async def held_or_barred(saga: Saga, hold: Callable[[], Awaitable[T]], bar: Callable[[], Awaitable[None]]) -> T:
-    """The answer to a hold. Where it is refused and an earlier try may still arrive, that one is barred by its undo."""
+class RefusedInDoubt(Exception):
+    """A hold was refused, but an earlier try may have got it, or may still arrive: that has to be undone."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(refusal.reason)
+
+
+async def held(saga: Saga, hold: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a hold. Raises its refusal when that is all there is to know, and RefusedInDoubt otherwise."""
+    tries = 0
+
+    async def counted() -> T:
+        nonlocal tries
+        tries += 1
+        return await hold()
+
     try:
-        return await asked(hold)
-    except Refusal:
-        if saga.fence > 1 or saga.attempt:
-            await bar()
+        return await asked(counted)
+    except Refusal as refusal:
+        if not is_retryable(refusal) and (saga.is_repeat or tries > 1):
+            raise RefusedInDoubt(refusal) from refusal
         raise
+
+
+def is_retryable(refusal: Refusal) -> bool:
+    """A refusal that only says "not now": nobody knows what became of the call, or nothing did yet."""
+    return refusal.reason in ("TRY_AGAIN", "OVERLOADED", "PAYMENT_PROVIDER_UNAVAILABLE", "UNAUTHENTICATED", "FORBIDDEN")
 
 
 async def asked(call: Callable[[], Awaitable[T]]) -> T:

@@ -116,7 +116,8 @@ def test_something_live_after_the_end_breaks_i7_alone(left: dict[str, Any]) -> N
         ("REFUNDED", "EXPIRED", True),
         ("REFUNDED", "CANCELLED", True),
         ("REFUNDED", "PAYMENT_FAILED", False),
-        ("REJECTED", "CANCELLED", False),
+        ("REJECTED", "CANCELLED", True),
+        ("REJECTED", "PAYMENT_REQUIRED", False),
     ],
 )
 def test_the_booking_ends_as_its_saga_does(state: str, booking: str, fits: bool) -> None:

@@ -113,7 +113,8 @@ def test_a_completed_saga_without_its_whole_place_breaks_i7_alone(spoil: dict[st
         ("CANCELLED", "CANCELLED", True),
         ("REFUNDED", "CANCELLED", True),
         ("REFUNDED", "PAYMENT_FAILED", False),
-        ("REJECTED", "CANCELLED", False),
+        ("REJECTED", "CANCELLED", True),
+        ("REJECTED", "PAYMENT_REQUIRED", False),
     ],
 )
 def test_the_enrollment_ends_as_its_saga_does(state: str, status: str, fits: bool) -> None:
