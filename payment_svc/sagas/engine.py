@@ -82,10 +82,12 @@ class Engine:
             if moved is None:
                 row = await self.store.get(saga.id)
                 assert row is not None
-                if row.fence != saga.fence or row.is_complete:
+                if row.fence != saga.fence:
                     log().warning("fence_lost", saga_id=str(saga.id), state=row.state)
                     return row
-                saga = replace(row, hold_ends_monotonic=None)  # news: look again before resting
+                if row.lease_owner is None:  # the move was made, though nobody answered
+                    return row
+                saga = replace(row, hold_ends_monotonic=None)  # news, or a move whose answer was lost: look again
                 continue
             if moved.lease_owner is None:
                 return moved
@@ -94,8 +96,8 @@ class Engine:
     async def _commit(self, saga: Saga, move: Move) -> Saga | None:
         """Commit a move; one that the schema refuses becomes a rest, so that it is seen and not repeated at once.
 
-        A database that is away for a moment is waited for, while the lease lasts; a repeat of a move that was committed
-        without an answer changes nothing or loses to whoever moved on.
+        A database that is away for a moment is waited for, while the lease lasts; the repeat of a move that was
+        committed without an answer changes nothing.
         """
         for tries_left in reversed(range(COMMIT_TRIES)):
             try:

@@ -34,7 +34,8 @@ _BEGIN = text("""
     select * from begun
 """)
 
-# Who moves repeats the fence and what it has seen of the news; no row means one of them is out of date.
+# Who moves repeats the fence, what it has seen of the news, and when the row was last moved; no row means that one of
+# them is out of date. The last is for a move that was committed without an answer: its repeat finds that it has been made.
 _MOVE = """
     with moved as (
         update saga set
@@ -57,7 +58,7 @@ _MOVE = """
                                          clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8)))
                 else clock_timestamp() + make_interval(secs => cast(:sleep as float8))
             end
-        where id = :id and fence = :fence and news = :news and not is_complete
+        where id = :id and fence = :fence and news = :news and updated_at = :seen and not is_complete
         returning *, clock_timestamp() as loaded_at
     ), heard as (
         update stripe_event set status = 'DONE', processed_at = clock_timestamp()
@@ -165,7 +166,7 @@ class SagaStore:
         return to_saga((await self.database.rows(_BEGIN, values))[0])
 
     async def move(self, move: Move) -> Saga | None:
-        """Commit a move; None when the fence is lost or there is news that the mover has not seen."""
+        """Commit a move, once; None when the fence is lost, there is news that the mover has not seen, or it is a repeat."""
         return await self.database.statement(lambda connection: self.move_in(connection, move))
 
     async def move_in(self, connection: AsyncConnection, move: Move) -> Saga | None:
@@ -181,6 +182,7 @@ class SagaStore:
             "id": saga.id,
             "fence": saga.fence,
             "news": saga.news,
+            "seen": saga.updated_at,
             "state": move.state.value,
             "complete": move.state in ENDS,
             "context": json.dumps(saga.context),
