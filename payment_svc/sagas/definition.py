@@ -22,7 +22,7 @@ class Kind(Protocol):
     def version(self) -> int: ...
 
     async def advance(self, saga: Saga) -> Move:
-        """The next move. Raises Refusal or CallFailed when the outside gives no usable answer."""
+        """The next move. Raises Refusal, CallFailed, Halted when the outside gives no usable answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
 from mesh.logs import log
 from payment_svc.domain import Move, NeedsAPerson, Saga, State
 from payment_svc.sagas.definition import Kind
-from payment_svc.sagas.phases import StillOwed, as_error
+from payment_svc.sagas.phases import Halted, StillOwed, as_error
 from payment_svc.store import SagaStore
 
 COMMIT_TRIES = 4
@@ -118,11 +118,15 @@ class Engine:
             return await self._kinds[saga.kind, saga.version].advance(saga)
         except StillOwed as error:
             return self._rest(error.saga, error)
-        except (Refusal, CallFailed, NeedsAPerson) as error:
-            return self._rest(saga, error)
+        except Halted as halt:
+            return self._interrupted(halt.saga, halt.error)
         except Exception as error:
+            return self._interrupted(saga, error)
+
+    def _interrupted(self, saga: Saga, error: Exception) -> Move:
+        if not isinstance(error, Refusal | CallFailed | NeedsAPerson):
             log().error("phase_crashed", saga_id=str(saga.id), state=saga.state, exc_info=error)
-            return self._rest(saga, error)
+        return self._rest(saga, error)
 
     def _rest(self, saga: Saga, error: Exception) -> Move:
         """Sleep and try again; after a day a person must look."""

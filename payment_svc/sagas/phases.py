@@ -44,6 +44,14 @@ class StillOwed(Exception):
         super().__init__("the money is not back yet")
 
 
+class Halted(Exception):
+    """A phase cannot go on now, for this reason; what its steps have learned by then is the saga's to keep."""
+
+    def __init__(self, saga: Saga, error: Exception) -> None:
+        self.saga, self.error = saga, error
+        super().__init__(str(error))
+
+
 class Purchase:
     """The phases of one kind of purchase."""
 
@@ -58,7 +66,7 @@ class Purchase:
         }
 
     async def advance(self, saga: Saga) -> Move:
-        """The next move of a saga. Raises Refusal or CallFailed when the outside gives no usable answer."""
+        """The next move of a saga. Raises Refusal, CallFailed, Halted when the outside gives no usable answer."""
         return await self._phases[saga.state](saga)
 
     async def _open(self, saga: Saga) -> Move:
@@ -72,12 +80,14 @@ class Purchase:
             return self._not_to_be_had(saga, error)
         if saga.context.get("hold_is_over"):
             return undoing(saga, Undo.EXPIRED)
-        try:
-            for step in others:
+        for step in others:
+            try:
                 saga = await step.do(saga)
-        except Refusal as refusal:
-            _raise_if_retryable(refusal)
-            return undoing(saga, Undo.CANCELLED)
+            except Exception as error:
+                return _not_recorded(saga, error)
+        return await self._open_payment(saga)
+
+    async def _open_payment(self, saga: Saga) -> Move:
         assert saga.price is not None
         if saga.price.amount_minor == 0:
             return Move(saga, State.BOOKING_SESSION, "nothing_to_pay", drive_on=True)
@@ -85,6 +95,8 @@ class Purchase:
             intent = await self._intents.open(saga, saga.price)
         except ProviderRefused as error:
             return undoing(saga, Undo.PROVIDER_REFUSED, str(error))
+        except Exception as error:
+            raise Halted(saga, error) from error
         return self._opened(_with_intent(saga, intent), intent)
 
     def _not_to_be_had(self, saga: Saga, error: Refusal | CallFailed) -> Move:
@@ -149,6 +161,13 @@ class Purchase:
         if status is not RefundStatus.SUCCEEDED:
             raise StillOwed(saga)
         return _undone(saga, intent)
+
+
+def _not_recorded(saga: Saga, error: Exception) -> Move:
+    """What was held cannot be recorded: it is undone. Raises Halted when it may be recorded later."""
+    if isinstance(error, Refusal) and not is_retryable(error):
+        return undoing(saga, Undo.CANCELLED)
+    raise Halted(saga, error) from error
 
 
 def after_payment_news(saga: Saga, intent: Intent) -> Move:
