@@ -13,7 +13,7 @@ from mesh.logs import log
 from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
 from payment_svc.payment_engine import Intent, PaymentEngine
 from payment_svc.sagas.intents import Intents
-from payment_svc.sagas.refunds import Refunds
+from payment_svc.sagas.refunds import Refunds, is_back
 from payment_svc.sagas.taking_back import give_back
 from payment_svc.store import CancellationStore, PaymentStore, SagaStore
 
@@ -41,7 +41,7 @@ class Aftermath:
         intent = await self.intents.look(intent_id)
         known = await self.giving.learn(saga, intent_id)
         await self._see_disputes(saga, intent_id)
-        cancel = await self._woken_cancel(saga)
+        cancel = await self._woken_cancel(saga, known)
         if not self.concerns(saga, intent_id, cancel):
             return False
         was_payable = not (intent.succeeded or intent.canceled)
@@ -62,10 +62,11 @@ class Aftermath:
             return cancel.is_complete and not cancel.was_resolved
         return saga.is_complete and not saga.was_resolved
 
-    async def _woken_cancel(self, saga: Saga) -> Saga | None:
-        """The purchase's cancel; told when it is still open, for its refund may have news."""
+    async def _woken_cancel(self, saga: Saga, known: list[Refund]) -> Saga | None:
+        """The purchase's cancel; told when it is still open and its money is back. A refund that fails wakes nobody."""
         cancel = await self.cancellations.of_booking(saga.booking_id)
-        if cancel is not None and not cancel.is_complete:
+        wish = give_back(cancel) if cancel is not None and not cancel.is_complete else None
+        if cancel is not None and wish is not None and is_back(wish, known, cancel.context["received_minor"]):
             await self.sagas.wake(cancel.id)
         return cancel
 

@@ -1,7 +1,8 @@
 """Events that no open saga takes: money after the end, intents no saga owns, refunds and disputes that come later.
 
 Each makes us ask Stripe what is so now, and settle it (payment_svc/aftermath.py). An event whose handling fails is
-retried with backoff, then parked; it never blocks another.
+retried with backoff, then parked; it never blocks another. The events of one intent are one question: one look answers
+all that are there, and they back off together, so that a failure that makes events is not repeated at their speed.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Inbox:
         with calls.background():
             try:
                 await self._aftermath.settle(event.saga_id, event.intent_id)
-                await self._events.done(event.id)
+                await self._events.done(event)
             except Exception as error:
                 await self._failed(event, error)
 
@@ -77,7 +78,7 @@ class Inbox:
         is_only_late = isinstance(error, Refusal | CallFailed | RefundNotDone)  # the provider is away, or not done yet
         if event.attempt >= ATTEMPTS and not is_only_late:
             log().error("event_parked", alert=True, event_id=event.id, saga_id=str(event.saga_id), error=words)
-            await self._events.park(event.id, words)
+            await self._events.park(event, words)
         else:
             log().warning("event_backs_off", event_id=event.id, attempt=event.attempt, error=words)
-            await self._events.back_off(event.id, words, backoff(event.attempt, 0))
+            await self._events.back_off(event, words, backoff(event.attempt, 0))

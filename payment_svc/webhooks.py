@@ -91,7 +91,7 @@ def judged(event: EngineEvent, saga: Saga | None, max_attempts: int) -> Verdict:
         return Ignore()  # an intent that is not ours
     is_sagas_own = event.intent_id == saga.payment_intent_id
     if not is_sagas_own and (saga.payment_intent_id is not None or saga.is_complete):
-        return ForTheInbox()  # carries our saga's id, but is not the saga's: cancelled or refunded
+        return _for_the_inbox(event)  # carries our saga's id, but is not the saga's: cancelled or refunded
     if event.type == CREATED:
         return Ignore()
     if saga.is_complete:
@@ -99,7 +99,7 @@ def judged(event: EngineEvent, saga: Saga | None, max_attempts: int) -> Verdict:
     if saga.state is State.COMPENSATING:
         return _while_undoing(event)
     if event.type in LATER:
-        return ForTheInbox()
+        return _for_the_inbox(event)
     if saga.state is State.BOOKING_SESSION:
         return Ignore()  # it knows that it is paid
     if saga.state is not State.AWAITING_PAYMENT or saga.is_leased or event.intent is None:
@@ -109,7 +109,7 @@ def judged(event: EngineEvent, saga: Saga | None, max_attempts: int) -> Verdict:
 
 def _after_the_end(event: EngineEvent, saga: Saga) -> Verdict:
     if event.type in LATER:
-        return ForTheInbox()
+        return _for_the_inbox(event)
     is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
     return ForTheInbox() if is_late_money else Ignore()
 
@@ -119,8 +119,16 @@ def _while_undoing(event: EngineEvent) -> Verdict:
     is not made again at the speed of its own events; only that the money is back ends its sleep."""
     if event.type in DISPUTES:
         return ForTheInbox()
-    is_done = event.type in REFUNDS and event.object == "refund" and event.status == "succeeded"
-    return ForTheDriver() if is_done else Ignore()
+    return ForTheDriver() if _says_it_is_back(event) else Ignore()
+
+
+def _for_the_inbox(event: EngineEvent) -> Verdict:
+    """A refund's own events can wait for the backoff of the refund that makes them; that the money is back cannot."""
+    return ForTheInbox(can_wait=event.type in REFUNDS and not _says_it_is_back(event))
+
+
+def _says_it_is_back(event: EngineEvent) -> bool:
+    return event.type in REFUNDS and event.object == "refund" and event.status == "succeeded"
 
 
 def _while_waiting(event: EngineEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:

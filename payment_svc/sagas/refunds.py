@@ -99,6 +99,13 @@ def _carrying_out(wish: GiveBack, known: list[Refund]) -> tuple[Refund | None, i
     return None, failed
 
 
+def is_back(wish: GiveBack, known: list[Refund], captured: int) -> bool:
+    """True when a decision's refund has succeeded, or everything that was captured is back otherwise."""
+    ours, _ = _carrying_out(wish, known)
+    succeeded = [refund for refund in known if refund.status is RefundStatus.SUCCEEDED]
+    return ours in succeeded or sum(refund.amount.amount_minor for refund in succeeded) >= captured
+
+
 def _decided(saga: Saga, wish: GiveBack, failed_before: int, left: int) -> Refund:
     return Refund(
         id=wish.refund_id(failed_before),

@@ -21,11 +21,13 @@ _FIND = """
     order by (payment_intent_id = :intent) desc nulls last limit 1
 """
 _PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
+# What can wait sleeps with the others of its intent: a failure that makes events sets no pace by them.
 _STORE = text("""
-    insert into stripe_event (id, type, saga_id, payment_intent_id, status, wake_at, processed_at)
-    values (:id, :type, :saga, :intent, :status,
-            case when :status = 'INBOX' then clock_timestamp() end,
-            case when :status = 'DONE' then clock_timestamp() end)
+    insert into stripe_event (id, type, saga_id, payment_intent_id, status, attempt, wake_at, processed_at)
+    select :id, :type, cast(:saga as uuid), cast(:intent as text), cast(:status as text), coalesce(max(attempt), 0),
+           case when :status = 'INBOX' then coalesce(max(wake_at) filter (where :can_wait), clock_timestamp()) end,
+           case when :status = 'DONE' then clock_timestamp() end
+    from stripe_event where saga_id = :saga and payment_intent_id = :intent and status = 'INBOX'
     on conflict do nothing returning id
 """)
 _KNOWN = text("select id from stripe_event where id = any(:ids)")
@@ -35,25 +37,42 @@ _NEWS = text("""
                        when lease_until > clock_timestamp() then wake_at else clock_timestamp() end
     where id = :id
 """)
+# One event for each intent; the others that are due go along with it.
 _DUE = text("""
-    select id, saga_id, payment_intent_id, attempt from stripe_event
-    where wake_at <= clock_timestamp() order by wake_at limit :most
+    select id, saga_id, payment_intent_id, attempt from (
+        select distinct on (saga_id, payment_intent_id) id, saga_id, payment_intent_id, attempt, wake_at
+        from stripe_event where wake_at <= clock_timestamp() order by saga_id, payment_intent_id, wake_at, id
+    ) first order by wake_at limit :most
 """)
 _CLAIM = text("""
-    update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + make_interval(secs => :seconds)
-    where id = :id and attempt = :attempt and status = 'INBOX' and wake_at <= clock_timestamp() returning id
+    with own as (
+        update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + make_interval(secs => :seconds)
+        where id = :id and attempt = :attempt and status = 'INBOX' and wake_at <= clock_timestamp()
+        returning id, saga_id, payment_intent_id, attempt
+    ), along as (
+        update stripe_event e set attempt = greatest(e.attempt, own.attempt),
+            wake_at = clock_timestamp() + make_interval(secs => :seconds)
+        from own where e.saga_id = own.saga_id and e.payment_intent_id = own.payment_intent_id and e.id <> own.id
+          and e.status = 'INBOX' and e.wake_at <= clock_timestamp()
+        returning e.id
+    )
+    select id from own union all select id from along
 """)
 _DONE = text("""
     update stripe_event set status = 'DONE', processed_at = clock_timestamp(), wake_at = null, error = null
-    where id = :id and status = 'INBOX'
+    where id = any(:ids) and status = 'INBOX'
 """)
+# All that sleep for this intent share one backoff. What is due has come meanwhile, and may be the news waited for.
 _BACK_OFF = text("""
-    update stripe_event set error = :error, wake_at = clock_timestamp() + make_interval(secs => :seconds)
-    where id = :id and status = 'INBOX'
+    update stripe_event set error = :error, attempt = greatest(attempt, :attempt),
+        wake_at = clock_timestamp() + make_interval(secs => :seconds)
+    where saga_id = :saga and payment_intent_id = :intent and status = 'INBOX'
+      and (id = any(:ids) or wake_at > clock_timestamp())
 """)
-_PARK = text(
-    "update stripe_event set status = 'PARKED', wake_at = null, error = :error where id = :id and status = 'INBOX'"
-)
+_PARK = text("""
+    update stripe_event set status = 'PARKED', wake_at = null, error = :error
+    where id = any(:ids) and status = 'INBOX'
+""")
 _UNPARK = text("""
     update stripe_event set status = 'INBOX', attempt = 0, wake_at = clock_timestamp()
     where saga_id = :saga and status = 'PARKED' returning id
@@ -82,7 +101,9 @@ class ForTheDriver:
 
 @dataclass(frozen=True, slots=True)
 class ForTheInbox:
-    """No open saga takes it; the inbox looks at the intent."""
+    """No open saga takes it; the inbox looks at the intent: at once, or with what of it backs off when it `can_wait`."""
+
+    can_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +118,17 @@ Verdict = Ignore | ForTheDriver | ForTheInbox | Apply
 
 @dataclass(frozen=True, slots=True)
 class InboxEvent:
-    """An event that the inbox has to look into."""
+    """An event that the inbox has to look into, and those of the same intent that one look answers too."""
 
     id: str
     saga_id: UUID
     intent_id: str
     attempt: int
+    along: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> list[str]:
+        return [self.id, *self.along]
 
 
 class EventStore:
@@ -150,27 +176,34 @@ class EventStore:
             "saga": saga.id,
             "intent": notice.intent_id,
             "status": status,
+            "can_wait": isinstance(verdict, ForTheInbox) and verdict.can_wait,
         }
         return (await connection.execute(_STORE, values)).one_or_none() is not None
 
     async def due(self, most: int) -> list[InboxEvent]:
-        """Events whose time has come, read without locks."""
+        """An event of each intent whose time has come, read without locks."""
         rows = await self._database.rows(_DUE, {"most": most})
         return [InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt) for row in rows]
 
     async def claim(self, event: InboxEvent) -> InboxEvent | None:
-        """Own an event for a while, if nobody was quicker: whoever dies over it delays it by that much."""
+        """Own an event for a while, and what is due of its intent, if nobody was quicker.
+
+        Whoever dies over it delays it by that much.
+        """
         claimed = await self._database.rows(_CLAIM, {"id": event.id, "attempt": event.attempt, "seconds": self._claim})
-        return replace(event, attempt=event.attempt + 1) if claimed else None
+        along = tuple(row.id for row in claimed if row.id != event.id)
+        return replace(event, attempt=event.attempt + 1, along=along) if claimed else None
 
-    async def done(self, event_id: str) -> None:
-        await self._database.rows(_DONE, {"id": event_id})
+    async def done(self, event: InboxEvent) -> None:
+        await self._database.rows(_DONE, {"ids": event.ids})
 
-    async def back_off(self, event_id: str, error: str, seconds: float) -> None:
-        await self._database.rows(_BACK_OFF, {"id": event_id, "error": error, "seconds": seconds})
+    async def back_off(self, event: InboxEvent, error: str, seconds: float) -> None:
+        """Try again later, with everything that sleeps for the same intent."""
+        about = {"ids": event.ids, "saga": event.saga_id, "intent": event.intent_id, "attempt": event.attempt}
+        await self._database.rows(_BACK_OFF, about | {"error": error, "seconds": seconds})
 
-    async def park(self, event_id: str, error: str) -> None:
-        await self._database.rows(_PARK, {"id": event_id, "error": error})
+    async def park(self, event: InboxEvent, error: str) -> None:
+        await self._database.rows(_PARK, {"ids": event.ids, "error": error})
 
     async def unpark(self, saga_id: UUID) -> int:
         """Let a saga's parked events be tried again; how many."""

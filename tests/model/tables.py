@@ -15,7 +15,7 @@ from payment_svc.store.cancellations import VERSION
 from payment_svc.store.events import Apply, ForTheDriver, ForTheInbox, Ignore, InboxEvent, Notice, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost
-from tests.model.state import EPOCH
+from tests.model.state import EPOCH, EventRow
 
 T = TypeVar("T")
 
@@ -63,33 +63,57 @@ class Events(_Table):
         if saga is None or isinstance(verdict, Ignore) or notice.event_id in events:
             return Ignore(), saga
         status = {Apply: "DONE", ForTheDriver: "NEWS", ForTheInbox: "INBOX"}[type(verdict)]
-        events[notice.event_id] = event_row(saga, notice.event_id, notice.intent_id, status, self._now)
+        events[notice.event_id] = self._stored(saga, notice, verdict, status)
         if isinstance(verdict, Apply):
             return verdict, self._sagas.move_now(verdict.move)
         if isinstance(verdict, ForTheDriver):
             self._sagas.tell(self._clock.state.sagas[saga.id])
         return verdict, saga
 
+    def _stored(self, saga: Saga, notice: Notice, verdict: Verdict, status: str) -> EventRow:
+        row = event_row(saga, notice.event_id, notice.intent_id, status, self._now)
+        if not isinstance(verdict, ForTheInbox):
+            return row
+        around = self._around(saga.id, notice.intent_id)
+        times = [known.wake_at for known in around if known.wake_at is not None and verdict.can_wait]
+        attempt = max((known.attempt for known in around), default=0)
+        return row._replace(attempt=attempt, wake_at=max(times, default=self._now))
+
+    def _around(self, saga_id: UUID, intent_id: str) -> list[EventRow]:
+        """What waits in the inbox about an intent."""
+        rows = self._clock.state.events.values()
+        return [row for row in rows if (row.saga_id, row.intent_id, row.status) == (saga_id, intent_id, "INBOX")]
+
     def claim_now(self, event_id: str) -> InboxEvent:
-        """What `claim` does to one due event."""
+        """What `claim` does to one due event and those that go along."""
         event = self._clock.state.events[event_id]
-        later = self._now + timedelta(seconds=10)
-        self._clock.state.events[event_id] = event._replace(attempt=event.attempt + 1, wake_at=later)
-        return InboxEvent(event.id, event.saga_id, event.intent_id, event.attempt + 1)
+        later, tries = self._now + timedelta(seconds=10), event.attempt + 1
+        around = self._around(event.saga_id, event.intent_id)
+        due = [row for row in around if row.wake_at is not None and row.wake_at <= self._now]
+        for row in due:
+            self._clock.state.events[row.id] = row._replace(attempt=max(row.attempt, tries), wake_at=later)
+        along = tuple(row.id for row in due if row.id != event_id)
+        return InboxEvent(event.id, event.saga_id, event.intent_id, tries, along)
 
-    def done(self, event_id: str) -> Awaitable[None]:
-        return self._do("done", lambda: self._becomes(event_id, "DONE", None))
+    def done(self, event: InboxEvent) -> Awaitable[None]:
+        return self._do("done", lambda: self._become(event, "DONE"))
 
-    def back_off(self, event_id: str, error: str, seconds: float) -> Awaitable[None]:
-        return self._do("back_off", lambda: self._becomes(event_id, "INBOX", self._now + timedelta(seconds=seconds)))
+    def back_off(self, event: InboxEvent, error: str, seconds: float) -> Awaitable[None]:
+        return self._do("back_off", lambda: self._sleep(event, self._now + timedelta(seconds=seconds)))
 
-    def park(self, event_id: str, error: str) -> Awaitable[None]:
-        return self._do("park", lambda: self._becomes(event_id, "PARKED", None))
+    def park(self, event: InboxEvent, error: str) -> Awaitable[None]:
+        return self._do("park", lambda: self._become(event, "PARKED"))
 
-    def _becomes(self, event_id: str, status: str, wake_at: datetime | None) -> None:
-        event = self._clock.state.events[event_id]
-        if event.status == "INBOX":
-            self._clock.state.events[event_id] = event._replace(status=status, wake_at=wake_at)
+    def _become(self, event: InboxEvent, status: str) -> None:
+        for row in self._around(event.saga_id, event.intent_id):
+            if row.id in event.ids:
+                self._clock.state.events[row.id] = row._replace(status=status, wake_at=None)
+
+    def _sleep(self, event: InboxEvent, wake_at: datetime) -> None:
+        for row in self._around(event.saga_id, event.intent_id):
+            if row.id in event.ids or (row.wake_at is not None and row.wake_at > self._now):
+                tries = max(row.attempt, event.attempt)
+                self._clock.state.events[row.id] = row._replace(attempt=tries, wake_at=wake_at)
 
 
 class Payments(_Table):

@@ -62,8 +62,8 @@ class Claimable(Idle):
         await self.go.wait()
         return event
 
-    async def done(self, event_id: str) -> None:
-        self.ended.append(event_id)
+    async def done(self, event: InboxEvent) -> None:
+        self.ended.append(event.id)
 
 
 async def test_an_event_whose_claim_meets_the_end_of_the_loop_is_handled_all_the_same() -> None:
