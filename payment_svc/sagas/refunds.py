@@ -14,6 +14,9 @@ from payment_svc.domain import GiveBack, NeedsAPerson, Refund, RefundStatus, Sag
 from payment_svc.payment_engine import OutcomeUnknown, PaymentEngine, ProviderRefund, ProviderRefused
 from payment_svc.store import RefundStore
 
+#: How often what changes under our eyes is looked at.
+LOOKS = 3
+
 
 class Refunds:
     """The refunds of PaymentIntents. `saga` is always the purchase, whoever decided."""
@@ -59,24 +62,37 @@ class Refunds:
         told = None if refund.is_new else await self._provider.find_refund(refund)
         if told is None:
             told = await self._create(refund)
-        await self._store.record(refund, told.meaning, told.id)
-        if told.meaning is not RefundStatus.SUCCEEDED:
+        if not await self._store.record(refund, told.meaning, told.id):
+            raise OutcomeUnknown("somebody has heard of the refund meanwhile")
+        if told.meaning is RefundStatus.FAILED:
             log().error("refund_not_done", alert=True, refund_id=str(refund.id), status=told.status)
+        elif told.meaning is RefundStatus.PENDING:
+            log().info("refund_pending", refund_id=str(refund.id), status=told.status)
         return told.meaning
 
     async def learn(self, saga: Saga, intent_id: str) -> list[Refund]:
-        """What the provider says of an intent's refunds, recorded; those made by hand there are imported, once."""
+        """What the provider says of an intent's refunds, recorded; those made by hand there are imported, once.
+
+        What somebody else has recorded since we looked is asked about again. Raises OutcomeUnknown.
+        """
+        for _ in range(LOOKS):
+            if await self._learned(saga, intent_id):
+                return await self._store.of_intent(intent_id)
+        raise OutcomeUnknown("the refunds change while they are looked at")
+
+    async def _learned(self, saga: Saga, intent_id: str) -> bool:
         known = await self._store.of_intent(intent_id)
         by_id = {str(refund.id): refund for refund in known}
         by_name = {refund.provider_refund_id: refund for refund in known if refund.provider_refund_id}
+        is_whole = True
         for told in await self._provider.refunds(intent_id):
             ours = by_id.get(told.refund_id) or by_name.get(told.id)
             if ours is not None:
-                await self._store.record(ours, told.meaning, told.id)
+                is_whole &= await self._store.record(ours, told.meaning, told.id)
             else:
                 log().warning("refund_imported", saga_id=str(saga.id), provider_refund_id=told.id)
                 await self._store.import_(_imported(saga, intent_id, told))
-        return await self._store.of_intent(intent_id)
+        return is_whole
 
     async def _create(self, refund: Refund) -> ProviderRefund:
         try:

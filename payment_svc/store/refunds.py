@@ -26,9 +26,10 @@ _IMPORT = """
     values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
     on conflict do nothing
 """
+# Only over the status that was seen before the provider was asked: whoever stalled since has old news.
 _RECORD = """
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
-    where id = :id and (status <> :status or provider_refund_id is distinct from :provider)
+    where id = :id and status in (:seen, :status)
 """
 _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
@@ -49,7 +50,7 @@ def _telling(statement: str) -> str:
     return f"with written as ({statement} returning *){outbox.TELL_OF_REFUND} select id from written"  # noqa: S608 - constants
 
 
-_SILENT = {"import": text(_IMPORT), "record": text(_RECORD)}
+_SILENT = {"import": text(_IMPORT + " returning id"), "record": text(_RECORD + " returning id")}
 _TELLING = {"import": text(_telling(_IMPORT)), "record": text(_telling(_RECORD))}
 
 
@@ -79,14 +80,16 @@ class RefundStore:
         """Take a decision back that nobody has been asked to carry out."""
         await self._database.rows(_WITHDRAW, {"id": refund.id})
 
-    async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> None:
-        """What the provider says of it now."""
-        values = {"id": refund.id, "status": status.value, "provider": provider_refund_id}
-        await self._write("record", refund, values)
+    async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> bool:
+        """What the provider said of it; False when others have heard something else since this was asked."""
+        if (refund.status, refund.provider_refund_id) == (status, provider_refund_id):
+            return True
+        values = {"id": refund.id, "status": status.value, "provider": provider_refund_id, "seen": refund.status.value}
+        return await self._write("record", refund, values)
 
-    async def _write(self, how: str, refund: Refund, values: dict[str, Any]) -> None:
+    async def _write(self, how: str, refund: Refund, values: dict[str, Any]) -> bool:
         statement = (_TELLING if self._lanes else _SILENT)[how]
-        await self._database.rows(statement, values | outbox.of_refund(refund, self._lanes))
+        return bool(await self._database.rows(statement, values | outbox.of_refund(refund, self._lanes)))
 
     async def pending(self, older_than: float, most: int) -> list[Refund]:
         """Refunds on their way for this many seconds that no open saga looks after, longest first.

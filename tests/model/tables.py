@@ -178,10 +178,15 @@ class RefundRows(_Table):
 
         return self._do("withdraw_refund", take_back)
 
-    def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> Awaitable[None]:
-        def keep() -> None:
+    def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> Awaitable[bool]:
+        def keep() -> bool:
             row = self._clock.state.refunds[refund.id]
+            if (refund.status, refund.provider_refund_id) == (status, provider_refund_id):
+                return True
+            if row.status not in (refund.status, status):
+                return False
             self._clock.state.refunds[refund.id] = replace(row, status=status, provider_refund_id=provider_refund_id)
+            return True
 
         return self._do("record_refund", keep)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -38,6 +39,23 @@ class ForgetsThePrice:
             raise TryAgain("the database is away")
         if point == "before HoldSlot" and self.asked > 1:
             raise TryAgain("the calendars are locked")
+
+
+class StallsOne:
+    """A hook that stops the first who comes to a point, and with it the renewals of this replica's leases."""
+
+    def __init__(self, point: str) -> None:
+        self.point = point
+        self.reached, self.go, self.passed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, point: str) -> None:
+        is_first = point == self.point and not self.reached.is_set()
+        if is_first:
+            self.reached.set()
+        if is_first or (point == "before renew" and self.reached.is_set()):
+            await self.go.wait()
+        if self.go.is_set() and point == self.point.replace("before", "after"):
+            self.passed.set()
 
 
 def each(*hooks: Hook) -> Hook:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.payment.bad_days import ALWAYS, cancel_of, sold
-from tests.people import Booked, People, until
+import pytest
+
+from tests.payment.bad_days import ALWAYS, StallsOne, cancel_of, sold
+from tests.people import Booked, People, lesson_time, until
+from tests.world import World
 
 SECONDS = 6
 #: 1, 2 and 4 seconds' pauses, each halved by its jitter at most.
@@ -83,3 +86,28 @@ async def test_33_that_a_refund_made_anew_has_succeeded_is_heard_while_others_of
     )
     await people.hurry_the_inbox(booked.saga)
     await until(lambda: people.nothing_open(booked.student), bool)
+
+
+@pytest.mark.usefixtures("no_replica")
+async def test_34_what_a_stalled_replica_once_heard_of_a_refund_does_not_cover_what_was_heard_since(
+    people: People, world: World
+) -> None:
+    undisturbed = await world.start_replica()
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.webhooks("paused")
+    await people.update_intent(booked.intent, amount=100)
+    await people.pay(booked.intent)
+    await world.stop_replica(undisturbed)
+    stall = StallsOne("before record")
+    await world.start_replica(stall)
+    await people.webhooks("normal")
+    await asyncio.wait_for(stall.reached.wait(), 15)  # it is about to write that the refund has succeeded
+    await world.start_replica()
+    await people.until_state(booked.saga, "REFUNDED")
+    (refund,) = await people.refunds_of(booked.intent)
+    await people.settle_refund(refund["id"], "failed")
+    await until(lambda: people.refunds_of(booked.intent), lambda found: len(found) == 2)
+    await until(lambda: people.nothing_open(booked.student), bool)
+    stall.go.set()
+    await asyncio.wait_for(stall.passed.wait(), 10)
+    assert sorted(row["status"] for row in await people.refund_rows(booked)) == ["FAILED", "SUCCEEDED"]
