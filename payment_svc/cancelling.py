@@ -90,6 +90,8 @@ class Cancelling:
         if purchase.state is State.COMPLETED:
             return await self._take_back(purchase, await self._agreed(purchase, token), reason)
         if purchase.state is State.AWAITING_PAYMENT:
+            if not self.engine.drives(purchase):  # a version that other replicas know
+                raise TryAgain
             return await self._undo(purchase, await self._agreed(purchase, token), reason)
         if purchase.is_complete:
             raise NotCancellable

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from mesh.errors import Refusal
+from mesh.errors import Refusal, TryAgain
 from tests.people import Booked, People, lesson_time, until
 from tests.world import StallAt, World
 
@@ -304,3 +304,16 @@ async def test_a_dispute_is_shown_and_waits_for_a_person(people: People) -> None
         await people.retry(str(parked[0]["id"]))
     assert refused.value.reason == "WRONG_STATE"
     await people.resolve(str(parked[0]["id"]), "COMPLETED")
+
+
+async def test_38_a_cancel_leaves_a_booking_of_a_version_that_this_replica_does_not_know_alone(
+    people: People, world: World
+) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    of_version = "update saga set version = $2 where id = $1"
+    await world.sql("payment", of_version, UUID(booked.saga), 2)
+    with pytest.raises(TryAgain):
+        await people.cancel(booked)
+    assert await people.state(booked.saga) == "AWAITING_PAYMENT"
+    await world.sql("payment", of_version, UUID(booked.saga), 1)
+    assert (await people.cancel(booked)).refund.amount_minor == 0
