@@ -55,6 +55,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=False,
+            hide_parameters=True,  # what is stored may be secret, and errors are logged and kept
             connect_args={
                 "timeout": 3,
                 "command_timeout": 8,

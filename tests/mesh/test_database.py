@@ -193,6 +193,12 @@ async def test_a_value_postgresql_cannot_take_is_a_bug_and_not_a_wish_to_try_aga
         await database.rows(text("select cast(:n as int)"), {"n": 2**40})
 
 
+async def test_an_error_does_not_repeat_what_was_to_be_stored(database):
+    with pytest.raises(DBAPIError) as failed:
+        await database.rows(text("select cast(:secret as text), 1 / 0"), {"secret": "pi_1_secret_2"})
+    assert "pi_1_secret_2" not in str(failed.value)
+
+
 async def test_a_lock_that_takes_too_long_is_try_again(database):
     async def impatient(connection: AsyncConnection) -> None:
         await connection.execute(text("set local lock_timeout = '20ms'"))
