@@ -91,7 +91,8 @@ class Holds:
             raise TryAgain("the hold is being made")
         if hold.state is HoldState.CONFIRMED:
             return hold.block_id
-        if hold.wish.lesson.start <= standing.now:  # the hold has ended too: it does so at the start at the latest
+        is_still_kept = standing.rows == BOTH and hold.expires_at + self._terms.grace > standing.now
+        if hold.wish.lesson.start <= standing.now and not is_still_kept:
             raise TooSoon("the lesson has begun")
         if standing.rows == BOTH:
             await store.confirm(saga_id)

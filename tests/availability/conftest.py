@@ -122,11 +122,11 @@ class Desk:
             "update claim set expires_at = clock_timestamp() - cast(:ago as interval) where saga_id = :saga", **values
         )
 
-    async def begin(self, saga: uuid.UUID) -> None:
-        """Make a hold's lesson begin an hour ago; it lapsed then."""
-        await self.lapse(saga, timedelta(hours=2))
-        span = "start_at = clock_timestamp() - interval '1 hour', end_at = clock_timestamp() + interval '1 hour'"
-        await self.sql(f"update hold set {span} where saga_id = :saga", saga=saga)
+    async def begin(self, saga: uuid.UUID, ago: timedelta = timedelta(hours=1)) -> None:
+        """Make a hold's lesson begin this long ago; the hold ended then."""
+        await self.lapse(saga, ago)
+        span = "start_at = clock_timestamp() - cast(:ago as interval), end_at = clock_timestamp() + interval '1 hour'"
+        await self.sql(f"update hold set {span} where saga_id = :saga", saga=saga, ago=ago)
 
     async def overlaps(self) -> int:
         """Pairs of claims on one calendar that overlap: the invariant, asked without the constraint's help."""

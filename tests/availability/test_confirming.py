@@ -63,6 +63,13 @@ async def test_a_lesson_that_has_begun_is_not_sold_though_nobody_wanted_its_time
     assert await desk.claims(saga) == [("TUTOR", "HELD"), ("STUDENT", "HELD")]
 
 
+async def test_a_lesson_paid_until_it_began_is_sold_within_the_grace(desk: Any, monday: datetime):
+    saga, *_ = await held(desk, monday)
+    await desk.begin(saga, timedelta(seconds=10))
+    await desk.confirm(saga)
+    assert await desk.claims(saga) == CONFIRMED
+
+
 async def test_a_lesson_sold_in_time_is_confirmed_again_after_it_began(desk: Any, monday: datetime):
     saga, _, _, answer = await held(desk, monday)
     await desk.confirm(saga)
