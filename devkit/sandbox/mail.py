@@ -10,10 +10,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
-
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from typing import TYPE_CHECKING
 
 from .errors import Json
+
+if TYPE_CHECKING:
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MOST_MAILS = 500
 MOST_BYTES = 1024 * 1024
@@ -60,6 +62,8 @@ def _one_line(text: str) -> str:
 @contextlib.asynccontextmanager
 async def receiving(mailbox: Mailbox, host: str, port: int) -> AsyncIterator[int]:
     """SMTP on this address (port 0: any) while inside; the port. Raises OSError when it is taken."""
+    from aiosmtpd.smtp import SMTP  # here: the containers' sandbox takes no mail, and their image has no such package
+
     loop = asyncio.get_running_loop()
 
     def conversation() -> SMTP:

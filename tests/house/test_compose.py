@@ -1,0 +1,74 @@
+"""docker-compose.yml starts what is there, with the packages that the image has: those of requirements/services.txt."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from typing import Any
+
+import yaml
+
+from ops.__main__ import COMMANDS
+from tests.house.conftest import ROOT
+
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+OURS = {name: service["command"] for name, service in SERVICES.items() if "command" in service}
+
+#: Imports the modules named on standard input as if the packages named there were not installed.
+IMPORT = """
+import importlib, json, sys
+asked = json.load(sys.stdin)
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in asked["missing"]:
+            raise ModuleNotFoundError(f"{name} is not in the image", name=name)
+
+sys.meta_path.insert(0, Missing())
+for module in asked["modules"]:
+    importlib.import_module(module)
+"""
+
+
+def locked(lock: str) -> set[str]:
+    """The packages of a lock file."""
+    names = re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements" / lock).read_text())
+    return {normal(name) for name in names}
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def not_in_the_image() -> list[str]:
+    image = locked("services.txt")
+    found = packages_distributions().items()
+    return [module for module, owners in found if not any(normal(owner) in image for owner in owners)]
+
+
+def modules(command: list[str]) -> list[str]:
+    """What `python -m …` of a container imports; a command of ours besides, which is imported on use."""
+    assert command[:2] == ["python", "-m"]
+    name, *arguments = command[2:]
+    main = f"{name}.__main__" if (ROOT / name.replace(".", "/") / "__main__.py").exists() else name
+    return [main, *(COMMANDS[argument].partition(":")[0] for argument in arguments if name == "ops")]
+
+
+def test_every_container_has_the_packages_that_its_program_needs() -> None:
+    asked = {"modules": [module for command in OURS.values() for module in modules(command)]}
+    asked["missing"] = not_in_the_image()
+    assert {"devkit.sandbox.__main__", "ops.migrate", "bff.__main__"} <= {*asked["modules"]}
+    assert "aiosmtpd" in asked["missing"] and "grpc" not in asked["missing"]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT], input=json.dumps(asked), cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_container_that_is_waited_for_tells_its_health() -> None:
+    for service in SERVICES.values():
+        for name, awaited in service.get("depends_on", {}).items():
+            assert awaited["condition"] != "service_healthy" or "healthcheck" in SERVICES[name]
