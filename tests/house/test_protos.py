@@ -1,4 +1,4 @@
-"""The rules of our contracts, over what protoc made of them. buf's own rules are `make lint`'s."""
+"""The rules of our contracts, over what protoc made of them. buf's own rules are test_buf's."""
 
 from __future__ import annotations
 
