@@ -261,7 +261,8 @@ async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list
 
 
 async def run(flow: Flow, case: Case, point: Point, fault: str, successor: str) -> set[str]:
-    """One case; returns the names of the points it came by. Fails when the flow does not end as it must."""
+    """One case; returns the names of the points it came by. Fails when the fault never struck, or when the flow does not
+    end as it must."""
     trouble, calm = Trouble(fault, point), Trail()
     trail = Trail(trouble.act)
     name = f"replica-{uuid4().hex[:8]}"
@@ -291,6 +292,7 @@ async def run(flow: Flow, case: Case, point: Point, fault: str, successor: str) 
         await until_the_end(case, flow, current)
         await first.die()
     await current.die()
+    assert trouble.struck, f"{fault} at {point} never struck"
     return set(trail.seen) | set(calm.seen)
 
 
