@@ -196,9 +196,9 @@ def after_payment_news(saga: Saga, intent: Intent) -> Move:
 def undoing(
     saga: Saga, why: Undo, detail: str = "", payment: PaymentStatus | None = None, paid: Paid | None = None
 ) -> Move:
-    """Turn back: from here on the saga is compensated."""
+    """Turn back: from here on the saga is compensated, and how its booking ends is settled."""
     return Move(
-        saga.knowing(undo=why.value),
+        saga.knowing(undo=why.value, ends_as=_end_of(saga, why).value),
         State.COMPENSATING,
         f"undo_{why.value.lower()}",
         detail,
@@ -228,10 +228,16 @@ def due_back(saga: Saga, intent: Intent) -> GiveBack:
 
 
 def booking_end(saga: Saga) -> State:
-    """How the booking of an undone saga ends: as the saga would have, had no money come."""
-    if saga.undo is Undo.SLOT_LOST or saga.undo is Undo.AMOUNT_MISMATCH:
+    """How the booking of an undone saga ends, the same at every try and for everybody who is told."""
+    settled = saga.context.get("ends_as")  # not in rows of before 2026-11-26
+    return State(settled) if settled else _end_of(saga, saga.undo)
+
+
+def _end_of(saga: Saga, why: Undo) -> State:
+    """As the saga would have ended now, had no money come."""
+    if why is Undo.SLOT_LOST or why is Undo.AMOUNT_MISMATCH:
         return State.EXPIRED if saga.hold_is_over else State.CANCELLED
-    return END_OF_UNDO[saga.undo]
+    return END_OF_UNDO[why]
 
 
 def as_error(error: Exception) -> dict[str, str]:
