@@ -72,8 +72,8 @@ class Callbacks:
         return await self._settled(saga)
 
     async def _ask_stripe(self, saga: Saga, intent_id: str) -> None:
-        if saga.state is not State.AWAITING_PAYMENT:
-            return  # it knows, or its own loops will ask
+        if saga.state is not State.AWAITING_PAYMENT or not self.engine.drives(saga):
+            return  # it knows, or its own loops will ask, or those of a replica that knows its version
         try:
             intent = await self.intents.look(intent_id)
         except ProviderRefused as error:

@@ -56,7 +56,9 @@ _MOVE = """
                 when :drive_on then clock_timestamp() + make_interval(secs => :lease)
                 when :wait then coalesce(hold_ends,
                                          clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8)))
-                else clock_timestamp() + make_interval(secs => cast(:sleep as float8))
+                else least(clock_timestamp() + make_interval(secs => cast(:sleep as float8)),
+                           case when cast(:state as text) = 'AWAITING_PAYMENT' and hold_ends > clock_timestamp()
+                               then hold_ends end)
             end
         where id = :id and fence = :fence and news = :news and updated_at = :seen and not is_complete
         returning *, clock_timestamp() as loaded_at

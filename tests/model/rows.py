@@ -127,7 +127,11 @@ class Rows:
             return self._now + self._lease
         if move.wait:
             return hold_ends
-        return None if move.sleep is None else self._now + timedelta(seconds=move.sleep)
+        if move.sleep is None:
+            return None
+        wake = self._now + timedelta(seconds=move.sleep)
+        awaits = move.state is State.AWAITING_PAYMENT and hold_ends is not None and hold_ends > self._now
+        return min(wake, hold_ends) if awaits and hold_ends is not None else wake
 
     def _pay(self, row: Saga, move: Move) -> None:
         price, state = move.saga.price, self._clock.state

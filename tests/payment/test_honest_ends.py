@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
+from payment_svc.callbacks import Happened, Report
 from tests.payment.bad_days import ALWAYS, opening_of, put_to_sleep
 from tests.people import Booked, People, lesson_time
-from tests.world import World
+from tests.world import FailAt, World
 
 CANCELLED, EXPIRED = 3, 5
 
@@ -18,7 +19,7 @@ CANCELLED, EXPIRED = 3, 5
 @pytest.fixture(scope="module")
 def world_settings() -> dict[str, dict[str, Any]]:
     """A channel, so that what people are told is written down."""
-    secret = "whsec_0123456789abcdef"  # noqa: S105 - of nobody
+    secret = "whsec_0123456789abcdef"
     return {"payment": {"notify_webhook_url": "http://127.0.0.1:9/none", "notify_webhook_secret": secret}}
 
 
@@ -59,3 +60,45 @@ async def test_the_end_of_a_booking_that_never_could_be_paid_is_told(people: Peo
     await people.until_state(booked.saga, "EXPIRED")
     assert (await people.booking(booked.booking)).status == EXPIRED
     assert await told_of(world, booked.booking) == ["booking.expired"]
+
+
+@pytest.mark.usefixtures("no_replica")
+async def test_people_are_told_the_end_that_the_booking_shows(people: People, world: World) -> None:
+    """The hold ends between the booking's end and the try that frees the slot."""
+    await world.start_replica(FailAt("before ReleaseSlot", times=3))
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.update_intent(booked.intent, amount=100)
+    await people.pay(booked.intent)
+    await people.until_backing_off(booked.saga)
+    assert (await people.booking(booked.booking)).status == CANCELLED
+    await people.let_the_hold_end(booked.saga)
+    await people.until_state(booked.saga, "REFUNDED")
+    assert (await people.booking(booked.booking)).status == CANCELLED
+    assert "booking.cancelled" in await told_of(world, booked.booking)
+
+
+async def test_a_look_that_failed_does_not_sleep_past_the_holds_end(people: People, world: World) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    late = """update saga set state_since = clock_timestamp() - interval '11 minutes',
+                  hold_ends = clock_timestamp() + interval '20 seconds' where id = $1"""
+    await world.sql("payment", late, UUID(booked.saga))
+    await people.fault(f"/v1/payment_intents/{booked.intent}", "error_before", method="GET")
+    await world.replicas[0].app.engine.store.wake(UUID(booked.saga))
+    await people.until_backing_off(booked.saga)
+    (row,) = await world.sql(
+        "payment", "select wake_at <= hold_ends as in_time from saga where id = $1", UUID(booked.saga)
+    )
+    assert row["in_time"]
+
+
+async def test_a_report_leaves_a_saga_of_an_unknown_version_alone(people: People, world: World) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.webhooks("drop")
+    await people.pay(booked.intent)
+    await world.sql("payment", "update saga set version = 2 where id = $1", UUID(booked.saga))
+    callbacks = world.replicas[0].app.callbacks
+    await callbacks.receive(Report(UUID(booked.booking), "a reference", Happened.SUCCEEDED, ""))
+    (row,) = await world.sql("payment", "select state, fence from saga where id = $1", UUID(booked.saga))
+    assert (row["state"], row["fence"]) == ("AWAITING_PAYMENT", 1)
+    await world.sql("payment", "update saga set version = 1 where id = $1", UUID(booked.saga))
+    await people.webhooks("normal")
