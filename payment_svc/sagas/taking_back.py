@@ -6,7 +6,7 @@ The decision and its refund were committed with the saga, before anybody was ask
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh.errors import IllegalMove, Refusal
@@ -46,7 +46,7 @@ class TakingBack:
             await step(saga)
         if give_back(saga) is None:
             return Move(saga, State.CANCELLED, "cancelled", tells=State.CANCELLED)
-        return ending(saga, State.CANCELLED)
+        return replace(ending(saga, State.CANCELLED), event="cancelled")
 
     async def _pay_back(self, saga: Saga) -> Move:
         wish = give_back(saga)

@@ -35,8 +35,6 @@ _BEGIN = text("""
     ), told as (
         insert into saga_event (saga_id, state, event, detail)
         select id, state, 'cancelled_by', cast(:detail as text) from begun
-        union all
-        select cast(:purchase as uuid), 'COMPLETED', 'cancelled', cast(:detail as text) from begun
     )
     select * from begun
 """)

@@ -31,12 +31,19 @@ _HISTORY_AFTER = text(
 )
 _ALL = text(_SELECT + "where (cast(:after as uuid) is null or p.id > :after) order by p.id limit :most")
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
+# A cancel tells once it has taken back what was sold: before, it can still be refused.
 _TIMELINES = text("""
     select sold.*, told.* from (
         select distinct on (booking_id) id, booking_id, student_id, tutor_id, state as stands from saga
         where booking_id = any(:ids) order by booking_id, created_at
     ) sold left join lateral (
-        select seq, at, state, event, detail from saga_event where saga_id = sold.id order by seq limit :most
+        select seq, at, state, event, detail from saga_event where saga_id = sold.id
+        union all
+        select told.seq, told.at, 'COMPLETED', 'cancelled', decided.detail
+        from saga c join saga_event told on told.saga_id = c.id and told.event = 'cancelled'
+        join saga_event decided on decided.saga_id = c.id and decided.event = 'cancelled_by'
+        where c.booking_id = sold.booking_id and c.kind in ('CancelBookingSaga', 'CancelEnrollmentSaga')
+        order by seq limit :most
     ) told on true
     where stands <> 'REJECTED' order by booking_id, seq
 """)

@@ -10,6 +10,8 @@ from uuid import UUID
 from mesh.errors import TryAgain
 from tests.people import Booked, People, lesson_time, until
 from tests.world import Hook
+from tutormesh.payment.v1 import payment_pb2
+from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
 ALWAYS = 1_000_000
 
@@ -80,6 +82,13 @@ async def row_of(people: People, saga_id: str) -> list[Any]:
 async def told_by(people: People, saga_id: str) -> list[str]:
     ask = "select event from saga_event where saga_id = $1 order by seq"
     return [row["event"] for row in await people.world.sql("payment", ask, UUID(saga_id))]
+
+
+async def timeline_of(people: People, booked: Booked) -> list[str]:
+    """What the two people of a booking are shown of it."""
+    stub = people.stub(PaymentServiceStub, "payment", "ops")
+    ask = payment_pb2.GetBookingTimelineRequest(booking_id=booked.booking)
+    return [entry.event for entry in (await stub.GetBookingTimeline(ask, timeout=5)).entries]
 
 
 async def opening_of(people: People, student: UUID) -> str:

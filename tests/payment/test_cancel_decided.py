@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
-from tests.people import People, lesson_time
+import pytest
+
+from mesh.errors import Refusal
+from tests.payment.bad_days import sold, timeline_of
+from tests.people import People, lesson_time, until
 from tests.world import StallAt, World
 
 CANCELLED_BOOKING, CANCELLED_SESSION = 3, 4
@@ -35,3 +39,21 @@ async def test_a_cancel_decided_before_the_end_pays_back_though_the_lesson_compl
     assert (await people.session(booked.session)).status == CANCELLED_SESSION
     assert (await people.booking(booked.booking)).status == CANCELLED_BOOKING
     assert [refund["amount"] for refund in await people.refunds_of(booked.intent)] == [5000]
+
+
+async def test_a_cancel_that_is_refused_is_not_told_as_one(people: People, world: World) -> None:
+    booked = await sold(people)
+    ended = """update session set scheduled_at = scheduled_at - interval '30 days', status = 'COMPLETED',
+               completed_at = clock_timestamp() where id = $1"""
+    await world.sql("session", ended, UUID(booked.session))
+    with pytest.raises(Refusal) as refused:
+        await people.cancel(booked, who=booked.tutor, role="tutor")
+    assert refused.value.reason == "NOT_CANCELLABLE"
+    assert (await timeline_of(people, booked))[-1] == "completed"
+
+
+async def test_a_cancel_that_succeeds_is_told_once(people: People) -> None:
+    booked = await sold(people)
+    await people.cancel(booked)
+    await until(lambda: people.nothing_open(booked.student), bool)
+    assert (await timeline_of(people, booked))[-2:] == ["completed", "cancelled"]
