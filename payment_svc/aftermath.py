@@ -42,25 +42,25 @@ class Aftermath:
         known = await self.giving.learn(saga, intent_id)
         await self._see_disputes(saga, intent_id)
         cancel = await self._woken_cancel(saga, known)
-        if not self.concerns(saga, intent_id, cancel):
+        if not self.concerns(saga, intent, cancel):
             return False
         was_payable = not (intent.succeeded or intent.canceled)
         if was_payable:
             intent = await self.intents.close(replace(saga, payment_intent_id=intent_id)) or intent
         wish = unearned(saga, cancel, intent, known)
         if wish is None:
-            return was_payable
+            return await self._show_to_a_person(saga, intent) or was_payable
         await self._give_back(saga, intent, wish)
         return True
 
     @staticmethod
-    def concerns(saga: Saga, intent_id: str, cancel: Saga | None) -> bool:
-        """True when no saga looks after this intent (any more)."""
-        if intent_id != saga.payment_intent_id:
+    def concerns(saga: Saga, intent: Intent, cancel: Saga | None) -> bool:
+        """True when no saga looks after this intent (any more), nor a person has settled what it received."""
+        if intent.id != saga.payment_intent_id:
             return saga.payment_intent_id is not None or saga.is_complete
         if cancel is not None:
             return cancel.is_complete and not cancel.was_resolved
-        return saga.is_complete and not saga.was_resolved
+        return saga.is_complete and not saga.was_resolved_with(intent.received)
 
     async def _woken_cancel(self, saga: Saga, known: list[Refund]) -> Saga | None:
         """The purchase's cancel; told when it is still open and its money is back. A refund that fails wakes nobody."""
@@ -79,6 +79,14 @@ class Aftermath:
         status = await self.giving.give_back(saga, wish, intent.received)
         if status is not RefundStatus.SUCCEEDED:
             raise RefundNotDone(f"the refund is {status}")
+
+    async def _show_to_a_person(self, saga: Saga, intent: Intent) -> bool:
+        """Money for what a person called done without it: perhaps it was to come, perhaps it is too much. It is kept."""
+        if not (saga.was_resolved and saga.state is State.COMPLETED and intent.succeeded):
+            return False
+        log().error("money_after_resolve", alert=True, saga_id=str(saga.id), intent_id=intent.id)
+        await self.payments.received_late(intent.id, intent.paid)
+        return True
 
     async def _see_disputes(self, saga: Saga, intent_id: str) -> None:
         """Show an open dispute on the payment, and put each before a person."""
@@ -116,6 +124,6 @@ def _due(saga: Saga, cancel: Saga | None, intent: Intent) -> GiveBack | None:
     if saga.state is State.COMPLETED:
         return None
     due = saga.refund_due
-    if due is None or saga.state is State.EXPIRED or saga.was_closed_unpaid:
+    if due is None or saga.state is State.EXPIRED or saga.was_closed_unpaid or saga.was_resolved:
         return everything
     return replace(everything, amount=due)

@@ -136,7 +136,7 @@ class Reconcile:
         saga = await self.engine.store.get(saga_id)
         if saga is None or (saga.state is State.COMPLETED and intent.id == saga.payment_intent_id):
             return False
-        if not self.aftermath.concerns(saga, intent.id, None):
+        if not self.aftermath.concerns(saga, intent, None):
             return False
         if intent.succeeded and not unearned(saga, None, intent, await self.refunds.of_intent(intent.id)):
             return False

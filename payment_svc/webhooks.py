@@ -110,8 +110,8 @@ def judged(event: EngineEvent, saga: Saga | None, max_attempts: int) -> Verdict:
 def _after_the_end(event: EngineEvent, saga: Saga) -> Verdict:
     if event.type in LATER:
         return _for_the_inbox(event)
-    is_late_money = event.type == SUCCEEDED and saga.state not in (State.COMPLETED, State.REFUNDED)
-    return ForTheInbox() if is_late_money else Ignore()
+    may_know = saga.state in (State.COMPLETED, State.REFUNDED) and not saga.was_resolved
+    return Ignore() if may_know or event.type != SUCCEEDED else ForTheInbox()
 
 
 def _while_undoing(event: EngineEvent) -> Verdict:

@@ -113,6 +113,10 @@ class Saga:
         """True when a person has closed it: machines leave it alone."""
         return bool(self.context.get("resolved"))
 
+    def was_resolved_with(self, received: int) -> bool:
+        """True when a person has closed it and no more money (minor units) has come than there was then."""
+        return self.was_resolved and received <= int(self.context.get("resolved_received", received))
+
     @property
     def is_repeat(self) -> bool:
         """True when an earlier owner, try or look may have done what its row does not know."""

@@ -37,7 +37,8 @@ _UNPARK = text("""
 _RESOLVE = text("""
     with moved as (
         update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
-            state_since = clock_timestamp(), context = (context || cast('{"resolved": true}' as jsonb)) - 'client_secret'
+            state_since = clock_timestamp(), context = (context || jsonb_build_object(
+                'resolved', true, 'resolved_received', cast(:received as bigint))) - 'client_secret'
         where id = :id and state = 'PARKED' returning id, state, payment_intent_id, kind, context
     ), withdrawn as (
         update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()

@@ -166,6 +166,44 @@ async def test_what_is_called_off_by_a_saga_that_has_not_ended_waits_for_its_end
     await engine.tell(made, "back", "refunded")
 
 
+async def resolved_unpaid(engine: Engine, state: str) -> Any:
+    """A booking that a person closed while nothing had been received."""
+    made = await engine.book()
+    saga = await engine.saga(made)
+    park = """update saga set state = 'PARKED', wake_at = null, lease_owner = null, lease_until = null, fence = fence + 1,
+        error = '{"reason": "TRY_AGAIN"}', context = context || '{"parked_from": "AWAITING_PAYMENT"}' where id = $1"""
+    await engine.people.world.sql("payment", park, UUID(saga))
+    await engine.people.resolve(saga, state)
+    return made
+
+
+@pytest.mark.parametrize("state", ["EXPIRED", "REFUNDED"])
+async def test_money_that_comes_after_a_persons_word_is_given_back(engine: Engine, state: str) -> None:
+    made = await resolved_unpaid(engine, state)
+    await engine.tell(made, "late", "succeeded")
+    intent = made["payment_session_id"]
+    refunds = await until(lambda: engine.people.our_refunds_of(intent), bool)
+    assert [refund["amount_minor"] for refund in refunds] == [5000]
+    await engine.tell(made, "back", "refunded")
+    paid_back = await until(lambda: engine.people.our_refunds_of(intent), lambda rows: rows[0]["status"] == "SUCCEEDED")
+    assert len(paid_back) == 1
+
+
+async def test_money_that_comes_for_what_a_person_called_done_is_shown_to_a_person(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await resolved_unpaid(engine, "COMPLETED")
+    await engine.tell(made, "late", "succeeded")
+    said = list[str]()
+
+    async def so_far() -> str:
+        said.append(capsys.readouterr().out)
+        return "".join(said)
+
+    await until(so_far, lambda words: "money_after_resolve" in words and "alert=True" in words)
+    assert await engine.people.our_refunds_of(made["payment_session_id"]) == []
+
+
 async def test_the_engine_is_chosen_once(engine: Engine) -> None:
     made = await engine.book()
     assert await engine.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
