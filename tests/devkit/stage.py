@@ -23,6 +23,7 @@ from tests.ports import free_base
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 M = TypeVar("M", bound="Mesh")
 FAKE = Path(__file__).with_name("fake_service.py")
+ROOT = Path(__file__).parents[2]
 
 
 class Written(Console):
@@ -63,7 +64,7 @@ class Mesh:
         self.journal.touch()
         self.console = Written()
         given = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
-        self.layout = Layout(Path(__file__).parents[2], dict(os.environ) | given | settings)
+        self.layout = Layout(ROOT, dict(os.environ) | given | settings)
         self.layout.data.mkdir()
         self.stopping = asyncio.Event()
         self.commands = stand_ins(self.journal)
