@@ -41,7 +41,7 @@ PAGE, LARGEST_PAGE, ENTITIES, OTHER_LIST = 20, 100, 100, 10
 LISTING, SLOT_EVERY, LONGEST_LISTING = "tutorAvailability", timedelta(minutes=15), 31 * 96
 #: What leads into introspection, and the lists that lead from types to types; no field of ours has such a name.
 _INTROSPECTION = frozenset({"__schema", "__type"})
-_LISTS_OF_A_TYPE = frozenset({"fields", "inputFields", "interfaces", "possibleTypes", "enumValues"})
+LISTS_OF_A_TYPE = frozenset({"fields", "inputFields", "interfaces", "possibleTypes", "enumValues"})
 
 Variables: TypeAlias = Mapping[str, Any]
 NONE_GIVEN: Variables = {}
@@ -192,7 +192,7 @@ class _Meter:
             inside.cost + price,
             _values(node, inside.values * self._prices.length(node, self._variables)),
             inside.introspections,
-            inside.nested + (name in _LISTS_OF_A_TYPE),
+            inside.nested + (name in LISTS_OF_A_TYPE),
         )
 
     def _fragment(self, name: str) -> Size:

@@ -199,6 +199,15 @@ async def test_enrolling_opens_a_payment(student: Any, script: Any, taught: Taug
     assert (request.student_id, request.course_id, request.idempotency_key) == (student.id, taught.course_id, "k")
 
 
+async def test_an_enrollment_whose_payment_could_not_be_opened_says_so(student: Any, script: Any, taught: Any) -> None:
+    script.answers["EnrollInCourse"] = payment_pb2.EnrollInCourseResponse(
+        saga_id=taught.instructor, enrollment_id=str(uuid.uuid4()), payment_id=taught.payment_id,
+        saga_state="PAYMENT_FAILED",
+    )  # fmt: skip
+    payload = (await student.ask(ENROLL, course=taught.course_id))["data"]["enrollInCourse"]
+    assert [error["code"] for error in payload["userErrors"]] == ["PAYMENT_REFUSED"]
+
+
 @pytest.mark.parametrize(
     ("reason", "code", "field", "retryable"),
     [

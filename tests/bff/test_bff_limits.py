@@ -11,7 +11,7 @@ from graphql import GraphQLObjectType, get_introspection_query, get_named_type, 
 
 from bff import documents, schema
 from bff.documents import Documents
-from bff.limits import MAX_ALIASES, MAX_COST, Prices, Size, measure
+from bff.limits import LISTS_OF_A_TYPE, MAX_ALIASES, MAX_COST, Prices, Size, measure
 from tutormesh.availability.v1 import availability_pb2
 
 BUILT = schema.build()
@@ -86,6 +86,11 @@ async def test_a_number_that_is_refused_is_not_repeated(student: Any) -> None:
 async def test_the_standard_introspection_query_passes(nobody: Any, options: dict[str, bool]) -> None:
     data = await nobody.data(get_introspection_query(**options))
     assert {kind["name"] for kind in data["__schema"]["types"]} >= {"Booking", "UserErrorCode"}
+
+
+def test_no_field_of_ours_is_taken_for_a_list_of_introspection() -> None:
+    ours = [kind for kind in BUILT.type_map.values() if not kind.name.startswith("__")]
+    assert LISTS_OF_A_TYPE.isdisjoint(name for kind in ours for name in getattr(kind, "fields", ()))
 
 
 def test_fragments_are_counted_each_time_they_are_spread() -> None:
