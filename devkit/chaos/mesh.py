@@ -43,8 +43,10 @@ _NOT_OURS = (
     "LOG_",
     "OPS_",
 )
-#: Short holds; and policies under which some of the lessons give half back, some all, and courses half.
+#: Short holds; policies under which some of the lessons give half back, some all, and courses half; and an own
+#: reconcile that comes round within a run, for nobody gives the command.
 RULES = {
+    "RECONCILE_SECONDS": "5",
     "HOLD_MINUTES": "0.2",
     "HOLD_GRACE_SECONDS": "1",
     "CANCELLATION_POLICY": "72h:100,2h:50",

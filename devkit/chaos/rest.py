@@ -20,7 +20,7 @@ from devkit.chaos.pace import Pace, Recovery, paced
 from devkit.child import python
 from devkit.readiness import ready
 
-READY_SECONDS, REST_SECONDS, COMMAND_SECONDS = 60.0, 120.0, 120.0
+READY_SECONDS, REST_SECONDS, COMMAND_SECONDS = 60.0, 180.0, 120.0
 MOST_SHOWN = 5
 _OPEN = """
     select 'saga ' || id || ' is ' || state || coalesce(' (' || (error ->> 'reason') || ')', '') as what
@@ -82,11 +82,8 @@ async def state(control: httpx.AsyncClient) -> Any:
 
 
 async def rested(mesh: Mesh, control: httpx.AsyncClient, ledger: Ledger) -> Rest:
-    """Reconcile once, then wait until nothing is open: sagas, events, refunds, deliveries. What stays is a finding."""
+    """Wait until nothing is open: sagas, events, refunds, deliveries. No command hurries them; what stays is a finding."""
     rest, began = Rest(), time.monotonic()
-    code, told = await command(mesh, "reconcile")
-    if code != 0:
-        ledger.finds(f"tutormesh reconcile ended with {code}: {told}")
     connection = await asyncpg.connect(mesh.database("payment"), timeout=10)
     try:
         left = await _left_after_waiting(connection, control)
