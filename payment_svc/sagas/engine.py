@@ -32,6 +32,8 @@ MOST_DRIVES = 512
 BACKOFF_FIRST, BACKOFF_CAP, BACKOFF_LATE, LATE_AFTER = 1.0, 30.0, 300.0, 600.0
 PARK_AFTER_SECONDS = 24 * 3600
 JOIN_POLL_FIRST, JOIN_POLL_CAP = 0.02, 0.2
+#: How long one who has no deadline waits for a saga.
+MOST_WAITING_SECONDS = 30.0
 
 
 class Engine:
@@ -41,7 +43,8 @@ class Engine:
         self.store = store
         self._kinds = {(kind.kind, kind.version): kind for kind in kinds}
         self._lease = lease_seconds
-        self._drives: dict[UUID, asyncio.Task[Saga]] = {}
+        self._drives: dict[UUID, asyncio.Task[Saga]] = {}  # the newest of each saga
+        self._running: set[asyncio.Task[Saga]] = set()  # and those that have lost theirs, but do not know it yet
         self._room = asyncio.Semaphore(CONCURRENT_DRIVES)
 
     @property
@@ -58,10 +61,12 @@ class Engine:
         """Drive a saga whose lease we hold, in a task of this process, until it rests or the fence is lost."""
         task = asyncio.get_running_loop().create_task(self._in_background(saga), name=f"saga {saga.id}")
         self._drives[saga.id] = task
+        self._running.add(task)
         task.add_done_callback(lambda done: self._forget(saga.id, done))
         return task
 
     def _forget(self, saga_id: UUID, done: asyncio.Task[Saga]) -> None:
+        self._running.discard(done)
         if self._drives.get(saga_id) is done:
             del self._drives[saga_id]
         error = None if done.cancelled() else done.exception()
@@ -161,12 +166,13 @@ class Engine:
         return (saga.kind, saga.version) in self._kinds
 
     async def settle(self, saga_id: UUID, settled: Callable[[Saga], bool]) -> Saga:
-        """The saga once it is settled; drives it on when nobody does. Raises TryAgain at the caller's deadline.
+        """The saga once it is settled; drives it on when nobody does.
 
-        A drive that only backs off again ends the wait too: the caller gets the row and judges its error.
+        Raises TryAgain at the caller's deadline, and after half a minute when there is none. A drive that only backs off
+        again ends the wait too: the caller gets the row and judges its error.
         """
-        pause = JOIN_POLL_FIRST
-        while True:
+        pause, waited = JOIN_POLL_FIRST, 0.0
+        while waited < MOST_WAITING_SECONDS:
             running = self._drives.get(saga_id)
             if running is not None:
                 saga = await self._awaited(running)
@@ -182,11 +188,15 @@ class Engine:
                 self.start(claimed)
                 continue
             await self._pause(pause)
-            pause = min(pause * 2, JOIN_POLL_CAP)
+            waited, pause = waited + pause, min(pause * 2, JOIN_POLL_CAP)
+        raise TryAgain
 
     async def _awaited(self, drive: asyncio.Task[Saga]) -> Saga:
+        left = calls.remaining()
         try:
-            async with asyncio.timeout(calls.remaining()):  # wait_for can lose a cancel (Python 3.11)
+            async with asyncio.timeout(
+                MOST_WAITING_SECONDS if left is None else left
+            ):  # wait_for can lose a cancel (3.11)
                 return await asyncio.shield(drive)
         except TimeoutError as error:
             raise TryAgain from error
@@ -224,9 +234,8 @@ class Engine:
 
     async def drain(self, seconds: float) -> None:
         """Let the drives of this process come to rest; what does not is recovered after its lease."""
-        drives = list(self._drives.values())
-        if drives:
-            _, pending = await asyncio.wait(drives, timeout=seconds)
+        if self._running:
+            _, pending = await asyncio.wait(set(self._running), timeout=seconds)
             for drive in pending:
                 drive.cancel()
             await asyncio.gather(*pending, return_exceptions=True)

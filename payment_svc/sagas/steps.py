@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import stamina
 
-from mesh import clock
+from mesh import calls, clock
 from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
 from payment_svc.domain import Saga
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STEP_SECONDS = 2.5
 TRIES = 3
+MOST_PAUSE_SECONDS = 0.5
 T = TypeVar("T")
 
 
@@ -93,9 +94,17 @@ def is_retryable(refusal: Refusal) -> bool:
 
 
 async def asked(call: Callable[[], Awaitable[T]]) -> T:
-    """A peer's answer; asked again, under the same key, while its outcome is unknown. Three tries with jitter."""
+    """A peer's answer; asked again, under the same key, while its outcome is unknown.
+
+    Three tries within the caller's deadline, with full jitter: each pause is anything between nothing and its most.
+    """
     async for attempt in stamina.retry_context(
-        on=_worth_repeating, attempts=TRIES, timeout=None, wait_initial=0.05, wait_max=0.5, wait_jitter=0.2
+        on=_worth_repeating,
+        attempts=TRIES,
+        timeout=calls.remaining(),
+        wait_initial=0,
+        wait_max=MOST_PAUSE_SECONDS,
+        wait_jitter=MOST_PAUSE_SECONDS,
     ):
         with attempt:
             return await call()
