@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tests.payment.bad_days import each
+from tests.payment.zombies import block
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, Hook, StallAt
 from tutormesh.availability.v1 import availability_pb2
@@ -21,6 +23,12 @@ Begun = tuple[UUID, asyncio.Future[Any]]
 
 async def book_a_lesson(people: People, student: UUID, price: int) -> Begun:
     tutor = await people.tutor(rate=price)
+    return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
+
+
+async def book_a_blocked_lesson(people: People, student: UUID, price: int) -> Begun:
+    tutor = await people.tutor(rate=price)
+    await block(people, tutor, lesson_time())
     return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
 
 
@@ -97,6 +105,10 @@ def fail(point: str) -> Callable[[], Hook]:
     return lambda: FailAt(f"before {point}", times=1000)
 
 
+def lost_once(lost: str, stalled: str) -> Callable[[], Hook]:
+    return lambda: each(FailAt(f"before {lost}"), StallAt(f"before {stalled}"))
+
+
 RECIPES = {
     "opening": Recipe("AWAITING_AVAILABILITY", "COMPLETED", stall("HoldSlot"), intent=[], then="pay", opens=True),
     "opening_held": Recipe(
@@ -119,6 +131,10 @@ RECIPES = {
     ),
     "booking_session_parked": Recipe(
         "BOOKING_SESSION", "COMPLETED", fail("ConfirmSlot"), pay, OPEN, ["create", "pay"], "retry", parked=True
+    ),
+    "undo_refused": Recipe(
+        "COMPENSATING", "REJECTED", lost_once("HoldSlot", "find_intent"), intent=[], opens=True,
+        begin=book_a_blocked_lesson,
     ),
     "undo_expired": Recipe("COMPENSATING", "EXPIRED", stall("cancel_intent"), hold_ends, OPEN),
     "undo_declined": Recipe(

@@ -54,13 +54,17 @@ async def _assert_all_agree(people: People, golden: Golden) -> None:
     """One intent, one booking, one lesson or none, and the money where it belongs."""
     saga_id, purchase = golden.purchase["id"], golden.purchase
     intents = await people.intents_of(saga_id)
-    assert len(intents) == (0 if purchase["context"].get("undo") == Undo.PROVIDER_REFUSED else 1)
+    assert len(intents) == (0 if purchase["context"].get("undo") in (Undo.PROVIDER_REFUSED, Undo.REFUSED) else 1)
     assert all(found["status"] in ("succeeded", "canceled") for found in intents)
     sold = golden.ends == State.COMPLETED
     if purchase.get("course_id"):
         assert await people.seats_taken(purchase["course_id"]) == sold
     else:
         assert await people.claims(saga_id) == (["CONFIRMED", "CONFIRMED"] if sold else [])
+    if golden.ends == State.REJECTED:
+        barred = "select tutor_id from booking where id = $1"  # a tombstone has none
+        assert [row[0] for row in await people.world.sql("booking", barred, UUID(purchase["booking_id"]))] == [None]
+        return
     thing = await (people.enrollment if purchase.get("course_id") else people.booking)(purchase["booking_id"])
     assert thing.status in ((ENDS_AS[golden.ends],) if golden.ends in ENDS_AS else (3, 5))
     refunds = [refund for found in intents for refund in await people.refunds_of(found["id"])]
