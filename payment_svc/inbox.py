@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from uuid import UUID
 
 from mesh import calls
 from mesh.errors import CallFailed, Refusal
@@ -19,7 +20,8 @@ from payment_svc.store import EventStore
 from payment_svc.store.events import InboxEvent
 
 POLL_SECONDS = 2.0
-BATCH = 20
+#: Looks at once; while each of them waits for the provider, what comes waits for the first that ends.
+MOST_AT_ONCE = 20
 ATTEMPTS = 8
 
 
@@ -29,19 +31,34 @@ class Inbox:
     def __init__(self, events: EventStore, aftermath: Aftermath) -> None:
         self._events, self._aftermath = events, aftermath
         self._bell = asyncio.Event()
-        self._under_way: set[asyncio.Task[bool]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._looked_at: set[tuple[UUID, str]] = set()
 
     def look_now(self) -> None:
         """An event has just been stored."""
         self._bell.set()
 
     async def run_once(self) -> int:
-        """Handle what is due; how many."""
-        taking = [asyncio.get_running_loop().create_task(self._take(event)) for event in await self._events.due(BATCH)]
-        self._under_way.update(taking)
-        for task in taking:
-            task.add_done_callback(self._under_way.discard)
-        return sum(await asyncio.gather(*(asyncio.shield(task) for task in taking)))
+        """Begin what is due, as far as there is room, and wait for none of it; how many."""
+        due = await self._events.due(MOST_AT_ONCE + len(self._under_way))
+        waiting = [event for event in due if (event.saga_id, event.intent_id) not in self._looked_at]
+        room = MOST_AT_ONCE - len(self._under_way)
+        for event in waiting[:room]:
+            self._begin(event)
+        return len(waiting[:room])
+
+    def _begin(self, event: InboxEvent) -> None:
+        question = (event.saga_id, event.intent_id)
+        self._looked_at.add(question)
+        task = asyncio.get_running_loop().create_task(self._take(event))
+        self._under_way.add(task)
+        task.add_done_callback(lambda done: self._end(question, done))
+
+    def _end(self, question: tuple[UUID, str], done: asyncio.Task[None]) -> None:
+        if len(self._under_way) == MOST_AT_ONCE:
+            self.look_now()  # there is room again
+        self._under_way.discard(done)
+        self._looked_at.discard(question)
 
     async def drain(self) -> None:
         """Let what is being handled end; each is bounded by the deadlines of its calls."""
@@ -58,12 +75,16 @@ class Inbox:
         self._bell.clear()
         return await self.run_once()
 
-    async def _take(self, event: InboxEvent) -> bool:
+    async def _take(self, event: InboxEvent) -> None:
         """Claim an event and handle it; a task that outlives the loop, so that what is claimed here is handled."""
-        claimed = await self._events.claim(event)
-        if claimed is not None:
-            await self._handle(claimed)
-        return claimed is not None
+        try:
+            claimed = await self._events.claim(event)
+            if claimed is not None:
+                await self._handle(claimed)
+        except Refusal as error:  # the database is away or full; what was claimed is due again after a while
+            log().warning("inbox_failed", event_id=event.id, error=str(error))
+        except Exception as error:
+            log().error("inbox_crashed", event_id=event.id, exc_info=error)
 
     async def _handle(self, event: InboxEvent) -> None:
         with calls.background():
