@@ -8,14 +8,22 @@ from ops.asking import ask, tell_json
 from ops.peers import Peers
 from tutormesh.payment.v1 import saga_pb2
 
+#: Of one page.
 TIMEOUT_SECONDS = 60
+COUNTED = ("examined", "moved", "woken", "strays")
 
 
 async def reconciled(peers: Peers) -> dict[str, int]:
-    """Counts of one round over everything: examined, moved, woken, strays (ReconcileResponse says what they are)."""
-    with peers.asking("payment"):
-        found = await peers.sagas.Reconcile(saga_pb2.ReconcileRequest(), timeout=TIMEOUT_SECONDS)
-    return {"examined": found.examined, "moved": found.moved, "woken": found.woken, "strays": found.strays}
+    """Counts of one round over everything, page by page, however many there are (ReconcileResponse says of what)."""
+    counts, token = dict.fromkeys(COUNTED, 0), ""
+    while True:
+        ask_page = saga_pb2.ReconcileRequest(page_token=token)
+        with peers.asking("payment"):
+            found = await peers.sagas.Reconcile(ask_page, timeout=TIMEOUT_SECONDS)
+        counts = {name: counts[name] + getattr(found, name) for name in COUNTED}
+        token = found.next_page_token
+        if not token:
+            return counts
 
 
 @click.command()

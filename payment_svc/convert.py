@@ -20,7 +20,7 @@ from payment_svc.notices import DeliveryStatus, Message
 from payment_svc.payment_engine import Intent
 from payment_svc.payment_engine import ProviderRefund as StripeRefund
 from payment_svc.quotes import Quote
-from payment_svc.reconcile import Found
+from payment_svc.reconcile import Found, Place, Stage
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import notification_pb2, saga_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -237,9 +237,23 @@ def _id(value: UUID | None) -> str:
     return "" if value is None else str(value)
 
 
-def found(value: Found) -> saga_pb2.ReconcileResponse:
+def to_place(token: str) -> Place:
+    """Where a page of reconcile's round begins. Raises BadInput."""
+    stage, _, after = token.partition(":")
+    if not token:
+        return Place()
+    if stage not in list(Stage):
+        raise BadInput("is no place in a round", field="page_token")
+    return Place(Stage(stage), wire.optional_uuid(after, "page_token"))
+
+
+def found(value: Found, further: Place | None) -> saga_pb2.ReconcileResponse:
     return saga_pb2.ReconcileResponse(
-        examined=value.examined, moved=value.moved, woken=value.woken, strays=value.strays
+        examined=value.examined,
+        moved=value.moved,
+        woken=value.woken,
+        strays=value.strays,
+        next_page_token=f"{further.stage}:{further.after or ''}" if further else "",
     )
 
 

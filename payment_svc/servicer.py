@@ -178,7 +178,9 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         )
 
     async def Reconcile(self, request: saga_pb2.ReconcileRequest, context: Context) -> saga_pb2.ReconcileResponse:
-        return convert.found(await self._reconcile.everything())
+        if not request.HasField("page_token"):
+            return convert.found(await self._reconcile.everything(), None)
+        return convert.found(*await self._reconcile.page(convert.to_place(request.page_token)))
 
     async def ListProviderIntents(
         self, request: saga_pb2.ListProviderIntentsRequest, context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,11 +21,15 @@ _LIST = """
 _LIST_FIRST = text(_LIST.format(after=""))
 _LIST_AFTER = text(_LIST.format(after="and (created_at, id) < (:at, :row)"))
 _WAKE_BACKING_OFF = text("""
-    update saga set wake_at = clock_timestamp()
-    where id in (select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
-                 order by wake_at limit :most)
-      and wake_at > clock_timestamp() and lease_until is null and attempt > 0
-    returning id
+    with page as (
+        select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
+           and (cast(:after as uuid) is null or id > :after) order by id limit :most
+    ), woken as (
+        update saga set wake_at = clock_timestamp() from page where saga.id = page.id
+           and saga.wake_at > clock_timestamp() and saga.lease_until is null and saga.attempt > 0
+        returning saga.id
+    )
+    select id from page order by id
 """)
 _UNPARK = text("""
     with moved as (
@@ -73,9 +78,10 @@ class OperatorStore:
             to_saga(row) for row in await self._database.rows(_LIST_AFTER, {**values, "at": after[0], "row": after[1]})
         ]
 
-    async def wake_backing_off(self, most: int) -> int:
-        """Wake sagas that sleep after a failed attempt; how many."""
-        return len(await self._database.rows(_WAKE_BACKING_OFF, {"most": most}))
+    async def wake_backing_off(self, after: UUID | None, most: int) -> Sequence[UUID]:
+        """Wake a page of the sagas that sleep after a failed attempt; which. Who fails again is on no later page."""
+        rows = await self._database.rows(_WAKE_BACKING_OFF, {"after": after, "most": most})
+        return [row.id for row in rows]
 
     async def unpark(self, saga_id: UUID) -> bool:
         """Let a parked saga go on from where it was parked."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,7 +42,8 @@ _PENDING = text("""
       and not exists (select 1 from saga o where o.booking_id = s.booking_id and o.wake_at is not null)
       and not (r.provider_refund_id is null and exists (
           select 1 from saga o where o.booking_id = s.booking_id and o.state = 'PARKED' and o.kind <> 'DisputeCase'))
-    order by r.updated_at limit :most
+      and (cast(:after as uuid) is null or r.id > :after)
+    order by r.id limit :most
 """)
 
 
@@ -91,12 +93,13 @@ class RefundStore:
         statement = (_TELLING if self._lanes else _SILENT)[how]
         return bool(await self._database.rows(statement, values | outbox.of_refund(refund, self._lanes)))
 
-    async def pending(self, older_than: float, most: int) -> list[Refund]:
-        """Refunds on their way for this many seconds that no open saga looks after, longest first.
+    async def pending(self, older_than: float, after: UUID | None, most: int) -> list[Refund]:
+        """Refunds on their way for this many seconds that no open saga looks after, in id order, behind a place.
 
         What a parked saga has not asked the provider for is left out: a person may be giving it back by hand.
         """
-        return [to_refund(row) for row in await self._database.rows(_PENDING, {"older": older_than, "most": most})]
+        values = {"older": older_than, "after": after, "most": most}
+        return [to_refund(row) for row in await self._database.rows(_PENDING, values)]
 
 
 async def open_in(connection: AsyncConnection, refund: Refund) -> None:

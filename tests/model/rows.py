@@ -218,13 +218,14 @@ class Rows:
         keeps = is_driven or row.state is State.PARKED
         self.keep(replace(row, news=row.news + 1, wake_at=row.wake_at if keeps else self._now))
 
-    def wake_backing_off(self, most: int) -> Awaitable[int]:
-        def woken() -> int:
-            rows = self._clock.state.sagas.values()
+    def wake_backing_off(self, after: UUID | None, most: int) -> Awaitable[list[UUID]]:
+        def woken() -> list[UUID]:
+            rows = sorted(self._clock.state.sagas.values(), key=lambda row: row.id)
             sleeping = [r for r in rows if r.wake_at and r.wake_at > self._now and not r.lease_until and r.attempt]
-            for row in sleeping[:most]:
+            page = [row for row in sleeping if after is None or row.id > after][:most]
+            for row in page:
                 self.keep(replace(row, wake_at=self._now))
-            return len(sleeping[:most])
+            return [row.id for row in page]
 
         return self._do("wake_backing_off", woken)
 

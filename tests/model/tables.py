@@ -190,10 +190,11 @@ class RefundRows(_Table):
 
         return self._do("record_refund", keep)
 
-    def pending(self, older_than: float, most: int) -> Awaitable[list[Refund]]:
+    def pending(self, older_than: float, after: UUID | None, most: int) -> Awaitable[list[Refund]]:
         def page() -> list[Refund]:
-            pending = [refund for refund in self._clock.state.refunds.values() if refund.status == "PENDING"]
-            return [refund for refund in pending if not self._is_looked_after(refund)][:most]
+            refunds = sorted(self._clock.state.refunds.values(), key=lambda refund: refund.id)
+            pending = [refund for refund in refunds if refund.status == "PENDING" and not self._is_looked_after(refund)]
+            return [refund for refund in pending if after is None or refund.id > after][:most]
 
         return self._do("pending_refunds", page)
 

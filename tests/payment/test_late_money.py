@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from mesh.errors import Refusal
+from payment_svc import reconcile
 from tests.people import People, lesson_time, until
 from tests.world import World
 from tutormesh.payment.v1 import saga_pb2
@@ -70,6 +72,31 @@ async def test_a_second_intent_is_found_by_reconcile_when_no_webhook_told(people
     found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
     assert found.strays >= 1
     assert (await people.intent(stray["id"]))["status"] == "canceled"
+
+
+async def test_26_reconcile_goes_through_everything_in_pages(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "PAGE", 2)
+    await people.webhooks("drop")
+    tutor = await people.tutor()
+    paid = [await people.book(tutor, lesson_time(hour=hour)) for hour in (8, 10, 12, 14, 16)]
+    for booked in paid:
+        await people.pay(booked.payment_intent_id)
+    stages, token, moved = list[str](), "", 0
+    while not stages or token:
+        found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(page_token=token), timeout=20)
+        stages.append(token.partition(":")[0] or "waiting")
+        token, moved = found.next_page_token, moved + found.moved
+    assert stages.count("waiting") >= 3
+    assert list(dict.fromkeys(stages)) == ["waiting", "refunds", "strays", "untold", "sleeping"]
+    assert moved >= len(paid)
+    for booked in paid:
+        await people.until_state(booked.saga_id, "COMPLETED")
+
+
+async def test_a_place_that_no_round_has_is_refused(people: People) -> None:
+    with pytest.raises(Refusal) as refused:
+        await people.operator.Reconcile(saga_pb2.ReconcileRequest(page_token="nowhere:"), timeout=20)
+    assert (refused.value.reason, refused.value.field) == ("BAD_USER_INPUT", "page_token")
 
 
 async def test_reconcile_twice_at_once_is_safe(people: People) -> None:

@@ -371,14 +371,23 @@ class ReconcileRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """Absent: the whole round in one call, while few payments are open. Empty: its first page.
+    Otherwise a next_page_token.
+    """
     def __init__(
         self,
+        *,
+        page_token: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_page_token", b"_page_token", "page_token", b"page_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_token", b"_page_token", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__page_token: _TypeAlias = _typing.Literal["page_token"]  # noqa: Y015
+    _WhichOneofArgType__page_token: _TypeAlias = _typing.Literal["_page_token", b"_page_token"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__page_token) -> _WhichOneofReturnType__page_token | None: ...
 
 Global___ReconcileRequest: _TypeAlias = ReconcileRequest  # noqa: Y015
 
@@ -392,6 +401,7 @@ class ReconcileResponse(_message.Message):
     MOVED_FIELD_NUMBER: _builtins.int
     WOKEN_FIELD_NUMBER: _builtins.int
     STRAYS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     examined: _builtins.int
     """Payments and refunds asked about."""
     moved: _builtins.int
@@ -400,6 +410,8 @@ class ReconcileResponse(_message.Message):
     """Sagas woken that were backing off."""
     strays: _builtins.int
     """Intents of ours that no saga owns, cancelled or refunded."""
+    next_page_token: _builtins.str
+    """Where the round goes on; empty at its end."""
     def __init__(
         self,
         *,
@@ -407,10 +419,11 @@ class ReconcileResponse(_message.Message):
         moved: _builtins.int = ...,
         woken: _builtins.int = ...,
         strays: _builtins.int = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["examined", b"examined", "moved", b"moved", "strays", b"strays", "woken", b"woken"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["examined", b"examined", "moved", b"moved", "next_page_token", b"next_page_token", "strays", b"strays", "woken", b"woken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
