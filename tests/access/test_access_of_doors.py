@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from starlette.applications import Starlette
 
 import bff.app
 from bff import schema
@@ -139,9 +140,9 @@ def test_the_table_names_every_entity() -> None:
 def test_the_table_names_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[Any] = []
 
-    def note(routes: list[Any], **_: Any) -> Any:
+    def note(routes: list[Any], **more: Any) -> Any:
         noted.extend(routes)
-        return None
+        return Starlette(routes, **more)
 
     monkeypatch.setattr(bff.app, "Starlette", note)
     bff.app.build(SimpleNamespace(channels=()), None)  # nobody calls: the routes are all that is asked for
