@@ -91,7 +91,9 @@ def compose(
     engines = Engines(stripe, CallbackGateway(stores.callbacks))
     intents, giving = Intents(engines), Refunds(stores.refunds, engines)
     engine = Engine(stores.sagas, kinds(settings, stores, intents, giving, peers), settings.saga_lease_seconds)
-    aftermath = Aftermath(stores.sagas, stores.cancellations, stores.payments, intents, giving, engines)
+    aftermath = Aftermath(
+        stores.sagas, stores.cancellations, stores.payments, intents, giving, engines, stores.operators
+    )
     inbox = Inbox(stores.events, aftermath)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(

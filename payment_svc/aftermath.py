@@ -13,9 +13,10 @@ from mesh.logs import log
 from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
 from payment_svc.payment_engine import Intent, PaymentEngine
 from payment_svc.sagas.intents import Intents
+from payment_svc.sagas.phases import StillOwed
 from payment_svc.sagas.refunds import Refunds, is_back
 from payment_svc.sagas.taking_back import give_back
-from payment_svc.store import CancellationStore, PaymentStore, SagaStore
+from payment_svc.store import CancellationStore, OperatorStore, PaymentStore, SagaStore
 
 
 class RefundNotDone(Exception):
@@ -32,6 +33,7 @@ class Aftermath:
     intents: Intents
     giving: Refunds
     provider: PaymentEngine
+    operators: OperatorStore
 
     async def settle(self, saga_id: UUID, intent_id: str) -> bool:
         """Make the intent harmless; True when something had to be done. Raises RefundNotDone, OutcomeUnknown."""
@@ -67,8 +69,15 @@ class Aftermath:
         cancel = await self.cancellations.of_booking(saga.booking_id)
         wish = give_back(cancel) if cancel is not None and not cancel.is_complete else None
         if cancel is not None and wish is not None and is_back(wish, known, cancel.context["received_minor"]):
-            await self.sagas.wake(cancel.id)
+            await self._wake(cancel)
         return cancel
+
+    async def _wake(self, cancel: Saga) -> None:
+        """Let it end; also when it was parked for nothing but the money that is back now."""
+        if cancel.state is State.PARKED and (cancel.error or {}).get("reason") == StillOwed.reason:
+            await self.operators.unpark(cancel.id)
+        else:
+            await self.sagas.wake(cancel.id)
 
     async def _give_back(self, saga: Saga, intent: Intent, wish: GiveBack) -> None:
         log().error(

@@ -229,6 +229,18 @@ class Rows:
 
         return self._do("wake_backing_off", woken)
 
+    def unpark(self, saga_id: UUID) -> Awaitable[bool]:
+        def go_on() -> bool:
+            row = self._clock.state.sagas[saga_id]
+            if row.state is not State.PARKED:
+                return False
+            before = State(row.context["parked_from"])
+            fence, now = row.fence + 1, self._now
+            self.keep(replace(row, state=before, state_since=now, attempt=0, fence=fence, wake_at=now))
+            return True
+
+        return self._do("unpark", go_on)
+
     def waiting(self, older_than: float, after: UUID | None, most: int) -> Awaitable[Sequence[Saga]]:
         def page() -> list[Saga]:
             since = self._now - timedelta(seconds=older_than)

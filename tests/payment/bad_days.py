@@ -68,6 +68,11 @@ def each(*hooks: Hook) -> Hook:
     return met
 
 
+def alerted(printed: str, event: str) -> bool:
+    """True when what was printed holds such a line, and it calls for a person."""
+    return any(f" {event} " in line and "alert=True" in line for line in printed.splitlines())
+
+
 async def sold(people: People) -> Booked:
     booked = await people.booked(await people.tutor(), lesson_time())
     await people.pay(booked.intent)

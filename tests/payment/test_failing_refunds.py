@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.payment.bad_days import ALWAYS, StallsOne, cancel_of, sold
+from tests.payment.bad_days import ALWAYS, StallsOne, alerted, cancel_of, sold
 from tests.people import Booked, People, lesson_time, until
 from tests.world import World
 
@@ -30,11 +30,14 @@ async def one_that_came_back(people: People) -> Booked:
     return booked
 
 
-async def test_33_a_cancels_refund_that_keeps_failing_is_tried_at_the_speed_of_the_backoff(people: People) -> None:
+async def test_33_a_cancels_refund_that_keeps_failing_is_tried_at_the_speed_of_the_backoff(
+    people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
     booked = await sold(people)
     await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
     await people.cancel(booked)
     assert await tries(people, booked) <= TRIES_IN_SIX_SECONDS
+    assert alerted(capsys.readouterr().out, "refund_not_done")
     await people.no_faults()
     await people.retry(await cancel_of(people, booked))
     await people.until_state(await cancel_of(people, booked), "REFUNDED")
@@ -86,6 +89,19 @@ async def test_33_that_a_refund_made_anew_has_succeeded_is_heard_while_others_of
     )
     await people.hurry_the_inbox(booked.saga)
     await until(lambda: people.nothing_open(booked.student), bool)
+
+
+async def test_a_refund_that_is_only_on_its_way_calls_nobody(
+    people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    booked = await sold(people)
+    await people.fault("/v1/refunds", "refund_pending", times=1)
+    await people.cancel(booked)
+    await people.until_backing_off(await cancel_of(people, booked))
+    assert not alerted(capsys.readouterr().out, "refund_not_done")
+    (refund,) = await people.refunds_of(booked.intent)
+    await people.settle_refund(refund["id"], "succeeded")
+    await people.until_state(await cancel_of(people, booked), "REFUNDED")
 
 
 @pytest.mark.usefixtures("no_replica")

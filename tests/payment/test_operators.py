@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import Refusal
-from tests.payment.bad_days import ALWAYS, let_time_pass, put_to_sleep, told_by
+from tests.payment.bad_days import ALWAYS, alerted, let_time_pass, put_to_sleep, told_by
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
 
@@ -40,7 +40,7 @@ async def events_of(people: People, booked: Booked) -> list[str]:
 
 
 async def test_37_a_session_that_cannot_be_made_for_a_day_is_parked_and_finished_by_retry(
-    people: People, world: World
+    people: People, world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     failing = FailAt("before CreateConfirmedSession", times=ALWAYS)
     await world.start_replica(failing)
@@ -48,6 +48,7 @@ async def test_37_a_session_that_cannot_be_made_for_a_day_is_parked_and_finished
     await people.pay(booked.intent)
     await people.until_state(booked.saga, "BOOKING_SESSION")
     await let_it_fail_for_a_day(people, booked.saga)
+    assert alerted(capsys.readouterr().out, "saga_parked")
     assert "the answer was lost" in (await people.saga(booked.saga)).error
     assert (await people.booking(booked.booking)).status == 1  # nobody is told that it failed
     assert await people.claims(booked.saga) == ["CONFIRMED", "CONFIRMED"]

@@ -15,6 +15,7 @@ from payment_svc.domain import ENROLL, CourseOrder, Refund, RefundStatus, Saga
 from payment_svc.store import CallbackStore, SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.conftest import MakeDatabase
+from tests.payment.bad_days import let_time_pass, put_to_sleep
 from tests.people import People, lesson_time, until
 from tests.rest.conftest import BOOKINGS, Rest, wish
 
@@ -164,6 +165,20 @@ async def test_what_is_called_off_by_a_saga_that_has_not_ended_waits_for_its_end
     assert (await engine.tell(made, "late", "succeeded"))["status"] == "cancelled"
     await engine.until(made, refunded_amount="50.00")
     await engine.tell(made, "back", "refunded")
+
+
+async def test_a_cancel_that_was_parked_for_its_refund_ends_when_the_refund_is_reported(engine: Engine) -> None:
+    made = await engine.book()
+    await engine.tell(made, "paid", "succeeded")
+    await engine.until(made, status="confirmed")
+    await engine.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
+    ask = "select id::text from saga where booking_id = $1 and kind = 'CancelBookingSaga'"
+    cancel = (await engine.people.world.sql("payment", ask, UUID(made["uuid"])))[0]["id"]
+    await put_to_sleep(engine.people, cancel)
+    await let_time_pass(engine.people, cancel, hours=25)
+    await engine.people.until_state(cancel, "PARKED")
+    await engine.tell(made, "back", "refunded")
+    await engine.people.until_state(cancel, "REFUNDED")
 
 
 async def resolved_unpaid(engine: Engine, state: str) -> Any:
