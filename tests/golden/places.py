@@ -11,6 +11,7 @@ from tests.golden.recipes import (
     Recipe,
     decline_all,
     fail,
+    lost_once,
     nothing,
     pay,
     pay_another_amount,
@@ -30,6 +31,11 @@ PAID = ["create", "pay"]
 
 async def enroll_in_a_course(people: People, student: UUID, price: int) -> Begun:
     course = await people.course(price)
+    return UUID(course.instructor_id), asyncio.ensure_future(enroll(people, course.id, student))
+
+
+async def enroll_in_what_is_not_published(people: People, student: UUID, price: int) -> Begun:
+    course = await people.course(price, published=False)
     return UUID(course.instructor_id), asyncio.ensure_future(enroll(people, course.id, student))
 
 
@@ -74,6 +80,10 @@ PLACES: dict[str, Recipe] = {
     "place_activating": Place("BOOKING_SESSION", "COMPLETED", stall("CreateEnrollmentRecord"), pay, HELD, PAID),
     "place_activating_parked": Place(
         "BOOKING_SESSION", "COMPLETED", fail("CreateEnrollmentRecord"), pay, HELD, PAID, "retry", parked=True
+    ),
+    "place_undo_refused": Recipe(
+        "COMPENSATING", "REJECTED", lost_once("HoldSeat", "EndEnrollment"), intent=[], opens=True,
+        begin=enroll_in_what_is_not_published,
     ),
     "place_undo_expired": Place("COMPENSATING", "EXPIRED", stall("cancel_intent"), hold_ends, HELD),
     "place_undo_declined": Place(

@@ -62,8 +62,9 @@ async def _assert_all_agree(people: People, golden: Golden) -> None:
     else:
         assert await people.claims(saga_id) == (["CONFIRMED", "CONFIRMED"] if sold else [])
     if golden.ends == State.REJECTED:
-        barred = "select tutor_id from booking where id = $1"  # a tombstone has none
-        assert [row[0] for row in await people.world.sql("booking", barred, UUID(purchase["booking_id"]))] == [None]
+        service, table = ("learning", "enrollment") if purchase.get("course_id") else ("booking", "booking")
+        barred = f"select student_id from {table} where id = $1"  # a tombstone has none
+        assert [row[0] for row in await people.world.sql(service, barred, UUID(purchase["booking_id"]))] == [None]
         return
     thing = await (people.enrollment if purchase.get("course_id") else people.booking)(purchase["booking_id"])
     assert thing.status in ((ENDS_AS[golden.ends],) if golden.ends in ENDS_AS else (3, 5))
