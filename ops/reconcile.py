@@ -17,7 +17,7 @@ async def reconciled(peers: Peers) -> dict[str, int]:
     """Counts of one round over everything, page by page, however many there are (ReconcileResponse says of what)."""
     counts, token = dict.fromkeys(COUNTED, 0), ""
     while True:
-        ask_page = saga_pb2.ReconcileRequest(page_token=token)
+        ask_page = saga_pb2.ReconcileRequest(is_paged=True, page_token=token)
         with peers.asking("payment"):
             found = await peers.sagas.Reconcile(ask_page, timeout=TIMEOUT_SECONDS)
         counts = {name: counts[name] + getattr(found, name) for name in COUNTED}

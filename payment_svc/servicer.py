@@ -178,7 +178,7 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         )
 
     async def Reconcile(self, request: saga_pb2.ReconcileRequest, context: Context) -> saga_pb2.ReconcileResponse:
-        if not request.HasField("page_token"):
+        if not request.is_paged:
             return convert.found(await self._reconcile.everything(), None)
         return convert.found(*await self._reconcile.page(convert.to_place(request.page_token)))
 

@@ -83,7 +83,7 @@ async def test_26_reconcile_goes_through_everything_in_pages(people: People, mon
         await people.pay(booked.payment_intent_id)
     stages, token, moved = list[str](), "", 0
     while not stages or token:
-        found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(page_token=token), timeout=20)
+        found = await people.operator.Reconcile(saga_pb2.ReconcileRequest(is_paged=True, page_token=token), timeout=20)
         stages.append(token.partition(":")[0] or "waiting")
         token, moved = found.next_page_token, moved + found.moved
     assert stages.count("waiting") >= 3
@@ -95,7 +95,7 @@ async def test_26_reconcile_goes_through_everything_in_pages(people: People, mon
 
 async def test_a_place_that_no_round_has_is_refused(people: People) -> None:
     with pytest.raises(Refusal) as refused:
-        await people.operator.Reconcile(saga_pb2.ReconcileRequest(page_token="nowhere:"), timeout=20)
+        await people.operator.Reconcile(saga_pb2.ReconcileRequest(is_paged=True, page_token="nowhere:"), timeout=20)
     assert (refused.value.reason, refused.value.field) == ("BAD_USER_INPUT", "page_token")
 
 

@@ -371,23 +371,23 @@ class ReconcileRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    IS_PAGED_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    is_paged: _builtins.bool
+    """One page in this call; otherwise the whole round, while few payments are open."""
     page_token: _builtins.str
-    """Absent: the whole round in one call, while few payments are open. Empty: its first page.
-    Otherwise a next_page_token.
-    """
+    """A next_page_token; empty for the first page."""
     def __init__(
         self,
         *,
-        page_token: _builtins.str | None = ...,
+        is_paged: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_page_token", b"_page_token", "page_token", b"page_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_page_token", b"_page_token", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_paged", b"is_paged", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__page_token: _TypeAlias = _typing.Literal["page_token"]  # noqa: Y015
-    _WhichOneofArgType__page_token: _TypeAlias = _typing.Literal["_page_token", b"_page_token"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__page_token) -> _WhichOneofReturnType__page_token | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReconcileRequest: _TypeAlias = ReconcileRequest  # noqa: Y015
 
