@@ -37,7 +37,7 @@ async def world(
         tampering = Tampering(running)
         yield running
         if not running.replicas:
-            await running.start_replica()
+            await running.start_replica(stripe_timeout_seconds=10)  # it lists what hundreds of cases left
         await assert_clean(running, but_for=tampering.ids)
 
 
