@@ -80,10 +80,10 @@ async def test_declined_three_times_is_payment_failed_and_the_slot_is_free(mesh:
     for card in ("pm_card_chargeDeclined", "pm_card_chargeDeclinedInsufficientFunds", "pm_card_chargeDeclined"):
         declined = await mesh.pay(made, card)
         assert (declined.status_code, declined.json()["error"]["code"]) == (402, "card_declined")
-    booking = await student.until_status(made["booking"]["id"], "PAYMENT_FAILED")
-    assert booking["payment"]["status"] == "FAILED"
     ended = await until(lambda: saga(mesh, made["sagaId"]), lambda told: told["is_complete"])
     assert ended["state"] == "PAYMENT_FAILED"
+    booking = await student.until_status(made["booking"]["id"], "PAYMENT_FAILED")
+    assert booking["payment"]["status"] == "FAILED"
     assert (await mesh.person("student").book(tutor, lesson_time()))["booking"]
 
 
