@@ -270,7 +270,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
         async def changes() -> AsyncIterator[Any]:
             try:
                 for version in itertools.count(2):
-                    told = world.booking(version=version, purpose="x" * 1000)
+                    told = world.booking(version=version, purpose="x" * 100_000)
                     yield booking_pb2.WatchBookingResponse(booking=told)
             finally:
                 watched.set()
