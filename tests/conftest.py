@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import greenlet
 import grpc
 import pytest
 import pytest_asyncio
@@ -60,21 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """In the order that ends soonest (with xdist's --no-loadscope-reorder)."""
     order = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: order.get(_folder(item), len(order)))
-
-
-def pytest_sessionstart() -> None:
-    """Within greenlets runs SQLAlchemy, and nothing that is measured; coverage's own support makes every call dearer."""
-    tracers: list[Any] = []
-
-    def switched(_: str, places: tuple[greenlet.greenlet, greenlet.greenlet]) -> None:
-        origin, target = places
-        if origin.parent is None and target.parent is not None:
-            tracers[:] = [sys.gettrace()]
-            sys.settrace(None)
-        elif target.parent is None and tracers:
-            sys.settrace(tracers.pop())
-
-    greenlet.settrace(switched)
 
 
 @pytest.hookimpl(wrapper=True)
