@@ -9,9 +9,8 @@ os.environ.setdefault(
     "GRPC_ENABLE_FORK_SUPPORT", "false"
 )  # tests start processes; gRPC must not meddle with their forks
 
-import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,9 @@ from mesh.channels import connect
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
+from tests.running import pytest_collection_modifyitems, pytest_runtest_call, pytest_xdist_make_scheduler
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_call", "pytest_xdist_make_scheduler"]
 
 CreateChannel = Callable[..., grpc.aio.Channel]
 MakeDatabase = Callable[[str], Awaitable[str]]
@@ -44,37 +46,6 @@ class FixedToken:
     def metadata(self) -> tuple[tuple[str, str], ...]:
         own = (("x-service-token", self.token),) if self.service else ()
         return (*own, ("authorization", f"Bearer {self.person_token}")) if self.person_token else own
-
-
-#: What takes minutes begins first, so that the runner's processes end together.
-LONGEST_FIRST = ("failpoints", "chaos", "replicas", "limits", "devkit", "model")
-#: Folders and modules that run what others cover; measuring it again would make them twice as slow.
-NOT_MEASURED = frozenset(
-    "access contract doors failpoints federation golden limits model replicas"
-    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_crashes test_rest_document".split()
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In the order that ends soonest (with xdist's --no-loadscope-reorder)."""
-    order = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: order.get(_folder(item), len(order)))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Without coverage's tracer where it is not wanted: pytest-cov's `no_cover` leaves another running under xdist."""
-    tracer = sys.gettrace()
-    if not NOT_MEASURED.isdisjoint((_folder(item), item.path.stem)):
-        sys.settrace(None)
-    try:
-        return (yield)
-    finally:
-        sys.settrace(tracer)
-
-
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(autouse=True)

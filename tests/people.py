@@ -54,10 +54,6 @@ async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], sec
         await asyncio.sleep(0.02)
 
 
-def _names(item: dict[str, Any]) -> tuple[Any, Any]:
-    return item.get("payment_intent"), item["id"]
-
-
 @dataclass(frozen=True)
 class Booked:
     """A booking that somebody made, by its ids."""
@@ -223,7 +219,8 @@ class People:
         return await self._stripe("POST", f"/v1/payment_intents/{intent}/confirm", {"payment_method": method})
 
     async def intent(self, intent: str) -> dict[str, Any]:
-        return dict((await self._stripe("GET", f"/v1/payment_intents/{intent}")).json())
+        (found,) = self._held("payment_intent", "id = ?", intent)
+        return found
 
     async def authenticate(self, intent: str) -> None:
         (await self._stripe("POST", f"/v1/payment_intents/{intent}/_authenticate")).raise_for_status()
@@ -255,17 +252,14 @@ class People:
         return dict((await self.http.get(f"{self.world.sandbox_url}/_sandbox/state")).json())
 
     async def intents_of(self, saga_id: str) -> list[dict[str, Any]]:
-        query = f"metadata['sagaId']:'{saga_id}'"
-        return await self._listed("/v1/payment_intents/search", query=query)
+        return self._held("payment_intent", "json_extract(body, '$.metadata.sagaId') = ?", saga_id)
 
     async def refunds_of(self, intent: str) -> list[dict[str, Any]]:
-        return await self._listed("/v1/refunds", payment_intent=intent)
+        return self._held("refund", "payment_intent = ?", intent)
 
-    async def _listed(self, path: str, **params: Any) -> list[dict[str, Any]]:
-        """What Stripe lists, oldest first."""
-        headers = {"Authorization": "Bearer sk_test_sandbox"}
-        answer = await self.http.get(self.world.sandbox_url + path, params={"limit": 100, **params}, headers=headers)
-        return list(reversed(answer.raise_for_status().json()["data"]))
+    def _held(self, kind: str, where: str, *values: Any) -> list[dict[str, Any]]:
+        """What Stripe has, oldest first."""
+        return self.world.provider.select(f"kind = ? and {where}", (kind, *values), newest=False)
 
     async def our_refunds_of(self, intent: str) -> list[Any]:
         """Our rows of an intent's refunds that have not failed."""
@@ -273,7 +267,7 @@ class People:
         return await self.world.sql("payment", ask, intent)
 
     async def failed_charges(self, intent: str) -> list[str]:
-        charges = await self._listed("/v1/charges", payment_intent=intent)
+        charges = self._held("charge", "payment_intent = ?", intent)
         return [charge["id"] for charge in charges if charge["status"] == "failed"]
 
     async def stray_of(self, saga_id: str) -> dict[str, Any]:
@@ -282,10 +276,15 @@ class People:
 
     async def deliver_all(self, intent: str, kind: str, receive: Callable[[bytes, str], Awaitable[None]]) -> None:
         """Every event of a kind about an intent, straight to a webhook use case."""
-        for event in await self._listed("/v1/events", type=kind):
-            if intent in _names(event["data"]["object"]):
-                body = json.dumps(event)
-                await receive(body.encode(), WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET))
+        for event in reversed(self._events(intent, kind)):
+            body = json.dumps(event)
+            await receive(body.encode(), WebhookSignature.generate_signature_header(body, WEBHOOK_SECRET))
+
+    def _events(self, intent: str, kind: str, limit: int = -1) -> list[dict[str, Any]]:
+        """Stripe's events of a kind about an intent, newest first."""
+        about = "? in (json_extract(body, '$.data.object.id'), json_extract(body, '$.data.object.payment_intent'))"
+        where = f"kind = 'event' and type = ? and {about}"
+        return self.world.provider.select(where, (kind, intent), limit=limit)
 
     async def nothing_open(self, student: UUID) -> bool:
         """True when no saga of this student is under way and no event of theirs waits."""
@@ -302,8 +301,7 @@ class People:
 
     async def event(self, intent: str, kind: str) -> dict[str, Any]:
         """Stripe's newest event of a kind about an intent."""
-        about = [e for e in await self._listed("/v1/events", type=kind) if intent in _names(e["data"]["object"])]
-        return dict(about[-1])
+        return self._events(intent, kind, limit=1)[0]
 
     async def cancel_intent(self, intent: str) -> None:
         (await self._stripe("POST", f"/v1/payment_intents/{intent}/cancel")).raise_for_status()

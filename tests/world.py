@@ -35,6 +35,7 @@ from booking_svc.store import Store as BookingStore
 from booking_svc.watches import Watches
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
+from devkit.sandbox.store import Store as ProviderStore
 from learning_svc.servicer import LearningServicer
 from learning_svc.settings import Settings as LearningSettings
 from learning_svc.store import VIOLATIONS as LEARNING_VIOLATIONS
@@ -161,6 +162,7 @@ class World:
     auth: dict[str, Any]
     verifier: Verifier
     ports: dict[str, int]
+    provider: ProviderStore  # what Stripe has, to look at
     overrides: dict[str, Any] = field(default_factory=dict)
     replicas: list[Replica] = field(default_factory=list)
     databases: dict[str, Database] = field(default_factory=dict)  # the other services', by name
@@ -276,15 +278,17 @@ async def world_of(
     async with contextlib.AsyncExitStack() as stack:
         ports = {"payment": free_port(), "bff": free_port(), "sandbox": free_port()}
         sandbox_url, bff_url = f"http://127.0.0.1:{ports['sandbox']}", f"http://127.0.0.1:{ports['bff']}"
-        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, payment or {})
         sandbox = SandboxSettings(
             data=str(folder / "stripe"),
             port=ports["sandbox"],
             webhook_url=f"{bff_url}/webhooks/stripe",
             webhook_secret=WEBHOOK_SECRET,
         )
-        stack.push_async_callback(world.close)
         await stack.enter_async_context(_http(build_sandbox(sandbox), ports["sandbox"], lifespan="on"))
+        provider = stack.enter_context(contextlib.closing(ProviderStore(folder / "stripe" / "sandbox.sqlite3")))
+        provider.execute("create index by_saga on object (json_extract(body, '$.metadata.sagaId'))")
+        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, provider, payment or {})
+        stack.push_async_callback(world.close)
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
         await _serve_sessions(stack, world)

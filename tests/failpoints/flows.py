@@ -127,10 +127,10 @@ def refunded(*amounts: int, state: str = "REFUNDED", booking_status: int = 3) ->
         people = case.people
         return (
             await people.state(case.saga_id) in state.split("|")
+            and await people.nothing_open(case.student)
+            and sorted(r["amount_minor"] for r in await people.our_refunds_of(case.intent)) == sorted(amounts)
             and (await people.booking(case.booking)).status == booking_status
             and sorted(r["amount"] for r in await people.refunds_of(case.intent)) == sorted(amounts)
-            and sorted(r["amount_minor"] for r in await people.our_refunds_of(case.intent)) == sorted(amounts)
-            and await people.nothing_open(case.student)
         )
 
     return ended
@@ -156,11 +156,11 @@ def placed(state: str, status: int, seats: int, *refunds: int) -> Callable[[Case
         people = case.people
         return (
             await people.state(case.saga_id) == state
-            and (await people.enrollment(case.booking)).status == status
+            and await people.nothing_open(case.student)
             and await people.seats_taken(case.course) == seats
+            and (await people.enrollment(case.booking)).status == status
             and [r["amount"] for r in await people.refunds_of(case.intent)] == [*refunds]
             and len(await people.intents_of(case.saga_id)) == 1
-            and await people.nothing_open(case.student)
         )
 
     return ended

@@ -12,20 +12,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from devkit.child import Child
-from tests.replicas.processes import Processes, Wish, lesson_time, owner_pid, processes, until
+from tests.replicas.processes import Processes, Wish, lesson_time, owner_pid, until
 
 LEASE = timedelta(seconds=4)
 TAKEOVER = timedelta(seconds=5)
 INTENTS, REFUNDS = "/v1/payment_intents", "/v1/refunds"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
-    async with processes(tmp_path_factory.mktemp("replicas"), PAYMENT_REPLICAS="2") as started:
-        yield started
 
 
 async def fault(mesh: Processes, path: str, method: str = "POST", times: int = 1) -> None:

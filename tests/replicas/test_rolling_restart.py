@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
-
-import pytest
-import pytest_asyncio
 
 from tests.replicas.load import STUDENTS, Load
-from tests.replicas.processes import Processes, processes, until
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
-    async with processes(tmp_path_factory.mktemp("rolling"), PAYMENT_REPLICAS="2") as started:
-        yield started
+from tests.replicas.processes import Processes, until
 
 
 async def restarted(mesh: Processes, name: str) -> None:

@@ -1,0 +1,56 @@
+"""How the suite is run: in which order, what together, and what coverage follows. pytest's hooks, which conftest imports."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadFileScheduling
+
+#: What takes minutes begins first, so that the runner's processes end together.
+LONGEST_FIRST = ("failpoints", "chaos", "contract", "replicas", "limits", "devkit", "model")
+#: Folders whose modules share a mesh of real processes (a fixture of their package): one runner's process takes them all.
+TOGETHER = frozenset(("contract", "replicas"))
+#: Folders and modules that run what others cover; measuring it again would make them twice as slow.
+NOT_MEASURED = frozenset(
+    "access contract doors failpoints federation golden limits model replicas"
+    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_crashes test_rest_document".split()
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the order that ends soonest (with xdist's --no-loadscope-reorder)."""
+    order = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: order.get(_folder(item), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A module at a time to each of the runner's processes, or a folder."""
+    return _Scheduling(config, log)
+
+
+class _Scheduling(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        module = super()._split_scope(nodeid)
+        folder = module.rpartition("/")[0]
+        return folder if Path(folder).name in TOGETHER else module
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Without coverage's tracer where it is not wanted: pytest-cov's `no_cover` leaves another running under xdist."""
+    tracer = sys.gettrace()
+    if not NOT_MEASURED.isdisjoint((_folder(item), item.path.stem)):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracer)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
