@@ -121,15 +121,13 @@ class Engine:
     async def _next_move(self, saga: Saga) -> Move:
         try:
             return await self._kinds[saga.kind, saga.version].advance(saga)
-        except StillOwed as error:
-            return self._rest(error.saga, error)
         except Halted as halt:
             return self._interrupted(halt.saga, halt.error)
         except Exception as error:
             return self._interrupted(saga, error)
 
     def _interrupted(self, saga: Saga, error: Exception) -> Move:
-        if not isinstance(error, Refusal | CallFailed | NeedsAPerson):
+        if not isinstance(error, Refusal | CallFailed | StillOwed | NeedsAPerson):
             log().error("phase_crashed", saga_id=str(saga.id), state=saga.state, exc_info=error)
         return self._rest(saga, error)
 

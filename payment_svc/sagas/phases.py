@@ -39,8 +39,7 @@ class StillOwed(Exception):
 
     reason = "REFUND_NOT_DONE"
 
-    def __init__(self, saga: Saga) -> None:
-        self.saga = saga
+    def __init__(self) -> None:
         super().__init__("the money is not back yet")
 
 
@@ -154,12 +153,12 @@ class Purchase:
                 await step.undo(saga)
 
     async def _give_back(self, saga: Saga, intent: Intent) -> Move:
-        """What was sold ends first. Raises StillOwed while captured money that is due is not back."""
+        """What was sold ends first. Raises Halted while captured money that is due is not back."""
         if not has_ended(saga):
             return ending(saga, _told(saga))
         status = await self._refunds.give_back(saga, due_back(saga, intent), intent.received)
         if status is not RefundStatus.SUCCEEDED:
-            raise StillOwed(saga)
+            raise Halted(saga, StillOwed())
         return _undone(saga, intent)
 
 

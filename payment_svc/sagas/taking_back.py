@@ -54,7 +54,7 @@ class TakingBack:
         purchase = await self._sagas.get(purchase_of(saga))
         assert purchase is not None
         if await self._giving.give_back(purchase, wish, saga.context["received_minor"]) is not RefundStatus.SUCCEEDED:
-            raise StillOwed(saga)
+            raise StillOwed
         return Move(saga, State.REFUNDED, "refunded")
 
     async def _withdrawn(self, saga: Saga, refusal: Refusal) -> Move:

@@ -9,7 +9,8 @@ from uuid import UUID
 from mesh.errors import Refusal
 from payment_svc.callbacks import Happened, Report
 from payment_svc.domain import CALLBACK
-from tests.failpoints.cases import Actor, Case, Flow
+from tests.failpoints.actors import Actor
+from tests.failpoints.cases import Case, Flow
 from tests.failpoints.flows import cancel, the_hold_ends, until_expired, until_sold
 
 SOLD, EXPIRED, FAILED, CANCELLED = (2, "COMPLETED"), (5, "EXPIRED"), (4, "PAYMENT_FAILED"), (3, "COMPLETED")

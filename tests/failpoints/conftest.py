@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from payment_svc import stripe_gateway
-from tests.failpoints.cases import Outside, outside
+from tests.failpoints.actors import Outside, outside
 from tests.inhabited import people, world, world_settings
 from tests.world import World
 

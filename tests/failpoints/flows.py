@@ -8,7 +8,8 @@ from uuid import UUID
 
 from mesh.errors import Refusal
 from payment_svc.domain import CourseOrder
-from tests.failpoints.cases import Actor, Case, Flow
+from tests.failpoints.actors import Actor
+from tests.failpoints.cases import Case, Flow
 
 
 async def book(case: Case, actor: Actor) -> None:

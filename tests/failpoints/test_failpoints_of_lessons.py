@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.failpoints.actors import Outside
 from tests.failpoints.boundaries import lesson_points
-from tests.failpoints.cases import Flow, Outside
+from tests.failpoints.cases import Flow
 from tests.failpoints.flows import LESSON_FLOWS
 from tests.failpoints.walk import walk
 from tests.people import People

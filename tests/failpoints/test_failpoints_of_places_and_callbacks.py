@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.failpoints.actors import Outside
 from tests.failpoints.boundaries import catalogue, lesson_points
 from tests.failpoints.callbacks import CALLBACK_FLOWS
-from tests.failpoints.cases import Flow, Outside
+from tests.failpoints.cases import Flow
 from tests.failpoints.flows import PLACE_FLOWS
 from tests.failpoints.walk import walk
 from tests.people import People

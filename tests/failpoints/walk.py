@@ -6,8 +6,9 @@ import asyncio
 import os
 from uuid import UUID, uuid4
 
+from tests.failpoints.actors import Outside
 from tests.failpoints.boundaries import Point, struck
-from tests.failpoints.cases import Case, Flow, Outside, points_of, run
+from tests.failpoints.cases import Case, Flow, points_of, run
 from tests.failpoints.flows import enroll
 from tests.people import People
 

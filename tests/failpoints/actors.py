@@ -1,0 +1,121 @@
+"""Who acts in a case: one payment_svc at a time, of the parts of production, and what all of them share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from mesh.database import Database
+from payment_svc.__main__ import App, connected
+from payment_svc.domain import BOOK, ENROLL
+from payment_svc.notices import Audience, Lane
+from payment_svc.sagas.phases import Purchase
+from payment_svc.sagas.steps import Peers
+from payment_svc.settings import Settings
+from payment_svc.stripe_gateway import StripeGateway
+from payment_svc.tables import VIOLATIONS
+from tests.world import WEBHOOK_SECRET, World
+
+LEASE_SECONDS = 0.2
+LANES = (Lane("webhook", Audience.EVERYBODY),)
+
+
+@dataclass
+class Seat:
+    """The connections of one payment_svc at a time, known to PostgreSQL by their name."""
+
+    name: str
+    database: Database
+    is_cut: bool = False
+
+
+class Seats:
+    """Connections that actors leave to the next: a fresh one costs PostgreSQL more than a case."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._free = url, list[Seat]()
+
+    def take(self) -> Seat:
+        if self._free:
+            return self._free.pop()
+        name = f"seat-{uuid4().hex[:8]}"
+        return Seat(name, Database(self._url, name=name, violations=VIOLATIONS, pool_size=3))
+
+    async def leave(self, seat: Seat) -> None:
+        """What was sent to PostgreSQL ends; connections that were cut are for nobody else."""
+        if seat.is_cut:
+            await seat.database.close()
+            return
+        while seat.database._under_way:
+            await asyncio.wait(seat.database._under_way)
+        self._free.append(seat)
+
+    async def close(self) -> None:
+        for seat in self._free:
+            await seat.database.close()
+
+
+@dataclass
+class Actor:
+    """One payment_svc: the same parts as in production, over watched ports."""
+
+    app: App
+    seat: Seat
+    seats: Seats
+
+    async def recover(self) -> None:
+        """One round of its loops."""
+        await self.app.engine.recover_once()
+        await self.app.inbox.run_once()
+
+    async def rest(self) -> None:
+        """Until what it drives has come to rest."""
+        while self.app.engine._drives:
+            await asyncio.wait(list(self.app.engine._drives.values()))
+        await self.app.inbox.drain()
+
+    async def die(self) -> None:
+        tasks = [*self.app.engine._drives.values(), *self.app.inbox._under_way]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.seats.leave(self.seat)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What every actor of every case shares, as making it costs more than a case: settings, connections to the outside."""
+
+    settings: Settings
+    stripe: StripeGateway
+    peers: Peers
+    seats: Seats
+
+
+@contextlib.asynccontextmanager
+async def outside(world: World) -> AsyncIterator[Outside]:
+    settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
+    stripe = StripeGateway(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
+    peers, opened = connected(settings, world.credentials("payment"))
+    seats = Seats(settings.database_url)
+    yield Outside(settings, stripe, peers, seats)
+    await seats.close()
+    for channel in opened:
+        await channel.close()
+    await stripe.close()
+
+
+def with_version(app: App, version: int) -> App:
+    """The same app with a newer definition beside the old one."""
+    for kind in (BOOK, ENROLL):
+        old = app.engine._kinds[kind, 1]
+        assert isinstance(old, Purchase)
+        newer = Purchase(
+            replace(old.definition, version=version), old._intents, old._refunds, max_attempts=old._max_attempts
+        )
+        app.engine._kinds[kind, version] = newer
+    lessons, courses = replace(app.purchasing, version=version), replace(app.enrolling, version=version)
+    return replace(app, purchasing=lessons, enrolling=courses)
