@@ -26,9 +26,9 @@ from mesh.channels import connect
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from tests.running import pytest_collection_modifyitems, pytest_runtest_call, pytest_xdist_make_scheduler
+from tests.running import pytest_collection_modifyitems, pytest_runtest_protocol, pytest_xdist_make_scheduler
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_call", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
 
 CreateChannel = Callable[..., grpc.aio.Channel]
 MakeDatabase = Callable[[str], Awaitable[str]]

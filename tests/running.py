@@ -17,7 +17,11 @@ TOGETHER = frozenset(("contract", "replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
     "access contract doors failpoints federation golden limits model replicas"
-    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_crashes test_rest_document".split()
+    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_rest_document"
+    " test_crashes test_worst_days test_worst_days_answers test_lost_answers test_failing_refunds test_honest_ends"
+    " test_zombies test_repeats test_enroll_hold_end test_enroll_cancel"
+    " test_races test_booking_races test_learning_races test_session_races"
+    " test_audit_cancelled_mesh test_audit_command test_delivery".split()
 )
 
 
@@ -41,7 +45,7 @@ class _Scheduling(LoadFileScheduling):
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Without coverage's tracer where it is not wanted: pytest-cov's `no_cover` leaves another running under xdist."""
     tracer = sys.gettrace()
     if not NOT_MEASURED.isdisjoint((_folder(item), item.path.stem)):
