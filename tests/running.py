@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-#: What takes minutes begins first, so that the runner's processes end together.
-LONGEST_FIRST = ("failpoints", "chaos", "contract", "replicas", "limits", "devkit", "model")
+#: What takes long begins first, so that the runner's processes end together; what computes and what waits by turns.
+LONGEST_FIRST = "failpoints chaos model devkit doors limits access contract golden replicas".split()
 #: Folders whose modules share a mesh of real processes (a fixture of their package): one runner's process takes them all.
 TOGETHER = frozenset(("contract", "replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
