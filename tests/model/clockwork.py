@@ -21,7 +21,7 @@ from tests.model.state import State
 #: What may end a process: it is recovered, or asked again.
 EXPECTED = (Refusal, CallFailed)
 #: Kinds of processes that wait for a drive.
-WAITERS = ("book", "cancel")
+WAITERS = ("book", "enroll", "cancel")
 Make = Callable[[], Coroutine[Any, Any, Any]]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from payment_svc.domain import Saga
+from payment_svc.domain import CANCEL_OF, ENROLL, Saga
 from payment_svc.domain import State as SagaState
 from tests.model.provider import PAYABLE
-from tests.model.rows import PURCHASE
 from tests.model.state import State
 
 LIVE_BOOKINGS = ("PAYMENT_REQUIRED", "CONFIRMED")
@@ -14,14 +13,21 @@ LIVE_BOOKINGS = ("PAYMENT_REQUIRED", "CONFIRMED")
 def check_always(state: State) -> None:
     """Safety: true between any two calls of anybody."""
     _no_time_is_sold_twice(state)
+    assert sum(row.has_seat for row in state.enrollments.values()) <= 1, f"I1: {state.enrollments}"
     _nothing_ended_is_revived(state)
     for saga in purchases(state):
         intents = [kept.intent for kept in state.intents.values() if kept.intent.saga_id == saga.id]
         assert len(intents) <= 1, f"I6: a second intent {intents}"
-        if state.bookings.get(str(saga.booking_id), ("", ""))[1] == "CONFIRMED" and saga.price:
+        if _is_sold(state, saga) and saga.price:
             assert received(state, saga) == saga.price.amount_minor, "confirmed unpaid"
     for intent_id in state.intents:
         assert given(state, intent_id) <= state.intents[intent_id].intent.received, "I3"
+
+
+def _is_sold(state: State, saga: Saga) -> bool:
+    if saga.kind == ENROLL:
+        return str(saga.booking_id) in state.enrollments and state.enrollments[str(saga.booking_id)].status == "ACTIVE"
+    return state.bookings.get(str(saga.booking_id), ("", ""))[1] == "CONFIRMED"
 
 
 def _no_time_is_sold_twice(state: State) -> None:
@@ -45,14 +51,23 @@ def check_at_rest(state: State) -> None:
         assert row.is_complete or row.state is SagaState.PARKED, f"still open: {row}"
     for saga in purchases(state):
         if saga.state is not SagaState.PARKED and (cancel_of(state, saga) or saga).state is not SagaState.PARKED:
-            _check_effects(state, saga)
+            (_check_place if saga.kind == ENROLL else _check_lesson)(state, saga)
             _check_money(state, saga)
     _check_rows(state)
     waiting = [event for event in state.events.values() if event.status != "DONE"]
     assert not waiting, f"events that nobody took: {waiting}"
 
 
-def _check_effects(state: State, saga: Saga) -> None:
+def _check_place(state: State, saga: Saga) -> None:
+    row = state.enrollments.get(str(saga.booking_id))
+    standing = (row.status, row.has_seat) if row is not None else ("none", False)
+    if saga.state is SagaState.COMPLETED and cancel_of(state, saga) is None:
+        assert standing == ("ACTIVE", True), f"I7: {standing}"
+        return
+    assert standing[0] not in ("PAYMENT_REQUIRED", "ACTIVE") and not standing[1], f"I7: {saga.state} with {standing}"
+
+
+def _check_lesson(state: State, saga: Saga) -> None:
     claim = state.claims.get(str(saga.id))
     booking = state.bookings.get(str(saga.booking_id), ("", "none"))[1]
     session = state.sessions.get(str(saga.session_id), ("", "none"))[1]
@@ -104,11 +119,11 @@ def _check_rows(state: State) -> None:
 
 
 def purchases(state: State) -> list[Saga]:
-    return [row for row in state.sagas.values() if row.kind == PURCHASE]
+    return [row for row in state.sagas.values() if row.kind in CANCEL_OF]
 
 
 def cancel_of(state: State, saga: Saga) -> Saga | None:
-    rows = (row for row in state.sagas.values() if row.kind != PURCHASE and row.booking_id == saga.booking_id)
+    rows = (row for row in state.sagas.values() if row.kind not in CANCEL_OF and row.booking_id == saga.booking_id)
     return next((row for row in rows if row.state is not SagaState.REJECTED), None)
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid5
 
-from payment_svc.domain import NAMESPACE, Saga
+from payment_svc.domain import ENROLL, NAMESPACE, Saga
+from tests.model.course import seat_gives_way, to_a_rival
 from tests.model.invariants import check_always, check_at_rest, purchases
 from tests.model.participants import HOLD, LESSON_ENDS
 from tests.model.provider import PAYABLE
@@ -67,7 +68,7 @@ def _of_the_world(system: System) -> Iterator[Choice]:
         yield from (("cancel", str(saga.id)) for saga in purchases(state) if saga.price is not None)
     if state.may("reconcile"):
         yield ("reconcile",)
-    if state.may("rival") and all(_gives_way(system, saga) for saga in state.claims):
+    if state.may("rival") and all(_gives_way(system, saga) for saga in state.claims) and seat_gives_way(state):
         yield ("rival",)
     if state.may("takes place"):
         yield from (("takes place", name) for name, (_, status) in state.sessions.items() if status == "CONFIRMED")
@@ -130,7 +131,10 @@ def _a_day_passes(system: System) -> None:
 
 
 def _rival(system: System) -> None:
-    """Somebody else gets the time, whose claim has lapsed."""
+    """Somebody else gets the time, whose claim has lapsed, or the seat."""
+    if any(saga.kind == ENROLL for saga in purchases(system.state)):
+        to_a_rival(system.state, uuid5(NAMESPACE, RIVAL))
+        return
     system.state.claims.clear()
     system.state.holds[RIVAL] = Held(f"{TUTOR} {int(LESSON.timestamp())}", "", system.state.now, "CONFIRMED")
     system.state.claims[RIVAL] = "CONFIRMED"

@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.errors import TryAgain
-from payment_svc.domain import ENDS, KeyUsed, Move, OpenAlready, Order, Saga, State
+from payment_svc.domain import BOOK, ENDS, ENROLL, CourseOrder, KeyUsed, Move, OpenAlready, Order, Saga, State
 from payment_svc.sagas.engine import Engine
 from tests.model.clockwork import Clockwork
 from tests.model.state import EPOCH, EventRow, PaymentRow
 
 T = TypeVar("T")
-PURCHASE = "BookAndPayForSessionSaga"
+Wanted = Order | CourseOrder
 
 
 def lost() -> Exception:
@@ -42,15 +42,15 @@ class Rows:
         return self._clock.state.now
 
     def begin(
-        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+        self, order: Wanted, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
     ) -> Awaitable[Saga]:
         return self._do("begin", lambda: self._begin(order, kind, version, ids, digest, context))
 
     def _begin(
-        self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+        self, order: Wanted, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
     ) -> Saga:
         state = self._clock.state
-        if self._open_slot(order) is not None:
+        if self._open_one(order) is not None:
             raise OpenAlready
         if order.key and (order.student_id, order.key) in state.keys:
             raise KeyUsed
@@ -59,14 +59,14 @@ class Rows:
         return self.keep(self.new(order, kind, version, ids, digest, context))
 
     def new(
-        self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+        self, order: Wanted, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
     ) -> Saga:
         """A row as `begin` makes it."""
         lease = self._now + self._lease
         return Saga(
             id=ids["id"], kind=kind, version=version, state=State.AWAITING_AVAILABILITY,
-            student_id=order.student_id, tutor_id=order.tutor_id, time_slot=order.start, minutes=order.minutes,
-            booking_id=ids["booking"], session_id=ids["session"], payment_id=ids["payment"], payment_intent_id=None,
+            student_id=order.student_id, **_thing(order),
+            booking_id=ids["booking"], session_id=ids.get("session"), payment_id=ids["payment"], payment_intent_id=None,
             context=context, fence=1, news=0, attempt=0, error=None, is_complete=False, request_hash=digest,
             lease_owner=self._owner, lease_until=lease, wake_at=lease, hold_ends=None, state_since=self._now,
             created_at=self._now, updated_at=EPOCH, loaded_at=EPOCH,
@@ -107,6 +107,7 @@ class Rows:
         row = replace(
             row, fence=row.fence + int(move.takes_over), state=move.state, is_complete=move.state in ENDS, context=context,
             payment_intent_id=move.saga.payment_intent_id or row.payment_intent_id,
+            tutor_id=row.tutor_id or move.saga.tutor_id,
             attempt=row.attempt + 1 if move.failed_attempt else 0, error=move.error, hold_ends=hold_ends,
             state_since=row.state_since if row.state is move.state else self._now,
             lease_owner=self._owner if move.drive_on else None,
@@ -190,17 +191,21 @@ class Rows:
 
         return self._do("saga_of", found)
 
-    def open_for(self, order: Order) -> Awaitable[Saga | None]:
+    def open_for(self, order: Wanted) -> Awaitable[Saga | None]:
         def found() -> Saga | None:
-            row = self._open_slot(order)
+            row = self._open_one(order)
             return self._read(row) if row is not None else None
 
         return self._do("open_for", found)
 
-    def _open_slot(self, order: Order) -> Saga | None:
-        wanted = (PURCHASE, False, order.student_id, order.tutor_id, order.start)
-        rows = self._clock.state.sagas.values()
-        return next((r for r in rows if (r.kind, r.is_complete, r.student_id, r.tutor_id, r.time_slot) == wanted), None)
+    def _open_one(self, order: Wanted) -> Saga | None:
+        """What `saga_open_slot` and `saga_open_course` let be there once."""
+        rows = [row for row in self._clock.state.sagas.values() if not row.is_complete]
+        mine = (row for row in rows if row.student_id == order.student_id)
+        if isinstance(order, CourseOrder):
+            return next((row for row in mine if (row.kind, row.course_id) == (ENROLL, order.course_id)), None)
+        wanted = (BOOK, order.tutor_id, order.start)
+        return next((row for row in mine if (row.kind, row.tutor_id, row.time_slot) == wanted), None)
 
     def wake(self, saga_id: UUID) -> Awaitable[bool]:
         return self._do("wake", lambda: self.wake_now(saga_id))
@@ -249,6 +254,13 @@ class Rows:
             return [self._read(row) for row in waiting if after is None or row.id > after][:most]
 
         return self._do("waiting", page)
+
+
+def _thing(order: Wanted) -> dict[str, Any]:
+    """The columns that say what is wanted."""
+    if isinstance(order, Order):
+        return {"tutor_id": order.tutor_id, "time_slot": order.start, "minutes": order.minutes}
+    return {"tutor_id": None, "time_slot": None, "minutes": None, "course_id": order.course_id}
 
 
 def event_row(saga: Saga, event_id: str, intent_id: str, status: str, now: datetime) -> EventRow:

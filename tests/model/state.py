@@ -47,6 +47,16 @@ class Held(NamedTuple):
     state: str = "HELD"
 
 
+class Enrolled(NamedTuple):
+    """An enrollment as its service remembers it; a tombstone has no hold."""
+
+    saga: str
+    student: str
+    status: str
+    expires_at: datetime | None
+    has_seat: bool
+
+
 class Kept(NamedTuple):
     """The provider's intent with what only it knows."""
 
@@ -70,6 +80,7 @@ class State:
     claims: dict[str, str] = field(default_factory=dict)  # by saga, on the calendars of its hold
     bookings: dict[str, tuple[str, str]] = field(default_factory=dict)  # saga and status
     sessions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    enrollments: dict[str, Enrolled] = field(default_factory=dict)
     # Stripe
     intents: dict[str, Kept] = field(default_factory=dict)
     provider_refunds: dict[str, tuple[str, ProviderRefund]] = field(default_factory=dict)

@@ -20,13 +20,14 @@ from mesh import calls
 from mesh.errors import CallFailed, Refusal
 from payment_svc import reconcile
 from payment_svc.__main__ import App, compose
-from payment_svc.domain import NAMESPACE, NeedsAPerson, Order, Saga
+from payment_svc.domain import ENROLL, NAMESPACE, CourseOrder, NeedsAPerson, Order, Saga
 from payment_svc.sagas import engine, steps
 from payment_svc.sagas.phases import StillOwed
 from payment_svc.sagas.steps import Peers
 from payment_svc.settings import Settings
 from payment_svc.store import Stores
 from tests.model.clockwork import Clockwork
+from tests.model.course import COURSE, Learning
 from tests.model.participants import Availability, Bookings, Sessions
 from tests.model.provider import Provider
 from tests.model.rows import Rows
@@ -71,7 +72,7 @@ class System(Clockwork):
         stores: Any = Stores(
             *cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas, None, NoCallbacks()))
         )
-        peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), None)))
+        peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), Learning(self))))
         settings = Settings(
             _env_file=None,
             database_url="postgresql+asyncpg://nobody@127.0.0.1/none",
@@ -88,7 +89,9 @@ class System(Clockwork):
         app = replace(
             app,
             purchasing=replace(app.purchasing, wishes=wishes),
+            enrolling=replace(app.enrolling, wishes=wishes),
             cancelling=replace(app.cancelling, new_id=self._new_id),
+            unenrolling=replace(app.unenrolling, new_id=self._new_id),
         )
         sagas.engine = app.engine
         Driving(self, number, app.engine).take_over()
@@ -110,9 +113,16 @@ class System(Clockwork):
         purchasing = self.replicas[replica].app.purchasing
         return self.spawn("book", partial(purchasing.book, order), (student, key), student, replica)
 
+    def enroll(self, student: UUID, replica: int = 0, key: str = "") -> int:
+        """A student asks for a place in the course."""
+        enrolling = self.replicas[replica].app.enrolling
+        enroll = partial(enrolling.enroll, CourseOrder(student, COURSE, key))
+        return self.spawn("enroll", enroll, (student, key), student, replica)
+
     def cancel(self, saga: Saga, who: UUID | None, replica: int = 1) -> int:
         """The student, the tutor, or (None) the platform cancels."""
-        cancelling = self.replicas[replica].app.cancelling
+        app = self.replicas[replica].app
+        cancelling = app.unenrolling if saga.kind == ENROLL else app.cancelling
 
         async def cancel() -> Any:
             person = calls.Person(who, frozenset(), "") if who else None

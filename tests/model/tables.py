@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from mesh.money import Money
-from payment_svc.domain import Paid, Payment, PaymentStatus, Refund, RefundStatus, Saga, State
-from payment_svc.sagas.cancel_booking import KIND
+from payment_svc.domain import CANCEL_OF, Paid, Payment, PaymentStatus, Refund, RefundStatus, Saga, State
 from payment_svc.store.cancellations import VERSION
 from payment_svc.store.events import Apply, ForTheDriver, ForTheInbox, Ignore, InboxEvent, Notice, Verdict
 from tests.model.clockwork import Clockwork
@@ -130,7 +129,7 @@ class Payments(_Table):
         return Payment(
             id=row.id, saga_id=row.saga_id, booking_id=saga.booking_id, session_id=saga.session_id,
             student_id=saga.student_id, tutor_id=saga.tutor_id, amount=Money(row.amount_minor, row.currency),
-            stored_status=PaymentStatus(row.status), context="SESSION_BOOKING", context_id=saga.session_id,
+            stored_status=PaymentStatus(row.status), context=saga.payment_context, context_id=cast(UUID, saga.context_id),
             intent_id=row.intent_id, received_minor=row.received_minor, disputed=False, created_at=EPOCH,
             refunded_minor=self.given(row.intent_id),
         )  # fmt: skip
@@ -229,9 +228,10 @@ class Cancellations(_Table):
         lease = self._now + self._sagas._lease
         return self._sagas.keep(
             replace(
-                row, id=new_id, kind=KIND, version=VERSION, state=State.COMPENSATING, context=context, fence=1, news=0,
-                attempt=0, error=None, is_complete=False, payment_intent_id=None, lease_owner=self._sagas._owner,
-                lease_until=lease, wake_at=lease, state_since=self._now, created_at=self._now,
+                row, id=new_id, kind=CANCEL_OF[row.kind], version=VERSION, state=State.COMPENSATING, context=context,
+                fence=1, news=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
+                lease_owner=self._sagas._owner, lease_until=lease, wake_at=lease, state_since=self._now,
+                created_at=self._now,
             )
         )  # fmt: skip
 
@@ -240,8 +240,8 @@ class Cancellations(_Table):
 
     def _of(self, booking_id: UUID) -> Saga | None:
         rows = self._clock.state.sagas.values()
-        found = (r for r in rows if (r.booking_id, r.kind) == (booking_id, KIND) and r.state is not State.REJECTED)
-        row = next(found, None)
+        found = (row for row in rows if row.booking_id == booking_id and row.kind in CANCEL_OF.values())
+        row = next((row for row in found if row.state is not State.REJECTED), None)
         return replace(row, loaded_at=self._now) if row is not None else None
 
     def park_dispute(self, *_: Any) -> Awaitable[bool]:
