@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import re
 import shutil
-import socket
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -18,7 +16,8 @@ from pathlib import Path
 import psutil
 
 from devkit.databases import embedded
-from devkit.layout import OFFSETS, PROGRAMS, Layout
+from devkit.layout import PROGRAMS, Layout
+from devkit.ports import free_base
 from devkit.readiness import ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +50,7 @@ async def running() -> AsyncIterator[Mesh]:
     """A mesh that is ready; stopped, and its data removed, at the end."""
     folder = ROOT / ".data" / f"bench-{os.getpid()}"  # beside the real data: on the disk whose fsync counts
     folder.mkdir(parents=True)
-    settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(_free_base())}
+    settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
     settings["TUTORMESH_MAIL"] = "off"  # what people are told is no part of selling a lesson
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
@@ -99,13 +98,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def _free_base() -> int:
-    """A port base whose ports are free now."""
-    for base in random.sample(range(10_000, 32_000, 10), 200):
-        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
-            for offset in OFFSETS:
-                probes.enter_context(socket.socket()).bind(("127.0.0.1", base + offset))
-            return base
-    raise SystemExit("bench: no free ports")

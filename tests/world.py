@@ -33,6 +33,7 @@ from booking_svc.settings import Settings as BookingSettings
 from booking_svc.store import VIOLATIONS as BOOKING_VIOLATIONS
 from booking_svc.store import Store as BookingStore
 from booking_svc.watches import Watches
+from devkit.ports import free_port
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
 from devkit.sandbox.store import Store as ProviderStore
@@ -60,7 +61,6 @@ from session_svc.settings import Settings as SessionSettings
 from session_svc.store import VIOLATIONS as SESSION_VIOLATIONS
 from session_svc.store import Store as SessionStore
 from tests.conftest import FixedToken, MakeDatabase
-from tests.ports import free_port
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +21,8 @@ from devkit.child import Child
 from devkit.console import Console
 from devkit.databases import embedded, urls
 from devkit.launcher import Launcher
-from devkit.layout import HOST, OFFSETS, PROGRAMS, Layout
+from devkit.layout import HOST, PROGRAMS, Layout
+from devkit.ports import free_base
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
@@ -192,7 +191,7 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
         for name, value in os.environ.items()
         if not name.startswith(_NOT_OURS) and not name.endswith("_REPLICAS")
     }
-    own = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(_free_base()), "PAYMENT_REPLICAS": "2"}
+    own = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base()), "PAYMENT_REPLICAS": "2"}
     layout = Layout(ROOT, {**kept, **own, **RULES, **settings})
     layout.data.mkdir()
     (layout.data / "demo.loaded").touch()
@@ -236,13 +235,3 @@ async def _listens(port: int) -> bool:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
-
-
-def _free_base() -> int:
-    """A port base whose ports are free now."""
-    for base in random.sample(range(10_000, 32_000, 10), 200):
-        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
-            for offset in OFFSETS:
-                probes.enter_context(socket.socket()).bind((HOST, base + offset))
-            return base
-    raise OSError("no free ports")

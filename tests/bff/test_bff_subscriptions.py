@@ -23,6 +23,7 @@ from booking_svc.domain import Details, Status
 from booking_svc.servicer import BookingServicer
 from booking_svc.store import VIOLATIONS, Store
 from booking_svc.watches import Watches
+from devkit.ports import free_port
 from mesh.database import Database
 from mesh.identity import ServiceTokenFile
 from mesh.money import Money
@@ -30,7 +31,6 @@ from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
 from tests.bff.live import Listener, listening, served
 from tests.people import lesson_time, until
-from tests.ports import free_port
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 

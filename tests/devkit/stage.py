@@ -18,7 +18,7 @@ import pytest
 from devkit.console import Console
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout
-from tests.ports import free_base
+from devkit.ports import free_base
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 M = TypeVar("M", bound="Mesh")
@@ -98,7 +98,10 @@ class RealMesh(Mesh):
 async def running(mesh: M) -> AsyncIterator[M]:
     task = asyncio.create_task(mesh.run())
     try:
-        await until(lambda: task.done() or "ready" in mesh.console.lines, 60)
+        try:
+            await until(lambda: task.done() or "ready" in mesh.console.lines, 60)
+        except AssertionError as error:
+            raise AssertionError(f"it does not get ready: {mesh.console.text.getvalue()[-2000:]}") from error
         if task.done():
             await task
         yield mesh

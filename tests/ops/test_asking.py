@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from devkit.keys import signer
+from devkit.ports import free_port
 from mesh.identity import ServiceTokenFile
 from ops import surroundings
 from ops.__main__ import main
 from ops.asking import one_line
 from ops.surroundings import NowhereToAsk, addresses, credentials
-from tests.ports import free_port
 
 COMMANDS = [["saga", "list"], ["saga", "show", "x"], ["audit"], ["reconcile"]]
 

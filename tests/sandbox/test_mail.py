@@ -12,10 +12,10 @@ import aiosmtplib
 import httpx
 import pytest
 
+from devkit.ports import free_port
 from devkit.sandbox.app import build
 from devkit.sandbox.mail import MOST_MAILS, Mailbox, receiving
 from devkit.sandbox.settings import InvalidSetting, Settings, load
-from tests.ports import free_port
 from tests.sandbox.conftest import serving
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from devkit.ports import free_port
 from devkit.sandbox.settings import InvalidSetting, load
-from tests.ports import free_port
 
 FORM = {"amount": "5000", "currency": "usd"}
 KEY = {"Authorization": "Bearer sk_test_sandbox"}

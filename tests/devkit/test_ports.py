@@ -1,0 +1,28 @@
+"""Ports that are given are nobody else's, long before anything listens on them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.devkit.stage import ROOT
+
+#: Tells what it was given and lives until its input ends.
+TAKES_TEN = """
+import sys
+from devkit.ports import free_base
+print(*(free_base() for _ in range(10)), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_processes_at_once_are_given_different_ports():
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen([sys.executable, "-c", TAKES_TEN], cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(2)]
+    try:
+        given = [process.stdout.readline().split() for process in both if process.stdout]
+    finally:
+        for process in both:
+            process.communicate()
+    assert [len(bases) for bases in given] == [10, 10]
+    assert set(given[0]).isdisjoint(given[1])
