@@ -20,16 +20,9 @@ INSTRUCTOR = uuid5(NAMESPACE, "the instructor")
 ENDS = ("CANCELLED", "PAYMENT_FAILED", "EXPIRED")
 
 
-class CourseFull(Refusal):
-    """No seat is left."""
-
-    reason = "COURSE_FULL"
-
-
-class AlreadyEnrolled(Refusal):
-    """The student has a seat in this course, or holds one."""
-
-    reason = "ALREADY_ENROLLED"
+def full() -> Refusal:
+    """As learning_svc says it; no class of its own, for those are known by their reason to the whole process."""
+    return Refusal.known("FAILED_PRECONDITION", "COURSE_FULL", "no seat is left")
 
 
 class Learning:
@@ -48,7 +41,7 @@ class Learning:
         state, name = self._world.state, request.enrollment_id
         if name not in state.enrollments:
             if request.student_id in (self._seated(other) for other in state.enrollments if not lapsed(state, other)):
-                raise AlreadyEnrolled
+                raise Refusal.known("ALREADY_EXISTS", "ALREADY_ENROLLED", "the student has a seat")
             _evict_or_refuse(state)
             expires_at = state.now + HOLD
             state.enrollments[name] = Enrolled(
@@ -127,7 +120,7 @@ def give_away(state: State) -> None:
 
 def _evict_or_refuse(state: State) -> None:
     if any(row.has_seat and not lapsed(state, name) for name, row in state.enrollments.items()):
-        raise CourseFull
+        raise full()
     give_away(state)
 
 
