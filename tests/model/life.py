@@ -197,7 +197,7 @@ def rest_a_little(system: System) -> bool:
         return True
     state = system.state
     # A refund that fails after it had succeeded is learned from its event alone: nobody asks again about a done one.
-    if state.stage != STRAYS_STAGE and not any(event.startswith("evt_refund.failed") for event in state.on_their_way):
+    if state.stage != STRAYS_STAGE and not _a_failure_is_unheard(system):
         check_at_rest(state)
     if state.stage > LAST_STAGE or (state.stage == LAST_STAGE and not state.on_their_way):
         return False
@@ -211,6 +211,12 @@ def rest_a_little(system: System) -> bool:
         for event in sorted(state.on_their_way):
             system.deliver(event)
     return True
+
+
+def _a_failure_is_unheard(system: System) -> bool:
+    """True while a refund's failure is on its way, or with a webhook that has stalled."""
+    hearing = (a.subject for a in system.state.actors.values() if a.kind == "webhook" and not a.done)
+    return any(str(event).startswith("evt_refund.failed") for event in (*system.state.on_their_way, *hearing))
 
 
 def _one_step(system: System) -> bool:
