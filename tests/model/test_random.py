@@ -1,4 +1,4 @@
-"""Two students, one time, two replicas: everything that may happen, in an order that Hypothesis chooses.
+"""Two students, one time or one seat, two replicas: everything that may happen, in an order that Hypothesis chooses.
 
 Where the exhaustive search is narrow and complete (test_exhaustive.py), this is wide: rivals that pay too, changed
 amounts, refunds that stay pending or fail, cancels by two people, days that pass. Each run ends by coming to rest.
@@ -7,7 +7,7 @@ amounts, refunds that stay pending or fail, cancels by two people, days that pas
 from __future__ import annotations
 
 import contextlib
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -44,10 +44,13 @@ class Lessons(RuleBasedStateMachine):
     def two_students_ask(self, price: int, by_student: bool, refused: int, undisturbed: int) -> None:
         self.system.state = State(budget={**PLENTY, "price": price, "by the student": int(by_student)})
         self.system.state.budget["amount refused"] = refused
-        self.system.book(STUDENT, 0, key="k")
+        self.ask(STUDENT, 0, "k")
         for _ in range(undisturbed):
             self._one_of(0, "step")
-        self.system.book(OTHER, 1)
+        self.ask(OTHER, 1, "")
+
+    def ask(self, student: UUID, replica: int, key: str) -> None:
+        self.system.book(student, replica, key)
 
     def _may(self, kind: str) -> list[Choice]:
         happens = choices(self.system)
@@ -94,15 +97,23 @@ class Lessons(RuleBasedStateMachine):
             come_to_rest(self.system)
 
 
-Lessons.TestCase.settings = settings(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    max_examples=250,
-    stateful_step_count=40,
-    suppress_health_check=list(HealthCheck),
+class Places(Lessons):
+    """The same with one seat in a course."""
+
+    def ask(self, student: UUID, replica: int, key: str) -> None:
+        self.system.enroll(student, replica, key)
+
+
+derandomized = settings(
+    derandomize=True, database=None, deadline=None, stateful_step_count=40, suppress_health_check=list(HealthCheck)
 )
+Lessons.TestCase.settings = settings(derandomized, max_examples=250)
+Places.TestCase.settings = settings(derandomized, max_examples=120)
 
 
 class TestLessonsInAnyOrder(Lessons.TestCase):  # type: ignore[misc]
     """Each lesson is sold once or not at all, whatever happens in whatever order."""
+
+
+class TestPlacesInAnyOrder(Places.TestCase):  # type: ignore[misc]
+    """The seat is sold once or not at all."""
