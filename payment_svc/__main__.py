@@ -17,40 +17,40 @@ from mesh.database import Database
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
-from payment_svc.aftermath import Aftermath
-from payment_svc.booking import Purchasing
-from payment_svc.callback_gateway import CallbackGateway
-from payment_svc.callbacks import Callbacks
-from payment_svc.cancelling import Cancelling
-from payment_svc.engines import Engines
-from payment_svc.enrolling import Enrolling
-from payment_svc.inbox import Inbox
+from payment_svc.cancelling.cancel import Cancelling
+from payment_svc.cancelling.cancel_booking import cancel_booking
+from payment_svc.cancelling.cancel_enrollment import cancel_enrollment
+from payment_svc.cancelling.quotes import Quotes
+from payment_svc.cancelling.take_back import TakingBack
+from payment_svc.cancelling.terms import COURSE
+from payment_svc.engine.engine import Engine
 from payment_svc.notifications.channels import channels_of
 from payment_svc.notifications.delivering import Deliveries, lanes_of
 from payment_svc.notifications.notifier import Notifier
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
-from payment_svc.quotes import Quotes
-from payment_svc.reconcile import Reconcile
-from payment_svc.sagas.book_and_pay import book_and_pay_for_session
-from payment_svc.sagas.cancel_booking import cancel_booking
-from payment_svc.sagas.cancel_enrollment import cancel_enrollment
-from payment_svc.sagas.definition import Kind
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.enroll import enroll_in_course, verify_course
-from payment_svc.sagas.intents import Intents
-from payment_svc.sagas.phases import Purchase
-from payment_svc.sagas.refunds import Refunds
-from payment_svc.sagas.steps import Peers
-from payment_svc.sagas.taking_back import TakingBack
+from payment_svc.peers import Peers
+from payment_svc.providers.callback import CallbackGateway
+from payment_svc.providers.intents import Intents
+from payment_svc.providers.refunds import Refunds
+from payment_svc.providers.registry import Engines
+from payment_svc.providers.stripe import StripeGateway
+from payment_svc.selling.book_and_pay import book_and_pay_for_session
+from payment_svc.selling.booking import Purchasing
+from payment_svc.selling.definition import Kind
+from payment_svc.selling.enroll_in_course import enroll_in_course, verify_course
+from payment_svc.selling.enrolling import Enrolling
+from payment_svc.selling.ordering import Wishes
+from payment_svc.selling.purchase import Purchase
 from payment_svc.servicer import NotificationServicer, PaymentServicer, Purchases, SagaServicer
 from payment_svc.settings import Settings
+from payment_svc.settling.callbacks import Callbacks
+from payment_svc.settling.inbox import Inbox
+from payment_svc.settling.late_payments import Aftermath
+from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import KeyStore, Stores
-from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
-from payment_svc.terms import COURSE
-from payment_svc.webhooks import Webhooks
-from payment_svc.wishes import Wishes
 from payment_svc.worker import running
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub

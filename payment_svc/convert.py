@@ -14,13 +14,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mesh import calls, clock, wire
 from mesh.errors import BadInput, Forbidden
 from mesh.money import Money, exponent
-from payment_svc.callbacks import Happened, Report
+from payment_svc.cancelling.quotes import Quote
 from payment_svc.domain import CALLBACK, STRIPE, AskedPrice, CourseOrder, Event, Order, Payment, Refund, Saga, State
-from payment_svc.notices import DeliveryStatus, Message
-from payment_svc.payment_engine import Intent
-from payment_svc.payment_engine import ProviderRefund as StripeRefund
-from payment_svc.quotes import Quote
-from payment_svc.reconcile import Found, Place, Stage
+from payment_svc.domain.messages import DeliveryStatus, Message
+from payment_svc.providers.port import Intent
+from payment_svc.providers.port import ProviderRefund as StripeRefund
+from payment_svc.settling.callbacks import Happened, Report
+from payment_svc.settling.reconcile import Found, Place, Stage
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import notification_pb2, saga_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from mesh.errors import BadInput, NotFound
 from payment_svc.domain import CALLBACK, ENDS, Event, Saga, State, WrongState
-from payment_svc.inbox import Inbox
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.intents import Intents
+from payment_svc.engine.engine import Engine
+from payment_svc.providers.intents import Intents
+from payment_svc.settling.inbox import Inbox
 from payment_svc.store import EventStore, OperatorStore
 
 MOST_EVENTS = 200

@@ -10,17 +10,17 @@ from uuid import UUID
 from mesh import calls, cursors, wire
 from mesh.errors import BadInput, Forbidden
 from payment_svc import convert
-from payment_svc.booking import Purchasing
-from payment_svc.callbacks import Callbacks
-from payment_svc.cancelling import Cancelling
-from payment_svc.engines import Engines
-from payment_svc.enrolling import Enrolling
+from payment_svc.cancelling.cancel import Cancelling
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
-from payment_svc.payment_engine import Intent, ProviderRefused
 from payment_svc.payments import Payments
-from payment_svc.reconcile import Reconcile
-from payment_svc.webhooks import Webhooks
+from payment_svc.providers.port import Intent, ProviderRefused
+from payment_svc.providers.registry import Engines
+from payment_svc.selling.booking import Purchasing
+from payment_svc.selling.enrolling import Enrolling
+from payment_svc.settling.callbacks import Callbacks
+from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.webhooks import Webhooks
 from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2 as pb
 

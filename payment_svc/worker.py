@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from payment_svc.inbox import Inbox
+from payment_svc.engine.engine import Engine, forever
 from payment_svc.notifications.delivering import Deliveries
-from payment_svc.reconcile import Reconcile
-from payment_svc.sagas.engine import Engine, forever
+from payment_svc.settling.inbox import Inbox
+from payment_svc.settling.reconcile import Reconcile
 from payment_svc.store import KeyStore
 
 FORGET_KEYS_SECONDS = 600.0

@@ -51,10 +51,10 @@ from mesh.settings import ServiceSettings
 from payment_svc.__main__ import App, compose, connected
 from payment_svc.notifications.channels import channels_of
 from payment_svc.notifications.delivering import lanes_of
-from payment_svc.sagas.steps import Peers
+from payment_svc.peers import Peers
+from payment_svc.providers.stripe import StripeGateway
 from payment_svc.settings import Settings as PaymentSettings
 from payment_svc.store import Stores
-from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS as PAYMENT_VIOLATIONS
 from payment_svc.worker import running
 from session_svc.convert import Encoder as SessionEncoder

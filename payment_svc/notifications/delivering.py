@@ -16,9 +16,9 @@ from mesh import calls
 from mesh.errors import NotFound
 from mesh.logs import log
 from payment_svc.domain import WrongState
-from payment_svc.notices import Lane, Message
+from payment_svc.domain.messages import Lane, Message
+from payment_svc.engine.engine import backoff, forever
 from payment_svc.notifications.notifier import NotDelivered, Notifier
-from payment_svc.sagas.engine import backoff, forever
 from payment_svc.store import NotificationStore
 
 POLL_SECONDS = 0.5

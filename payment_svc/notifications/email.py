@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from payment_svc.notices import Audience, Message
+from payment_svc.domain.messages import Audience, Message
 from payment_svc.notifications import words
 from payment_svc.notifications.notifier import NotDelivered
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from payment_svc.notices import Audience, Message
+from payment_svc.domain.messages import Audience, Message
 
 
 class NotDelivered(Exception):

@@ -12,7 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 import httpx
 
 from mesh import clock
-from payment_svc.notices import Audience, Message
+from payment_svc.domain.messages import Audience, Message
 from payment_svc.notifications.notifier import NotDelivered
 
 SIGNATURE_HEADER = "Tutormesh-Signature"

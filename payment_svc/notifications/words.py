@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mesh.money import Money
-from payment_svc.notices import Message
+from payment_svc.domain.messages import Message
 
 #: By type: the subject, and the first paragraph.
 _SAID = {

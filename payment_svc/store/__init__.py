@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh.database import Database
-from payment_svc.notices import Lane
+from payment_svc.domain.messages import Lane
 from payment_svc.store.callbacks import CallbackStore
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore

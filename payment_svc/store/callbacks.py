@@ -9,7 +9,7 @@ from sqlalchemy import Row, text
 from mesh.database import Database
 from mesh.money import Money
 from payment_svc.domain import CALLBACK_PREFIX, Refund, Saga
-from payment_svc.payment_engine import Intent, ProviderRefund
+from payment_svc.providers.port import Intent, ProviderRefund
 
 _SELECT = """
     select p.*, (select a.reference from callback_attempt a where a.callback_payment_id = p.id

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from mesh.database import Database
-from payment_svc.notices import Audience, DeliveryStatus, Lane, Message
+from payment_svc.domain.messages import Audience, DeliveryStatus, Lane, Message
 from payment_svc.store.rows import loads
 
 #: How long what is settled can be seen.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from payment_svc.domain import Move, Refund
-from payment_svc.notices import REFUND_PAID, Lane, id_of, refund_paid_id, type_of
+from payment_svc.domain.messages import REFUND_PAID, Lane, id_of, refund_paid_id, type_of
 
 # What everybody is told about the purchase in saga row `s`, in the names of the API.
 _FACTS = """jsonb_strip_nulls(jsonb_build_object(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import Refund, RefundStatus
-from payment_svc.notices import Lane
+from payment_svc.domain.messages import Lane
 from payment_svc.store import outbox
 from payment_svc.store.rows import to_refund
 

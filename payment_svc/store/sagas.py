@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import ENDS, CourseOrder, Event, Move, Order, Saga, State
-from payment_svc.notices import Lane
+from payment_svc.domain.messages import Lane
 from payment_svc.store import outbox
 from payment_svc.store.rows import to_saga
 

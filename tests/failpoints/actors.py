@@ -11,11 +11,11 @@ from uuid import uuid4
 from mesh.database import Database
 from payment_svc.__main__ import App, connected
 from payment_svc.domain import BOOK, ENROLL
-from payment_svc.notices import Audience, Lane
-from payment_svc.sagas.phases import Purchase
-from payment_svc.sagas.steps import Peers
+from payment_svc.domain.messages import Audience, Lane
+from payment_svc.peers import Peers
+from payment_svc.providers.stripe import StripeGateway
+from payment_svc.selling.purchase import Purchase
 from payment_svc.settings import Settings
-from payment_svc.stripe_gateway import StripeGateway
 from payment_svc.tables import VIOLATIONS
 from tests.world import WEBHOOK_SECRET, World
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from payment_svc.providers.stripe import StripeGateway
 from payment_svc.store import (
     CallbackStore,
     CancellationStore,
@@ -23,7 +24,6 @@ from payment_svc.store import (
     RefundStore,
     SagaStore,
 )
-from payment_svc.stripe_gateway import StripeGateway
 
 #: NotificationStore is on no saga's way: what it fails with is in tests/notifications.
 PORTS = (

@@ -7,8 +7,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from mesh.errors import Refusal
-from payment_svc.callbacks import Happened, Report
 from payment_svc.domain import CALLBACK
+from payment_svc.settling.callbacks import Happened, Report
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
 from tests.failpoints.flows import cancel, the_hold_ends, until_expired, until_sold

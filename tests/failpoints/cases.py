@@ -17,7 +17,7 @@ from mesh import calls
 from mesh.calls import Call, Person
 from payment_svc.__main__ import compose
 from payment_svc.domain import Order, Saga
-from payment_svc.sagas.steps import Peers
+from payment_svc.peers import Peers
 from payment_svc.store import Stores
 from payment_svc.store.events import InboxEvent
 from tests.failpoints.actors import LANES, LEASE_SECONDS, Actor, Outside, with_version

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from payment_svc import stripe_gateway
+from payment_svc.providers import stripe as stripe_gateway
 from tests.failpoints.actors import Outside, outside
 from tests.inhabited import people, world, world_settings
 from tests.world import World

@@ -16,7 +16,7 @@ from sqlalchemy.pool import Pool
 
 from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, pause
 from mesh.errors import Overloaded, TryAgain
-from payment_svc.sagas.steps import STEP_SECONDS
+from payment_svc.peers import STEP_SECONDS
 from tests.conftest import MakeDatabase
 from tests.people import People, lesson_time
 from tests.world import World

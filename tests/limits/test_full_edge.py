@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from bff.door import Door
 from devkit.ports import free_port
 from mesh.errors import Overloaded
-from payment_svc.sagas import engine
+from payment_svc.engine import engine
 from tests.people import People, lesson_time, until
 from tests.world import World, _http
 

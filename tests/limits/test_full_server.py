@@ -19,7 +19,7 @@ from mesh.errors import Overloaded
 from mesh.identity import Verifier
 from mesh.server import SERVING, Server, Service
 from mesh.settings import ServiceSettings
-from payment_svc.sagas.steps import asked
+from payment_svc.peers import asked
 from tests.conftest import FixedToken
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 

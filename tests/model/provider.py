@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from mesh.money import Money
 from payment_svc.domain import Refund, Saga
-from payment_svc.payment_engine import EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
+from payment_svc.providers.port import EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
 from tests.model.clockwork import Clockwork
 from tests.model.state import Kept
 

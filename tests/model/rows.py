@@ -15,7 +15,7 @@ from uuid import UUID
 
 from mesh.errors import TryAgain
 from payment_svc.domain import BOOK, ENDS, ENROLL, CourseOrder, KeyUsed, Move, OpenAlready, Order, Saga, State
-from payment_svc.sagas.engine import Engine
+from payment_svc.engine.engine import Engine
 from tests.model.clockwork import Clockwork
 from tests.model.state import EPOCH, EventRow, PaymentRow
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from payment_svc.domain import Refund, Saga
-from payment_svc.payment_engine import EngineEvent, Intent, ProviderRefund
+from payment_svc.providers.port import EngineEvent, Intent, ProviderRefund
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=20)

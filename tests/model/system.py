@@ -18,13 +18,14 @@ import stamina
 
 from mesh import calls
 from mesh.errors import CallFailed, Refusal
-from payment_svc import reconcile
+from payment_svc import peers as steps
 from payment_svc.__main__ import App, compose
 from payment_svc.domain import ENROLL, NAMESPACE, CourseOrder, NeedsAPerson, Order, Saga
-from payment_svc.sagas import engine, steps
-from payment_svc.sagas.phases import StillOwed
-from payment_svc.sagas.steps import Peers
+from payment_svc.engine import engine
+from payment_svc.peers import Peers
+from payment_svc.selling.purchase import StillOwed
 from payment_svc.settings import Settings
+from payment_svc.settling import reconcile
 from payment_svc.store import Stores
 from tests.model.clockwork import Clockwork
 from tests.model.course import COURSE, Learning
@@ -263,7 +264,10 @@ class _Silent:
     info = warning = error = say
 
 
-LOUD = "aftermath wishes inbox reconcile webhooks sagas.engine sagas.intents sagas.refunds".split()
+LOUD = (
+    "settling.late_payments selling.ordering settling.inbox settling.reconcile settling.webhooks engine.engine"
+    " providers.intents providers.refunds"
+).split()
 
 
 @contextlib.contextmanager
@@ -276,7 +280,7 @@ def running() -> Iterator[System]:
         patch.setattr(engine, "asyncio", _Loop(system))
         patch.setattr(reconcile, "few_at_once", one_by_one)
         patch.setattr(engine, "backoff", lambda attempt, since: 1.0 if since <= 600 else 300.0)
-        patch.setattr("payment_svc.inbox.backoff", lambda attempt, since: 1.0)
+        patch.setattr("payment_svc.settling.inbox.backoff", lambda attempt, since: 1.0)
         for module in LOUD:
             patch.setattr(f"payment_svc.{module}.log", _Silent)
         was_active = stamina.is_active()

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 
 from devkit.sandbox.mail import receiving
-from payment_svc.notices import TYPES, Audience, Lane, Message
+from payment_svc.domain.messages import TYPES, Audience, Lane, Message
 from payment_svc.notifications import words
 from payment_svc.notifications.email import Email, MailServer, server_of
 from payment_svc.notifications.notifier import NotDelivered

@@ -9,9 +9,9 @@ from typing import Any, cast
 from unittest.mock import AsyncMock
 from uuid import uuid4
 
-from payment_svc.inbox import MOST_AT_ONCE, Inbox
-from payment_svc.notices import Audience
+from payment_svc.domain.messages import Audience
 from payment_svc.notifications.delivering import Deliveries
+from payment_svc.settling.inbox import MOST_AT_ONCE, Inbox
 from payment_svc.store.events import InboxEvent
 
 

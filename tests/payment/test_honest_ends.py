@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
-from payment_svc.callbacks import Happened, Report
+from payment_svc.settling.callbacks import Happened, Report
 from tests.payment.bad_days import ALWAYS, opening_of, put_to_sleep
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import Refusal
-from payment_svc import reconcile
+from payment_svc.settling import reconcile
 from tests.people import People, lesson_time, until
 from tests.world import World
 from tutormesh.payment.v1 import saga_pb2

@@ -13,9 +13,10 @@ import stamina
 
 from mesh import calls
 from mesh.errors import CallFailed, TryAgain
-from payment_svc.sagas import engine, steps
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.steps import MOST_PAUSE_SECONDS, TRIES, asked
+from payment_svc import peers as steps
+from payment_svc.engine import engine
+from payment_svc.engine.engine import Engine
+from payment_svc.peers import MOST_PAUSE_SECONDS, TRIES, asked
 
 
 class LeasedElsewhere:

@@ -13,7 +13,7 @@ import pytest
 import stripe
 from structlog.testing import capture_logs
 
-from payment_svc.aftermath import Aftermath
+from payment_svc.settling.late_payments import Aftermath
 from tests.people import People, lesson_time, until
 from tests.world import WEBHOOK_SECRET, StallAt, World
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from mesh.errors import BadInput, TryAgain
 from payment_svc.domain import CALLBACK, AmountMismatch, AskedPrice, EngineMismatch, Order, Saga, SlotTaken
-from payment_svc.sagas.book_and_pay import KIND, VERSION
-from payment_svc.wishes import Wish, Wishes
+from payment_svc.selling.book_and_pay import KIND, VERSION
+from payment_svc.selling.ordering import Wish, Wishes
 
 
 @dataclass(frozen=True, slots=True)

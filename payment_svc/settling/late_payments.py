@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh.logs import log
+from payment_svc.cancelling.take_back import give_back
 from payment_svc.domain import GiveBack, Refund, RefundStatus, Saga, State, dispute_case_id, everything_of
-from payment_svc.payment_engine import Intent, PaymentEngine
-from payment_svc.sagas.intents import Intents
-from payment_svc.sagas.phases import StillOwed
-from payment_svc.sagas.refunds import Refunds, is_back
-from payment_svc.sagas.taking_back import give_back
+from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import Intent, PaymentEngine
+from payment_svc.providers.refunds import Refunds, is_back
+from payment_svc.selling.purchase import StillOwed
 from payment_svc.store import CancellationStore, OperatorStore, PaymentStore, SagaStore
 
 

@@ -17,7 +17,7 @@ import stripe
 from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.domain import BadSignature, Refund, Saga
-from payment_svc.payment_engine import Dispute, EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
+from payment_svc.providers.port import Dispute, EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300

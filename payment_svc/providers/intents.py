@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import Saga
-from payment_svc.payment_engine import Intent, OutcomeUnknown, PaymentEngine, ProviderRefused
+from payment_svc.providers.port import Intent, OutcomeUnknown, PaymentEngine, ProviderRefused
 
 CREATE_TRIES = 3
 

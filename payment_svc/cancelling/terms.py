@@ -10,7 +10,7 @@ from mesh import calls
 from mesh.errors import TryAgain
 from mesh.money import Money
 from payment_svc.domain import BOOK, ENROLL, NotCancellable, Payment, Saga, State
-from payment_svc.policy import NOTHING_PAID, Share, share, share_since
+from payment_svc.domain.policy import NOTHING_PAID, Share, share, share_since
 
 PAID = frozenset({State.BOOKING_SESSION, State.COMPLETED})
 

@@ -14,8 +14,8 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
-from payment_svc.aftermath import Aftermath, RefundNotDone
-from payment_svc.sagas.engine import backoff, forever
+from payment_svc.engine.engine import backoff, forever
+from payment_svc.settling.late_payments import Aftermath, RefundNotDone
 from payment_svc.store import EventStore
 from payment_svc.store.events import InboxEvent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from payment_svc.domain import CourseOrder, Saga
-from payment_svc.sagas.enroll import KIND, VERSION
-from payment_svc.wishes import Wish, Wishes
+from payment_svc.selling.enroll_in_course import KIND, VERSION
+from payment_svc.selling.ordering import Wish, Wishes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.logs import log
 from payment_svc.domain import STRIPE, EngineMismatch, ProviderUnavailable, Saga, State, WrongState
-from payment_svc.payment_engine import EngineEvent, ProviderRefused
-from payment_svc.reconcile import is_news
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.intents import Intents
+from payment_svc.engine.engine import Engine
+from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import EngineEvent, ProviderRefused
+from payment_svc.settling.reconcile import is_news
+from payment_svc.settling.webhooks import DECLINED, SUCCEEDED, Webhooks
 from payment_svc.store import CallbackStore
-from payment_svc.webhooks import DECLINED, SUCCEEDED, Webhooks
 
 REFUNDED = "refund.updated"
 #: Seconds that the engine is kept waiting for the saga to come to rest; the report is kept by then.

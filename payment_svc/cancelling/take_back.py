@@ -11,8 +11,8 @@ from uuid import UUID
 
 from mesh.errors import IllegalMove, Refusal
 from payment_svc.domain import GiveBack, Move, RefundStatus, Saga, State
-from payment_svc.sagas.phases import StillOwed, ending, has_ended
-from payment_svc.sagas.refunds import Refunds
+from payment_svc.providers.refunds import Refunds
+from payment_svc.selling.purchase import StillOwed, ending, has_ended
 from payment_svc.store import RefundStore, SagaStore
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mesh.money import Money
 from payment_svc.domain import Refund, Saga
-from payment_svc.payment_engine import Dispute, Intent, ProviderRefund, ProviderRefused
+from payment_svc.providers.port import Dispute, Intent, ProviderRefund, ProviderRefused
 from payment_svc.store import CallbackStore
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+from payment_svc.cancelling.take_back import TakeBack, purchase_of
 from payment_svc.domain import CANCEL_OF, ENROLL, Saga
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked
-from payment_svc.sagas.taking_back import TakeBack, purchase_of
+from payment_svc.peers import STEP_SECONDS, Peers, asked
 from tutormesh.learning.v1 import learning_pb2 as learning
 
 KIND = CANCEL_OF[ENROLL]

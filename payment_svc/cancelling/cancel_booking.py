@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from mesh import clock
+from payment_svc.cancelling.take_back import TakeBack, purchase_of
 from payment_svc.domain import BOOK, CANCEL_OF, Saga
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked
-from payment_svc.sagas.taking_back import TakeBack, purchase_of
+from payment_svc.peers import STEP_SECONDS, Peers, asked
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
 from tutormesh.session.v1 import session_pb2 as session

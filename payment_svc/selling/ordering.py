@@ -21,7 +21,7 @@ from payment_svc.domain import (
     Saga,
     State,
 )
-from payment_svc.sagas.engine import Engine
+from payment_svc.engine.engine import Engine
 from payment_svc.store import KeyStore
 
 

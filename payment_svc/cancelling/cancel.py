@@ -13,6 +13,8 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound, Refusal, TryAgain
 from mesh.money import Money
+from payment_svc.cancelling.quotes import LIFETIME, Quote, Quotes
+from payment_svc.cancelling.terms import LESSON, PAID, Decision, Terms
 from payment_svc.domain import (
     GiveBack,
     NotCancellable,
@@ -24,12 +26,10 @@ from payment_svc.domain import (
     State,
     Undo,
 )
-from payment_svc.policy import Share
-from payment_svc.quotes import LIFETIME, Quote, Quotes
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.phases import StillOwed, undoing
+from payment_svc.domain.policy import Share
+from payment_svc.engine.engine import Engine
+from payment_svc.selling.purchase import StillOwed, undoing
 from payment_svc.store import CancellationStore, PaymentStore
-from payment_svc.terms import LESSON, PAID, Decision, Terms
 
 
 @dataclass(frozen=True, slots=True)

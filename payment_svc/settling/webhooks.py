@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 
 from mesh.logs import log
 from payment_svc.domain import Move, Saga, State, Undo
-from payment_svc.inbox import Inbox
-from payment_svc.payment_engine import EngineEvent, Intent
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.phases import after_payment_news, undoing
+from payment_svc.engine.engine import Engine
+from payment_svc.providers.port import EngineEvent, Intent
+from payment_svc.providers.stripe import StripeGateway
+from payment_svc.selling.purchase import after_payment_news, undoing
+from payment_svc.settling.inbox import Inbox
 from payment_svc.store.events import Apply, EventStore, ForTheDriver, ForTheInbox, Ignore, Notice, Verdict
-from payment_svc.stripe_gateway import StripeGateway
 
 SUCCEEDED, DECLINED, CANCELED = (
     "payment_intent.succeeded",

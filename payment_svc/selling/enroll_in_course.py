@@ -7,9 +7,9 @@ from functools import partial
 from uuid import UUID
 
 from payment_svc.domain import ENROLL, Saga, State
-from payment_svc.sagas.definition import Definition, Step
-from payment_svc.sagas.phases import booking_end
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held, holding
+from payment_svc.peers import STEP_SECONDS, Peers, asked, held, holding
+from payment_svc.selling.definition import Definition, Step
+from payment_svc.selling.purchase import booking_end
 from tutormesh.learning.v1 import learning_pb2 as learning
 
 KIND, VERSION = ENROLL, 1

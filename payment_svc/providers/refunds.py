@@ -11,7 +11,7 @@ from uuid import UUID
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import GiveBack, NeedsAPerson, Refund, RefundStatus, Saga, imported_refund_id
-from payment_svc.payment_engine import OutcomeUnknown, PaymentEngine, ProviderRefund, ProviderRefused
+from payment_svc.providers.port import OutcomeUnknown, PaymentEngine, ProviderRefund, ProviderRefused
 from payment_svc.store import RefundStore
 
 #: How often what changes under our eyes is looked at.

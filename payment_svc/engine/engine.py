@@ -18,8 +18,8 @@ from mesh import calls
 from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
 from mesh.logs import log
 from payment_svc.domain import Move, NeedsAPerson, Saga, State
-from payment_svc.sagas.definition import Kind
-from payment_svc.sagas.phases import Halted, StillOwed, as_error
+from payment_svc.selling.definition import Kind
+from payment_svc.selling.purchase import Halted, StillOwed, as_error
 from payment_svc.store import SagaStore
 
 COMMIT_TRIES = 4

@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.logs import log
-from payment_svc.aftermath import Aftermath, RefundNotDone, unearned
 from payment_svc.domain import NeedsAPerson, Refund, Saga, State
-from payment_svc.engines import Engines
-from payment_svc.payment_engine import Intent, OutcomeUnknown, ProviderRefused
-from payment_svc.sagas.engine import Engine
-from payment_svc.sagas.intents import Intents
-from payment_svc.sagas.refunds import Refunds
+from payment_svc.engine.engine import Engine
+from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import Intent, OutcomeUnknown, ProviderRefused
+from payment_svc.providers.refunds import Refunds
+from payment_svc.providers.registry import Engines
+from payment_svc.settling.late_payments import Aftermath, RefundNotDone, unearned
+from payment_svc.settling.webhooks import LATER, Webhooks
 from payment_svc.store import EventStore, OperatorStore, RefundStore
-from payment_svc.webhooks import LATER, Webhooks
 
 PAGE = 100
 #: Questions to the provider at once; it allows a hundred a second.

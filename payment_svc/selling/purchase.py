@@ -22,12 +22,12 @@ from payment_svc.domain import (
     Undo,
     everything_of,
 )
-from payment_svc.payment_engine import Intent, ProviderRefused
-from payment_svc.policy import Share
-from payment_svc.sagas.definition import Definition
-from payment_svc.sagas.intents import Intents
-from payment_svc.sagas.refunds import Refunds
-from payment_svc.sagas.steps import RefusedInDoubt, is_retryable
+from payment_svc.domain.policy import Share
+from payment_svc.peers import RefusedInDoubt, is_retryable
+from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import Intent, ProviderRefused
+from payment_svc.providers.refunds import Refunds
+from payment_svc.selling.definition import Definition
 
 #: How long an opening may be tried when the slot's own hold is not even known.
 OPENING_SECONDS = 300

@@ -9,9 +9,9 @@ from mesh import clock, wire
 from mesh.errors import Refusal
 from mesh.money import Money
 from payment_svc.domain import BOOK, Saga, State
-from payment_svc.sagas.definition import Definition, Step
-from payment_svc.sagas.phases import booking_end
-from payment_svc.sagas.steps import STEP_SECONDS, Peers, asked, held, holding
+from payment_svc.peers import STEP_SECONDS, Peers, asked, held, holding
+from payment_svc.selling.definition import Definition, Step
+from payment_svc.selling.purchase import booking_end
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
 from tutormesh.session.v1 import session_pb2 as session

@@ -6,10 +6,10 @@ import time
 from collections.abc import AsyncIterator
 
 from mesh.money import Money
-from payment_svc.callback_gateway import CallbackGateway
 from payment_svc.domain import CALLBACK, CALLBACK_PREFIX, Refund, Saga
-from payment_svc.payment_engine import Dispute, EngineEvent, Intent, PaymentEngine, ProviderRefund
-from payment_svc.stripe_gateway import StripeGateway
+from payment_svc.providers.callback import CallbackGateway
+from payment_svc.providers.port import Dispute, EngineEvent, Intent, PaymentEngine, ProviderRefund
+from payment_svc.providers.stripe import StripeGateway
 
 MOST_LATELY = 1000
 
