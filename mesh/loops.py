@@ -1,0 +1,61 @@
+"""Loops that outlive their errors, and how long to wait before the next try."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from mesh import calls
+from mesh.errors import CallFailed, Refusal
+from mesh.logs import log
+
+#: Durable work: the first waits double up to a cap; work that has failed for ten minutes is tried every five.
+FIRST_SECONDS, CAP_SECONDS = 1.0, 30.0
+LATE_AFTER_SECONDS, LATE_SECONDS = 600.0, 300.0
+#: 2 ** attempt is computed for no larger attempt; every cap is reached long before.
+MOST_DOUBLINGS = 20
+
+
+async def run_forever(name: str, work: Callable[[], Awaitable[object]], pause: float) -> None:
+    """Await `work` again and again until this task is cancelled.
+
+    The next round begins at once after a true result, else after `pause` seconds ± 20 %. An error of `work` never ends
+    the loop. The log calls a Refusal or a CallFailed `{name}_failed` (a warning: the database or a peer is away), and
+    any other exception `{name}_crashed` (an error). Each round is background work: no person, no deadline.
+    """
+    while True:
+        with calls.background():
+            has_more = await _run_logged(name, work)
+        await asyncio.sleep(0 if has_more else jitter(pause))
+
+
+async def _run_logged(name: str, work: Callable[[], Awaitable[object]]) -> bool:
+    try:
+        return bool(await work())
+    except (Refusal, CallFailed) as error:
+        log().warning(f"{name}_failed", error=str(error))
+    except Exception as error:
+        log().error(f"{name}_crashed", exc_info=error)
+    return False
+
+
+def back_off_seconds(attempt: int, seconds_in_state: float = 0.0) -> float:
+    """Seconds until durable work that failed is tried again.
+
+    `attempt` counts the failures before this one. The wait is 1 s × 2ⁿ, at most 30 s, less up to half of it by chance.
+    Work that has been in its state for more than 10 minutes waits 5 minutes ± 20 %.
+    """
+    if seconds_in_state > LATE_AFTER_SECONDS:
+        return jitter(LATE_SECONDS)
+    return doubled_pause(attempt, FIRST_SECONDS, CAP_SECONDS)
+
+
+def doubled_pause(attempt: int, first: float, cap: float) -> float:
+    """`first` seconds × 2ⁿ, at most `cap`, less up to half of it by chance, so that replicas do not return together."""
+    return jitter(min(cap, first * 2.0 ** min(attempt, MOST_DOUBLINGS)), 0.5, 1.0)
+
+
+def jitter(seconds: float, least: float = 0.8, most: float = 1.2) -> float:
+    """`seconds` × a random factor from `least` to `most`, so that replicas do not act in step."""
+    return seconds * random.uniform(least, most)  # noqa: S311 - jitter is no secret
