@@ -1,4 +1,4 @@
-"""The composition root of payment_svc."""
+"""The composition root of payment_svc: real things are named here and nowhere else."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
 from payment_svc.cancelling.cancel import Cancelling
-from payment_svc.cancelling.cancel_booking import cancel_booking
-from payment_svc.cancelling.cancel_enrollment import cancel_enrollment
+from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
+from payment_svc.cancelling.cancel_enrollment import CANCEL_ENROLLMENT
 from payment_svc.cancelling.quotes import Quotes
-from payment_svc.cancelling.take_back import TakingBack
-from payment_svc.cancelling.terms import COURSE
+from payment_svc.cancelling.take_back import TakeBack
+from payment_svc.domain.owed import COURSE_TERMS
+from payment_svc.engine.definition import Kind
 from payment_svc.engine.engine import Engine
-from payment_svc.notifications.channels import channels_of
-from payment_svc.notifications.delivering import Deliveries, lanes_of
+from payment_svc.notifications.delivering import Deliveries, routes_of
+from payment_svc.notifications.email import Email, parse_mail_server
 from payment_svc.notifications.notifier import Notifier
+from payment_svc.notifications.webhook import Webhook
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
 from payment_svc.peers import Peers
-from payment_svc.providers.callback import CallbackGateway
 from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import Provider
 from payment_svc.providers.refunds import Refunds
-from payment_svc.providers.registry import Engines
-from payment_svc.providers.stripe import StripeGateway
-from payment_svc.selling.book_and_pay import book_and_pay_for_session
-from payment_svc.selling.booking import Purchasing
-from payment_svc.selling.definition import Kind
-from payment_svc.selling.enroll_in_course import enroll_in_course, verify_course
-from payment_svc.selling.enrolling import Enrolling
-from payment_svc.selling.ordering import Wishes
+from payment_svc.providers.registry import Providers, list_providers
+from payment_svc.providers.stripe import StripeProvider
+from payment_svc.selling.book_and_pay import BOOK_AND_PAY
+from payment_svc.selling.enroll_in_course import ENROLL_IN_COURSE, verify_course
+from payment_svc.selling.ordering import Ordering
+from payment_svc.selling.orders import CourseOrders, LessonOrders
+from payment_svc.selling.payment import PaymentPorts
 from payment_svc.selling.purchase import Purchase
 from payment_svc.servicer import NotificationServicer, PaymentServicer, Purchases, SagaServicer
 from payment_svc.settings import Settings
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
-from payment_svc.settling.late_payments import Aftermath
+from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import KeyStore, Stores
 from payment_svc.tables import VIOLATIONS
-from payment_svc.worker import running
+from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
@@ -68,13 +69,10 @@ from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """payment_svc put together: its use cases, what serves them, and what runs beside."""
+    """payment_svc put together: its use cases, the services that serve them, and what its loops run."""
 
     engine: Engine
-    purchasing: Purchasing
-    enrolling: Enrolling
-    cancelling: Cancelling
-    unenrolling: Cancelling
+    purchases: Purchases
     webhooks: Webhooks
     callbacks: Callbacks
     inbox: Inbox
@@ -85,53 +83,59 @@ class App:
 
 
 def compose(
-    settings: Settings, stores: Stores, stripe: StripeGateway, peers: Peers, notifiers: Sequence[Notifier] = ()
+    settings: Settings,
+    stores: Stores,
+    stripe: StripeProvider,
+    all_providers: Sequence[Provider],
+    peers: Peers,
+    notifiers: Sequence[Notifier] = (),
 ) -> App:
-    """Put the service together over its ports: tables, Stripe, the services it calls, the channels people are told by."""
-    engines = Engines(stripe, CallbackGateway(stores.callbacks))
-    intents, giving = Intents(engines), Refunds(stores.refunds, engines)
-    engine = Engine(stores.sagas, kinds(settings, stores, intents, giving, peers), settings.saga_lease_seconds)
-    aftermath = Aftermath(
-        stores.sagas, stores.cancellations, stores.payments, intents, giving, engines, stores.operators
+    """Put the service together over its ports: tables, payment providers, peers, and channels to people."""
+    providers = Providers(all_providers)
+    intents, refunds = Intents(providers), Refunds(stores.refunds, providers)
+    ports = PaymentPorts(providers, intents, refunds)
+    engine = Engine(stores.sagas, list_kinds(settings, stores, ports, peers), settings.saga_lease_seconds)
+    late_payments = LatePayments(
+        stores.sagas, stores.cancellations, stores.payments, intents, refunds, providers, stores.operators
     )
-    inbox = Inbox(stores.events, aftermath)
+    inbox = Inbox(stores.events, late_payments)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
-    reconcile = Reconcile(
-        engine, engines, intents, stores.refunds, giving, aftermath, stores.events, webhooks, stores.operators
-    )
-    callbacks = Callbacks(engine, stores.callbacks, intents, webhooks)
-    wishes = Wishes(engine, stores.keys, uuid4)
-    purchasing = Purchasing(wishes, settings.cancellation_policy, partial(verify_course, peers))
-    enrolling = Enrolling(wishes, settings.enrollment_policy)
+    reconcile = Reconcile(engine, stores, providers, refunds, late_payments, webhooks)
+    callbacks = Callbacks(engine, stores.sagas, providers, webhooks)
+    ordering = Ordering(engine, stores.sagas, stores.keys, uuid4)
     quotes = Quotes(settings.stripe_secret_key)
-    cancelling = Cancelling(engine, stores.cancellations, stores.payments, quotes, uuid4)
-    unenrolling = replace(cancelling, terms=COURSE)
+    cancel_lessons = Cancelling(engine, stores.sagas, stores.cancellations, stores.payments, quotes, uuid4)
+    purchases = Purchases(
+        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers)),
+        CourseOrders(ordering, settings.enrollment_policy),
+        cancel_lessons,
+        replace(cancel_lessons, terms=COURSE_TERMS),
+    )
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores.operators, stores.events, inbox, intents)
+    operators = Operators(engine, stores, inbox, intents, providers)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
-    purchases = Purchases(purchasing, enrolling, cancelling, unenrolling)
-    services = _served(
+    services = _list_services(
         PaymentServicer(purchases, payments, webhooks, callbacks),
-        SagaServicer(operators, reconcile, engines),
+        SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )
-    return App(
-        engine,
-        purchasing,
-        enrolling,
-        cancelling,
-        unenrolling,
-        webhooks,
-        callbacks,
-        inbox,
-        reconcile,
-        stores.keys,
-        deliveries,
-        services,
-    )
+    return App(engine, purchases, webhooks, callbacks, inbox, reconcile, stores.keys, deliveries, services)
 
 
-def _served(payments: PaymentServicer, sagas: SagaServicer, notifications: NotificationServicer) -> list[Service]:
+def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers) -> list[Kind]:
+    """Every kind of saga that the engine runs. A new kind is one line here."""
+    attempts, refunds = settings.payment_max_attempts, ports.refunds
+    return [
+        Purchase(BOOK_AND_PAY, peers, ports, max_attempts=attempts),
+        Purchase(ENROLL_IN_COURSE, peers, ports, max_attempts=attempts),
+        TakeBack(CANCEL_BOOKING, peers, stores.sagas, stores.refunds, refunds),
+        TakeBack(CANCEL_ENROLLMENT, peers, stores.sagas, stores.refunds, refunds),
+    ]
+
+
+def _list_services(
+    payments: PaymentServicer, sagas: SagaServicer, notifications: NotificationServicer
+) -> list[Service]:
     """The services of this process, as its server takes them."""
     return [
         Service(
@@ -152,18 +156,8 @@ def _served(payments: PaymentServicer, sagas: SagaServicer, notifications: Notif
     ]
 
 
-def kinds(settings: Settings, stores: Stores, intents: Intents, giving: Refunds, peers: Peers) -> list[Kind]:
-    """Every kind of saga there is."""
-    sold = (book_and_pay_for_session(peers), enroll_in_course(peers))
-    taken_back = (cancel_booking(peers), cancel_enrollment(peers))
-    return [
-        *(Purchase(each, intents, giving, max_attempts=settings.payment_max_attempts) for each in sold),
-        *(TakingBack(each, stores.sagas, stores.refunds, giving) for each in taken_back),
-    ]
-
-
-def connected(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
-    """The peers' stubs, and the channels to close in the end."""
+def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
+    """The stubs of the peers, and the channels to close in the end."""
     opened = [
         channels.connect(address, credentials)
         for address in (
@@ -182,24 +176,37 @@ def connected(settings: Settings, credentials: CredentialSource) -> tuple[Peers,
     return stubs, opened
 
 
+def open_notifiers(settings: Settings) -> list[Notifier]:
+    """The channels to people that the settings ask for: none, one or both. Settings has checked that each is whole."""
+    found: list[Notifier] = []
+    if settings.notify_webhook_url and settings.notify_webhook_secret:
+        secret = settings.notify_webhook_secret
+        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds))
+    if settings.smtp_url and settings.notify_email_from and settings.notify_email_to:
+        sender, to = settings.notify_email_from, settings.notify_email_to
+        found.append(Email(parse_mail_server(settings.smtp_url), sender, to, settings.smtp_timeout_seconds))
+    return found
+
+
 async def main() -> None:
     settings = load(Settings)
     logs.configure("payment", settings.log_format)
-    stripe = StripeGateway(
+    stripe = StripeProvider(
         settings.stripe_secret_key,
         settings.stripe_webhook_secret,
         api_base=settings.stripe_api_base,
         timeout=settings.stripe_timeout_seconds,
     )
-    peers, opened = connected(settings, ServiceTokenFile(settings.token_file()))
+    peers, opened = open_channels(settings, ServiceTokenFile(settings.token_file()))
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
-        notifiers = channels_of(settings)
-        stores = Stores.of(database, owner, settings.saga_lease_seconds, lanes_of(notifiers))
-        app = compose(settings, stores, stripe, peers, notifiers)
+        notifiers = open_notifiers(settings)
+        stores = Stores.of(database, owner, settings.saga_lease_seconds, routes_of(notifiers))
+        app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
-        async with running(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds):
+        loops = run_loops(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
+        async with loops:
             await serve(server)
         await app.engine.drain(settings.drain_seconds)
         await app.deliveries.close()

@@ -14,13 +14,13 @@ from payment_svc.domain import AmountMismatch, Event, Payment, Saga, State, Wron
 from payment_svc.store import PaymentStore, SagaStore
 
 MOST_EVENTS = 100
-#: What operators need to know and nobody else.
+#: Events that only operators see.
 INTERNAL_EVENTS = frozenset({"parked", "resolved", "retried"})
 
 
 @dataclass(frozen=True, slots=True)
 class Payments:
-    """The reads. Another person's things do not exist."""
+    """The reads. Another person's payment answers as if it did not exist."""
 
     payments: PaymentStore
     sagas: SagaStore
@@ -31,24 +31,24 @@ class Payments:
             raise NotFound
         return payment
 
-    async def these(self, payment_ids: Sequence[UUID]) -> list[Payment]:
+    async def get_many(self, payment_ids: Sequence[UUID]) -> list[Payment]:
         """Those of the payments that are the caller's, in no order."""
-        return [payment for payment in await self.payments.these(payment_ids) if _is_shown(payment)]
+        return [payment for payment in await self.payments.get_many(payment_ids) if _is_shown(payment)]
 
     async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
-        """What a student paid, newest first. Raises Forbidden for another's."""
+        """A student's payments, newest first. Raises Forbidden for another's."""
         calls.current().must_speak_for(student_id)
         return await self.payments.history(student_id, after, most)
 
-    async def everybodys(self, after: UUID | None, most: int) -> list[Payment]:
-        """Every payment with its refunds, for the audit. Raises Forbidden for everybody but ops."""
+    async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
+        """Every payment with its refunds, for the audit. Raises Forbidden for every caller but ops."""
         call = calls.current()
         if call.service != "ops" or not call.speaks_for():
             raise Forbidden
-        return await self.payments.everybodys(after, most)
+        return await self.payments.list_all(after, most)
 
     async def timeline(self, booking_id: UUID) -> list[Event]:
-        """What the saga did for a booking, oldest first."""
+        """What the saga of a booking did, oldest first."""
         for _, events in await self.timelines([booking_id]):
             return events
         raise NotFound
@@ -57,14 +57,16 @@ class Payments:
         """The same for those of the bookings that are the caller's, in no order."""
         found, call = await self.payments.timelines(booking_ids, MOST_EVENTS), calls.current()
         return [
-            (one.booking_id, [_told(event) for event in one.events if event.event not in INTERNAL_EVENTS])
+            (one.sold_id, [_without_reason(event) for event in one.events if event.event not in INTERNAL_EVENTS])
             for one in found
             if call.speaks_for(one.student_id, one.tutor_id)
         ]
 
-    async def live_intent(self, booking_id: UUID, amount: Money) -> Saga:
-        """The saga whose intent can be paid now, for who pays. Raises NotFound, Forbidden (an admin), AmountMismatch,
-        WrongState."""
+    async def find_payable(self, booking_id: UUID, amount: Money) -> Saga:
+        """The saga whose intent its student can pay now.
+
+        Raises NotFound, Forbidden (an admin), AmountMismatch, WrongState.
+        """
         saga, call = await self._saga(booking_id), calls.current()
         if not call.speaks_for(saga.student_id):
             raise NotFound
@@ -77,7 +79,7 @@ class Payments:
         return saga
 
     async def _saga(self, booking_id: UUID) -> Saga:
-        saga = await self.sagas.by_booking(booking_id)
+        saga = await self.sagas.by_sold(booking_id)
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
         return saga
@@ -87,7 +89,7 @@ def _is_shown(payment: Payment) -> bool:
     return calls.current().speaks_for(payment.student_id, payment.tutor_id)
 
 
-def _told(event: Event) -> Event:
-    """Why a saga turned back may tell one person of another's calendar: only that it did is told."""
+def _without_reason(event: Event) -> Event:
+    """An event without its detail, which may tell one person of another's calendar. A cancel keeps its own words."""
     keeps_words = event.event in ("cancelled", "undo_cancelled")
     return event if keeps_words else replace(event, detail="")

@@ -9,15 +9,25 @@ from uuid import UUID
 
 from mesh import calls, cursors, wire
 from mesh.errors import BadInput, Forbidden
-from payment_svc import convert
 from payment_svc.cancelling.cancel import Cancelling
+from payment_svc.convert.notifications import decode_page_token, decode_status, encode_message
+from payment_svc.convert.orders import (
+    decode_course_order,
+    decode_lesson_order,
+    decode_report,
+    encode_booked,
+    encode_enrolled,
+    encode_quote,
+)
+from payment_svc.convert.payments import encode_event, encode_payment, encode_timelines
+from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
+from payment_svc.domain import Intent
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
 from payment_svc.payments import Payments
-from payment_svc.providers.port import Intent, ProviderRefused
-from payment_svc.providers.registry import Engines
-from payment_svc.selling.booking import Purchasing
-from payment_svc.selling.enrolling import Enrolling
+from payment_svc.providers.port import ProviderRefused
+from payment_svc.providers.registry import Providers
+from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.webhooks import Webhooks
@@ -25,20 +35,19 @@ from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, paymen
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 OPS_PAGE = 1000
-#: Questions to the provider at the same time for one page of the audit: Stripe limits us to 100 a second in all.
+#: Questions to the provider at the same time for one page of the audit. Stripe allows 100 a second in all.
 PROVIDER_CALLS = 4
-MAX_WEBHOOK_BYTES = 1024 * 1024
 Context = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Purchases:
-    """What sells, and what takes back."""
+    """The use cases that sell, and those that take back."""
 
-    lessons: Purchasing
-    courses: Enrolling
-    lessons_back: Cancelling
-    courses_back: Cancelling
+    lessons: LessonOrders
+    courses: CourseOrders
+    cancel_lessons: Cancelling
+    cancel_courses: Cancelling
 
 
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
@@ -49,80 +58,80 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         self._webhooks, self._callbacks = webhooks, callbacks
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
-        order = convert.order(request)
-        _must_be_for_oneself(order.student_id)
-        return convert.book_session_response(await self._purchases.lessons.book(order))
+        order = decode_lesson_order(request)
+        _check_buys_for_oneself(order.student_id)
+        return encode_booked(await self._purchases.lessons.book(order))
 
     async def EnrollInCourse(self, request: pb.EnrollInCourseRequest, context: Context) -> pb.EnrollInCourseResponse:
-        order = convert.course_order(request)
-        _must_be_for_oneself(order.student_id)
-        return convert.enroll_in_course_response(await self._purchases.courses.enroll(order))
+        order = decode_course_order(request)
+        _check_buys_for_oneself(order.student_id)
+        return encode_enrolled(await self._purchases.courses.enroll(order))
 
     async def CancelEnrollment(
         self, request: pb.CancelEnrollmentRequest, context: Context
     ) -> pb.CancelEnrollmentResponse:
         enrollment_id = wire.uuid(request.enrollment_id, "enrollment_id")
         reason = wire.text(request.reason, "reason", 1000)
-        cancelled = await self._purchases.courses_back.cancel(enrollment_id, "", reason)
+        cancelled = await self._purchases.cancel_courses.cancel(enrollment_id, "", reason)
         return pb.CancelEnrollmentResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def CreatePaymentIntent(
         self, request: pb.CreatePaymentIntentRequest, context: Context
     ) -> pb.CreatePaymentIntentResponse:
         booking_id, amount = wire.uuid(request.booking_id, "booking_id"), wire.money(request, "amount")
-        saga = await self._payments.live_intent(booking_id, amount)
+        saga = await self._payments.find_payable(booking_id, amount)
         return pb.CreatePaymentIntentResponse(
-            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.context.get("client_secret", "")
+            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.purchase.client_secret
         )
 
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context
     ) -> pb.QuoteCancellationResponse:
-        quote, currency = await self._purchases.lessons_back.quote(wire.uuid(request.booking_id, "booking_id"))
-        return convert.quote_response(quote, currency, self._purchases.lessons_back.quotes.token(quote))
+        quote, currency = await self._purchases.cancel_lessons.quote(wire.uuid(request.booking_id, "booking_id"))
+        return encode_quote(quote, currency, self._purchases.cancel_lessons.quotes.token(quote))
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> pb.CancelBookingResponse:
         booking_id = wire.uuid(request.booking_id, "booking_id")
         token, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
-        cancelled = await self._purchases.lessons_back.cancel(booking_id, token, reason)
+        cancelled = await self._purchases.cancel_lessons.cancel(booking_id, token, reason)
         return pb.CancelBookingResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
         payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))
-        return pb.GetPaymentResponse(payment=convert.payment(payment))
+        return pb.GetPaymentResponse(payment=encode_payment(payment))
 
     async def BatchGetPayments(
         self, request: pb.BatchGetPaymentsRequest, context: Context
     ) -> pb.BatchGetPaymentsResponse:
-        found = await self._payments.these(wire.uuids(request.payment_ids, "payment_ids"))
-        return pb.BatchGetPaymentsResponse(payments=map(convert.payment, found))
+        found = await self._payments.get_many(wire.uuids(request.payment_ids, "payment_ids"))
+        return pb.BatchGetPaymentsResponse(payments=map(encode_payment, found))
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         if not request.student_id:
-            return await self._everybodys(request)
+            return await self._list_all(request)
         size = wire.page_size(request.page_size, 20)
         student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
         found = await self._payments.history(student, after, size + 1)
         more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
-        return pb.ListPaymentsResponse(payments=map(convert.payment, found[:size]), next_page_token=more)
+        return pb.ListPaymentsResponse(payments=map(encode_payment, found[:size]), next_page_token=more)
 
-    async def _everybodys(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
+    async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
-        found = await self._payments.everybodys(cursors.decode_id(request.page_token), size)
+        found = await self._payments.list_all(cursors.decode_id(request.page_token), size)
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""
-        return pb.ListPaymentsResponse(payments=map(convert.payment, found), next_page_token=more)
+        return pb.ListPaymentsResponse(payments=map(encode_payment, found), next_page_token=more)
 
     async def GetBookingTimeline(
         self, request: pb.GetBookingTimelineRequest, context: Context
     ) -> pb.GetBookingTimelineResponse:
         events = await self._payments.timeline(wire.uuid(request.booking_id, "booking_id"))
-        return pb.GetBookingTimelineResponse(entries=map(convert.timeline, events))
+        return pb.GetBookingTimelineResponse(entries=map(encode_event, events))
 
     async def BatchGetBookingTimelines(
         self, request: pb.BatchGetBookingTimelinesRequest, context: Context
     ) -> pb.BatchGetBookingTimelinesResponse:
         found = await self._payments.timelines(wire.uuids(request.booking_ids, "booking_ids"))
-        return convert.timelines(found)
+        return encode_timelines(found)
 
     async def HandleStripeWebhook(
         self, request: pb.HandleStripeWebhookRequest, context: Context
@@ -136,11 +145,11 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         person = calls.current().person
         if person is not None and not person.is_service:
             raise Forbidden("only a service may report a payment")
-        saga = await self._callbacks.receive(convert.report(request))
+        saga = await self._callbacks.receive(decode_report(request))
         return pb.HandlePaymentCallbackResponse(saga_state=saga.state.value)
 
 
-def _must_be_for_oneself(student_id: UUID) -> None:
+def _check_buys_for_oneself(student_id: UUID) -> None:
     """Raises Forbidden unless a student asks for themselves, or a service for anybody."""
     person = calls.current().person
     if person is None or person.is_service:
@@ -154,33 +163,33 @@ def _must_be_for_oneself(student_id: UUID) -> None:
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
     """SagaService."""
 
-    def __init__(self, operators: Operators, reconcile: Reconcile, engines: Engines) -> None:
-        self._operators, self._reconcile, self._engines = operators, reconcile, engines
+    def __init__(self, operators: Operators, reconcile: Reconcile, providers: Providers) -> None:
+        self._operators, self._reconcile, self._providers = operators, reconcile, providers
 
     async def ListSagas(self, request: saga_pb2.ListSagasRequest, context: Context) -> saga_pb2.ListSagasResponse:
         size, after = wire.page_size(request.page_size, 50, OPS_PAGE), cursors.decode(request.page_token)
         found = await self._operators.list(request.state, request.open_only, after, size + 1)
         more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
-        return saga_pb2.ListSagasResponse(sagas=map(convert.saga, found[:size]), next_page_token=more)
+        return saga_pb2.ListSagasResponse(sagas=map(encode_saga, found[:size]), next_page_token=more)
 
     async def GetSaga(self, request: saga_pb2.GetSagaRequest, context: Context) -> saga_pb2.GetSagaResponse:
         saga, events = await self._operators.show(wire.uuid(request.saga_id, "saga_id"))
-        return saga_pb2.GetSagaResponse(saga=convert.saga(saga), events=map(convert.timeline, events))
+        return saga_pb2.GetSagaResponse(saga=encode_saga(saga), events=map(encode_event, events))
 
     async def RetrySaga(self, request: saga_pb2.RetrySagaRequest, context: Context) -> saga_pb2.RetrySagaResponse:
         saga = await self._operators.retry(wire.uuid(request.saga_id, "saga_id"))
-        return saga_pb2.RetrySagaResponse(saga=convert.saga(saga))
+        return saga_pb2.RetrySagaResponse(saga=encode_saga(saga))
 
     async def ResolveSaga(self, request: saga_pb2.ResolveSagaRequest, context: Context) -> saga_pb2.ResolveSagaResponse:
         saga_id, note = wire.uuid(request.saga_id, "saga_id"), wire.text(request.note, "note", 1000, least=1)
         return saga_pb2.ResolveSagaResponse(
-            saga=convert.saga(await self._operators.resolve(saga_id, request.state, note))
+            saga=encode_saga(await self._operators.resolve(saga_id, request.state, note))
         )
 
     async def Reconcile(self, request: saga_pb2.ReconcileRequest, context: Context) -> saga_pb2.ReconcileResponse:
         if not request.is_paged:
-            return convert.found(await self._reconcile.everything(), None)
-        return convert.found(*await self._reconcile.page(convert.to_place(request.page_token)))
+            return encode_counts(await self._reconcile.run_everything(), None)
+        return encode_counts(*await self._reconcile.run_page(decode_cursor(request.page_token)))
 
     async def ListProviderIntents(
         self, request: saga_pb2.ListProviderIntentsRequest, context: Context
@@ -188,18 +197,20 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
         size = wire.page_size(request.page_size, 100)
         token = wire.text(request.page_token, "page_token", 255)
         try:
-            page, more = await self._engines.page(token, size)
+            page, more = await self._providers.list_intents(token, size)
         except ProviderRefused as error:
             raise BadInput("is no page of the provider's", field="page_token") from error
-        few = asyncio.Semaphore(PROVIDER_CALLS)
-        intents = await asyncio.gather(*(self._told(intent, few) for intent in page if intent.saga_id is not None))
+        slots = asyncio.Semaphore(PROVIDER_CALLS)
+        intents = await asyncio.gather(
+            *(self._with_refunds(intent, slots) for intent in page if intent.saga_id is not None)
+        )
         return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=more)
 
-    async def _told(self, intent: Intent, few: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
+    async def _with_refunds(self, intent: Intent, slots: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
         if not intent.received:
-            return convert.provider_intent(intent, [])
-        async with few:
-            return convert.provider_intent(intent, await self._engines.refunds(intent.id))
+            return encode_intent(intent, [])
+        async with slots:
+            return encode_intent(intent, await self._providers.list_refunds(intent.id))
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
@@ -211,12 +222,12 @@ class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):
     async def ListNotifications(
         self, request: notification_pb2.ListNotificationsRequest, context: Context
     ) -> notification_pb2.ListNotificationsResponse:
-        size, status = wire.page_size(request.page_size, 50, OPS_PAGE), convert.delivery_status(request.status)
-        about, before = wire.optional_uuid(request.subject_id, "subject_id"), convert.place(request.page_token)
+        size, status = wire.page_size(request.page_size, 50, OPS_PAGE), decode_status(request.status)
+        about, before = wire.optional_uuid(request.subject_id, "subject_id"), decode_page_token(request.page_token)
         found = await self._deliveries.store.list(status, about, before, size + 1)
         more = str(found[size - 1].seq) if len(found) > size else ""
         return notification_pb2.ListNotificationsResponse(
-            notifications=map(convert.notification, found[:size]), next_page_token=more
+            notifications=map(encode_message, found[:size]), next_page_token=more
         )
 
     async def RetryNotifications(

@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
 
 from mesh.settings import Address, DatabaseUrl, ServiceSettings
-from payment_svc.notifications.email import server_of
+from payment_svc.notifications.email import parse_mail_server
 
 
-def _smtp_url(value: str) -> str:
-    server_of(value)
+def _check_smtp_url(value: str) -> str:
+    parse_mail_server(value)
     return value
 
 
-def _http_url(value: str) -> str:
+def _check_http_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -28,15 +28,15 @@ def _http_url(value: str) -> str:
     return value
 
 
-#: Nothing in them can end a header.
+#: Neither can contain what ends a mail header.
 _SENDER = re.compile(r"(?:[^\x00-\x1f\x7f<>@]*<[!-~]+@[\w.-]+>|[!-~]+@[\w.-]+)", re.ASCII)
 _PEOPLE = re.compile(r"[\w.+-]*\{person_id\}[\w.+-]*@[\w.-]+", re.ASCII)
-SmtpUrl = Annotated[str, AfterValidator(_smtp_url)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+SmtpUrl = Annotated[str, AfterValidator(_check_smtp_url)]
+HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
 
 
 class Settings(ServiceSettings):
-    """What payment_svc is told by its environment."""
+    """The environment of payment_svc."""
 
     port: int = Field(default=50052, ge=0, le=65535)
     database_url: DatabaseUrl = Field(validation_alias=AliasChoices("PAYMENT_DATABASE_URL", "DATABASE_URL"))
@@ -48,7 +48,6 @@ class Settings(ServiceSettings):
     stripe_webhook_secret: str = Field(pattern=r"^whsec_.+$")
     stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     stripe_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
-    hold_minutes: float = Field(default=30, gt=0, le=1440)
     payment_max_attempts: int = Field(default=3, ge=1, le=100)
     cancellation_policy: str = "24h:100,2h:50"
     enrollment_policy: str = "336h:100"
@@ -65,30 +64,30 @@ class Settings(ServiceSettings):
 
     @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod
-    def _policy(cls, value: str) -> str:
+    def _check_policy(cls, value: str) -> str:
         if not re.fullmatch(r"(\d{1,4}h:(100|\d{1,2}))(,\d{1,4}h:(100|\d{1,2}))*", value):
             raise ValueError("must look like 24h:100,2h:50")
         return value
 
     @field_validator("notify_webhook_secret")
     @classmethod
-    def _signs_webhooks(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _check_webhook_secret(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("notify_webhook_url"):
             raise ValueError("is missing, and NOTIFY_WEBHOOK_URL is set")
         return value
 
     @field_validator("notify_email_from")
     @classmethod
-    def _sends_mail(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return _written_as(_SENDER, "must be an address, or a name and <an address>", value, info)
+    def _check_sender(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _match(_SENDER, "must be an address, or a name and <an address>", value, info)
 
     @field_validator("notify_email_to")
     @classmethod
-    def _gets_mail(cls, value: str | None, info: ValidationInfo) -> str | None:
-        return _written_as(_PEOPLE, "must be an address with {person_id} before its @", value, info)
+    def _check_recipient(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return _match(_PEOPLE, "must be an address with {person_id} before its @", value, info)
 
 
-def _written_as(form: re.Pattern[str], words: str, value: str | None, info: ValidationInfo) -> str | None:
+def _match(form: re.Pattern[str], words: str, value: str | None, info: ValidationInfo) -> str | None:
     if value is None and info.data.get("smtp_url"):
         raise ValueError("is missing, and SMTP_URL is set")
     if value is not None and not form.fullmatch(value):

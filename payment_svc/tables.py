@@ -1,8 +1,9 @@
-"""payment_svc's schema. Rules that must never be broken are constraints here first."""
+"""payment_svc's schema. A rule that must never be broken is a constraint here first."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     func,
     text,
 )
@@ -31,6 +33,17 @@ _ENDS = "('COMPLETED', 'REJECTED', 'PAYMENT_FAILED', 'EXPIRED', 'CANCELLED', 'RE
 _STATES = (
     "('AWAITING_AVAILABILITY', 'AWAITING_PAYMENT', 'BOOKING_SESSION', 'COMPENSATING', 'PARKED',"
     " 'COMPLETED', 'REJECTED', 'PAYMENT_FAILED', 'EXPIRED', 'CANCELLED', 'REFUNDED')"
+)
+
+# The kinds of sagas (domain/kinds.py). A new kind is a row of a migration.
+saga_kind = Table(
+    "saga_kind",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("subject", Text),
+    CheckConstraint("role in ('SALE', 'CANCEL', 'CASE')", name="saga_kind_role_known"),
+    CheckConstraint("subject in ('LESSON', 'COURSE')", name="saga_kind_subject_known"),
 )
 
 saga = Table(
@@ -51,11 +64,11 @@ saga = Table(
     Column("error", JSONB),
     Column("is_complete", Boolean, nullable=False, server_default=text("false")),
     Column("student_id", UUID, nullable=False),
-    # Who teaches. A course's instructor is known once its seat is held.
+    # Who teaches. A course's instructor is known once a seat is held.
     Column("tutor_id", UUID),
     Column("time_slot", INSTANT),
     Column("minutes", Integer),
-    # What is sold: a booking's id, or an enrollment's. All sagas around one purchase share it.
+    # What is sold: the id of a booking or of an enrollment. All sagas around one purchase share it.
     Column("booking_id", UUID, nullable=False),
     Column("session_id", UUID),
     Column("payment_id", UUID, nullable=False),
@@ -64,32 +77,29 @@ saga = Table(
     Column("state_since", INSTANT, nullable=False, server_default=CLOCK),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
-    # The course that is sold; null for a lesson, also for a course's lesson (that course is in its context).
+    # The course that is sold; null for a lesson, also for a lesson that belongs to a course (see its context).
     Column("course_id", UUID),
+    # The role of its kind, set by the trigger saga_role.
+    Column("role", Text, nullable=False),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
-    # I5: every saga has ended, or wakes by itself, or is parked with a reason.
+    # Every saga has ended, or wakes by itself, or is parked with a reason.
     CheckConstraint(
         "case when is_complete then wake_at is null when state = 'PARKED' then wake_at is null and error is not null"
         " else wake_at is not null end",
         name="saga_never_forgotten",
     ),
     CheckConstraint("(lease_owner is null) = (lease_until is null)", name="saga_lease_whole"),
-    # A saga that could still be paid, or was, names its intent unless the lesson is free.
+    # A saga that awaits its payment names the intent, and knows when the hold ends.
     CheckConstraint(
         "state <> 'AWAITING_PAYMENT' or (payment_intent_id is not null and hold_ends is not null)",
         name="saga_awaits_an_intent",
     ),
-    # A lesson has its tutor, time and session from the beginning; a course has none of a lesson's things.
+    # A lesson's saga has its tutor, time and session from the beginning. A course's saga has none of them.
     CheckConstraint(
         "case when course_id is null then num_nulls(tutor_id, time_slot, minutes, session_id) = 0"
         " else num_nonnulls(time_slot, minutes, session_id) = 0 end",
         name="saga_of_a_lesson_or_a_course",
-    ),
-    CheckConstraint(
-        "case when kind in ('BookAndPayForSessionSaga', 'CancelBookingSaga') then course_id is null"
-        " when kind in ('EnrollInCourseSaga', 'CancelEnrollmentSaga') then course_id is not null else true end",
-        name="saga_kind_fits",
     ),
     Index("saga_due", "wake_at", postgresql_where=text("wake_at is not null")),
     Index(
@@ -98,28 +108,49 @@ saga = Table(
         "tutor_id",
         "time_slot",
         unique=True,
-        postgresql_where=text("not is_complete and kind = 'BookAndPayForSessionSaga'"),
+        postgresql_where=text("not is_complete and role = 'SALE'"),
     ),
     Index(
         "saga_open_course",
         "student_id",
         "course_id",
         unique=True,
-        postgresql_where=text("not is_complete and kind = 'EnrollInCourseSaga'"),
+        postgresql_where=text("not is_complete and role = 'SALE'"),
     ),
     Index("saga_intent", "payment_intent_id", unique=True, postgresql_where=text("payment_intent_id is not null")),
     Index("saga_booking", "booking_id"),
-    # The first committed cancel wins; every later one gets its answer.
+    # The first committed cancel wins. Every later one gets its answer.
     Index(
         "saga_one_cancel",
         "booking_id",
         unique=True,
-        postgresql_where=text("kind in ('CancelBookingSaga', 'CancelEnrollmentSaga') and state <> 'REJECTED'"),
+        postgresql_where=text("role = 'CANCEL' and state <> 'REJECTED'"),
     ),
     Index("saga_newest", "created_at", "id"),
     Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
 )
+
+# A saga gets the role of its kind, and is about what its kind sells. An unknown kind has no role, and is refused.
+_SET_ROLE = DDL(  # type: ignore[no-untyped-call]
+    """
+    create function saga_set_role() returns trigger language plpgsql as $$
+    declare known saga_kind;
+    begin
+        select * into known from saga_kind where name = new.kind;
+        if (known.subject = 'COURSE') <> (new.course_id is not null) then
+            raise check_violation using constraint = 'saga_kind_fits', message = 'the saga is not about what its kind sells';
+        end if;
+        new.role := known.role;
+        return new;
+    end $$
+"""
+)
+_ROLE_TRIGGER = DDL(  # type: ignore[no-untyped-call]
+    "create trigger saga_role before insert on saga for each row execute function saga_set_role()"
+)
+event.listen(metadata, "after_create", _SET_ROLE)
+event.listen(metadata, "after_create", _ROLE_TRIGGER)
 
 idempotency_key = Table(
     "idempotency_key",
@@ -149,7 +180,7 @@ payment = Table(
     metadata,
     Column("id", UUID, primary_key=True),
     Column("saga_id", UUID, ForeignKey("saga.id"), nullable=False, unique=True),
-    # What it pays for: a booking's id, or an enrollment's.
+    # What it pays for: the id of a booking or of an enrollment.
     Column("booking_id", UUID, nullable=False),
     Column("session_id", UUID),
     Column("student_id", UUID, nullable=False),
@@ -203,7 +234,7 @@ stripe_event = Table(
     Column("type", Text, nullable=False),
     Column("saga_id", UUID, nullable=False),
     Column("payment_intent_id", Text, nullable=False),
-    # NEWS: an open saga takes it with its next move. INBOX: the inbox takes it. DONE, PARKED.
+    # NEWS: a signal for an open saga, DONE with its next transition. INBOX: the inbox handles it. DONE. PARKED.
     Column("status", Text, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("wake_at", INSTANT),
@@ -217,7 +248,7 @@ stripe_event = Table(
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
 )
 
-# What people are told: one row per message and lane, written by the commit that makes it true, kept until it is old.
+# What people are told: one row per message and route. The commit that makes it true writes it; a loop deletes old rows.
 notification = Table(
     "notification",
     metadata,
@@ -226,7 +257,7 @@ notification = Table(
     Column("audience", Text, primary_key=True),
     Column("seq", BigInteger, Identity(), nullable=False, unique=True),
     Column("type", Text, nullable=False),
-    # The booking or the enrollment: of each, a lane tells in the order of seq.
+    # The booking or the enrollment. A route delivers the messages of each in the order of seq.
     Column("subject_id", UUID, nullable=False),
     Column("data", JSONB, nullable=False),
     Column("status", Text, nullable=False, server_default="PENDING"),
@@ -256,7 +287,7 @@ callback_payment = Table(
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("status", Text, nullable=False),
-    # By which the engine says that it was paid.
+    # The reference under which the provider says that it was paid.
     Column("reference", Text),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),

@@ -1,4 +1,4 @@
-"""The loops: recover what its owner left, look into the inbox, reconcile with Stripe, tell people."""
+"""The loops: recover sagas, handle the inbox, reconcile with the providers, deliver messages, forget old keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from payment_svc.engine.engine import Engine, forever
+from mesh.loops import run_forever
+from payment_svc.engine.engine import Engine
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.reconcile import Reconcile
@@ -17,7 +18,7 @@ BATCH = 500
 
 
 @contextlib.asynccontextmanager
-async def running(
+async def run_loops(
     engine: Engine,
     inbox: Inbox,
     reconcile: Reconcile,
@@ -25,10 +26,10 @@ async def running(
     deliveries: Deliveries,
     reconcile_seconds: float,
 ) -> AsyncIterator[None]:
-    """The loops run within; they end with it."""
+    """Within, the loops run. At its end they are cancelled, and what they have begun is drained."""
 
-    async def round_of_reconcile() -> None:
-        await reconcile.round()
+    async def run_round() -> None:
+        await reconcile.run_round()
 
     async def forget_old_keys() -> bool:
         return await keys.forget_old(BATCH) == BATCH
@@ -39,16 +40,16 @@ async def running(
         for loop in (
             engine.recover_forever(),
             inbox.run_forever(),
-            forever("reconcile", round_of_reconcile, reconcile_seconds),
-            forever("forget_keys", forget_old_keys, FORGET_KEYS_SECONDS),
+            run_forever("reconcile", run_round, reconcile_seconds),
+            run_forever("forget_keys", forget_old_keys, FORGET_KEYS_SECONDS),
             *deliveries.loops(),
         ):
             task = asyncio.get_running_loop().create_task(loop)
-            stack.push_async_callback(_ended, task)
+            stack.push_async_callback(_cancel, task)
         yield
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task

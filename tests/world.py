@@ -48,15 +48,15 @@ from mesh.errors import CallFailed
 from mesh.identity import Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from payment_svc.__main__ import App, compose, connected
-from payment_svc.notifications.channels import channels_of
-from payment_svc.notifications.delivering import lanes_of
+from payment_svc.__main__ import App, compose, open_channels, open_notifiers
+from payment_svc.notifications.delivering import routes_of
 from payment_svc.peers import Peers
-from payment_svc.providers.stripe import StripeGateway
+from payment_svc.providers.registry import list_providers
+from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settings import Settings as PaymentSettings
 from payment_svc.store import Stores
 from payment_svc.tables import VIOLATIONS as PAYMENT_VIOLATIONS
-from payment_svc.worker import running
+from payment_svc.worker import run_loops
 from session_svc.convert import Encoder as SessionEncoder
 from session_svc.servicer import SessionServicer
 from session_svc.sessions import Sessions
@@ -141,7 +141,7 @@ class Replica:
         """Die as by kill -9: no drain, no goodbye. What was already sent to PostgreSQL is what it has heard."""
         app = self.app
         doing: set[asyncio.Task[Any]] = {
-            *app.engine._drives.values(),
+            *app.engine._runs.values(),
             *app.inbox._under_way,
             *app.deliveries._under_way,
         }
@@ -189,29 +189,29 @@ class World:
         """One more payment_svc on the same port; `hook` is awaited around each step and commit of its sagas."""
         stack, loops = contextlib.AsyncExitStack(), contextlib.AsyncExitStack()
         settings = self.payment_settings(**changes)
-        stripe = StripeGateway(
+        stripe = StripeProvider(
             settings.stripe_secret_key,
             settings.stripe_webhook_secret,
             api_base=settings.stripe_api_base,
             timeout=settings.stripe_timeout_seconds,
         )
         stack.push_async_callback(stripe.close)
-        peers, opened = connected(settings, self.credentials("payment"))
+        peers, opened = open_channels(settings, self.credentials("payment"))
         for channel in opened:
             stack.push_async_callback(channel.close)
         database = Database(settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS)
         stack.push_async_callback(database.close)
-        notifiers = channels_of(settings)
-        stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds, lanes_of(notifiers))
+        notifiers = open_notifiers(settings)
+        stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds, routes_of(notifiers))
         if hook is not None:
             peers, stores = Peers(*hooked(peers, hook)), Stores(*hooked(stores, hook))
-            stripe = cast(StripeGateway, Hooked(stripe, hook))
-        app = compose(settings, stores, stripe, peers, notifiers)
+            stripe = cast(StripeProvider, Hooked(stripe, hook))
+        app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
         stack.push_async_callback(app.deliveries.close)
         server = Server(settings, self.verifier, app.services)
         await server.start()
         await loops.enter_async_context(
-            running(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
+            run_loops(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
         )
         self.replicas.append(Replica(app, database, server, stack, loops))
         return self.replicas[-1]

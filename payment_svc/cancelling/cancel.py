@@ -1,22 +1,24 @@
 """Cancelling a booking or an enrollment: what it would give back, and doing it. The first committed decision wins.
 
-Before the payment the purchase itself is undone; between pivot and completion it first finishes forward; afterwards a
-saga of its own takes back what was sold.
+| the purchase | what a cancel does |
+|---|---|
+| awaits its payment | turns the purchase itself back |
+| is paid, and not complete yet | waits until it is complete |
+| is complete | begins a saga that takes back what was sold (take_back.py) |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh import calls
-from mesh.errors import NotFound, Refusal, TryAgain
+from mesh.errors import NotFound, TryAgain
 from mesh.money import Money
 from payment_svc.cancelling.quotes import LIFETIME, Quote, Quotes
-from payment_svc.cancelling.terms import LESSON, PAID, Decision, Terms
 from payment_svc.domain import (
-    GiveBack,
+    CancelFacts,
     NotCancellable,
     Payment,
     QuoteExpired,
@@ -24,17 +26,18 @@ from payment_svc.domain import (
     RefundStatus,
     Saga,
     State,
+    StillOwed,
     Undo,
 )
-from payment_svc.domain.policy import Share
+from payment_svc.domain.owed import LESSON_TERMS, PAID, Offer, Terms, decide_cancel, name_cancel_refund
 from payment_svc.engine.engine import Engine
-from payment_svc.selling.purchase import StillOwed, undoing
-from payment_svc.store import CancellationStore, PaymentStore
+from payment_svc.selling.transitions import turn_back
+from payment_svc.store import CancellationStore, PaymentStore, SagaStore
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The answer to a cancel: what goes back, and the saga that sees to it."""
+    """The answer to a cancel: what goes back, and the saga that carries it out."""
 
     refund: Money
     saga_id: UUID
@@ -42,138 +45,149 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """The use cases of QuoteCancellation and CancelBooking, and of CancelEnrollment, each by its own `terms`."""
+    """QuoteCancellation and CancelBooking, and CancelEnrollment, each under its own `terms`."""
 
     engine: Engine
-    store: CancellationStore
+    sagas: SagaStore
+    cancellations: CancellationStore
     payments: PaymentStore
     quotes: Quotes
     new_id: Callable[[], UUID]
-    terms: Terms = LESSON
+    terms: Terms = LESSON_TERMS
 
-    async def quote(self, booking_id: UUID) -> tuple[Quote, str]:
-        """What cancelling would give back now, and its token. Raises NotFound, NotCancellable."""
-        purchase = await self._visible(booking_id)
-        if await self.store.of_booking(booking_id) is not None:
+    async def quote(self, sold_id: UUID) -> tuple[Quote, str]:
+        """What cancelling would give back now, and its currency. Raises NotFound, NotCancellable, TryAgain."""
+        purchase = await self._find_visible(sold_id)
+        if await self.cancellations.of_sold(sold_id) is not None:
             raise NotCancellable("it is cancelled already")
-        decision = await self._decided(purchase)
+        offer = await self._decide(purchase)
         quote = Quote(
-            booking_id=str(booking_id),
+            booking_id=str(sold_id),
             person_id=_caller_id(),
-            payment=decision.payment,
-            minor=decision.refund.amount_minor,
-            percent=decision.share.percent,
-            rule=decision.share.rule,
+            payment=offer.payment_state,
+            minor=offer.refund.amount_minor,
+            percent=offer.decision.percent,
+            rule=offer.decision.rule,
             expires_at=purchase.loaded_at + LIFETIME,
         )
-        return quote, decision.refund.currency
+        return quote, offer.refund.currency
 
     async def cancel(self, sold_id: UUID, token: str, reason: str) -> Cancelled:
         """Cancel a booking or an enrollment, or learn what an earlier cancel decided.
 
-        Raises NotFound, NotCancellable, QuoteExpired, Overloaded, and TryAgain while the thing does not show it yet.
+        Raises NotFound, NotCancellable, QuoteExpired, Overloaded, and TryAgain while the booking does not show it yet.
         """
-        self.engine.admit()
+        self.engine.refuse_when_full()
         while True:
-            purchase = await self._visible(sold_id)
-            earlier = await self.store.of_booking(sold_id)
+            purchase = await self._find_visible(sold_id)
+            earlier = await self.cancellations.of_sold(sold_id)
             if earlier is not None:
-                return await self._finished(earlier)
-            answer = await self._cancelled(purchase, token, reason)
+                return await self._answer_when_shown(earlier)
+            answer = await self._cancel(purchase, token, reason)
             if answer is not None:
                 return answer
 
-    async def _cancelled(self, purchase: Saga, token: str, reason: str) -> Cancelled | None:
-        """The answer; None when the purchase has moved meanwhile and must be looked at again."""
+    async def _cancel(self, purchase: Saga, token: str, reason: str) -> Cancelled | None:
+        """The answer; None when the purchase has moved meanwhile and must be read again."""
         if purchase.is_complete and purchase.refund_due is not None:
             return Cancelled(purchase.refund_due, purchase.id)
         if purchase.state is State.COMPLETED:
-            return await self._take_back(purchase, await self._agreed(purchase, token), reason)
+            return await self._take_back(purchase, await self._decide_as_quoted(purchase, token), reason)
         if purchase.state is State.AWAITING_PAYMENT:
-            if not self.engine.drives(purchase):  # a version that other replicas know
+            if not self.engine.can_run(purchase):  # only other replicas know its version
                 raise TryAgain
-            return await self._undo(purchase, await self._agreed(purchase, token), reason)
+            return await self._turn_back(purchase, await self._decide_as_quoted(purchase, token), reason)
         if purchase.is_complete:
             raise NotCancellable
         if purchase.state is State.COMPENSATING and purchase.refund_due is not None:
-            return await self._finished(purchase)
-        settled = await self.engine.settle(purchase.id, lambda row: row.state is not purchase.state)
-        if settled.state is purchase.state:
+            return await self._answer_when_shown(purchase)
+        moved = await self.engine.wait_until(purchase.id, lambda row: row.state is not purchase.state)
+        if moved.state is purchase.state:
             raise TryAgain
         return None
 
-    async def _undo(self, purchase: Saga, decision: Decision, reason: str) -> Cancelled | None:
-        """Before the payment: the purchase turns back. Money that races it goes back by the same decision."""
-        claimed = await self.engine.store.claim_free(purchase)
+    async def _turn_back(self, purchase: Saga, offer: Offer, reason: str) -> Cancelled | None:
+        """Before the payment. Money that arrives meanwhile goes back by the same decision."""
+        claimed = await self.sagas.claim_free(purchase)
         if claimed is None:
-            await self.engine.settle(purchase.id, lambda row: not row.is_leased)
+            await self.engine.wait_until(purchase.id, lambda row: not row.is_leased)
             return None
-        if claimed.state is not purchase.state:  # it has moved between the look and the claim
+        if claimed.state is not purchase.state:  # it moved between the read and the claim
             self.engine.start(claimed)
             return None
-        knowing = claimed.knowing(cancel=decision.kept())
-        moved = await self.engine.store.move(undoing(knowing, Undo.CANCELLED, decision.words(reason)))
-        if moved is None:  # news of the payment came first
+        learned = claimed.learn(cancel=offer.decision)
+        moved = await self.sagas.commit(turn_back(learned, Undo.CANCELLED, offer.decision.describe(reason)))
+        if moved is None:  # a signal of the payment came first
             self.engine.start(claimed)
-            await self.engine.settle(purchase.id, lambda row: not row.is_leased)
+            await self.engine.wait_until(purchase.id, lambda row: not row.is_leased)
             return None
         self.engine.start(moved)
-        return await self._finished(moved)
+        return await self._answer_when_shown(moved)
 
-    async def _take_back(self, purchase: Saga, decision: Decision, reason: str) -> Cancelled | None:
+    async def _take_back(self, purchase: Saga, offer: Offer, reason: str) -> Cancelled | None:
         """After completion: a saga of its own, its refund committed with it."""
-        payment = await self.payments.get(purchase.payment_id)
+        payment, price = await self.payments.get(purchase.payment_id), purchase.price
+        assert price is not None
         new_id = self.new_id()
-        context = {
-            "purchase_id": str(purchase.id),
-            "cancel": decision.kept(),
-            "price": purchase.context["price"],
-            "undo": Undo.CANCELLED.value,
-            "intent_id": payment.intent_id if payment else None,
-            "received_minor": payment.received_minor if payment else 0,
-        }
-        refund = _first_refund(new_id, purchase, payment, decision)
-        begun = await self.store.begin(purchase, new_id, context, refund, decision.words(reason))
+        facts = CancelFacts(
+            purchase_id=purchase.id,
+            cancel=offer.decision,
+            price=price,
+            intent_id=payment.intent_id if payment else "",
+            received_minor=payment.received_minor if payment else 0,
+        )
+        refund = _first_refund(new_id, purchase, payment, offer.refund)
+        begun = await self.cancellations.begin(purchase, new_id, facts, refund, offer.decision.describe(reason))
         if begun is None:
             return None
         self.engine.start(begun)
-        return await self._finished(begun)
+        return await self._answer_when_shown(begun)
 
-    async def _finished(self, saga: Saga) -> Cancelled:
-        """The answer once booking or enrollment shows it; a refund on its way is no reason to wait."""
-        saga = await self.engine.settle(saga.id, _it_shows)
-        if saga.state is State.REJECTED:
-            raise Refusal.known(**(saga.error or {}))
-        if not _it_shows(saga) or saga.refund_due is None:
+    async def _answer_when_shown(self, saga: Saga) -> Cancelled:
+        """The answer once the booking or the enrollment shows it. A refund on its way is not waited for."""
+        saga = await self.engine.wait_until(saga.id, _is_shown)
+        if saga.state is State.REJECTED and saga.error is not None:
+            raise saga.error.to_refusal()
+        if not _is_shown(saga) or saga.refund_due is None:
             raise TryAgain
         return Cancelled(saga.refund_due, saga.id)
 
-    async def _visible(self, sold_id: UUID) -> Saga:
-        saga = await self.engine.store.by_booking(sold_id)
+    async def _find_visible(self, sold_id: UUID) -> Saga:
+        saga = await self.sagas.by_sold(sold_id)
         if saga is None or saga.kind != self.terms.sold_by or saga.state is State.REJECTED or saga.price is None:
             raise NotFound
         if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
             raise NotFound
         return saga
 
-    async def _agreed(self, purchase: Saga, token: str) -> Decision:
-        """What is decided now, or what was quoted: exactly that, until it expires."""
-        decision = await self._decided(purchase)
+    async def _decide_as_quoted(self, purchase: Saga, token: str) -> Offer:
+        """What is decided now, or exactly what was quoted until the quote expires. Raises QuoteExpired."""
+        offer = await self._decide(purchase)
         if not token:
-            return decision
+            return offer
         quote = self.quotes.read(token)
         bound_to = (quote.booking_id, quote.person_id, quote.payment)
-        if bound_to != (str(purchase.booking_id), _caller_id(), decision.payment):
+        if bound_to != (str(purchase.sold_id), _caller_id(), offer.payment_state):
             raise QuoteExpired
         if quote.expires_at <= purchase.loaded_at:
             raise QuoteExpired
-        quoted = Money(quote.minor, decision.refund.currency)
-        return Decision(decision.by, Share(quote.percent, quote.rule), quoted, decision.payment)
+        decision = replace(offer.decision, percent=quote.percent, rule=quote.rule, refund_minor=quote.minor)
+        return replace(offer, decision=decision, refund=Money(quote.minor, offer.refund.currency))
 
-    async def _decided(self, purchase: Saga) -> Decision:
+    async def _decide(self, purchase: Saga) -> Offer:
         """What the frozen policy says now. Raises NotCancellable, TryAgain."""
         payment = await self.payments.get(purchase.payment_id) if purchase.state in PAID else None
-        return self.terms.decided(purchase, payment)
+        return decide_cancel(self.terms, purchase, payment, _caller_role(purchase, self.terms.teacher))
+
+
+def _caller_role(purchase: Saga, teacher: str) -> str:
+    """In whose name the caller cancels."""
+    person = calls.current().person
+    if person is None or person.is_service:
+        return "platform"
+    if person.id == purchase.student_id:
+        return "student"
+    return teacher if person.id == purchase.tutor_id else "admin"
 
 
 def _caller_id() -> str:
@@ -181,20 +195,21 @@ def _caller_id() -> str:
     return str(call.person.id) if call.person else call.service
 
 
-def _it_shows(saga: Saga) -> bool:
-    return saga.is_complete or (saga.error or {}).get("reason") == StillOwed.reason
+def _is_shown(saga: Saga) -> bool:
+    """True once the booking has ended: the saga is complete, or waits for nothing but its money."""
+    return saga.is_complete or (saga.error is not None and saga.error.reason == StillOwed.reason)
 
 
-def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, decision: Decision) -> Refund | None:
-    if payment is None or not decision.refund.amount_minor:
+def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, amount: Money) -> Refund | None:
+    if payment is None or not amount.amount_minor:
         return None
-    wish = GiveBack(f"cancel:{cancel_id}", payment.intent_id, decision.refund, "cancelled")
+    decision = name_cancel_refund(cancel_id, payment.intent_id, amount)
     return Refund(
-        id=wish.refund_id(0),
+        id=decision.refund_id(0),
         payment_id=payment.id,
         saga_id=purchase.id,
         payment_intent_id=payment.intent_id,
-        amount=decision.refund,
+        amount=amount,
         status=RefundStatus.PENDING,
-        reason=wish.reason,
+        reason=decision.reason,
     )

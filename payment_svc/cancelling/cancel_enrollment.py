@@ -1,22 +1,18 @@
-"""CancelEnrollmentSaga: a sold place in a course taken back. The enrollment with its seat, then the money."""
+"""CancelEnrollmentSaga: how a sold seat in a course is taken back. The enrollment ends with its seat, then the money."""
 
 from __future__ import annotations
 
-from functools import partial
-
-from payment_svc.cancelling.take_back import TakeBack, purchase_of
+from payment_svc.cancelling.take_back import CancelDefinition
 from payment_svc.domain import CANCEL_OF, ENROLL, Saga
-from payment_svc.peers import STEP_SECONDS, Peers, asked
+from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from tutormesh.learning.v1 import learning_pb2 as learning
 
-KIND = CANCEL_OF[ENROLL]
+
+async def cancel_enrollment(peers: Peers, saga: Saga) -> None:
+    request = learning.CancelEnrollmentRequest(
+        enrollment_id=str(saga.sold_id), saga_id=str(saga.taken_back.purchase_id)
+    )
+    await call_peer(lambda: peers.learning.CancelEnrollment(request, timeout=STEP_SECONDS))
 
 
-def cancel_enrollment(peers: Peers) -> TakeBack:
-    """The saga as its steps."""
-    return TakeBack(KIND, 1, (partial(end_place, peers),))
-
-
-async def end_place(peers: Peers, saga: Saga) -> None:
-    request = learning.CancelEnrollmentRequest(enrollment_id=str(saga.booking_id), saga_id=str(purchase_of(saga)))
-    await asked(lambda: peers.learning.CancelEnrollment(request, timeout=STEP_SECONDS))
+CANCEL_ENROLLMENT = CancelDefinition(kind=CANCEL_OF[ENROLL], version=1, steps=(cancel_enrollment,))

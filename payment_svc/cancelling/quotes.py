@@ -1,7 +1,7 @@
-"""Quote tokens: a promise of an amount, signed, bound to booking, person and payment, that needs no row.
+"""Quote tokens: a signed promise of an amount, bound to a booking, a person and a payment. A quote needs no row.
 
-The key is derived from the provider's secret key, which every replica has and nobody else: a new provider key ends
-the quotes that are out, 15 minutes of them at most.
+The key derives from the provider's secret key, which every replica has and nobody else. A new provider key ends the
+quotes that were given in the last 15 minutes.
 """
 
 from __future__ import annotations

@@ -1,79 +1,70 @@
-"""Taking back what was sold: a saga of its own that only goes forward, first the thing itself, then the money.
+"""The cancel of a completed purchase: a saga of its own that only goes forward, first the thing itself, then the money.
 
-The decision and its refund were committed with the saga, before anybody was asked (payment_svc/cancelling.py).
+The decision and its refund were committed with the saga, before anybody was asked (cancelling/cancel.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from uuid import UUID
+from dataclasses import dataclass
 
 from mesh.errors import IllegalMove, Refusal
-from payment_svc.domain import GiveBack, Move, RefundStatus, Saga, State
+from payment_svc.domain import RefundStatus, Saga, SagaError, State, StillOwed, Transition
+from payment_svc.domain.owed import owed_by_cancel
+from payment_svc.peers import Peers
 from payment_svc.providers.refunds import Refunds
-from payment_svc.selling.purchase import StillOwed, ending, has_ended
+from payment_svc.selling.transitions import announce_end
 from payment_svc.store import RefundStore, SagaStore
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class CancelDefinition:
     """A saga that takes back. The first of its steps may refuse with IllegalMove, and then nothing is taken back."""
 
     kind: str
     version: int
-    steps: tuple[Callable[[Saga], Awaitable[None]], ...]
+    steps: tuple[Callable[[Peers, Saga], Awaitable[None]], ...]
 
 
-class TakingBack:
-    """The one phase of every cancel."""
+class TakeBack:
+    """A kind of saga that takes back what was sold, as the engine runs it."""
 
-    def __init__(self, definition: TakeBack, sagas: SagaStore, refunds: RefundStore, giving: Refunds) -> None:
+    def __init__(
+        self, definition: CancelDefinition, peers: Peers, sagas: SagaStore, store: RefundStore, refunds: Refunds
+    ) -> None:
         self.definition, self.kind, self.version = definition, definition.kind, definition.version
-        self._sagas, self._refunds, self._giving = sagas, refunds, giving
+        self._peers, self._sagas, self._store, self._refunds = peers, sagas, store, refunds
 
-    async def advance(self, saga: Saga) -> Move:
-        """Raises StillOwed while the money is on its way."""
-        return await self._pay_back(saga) if has_ended(saga) else await self._end(saga)
+    async def advance(self, saga: Saga) -> Transition:
+        """The next transition. Raises StillOwed while the money is on its way."""
+        return await self._pay_back(saga) if saga.taken_back.has_ended else await self._end(saga)
 
-    async def _end(self, saga: Saga) -> Move:
+    async def _end(self, saga: Saga) -> Transition:
         first, *others = self.definition.steps
         try:
-            await first(saga)
-        except IllegalMove as refusal:  # it took place meanwhile, or has ended otherwise
-            return await self._withdrawn(saga, refusal)
+            await first(self._peers, saga)
+        except IllegalMove as refusal:  # the lesson took place meanwhile, or ended otherwise
+            return await self._withdraw(saga, refusal)
         for step in others:
-            await step(saga)
-        if give_back(saga) is None:
-            return Move(saga, State.CANCELLED, "cancelled", tells=State.CANCELLED)
-        return replace(ending(saga, State.CANCELLED), event="cancelled")
+            await step(self._peers, saga)
+        if owed_by_cancel(saga) is None:
+            return Transition(saga, State.CANCELLED, "cancelled", announces=State.CANCELLED)
+        return announce_end(saga, State.CANCELLED, "cancelled")
 
-    async def _pay_back(self, saga: Saga) -> Move:
-        wish = give_back(saga)
-        assert wish is not None
-        purchase = await self._sagas.get(purchase_of(saga))
+    async def _pay_back(self, saga: Saga) -> Transition:
+        decision, facts = owed_by_cancel(saga), saga.taken_back
+        assert decision is not None
+        purchase = await self._sagas.get(facts.purchase_id)
         assert purchase is not None
-        if await self._giving.give_back(purchase, wish, saga.context["received_minor"]) is not RefundStatus.SUCCEEDED:
+        if await self._refunds.carry_out(purchase, decision, facts.received_minor) is not RefundStatus.SUCCEEDED:
             raise StillOwed
-        return Move(saga, State.REFUNDED, "refunded")
+        return Transition(saga, State.REFUNDED, "refunded")
 
-    async def _withdrawn(self, saga: Saga, refusal: Refusal) -> Move:
-        wish = give_back(saga)
-        for refund in await self._refunds.of_intent(wish.intent_id) if wish else ():
-            if wish is not None and refund.id == wish.refund_id(0):
-                await self._refunds.withdraw(refund)
-        error = {"code": "FAILED_PRECONDITION", "reason": "NOT_CANCELLABLE", "message": refusal.message, "field": ""}
-        return Move(saga, State.REJECTED, "rejected", refusal.reason, error=error)
-
-
-def give_back(saga: Saga) -> GiveBack | None:
-    """What the cancel decided to give back; None when nothing is due."""
-    due = saga.refund_due
-    if due is None or not due.amount_minor:
-        return None
-    return GiveBack(f"cancel:{saga.id}", saga.context["intent_id"], due, "cancelled")
-
-
-def purchase_of(saga: Saga) -> UUID:
-    """The saga that a cancel takes back."""
-    return UUID(saga.context["purchase_id"])
+    async def _withdraw(self, saga: Saga, refusal: Refusal) -> Transition:
+        """The cancel is refused, and its refund is withdrawn before anybody is asked for it."""
+        decision = owed_by_cancel(saga)
+        for refund in await self._store.of_intent(decision.intent_id) if decision else ():
+            if decision is not None and refund.id == decision.refund_id(0):
+                await self._store.withdraw(refund)
+        error = SagaError("FAILED_PRECONDITION", "NOT_CANCELLABLE", refusal.message)
+        return Transition(saga, State.REJECTED, "rejected", refusal.reason, error=error)

@@ -1,4 +1,4 @@
-"""What people are told about a sale, and the lanes by which it reaches them. Plain: no wire, no database."""
+"""What people are told about a sale, and the routes by which it reaches them. Plain: no wire, no database."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from payment_svc.domain import NAMESPACE, Refund, Saga, State
+from payment_svc.domain.payments import NAMESPACE, Refund
+from payment_svc.domain.saga import Saga
+from payment_svc.domain.states import State
 
 REFUND_PAID = "refund.paid"
 _UNDONE = {State.CANCELLED: "cancelled", State.EXPIRED: "expired", State.PAYMENT_FAILED: "payment_failed"}
-#: What its end is called, by what is sold.
+#: The name of each end, by what is sold.
 _ENDS = {
     "booking": {State.COMPLETED: "confirmed", **_UNDONE},
     "enrollment": {State.COMPLETED: "active", **_UNDONE},
@@ -29,7 +31,7 @@ class Audience(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Where a message stands in its lane."""
+    """Where a message stands on its route. DEAD: a dead letter, given up."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -37,8 +39,8 @@ class DeliveryStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """One way out of the house: a channel, and whom its messages are for. Order is kept per booking and lane."""
+class DeliveryRoute:
+    """A channel and an audience. The messages about one purchase keep their order on each route."""
 
     channel: str
     audience: Audience
@@ -46,13 +48,13 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that has been committed, on its way along one lane.
+    """Something that has been committed, on its way along one route.
 
-    `id` is the same on every lane and every repeat. `data` is ready for JSON. `attempt` counts the tries begun.
+    `id` is the same on every route and at every repeat. `data` is ready for JSON. `attempt` counts the tries begun.
     """
 
     id: UUID
-    lane: Lane
+    route: DeliveryRoute
     seq: int
     type: str
     subject_id: UUID
@@ -65,15 +67,15 @@ class Message:
     seconds_tried: float = 0.0
 
 
-def type_of(saga: Saga, end: State) -> str:
-    """What it is called that the thing this saga sells has come to this end."""
+def message_type(saga: Saga, end: State) -> str:
+    """The type of the message that what this saga sells has come to this end."""
     what = "booking" if saga.course_id is None else "enrollment"
     return f"{what}.{_ENDS[what][end]}"
 
 
-def id_of(saga: Saga, notice_type: str) -> UUID:
-    """The message's id: whoever tells the same of the same thing again tells the same message."""
-    return uuid5(NAMESPACE, f"notice:{notice_type}:{saga.booking_id}")
+def message_id(saga: Saga, message_type: str) -> UUID:
+    """The id of a message about what this saga sells. The same type about the same thing is the same message."""
+    return uuid5(NAMESPACE, f"notice:{message_type}:{saga.sold_id}")
 
 
 def refund_paid_id(refund: Refund) -> UUID:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from mesh.money import Money
@@ -14,14 +13,14 @@ from payment_svc.domain.refusals import AmountMismatch
 
 @dataclass(frozen=True, slots=True)
 class AskedPrice:
-    """A price that came with an order: decimal text and a currency, either of them empty when it was not named."""
+    """A price that came with an order: decimal text and a currency. Either is empty when it was not named."""
 
     amount: str
     currency: str
-    decides: bool  # a service's word is the price; a person's must equal the tutor's
+    decides: bool  # True: a service sets the price. False: a person's price must equal the tutor's
 
-    def settled(self, tutors: Money) -> Money:
-        """The price, where the tutor asks this. Raises AmountMismatch."""
+    def agree(self, tutors: Money) -> Money:
+        """The price of the order, when the tutor asks `tutors`. Raises AmountMismatch."""
         currency = self.currency or tutors.currency
         if not self.amount:
             asked, is_the_price = tutors, currency == tutors.currency
@@ -35,17 +34,13 @@ class AskedPrice:
     def _in(self, currency: str) -> Money:
         try:
             return Money.exactly(Decimal(self.amount), currency)
-        except ValueError as error:  # of the tutor's currency: in one that was named, the request was refused before
+        except ValueError as error:  # a currency that the order named was checked earlier, so it is the tutor's
             raise AmountMismatch(f"no such price: {error}", field="price") from None
-
-    def kept(self) -> dict[str, Any]:
-        """What the saga remembers of it."""
-        return {"amount": self.amount, "currency": self.currency, "decides": self.decides}
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A lesson somebody wants to buy."""
+class LessonOrder:
+    """A lesson that somebody wants to buy."""
 
     student_id: UUID
     tutor_id: UUID
@@ -53,23 +48,26 @@ class Order:
     minutes: int
     course_id: UUID | None
     purpose: str
-    key: str
+    key: str  # the idempotency key; empty when none was sent
     price: AskedPrice | None = None
-    payment_engine: str = ""  # empty: whichever the booking has; of a new one, Stripe
+    provider: str = ""  # empty: the provider of the open booking, or Stripe for a new one
 
 
 @dataclass(frozen=True, slots=True)
 class CourseOrder:
-    """A place in a course somebody wants to buy."""
+    """A seat in a course that somebody wants to buy."""
 
     student_id: UUID
     course_id: UUID
     key: str
 
 
+Order = LessonOrder | CourseOrder
+
+
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a saga around a lesson is about."""
+    """The lesson that a saga is about."""
 
     tutor_id: UUID
     start: datetime

@@ -9,18 +9,20 @@ from uuid import UUID, uuid5
 from mesh.money import Money
 from payment_svc.domain.states import PaymentStatus, RefundStatus
 
-#: Names what we derive from our own ids; never change it, or repeats stop being repeats.
+#: The root of the ids that we derive from our own ids. Never change it: repeats would become new.
 NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
+#: The provider of an order that names none.
+STRIPE = "stripe"
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class Received:
     """What the provider says was received."""
 
     amount_minor: int
     currency: str
 
-    def settles(self, price: Money) -> bool:
+    def is_exactly(self, price: Money) -> bool:
         return (self.amount_minor, self.currency) == (price.amount_minor, price.currency)
 
 
@@ -36,12 +38,12 @@ class Refund:
     status: RefundStatus
     reason: str
     provider_refund_id: str | None = None
-    is_new: bool = field(default=False, compare=False)
+    is_new: bool = field(default=False, compare=False)  # this call made the row
 
 
 @dataclass(frozen=True, slots=True)
-class GiveBack:
-    """A decision to give money back: how much, of which intent, why. `name` makes repeats of it the same decision."""
+class RefundDecision:
+    """How much goes back, of which intent, and why. Repeats under the same `name` are the same decision."""
 
     name: str
     intent_id: str
@@ -49,13 +51,24 @@ class GiveBack:
     reason: str
 
     def refund_id(self, failed_before: int) -> UUID:
-        """The id of the refund that carries it out; another one after each that the provider failed."""
+        """The id of the refund that carries out the decision: a new one after each that the provider failed."""
         return uuid5(NAMESPACE, f"refund:{self.name}:{failed_before}")
 
+    def find_refund(self, known: list[Refund]) -> tuple[Refund | None, int]:
+        """The refund in `known` that carries out the decision and has not failed, and how many have failed."""
+        by_id = {refund.id: refund for refund in known}
+        failed = 0
+        while (refund := by_id.get(self.refund_id(failed))) is not None:
+            if refund.status is not RefundStatus.FAILED:
+                return refund, failed
+            failed += 1
+        return None, failed
 
-def everything_of(intent_id: str, paid: Paid, reason: str) -> GiveBack:
-    """All of an intent: whoever decides on it, at once or again, decides on the same."""
-    return GiveBack(f"{intent_id}:full", intent_id, Money(paid.amount_minor, paid.currency), reason)
+    def is_done(self, known: list[Refund], received_minor: int) -> bool:
+        """True when the decision's refund has succeeded, or refunds of all that was received have."""
+        ours, _ = self.find_refund(known)
+        succeeded = [refund for refund in known if refund.status is RefundStatus.SUCCEEDED]
+        return ours in succeeded or sum(refund.amount.amount_minor for refund in succeeded) >= received_minor
 
 
 def imported_refund_id(provider_refund_id: str) -> UUID:
@@ -70,14 +83,11 @@ def dispute_case_id(dispute_id: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a purchase costs and what became of it. `refunded_minor` counts refunds that have not failed.
-
-    `booking_id` is the booking or the enrollment that it pays for.
-    """
+    """What a purchase costs and what became of it. `refunded_minor` counts refunds that have not failed."""
 
     id: UUID
     saga_id: UUID
-    booking_id: UUID
+    sold_id: UUID  # the booking or the enrollment that it pays for
     session_id: UUID | None
     student_id: UUID
     tutor_id: UUID | None
@@ -96,5 +106,5 @@ class Payment:
     def status(self) -> PaymentStatus:
         if self.stored_status is not PaymentStatus.SUCCEEDED or not self.refunded_minor:
             return self.stored_status
-        whole = self.refunded_minor >= self.received_minor
-        return PaymentStatus.REFUNDED if whole else PaymentStatus.PARTIALLY_REFUNDED
+        is_whole = self.refunded_minor >= self.received_minor
+        return PaymentStatus.REFUNDED if is_whole else PaymentStatus.PARTIALLY_REFUNDED

@@ -5,8 +5,23 @@ from __future__ import annotations
 from mesh.errors import Refusal, StatusCode
 
 
+class NotYet(Exception):
+    """A saga cannot go on now, and that is no fault: it backs off."""
+
+    reason = "NOT_YET"
+
+
+class StillOwed(NotYet):
+    """Everything is undone, but the money is not back yet."""
+
+    reason = "REFUND_NOT_DONE"
+
+    def __init__(self) -> None:
+        super().__init__("the money is not back yet")
+
+
 class NeedsAPerson(Exception):
-    """What a machine must not decide: the saga is parked with this reason."""
+    """A machine must not decide this: the saga is parked with this reason."""
 
     reason = "NEEDS_A_PERSON"
 
@@ -55,7 +70,7 @@ class QuoteExpired(Refusal):
     reason = "QUOTE_EXPIRED"
 
 
-class EngineMismatch(Refusal):
+class ProviderMismatch(Refusal):
     """The booking is paid through another payment engine."""
 
     reason = "ENGINE_MISMATCH"

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-#: Kinds of sagas, as stored: what sells, what takes it back, and what only waits for a person.
-BOOK, ENROLL = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
-CANCEL_OF = {BOOK: "CancelBookingSaga", ENROLL: "CancelEnrollmentSaga"}
-
-
-#: The payment engines a booking can choose, and how the callback engine's payments are named.
-STRIPE, CALLBACK = "stripe", "callback"
-CALLBACK_PREFIX = "cb_"
-
 
 class State(StrEnum):
     """Where a saga stands."""
@@ -36,9 +27,11 @@ ENDS = frozenset(
 _UNDONE = {State.PAYMENT_FAILED, State.EXPIRED, State.CANCELLED, State.REFUNDED}
 _RUNNING = {State.AWAITING_AVAILABILITY, State.AWAITING_PAYMENT, State.BOOKING_SESSION, State.COMPENSATING}
 
-#: COMPENSATING → BOOKING_SESSION: the intent turned out to be paid while it was being cancelled; → REJECTED: a refusal
-#: behind which an earlier try had to be undone, or a cancel that is withdrawn, because the lesson took place meanwhile.
-MOVES: dict[State, set[State]] = {
+#: The legal transitions. Two of them need a word:
+#: COMPENSATING → BOOKING_SESSION: the intent was paid while the saga cancelled it.
+#: COMPENSATING → REJECTED: a hold was refused, but an earlier try had to be undone first; or a cancel is withdrawn,
+#: because the lesson took place meanwhile.
+TRANSITIONS: dict[State, set[State]] = {
     State.AWAITING_AVAILABILITY: {
         State.AWAITING_PAYMENT,
         State.BOOKING_SESSION,
@@ -56,20 +49,21 @@ MOVES: dict[State, set[State]] = {
 class Undo(StrEnum):
     """Why a saga is undone."""
 
-    REFUSED = "REFUSED"  # not to be had, but an earlier try may have held it, or may still arrive
+    REFUSED = "REFUSED"  # the hold was refused, but an earlier try may have got it, or may still arrive
     EXPIRED = "EXPIRED"  # the hold ended unpaid
     DECLINED = "DECLINED"  # every attempt at payment failed
-    PROVIDER_REFUSED = "PROVIDER_REFUSED"  # no intent can be made for this amount
-    SLOT_LOST = "SLOT_LOST"  # paid, but the time cannot be had any more
-    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"  # paid, but not the price
-    CANCELLED = "CANCELLED"  # cancelled, here or at the provider
+    PROVIDER_REFUSED = "PROVIDER_REFUSED"  # the provider takes no payment of this amount
+    SLOT_LOST = "SLOT_LOST"  # paid, but the slot belongs to somebody else now
+    AMOUNT_MISMATCH = "AMOUNT_MISMATCH"  # paid, but another amount than the price
+    CANCELLED = "CANCELLED"  # cancelled by a person, or at the provider
 
     @property
     def yields_to_payment(self) -> bool:
-        """True when money that arrived meanwhile still buys the lesson."""
+        """True when a payment that arrives during the undo still buys the lesson."""
         return self in (Undo.EXPIRED, Undo.DECLINED)
 
 
+#: How a booking ends for each reason, when no payment comes.
 END_OF_UNDO = {
     Undo.REFUSED: State.CANCELLED,
     Undo.EXPIRED: State.EXPIRED,
@@ -82,7 +76,7 @@ END_OF_UNDO = {
 
 
 class PaymentStatus(StrEnum):
-    """Where a payment stands; the last two are derived from its refunds, never stored."""
+    """Where a payment stands. The last two are derived from its refunds and never stored."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
@@ -93,7 +87,7 @@ class PaymentStatus(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """Where a refund stands. PENDING counts as given back."""
+    """Where a refund stands. A PENDING refund counts as given back."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"

@@ -1,7 +1,7 @@
-"""The loop over messages on their way: each channel by itself, so that one that is down costs the others nothing.
+"""The loop over messages on their way. Each channel has a loop of its own, so that a broken one delays no other.
 
-A message is owned for longer than a try can take. Whoever dies between telling and writing that down leaves it to be
-told again, under the same id: at least once.
+A message is owned for longer than a try can take. When its owner dies between sending it and recording that, it is sent
+again under the same id: at least once.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound
 from mesh.logs import log
+from mesh.loops import back_off_seconds, run_forever
 from payment_svc.domain import WrongState
-from payment_svc.domain.messages import Lane, Message
-from payment_svc.engine.engine import backoff, forever
+from payment_svc.domain.messages import DeliveryRoute, Message
 from payment_svc.notifications.notifier import NotDelivered, Notifier
 from payment_svc.store import NotificationStore
 
 POLL_SECONDS = 0.5
 BATCH = 50
 #: Tries of one channel at the same time.
-ROOM = 8
+MOST_TRIES_AT_ONCE = 8
 PRUNE_SECONDS, PRUNE_BATCH = 600.0, 500
-MOST_REVIVED = 1000
-#: What a stopping process still waits for tries under way; what it cuts off is told again.
-LAST_SECONDS = 2.0
+MOST_RETRIED = 1000
+#: How long a stopping process waits for tries under way. Another process sends again what it cuts off.
+DRAIN_SECONDS = 2.0
 
 
 class Deliveries:
-    """Delivers by these channels; gives a message up after so many seconds of trying."""
+    """Delivers messages by these channels. It gives a message up after so many seconds of trying."""
 
     def __init__(self, store: NotificationStore, notifiers: Sequence[Notifier], give_up_seconds: float) -> None:
         self.store = store
         self._notifiers, self._give_up = notifiers, give_up_seconds
-        self._room = {notifier.channel: asyncio.Semaphore(ROOM) for notifier in notifiers}
-        self._bells = {notifier.channel: asyncio.Event() for notifier in notifiers}
+        self._slots = {notifier.channel: asyncio.Semaphore(MOST_TRIES_AT_ONCE) for notifier in notifiers}
+        self._wake_ups = {notifier.channel: asyncio.Event() for notifier in notifiers}
         self._under_way: set[asyncio.Task[None]] = set()
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """What has to run beside; nothing when no channel is configured."""
-        each = [self._forever(notifier) for notifier in self._notifiers]
-        return [*each, forever("prune_notifications", self._prune, PRUNE_SECONDS)] if each else []
+        """The loops to run; none when no channel is configured."""
+        each = [self._deliver_forever(notifier) for notifier in self._notifiers]
+        return [*each, run_forever("prune_notifications", self._prune, PRUNE_SECONDS)] if each else []
 
     async def drain(self) -> None:
-        """Let tries under way end, for a moment."""
+        """Wait a moment for tries under way, then cancel them."""
         late = self._under_way
         if late:
-            _, late = await asyncio.wait(late, timeout=LAST_SECONDS)
+            _, late = await asyncio.wait(late, timeout=DRAIN_SECONDS)
         for task in late:
             task.cancel()
         if late:  # bounded: a library can lose a cancel
-            await asyncio.wait(late, timeout=LAST_SECONDS)
+            await asyncio.wait(late, timeout=DRAIN_SECONDS)
 
     async def close(self) -> None:
         """Close what the channels keep open."""
@@ -62,85 +62,85 @@ class Deliveries:
             await notifier.close()
 
     async def run_once(self, notifier: Notifier) -> int:
-        """Begin a try for each of a channel's messages that is due, as room gets free; how many."""
-        begun, room = 0, self._room[notifier.channel]
+        """Begin a try for each due message of a channel, at most MOST_TRIES_AT_ONCE at a time; how many were begun."""
+        begun, slots = 0, self._slots[notifier.channel]
         for due in await self.store.due(notifier.channel, BATCH):
-            await room.acquire()
+            await slots.acquire()
             try:
                 message = await self.store.claim(due, _claim_seconds(notifier))
             except BaseException:
-                room.release()
+                slots.release()
                 raise
             if message is None:
-                room.release()
+                slots.release()
                 continue
             begun += 1
-            self._start(notifier, message).add_done_callback(lambda _: room.release())
+            self._start(notifier, message).add_done_callback(lambda _: slots.release())
         return begun
 
     async def retry(self, message_id: UUID | None) -> int:
-        """Try again what was given up: one message, or (None) everything; how many lanes. Raises NotFound, WrongState."""
-        revived = await self.store.revive(message_id, MOST_REVIVED)
-        if not revived and message_id is not None:
+        """Make dead letters due again: one message, or (None) all; on how many routes. Raises NotFound, WrongState."""
+        retried = await self.store.retry_dead(message_id, MOST_RETRIED)
+        if not retried and message_id is not None:
             raise WrongState("it is not dead") if await self.store.exists(message_id) else NotFound
-        return revived
+        return retried
 
     def _start(self, notifier: Notifier, message: Message) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(self._tell(notifier, message), name=f"notification {message.id}")
+        task = asyncio.get_running_loop().create_task(self._send(notifier, message), name=f"notification {message.id}")
         self._under_way.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._forget)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:  # the database is away: the message is told again once its claim is over
+        if error is not None:  # the database is away: the message is sent again once its claim is over
             log().warning("notification_not_written_down", error=str(error))
 
-    async def _forever(self, notifier: Notifier) -> None:
-        await forever(f"notify_{notifier.channel}", lambda: self._rung(notifier), 0.0)
+    async def _deliver_forever(self, notifier: Notifier) -> None:
+        await run_forever(f"notify_{notifier.channel}", lambda: self._wait_and_run(notifier), 0.0)
 
-    async def _rung(self, notifier: Notifier) -> int:
-        """Look now and then, and at once when a message has made way for the next of its lane."""
-        bell = self._bells[notifier.channel]
+    async def _wait_and_run(self, notifier: Notifier) -> int:
+        """Look twice a second, and at once when a message was delivered: the next one on its route is due then."""
+        wake_up = self._wake_ups[notifier.channel]
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):  # wait_for would lose a cancel that meets the bell (Python 3.11)
-                await bell.wait()
-        bell.clear()
+            async with asyncio.timeout(POLL_SECONDS):  # wait_for can lose a cancel (Python 3.11)
+                await wake_up.wait()
+        wake_up.clear()
         return await self.run_once(notifier)
 
     async def _prune(self) -> bool:
         return await self.store.prune(PRUNE_BATCH) == PRUNE_BATCH
 
-    async def _tell(self, notifier: Notifier, message: Message) -> None:
+    async def _send(self, notifier: Notifier, message: Message) -> None:
         with calls.background():
             try:
-                await notifier.tell(message)
+                await notifier.send(message)
             except NotDelivered as error:
-                await self._failed(message, str(error), error.definite)
+                await self._retry_or_give_up(message, str(error), error.definite)
             except Exception as error:
                 log().error("notification_crashed", message_id=str(message.id), exc_info=error)
-                await self._failed(message, type(error).__name__, definite=False)
+                await self._retry_or_give_up(message, type(error).__name__, definite=False)
             else:
-                await self.store.delivered(message)
-                self._bells[notifier.channel].set()
+                await self.store.mark_delivered(message)
+                self._wake_ups[notifier.channel].set()
 
-    async def _failed(self, message: Message, words: str, definite: bool) -> None:
+    async def _retry_or_give_up(self, message: Message, words: str, definite: bool) -> None:
         about = {"message_id": str(message.id), "type": message.type, "attempt": message.attempt, "error": words}
-        about |= {"channel": message.lane.channel, "audience": message.lane.audience.value}
+        about |= {"channel": message.route.channel, "audience": message.route.audience.value}
         if definite or message.seconds_tried >= self._give_up:
             log().error("notification_dead", alert=True, **about)
-            await self.store.bury(message, words)
+            await self.store.mark_dead(message, words)
         else:
             log().warning("notification_backs_off", **about)
-            await self.store.back_off(message, words, backoff(message.attempt - 1, message.seconds_tried))
+            await self.store.back_off(message, words, back_off_seconds(message.attempt - 1, message.seconds_tried))
 
 
-def lanes_of(notifiers: Sequence[Notifier]) -> tuple[Lane, ...]:
-    """Every lane that these channels want messages on."""
-    return tuple(Lane(notifier.channel, audience) for notifier in notifiers for audience in notifier.audiences)
+def routes_of(notifiers: Sequence[Notifier]) -> tuple[DeliveryRoute, ...]:
+    """Every route on which these channels want messages."""
+    return tuple(DeliveryRoute(notifier.channel, audience) for notifier in notifiers for audience in notifier.audiences)
 
 
 def _claim_seconds(notifier: Notifier) -> float:
-    """Longer than a try can take, with room for writing its end down."""
+    """Longer than a try can take, with time to record its end."""
     return 2 * notifier.timeout + 1

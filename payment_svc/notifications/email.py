@@ -23,7 +23,7 @@ _MAIL = email.policy.SMTP.clone(max_line_length=200)
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
-    """Where mail is handed in. `tls`: from the first byte on (smtps)."""
+    """The mail server. `tls`: encrypted from the first byte on (smtps)."""
 
     host: str
     port: int
@@ -33,14 +33,14 @@ class MailServer:
 
     @property
     def start_tls(self) -> bool | None:
-        """True: the connection must be encrypted before a password is told; None: it is when the server can."""
+        """True: encrypt the connection before a password is sent. None: encrypt it when the server can."""
         if self.tls:
             return False
         return True if self.username and self.host not in _LOOPBACK else None
 
 
-def server_of(url: str) -> MailServer:
-    """The server that smtp[s]://[user:password@]host[:port] names. Raises ValueError, without the URL's words."""
+def parse_mail_server(url: str) -> MailServer:
+    """The server in smtp[s]://[user:password@]host[:port]. Raises ValueError that does not repeat the URL."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
@@ -65,7 +65,7 @@ def server_of(url: str) -> MailServer:
 
 
 class Email:
-    """The channel `email`. `to` is an address with {person_id} in it: people's addresses are the user service's."""
+    """The channel `email`. `to` is an address with {person_id} in it: only the user service knows people's addresses."""
 
     channel = "email"
     audiences = (Audience.STUDENT, Audience.TUTOR)
@@ -74,12 +74,12 @@ class Email:
         self.timeout = timeout
         self._server, self._sender, self._to = server, sender, to
 
-    async def tell(self, message: Message) -> None:
-        """Raises NotDelivered; definite when the server refuses this mail for good (5xx to its people or words)."""
+    async def send(self, message: Message) -> None:
+        """Raises NotDelivered. It is definite when the server refuses this mail for good (5xx)."""
         mail = self.mail(message)
         try:
             async with asyncio.timeout(self.timeout):
-                await self._hand_in(mail)
+                await self._submit(mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = error.recipients[0].code
             raise NotDelivered(f"the recipient was refused: {refused}", definite=refused >= 500) from None
@@ -94,18 +94,18 @@ class Email:
         """Nothing is kept open between mails."""
 
     def mail(self, message: Message) -> EmailMessage:
-        """The mail, the same on every try: who has seen its Message-ID can drop the repeat."""
+        """The mail. It is the same on every try, so that a receiver that knows its Message-ID can drop the repeat."""
         mail = EmailMessage(policy=_MAIL)
         mail["From"] = self._sender
-        mail["To"] = self._to.format(person_id=message.data[f"{message.lane.audience}Id"])
+        mail["To"] = self._to.format(person_id=message.data[f"{message.route.audience}Id"])
         mail["Subject"] = words.subject(message)
         mail["Date"] = format_datetime(message.created_at)
-        mail["Message-ID"] = f"<{message.id}.{message.lane.audience}@{_domain(self._sender)}>"
+        mail["Message-ID"] = f"<{message.id}.{message.route.audience}@{_domain(self._sender)}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text(message))
         return mail
 
-    async def _hand_in(self, mail: EmailMessage) -> None:
+    async def _submit(self, mail: EmailMessage) -> None:
         await aiosmtplib.send(
             mail,
             hostname=self._server.host,

@@ -1,4 +1,4 @@
-"""The port: a channel by which people, or systems that speak to them, are told."""
+"""The port: a channel that tells people, or a system that speaks to them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from payment_svc.domain.messages import Audience, Message
 
 
 class NotDelivered(Exception):
-    """It has not been taken. The words say why without any address, secret or content.
+    """The message was not taken. The words say why, without any address, secret or content.
 
-    `definite`: asking again would get the same answer.
+    `definite`: the next try would get the same answer.
     """
 
     def __init__(self, words: str, *, definite: bool = False) -> None:
@@ -19,7 +19,7 @@ class NotDelivered(Exception):
 
 
 class Notifier(Protocol):
-    """A channel. `audiences`: for whom it wants a message of its own; `timeout`: seconds that one try may take."""
+    """A channel. It wants one message for each of its `audiences`. One try takes at most `timeout` seconds."""
 
     @property
     def channel(self) -> str: ...
@@ -30,7 +30,7 @@ class Notifier(Protocol):
     @property
     def timeout(self) -> float: ...
 
-    async def tell(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         """Returns once the message has been taken. Raises NotDelivered within `timeout`."""
 
     async def close(self) -> None: ...

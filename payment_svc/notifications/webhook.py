@@ -1,4 +1,4 @@
-"""Webhooks: a signed POST to one URL. Whatever answers 2xx has taken the message."""
+"""Webhooks: a signed POST to one URL. An answer of 2xx means that the message was taken."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from payment_svc.domain.messages import Audience, Message
 from payment_svc.notifications.notifier import NotDelivered
 
 SIGNATURE_HEADER = "Tutormesh-Signature"
-#: Of an answer so much is read, and thrown away, so that its connection can be used again.
+#: So much of an answer is read and thrown away, so that its connection can be used again.
 MOST_ANSWER_BYTES = 4096
 CONNECTIONS = 16
 
 
 class Webhook:
-    """The channel `webhook`. Redirects are not followed: they would carry people's data where nobody has sent it."""
+    """The channel `webhook`. It follows no redirect, which would carry people's data to another place."""
 
     channel = "webhook"
     audiences = (Audience.EVERYBODY,)
@@ -32,13 +32,13 @@ class Webhook:
         self._url, self._secret = url, secret
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30)
         self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
-        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a receiver's would only pile up
+        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies only pile up
 
-    async def tell(self, message: Message) -> None:
+    async def send(self, message: Message) -> None:
         """Raises NotDelivered for every answer but 2xx, and for none within the timeout."""
         try:
             async with asyncio.timeout(self.timeout):
-                status = await self._post(encoded(message))
+                status = await self._post(encode(message))
         except (httpx.HTTPError, OSError) as error:  # their words may name the address
             raise NotDelivered(type(error).__name__) from None
         if not 200 <= status < 300:
@@ -51,7 +51,7 @@ class Webhook:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "tutormesh",
-            SIGNATURE_HEADER: signature(self._secret, body, int(time.time())),
+            SIGNATURE_HEADER: sign(self._secret, body, int(time.time())),
         }
         async with self._http.stream("POST", self._url, content=body, headers=headers) as answer:
             read = 0
@@ -62,18 +62,18 @@ class Webhook:
             return answer.status_code
 
 
-def encoded(message: Message) -> bytes:
+def encode(message: Message) -> bytes:
     """The body: the same bytes on every try."""
-    told = {
+    body = {
         "id": str(message.id),
         "type": message.type,
         "createdAt": clock.iso(message.created_at),
         "data": message.data,
     }
-    return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def signature(secret: str, body: bytes, at: int) -> str:
+def sign(secret: str, body: bytes, at: int) -> str:
     """The header of a body sent at `at` (Unix seconds): t=…,v1=hex(HMAC-SHA256(secret, "t.body")).
 
     Source of the scheme: Stripe, "Verify webhook signatures manually".

@@ -1,4 +1,4 @@
-"""What the mails say. Times are UTC: where a person lives is the user service's to know."""
+"""What the mails say. Times are UTC, because only the user service knows where a person lives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mesh.money import Money
 from payment_svc.domain.messages import Message
 
 #: By type: the subject, and the first paragraph.
-_SAID = {
+_TEXTS = {
     "booking.confirmed": ("Lesson confirmed: {when}", "The lesson on {when} is paid and confirmed."),
     "booking.cancelled": ("Lesson cancelled: {when}", "The lesson on {when} is cancelled."),
     "booking.expired": (
@@ -32,7 +32,7 @@ _SAID = {
     ),
     "refund.paid": ("Refund paid: {amount}", "{amount} went back to the student."),
 }
-#: What is told besides: the line's name, and where it is found.
+#: The lines below: the name of each, and its key in the message's data.
 _FACTS = (
     ("Booking", "bookingId"),
     ("Enrollment", "enrollmentId"),
@@ -45,17 +45,17 @@ _FACTS = (
 
 def subject(message: Message) -> str:
     """One line."""
-    return _filled(_SAID[message.type][0], message.data)
+    return _fill(_TEXTS[message.type][0], message.data)
 
 
 def text(message: Message) -> str:
     """Plain text: what happened, and what it is about."""
-    facts = [f"{name}: {_shown(message.data[key])}" for name, key in _FACTS if message.data.get(key) is not None]
-    return "\n".join([_filled(_SAID[message.type][1], message.data), "", *facts, ""])
+    facts = [f"{name}: {_show(message.data[key])}" for name, key in _FACTS if message.data.get(key) is not None]
+    return "\n".join([_fill(_TEXTS[message.type][1], message.data), "", *facts, ""])
 
 
-def _filled(words: str, data: dict[str, Any]) -> str:
-    return words.format(when=_when(data), amount=_shown(data["refund"]) if "refund" in data else "")
+def _fill(words: str, data: dict[str, Any]) -> str:
+    return words.format(when=_when(data), amount=_show(data["refund"]) if "refund" in data else "")
 
 
 def _when(data: dict[str, Any]) -> str:
@@ -63,7 +63,7 @@ def _when(data: dict[str, Any]) -> str:
     return f"{datetime.fromisoformat(start):%d %b %Y at %H:%M} UTC" if start else ""
 
 
-def _shown(value: Any) -> str:
+def _show(value: Any) -> str:
     """Money as people write it, everything else as it is."""
     if isinstance(value, dict):
         return Money(value["amountMinor"], value["currency"]).display

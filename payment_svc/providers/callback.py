@@ -1,56 +1,191 @@
-"""The callback engine: any engine that calls us back. What it is asked for waits in our own tables for its report.
+"""A provider that calls us back. Its books are in our own tables: what it was asked for waits there for its report.
 
-It cannot be told to stop: what was called off may be paid all the same, and is given back then.
+It cannot be told to stop. A payment that we called off may arrive all the same, and goes back then.
 """
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from mesh.database import Database
 from mesh.money import Money
-from payment_svc.domain import Refund, Saga
-from payment_svc.providers.port import Dispute, Intent, ProviderRefund, ProviderRefused
-from payment_svc.store import CallbackStore
+from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
+from payment_svc.providers.port import ProviderRefused
+
+CALLBACK, INTENT_PREFIX = "callback", "cb_"
+MOST_RECENT = 1000
+
+_SELECT = """
+    select p.*, (select a.reference from callback_attempt a where a.callback_payment_id = p.id
+                 order by a.at desc, a.reference limit 1) as failed_reference
+    from callback_payment p
+"""
+# A payment to collect appears once per saga.
+_OPEN = text("""
+    insert into callback_payment (id, saga_id, payment_id, amount_minor, currency, status)
+    values (:id, :saga, :payment, :amount, :currency, 'requires_payment')
+    on conflict (saga_id) do nothing
+""")
+_OF_SAGA = text(_SELECT + "where p.saga_id = :saga")
+_GET = text(_SELECT + "where p.id = :id")
+# Nobody shall collect it any more, unless it was collected.
+_CALL_OFF = text("""
+    update callback_payment set status = 'canceled', updated_at = clock_timestamp()
+    where id = :id and status = 'requires_payment'
+""")
+# It was collected. A payment that was called off may be collected all the same; that counts once its saga has ended,
+# because before nobody would give the money back.
+_PAY = text("""
+    update callback_payment p set status = 'succeeded', reference = :reference, updated_at = clock_timestamp()
+    where id = :id and (status = 'requires_payment' or status = 'canceled' and exists (
+        select 1 from saga s where s.id = p.saga_id and s.is_complete))
+""")
+_DECLINE = text("""
+    insert into callback_attempt (callback_payment_id, reference)
+    select id, :reference from callback_payment where id = :id and status = 'requires_payment'
+    on conflict do nothing
+""")
+_DECLINED = text("select reference from callback_attempt where callback_payment_id = :id")
+_REFUND = text("""
+    insert into callback_refund (id, callback_payment_id, amount_minor, currency, status)
+    values (:id, :payment, :amount, :currency, 'pending') on conflict (id) do nothing
+""")
+_REFUNDS = text("""
+    select * from callback_refund where callback_payment_id = :id order by created_at desc, id desc limit 100
+""")
+# Every pending refund of the payment is paid. A repeated report means the refunds of its first arrival, not later ones.
+_PAY_BACK = text("""
+    update callback_refund set status = 'succeeded', reference = :reference, updated_at = clock_timestamp()
+    where callback_payment_id = :id and status = 'pending' and not exists (
+        select 1 from callback_refund r where r.callback_payment_id = :id and r.reference = :reference)
+""")
+_REPORTED = text("select 1 from callback_refund where callback_payment_id = :id and reference = :reference limit 1")
+_PAGE = text(_SELECT + "where p.id > :after order by p.id limit :most")
+_RECENT = text(
+    _SELECT
+    + """
+    where p.updated_at >= clock_timestamp() - make_interval(secs => cast(:seconds as float8)) and p.status = 'succeeded'
+    order by p.updated_at desc limit :most
+"""
+)
 
 
-class CallbackGateway:
-    """A PaymentEngine over what the engine has reported so far."""
+class CallbackProvider:
+    """The provider `callback`: one row per payment to collect, per declined attempt, per refund. Writes can be repeated."""
 
-    def __init__(self, store: CallbackStore) -> None:
-        self.store = store
+    name, intent_prefix, takes_reports = CALLBACK, INTENT_PREFIX, True
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
-        return await self.store.open_payment(saga, price)
+        values = {"id": f"{INTENT_PREFIX}{saga.payment_id.hex}", "saga": saga.id, "payment": saga.payment_id}
+        await self._database.rows(_OPEN, values | {"amount": price.amount_minor, "currency": price.currency})
+        made = await self.find_intent(saga)
+        assert made is not None
+        return made
 
     async def find_intent(self, saga: Saga) -> Intent | None:
-        return await self.store.payment_of(saga)
+        rows = await self._database.rows(_OF_SAGA, {"saga": saga.id})
+        return _intent(rows[0]) if rows else None
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        """Raises ProviderRefused for one that there is not."""
-        intent = await self.store.payment(intent_id)
-        if intent is None:
+        """Raises ProviderRefused when there is no such payment."""
+        row = await self._row(intent_id)
+        if row is None:
             raise ProviderRefused("resource_missing", "no such payment")
-        return intent
+        return _intent(row)
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        await self.store.call_off(intent_id)
+        await self._database.rows(_CALL_OFF, {"id": intent_id})
         return await self.retrieve_intent(intent_id)
 
-    async def failed_charges(self, intent_id: str) -> set[str]:
-        return await self.store.declined(intent_id)
+    async def list_declined_charges(self, intent_id: str) -> set[str]:
+        """The references of the attempts that failed."""
+        return {row.reference for row in await self._database.rows(_DECLINED, {"id": intent_id})}
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
-        """The request for it: it is pending until the engine reports it."""
-        await self.store.request_refund(refund)
-        asked = await self.find_refund(refund)
-        assert asked is not None
-        return asked
+        """The request for a refund. It is pending until the provider reports it."""
+        values = {"id": refund.id, "payment": refund.payment_intent_id, "currency": refund.amount.currency}
+        await self._database.rows(_REFUND, values | {"amount": refund.amount.amount_minor})
+        made = await self.find_refund(refund)
+        assert made is not None
+        return made
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
-        known = await self.store.refunds_requested(refund.payment_intent_id)
+        known = await self.list_refunds(refund.payment_intent_id)
         return next((item for item in known if item.refund_id == str(refund.id)), None)
 
-    async def refunds(self, intent_id: str) -> list[ProviderRefund]:
-        return await self.store.refunds_requested(intent_id)
+    async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
+        return [_refund(row) for row in await self._database.rows(_REFUNDS, {"id": intent_id})]
 
-    async def disputes(self, intent_id: str) -> list[Dispute]:
-        """It has no word for one."""
+    async def list_disputes(self, intent_id: str) -> list[Dispute]:
+        """It reports no disputes."""
         return []
+
+    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], bool]:
+        rows = await self._database.rows(_PAGE, {"after": after or INTENT_PREFIX, "most": most})
+        return [_intent(row) for row in rows], len(rows) == most
+
+    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
+        """What was collected in the last seconds, latest first; at most 1000."""
+        for row in await self._database.rows(_RECENT, {"seconds": seconds, "most": MOST_RECENT}):
+            yield _intent(row)
+
+    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+        """None: it repeats each report until we answer."""
+        nothing: tuple[list[ProviderEvent], ...] = ()
+        for page in nothing:
+            yield page
+
+    # What the provider reports (settling/callbacks.py).
+
+    async def record_paid(self, intent_id: str, reference: str) -> str | None:
+        """Keep that it was collected in full; the reference under which it counts as collected, if it does.
+
+        Changes nothing when it was collected before, or while a saga that called it off has not ended.
+        """
+        await self._database.rows(_PAY, {"id": intent_id, "reference": reference})
+        row = await self._row(intent_id)
+        return row.reference if row is not None else None
+
+    async def record_declined(self, intent_id: str, reference: str) -> bool:
+        """Keep that an attempt failed; False when the payment had ended by then."""
+        await self._database.rows(_DECLINE, {"id": intent_id, "reference": reference})
+        return reference in await self.list_declined_charges(intent_id)
+
+    async def record_refunded(self, intent_id: str, reference: str) -> bool:
+        """Keep that every pending refund was paid, once per reference; False when it never meant one."""
+        await self._database.rows(_PAY_BACK, {"id": intent_id, "reference": reference})
+        return bool(await self._database.rows(_REPORTED, {"id": intent_id, "reference": reference}))
+
+    async def _row(self, intent_id: str) -> Row[Any] | None:
+        rows = await self._database.rows(_GET, {"id": intent_id})
+        return rows[0] if rows else None
+
+
+def _intent(row: Row[Any]) -> Intent:
+    return Intent(
+        id=row.id,
+        status=row.status,
+        client_secret="",
+        amount=row.amount_minor,
+        currency=row.currency,
+        received=row.amount_minor if row.status == "succeeded" else 0,
+        saga_id=row.saga_id,
+        payment_id=row.payment_id,
+        failed_charge=row.failed_reference,
+    )
+
+
+def _refund(row: Row[Any]) -> ProviderRefund:
+    return ProviderRefund(
+        id=f"{INTENT_PREFIX}refund_{row.id.hex}",
+        status=row.status,
+        amount=row.amount_minor,
+        currency=row.currency,
+        refund_id=str(row.id),
+    )

@@ -1,108 +1,49 @@
-"""The port to whoever takes the money: what this service asks of a payment engine, and what it is told.
-
-An intent ends once, succeeded or canceled, and never comes back from there. Names and states are Stripe's.
-"""
+"""The port to whoever takes the money: what this service asks of a payment provider."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-from uuid import UUID
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeGuard
 
 from mesh.money import Money
-from payment_svc.domain import Paid, ProviderUnavailable, Refund, RefundStatus, Saga
+from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, ProviderUnavailable, Refund, Saga
 
 
 class OutcomeUnknown(ProviderUnavailable):
-    """The engine gave no answer that can be trusted: it may or may not have happened."""
+    """The provider gave no answer that can be trusted: it may or may not have happened."""
 
 
 class ProviderRefused(Exception):
-    """The engine understood and refused; nothing happened."""
+    """The provider understood and refused; nothing happened."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(f"{code}: {message}")
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A PaymentIntent: what an engine is to collect for one saga, and how that stands."""
+class Provider(Protocol):
+    """A payment provider.
 
-    id: str
-    status: str
-    client_secret: str
-    amount: int
-    currency: str
-    received: int
-    saga_id: UUID | None
-    payment_id: UUID | None
-    failed_charge: str | None
+    Each call raises OutcomeUnknown or ProviderRefused. It is made once: the caller decides about retries.
+    """
 
     @property
-    def succeeded(self) -> bool:
-        return self.status == "succeeded"
+    def name(self) -> str:
+        """What an order calls it."""
 
     @property
-    def canceled(self) -> bool:
-        return self.status == "canceled"
+    def intent_prefix(self) -> str:
+        """How the ids of its intents begin. No other provider's do."""
 
     @property
-    def paid(self) -> Paid:
-        return Paid(self.received, self.currency)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderRefund:
-    """A refund as its engine tells it."""
-
-    id: str
-    status: str
-    amount: int
-    currency: str
-    refund_id: str
-
-    @property
-    def meaning(self) -> RefundStatus:
-        if self.status == "succeeded":
-            return RefundStatus.SUCCEEDED
-        return RefundStatus.FAILED if self.status in ("failed", "canceled") else RefundStatus.PENDING
-
-
-@dataclass(frozen=True, slots=True)
-class Dispute:
-    """A charge that its cardholder disputes."""
-
-    id: str
-    status: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.status not in ("won", "lost", "warning_closed", "prevented")
-
-
-@dataclass(frozen=True, slots=True)
-class EngineEvent:
-    """A verified event about a PaymentIntent, a charge or a refund, in Stripe's words."""
-
-    id: str
-    type: str
-    livemode: bool
-    intent_id: str
-    saga_id: UUID | None
-    object: str  # what the event is about: "payment_intent", "charge", "refund", "dispute"
-    status: str  # of that object
-    intent: Intent | None  # the snapshot; only of payment_intent.* events
-
-
-class PaymentEngine(Protocol):
-    """An engine. Each call raises OutcomeUnknown or ProviderRefused, and is made once; who calls decides on retries."""
+    def takes_reports(self) -> bool:
+        """True when only its reports say what was paid (ReportingProvider). False: it can be asked."""
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
-        """The saga's intent. Repeats give the first answer, which may be old news."""
+        """The saga's intent. A repeat gives the first answer, which may be outdated."""
 
     async def find_intent(self, saga: Saga) -> Intent | None:
-        """The intent that was made for the saga, if one was."""
+        """The intent that was made for the saga, if there is one."""
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
         """The intent as it is now."""
@@ -110,17 +51,43 @@ class PaymentEngine(Protocol):
     async def cancel_intent(self, intent_id: str) -> Intent:
         """The intent after cancelling it, or as it is when it can no longer be cancelled."""
 
-    async def failed_charges(self, intent_id: str) -> set[str]:
-        """What names the attempts to pay an intent that were declined."""
+    async def list_declined_charges(self, intent_id: str) -> set[str]:
+        """The ids of the declined attempts to pay an intent."""
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
-        """Have money given back. Repeats give the first answer."""
+        """Have money given back. A repeat gives the first answer."""
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
-        """The engine's refund for this refund of ours."""
+        """The provider's refund for this refund of ours."""
 
-    async def refunds(self, intent_id: str) -> list[ProviderRefund]:
+    async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
         """An intent's refunds, newest first; at most 100."""
 
-    async def disputes(self, intent_id: str) -> list[Dispute]:
+    async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""
+
+    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], bool]:
+        """A page of all intents after this id, and whether there are more. Raises ProviderRefused for a bad id."""
+
+    def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
+        """The intents of the last seconds whose money may belong to a saga that has ended."""
+
+    def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+        """The events of these types from the last seconds, newest first, in pages. Webhooks may have missed them."""
+
+
+class ReportingProvider(Provider, Protocol):
+    """A provider that calls us back: what it reports is recorded, and is the truth."""
+
+    async def record_paid(self, intent_id: str, reference: str) -> str | None:
+        """Record that it was paid in full; the reference under which it counts as paid, if it does."""
+
+    async def record_declined(self, intent_id: str, reference: str) -> bool:
+        """Record that an attempt failed; False when the payment had ended by then."""
+
+    async def record_refunded(self, intent_id: str, reference: str) -> bool:
+        """Record that every pending refund was paid, once per reference; False when the report meant none."""
+
+
+def takes_reports(provider: Provider) -> TypeGuard[ReportingProvider]:
+    return provider.takes_reports

@@ -1,75 +1,90 @@
-"""Every payment engine behind one port: a saga's engine is chosen when it begins, an intent's name tells whose it is."""
+"""The list of providers. An order names its provider; afterwards the id of an intent tells whose it is."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
+from mesh.database import Database
 from mesh.money import Money
-from payment_svc.domain import CALLBACK, CALLBACK_PREFIX, Refund, Saga
-from payment_svc.providers.callback import CallbackGateway
-from payment_svc.providers.port import Dispute, EngineEvent, Intent, PaymentEngine, ProviderRefund
-from payment_svc.providers.stripe import StripeGateway
-
-MOST_LATELY = 1000
+from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
+from payment_svc.providers.callback import CallbackProvider
+from payment_svc.providers.port import Provider
+from payment_svc.providers.stripe import StripeProvider
 
 
-class Engines:
-    """A PaymentEngine that asks the right one."""
+def list_providers(stripe: StripeProvider, database: Database) -> tuple[Provider, ...]:
+    """Every provider, the default one first. A new provider is one line here."""
+    return (
+        stripe,
+        CallbackProvider(database),
+    )
 
-    def __init__(self, stripe: StripeGateway, callback: CallbackGateway) -> None:
-        self._stripe, self._callback = stripe, callback
+
+class Providers:
+    """Passes each call on to the provider that it concerns. The first provider is the default."""
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._default, self._all = providers[0], tuple(providers)
+
+    def of_saga(self, saga: Saga) -> Provider:
+        """The provider that the saga's order chose."""
+        return next((each for each in self._all if each.name == saga.purchase.provider), self._default)
+
+    def of_intent(self, intent_id: str) -> Provider:
+        """The provider whose intent this is."""
+        return next((each for each in self._all if intent_id.startswith(each.intent_prefix)), self._default)
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
-        return await self._of(saga).create_intent(saga, price)
+        return await self.of_saga(saga).create_intent(saga, price)
 
     async def find_intent(self, saga: Saga) -> Intent | None:
-        return await self._of(saga).find_intent(saga)
+        return await self.of_saga(saga).find_intent(saga)
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        return await self._whose(intent_id).retrieve_intent(intent_id)
+        return await self.of_intent(intent_id).retrieve_intent(intent_id)
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        return await self._whose(intent_id).cancel_intent(intent_id)
+        return await self.of_intent(intent_id).cancel_intent(intent_id)
 
-    async def failed_charges(self, intent_id: str) -> set[str]:
-        return await self._whose(intent_id).failed_charges(intent_id)
+    async def list_declined_charges(self, intent_id: str) -> set[str]:
+        return await self.of_intent(intent_id).list_declined_charges(intent_id)
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
-        return await self._whose(refund.payment_intent_id).create_refund(refund)
+        return await self.of_intent(refund.payment_intent_id).create_refund(refund)
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
-        return await self._whose(refund.payment_intent_id).find_refund(refund)
+        return await self.of_intent(refund.payment_intent_id).find_refund(refund)
 
-    async def refunds(self, intent_id: str) -> list[ProviderRefund]:
-        return await self._whose(intent_id).refunds(intent_id)
+    async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
+        return await self.of_intent(intent_id).list_refunds(intent_id)
 
-    async def disputes(self, intent_id: str) -> list[Dispute]:
-        return await self._whose(intent_id).disputes(intent_id)
+    async def list_disputes(self, intent_id: str) -> list[Dispute]:
+        return await self.of_intent(intent_id).list_disputes(intent_id)
 
-    async def intents(self, window: float) -> AsyncIterator[Intent]:
-        """What may be unsettled of the last seconds: what was collected through callbacks, then Stripe's intents."""
-        for intent in await self._callback.store.collected_lately(window, MOST_LATELY):
-            yield intent
-        async for intent in self._stripe.intents(created={"gte": int(time.time() - window)}):
-            yield intent
+    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
+        """The recent intents of every provider; those that keep their books here come first."""
+        for each in reversed(self._all):
+            async for intent in each.recent_intents(seconds):
+                yield intent
 
-    def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[EngineEvent]]:
-        """What Stripe would have told; the callback engine says everything once, and waits for its answer."""
-        return self._stripe.events(types, since)
+    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+        """The recent events of every provider, in pages."""
+        for each in self._all:
+            async for page in each.recent_events(types, seconds):
+                yield page
 
-    async def page(self, token: str, most: int) -> tuple[list[Intent], str]:
-        """A page of everything, and the token of the next; empty on the last. Raises ProviderRefused for a bad token."""
-        if token.startswith(CALLBACK_PREFIX):
-            found = await self._callback.store.page(token, most)
-            return found, found[-1].id if len(found) == most else ""
-        page, more = await self._stripe.page(token or None, most)
-        if more:
-            return page, page[-1].id
-        return page, CALLBACK_PREFIX if await self._callback.store.page(CALLBACK_PREFIX, 1) else ""
+    async def list_intents(self, token: str, most: int) -> tuple[list[Intent], str]:
+        """A page of all intents and the token of the next page; an empty token on the last.
 
-    def _of(self, saga: Saga) -> PaymentEngine:
-        return self._callback if saga.payment_engine == CALLBACK else self._stripe
+        A token is the id of the last intent before the page, or only the prefix of a provider: its first page. Raises
+        ProviderRefused for another token.
+        """
+        provider = self.of_intent(token) if token else self._default
+        page, has_more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
+        return page, page[-1].id if has_more else await self._first_token_after(provider)
 
-    def _whose(self, intent_id: str) -> PaymentEngine:
-        return self._callback if intent_id.startswith(CALLBACK_PREFIX) else self._stripe
+    async def _first_token_after(self, provider: Provider) -> str:
+        for each in self._all[self._all.index(provider) + 1 :]:
+            if (await each.list_intents(None, 1))[0]:
+                return each.intent_prefix
+        return ""

@@ -1,13 +1,14 @@
-"""The only file that imports stripe. Keys derive from our ids, its errors become ours, none of its objects leave it.
+"""Stripe. The only file that imports stripe: its errors become ours, and none of its objects leave this file.
 
-Stripe keeps an idempotency key for about a day and replays stored 500s (Stripe: idempotent requests): when in doubt,
-callers look before they create again, with `find_intent` and `find_refund`.
+Idempotency keys derive from our ids. Stripe keeps a key for about a day and replays stored 500s (Stripe: idempotent
+requests). A caller that is in doubt therefore looks first, with `find_intent` and `find_refund`, before it creates again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -16,15 +17,17 @@ import stripe
 
 from mesh.errors import BadInput
 from mesh.money import Money
-from payment_svc.domain import BadSignature, Refund, Saga
-from payment_svc.providers.port import Dispute, EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
+from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
+from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
 
 
-class StripeGateway:
-    """Stripe's API for this service. Every call is bounded in time and made once; who calls decides on retries."""
+class StripeProvider:
+    """The provider `stripe`. Every call is bounded in time and made once: the caller decides about retries."""
+
+    name, intent_prefix, takes_reports = STRIPE, "pi_", False
 
     def __init__(self, secret_key: str, webhook_secret: str, *, api_base: str | None, timeout: float) -> None:
         self._webhook_secret = webhook_secret
@@ -41,7 +44,7 @@ class StripeGateway:
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
-        """The saga's PaymentIntent. Repeats give the first answer, which may be old news."""
+        """The saga's PaymentIntent. A repeat gives the first answer, which may be outdated."""
         params: dict[str, Any] = {
             "amount": price.amount_minor,
             "currency": price.currency.lower(),
@@ -53,7 +56,7 @@ class StripeGateway:
                 "contextId": str(saga.context_id),
             },
         }
-        with _our_errors():
+        with _translate_errors():
             options: Any = {"idempotency_key": f"payment-{saga.payment_id}-create"}
             return _intent(await self._client.v1.payment_intents.create_async(params=params, options=options))  # type: ignore[arg-type]
 
@@ -61,43 +64,48 @@ class StripeGateway:
         """The saga's PaymentIntent, by listing what was created since it began (search is eventually consistent)."""
         since = int(saga.created_at.timestamp()) - CLOCK_SLACK_SECONDS
         until = since + 2 * CLOCK_SLACK_SECONDS + 48 * 3600
-        async for intent in self.intents(created={"gte": since, "lte": until}):
+        async for intent in self._intents_of({"gte": since, "lte": until}):
             if intent.saga_id == saga.id:
                 return intent
         return None
 
-    async def intents(self, created: dict[str, int] | None = None) -> AsyncIterator[Intent]:
-        """Every PaymentIntent, newest first, in pages of 100."""
+    def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
+        """The PaymentIntents that were created in the last seconds, newest first."""
+        return self._intents_of({"gte": int(time.time() - seconds)})
+
+    async def _intents_of(self, created: dict[str, int]) -> AsyncIterator[Intent]:
+        """The PaymentIntents of a span of Unix seconds, newest first, in pages of 100."""
         after: str | None = None
         while True:
-            page, more = await self.page(after, 100, created)
+            page, has_more = await self.list_intents(after, 100, created)
             for intent in page:
                 yield intent
-            if not more:
+            if not has_more:
                 return
             after = page[-1].id
 
-    async def page(
+    async def list_intents(
         self, after: str | None, most: int, created: dict[str, int] | None = None
     ) -> tuple[list[Intent], bool]:
-        """One page of PaymentIntents behind an id, and whether there are more."""
+        """A page of PaymentIntents after an id, and whether there are more."""
         params: dict[str, Any] = {"limit": most}
         if after:
             params["starting_after"] = after
         if created:
             params["created"] = created
-        with _our_errors():
+        with _translate_errors():
             page = await self._client.v1.payment_intents.list_async(params=params)  # type: ignore[arg-type]
         return [_intent(item) for item in page.data], bool(page.has_more)
 
-    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[EngineEvent]]:
-        """What Stripe would have told of these types since then (Unix seconds), newest first, in pages of 100.
+    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+        """The events of these types from the last seconds, newest first, in pages of 100.
 
-        Stripe lists the events of the last 30 days, told or not (Stripe: list all events).
+        Stripe lists the events of the last 30 days, delivered or not (Stripe: list all events).
         """
+        since = int(time.time() - seconds)
         params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": 100}
         while True:
-            with _our_errors():
+            with _translate_errors():
                 page = await self._client.v1.events.list_async(params=params)  # type: ignore[arg-type]
             found = (_event_of(item.to_dict()) for item in page.data)
             if page.data:
@@ -107,20 +115,20 @@ class StripeGateway:
             params["starting_after"] = page.data[-1].id
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        with _our_errors():
+        with _translate_errors():
             return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """The intent after cancelling it, or as it is when it can no longer be cancelled."""
         try:
-            with _our_errors():
+            with _translate_errors():
                 return _intent(await self._client.v1.payment_intents.cancel_async(intent_id))
         except ProviderRefused:
             return await self.retrieve_intent(intent_id)
 
-    async def failed_charges(self, intent_id: str) -> set[str]:
+    async def list_declined_charges(self, intent_id: str) -> set[str]:
         """The ids of an intent's failed charges."""
-        with _our_errors():
+        with _translate_errors():
             page = await self._client.v1.charges.list_async(params={"payment_intent": intent_id, "limit": 100})
         return {charge.id for charge in page.data if charge.status == "failed"}
 
@@ -131,33 +139,33 @@ class StripeGateway:
             "metadata": {"refundId": str(refund.id), "sagaId": str(refund.saga_id)},
         }
         options: Any = {"idempotency_key": f"refund-{refund.id}"}
-        with _our_errors():
+        with _translate_errors():
             return _refund(await self._client.v1.refunds.create_async(params=params, options=options))  # type: ignore[arg-type]
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
         """Stripe's refund for this refund of ours."""
         if refund.provider_refund_id:
-            with _our_errors():
+            with _translate_errors():
                 return _refund(await self._client.v1.refunds.retrieve_async(refund.provider_refund_id))
-        known = await self.refunds(refund.payment_intent_id)
+        known = await self.list_refunds(refund.payment_intent_id)
         return next((item for item in known if item.refund_id == str(refund.id)), None)
 
-    async def disputes(self, intent_id: str) -> list[Dispute]:
+    async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""
-        with _our_errors():
+        with _translate_errors():
             page = await self._client.v1.disputes.list_async(params={"payment_intent": intent_id, "limit": 100})
         return [Dispute(item.id, item.status) for item in page.data]
 
-    async def refunds(self, intent_id: str) -> list[ProviderRefund]:
+    async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
         """An intent's refunds, newest first; at most 100."""
-        with _our_errors():
+        with _translate_errors():
             page = await self._client.v1.refunds.list_async(params={"payment_intent": intent_id, "limit": 100})
         return [_refund(item) for item in page.data]
 
-    def verify(self, payload: bytes, signature: str) -> EngineEvent | None:
-        """The event in a webhook's body; None when it is about nothing of ours. Raises BadSignature.
+    def verify(self, payload: bytes, signature: str) -> ProviderEvent | None:
+        """The event in a webhook's body; None when it names no intent. Raises BadSignature, BadInput.
 
-        Nothing of the body is looked at before the signature over its raw bytes holds (Stripe: webhook signatures).
+        The body is parsed only after the signature over its raw bytes holds (Stripe: webhook signatures).
         """
         try:
             body = payload.decode()
@@ -168,8 +176,8 @@ class StripeGateway:
 
 
 @contextlib.contextmanager
-def _our_errors() -> Any:
-    """Stripe's errors → ours. 429 and 5xx and silence leave the outcome unknown; other refusals are final."""
+def _translate_errors() -> Any:
+    """Stripe's errors → ours. After 429, 5xx and silence the outcome is unknown. Other refusals are final."""
     try:
         yield
     except (stripe.CardError, stripe.InvalidRequestError) as error:
@@ -221,7 +229,7 @@ def _refund(item: Any) -> ProviderRefund:
     )
 
 
-def _event(body: str) -> EngineEvent | None:
+def _event(body: str) -> ProviderEvent | None:
     """The event in a verified body; None when it names no intent. Raises BadInput when it is not an event at all."""
     try:
         return _event_of(json.loads(body))
@@ -229,12 +237,12 @@ def _event(body: str) -> EngineEvent | None:
         raise BadInput("not a Stripe event", field="payload") from error
 
 
-def _event_of(event: dict[str, Any]) -> EngineEvent | None:
+def _event_of(event: dict[str, Any]) -> ProviderEvent | None:
     item = event["data"]["object"]
     intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
     if not isinstance(intent_id, str):
         return None
-    return EngineEvent(
+    return ProviderEvent(
         id=str(event["id"]),
         type=str(event["type"]),
         livemode=bool(event.get("livemode")),

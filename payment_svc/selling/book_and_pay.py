@@ -1,32 +1,34 @@
-"""BookAndPayForSessionSaga: a lesson for money. Hold, record, pay; then confirm the slot, the session, the booking."""
+"""BookAndPayForSessionSaga: how a lesson is sold.
+
+The student's and the tutor's time is held, the booking is recorded, the payment is opened. The saga then sleeps until
+the student pays or the hold ends. The payment turns the hold into a claim: the point of no return. After it the session
+is created and the booking is confirmed. Before it each step has an undo; the undos run from last to first, and the
+payment is closed before anything else is undone.
+
+`BOOK_AND_PAY` below is the whole story in order. The functions are its steps.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 from mesh import clock, wire
 from mesh.errors import Refusal
 from mesh.money import Money
-from payment_svc.domain import BOOK, Saga, State
-from payment_svc.peers import STEP_SECONDS, Peers, asked, held, holding
-from payment_svc.selling.definition import Definition, Step
-from payment_svc.selling.purchase import booking_end
+from payment_svc.domain import BOOK, LessonFacts, Saga, State, Undo
+from payment_svc.peers import STEP_SECONDS, Peers, call_peer
+from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
+from payment_svc.selling.holding import call_hold, learn_hold
+from payment_svc.selling.payment import close_payment, look_at_payment, open_payment, refund_payment
+from payment_svc.selling.transitions import end_of_sale
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
 from tutormesh.session.v1 import session_pb2 as session
 
-KIND, VERSION = BOOK, 1
-
-ENDS = {
-    State.EXPIRED: booking.BOOKING_STATUS_EXPIRED,
-    State.PAYMENT_FAILED: booking.BOOKING_STATUS_PAYMENT_FAILED,
-    State.CANCELLED: booking.BOOKING_STATUS_CANCELLED,
-}
-
 
 async def hold_slot(peers: Peers, saga: Saga) -> Saga:
-    lesson = saga.lesson
+    """Hold the time in both calendars. The answer names the tutor's price and how long the hold lasts."""
+    lesson, asked = saga.lesson, saga.purchase.asked_price
     request = availability.HoldSlotRequest(
         saga_id=str(saga.id),
         tutor_id=str(lesson.tutor_id),
@@ -34,62 +36,67 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
         start=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
     )
-    hold = await held(saga, lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
-    price = await _agreed(peers, saga, Money(hold.price.amount_minor, hold.price.currency))
-    held_by_saga = holding(saga, hold, block_id=hold.availability_block_id)
-    return held_by_saga.knowing(price={"amount_minor": price.amount_minor, "currency": price.currency})
-
-
-async def _agreed(peers: Peers, saga: Saga, tutors: Money) -> Money:
-    """The tutor's price, or a service's word. Raises AmountMismatch when a person believes another; nothing is held then."""
+    hold = await call_hold(saga, lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
+    tutors = Money(hold.price.amount_minor, hold.price.currency)
     try:
-        return saga.asked_price.settled(tutors) if saga.asked_price else tutors
-    except Refusal:
+        price = asked.agree(tutors) if asked else tutors
+    except Refusal:  # the student believes another price: nothing stays held
         await release_slot(peers, saga)
         raise
+    return learn_hold(saga, hold, block_id=hold.availability_block_id).learn(price=price)
 
 
 async def release_slot(peers: Peers, saga: Saga) -> None:
     request = availability.ReleaseSlotRequest(saga_id=str(saga.id))
-    await asked(lambda: peers.availability.ReleaseSlot(request, timeout=STEP_SECONDS))
+    await call_peer(lambda: peers.availability.ReleaseSlot(request, timeout=STEP_SECONDS))
 
 
-async def confirm_slot(peers: Peers, saga: Saga) -> Saga:
-    request = availability.ConfirmSlotRequest(saga_id=str(saga.id))
-    await asked(lambda: peers.availability.ConfirmSlot(request, timeout=STEP_SECONDS))
-    return saga
-
-
-async def create_booking(peers: Peers, saga: Saga) -> Saga:
-    assert saga.price is not None
-    lesson = saga.lesson
+async def record_booking(peers: Peers, saga: Saga) -> Saga:
+    """Record the booking as PAYMENT_REQUIRED."""
+    facts, lesson = saga.lesson_facts, saga.lesson
+    assert facts.price is not None
     request = booking.CreateBookingRequest(
-        booking_id=str(saga.booking_id),
+        booking_id=str(saga.sold_id),
         saga_id=str(saga.id),
         tutor_id=str(lesson.tutor_id),
         student_id=str(saga.student_id),
-        course_id=saga.context.get("course_id") or "",
+        course_id=str(facts.course_id or ""),
         start_time=clock.to_proto(lesson.start),
         end_time=clock.to_proto(lesson.start + timedelta(minutes=lesson.minutes)),
-        price=wire.to_money(saga.price),
-        purpose=saga.context.get("purpose") or "",
-        hold_expires_at=clock.to_proto(datetime.fromisoformat(saga.context["hold_expires_at"])),
-        availability_block_id=saga.context["block_id"],
+        price=wire.to_money(facts.price),
+        purpose=facts.purpose,
+        hold_expires_at=clock.to_proto(facts.hold_expires_at),
+        availability_block_id=facts.block_id,
         session_id=str(lesson.session_id),
-        payment_id=str(saga.payment_id) if saga.price.amount_minor else "",
+        payment_id="" if saga.is_free else str(saga.payment_id),
     )
-    await asked(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
-    return saga.knowing(booked=True)
+    await call_peer(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
+    return saga.learn(is_recorded=True)
+
+
+STATUS_OF_END = {
+    State.EXPIRED: booking.BOOKING_STATUS_EXPIRED,
+    State.PAYMENT_FAILED: booking.BOOKING_STATUS_PAYMENT_FAILED,
+    State.CANCELLED: booking.BOOKING_STATUS_CANCELLED,
+}
 
 
 async def end_booking(peers: Peers, saga: Saga) -> None:
+    assert saga.purchase.undo is not None
     request = booking.EndBookingRequest(
-        booking_id=str(saga.booking_id),
+        booking_id=str(saga.sold_id),
         saga_id=str(saga.id),
-        status=ENDS[booking_end(saga)],
-        reason=saga.undo.value.lower(),
+        status=STATUS_OF_END[end_of_sale(saga)],
+        reason=saga.purchase.undo.value.lower(),
     )
-    await asked(lambda: peers.booking.EndBooking(request, timeout=STEP_SECONDS))
+    await call_peer(lambda: peers.booking.EndBooking(request, timeout=STEP_SECONDS))
+
+
+async def confirm_slot(peers: Peers, saga: Saga) -> Saga:
+    """Turn the hold into a claim. A hold that has lapsed is won again if the time is still free, else refused."""
+    request = availability.ConfirmSlotRequest(saga_id=str(saga.id))
+    await call_peer(lambda: peers.availability.ConfirmSlot(request, timeout=STEP_SECONDS))
+    return saga
 
 
 async def create_session(peers: Peers, saga: Saga) -> Saga:
@@ -97,34 +104,33 @@ async def create_session(peers: Peers, saga: Saga) -> Saga:
     request = session.CreateConfirmedSessionRequest(
         session_id=str(lesson.session_id),
         saga_id=str(saga.id),
-        booking_id=str(saga.booking_id),
+        booking_id=str(saga.sold_id),
         tutor_id=str(lesson.tutor_id),
         student_id=str(saga.student_id),
         scheduled_at=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
     )
-    await asked(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
+    await call_peer(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
     return saga
 
 
 async def confirm_booking(peers: Peers, saga: Saga) -> Saga:
-    request = booking.ConfirmBookingRequest(booking_id=str(saga.booking_id), saga_id=str(saga.id))
-    await asked(lambda: peers.booking.ConfirmBooking(request, timeout=STEP_SECONDS))
+    request = booking.ConfirmBookingRequest(booking_id=str(saga.sold_id), saga_id=str(saga.id))
+    await call_peer(lambda: peers.booking.ConfirmBooking(request, timeout=STEP_SECONDS))
     return saga
 
 
-def book_and_pay_for_session(peers: Peers) -> Definition:
-    """The saga as its steps."""
-    return Definition(
-        kind=KIND,
-        version=VERSION,
-        opening=(
-            Step("hold_slot", do=partial(hold_slot, peers), undo=partial(release_slot, peers)),
-            Step("create_booking", do=partial(create_booking, peers), undo=partial(end_booking, peers)),
-        ),  # then the PaymentIntent is opened, and the saga waits for the payment or the hold's end
-        pivot=Step("confirm_slot", do=partial(confirm_slot, peers)),
-        closing=(
-            Step("create_session", do=partial(create_session, peers)),
-            Step("confirm_booking", do=partial(confirm_booking, peers)),
-        ),
-    )
+BOOK_AND_PAY = Definition(
+    kind=BOOK,
+    version=1,
+    facts=LessonFacts,
+    steps=(
+        Step(hold_slot, undo=release_slot),
+        Step(record_booking, undo=end_booking),
+        OpenPayment(open_payment, undo=close_payment, refund=refund_payment),
+        WaitForPayment(look_at_payment, hold_ends=Undo.EXPIRED, every_attempt_declined=Undo.DECLINED),
+        Pivot(confirm_slot, refused=Undo.SLOT_LOST),
+        Step(create_session),
+        Step(confirm_booking),
+    ),
+)

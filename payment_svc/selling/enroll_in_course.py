@@ -1,65 +1,73 @@
-"""EnrollInCourseSaga: a place in a course for money. Hold the seat, pay; then the enrollment becomes active."""
+"""EnrollInCourseSaga: how a seat in a course is sold.
+
+One call holds the seat and records the enrollment, then the payment is opened. The saga sleeps until the student pays or
+the hold ends. The payment makes the enrollment active: the point of no return.
+
+`ENROLL_IN_COURSE` below is the whole story in order. The functions are its steps.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from uuid import UUID
 
-from payment_svc.domain import ENROLL, Saga, State
-from payment_svc.peers import STEP_SECONDS, Peers, asked, held, holding
-from payment_svc.selling.definition import Definition, Step
-from payment_svc.selling.purchase import booking_end
+from payment_svc.domain import ENROLL, EnrollmentFacts, Saga, State, Undo
+from payment_svc.peers import STEP_SECONDS, Peers, call_peer
+from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
+from payment_svc.selling.holding import call_hold, learn_hold
+from payment_svc.selling.payment import close_payment, look_at_payment, open_payment, refund_payment
+from payment_svc.selling.transitions import end_of_sale
 from tutormesh.learning.v1 import learning_pb2 as learning
 
-KIND, VERSION = ENROLL, 1
 
-ENDS = {
+async def verify_course(peers: Peers, course_id: UUID) -> None:
+    """Raises the refusal of a course that does not exist or is not published. Holds no seat."""
+    request = learning.VerifyCourseRequest(course_id=str(course_id))
+    await call_peer(lambda: peers.learning.VerifyCourse(request, timeout=STEP_SECONDS))
+
+
+async def hold_seat(peers: Peers, saga: Saga) -> Saga:
+    """Verify the course, hold the seat and record the enrollment as PAYMENT_REQUIRED: one call, all or none."""
+    request = learning.HoldSeatRequest(
+        saga_id=str(saga.id),
+        enrollment_id=str(saga.sold_id),
+        course_id=str(saga.course_id),
+        student_id=str(saga.student_id),
+        payment_id=str(saga.payment_id),
+    )
+    hold = await call_hold(saga, lambda: peers.learning.HoldSeat(request, timeout=STEP_SECONDS))
+    return replace(learn_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
+
+
+STATUS_OF_END = {
     State.EXPIRED: learning.ENROLLMENT_STATUS_EXPIRED,
     State.PAYMENT_FAILED: learning.ENROLLMENT_STATUS_PAYMENT_FAILED,
     State.CANCELLED: learning.ENROLLMENT_STATUS_CANCELLED,
 }
 
 
-async def verify_course(peers: Peers, course_id: UUID) -> None:
-    """Raises the refusal of a course that does not exist or is not published; asks for no seat."""
-    request = learning.VerifyCourseRequest(course_id=str(course_id))
-    await asked(lambda: peers.learning.VerifyCourse(request, timeout=STEP_SECONDS))
-
-
-async def hold_seat(peers: Peers, saga: Saga) -> Saga:
-    """Verifies the course, takes the seat and records the enrollment that awaits its payment: one call, all or none."""
-    request = learning.HoldSeatRequest(
-        saga_id=str(saga.id),
-        enrollment_id=str(saga.booking_id),
-        course_id=str(saga.course_id),
-        student_id=str(saga.student_id),
-        payment_id=str(saga.payment_id),
-    )
-    hold = await held(saga, lambda: peers.learning.HoldSeat(request, timeout=STEP_SECONDS))
-    return replace(holding(saga, hold, booked=True), tutor_id=UUID(hold.instructor_id))
-
-
 async def end_enrollment(peers: Peers, saga: Saga) -> None:
-    end = ENDS[booking_end(saga)]
-    request = learning.EndEnrollmentRequest(enrollment_id=str(saga.booking_id), saga_id=str(saga.id), status=end)
-    await asked(lambda: peers.learning.EndEnrollment(request, timeout=STEP_SECONDS))
+    request = learning.EndEnrollmentRequest(
+        enrollment_id=str(saga.sold_id), saga_id=str(saga.id), status=STATUS_OF_END[end_of_sale(saga)]
+    )
+    await call_peer(lambda: peers.learning.EndEnrollment(request, timeout=STEP_SECONDS))
 
 
-async def activate(peers: Peers, saga: Saga) -> Saga:
-    request = learning.CreateEnrollmentRecordRequest(enrollment_id=str(saga.booking_id), saga_id=str(saga.id))
-    made = await asked(lambda: peers.learning.CreateEnrollmentRecord(request, timeout=STEP_SECONDS))
+async def activate_enrollment(peers: Peers, saga: Saga) -> Saga:
+    """Make the enrollment active. A hold that has lapsed is won again if a seat is still free, else refused."""
+    request = learning.CreateEnrollmentRecordRequest(enrollment_id=str(saga.sold_id), saga_id=str(saga.id))
+    made = await call_peer(lambda: peers.learning.CreateEnrollmentRecord(request, timeout=STEP_SECONDS))
     return replace(saga, tutor_id=UUID(made.enrollment.instructor_id))
 
 
-def enroll_in_course(peers: Peers) -> Definition:
-    """The saga as its steps."""
-    return Definition(
-        kind=KIND,
-        version=VERSION,
-        opening=(
-            Step("hold_seat", do=partial(hold_seat, peers), undo=partial(end_enrollment, peers)),
-        ),  # then the PaymentIntent is opened, and the saga waits for the payment or the hold's end
-        pivot=Step("create_enrollment_record", do=partial(activate, peers)),
-        closing=(),
-    )
+ENROLL_IN_COURSE = Definition(
+    kind=ENROLL,
+    version=1,
+    facts=EnrollmentFacts,
+    steps=(
+        Step(hold_seat, undo=end_enrollment),
+        OpenPayment(open_payment, undo=close_payment, refund=refund_payment),
+        WaitForPayment(look_at_payment, hold_ends=Undo.EXPIRED, every_attempt_declined=Undo.DECLINED),
+        Pivot(activate_enrollment, refused=Undo.SLOT_LOST),
+    ),
+)

@@ -1,6 +1,6 @@
-"""A payment engine calls back: what it reports is kept once, and then the saga moves as by a webhook.
+"""The door for a payment provider that calls us back: its report is kept once, then the saga moves as by a webhook.
 
-A report on a booking that is paid through Stripe is a hint, as a webhook is: Stripe is asked what is so.
+A report on a booking that is paid through Stripe is a hint, as a webhook is: Stripe is asked.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.logs import log
-from payment_svc.domain import STRIPE, EngineMismatch, ProviderUnavailable, Saga, State, WrongState
+from payment_svc.domain import ProviderEvent, ProviderMismatch, ProviderUnavailable, Saga, State, WrongState
 from payment_svc.engine.engine import Engine
-from payment_svc.providers.intents import Intents
-from payment_svc.providers.port import EngineEvent, ProviderRefused
-from payment_svc.settling.reconcile import is_news
-from payment_svc.settling.webhooks import DECLINED, SUCCEEDED, Webhooks
-from payment_svc.store import CallbackStore
+from payment_svc.providers.port import ProviderRefused, ReportingProvider, takes_reports
+from payment_svc.providers.registry import Providers
+from payment_svc.settling.verdicts import DECLINED, SUCCEEDED, knows_less
+from payment_svc.settling.webhooks import Webhooks
+from payment_svc.store import SagaStore
 
 REFUNDED = "refund.updated"
-#: Seconds that the engine is kept waiting for the saga to come to rest; the report is kept by then.
-SETTLE_SECONDS = 3.0
+#: Seconds that the provider is kept waiting for the end of the saga's run. Its report is kept by then.
+ANSWER_SECONDS = 3.0
 
 
-class Happened(StrEnum):
-    """What an engine reports."""
+class Outcome(StrEnum):
+    """What a provider reports."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -36,88 +36,87 @@ class Happened(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an engine says it did for a booking. An empty engine is the booking's own."""
+    """What a provider says it did for a booking. An empty provider means the booking's own."""
 
     booking_id: UUID
     reference: str
-    happened: Happened
-    payment_engine: str
+    outcome: Outcome
+    provider: str
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """The use case of HandlePaymentCallback."""
+    """The use case HandlePaymentCallback."""
 
     engine: Engine
-    store: CallbackStore
-    intents: Intents
+    sagas: SagaStore
+    providers: Providers
     webhooks: Webhooks
 
     async def receive(self, report: Report) -> Saga:
-        """The booking's saga, the report kept.
+        """Keep the report; the booking's saga then.
 
-        Raises NotFound, EngineMismatch, WrongState, ProviderUnavailable, TryAgain.
+        Raises NotFound, ProviderMismatch, WrongState, ProviderUnavailable, TryAgain.
         """
-        saga = await self.engine.store.by_booking(report.booking_id)
+        saga = await self.sagas.by_sold(report.booking_id)
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
-        if report.payment_engine not in ("", saga.payment_engine):
-            raise EngineMismatch
+        if report.provider not in ("", saga.purchase.provider):
+            raise ProviderMismatch
         if saga.payment_intent_id is None:
             raise WrongState("nothing is to be paid")
-        if saga.payment_engine == STRIPE:
-            await self._ask_stripe(saga, saga.payment_intent_id)
+        provider = self.providers.of_saga(saga)
+        if takes_reports(provider):
+            await self._record(provider, saga, saga.payment_intent_id, report)
         else:
-            await self._keep(saga, saga.payment_intent_id, report)
-        return await self._settled(saga)
+            await self._ask_provider(saga, saga.payment_intent_id)
+        return await self._wait_for_run(saga)
 
-    async def _ask_stripe(self, saga: Saga, intent_id: str) -> None:
-        if saga.state is not State.AWAITING_PAYMENT or not self.engine.drives(saga):
-            return  # it knows, or its own loops will ask, or those of a replica that knows its version
+    async def _ask_provider(self, saga: Saga, intent_id: str) -> None:
+        if saga.state is not State.AWAITING_PAYMENT or not self.engine.can_run(saga):
+            return  # the saga knows, or its own loops or those of a replica that knows its version will ask
         try:
-            intent = await self.intents.look(intent_id)
+            intent = await self.providers.retrieve_intent(intent_id)
         except ProviderRefused as error:
             raise ProviderUnavailable from error
-        claimed = await self.engine.store.claim_free(saga) if is_news(saga, intent) else None
+        claimed = await self.sagas.claim_free(saga) if knows_less(saga, intent) else None
         if claimed is not None:
             self.engine.start(claimed)
 
-    async def _keep(self, saga: Saga, intent_id: str, report: Report) -> None:
-        if report.happened is Happened.SUCCEEDED:
-            await self._paid(saga, intent_id, report.reference)
-            await self._tell(saga, intent_id, SUCCEEDED, report)
-        elif report.happened is Happened.FAILED:
-            await self.store.report_declined(intent_id, report.reference)
-            if report.reference in await self.store.declined(intent_id):
-                await self._tell(saga, intent_id, DECLINED, report)
-        else:
-            if not await self.store.report_refunded(intent_id, report.reference):
-                raise WrongState("nothing is to be given back")
-            await self._tell(saga, intent_id, REFUNDED, report)
+    async def _record(self, provider: ReportingProvider, saga: Saga, intent_id: str, report: Report) -> None:
+        match report.outcome:
+            case Outcome.SUCCEEDED:
+                await self._record_paid(provider, saga, intent_id, report.reference)
+                await self._take_event(saga, intent_id, SUCCEEDED, report)
+            case Outcome.FAILED:
+                if await provider.record_declined(intent_id, report.reference):
+                    await self._take_event(saga, intent_id, DECLINED, report)
+            case Outcome.REFUNDED:
+                if not await provider.record_refunded(intent_id, report.reference):
+                    raise WrongState("nothing is to be given back")
+                await self._take_event(saga, intent_id, REFUNDED, report)
 
-    async def _paid(self, saga: Saga, intent_id: str, reference: str) -> None:
-        """Until the payment is kept under this reference. Raises WrongState when it is under another."""
+    async def _record_paid(self, provider: ReportingProvider, saga: Saga, intent_id: str, reference: str) -> None:
+        """Record the payment under this reference. Raises WrongState when it is recorded under another."""
         while True:
-            await self.store.report_paid(intent_id, reference)
-            known = await self.store.reference_of(intent_id)
+            known = await provider.record_paid(intent_id, reference)
             if known == reference:
                 return
             if known is not None:
                 log().error("paid_twice", alert=True, saga_id=str(saga.id), intent_id=intent_id, reference=reference)
                 raise WrongState("it was paid by another reference")
-            ended = await self.engine.settle(
-                saga.id, lambda row: row.is_complete
-            )  # it was called off: then it goes back
+            # The saga called the payment off. Once it has ended, the payment counts, and goes back.
+            ended = await self.engine.wait_until(saga.id, lambda row: row.is_complete)
             if not ended.is_complete:
                 raise TryAgain
 
-    async def _tell(self, saga: Saga, intent_id: str, kind: str, report: Report) -> None:
+    async def _take_event(self, saga: Saga, intent_id: str, kind: str, report: Report) -> None:
         """The report as the event that Stripe would have sent."""
-        intent = await self.intents.look(intent_id)
-        is_refund = report.happened is Happened.REFUNDED
+        intent = await self.providers.retrieve_intent(intent_id)
+        is_refund = report.outcome is Outcome.REFUNDED
         await self.webhooks.take(
-            EngineEvent(
-                id=f"{intent_id}:{report.happened}:{report.reference}",
+            ProviderEvent(
+                id=f"{intent_id}:{report.outcome}:{report.reference}",
                 type=kind,
                 livemode=False,
                 intent_id=intent_id,
@@ -128,10 +127,12 @@ class Callbacks:
             )
         )
 
-    async def _settled(self, saga: Saga) -> Saga:
-        """The saga once it rests, or as it is when that takes long."""
-        with contextlib.suppress(TryAgain), calls.deadline(SETTLE_SECONDS):
-            return await self.engine.settle(saga.id, lambda row: row.is_complete or row.state is State.AWAITING_PAYMENT)
-        row = await self.engine.store.get(saga.id)
+    async def _wait_for_run(self, saga: Saga) -> Saga:
+        """The saga once its run has ended, or as it is after a few seconds."""
+        with contextlib.suppress(TryAgain), calls.deadline(ANSWER_SECONDS):
+            return await self.engine.wait_until(
+                saga.id, lambda row: row.is_complete or row.state is State.AWAITING_PAYMENT
+            )
+        row = await self.sagas.get(saga.id)
         assert row is not None
         return row

@@ -1,12 +1,11 @@
-"""Reconcile: ask Stripe about everything that should have news, so that a lost webhook costs minutes, not money.
+"""Reconcile: ask the providers about everything of which a webhook may be lost, so that a loss costs minutes, not money.
 
-Safe to run twice at once: it writes nothing itself, it wakes and drives, and those are fenced.
+Two rounds at the same time are safe: a round only signals and runs sagas, and commits name the fence.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -14,18 +13,19 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.logs import log
-from payment_svc.domain import NeedsAPerson, Refund, Saga, State
+from payment_svc.domain import Intent, NeedsAPerson, Refund, Saga, State
+from payment_svc.domain.owed import owed_after_end
 from payment_svc.engine.engine import Engine
-from payment_svc.providers.intents import Intents
-from payment_svc.providers.port import Intent, OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
 from payment_svc.providers.refunds import Refunds
-from payment_svc.providers.registry import Engines
-from payment_svc.settling.late_payments import Aftermath, RefundNotDone, unearned
-from payment_svc.settling.webhooks import LATER, Webhooks
-from payment_svc.store import EventStore, OperatorStore, RefundStore
+from payment_svc.providers.registry import Providers
+from payment_svc.settling.late_payments import LatePayments, RefundNotDone, is_left_to_us
+from payment_svc.settling.verdicts import LATER, knows_less
+from payment_svc.settling.webhooks import Webhooks
+from payment_svc.store import Stores
 
 PAGE = 100
-#: Questions to the provider at once; it allows a hundred a second.
+#: Questions to the provider at the same time. Stripe allows a hundred a second.
 AT_ONCE = 8
 STALE_SECONDS = 120
 LOOP_WINDOW, COMMAND_WINDOW = 2 * 3600, 7 * 24 * 3600
@@ -34,205 +34,198 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a round found."""
+class Counts:
+    """What a round did: things examined, sagas that moved, sagas that woke, orphaned intents and late payments."""
 
     examined: int = 0
     moved: int = 0
     woken: int = 0
-    strays: int = 0
+    orphaned: int = 0
 
-    def __add__(self, other: Found) -> Found:
-        return Found(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Stage(StrEnum):
-    """The parts of a round, in its order."""
+    """The parts of a round, in its order. The values are parts of public page tokens."""
 
-    WAITING = "waiting"
-    REFUNDS = "refunds"
-    STRAYS = "strays"
-    UNTOLD = "untold"
-    SLEEPING = "sleeping"
+    WAITING = "waiting"  # sagas that await their payment
+    REFUNDS = "refunds"  # pending refunds
+    ORPHANED = "strays"  # orphaned intents and late payments
+    MISSED_EVENTS = "untold"  # refunds and disputes of which no webhook came
+    BACKING_OFF = "sleeping"  # sagas that back off
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far a round has come: a stage, and the last id that it has seen of it."""
+class Cursor:
+    """How far a round has come: a stage, and the last id of it that was seen."""
 
     stage: Stage = Stage.WAITING
     after: UUID | None = None
 
-    def next(self, seen: Sequence[UUID]) -> Place | None:
-        """Behind a page: further in this stage while there is more of it, else at the next; None at the end."""
+    def advance(self, seen: Sequence[UUID]) -> Cursor | None:
+        """The cursor after a page of ids: in this stage while the page was full, else the next stage; None at the end."""
         if len(seen) == PAGE:
-            return Place(self.stage, seen[-1])
+            return Cursor(self.stage, seen[-1])
         stages = list(Stage)
         later = stages[stages.index(self.stage) + 1 :]
-        return Place(later[0]) if later else None
+        return Cursor(later[0]) if later else None
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How long something has to be open to be asked about, and how far back strays and events are looked for."""
+    """How many seconds something must be open before it is asked about, and how many seconds of history are read."""
 
     older_than: float
     window: float
 
 
-ROUND, EVERYTHING = Scope(STALE_SECONDS, LOOP_WINDOW), Scope(0, COMMAND_WINDOW)
+LOOP, COMMAND = Scope(STALE_SECONDS, LOOP_WINDOW), Scope(0, COMMAND_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """The loop's and the command's use case."""
+    """The use case of the loop and of the command."""
 
     engine: Engine
-    engines: Engines
-    intents: Intents
-    refunds: RefundStore
-    giving: Refunds
-    aftermath: Aftermath
-    events: EventStore
+    stores: Stores
+    providers: Providers
+    refunds: Refunds
+    late_payments: LatePayments
     webhooks: Webhooks
-    operators: OperatorStore
 
-    async def round(self) -> Found:
-        """The loop's round: what has been open for two minutes."""
-        return await self._from(Place(), Stage.UNTOLD, ROUND)
+    async def run_round(self) -> Counts:
+        """The loop's round: what has been open for two minutes. It wakes no saga that backs off."""
+        return await self._run(Stage.MISSED_EVENTS, LOOP)
 
-    async def everything(self) -> Found:
-        """The command's round: every open payment whatever its age, and every saga that is backing off."""
-        return await self._from(Place(), Stage.SLEEPING, EVERYTHING)
+    async def run_everything(self) -> Counts:
+        """The command's round: every open payment whatever its age, and every saga that backs off."""
+        return await self._run(Stage.BACKING_OFF, COMMAND)
 
-    async def page(self, place: Place) -> tuple[Found, Place | None]:
-        """One page of the command's round, and where the next begins."""
-        return await self._page(place, EVERYTHING)
+    async def run_page(self, cursor: Cursor) -> tuple[Counts, Cursor | None]:
+        """One page of the command's round, and where the next page begins."""
+        return await self._run_page(cursor, COMMAND)
 
-    async def _from(self, begin: Place, last: Stage, scope: Scope) -> Found:
-        found, place = Found(), begin
+    async def _run(self, last: Stage, scope: Scope) -> Counts:
+        counts, cursor = Counts(), Cursor()
         while True:
-            more, further = await self._page(place, scope)
-            found += more
-            if further is None or (place.stage is last and further.stage is not last):
-                return found
-            place = further
+            more, next_cursor = await self._run_page(cursor, scope)
+            counts += more
+            if next_cursor is None or (cursor.stage is last and next_cursor.stage is not last):
+                return counts
+            cursor = next_cursor
 
-    async def _page(self, place: Place, scope: Scope) -> tuple[Found, Place | None]:
-        found, seen = await self._looked_at(place, scope)
-        if found.moved or found.strays:
-            log().warning("reconciled", examined=found.examined, moved=found.moved, strays=found.strays)
-        return found, place.next(seen)
+    async def _run_page(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Cursor | None]:
+        counts, seen = await self._run_stage(cursor, scope)
+        if counts.moved or counts.orphaned:
+            log().warning("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
+        return counts, cursor.advance(seen)
 
-    async def _looked_at(self, place: Place, scope: Scope) -> tuple[Found, Sequence[UUID]]:
-        """A page of a stage, and the ids on it; strays and events are one page."""
-        match place.stage:
+    async def _run_stage(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Sequence[UUID]]:
+        """A page of a stage, and the ids on it. Orphaned intents and missed events are one page each."""
+        match cursor.stage:
             case Stage.WAITING:
-                return await self._waiting(scope.older_than, place.after)
+                return await self._check_waiting(scope.older_than, cursor.after)
             case Stage.REFUNDS:
-                return await self._pending_refunds(scope.older_than, place.after)
-            case Stage.STRAYS:
-                return await self._strays(scope.window), ()
-            case Stage.UNTOLD:
-                return await self._untold(scope.window), ()
-        woken = await self.operators.wake_backing_off(place.after, PAGE)
-        return Found(woken=len(woken)), woken
+                return await self._check_refunds(scope.older_than, cursor.after)
+            case Stage.ORPHANED:
+                return await self._settle_orphaned(scope.window), ()
+            case Stage.MISSED_EVENTS:
+                return await self._take_missed_events(scope.window), ()
+        woken = await self.stores.operators.wake_backing_off(cursor.after, PAGE)
+        return Counts(woken=len(woken)), woken
 
-    async def _waiting(self, older_than: float, after: UUID | None) -> tuple[Found, Sequence[UUID]]:
-        page = await self.engine.store.waiting(older_than, after, PAGE)
-        moved = await few_at_once([self._look(saga) for saga in page])
-        return Found(len(page), sum(moved)), [saga.id for saga in page]
+    async def _check_waiting(self, older_than: float, after: UUID | None) -> tuple[Counts, Sequence[UUID]]:
+        page = await self.stores.sagas.waiting(older_than, after, PAGE)
+        moved = await run_few_at_once([self._check(saga) for saga in page])
+        return Counts(len(page), sum(moved)), [saga.id for saga in page]
 
-    async def _look(self, saga: Saga) -> bool:
-        """Drive a waiting saga on when its intent has news."""
+    async def _check(self, saga: Saga) -> bool:
+        """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
         try:
-            intent = await self.intents.look(saga.payment_intent_id)
+            intent = await self.providers.retrieve_intent(saga.payment_intent_id)
         except (OutcomeUnknown, ProviderRefused) as error:
             log().warning("not_reconciled", saga_id=str(saga.id), error=str(error))
             return False
-        if not is_news(saga, intent):
+        if not knows_less(saga, intent):
             return False
-        if self.engine.is_full:  # whoever has room takes it up
-            return await self.engine.store.wake(saga.id)
-        claimed = await self.engine.store.claim_free(saga) if self.engine.drives(saga) else None
+        if self.engine.is_full:  # a replica that has capacity runs it
+            return await self.stores.sagas.signal(saga.id)
+        claimed = await self.stores.sagas.claim_free(saga) if self.engine.can_run(saga) else None
         if claimed is not None:
             self.engine.start(claimed)
         return claimed is not None
 
-    async def _pending_refunds(self, older_than: float, after: UUID | None) -> tuple[Found, Sequence[UUID]]:
-        page = await self.refunds.pending(older_than, after, PAGE)
-        moved = await few_at_once([self._ask(refund) for refund in page])
-        return Found(len(page), sum(moved)), [refund.id for refund in page]
+    async def _check_refunds(self, older_than: float, after: UUID | None) -> tuple[Counts, Sequence[UUID]]:
+        page = await self.stores.refunds.pending(older_than, after, PAGE)
+        moved = await run_few_at_once([self._ask(refund) for refund in page])
+        return Counts(len(page), sum(moved)), [refund.id for refund in page]
 
     async def _ask(self, refund: Refund) -> bool:
-        """True when the provider says something else of a refund than it did."""
+        """True when the provider tells another status of a refund than we had."""
         try:
-            return await self.giving.ask(refund) is not refund.status
+            return await self.refunds.ask(refund) is not refund.status
         except (OutcomeUnknown, ProviderRefused) as error:
             log().warning("not_reconciled", refund_id=str(refund.id), error=str(error))
             return False
 
-    async def _strays(self, window: float) -> Found:
-        """Intents that carry our saga's id but are not the saga's, and money for what has ended."""
-        seen = strays = 0
-        async for intent in self.engines.intents(window):
+    async def _settle_orphaned(self, window: float) -> Counts:
+        """Settle intents that carry our saga's id but are not the saga's, and payments of sagas that have ended."""
+        seen = settled = 0
+        async for intent in self.providers.recent_intents(window):
             seen += 1
             if seen > MOST_INTENTS:
                 break
             if intent.saga_id is not None and not intent.canceled:
-                strays += await self._settled(intent.saga_id, intent)
-        return Found(strays=strays)
+                settled += await self._settle(intent.saga_id, intent)
+        return Counts(orphaned=settled)
 
-    async def _untold(self, window: float) -> Found:
-        """Refunds made or failed there, and disputes, of which no webhook ever came: judged as if it had."""
+    async def _take_missed_events(self, window: float) -> Counts:
+        """Refunds and disputes of which no webhook came are judged as if it had."""
         seen = examined = 0
-        async for page in self.engines.events(LATER, int(time.time() - window)):
+        async for page in self.providers.recent_events(LATER, window):
             seen += len(page)
-            unknown = await self.events.unknown([event.id for event in page])
+            unknown = await self.stores.events.unknown([event.id for event in page])
             for event in reversed(page):
                 if event.id in unknown:
                     await self.webhooks.take(event)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
-        return Found(examined)
+        return Counts(examined)
 
-    async def _settled(self, saga_id: UUID, intent: Intent) -> bool:
-        """Settle an intent that our own rows call unsettled; the provider is asked about no other."""
-        saga = await self.engine.store.get(saga_id)
+    async def _settle(self, saga_id: UUID, intent: Intent) -> bool:
+        """Settle an intent that our own rows call unsettled. The provider is asked about no other."""
+        saga = await self.stores.sagas.get(saga_id)
         if saga is None or (saga.state is State.COMPLETED and intent.id == saga.payment_intent_id):
             return False
-        if not self.aftermath.concerns(saga, intent, None):
+        if not is_left_to_us(saga, intent, None):
             return False
-        if intent.succeeded and not unearned(saga, None, intent, await self.refunds.of_intent(intent.id)):
-            return False
+        if intent.succeeded:
+            known = await self.stores.refunds.of_intent(intent.id)
+            if owed_after_end(saga, None, intent, known) is None:
+                return False
         try:
-            return await self.aftermath.settle(saga_id, intent.id)
+            return await self.late_payments.settle(saga_id, intent.id)
         except (OutcomeUnknown, ProviderRefused, RefundNotDone, NeedsAPerson) as error:
             log().warning("not_reconciled", intent_id=intent.id, error=str(error))
             return True
 
 
-async def few_at_once(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """The answers, in order, of which so many are waited for at a time. Raises what the first of them raised."""
-    room = asyncio.Semaphore(AT_ONCE)
+async def run_few_at_once(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await all questions, AT_ONCE of them at a time; their answers in order. Raises the first error among them."""
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def ask(question: Coroutine[Any, Any, T]) -> T:
-        async with room:
+        async with slots:
             return await question
 
     answers = await asyncio.gather(*(ask(question) for question in questions), return_exceptions=True)
-    return [_given(answer) for answer in answers]
+    return [_value_of(answer) for answer in answers]
 
 
-def _given(answer: T | BaseException) -> T:
+def _value_of(answer: T | BaseException) -> T:
     if isinstance(answer, BaseException):
         raise answer
     return answer
-
-
-def is_news(saga: Saga, intent: Intent) -> bool:
-    """True when a waiting saga does not know yet what its intent shows."""
-    known = saga.context.get("failed_charges", ())
-    return intent.succeeded or intent.canceled or (intent.failed_charge or None) not in (None, *known)

@@ -1,4 +1,7 @@
-"""All the SQL of payment_svc: sagas and their moves, payments and refunds, Stripe's events, what people are told."""
+"""The SQL of payment_svc: sagas and their transitions, payments, refunds, provider events, keys, messages.
+
+Only a provider that keeps its books in our database has SQL elsewhere (providers/callback.py).
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh.database import Database
-from payment_svc.domain.messages import Lane
-from payment_svc.store.callbacks import CallbackStore
+from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore
 from payment_svc.store.keys import KeyStore
@@ -30,29 +32,24 @@ class Stores:
     keys: KeyStore
     operators: OperatorStore
     notifications: NotificationStore
-    callbacks: CallbackStore
 
     @classmethod
-    def of(cls, database: Database, owner: str, lease_seconds: float, lanes: Sequence[Lane] = ()) -> Stores:
-        """The stores of one replica; `owner` names it in its leases. Along `lanes` people are told of what they commit."""
-        sagas = SagaStore(database, owner, lease_seconds, lanes)
-        cancellations = CancellationStore(database, owner, lease_seconds)
-        events = EventStore(database, sagas, claim_seconds=2.5 * lease_seconds)
+    def of(cls, database: Database, owner: str, lease_seconds: float, routes: Sequence[DeliveryRoute] = ()) -> Stores:
+        """The stores of one replica. `owner` names it in its leases; messages about its commits go along `routes`."""
+        sagas = SagaStore(database, owner, lease_seconds, routes)
         return cls(
             sagas,
-            cancellations,
+            CancellationStore(database, owner, lease_seconds),
             PaymentStore(database),
-            RefundStore(database, lanes),
-            events,
+            RefundStore(database, routes),
+            EventStore(database, sagas, claim_seconds=2.5 * lease_seconds),
             KeyStore(database),
             OperatorStore(database),
             NotificationStore(database),
-            CallbackStore(database),
         )
 
 
 __all__ = [
-    "CallbackStore",
     "CancellationStore",
     "EventStore",
     "KeyStore",

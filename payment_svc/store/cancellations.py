@@ -1,8 +1,7 @@
-"""Cancellations and disputes in PostgreSQL: sagas beside the purchase that they concern."""
+"""Cancels and disputes in PostgreSQL: sagas beside the purchase that they are about."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +9,21 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import CANCEL_OF, Refund, Saga, State
+from payment_svc.domain import CANCEL_OF, DISPUTE_CASE, CancelFacts, CaseFacts, Refund, Saga, SagaError, State
+from payment_svc.store.facts import encode_error, encode_facts
 from payment_svc.store.refunds import open_in
 from payment_svc.store.rows import to_saga
 
 VERSION = 1
 
 _LOCK = text("select *, clock_timestamp() as loaded_at from saga where id = :id for update")
+# What is left to give back of the purchase's payment. The lock lets one cancel count at a time.
 _LOCK_PAYMENT = text("""
     select received_minor - coalesce((select sum(amount_minor) from refund r
         where r.payment_intent_id = p.payment_intent_id and r.status <> 'FAILED'), 0) as left_minor
     from (select * from payment where saga_id = :saga for update) p
 """)
+# The cancel appears with its lease taken. The unique index saga_one_cancel lets the first one win.
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
@@ -38,16 +40,17 @@ _BEGIN = text("""
     )
     select * from begun
 """)
-_OF_BOOKING = text("""
+_OF_SOLD = text("""
     select *, clock_timestamp() as loaded_at from saga
-    where booking_id = :booking and kind in ('CancelBookingSaga', 'CancelEnrollmentSaga') and state <> 'REJECTED'
+    where booking_id = :sold and role = 'CANCEL' and state <> 'REJECTED'
 """)
+# A case appears once per dispute. It is parked from the beginning, and a person resolves it.
 _DISPUTE = text("""
     with parked as (
         insert into saga (id, kind, version, state, request_hash, context, error, student_id, tutor_id, time_slot,
                           minutes, course_id, booking_id, session_id, payment_id)
-        select :id, 'DisputeCase', 1, 'PARKED', request_hash, jsonb_build_object('dispute', cast(:dispute as text)),
-               cast(:error as jsonb), student_id, tutor_id, time_slot, minutes, course_id, booking_id,
+        select :id, :kind, 1, 'PARKED', request_hash, cast(:context as jsonb), cast(:error as jsonb),
+               student_id, tutor_id, time_slot, minutes, course_id, booking_id,
                session_id, payment_id
         from saga where id = :purchase
         on conflict do nothing
@@ -66,14 +69,14 @@ class CancellationStore:
         self._database, self._owner, self._lease = database, owner, lease_seconds
 
     async def begin(
-        self, purchase: Saga, new_id: UUID, context: dict[str, Any], refund: Refund | None, detail: str
+        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
     ) -> Saga | None:
         """A cancel of a completed purchase, its lease taken, its refund PENDING.
 
-        None when the purchase has been cancelled meanwhile, or less is left to give back than was decided.
+        None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided.
         """
 
-        async def work(connection: AsyncConnection) -> Saga | None:
+        async def lock_and_begin(connection: AsyncConnection) -> Saga | None:
             row = (await connection.execute(_LOCK, {"id": purchase.id})).one()
             if row.state != State.COMPLETED:
                 return None
@@ -81,37 +84,43 @@ class CancellationStore:
                 left = (await connection.execute(_LOCK_PAYMENT, {"saga": purchase.id})).one()
                 if left.left_minor < refund.amount.amount_minor:
                     return None
-            begun = (await connection.execute(_BEGIN, self._values(purchase, new_id, context, detail))).one_or_none()
+            begun = (await connection.execute(_BEGIN, self._values(purchase, new_id, facts, detail))).one_or_none()
             if begun is None:
                 return None
             if refund is not None:
                 await open_in(connection, refund)
             return to_saga(begun)
 
-        return await self._database.transaction(work)
+        return await self._database.transaction(lock_and_begin)
 
-    def _values(self, purchase: Saga, new_id: UUID, context: dict[str, Any], detail: str) -> dict[str, Any]:
+    def _values(self, purchase: Saga, new_id: UUID, facts: CancelFacts, detail: str) -> dict[str, Any]:
         return {
             "new": new_id,
             "kind": CANCEL_OF[purchase.kind],
             "version": VERSION,
             "purchase": purchase.id,
-            "context": json.dumps(context),
+            "context": encode_facts(facts),
             "detail": detail,
             "owner": self._owner,
             "lease": self._lease,
         }
 
-    async def of_booking(self, booking_id: UUID) -> Saga | None:
-        """The cancel of a completed purchase, open or done, by what was sold."""
-        rows = await self._database.rows(_OF_BOOKING, {"booking": booking_id})
+    async def of_sold(self, sold_id: UUID) -> Saga | None:
+        """The cancel of this booking or enrollment, open or done, when it was cancelled after its completion."""
+        rows = await self._database.rows(_OF_SOLD, {"sold": sold_id})
         return to_saga(rows[0]) if rows else None
 
-    async def park_dispute(self, purchase_id: UUID, case_id: UUID, dispute_id: str, error: dict[str, str]) -> bool:
-        """A case that waits for a person; False when it is there already."""
-        values = {"purchase": purchase_id, "id": case_id, "dispute": dispute_id, "error": json.dumps(error)}
+    async def park_dispute(self, purchase_id: UUID, case_id: UUID, facts: CaseFacts, error: SagaError) -> bool:
+        """Open a case that waits for a person; False when there is one for this dispute already."""
+        values = {
+            "purchase": purchase_id,
+            "id": case_id,
+            "kind": DISPUTE_CASE,
+            "context": encode_facts(facts),
+            "error": encode_error(error),
+        }
         return bool(await self._database.rows(_DISPUTE, values))
 
     async def set_disputed(self, intent_id: str, disputed: bool) -> None:
-        """Whether a dispute about this payment is open."""
+        """Keep whether a dispute about this payment is open."""
         await self._database.rows(_DISPUTED, {"intent": intent_id, "disputed": disputed})

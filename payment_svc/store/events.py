@@ -1,4 +1,4 @@
-"""Stripe's events in PostgreSQL: stored once, applied under the saga's row lock, or kept for the inbox."""
+"""Provider events in PostgreSQL: stored once, applied under the saga's row lock, or kept for the inbox."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import Move, Saga
+from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
 from payment_svc.store.sagas import SagaStore
 
-# The intent's saga first; an event may come before our own commit of the intent's id, then the metadata tells.
+# The saga that owns the intent. An event may come before our own commit of the intent's id: then its metadata names the
+# saga.
 _FIND = """
     select *, clock_timestamp() as loaded_at from saga
     where payment_intent_id = :intent or id = cast(:saga as uuid)
     order by (payment_intent_id = :intent) desc nulls last limit 1
 """
 _PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
-# What can wait sleeps with the others of its intent: a failure that makes events sets no pace by them.
+# An event that can wait sleeps as long as the other events of its intent, so that a failure that makes events is not
+# repeated at their speed.
 _STORE = text("""
     insert into stripe_event (id, type, saga_id, payment_intent_id, status, attempt, wake_at, processed_at)
     select :id, :type, cast(:saga as uuid), cast(:intent as text), cast(:status as text), coalesce(max(attempt), 0),
@@ -31,19 +33,21 @@ _STORE = text("""
     on conflict do nothing returning id
 """)
 _KNOWN = text("select id from stripe_event where id = any(:ids)")
-_NEWS = text("""
+# A signal: the owner sees it before its next commit, and a sleeping saga wakes. A parked saga counts it and sleeps on.
+_SIGNAL = text("""
     update saga set news = news + 1,
         wake_at = case when state = 'PARKED' then null
                        when lease_until > clock_timestamp() then wake_at else clock_timestamp() end
     where id = :id
 """)
-# One event for each intent; the others that are due go along with it.
+# One due event of each intent. The others of the intent go along with it.
 _DUE = text("""
     select id, saga_id, payment_intent_id, attempt from (
         select distinct on (saga_id, payment_intent_id) id, saga_id, payment_intent_id, attempt, wake_at
         from stripe_event where wake_at <= clock_timestamp() order by saga_id, payment_intent_id, wake_at, id
     ) first order by wake_at limit :most
 """)
+# The event and the due events of its intent belong to the claimer for a while.
 _CLAIM = text("""
     with own as (
         update stripe_event set attempt = attempt + 1, wake_at = clock_timestamp() + make_interval(secs => :seconds)
@@ -62,7 +66,7 @@ _DONE = text("""
     update stripe_event set status = 'DONE', processed_at = clock_timestamp(), wake_at = null, error = null
     where id = any(:ids) and status = 'INBOX'
 """)
-# All that sleep for this intent share one backoff. What is due has come meanwhile, and may be the news waited for.
+# All events of the intent that sleep share one wait. An event that is due came meanwhile, and may be the awaited one.
 _BACK_OFF = text("""
     update stripe_event set error = :error, attempt = greatest(attempt, :attempt),
         wake_at = clock_timestamp() + make_interval(secs => :seconds)
@@ -80,8 +84,8 @@ _UNPARK = text("""
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """What of an event matters to us."""
+class EventSummary:
+    """The parts of an event that are stored."""
 
     event_id: str
     type: str
@@ -91,34 +95,37 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """The event changes nothing here: not even a row."""
+    """The event changes nothing here, and is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForTheDriver:
-    """Somebody drives the saga, or will: it looks at the intent before it next commits."""
+class Signal:
+    """A run of the saga looks at the intent before its next commit."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForTheInbox:
-    """No open saga takes it; the inbox looks at the intent: at once, or with what of it backs off when it `can_wait`."""
+class ToInbox:
+    """No open saga takes the event: the inbox looks at the intent.
+
+    It looks at once. When the event `can_wait`, it looks with the events of the same intent that back off.
+    """
 
     can_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """The saga moves at once, in the commit that stores the event."""
+    """The commit that stores the event also commits this transition."""
 
-    move: Move
+    transition: Transition
 
 
-Verdict = Ignore | ForTheDriver | ForTheInbox | Apply
+Verdict = Ignore | Signal | ToInbox | Apply
 
 
 @dataclass(frozen=True, slots=True)
 class InboxEvent:
-    """An event that the inbox has to look into, and those of the same intent that one look answers too."""
+    """An event of the inbox, and the events of the same intent (`along`) that one look at the intent answers too."""
 
     id: str
     saga_id: UUID
@@ -132,51 +139,53 @@ class InboxEvent:
 
 
 class EventStore:
-    """The webhook door's table."""
+    """The table of events."""
 
     def __init__(self, database: Database, sagas: SagaStore, claim_seconds: float) -> None:
         self._database, self._sagas, self._claim = database, sagas, claim_seconds
 
-    async def peek(self, notice: Notice) -> Saga | None:
+    async def peek(self, summary: EventSummary) -> Saga | None:
         """The event's saga, without a lock."""
-        rows = await self._database.rows(_PEEK, {"intent": notice.intent_id, "saga": notice.saga_id})
+        rows = await self._database.rows(_PEEK, {"intent": summary.intent_id, "saga": summary.saga_id})
         return to_saga(rows[0]) if rows else None
 
     async def unknown(self, event_ids: list[str]) -> set[str]:
-        """Those of the events that were never stored here."""
+        """Those of these event ids that were never stored here."""
         rows = await self._database.rows(_KNOWN, {"ids": event_ids})
         return set(event_ids) - {row.id for row in rows}
 
-    async def receive(self, notice: Notice, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
+    async def receive(
+        self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
+    ) -> tuple[Verdict, Saga | None]:
         """Judge an event under its saga's row lock and commit the verdict with the event, once.
 
         Returns what was done (`Ignore` for a repeat) and the saga as it is then.
         """
 
-        async def work(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
-            values = {"intent": notice.intent_id, "saga": notice.saga_id}
+        async def judge_locked(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
+            values = {"intent": summary.intent_id, "saga": summary.saga_id}
             row = (await connection.execute(_LOCK, values)).one_or_none()
             saga = to_saga(row) if row is not None else None
             verdict = judge(saga)
-            if saga is None or isinstance(verdict, Ignore) or not await self._stored(connection, notice, saga, verdict):
+            if saga is None or isinstance(verdict, Ignore) or not await self._store(connection, summary, saga, verdict):
                 return Ignore(), saga
             if isinstance(verdict, Apply):
-                return verdict, await self._sagas.move_in(connection, verdict.move)
-            if isinstance(verdict, ForTheDriver):
-                await connection.execute(_NEWS, {"id": saga.id})
+                return verdict, await self._sagas.commit_in(connection, verdict.transition)
+            if isinstance(verdict, Signal):
+                await connection.execute(_SIGNAL, {"id": saga.id})
             return verdict, saga
 
-        return await self._database.transaction(work)
+        return await self._database.transaction(judge_locked)
 
-    async def _stored(self, connection: AsyncConnection, notice: Notice, saga: Saga, verdict: Verdict) -> bool:
-        status = {Apply: "DONE", ForTheDriver: "NEWS", ForTheInbox: "INBOX"}[type(verdict)]
+    async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
+        status = {Apply: "DONE", Signal: "NEWS", ToInbox: "INBOX"}[type(verdict)]
         values = {
-            "id": notice.event_id,
-            "type": notice.type,
+            "id": summary.event_id,
+            "type": summary.type,
             "saga": saga.id,
-            "intent": notice.intent_id,
+            "intent": summary.intent_id,
             "status": status,
-            "can_wait": isinstance(verdict, ForTheInbox) and verdict.can_wait,
+            "can_wait": isinstance(verdict, ToInbox) and verdict.can_wait,
         }
         return (await connection.execute(_STORE, values)).one_or_none() is not None
 
@@ -186,9 +195,9 @@ class EventStore:
         return [InboxEvent(row.id, row.saga_id, row.payment_intent_id, row.attempt) for row in rows]
 
     async def claim(self, event: InboxEvent) -> InboxEvent | None:
-        """Own an event for a while, and what is due of its intent, if nobody was quicker.
+        """Own an event and the due events of its intent for a while; None when somebody was quicker.
 
-        Whoever dies over it delays it by that much.
+        When the owner dies, they are due again after that while.
         """
         claimed = await self._database.rows(_CLAIM, {"id": event.id, "attempt": event.attempt, "seconds": self._claim})
         along = tuple(row.id for row in claimed if row.id != event.id)
@@ -198,7 +207,7 @@ class EventStore:
         await self._database.rows(_DONE, {"ids": event.ids})
 
     async def back_off(self, event: InboxEvent, error: str, seconds: float) -> None:
-        """Try again later, with everything that sleeps for the same intent."""
+        """Try again later, with all events that sleep for the same intent."""
         about = {"ids": event.ids, "saga": event.saga_id, "intent": event.intent_id, "attempt": event.attempt}
         await self._database.rows(_BACK_OFF, about | {"error": error, "seconds": seconds})
 
@@ -206,5 +215,5 @@ class EventStore:
         await self._database.rows(_PARK, {"ids": event.ids, "error": error})
 
     async def unpark(self, saga_id: UUID) -> int:
-        """Let a saga's parked events be tried again; how many."""
+        """Make a saga's parked events due; how many there were."""
         return len(await self._database.rows(_UNPARK, {"saga": saga_id}))

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from mesh.database import Database
-from payment_svc.domain import CourseOrder, Order, Saga
+from payment_svc.domain import Order, Saga
 from payment_svc.store.rows import to_saga
 
 _BY_KEY = text("""
@@ -29,25 +29,25 @@ _FORGET_OLD_KEYS = text("""
 
 
 class KeyStore:
-    """Keys are written with their saga (store/sagas.py), and freed with its rejection; the rest is here."""
+    """The other statements about keys. A key is written by SagaStore.begin, and freed by the commit that rejects."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def saga_of(self, student_id: UUID, key: str) -> tuple[Saga, bytes, bool] | None:
-        """The saga first asked for under this key, the hash of that request, and whether the key is older than 24 h."""
+        """The saga that was begun under this key, the hash of that request, and whether the key is older than 24 h."""
         rows = await self._database.rows(_BY_KEY, {"student": student_id, "key": key})
         return (to_saga(rows[0]), rows[0].key_hash, rows[0].key_is_old) if rows else None
 
-    async def forget(self, order: Order | CourseOrder, saga_id: UUID) -> None:
+    async def forget(self, order: Order, saga_id: UUID) -> None:
         """Free the order's idempotency key, if it still names this saga."""
         await self._database.rows(_FORGET_KEY, {"student": order.student_id, "key": order.key, "saga": saga_id})
 
-    async def remember(self, order: Order | CourseOrder, saga_id: UUID, digest: bytes) -> None:
-        """Let the order's key name a saga that another request began. The first word stands."""
+    async def remember(self, order: Order, saga_id: UUID, digest: bytes) -> None:
+        """Let the order's key name a saga that another request began. A key that exists stays as it is."""
         values = {"student": order.student_id, "key": order.key, "saga": saga_id, "hash": digest}
         await self._database.rows(_REMEMBER_KEY, values)
 
     async def forget_old(self, most: int) -> int:
-        """Forget idempotency keys that no longer mean anything; how many."""
+        """Delete keys older than 25 hours, at most so many; how many were deleted."""
         return len(await self._database.rows(_FORGET_OLD_KEYS, {"most": most}))

@@ -1,4 +1,4 @@
-"""Messages on their way, in PostgreSQL: one owner at a time, in order per booking and lane, buried when given up."""
+"""Messages on their way, in PostgreSQL: one owner at a time, in order per purchase and route, DEAD when given up."""
 
 from __future__ import annotations
 
@@ -10,47 +10,50 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from mesh.database import Database
-from payment_svc.domain.messages import Audience, DeliveryStatus, Lane, Message
+from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message
 from payment_svc.store.rows import loads
 
-#: How long what is settled can be seen.
+#: How long a message stays after it was delivered or given up.
 KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS = 7, 90
 
 _DUE = text("""
     select id, audience, wake_at from notification
     where channel = :channel and wake_at <= clock_timestamp() order by wake_at, seq limit :most
 """)
-# Who has an earlier one before it in its lane is put off until that one is due; its end wakes it (see _NEXT).
+# A message that has an earlier one before it on its route sleeps until that one is due. The end of the earlier one
+# wakes it (_WAKE_NEXT).
 _CLAIM = text("""
     with mine as (
         select * from notification where id = :id and channel = :channel and audience = :audience
     ), before as (
-        select count(*) as held_up, max(e.wake_at) as until
+        select count(*) as queued_behind, max(e.wake_at) as until
         from mine m join notification e
           on e.subject_id = m.subject_id and e.channel = m.channel and e.audience = m.audience and e.seq < m.seq
         where e.wake_at is not null
     )
     update notification n set
-        attempt = n.attempt + cast(before.held_up = 0 as int),
-        tried_since = case when before.held_up = 0 then coalesce(n.tried_since, clock_timestamp()) else n.tried_since end,
-        wake_at = case when before.held_up = 0 then clock_timestamp() + make_interval(secs => :seconds)
+        attempt = n.attempt + cast(before.queued_behind = 0 as int),
+        tried_since = case when before.queued_behind = 0 then coalesce(n.tried_since, clock_timestamp())
+                           else n.tried_since end,
+        wake_at = case when before.queued_behind = 0 then clock_timestamp() + make_interval(secs => :seconds)
                        else greatest(before.until, clock_timestamp() + interval '0.1 seconds') end
     from before
     where n.id = :id and n.channel = :channel and n.audience = :audience and n.wake_at = :seen
-    returning n.*, before.held_up, extract(epoch from clock_timestamp() - n.tried_since) as seconds_tried
+    returning n.*, before.queued_behind, extract(epoch from clock_timestamp() - n.tried_since) as seconds_tried
 """)
-_SETTLE = """
-    with settled as (
+_END = """
+    with ended as (
         update notification set status = :status, settled_at = clock_timestamp(), wake_at = null, error = :error
         where id = :id and channel = :channel and audience = :audience and attempt = :attempt and status = 'PENDING'
         returning *
     )"""
-_NEXT = """
-    update notification n set wake_at = clock_timestamp() from settled s
+_WAKE_NEXT = """
+    update notification n set wake_at = clock_timestamp() from ended s
     where n.subject_id = s.subject_id and n.channel = s.channel and n.audience = s.audience and n.seq > s.seq
       and n.wake_at > clock_timestamp() and n.attempt = 0
 """
-_SETTLED = text(_SETTLE + _NEXT)
+# The message has come to its end, and the next one on its route is due.
+_END_AND_WAKE_NEXT = text(_END + _WAKE_NEXT)
 _BACK_OFF = text("""
     update notification set wake_at = clock_timestamp() + make_interval(secs => :seconds), error = :error
     where id = :id and channel = :channel and audience = :audience and attempt = :attempt and status = 'PENDING'
@@ -62,7 +65,7 @@ _LIST = text("""
       and (cast(:before as bigint) is null or seq < :before)
     order by seq desc limit :most
 """)
-_REVIVE = text("""
+_RETRY = text("""
     update notification set status = 'PENDING', settled_at = null, tried_since = null, wake_at = clock_timestamp()
     where (id, channel, audience) in (
         select id, channel, audience from notification
@@ -82,15 +85,15 @@ _PRUNE = text("""
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message whose time has come, as somebody saw it."""
+    """A message whose time has come, as it was read."""
 
     id: UUID
-    lane: Lane
+    route: DeliveryRoute
     wake_at: datetime
 
 
 class NotificationStore:
-    """Whoever writes names the attempt it stands for, so that a stalled owner's late word changes nothing."""
+    """Every write names the attempt that its writer began, so that a stalled owner's late write changes nothing."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -98,21 +101,21 @@ class NotificationStore:
     async def due(self, channel: str, most: int) -> list[Due]:
         """A channel's messages whose time has come, read without locks."""
         rows = await self._database.rows(_DUE, {"channel": channel, "most": most})
-        return [Due(row.id, Lane(channel, Audience(row.audience)), row.wake_at) for row in rows]
+        return [Due(row.id, DeliveryRoute(channel, Audience(row.audience)), row.wake_at) for row in rows]
 
     async def claim(self, due: Due, seconds: float) -> Message | None:
-        """Own a message for this long; None when somebody was quicker, or an earlier one of its lane is on its way."""
-        values = {**_key(due.id, due.lane), "seen": due.wake_at, "seconds": seconds}
+        """Own a message for this long; None when somebody was quicker, or an earlier one on its route is not done."""
+        values = {**_key(due.id, due.route), "seen": due.wake_at, "seconds": seconds}
         rows = await self._database.rows(_CLAIM, values)
-        return _message(rows[0]) if rows and not rows[0].held_up else None
+        return _message(rows[0]) if rows and not rows[0].queued_behind else None
 
-    async def delivered(self, message: Message) -> None:
-        """It has been taken. The next of its lane may go."""
-        await self._database.rows(_SETTLED, _values(message, "") | {"status": DeliveryStatus.DELIVERED.value})
+    async def mark_delivered(self, message: Message) -> None:
+        """The message has been taken. The next one on its route is due."""
+        await self._database.rows(_END_AND_WAKE_NEXT, _values(message, "") | {"status": DeliveryStatus.DELIVERED.value})
 
-    async def bury(self, message: Message, error: str) -> None:
-        """It is given up. The next of its lane may go."""
-        await self._database.rows(_SETTLED, _values(message, error) | {"status": DeliveryStatus.DEAD.value})
+    async def mark_dead(self, message: Message, error: str) -> None:
+        """The message is given up: a dead letter. The next one on its route is due."""
+        await self._database.rows(_END_AND_WAKE_NEXT, _values(message, error) | {"status": DeliveryStatus.DEAD.value})
 
     async def back_off(self, message: Message, error: str, seconds: float) -> None:
         await self._database.rows(_BACK_OFF, _values(message, error) | {"seconds": seconds})
@@ -120,35 +123,35 @@ class NotificationStore:
     async def list(
         self, status: DeliveryStatus | None, about: UUID | None, before: int | None, most: int
     ) -> list[Message]:
-        """Newest first, below a seq; of one status or all, about one booking or all."""
+        """Newest first, below a seq; of one status or all, about one purchase or all."""
         values = {"status": status or "", "subject": about, "before": before, "most": most}
         return [_message(row) for row in await self._database.rows(_LIST, values)]
 
     async def exists(self, message_id: UUID) -> bool:
         return bool(await self._database.rows(_EXISTS, {"id": message_id}))
 
-    async def revive(self, message_id: UUID | None, most: int) -> int:
-        """Let dead ones be tried again, oldest first: a message's on every lane, or (None) everybody's; how many."""
-        return len(await self._database.rows(_REVIVE, {"id": message_id, "most": most}))
+    async def retry_dead(self, message_id: UUID | None, most: int) -> int:
+        """Make dead letters due again, oldest first: one message on every route, or (None) all; how many."""
+        return len(await self._database.rows(_RETRY, {"id": message_id, "most": most}))
 
     async def prune(self, most: int) -> int:
-        """Forget what was settled long ago; how many."""
+        """Delete messages that ended long ago; how many."""
         values = {"delivered": KEEP_DELIVERED_DAYS, "dead": KEEP_DEAD_DAYS, "most": most}
         return len(await self._database.rows(_PRUNE, values))
 
 
-def _key(message_id: UUID, lane: Lane) -> dict[str, Any]:
-    return {"id": message_id, "channel": lane.channel, "audience": lane.audience.value}
+def _key(message_id: UUID, route: DeliveryRoute) -> dict[str, Any]:
+    return {"id": message_id, "channel": route.channel, "audience": route.audience.value}
 
 
 def _values(message: Message, error: str) -> dict[str, Any]:
-    return {**_key(message.id, message.lane), "attempt": message.attempt, "error": error}
+    return {**_key(message.id, message.route), "attempt": message.attempt, "error": error}
 
 
 def _message(row: Row[Any]) -> Message:
     return Message(
         id=row.id,
-        lane=Lane(row.channel, Audience(row.audience)),
+        route=DeliveryRoute(row.channel, Audience(row.audience)),
         seq=row.seq,
         type=row.type,
         subject_id=row.subject_id,

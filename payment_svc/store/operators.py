@@ -1,4 +1,4 @@
-"""What an operator does to sagas in PostgreSQL: list, wake, let go on, close by a person's word."""
+"""What an operator does to sagas in PostgreSQL: list them, wake them, let a parked one go on, resolve one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from uuid import UUID
 from sqlalchemy import text
 
 from mesh.database import Database
-from payment_svc.domain import Saga, State
+from payment_svc.domain import DISPUTE_CASE, Saga, State
+from payment_svc.store.facts import PARKED_FROM, PURCHASE_ID, RESOLVED_CONTEXT
 from payment_svc.store.rows import to_saga
 
 _LIST = """
@@ -20,6 +21,7 @@ _LIST = """
 """
 _LIST_FIRST = text(_LIST.format(after=""))
 _LIST_AFTER = text(_LIST.format(after="and (created_at, id) < (:at, :row)"))
+# A page of the sagas that sleep after a failed attempt wakes up.
 _WAKE_BACKING_OFF = text("""
     with page as (
         select id from saga where wake_at > clock_timestamp() and lease_until is null and attempt > 0
@@ -31,26 +33,27 @@ _WAKE_BACKING_OFF = text("""
     )
     select id from page order by id
 """)
-_UNPARK = text("""
+# A parked saga goes on in the state in which it was parked.
+_UNPARK = text(f"""
     with moved as (
-        update saga set state = context ->> 'parked_from', state_since = clock_timestamp(), attempt = 0,
+        update saga set state = {PARKED_FROM}, state_since = clock_timestamp(), attempt = 0,
             fence = fence + 1, wake_at = clock_timestamp(), updated_at = clock_timestamp()
         where id = :id and state = 'PARKED' returning id, state
     )
     insert into saga_event (saga_id, state, event) select id, state, 'retried' from moved returning saga_id
-""")
-_RESOLVE = text("""
+""")  # noqa: S608 - constants
+# A person closes a parked saga. Its payment becomes what the intent received. A refund that the provider does not know
+# is withdrawn, because the person has settled the money. The events that signalled the saga are done.
+_RESOLVE = text(f"""
     with moved as (
         update saga set state = :state, is_complete = true, fence = fence + 1, updated_at = clock_timestamp(),
-            state_since = clock_timestamp(), context = (context || jsonb_build_object(
-                'resolved', true, 'resolved_received', cast(:received as bigint))) - 'client_secret'
+            state_since = clock_timestamp(), context = {RESOLVED_CONTEXT}
         where id = :id and state = 'PARKED' returning id, state, payment_intent_id, kind, context
     ), withdrawn as (
         update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
-        where saga_id = (select coalesce(cast(context ->> 'purchase_id' as uuid), id) from moved
-                         where kind <> 'DisputeCase')
+        where saga_id = (select coalesce({PURCHASE_ID}, id) from moved where kind <> '{DISPUTE_CASE}')
           and status = 'PENDING' and provider_refund_id is null
-    ), heard as (
+    ), finished as (
         update stripe_event set status = 'DONE', processed_at = clock_timestamp()
         where saga_id = (select id from moved) and status = 'NEWS'
     ), settled as (
@@ -60,17 +63,17 @@ _RESOLVE = text("""
     )
     insert into saga_event (saga_id, state, event, detail)
     select id, state, 'resolved', cast(:note as text) from moved returning saga_id
-""")
+""")  # noqa: S608 - constants
 
 
 class OperatorStore:
-    """Statements that no saga makes by itself. Each that changes a saga's way counts its fence up."""
+    """Statements that no saga makes by itself. Each one that changes a state counts the fence up."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list(self, *, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
-        """Newest first, behind a place."""
+        """Newest first, after the (created_at, id) of the page before."""
         values: dict[str, Any] = {"state": state, "open_only": open_only, "most": most}
         if after is None:
             return [to_saga(row) for row in await self._database.rows(_LIST_FIRST, values)]
@@ -79,18 +82,18 @@ class OperatorStore:
         ]
 
     async def wake_backing_off(self, after: UUID | None, most: int) -> Sequence[UUID]:
-        """Wake a page of the sagas that sleep after a failed attempt; which. Who fails again is on no later page."""
+        """Wake a page of the sagas that sleep after a failed attempt, in id order, and return their ids."""
         rows = await self._database.rows(_WAKE_BACKING_OFF, {"after": after, "most": most})
         return [row.id for row in rows]
 
     async def unpark(self, saga_id: UUID) -> bool:
-        """Let a parked saga go on from where it was parked."""
+        """Let a parked saga go on in the state in which it was parked; False when it is not parked."""
         return bool(await self._database.rows(_UNPARK, {"id": saga_id}))
 
     async def resolve(self, saga_id: UUID, state: State, note: str, received: int) -> bool:
-        """Close a parked saga by a person's word, its payment by what was received; False when it is not parked.
+        """Close a parked saga as a person decided, when its intent has received this much (minor units).
 
-        A refund that the provider does not have yet is withdrawn: the person has settled the money.
+        False when it is not parked.
         """
         values = {"id": saga_id, "state": state.value, "note": note, "received": received}
         return bool(await self._database.rows(_RESOLVE, values))

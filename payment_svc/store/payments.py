@@ -1,4 +1,4 @@
-"""Payments in PostgreSQL. They are written by the saga's own moves (store/sagas.py); late money is written here."""
+"""Payments in PostgreSQL. A saga's transitions write them (store/transition_sql.py); late payments are written here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 
 from mesh.database import Database
-from payment_svc.domain import Event, Paid, Payment, Timeline
+from payment_svc.domain import Event, Payment, Received, Timeline
 from payment_svc.store.rows import to_payment, to_refund
 
 _SELECT = """
@@ -31,7 +31,8 @@ _HISTORY_AFTER = text(
 )
 _ALL = text(_SELECT + "where (cast(:after as uuid) is null or p.id > :after) order by p.id limit :most")
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
-# A cancel tells once it has taken back what was sold: before, it can still be refused.
+# The events of the sale, and one line for its cancel. That line comes once the cancel has taken back what was sold:
+# before, it can still be refused.
 _TIMELINES = text("""
     select sold.*, told.* from (
         select distinct on (booking_id) id, booking_id, student_id, tutor_id, state as stands from saga
@@ -42,11 +43,12 @@ _TIMELINES = text("""
         select told.seq, told.at, 'COMPLETED', 'cancelled', decided.detail
         from saga c join saga_event told on told.saga_id = c.id and told.event = 'cancelled'
         join saga_event decided on decided.saga_id = c.id and decided.event = 'cancelled_by'
-        where c.booking_id = sold.booking_id and c.kind in ('CancelBookingSaga', 'CancelEnrollmentSaga')
+        where c.booking_id = sold.booking_id and c.role = 'CANCEL'
         order by seq limit :most
     ) told on true
     where stands <> 'REJECTED' order by booking_id, seq
 """)
+# A payment that was closed unpaid has been paid after all.
 _LATE = text("""
     update payment set status = 'SUCCEEDED', received_minor = :received
     where payment_intent_id = :intent and status <> 'SUCCEEDED'
@@ -54,7 +56,7 @@ _LATE = text("""
 
 
 class PaymentStore:
-    """Reads for everybody; one write for money that arrives after the end."""
+    """Reads for everybody, and one write for money that arrives after the end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -63,12 +65,12 @@ class PaymentStore:
         rows = await self._database.rows(_GET, {"id": payment_id})
         return to_payment(rows[0]) if rows else None
 
-    async def these(self, payment_ids: Sequence[UUID]) -> list[Payment]:
-        """Those of the payments that there are, in no order."""
+    async def get_many(self, payment_ids: Sequence[UUID]) -> list[Payment]:
+        """The payments with these ids that exist, in no order."""
         return [to_payment(row) for row in await self._database.rows(_THESE, {"ids": payment_ids})]
 
     async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
-        """What a student paid, newest first, behind a place."""
+        """A student's payments, newest first, after the (created_at, id) of the page before."""
         values: dict[str, Any] = {"student": student_id, "most": most}
         if after is None:
             return [to_payment(row) for row in await self._database.rows(_HISTORY, values)]
@@ -77,20 +79,20 @@ class PaymentStore:
             for row in await self._database.rows(_HISTORY_AFTER, {**values, "at": after[0], "row": after[1]})
         ]
 
-    async def everybodys(self, after: UUID | None, most: int) -> list[Payment]:
-        """All payments with their refunds, in id order, behind a place."""
+    async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
+        """All payments with their refunds, in id order, after this id."""
         rows = await self._database.rows(_ALL, {"after": after, "most": most})
         refunds = [to_refund(row) for row in await self._database.rows(_REFUNDS, {"ids": [row.id for row in rows]})]
         return [to_payment(row, tuple(r for r in refunds if r.payment_id == row.id)) for row in rows]
 
-    async def timelines(self, booking_ids: Sequence[UUID], most: int) -> list[Timeline]:
-        """What was done for those of the bookings that there are, at most so many events each."""
-        rows = await self._database.rows(_TIMELINES, {"ids": booking_ids, "most": most})
+    async def timelines(self, sold_ids: Sequence[UUID], most: int) -> list[Timeline]:
+        """The events of those of the purchases that exist, at most so many of each."""
+        rows = await self._database.rows(_TIMELINES, {"ids": sold_ids, "most": most})
         return [_timeline(list(of_one)) for _, of_one in groupby(rows, key=attrgetter("booking_id"))]
 
-    async def received_late(self, intent_id: str, paid: Paid) -> None:
-        """The provider has money for a payment that was closed. Repeating it changes nothing."""
-        await self._database.rows(_LATE, {"intent": intent_id, "received": paid.amount_minor})
+    async def record_late(self, intent_id: str, received: Received) -> None:
+        """Keep that the provider has money for a payment that was closed. Repeating it changes nothing."""
+        await self._database.rows(_LATE, {"intent": intent_id, "received": received.amount_minor})
 
 
 def _timeline(rows: list[Row[Any]]) -> Timeline:

@@ -1,4 +1,4 @@
-"""Refunds in PostgreSQL: counted before the provider is asked."""
+"""Refunds in PostgreSQL. A refund is committed as PENDING, and counts, before the provider is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import Refund, RefundStatus
-from payment_svc.domain.messages import Lane
+from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store import outbox
 from payment_svc.store.rows import to_refund
 
@@ -27,7 +27,7 @@ _IMPORT = """
     values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
     on conflict do nothing
 """
-# Only over the status that was seen before the provider was asked: whoever stalled since has old news.
+# The UPDATE names the status that was read before the provider was asked. Zero rows mean that the answer is outdated.
 _RECORD = """
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
     where id = :id and status in (:seen, :status)
@@ -36,6 +36,8 @@ _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
+# Pending refunds of which no open saga takes care. A refund that the provider does not know is left to the person for
+# whom a parked saga waits.
 _PENDING = text("""
     select r.* from refund r join saga s on s.id = r.saga_id
     where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)
@@ -47,63 +49,61 @@ _PENDING = text("""
 """)
 
 
-def _telling(statement: str) -> str:
-    """The same, with the message that the refund is paid when it is."""
-    return f"with written as ({statement} returning *){outbox.TELL_OF_REFUND} select id from written"  # noqa: S608 - constants
+def _with_message(statement: str) -> str:
+    """The same statement, which also writes the message that the refund is paid once it is."""
+    return f"with written as ({statement} returning *), {outbox.ANNOUNCE_REFUND} select id from written"  # noqa: S608 - constants
 
 
-_SILENT = {"import": text(_IMPORT + " returning id"), "record": text(_RECORD + " returning id")}
-_TELLING = {"import": text(_telling(_IMPORT)), "record": text(_telling(_RECORD))}
+_IMPORT_AND_TELL, _RECORD_AND_TELL = text(_with_message(_IMPORT)), text(_with_message(_RECORD))
 
 
 class RefundStore:
-    """One row per decision to give money back, and per refund that somebody made at the provider."""
+    """One row per refund: of a refund decision, or made by somebody at the provider."""
 
-    def __init__(self, database: Database, lanes: Sequence[Lane] = ()) -> None:
-        self._database, self._lanes = database, lanes
+    def __init__(self, database: Database, routes: Sequence[DeliveryRoute] = ()) -> None:
+        self._database, self._routes = database, routes
 
     async def of_intent(self, intent_id: str) -> list[Refund]:
         """Every refund of an intent, oldest first."""
         return [to_refund(row) for row in await self._database.rows(_OF_INTENT, {"intent": intent_id})]
 
     async def open(self, refund: Refund) -> Refund:
-        """Commit a refund as PENDING, before anybody is asked. Its `is_new` is False when it was there before."""
+        """Commit a refund as PENDING, before the provider is asked. Its `is_new` is False when the row existed."""
         rows = await self._database.rows(_OPEN, _values(refund))
         if rows:
             return to_refund(rows[0], is_new=True)
         return next(known for known in await self.of_intent(refund.payment_intent_id) if known.id == refund.id)
 
     async def import_(self, refund: Refund) -> None:
-        """Keep a refund that was made at the provider. The first word stands."""
+        """Keep a refund that was made at the provider. A row that exists stays as it is."""
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
-        await self._write("import", refund, values)
+        await self._write(_IMPORT_AND_TELL, refund, values)
 
     async def withdraw(self, refund: Refund) -> None:
-        """Take a decision back that nobody has been asked to carry out."""
+        """Withdraw a refund that the provider has not been asked for."""
         await self._database.rows(_WITHDRAW, {"id": refund.id})
 
     async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> bool:
-        """What the provider said of it; False when others have heard something else since this was asked."""
+        """Keep what the provider said of it; False when somebody has recorded another answer since `refund` was read."""
         if (refund.status, refund.provider_refund_id) == (status, provider_refund_id):
             return True
         values = {"id": refund.id, "status": status.value, "provider": provider_refund_id, "seen": refund.status.value}
-        return await self._write("record", refund, values)
+        return await self._write(_RECORD_AND_TELL, refund, values)
 
-    async def _write(self, how: str, refund: Refund, values: dict[str, Any]) -> bool:
-        statement = (_TELLING if self._lanes else _SILENT)[how]
-        return bool(await self._database.rows(statement, values | outbox.of_refund(refund, self._lanes)))
+    async def _write(self, statement: Any, refund: Refund, values: dict[str, Any]) -> bool:
+        return bool(await self._database.rows(statement, values | outbox.announce_refund(refund, self._routes)))
 
     async def pending(self, older_than: float, after: UUID | None, most: int) -> list[Refund]:
-        """Refunds on their way for this many seconds that no open saga looks after, in id order, behind a place.
+        """Refunds that have been PENDING for this many seconds and that no open saga takes care of, in id order.
 
-        What a parked saga has not asked the provider for is left out: a person may be giving it back by hand.
+        A refund that the provider was not asked for is left out while a saga is parked: a person may be paying it back.
         """
         values = {"older": older_than, "after": after, "most": most}
         return [to_refund(row) for row in await self._database.rows(_PENDING, values)]
 
 
 async def open_in(connection: AsyncConnection, refund: Refund) -> None:
-    """Commit a refund as PENDING with whatever else the caller's transaction does."""
+    """Commit a refund as PENDING inside the caller's transaction."""
     await connection.execute(_OPEN, _values(refund))
 
 

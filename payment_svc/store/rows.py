@@ -10,14 +10,16 @@ from sqlalchemy import Row
 
 from mesh.money import Money
 from payment_svc.domain import Payment, PaymentStatus, Refund, RefundStatus, Saga, State
+from payment_svc.store.facts import decode_error, decode_facts, decode_parked_from, decode_resolution
 
 
 def loads(value: Any) -> Any:
-    """A jsonb value; the driver gives text where the statement is text."""
+    """A jsonb value. The driver gives text for a column of a textual statement."""
     return json.loads(value) if isinstance(value, str) else value
 
 
 def to_saga(row: Row[Any]) -> Saga:
+    context = loads(row.context)
     return Saga(
         id=row.id,
         kind=row.kind,
@@ -27,15 +29,15 @@ def to_saga(row: Row[Any]) -> Saga:
         tutor_id=row.tutor_id,
         time_slot=row.time_slot,
         minutes=row.minutes,
-        booking_id=row.booking_id,
+        sold_id=row.booking_id,
         session_id=row.session_id,
         payment_id=row.payment_id,
         payment_intent_id=row.payment_intent_id,
-        context=loads(row.context),
+        facts=decode_facts(row.kind, context),
         fence=row.fence,
-        news=row.news,
+        signals=row.news,
         attempt=row.attempt,
-        error=loads(row.error),
+        error=decode_error(loads(row.error)),
         is_complete=row.is_complete,
         request_hash=row.request_hash,
         lease_owner=row.lease_owner,
@@ -47,6 +49,8 @@ def to_saga(row: Row[Any]) -> Saga:
         updated_at=row.updated_at,
         loaded_at=row.loaded_at,
         course_id=row.course_id,
+        parked_from=decode_parked_from(context),
+        resolution=decode_resolution(context),
     )
 
 
@@ -54,7 +58,7 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
     return Payment(
         id=row.id,
         saga_id=row.saga_id,
-        booking_id=row.booking_id,
+        sold_id=row.booking_id,
         session_id=row.session_id,
         student_id=row.student_id,
         tutor_id=row.tutor_id,

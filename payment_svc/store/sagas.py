@@ -1,8 +1,7 @@
-"""Sagas in PostgreSQL: begun once, owned by a lease, moved by one statement that repeats the fence."""
+"""Sagas in PostgreSQL: begun once, owned by a lease, moved by one statement that names the fence."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,17 +11,20 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import ENDS, CourseOrder, Event, Move, Order, Saga, State
-from payment_svc.domain.messages import Lane
+from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
+from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store import outbox
+from payment_svc.store.facts import encode_context, encode_error, encode_facts
 from payment_svc.store.rows import to_saga
+from payment_svc.store.transition_sql import COMMIT_TRANSITION
 
+# The saga appears with its lease taken, its idempotency key, and the first line of its history.
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
                           course_id, booking_id, session_id, payment_id, lease_owner, lease_until, wake_at)
         values (:id, :kind, :version, 'AWAITING_AVAILABILITY', :hash, cast(:context as jsonb), :student, :tutor, :start,
-                :minutes, :course, :booking, :session, :payment, :owner,
+                :minutes, :course, :sold, :session, :payment, :owner,
                 clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease))
         returning *, clock_timestamp() as loaded_at
     ), keyed as (
@@ -34,67 +36,18 @@ _BEGIN = text("""
     select * from begun
 """)
 
-# Who moves repeats the fence, what it has seen of the news, and when the row was last moved; no row means that one of
-# them is out of date. The last is for a move that was committed without an answer: its repeat finds that it has been made.
-_MOVE = """
-    with moved as (
-        update saga set
-            state = :state,
-            fence = fence + cast(:takes_over as int),
-            is_complete = :complete,
-            context = cast(:context as jsonb),
-            payment_intent_id = coalesce(cast(:intent as text), payment_intent_id),
-            tutor_id = coalesce(tutor_id, cast(:tutor as uuid)),
-            attempt = case when :failed_attempt then attempt + 1 else 0 end,
-            error = cast(:error as jsonb),
-            hold_ends = coalesce(hold_ends, clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8))),
-            state_since = case when state = :state then state_since else clock_timestamp() end,
-            updated_at = clock_timestamp(),
-            lease_owner = cast(:owner as text),
-            lease_until = case when :drive_on then clock_timestamp() + make_interval(secs => :lease) end,
-            wake_at = case
-                when :drive_on then clock_timestamp() + make_interval(secs => :lease)
-                when :wait then coalesce(hold_ends,
-                                         clock_timestamp() + make_interval(secs => cast(:hold_seconds as float8)))
-                else least(clock_timestamp() + make_interval(secs => cast(:sleep as float8)),
-                           case when cast(:state as text) = 'AWAITING_PAYMENT' and hold_ends > clock_timestamp()
-                               then hold_ends end)
-            end
-        where id = :id and fence = :fence and news = :news and updated_at = :seen and not is_complete
-        returning *, clock_timestamp() as loaded_at
-    ), heard as (
-        update stripe_event set status = 'DONE', processed_at = clock_timestamp()
-        where saga_id = (select id from moved) and status = 'NEWS'
-    )"""
-_TELL = """, told as (
-        insert into saga_event (saga_id, state, event, detail)
-        select id, state, cast(:event as text), cast(:detail as text) from moved
-    )"""
-_PAY = """, paid as (
-        insert into payment (id, saga_id, booking_id, session_id, student_id, tutor_id, amount_minor, currency, status,
-                             context, context_id, payment_intent_id, received_minor)
-        select payment_id, id, booking_id, session_id, student_id, tutor_id, cast(:amount as bigint), :currency,
-               cast(:payment_status as text), :payment_context, coalesce(course_id, session_id), payment_intent_id,
-               :received
-        from moved
-        on conflict (id) do update set status = excluded.status, received_minor = excluded.received_minor
-        where payment.status <> 'SUCCEEDED'
-    )"""
-_FREE_KEY = """, freed as (
-        delete from idempotency_key where saga_id = (select id from moved)
-    )"""
-_RETURN = " select * from moved"
-
+# A claim takes the lease and counts the fence up. Only one of several claimants finds the fence that it has read.
 _CLAIM = """
     update saga set fence = fence + 1, lease_owner = :owner,
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         wake_at = clock_timestamp() + make_interval(secs => :lease)
-    where id = :id and fence = :fence and not is_complete and state <> 'PARKED'
+    where id = :id and fence = :fence and not is_complete and state <> 'PARKED' and {condition}
+    returning *, clock_timestamp() as loaded_at
 """
-_RETURNING = " returning *, clock_timestamp() as loaded_at"
-_CLAIM_DUE = text(_CLAIM + "and wake_at <= clock_timestamp()" + _RETURNING)
-_CLAIM_FREE = text(_CLAIM + "and (lease_until is null or lease_until <= clock_timestamp())" + _RETURNING)
+_CLAIM_DUE = text(_CLAIM.format(condition="wake_at <= clock_timestamp()"))
+_CLAIM_FREE = text(_CLAIM.format(condition="(lease_until is null or lease_until <= clock_timestamp())"))
 
+# The owner keeps its lease for another term.
 _RENEW = text("""
     update saga set lease_until = clock_timestamp() + make_interval(secs => :lease),
         wake_at = clock_timestamp() + make_interval(secs => :lease)
@@ -102,32 +55,35 @@ _RENEW = text("""
 """)
 
 _GET = text("select *, clock_timestamp() as loaded_at from saga where id = :id")
-_BY_BOOKING = text(
-    "select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1"
-)
-_BY_SLOT = text("""
+# The oldest saga around a purchase is the one that sold it.
+_BY_SOLD = text("select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1")
+# The student's open sale of this tutor's time. The unique index saga_open_slot allows one.
+_OPEN_FOR_SLOT = text("""
     select *, clock_timestamp() as loaded_at from saga
-    where student_id = :student and tutor_id = :tutor and time_slot = :start and not is_complete
-      and kind = 'BookAndPayForSessionSaga'
+    where student_id = :student and tutor_id = :tutor and time_slot = :start and not is_complete and role = 'SALE'
 """)
-_BY_COURSE = text("""
+# The student's open sale of this course. The unique index saga_open_course allows one.
+_OPEN_FOR_COURSE = text("""
     select *, clock_timestamp() as loaded_at from saga
-    where student_id = :student and course_id = :course and not is_complete and kind = 'EnrollInCourseSaga'
+    where student_id = :student and course_id = :course and not is_complete and role = 'SALE'
 """)
 _EVENTS = text("select at, state, event, detail from saga_event where saga_id = :id order by seq limit :most")
-_STALE_WAITS = text("""
+# Sagas that have awaited their payment for :older seconds, in id order.
+_WAITING = text("""
     select *, clock_timestamp() as loaded_at from saga
     where state = 'AWAITING_PAYMENT' and state_since <= clock_timestamp() - make_interval(secs => :older)
       and (cast(:after as uuid) is null or id > :after)
     order by id limit :most
 """)
+# Sagas whose wake-up has come, of the kinds and versions that this process knows.
 _DUE = text("""
     select id, fence from saga
     where wake_at <= clock_timestamp()
       and (kind, version) in (select * from unnest(cast(:kinds as text[]), cast(:versions as int[])))
     order by wake_at limit :most
 """)
-_WAKE = text("""
+# A signal: the owner sees it before its next commit, and a sleeping saga wakes.
+_SIGNAL = text("""
     update saga set wake_at = case when lease_until > clock_timestamp() then wake_at else clock_timestamp() end,
         news = news + 1
     where id = :id and not is_complete and state <> 'PARKED'
@@ -136,30 +92,28 @@ _WAKE = text("""
 
 
 class SagaStore:
-    """Every write names the fence of the owner it comes from, so that a stalled owner's late write changes nothing."""
+    """Every write names the fence that its writer read, so that a stalled owner's late write changes nothing."""
 
-    def __init__(self, database: Database, owner: str, lease_seconds: float, lanes: Sequence[Lane] = ()) -> None:
-        self.database, self._owner, self._lease, self._lanes = database, owner, lease_seconds, lanes
+    def __init__(
+        self, database: Database, owner: str, lease_seconds: float, routes: Sequence[DeliveryRoute] = ()
+    ) -> None:
+        self.database, self._owner, self._lease, self._routes = database, owner, lease_seconds, routes
 
     async def begin(
-        self,
-        order: Order | CourseOrder,
-        *,
-        kind: str,
-        version: int,
-        ids: dict[str, UUID],
-        digest: bytes,
-        context: dict[str, Any],
+        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, facts: Facts
     ) -> Saga:
-        """A new saga with its lease taken. Raises KeyUsed or OpenAlready when there is one for this wish already."""
+        """A new saga with its lease taken. `ids` names the saga (`id`) and what it will make (sold, session, payment).
+
+        Raises KeyUsed or OpenAlready when there is one for this order already.
+        """
         values = {
             **_NOTHING,
-            **_thing(order),
+            **_ordered(order),
             **ids,
             "kind": kind,
             "version": version,
             "hash": digest,
-            "context": json.dumps(context),
+            "context": encode_facts(facts),
             "student": order.student_id,
             "key": order.key,
             "owner": self._owner,
@@ -167,58 +121,55 @@ class SagaStore:
         }
         return to_saga((await self.database.rows(_BEGIN, values))[0])
 
-    async def move(self, move: Move) -> Saga | None:
-        """Commit a move, once; None when the fence is lost, there is news that the mover has not seen, or it is a repeat."""
-        return await self.database.statement(lambda connection: self.move_in(connection, move))
+    async def commit(self, transition: Transition) -> Saga | None:
+        """Commit a transition, once; None when the writer is stale (see store/transition_sql.py)."""
+        return await self.database.statement(lambda connection: self.commit_in(connection, transition))
 
-    async def move_in(self, connection: AsyncConnection, move: Move) -> Saga | None:
+    async def commit_in(self, connection: AsyncConnection, transition: Transition) -> Saga | None:
         """The same inside a transaction of the caller's."""
-        told = outbox.of_move(move, self._lanes)
-        row = (await connection.execute(_statement(move, bool(told)), self._values(move) | told)).one_or_none()
+        row = (await connection.execute(COMMIT_TRANSITION, self._values(transition))).one_or_none()
         return to_saga(row) if row is not None else None
 
-    def _values(self, move: Move) -> dict[str, Any]:
-        saga, price = move.saga, move.saga.price
+    def _values(self, transition: Transition) -> dict[str, Any]:
+        saga, payment, received = transition.saga, transition.payment, transition.received
         left = None if saga.hold_ends_monotonic is None else saga.hold_ends_monotonic - time.monotonic()
-        values: dict[str, Any] = {
+        price = saga.price if payment else None
+        assert payment is None or price is not None
+        return {
             "id": saga.id,
             "fence": saga.fence,
-            "news": saga.news,
+            "signals": saga.signals,
             "seen": saga.updated_at,
-            "state": move.state.value,
-            "complete": move.state in ENDS,
-            "context": json.dumps(saga.context),
+            "state": transition.state.value,
+            "complete": transition.state in ENDS,
+            "context": encode_context(saga),
             "intent": saga.payment_intent_id,
             "tutor": saga.tutor_id,
-            "failed_attempt": move.failed_attempt,
-            "takes_over": int(move.takes_over),
-            "error": json.dumps(move.error) if move.error else None,
+            "has_failed": transition.has_failed,
+            "takes_over": int(transition.takes_over),
+            "error": encode_error(transition.error),
             "hold_seconds": left,
-            "owner": self._owner if move.drive_on else None,
-            "drive_on": move.drive_on,
-            "wait": move.wait,
-            "sleep": move.sleep,
+            "owner": self._owner if transition.keep_lease else None,
+            "keep_lease": transition.keep_lease,
+            "await_payment": transition.await_payment,
+            "retry_in": transition.retry_in,
             "lease": self._lease,
+            "event": transition.event,
+            "detail": transition.detail,
+            "payment_status": payment.value if payment else None,
+            "payment_context": saga.payment_context,
+            "received": received.amount_minor if received else 0,
+            "amount": price.amount_minor if price else None,
+            "currency": price.currency if price else None,
+            **outbox.announce_end(transition, self._routes),
         }
-        if move.event:
-            values |= {"event": move.event, "detail": move.detail}
-        if move.payment is not None:
-            assert price is not None
-            values |= {
-                "payment_status": move.payment.value,
-                "payment_context": saga.payment_context,
-                "received": move.received.amount_minor if move.received else 0,
-                "amount": price.amount_minor,
-                "currency": price.currency,
-            }
-        return values
 
     async def claim_due(self, saga_id: UUID, fence: int) -> Saga | None:
         """Own a saga whose wake-up has come, if nobody else was quicker."""
         return await self._claim(_CLAIM_DUE, saga_id, fence)
 
     async def claim_free(self, saga: Saga) -> Saga | None:
-        """Own a saga that nobody drives now, whenever it would wake."""
+        """Own a saga that nobody runs now, whenever it would wake."""
         return await self._claim(_CLAIM_FREE, saga.id, saga.fence)
 
     async def _claim(self, statement: Any, saga_id: UUID, fence: int) -> Saga | None:
@@ -226,25 +177,25 @@ class SagaStore:
         return await self._saga(statement, values)
 
     async def renew(self, saga: Saga) -> bool:
-        """Hold the lease for another term; False when the fence is lost."""
+        """Keep the lease for another term; False when the fence is lost."""
         values = {"id": saga.id, "fence": saga.fence, "owner": self._owner, "lease": self._lease}
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def update(connection: AsyncConnection) -> bool:
             return (await connection.execute(_RENEW, values)).rowcount == 1
 
-        return await self.database.statement(work)
+        return await self.database.statement(update)
 
     async def get(self, saga_id: UUID) -> Saga | None:
         return await self._saga(_GET, {"id": saga_id})
 
-    async def by_booking(self, booking_id: UUID) -> Saga | None:
-        """The saga that sells this booking."""
-        return await self._saga(_BY_BOOKING, {"id": booking_id})
+    async def by_sold(self, sold_id: UUID) -> Saga | None:
+        """The saga that sells this booking or enrollment."""
+        return await self._saga(_BY_SOLD, {"id": sold_id})
 
-    async def open_for(self, order: Order | CourseOrder) -> Saga | None:
+    async def open_for(self, order: Order) -> Saga | None:
         """The student's open saga for this tutor and time, or for this course."""
-        statement = _BY_SLOT if isinstance(order, Order) else _BY_COURSE
-        return await self._saga(statement, {"student": order.student_id, **_thing(order)})
+        statement = _OPEN_FOR_SLOT if isinstance(order, LessonOrder) else _OPEN_FOR_COURSE
+        return await self._saga(statement, {"student": order.student_id, **_ordered(order)})
 
     async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int]]:
         """Sagas of known kinds and versions whose wake-up has come, read without locks: (id, fence)."""
@@ -252,18 +203,18 @@ class SagaStore:
         rows = await self.database.rows(_DUE, {"most": most, "kinds": kinds, "versions": versions})
         return [(row.id, row.fence) for row in rows]
 
-    async def wake(self, saga_id: UUID) -> bool:
-        """Tell a saga that there is news to look at; False when it has ended or is parked."""
-        return await self._row(_WAKE, {"id": saga_id}) is not None
+    async def signal(self, saga_id: UUID) -> bool:
+        """Tell a saga that something happened outside; False when it has ended or is parked."""
+        return await self._row(_SIGNAL, {"id": saga_id}) is not None
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})
         return [Event(row.at, row.state, row.event, row.detail) for row in rows]
 
     async def waiting(self, older_than: float, after: UUID | None, most: int) -> Sequence[Saga]:
-        """Sagas that have awaited their payment for this many seconds, in id order, behind a place."""
+        """Sagas that have awaited their payment for this many seconds, in id order, after this id."""
         values = {"older": older_than, "after": after, "most": most}
-        return [to_saga(row) for row in await self.database.rows(_STALE_WAITS, values)]
+        return [to_saga(row) for row in await self.database.rows(_WAITING, values)]
 
     async def _saga(self, statement: Any, values: dict[str, Any]) -> Saga | None:
         row = await self._row(statement, values)
@@ -277,21 +228,8 @@ class SagaStore:
 _NOTHING = {"tutor": None, "start": None, "minutes": None, "course": None, "session": None}
 
 
-def _thing(order: Order | CourseOrder) -> dict[str, Any]:
-    """The columns that say what is wanted."""
-    if isinstance(order, Order):
+def _ordered(order: Order) -> dict[str, Any]:
+    """The columns that say what is ordered."""
+    if isinstance(order, LessonOrder):
         return {"tutor": order.tutor_id, "start": order.start, "minutes": order.minutes}
     return {"course": order.course_id}
-
-
-_statements: dict[tuple[bool, bool, bool, bool], Any] = {}
-
-
-def _statement(move: Move, told: bool) -> Any:
-    """The statement for this kind of move; each variant is built, and prepared by the driver, once."""
-    variant = (bool(move.event), move.payment is not None, move.state is State.REJECTED, told)
-    if variant not in _statements:
-        parts = (_TELL, _PAY, _FREE_KEY, outbox.TELL_OF_MOVE)
-        also = "".join(part for part, wanted in zip(parts, variant, strict=True) if wanted)
-        _statements[variant] = text(_MOVE + also + _RETURN)
-    return _statements[variant]

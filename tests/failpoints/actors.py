@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from mesh.database import Database
-from payment_svc.__main__ import App, connected
+from payment_svc.__main__ import App, open_channels
 from payment_svc.domain import BOOK, ENROLL
-from payment_svc.domain.messages import Audience, Lane
+from payment_svc.domain.messages import Audience, DeliveryRoute
 from payment_svc.peers import Peers
-from payment_svc.providers.stripe import StripeGateway
+from payment_svc.providers.stripe import StripeProvider
 from payment_svc.selling.purchase import Purchase
 from payment_svc.settings import Settings
 from payment_svc.tables import VIOLATIONS
 from tests.world import WEBHOOK_SECRET, World
 
 LEASE_SECONDS = 0.2
-LANES = (Lane("webhook", Audience.EVERYBODY),)
+ROUTES = (DeliveryRoute("webhook", Audience.EVERYBODY),)
 
 
 @dataclass
@@ -73,12 +73,12 @@ class Actor:
 
     async def rest(self) -> None:
         """Until what it drives has come to rest."""
-        while self.app.engine._drives:
-            await asyncio.wait(list(self.app.engine._drives.values()))
+        while self.app.engine._runs:
+            await asyncio.wait(list(self.app.engine._runs.values()))
         await self.app.inbox.drain()
 
     async def die(self) -> None:
-        tasks = [*self.app.engine._drives.values(), *self.app.inbox._under_way]
+        tasks = [*self.app.engine._runs.values(), *self.app.inbox._under_way]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -90,7 +90,7 @@ class Outside:
     """What every actor of every case shares, as making it costs more than a case: settings, connections to the outside."""
 
     settings: Settings
-    stripe: StripeGateway
+    stripe: StripeProvider
     peers: Peers
     seats: Seats
 
@@ -98,8 +98,8 @@ class Outside:
 @contextlib.asynccontextmanager
 async def outside(world: World) -> AsyncIterator[Outside]:
     settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
-    stripe = StripeGateway(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
-    peers, opened = connected(settings, world.credentials("payment"))
+    stripe = StripeProvider(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
+    peers, opened = open_channels(settings, world.credentials("payment"))
     seats = Seats(settings.database_url)
     yield Outside(settings, stripe, peers, seats)
     await seats.close()
@@ -111,11 +111,8 @@ async def outside(world: World) -> AsyncIterator[Outside]:
 def with_version(app: App, version: int) -> App:
     """The same app with a newer definition beside the old one."""
     for kind in (BOOK, ENROLL):
-        old = app.engine._kinds[kind, 1]
+        old = app.engine.kinds[kind, 1]
         assert isinstance(old, Purchase)
-        newer = Purchase(
-            replace(old.definition, version=version), old._intents, old._refunds, max_attempts=old._max_attempts
-        )
-        app.engine._kinds[kind, version] = newer
-    lessons, courses = replace(app.purchasing, version=version), replace(app.enrolling, version=version)
-    return replace(app, purchasing=lessons, enrolling=courses)
+        app.engine.kinds[kind, version] = old.with_version(version)
+    lessons, courses = replace(app.purchases.lessons, version=version), replace(app.purchases.courses, version=version)
+    return replace(app, purchases=replace(app.purchases, lessons=lessons, courses=courses))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from payment_svc.providers.stripe import StripeGateway
+from payment_svc.providers.callback import CallbackProvider
+from payment_svc.providers.stripe import StripeProvider
 from payment_svc.store import (
-    CallbackStore,
     CancellationStore,
     EventStore,
     KeyStore,
@@ -34,8 +34,8 @@ PORTS = (
     EventStore,
     KeyStore,
     OperatorStore,
-    CallbackStore,
-    StripeGateway,
+    CallbackProvider,
+    StripeProvider,
 )
 #: The calls of the sagas' steps to other services.
 LESSON_STEPS = (
@@ -51,16 +51,16 @@ LESSON_STEPS = (
 PLACE_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {
-    "move_in": "runs inside receive's transaction",
+    "commit_in": "runs inside receive's transaction",
     "close": "the end of the process",
-    "page": "a list for the audit; reconcile's pages are read through it",
+    "list_intents": "a list for the audit; reconcile's pages are read through it",
     "list": "an operator's list",
     "show": "an operator's list",
     "events": "an operator's list",
     "history": "a person's list",
-    "these": "a batch of reads",
+    "get_many": "a batch of reads",
     "timelines": "a batch of reads",
-    "everybodys": "the audit's list",
+    "list_all": "the audit's list",
     "unknown": "reconcile's candidates, read only",
     "waiting": "reconcile's candidates, read only",
     "pending": "reconcile's candidates, read only",
@@ -72,22 +72,21 @@ ELSEWHERE = {
     "park": "follows a failure of the inbox",
     "due": "candidates, read only",
     "park_dispute": "one insert beside the sagas, tested in test_cancel",
-    "received_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
-    "wake": "only hurries an open cancel that would wake by itself",
+    "record_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
+    "signal": "only hurries an open cancel that would wake by itself",
     "forget": "a key of yesterday's, tested in test_repeats",
     "forget_old": "housekeeping",
-    "collected_lately": "reconcile's candidates, read only",
     "withdraw": "follows a refusal of the provider's, tested in test_worst_days",
 }
 
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
 #: only with FULL=1.
 READS = frozenset(
-    "get by_booking saga_of open_for of_booking of_intent peek retrieve_intent find_intent find_refund refunds disputes"
-    " failed_charges payment payment_of declined refunds_requested reference_of".split()
+    "get by_sold saga_of open_for of_sold of_intent peek retrieve_intent find_intent find_refund list_refunds"
+    " list_disputes list_declined_charges".split()
 )
 
-Point = tuple[str, int]  # "before SagaStore.move", the how-manieth of a flow
+Point = tuple[str, int]  # "before SagaStore.commit", the how-manieth of a flow
 
 
 def catalogue() -> set[str]:
@@ -97,7 +96,7 @@ def catalogue() -> set[str]:
 
 def lesson_points() -> set[str]:
     """Those on the ways of lessons that Stripe is paid for; the others are on the ways of places and of callbacks."""
-    return _around((port for port in PORTS if port is not CallbackStore), LESSON_STEPS)
+    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS)
 
 
 def _around(ports: Iterable[type], steps: Iterable[str]) -> set[str]:

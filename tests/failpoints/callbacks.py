@@ -7,8 +7,8 @@ from dataclasses import replace
 from uuid import UUID
 
 from mesh.errors import Refusal
-from payment_svc.domain import CALLBACK
-from payment_svc.settling.callbacks import Happened, Report
+from payment_svc.providers.callback import CALLBACK
+from payment_svc.settling.callbacks import Outcome, Report
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
 from tests.failpoints.flows import cancel, the_hold_ends, until_expired, until_sold
@@ -17,13 +17,13 @@ SOLD, EXPIRED, FAILED, CANCELLED = (2, "COMPLETED"), (5, "EXPIRED"), (4, "PAYMEN
 
 
 async def book(case: Case, actor: Actor) -> None:
-    case.knows(await actor.app.purchasing.book(replace(case.order(), payment_engine=CALLBACK)))
+    case.knows(await actor.app.purchases.lessons.book(replace(case.order(), provider=CALLBACK)))
 
 
-def told(happened: Happened, *references: str) -> Callable[[Case, Actor], Awaitable[None]]:
+def told(outcome: Outcome, *references: str) -> Callable[[Case, Actor], Awaitable[None]]:
     async def tell(case: Case, actor: Actor) -> None:
         for reference in references:
-            await actor.app.callbacks.receive(Report(UUID(case.booking), reference, happened, CALLBACK))
+            await actor.app.callbacks.receive(Report(UUID(case.booking), reference, outcome, CALLBACK))
 
     return tell
 
@@ -32,7 +32,7 @@ async def until_asked_back(case: Case, actor: Actor) -> None:
     """Until the engine is asked for the money: as its own look at the booking would tell it."""
     await actor.recover()
     await actor.rest()
-    if not await actor.app.callbacks.store.refunds_requested(case.intent):
+    if not await actor.app.callbacks.providers.list_refunds(case.intent):
         raise Refusal("not yet")
 
 
@@ -56,9 +56,9 @@ def ended(booking: tuple[int, str], intent: str, *refunds: int) -> Callable[[Cas
     return is_so
 
 
-PAID, DECLINED = told(Happened.SUCCEEDED, "paid"), told(Happened.FAILED, "a", "b", "c")
-BACK = told(Happened.REFUNDED, "back")
-STRUCK = "CallbackStore."
+PAID, DECLINED = told(Outcome.SUCCEEDED, "paid"), told(Outcome.FAILED, "a", "b", "c")
+BACK = told(Outcome.REFUNDED, "back")
+STRUCK = "CallbackProvider."
 CALLBACK_FLOWS = (
     Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), "booking.confirmed", strikes=STRUCK),
     Flow(

@@ -16,11 +16,12 @@ from stripe import WebhookSignature
 from mesh import calls
 from mesh.calls import Call, Person
 from payment_svc.__main__ import compose
-from payment_svc.domain import Order, Saga
+from payment_svc.domain import LessonOrder, Saga
 from payment_svc.peers import Peers
+from payment_svc.providers.callback import CallbackProvider
 from payment_svc.store import Stores
 from payment_svc.store.events import InboxEvent
-from tests.failpoints.actors import LANES, LEASE_SECONDS, Actor, Outside, with_version
+from tests.failpoints.actors import LEASE_SECONDS, ROUTES, Actor, Outside, with_version
 from tests.failpoints.boundaries import RENEWAL, Point, Trail, Watched
 from tests.people import People, lesson_time
 from tests.world import WEBHOOK_SECRET
@@ -45,11 +46,11 @@ class Case:
     booking: str = ""
     course: str = ""
 
-    def order(self) -> Order:
-        return Order(self.student, self.tutor, lesson_time(), 60, None, "", "key")
+    def order(self) -> LessonOrder:
+        return LessonOrder(self.student, self.tutor, lesson_time(), 60, None, "", "key")
 
     def knows(self, saga: Saga) -> None:
-        self.saga_id, self.booking = str(saga.id), str(saga.booking_id)
+        self.saga_id, self.booking = str(saga.id), str(saga.sold_id)
         self.intent = saga.payment_intent_id or ""
 
     async def told(self) -> str:
@@ -70,12 +71,13 @@ class Case:
         """A replica of its own for this case; `version` adds a definition that new sagas use."""
         settings, stripe, peers = self.outside.settings, self.outside.stripe, self.outside.peers
         seat = self.outside.seats.take()
-        stores = Stores.of(seat.database, name, LEASE_SECONDS, LANES)
+        stores = Stores.of(seat.database, name, LEASE_SECONDS, ROUTES)
         tables = [getattr(stores, port) for port in stores.__slots__]
         watched = Stores(*(Watched(table, type(table).__name__, trail, self.due) for table in tables))
         stubs = Peers(*(Watched(getattr(peers, port), "peer", trail) for port in peers.__slots__))
-        gateway: Any = Watched(stripe, "StripeGateway", trail)
-        app = compose(settings, watched, gateway, stubs)
+        watched_stripe: Any = Watched(stripe, "StripeProvider", trail)
+        callback: Any = Watched(CallbackProvider(seat.database), "CallbackProvider", trail)
+        app = compose(settings, watched, watched_stripe, (watched_stripe, callback), stubs)
         if version > 1:
             app = with_version(app, version)
         return Actor(app, seat, self.outside.seats)

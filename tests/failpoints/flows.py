@@ -13,12 +13,12 @@ from tests.failpoints.cases import Case, Flow
 
 
 async def book(case: Case, actor: Actor) -> None:
-    saga = await actor.app.purchasing.book(case.order())
+    saga = await actor.app.purchases.lessons.book(case.order())
     case.knows(saga)
 
 
 async def book_again_under_another_key(case: Case, actor: Actor) -> None:
-    again = await actor.app.purchasing.book(replace(case.order(), key="another"))
+    again = await actor.app.purchases.lessons.book(replace(case.order(), key="another"))
     assert str(again.id) == case.saga_id
 
 
@@ -73,14 +73,14 @@ async def until_expired(case: Case, actor: Actor) -> None:
 
 
 async def cancel(case: Case, actor: Actor) -> None:
-    await actor.app.cancelling.cancel(UUID(case.booking), "", "")
+    await actor.app.purchases.cancel_lessons.cancel(UUID(case.booking), "", "")
 
 
 async def reconcile(case: Case, actor: Actor) -> None:
-    waiting = await actor.app.engine.store.get(UUID(case.saga_id))
+    waiting = await actor.app.reconcile.stores.sagas.get(UUID(case.saga_id))
     assert waiting is not None
     if waiting.state == "AWAITING_PAYMENT":
-        await actor.app.reconcile._look(waiting)
+        await actor.app.reconcile._check(waiting)
 
 
 async def refund_by_hand(case: Case, actor: Actor) -> None:
@@ -138,7 +138,7 @@ def refunded(*amounts: int, state: str = "REFUNDED", booking_status: int = 3) ->
 
 
 async def enroll(case: Case, actor: Actor) -> None:
-    case.knows(await actor.app.enrolling.enroll(CourseOrder(case.student, UUID(case.course), "key")))
+    case.knows(await actor.app.purchases.courses.enroll(CourseOrder(case.student, UUID(case.course), "key")))
 
 
 async def the_seat_lapses(case: Case, actor: Actor) -> None:
@@ -147,7 +147,7 @@ async def the_seat_lapses(case: Case, actor: Actor) -> None:
 
 
 async def leave(case: Case, actor: Actor) -> None:
-    await actor.app.unenrolling.cancel(UUID(case.booking), "", "")
+    await actor.app.purchases.cancel_courses.cancel(UUID(case.booking), "", "")
 
 
 def placed(state: str, status: int, seats: int, *refunds: int) -> Callable[[Case], Awaitable[bool]]:

@@ -45,7 +45,7 @@ async def test_38_a_golden_saga_is_driven_to_its_end(people: People, world: Worl
         assert await people.state(saga_id) == State.PARKED
         await people.retry(saga_id)
     elif golden.then == "reconcile":
-        await world.replicas[0].app.reconcile.everything()
+        await world.replicas[0].app.reconcile.run_everything()
     assert await people.until_state(saga_id, *ENDS) == golden.ends
     await _assert_all_agree(people, golden)
 
@@ -76,7 +76,7 @@ async def _assert_all_agree(people: People, golden: Golden) -> None:
 
 async def test_every_kind_and_version_that_the_engine_knows_has_golden_sagas(world: World) -> None:
     replica = await world.start_replica()
-    assert set(VERSIONS) == set(replica.app.engine._kinds)
+    assert set(VERSIONS) == set(replica.app.engine.kinds)
 
 
 def of(version: tuple[str, int]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proces
         yield started
 
 
-def server_of(mesh: Processes) -> Child:
+def parse_mail_server(mesh: Processes) -> Child:
     (server,) = (child for child in mesh.mesh.launcher.children if child.name == "postgres")
     return server
 
@@ -43,7 +43,7 @@ def server_of(mesh: Processes) -> Child:
 @contextlib.asynccontextmanager
 async def killed(mesh: Processes) -> AsyncIterator[None]:
     """Kill -9 of the server and all its backends; started again at the end, when it recovers from its log."""
-    server = server_of(mesh)
+    server = parse_mail_server(mesh)
     stops, server.stops = server.stops, (signal.SIGKILL,)
     await server.stop(5)
     server.stops = stops
@@ -57,7 +57,7 @@ async def killed(mesh: Processes) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def stalled(mesh: Processes) -> AsyncIterator[None]:
     """Server and backends stand still: connections are taken, and nothing is ever answered."""
-    server = server_of(mesh)
+    server = parse_mail_server(mesh)
     assert server.process is not None
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]
     for process in family:

@@ -86,7 +86,7 @@ async def test_a_payment_service_that_drives_all_it_may_begins_nothing_and_loses
 ) -> None:
     tutor, student = await people.tutor(), uuid4()
     booked = await people.booked(tutor, lesson_time(hour=8))
-    monkeypatch.setattr(engine, "MOST_DRIVES", 0)
+    monkeypatch.setattr(engine, "MOST_RUNS", 0)
     with pytest.raises(Overloaded):
         await people.book(tutor, lesson_time(), student)
     assert await people.world.sql("payment", "select id from saga where student_id = $1", student) == []

@@ -19,7 +19,7 @@ from mesh.errors import Overloaded
 from mesh.identity import Verifier
 from mesh.server import SERVING, Server, Service
 from mesh.settings import ServiceSettings
-from payment_svc.peers import asked
+from payment_svc.peers import call_peer
 from tests.conftest import FixedToken
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
@@ -126,7 +126,7 @@ async def test_a_step_of_a_saga_comes_again_until_there_is_room(full, reach):
             await first
             raise
 
-    assert await asked(call) == booking_pb2.GetBookingResponse()
+    assert await call_peer(call) == booking_pb2.GetBookingResponse()
     assert refusals == 1
 
 

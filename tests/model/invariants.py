@@ -28,8 +28,8 @@ def check_always(state: State) -> None:
 
 def _is_sold(state: State, saga: Saga) -> bool:
     if saga.kind == ENROLL:
-        return str(saga.booking_id) in state.enrollments and state.enrollments[str(saga.booking_id)].status == "ACTIVE"
-    return state.bookings.get(str(saga.booking_id), ("", ""))[1] == "CONFIRMED"
+        return str(saga.sold_id) in state.enrollments and state.enrollments[str(saga.sold_id)].status == "ACTIVE"
+    return state.bookings.get(str(saga.sold_id), ("", ""))[1] == "CONFIRMED"
 
 
 def _no_time_is_sold_twice(state: State) -> None:
@@ -65,7 +65,7 @@ def check_at_rest(state: State) -> None:
 
 
 def _check_place(state: State, saga: Saga) -> None:
-    row = state.enrollments.get(str(saga.booking_id))
+    row = state.enrollments.get(str(saga.sold_id))
     standing = (row.status, row.has_seat) if row is not None else ("none", False)
     if saga.state is SagaState.COMPLETED and cancel_of(state, saga) is None:
         assert standing == ("ACTIVE", True), f"I7: {standing}"
@@ -75,7 +75,7 @@ def _check_place(state: State, saga: Saga) -> None:
 
 def _check_lesson(state: State, saga: Saga) -> None:
     claim = state.claims.get(str(saga.id))
-    booking = state.bookings.get(str(saga.booking_id), ("", "none"))[1]
+    booking = state.bookings.get(str(saga.sold_id), ("", "none"))[1]
     session = state.sessions.get(str(saga.session_id), ("", "none"))[1]
     if saga.state is SagaState.COMPLETED and cancel_of(state, saga) is None:
         assert (claim, booking) == ("CONFIRMED", "CONFIRMED"), f"I7: {claim} {booking}"
@@ -137,7 +137,7 @@ def purchases(state: State) -> list[Saga]:
 
 
 def cancel_of(state: State, saga: Saga) -> Saga | None:
-    rows = (row for row in state.sagas.values() if row.kind not in CANCEL_OF and row.booking_id == saga.booking_id)
+    rows = (row for row in state.sagas.values() if row.kind not in CANCEL_OF and row.sold_id == saga.sold_id)
     return next((row for row in rows if row.state is not SagaState.REJECTED), None)
 
 

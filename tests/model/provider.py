@@ -1,4 +1,4 @@
-"""Stripe in memory, behind the gateway's own methods: intents that end once, keys that replay, refunds that may fail.
+"""Stripe in memory, behind the provider's own methods: intents that end once, keys that replay, refunds that may fail.
 
 Source: Stripe, "The Payment Intents API lifecycle", "Idempotent requests", "Refunds".
 """
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mesh.money import Money
-from payment_svc.domain import Refund, Saga
-from payment_svc.providers.port import EngineEvent, Intent, OutcomeUnknown, ProviderRefund, ProviderRefused
+from payment_svc.domain import STRIPE, Intent, ProviderEvent, ProviderRefund, Refund, Saga
+from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
 from tests.model.clockwork import Clockwork
 from tests.model.state import Kept
 
@@ -22,7 +22,8 @@ PAYABLE = "requires_payment_method"
 class Provider:
     """What payment_svc sees of Stripe, and what others do there."""
 
-    livemode = False
+    livemode, takes_reports = False, False
+    name, intent_prefix = STRIPE, "pi_"
 
     def __init__(self, clock: Clockwork) -> None:
         self._clock = clock
@@ -62,8 +63,8 @@ class Provider:
     def cancel_intent(self, intent_id: str) -> Awaitable[Intent]:
         return self._do("cancel_intent", lambda: self.cancel_now(intent_id))
 
-    def failed_charges(self, intent_id: str) -> Awaitable[set[str]]:
-        return self._do("failed_charges", lambda: set(self._clock.state.intents[intent_id].failed_charges))
+    def list_declined_charges(self, intent_id: str) -> Awaitable[set[str]]:
+        return self._do("list_declined_charges", lambda: set(self._clock.state.intents[intent_id].failed_charges))
 
     def create_refund(self, refund: Refund) -> Awaitable[ProviderRefund]:
         return self._do("create_refund", lambda: self._refunded(refund))
@@ -84,20 +85,20 @@ class Provider:
 
         return self._do("find_refund", found)
 
-    def refunds(self, intent_id: str) -> Awaitable[list[ProviderRefund]]:
-        return self._do("refunds", lambda: self._refunds(intent_id))
+    def list_refunds(self, intent_id: str) -> Awaitable[list[ProviderRefund]]:
+        return self._do("list_refunds", lambda: self._refunds(intent_id))
 
     def _refunds(self, intent_id: str) -> list[ProviderRefund]:
         return [refund for about, refund in self._clock.state.provider_refunds.values() if about == intent_id]
 
-    def disputes(self, intent_id: str) -> Awaitable[list[Any]]:
-        return self._do("disputes", list)
+    def list_disputes(self, intent_id: str) -> Awaitable[list[Any]]:
+        return self._do("list_disputes", list)
 
-    def intents(self, created: dict[str, int] | None = None) -> _Listed:
+    def recent_intents(self, seconds: float) -> _Listed:
         return _Listed(self._do("list_intents", lambda: [kept.intent for kept in self._clock.state.intents.values()]))
 
-    async def events(self, types: frozenset[str], since: int) -> AsyncIterator[list[EngineEvent]]:
-        def told() -> list[EngineEvent]:
+    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+        def told() -> list[ProviderEvent]:
             both = [*self._clock.state.on_their_way.values(), *self._clock.state.delivered.values()]
             return [event for event in both if event.type in types]
 
@@ -105,9 +106,9 @@ class Provider:
         if page:
             yield page
 
-    def verify(self, payload: Any, signature: str) -> EngineEvent:
+    def verify(self, payload: Any, signature: str) -> ProviderEvent:
         """The model's webhooks carry the event itself."""
-        event: EngineEvent = payload
+        event: ProviderEvent = payload
         return event
 
     # What others do there.
@@ -160,7 +161,7 @@ class Provider:
         number = len([event for event in known if event.startswith(f"evt_{kind}_{intent_id}_")])
         saga_id = state.intents[intent_id].intent.saga_id
         event_id = f"evt_{kind}_{intent_id}_{number}"
-        state.on_their_way[event_id] = EngineEvent(event_id, kind, False, intent_id, saga_id, about, status, snapshot)
+        state.on_their_way[event_id] = ProviderEvent(event_id, kind, False, intent_id, saga_id, about, status, snapshot)
 
 
 class _Listed:

@@ -14,13 +14,26 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.errors import TryAgain
-from payment_svc.domain import BOOK, ENDS, ENROLL, CourseOrder, KeyUsed, Move, OpenAlready, Order, Saga, State
+from payment_svc.domain import (
+    BOOK,
+    ENDS,
+    ENROLL,
+    CourseOrder,
+    Facts,
+    KeyUsed,
+    LessonOrder,
+    OpenAlready,
+    Order,
+    Saga,
+    State,
+    Transition,
+)
 from payment_svc.engine.engine import Engine
+from payment_svc.store.facts import decode_facts, decode_parked_from, encode_context
 from tests.model.clockwork import Clockwork
 from tests.model.state import EPOCH, EventRow, PaymentRow
 
 T = TypeVar("T")
-Wanted = Order | CourseOrder
 
 
 def lost() -> Exception:
@@ -42,13 +55,11 @@ class Rows:
         return self._clock.state.now
 
     def begin(
-        self, order: Wanted, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
+        self, order: Order, *, kind: str, version: int, ids: dict[str, UUID], digest: bytes, facts: Facts
     ) -> Awaitable[Saga]:
-        return self._do("begin", lambda: self._begin(order, kind, version, ids, digest, context))
+        return self._do("begin", lambda: self._begin(order, kind, version, ids, digest, facts))
 
-    def _begin(
-        self, order: Wanted, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
-    ) -> Saga:
+    def _begin(self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, facts: Facts) -> Saga:
         state = self._clock.state
         if self._open_one(order) is not None:
             raise OpenAlready
@@ -56,18 +67,16 @@ class Rows:
             raise KeyUsed
         if order.key:
             state.keys[order.student_id, order.key] = (ids["id"], digest, self._now)
-        return self.keep(self.new(order, kind, version, ids, digest, context))
+        return self.keep(self.new(order, kind, version, ids, digest, facts))
 
-    def new(
-        self, order: Wanted, kind: str, version: int, ids: dict[str, UUID], digest: bytes, context: dict[str, Any]
-    ) -> Saga:
+    def new(self, order: Order, kind: str, version: int, ids: dict[str, UUID], digest: bytes, facts: Facts) -> Saga:
         """A row as `begin` makes it."""
         lease = self._now + self._lease
         return Saga(
             id=ids["id"], kind=kind, version=version, state=State.AWAITING_AVAILABILITY,
             student_id=order.student_id, **_thing(order),
-            booking_id=ids["booking"], session_id=ids.get("session"), payment_id=ids["payment"], payment_intent_id=None,
-            context=context, fence=1, news=0, attempt=0, error=None, is_complete=False, request_hash=digest,
+            sold_id=ids["sold"], session_id=ids.get("session"), payment_id=ids["payment"], payment_intent_id=None,
+            facts=facts, fence=1, signals=0, attempt=0, error=None, is_complete=False, request_hash=digest,
             lease_owner=self._owner, lease_until=lease, wake_at=lease, hold_ends=None, state_since=self._now,
             created_at=self._now, updated_at=EPOCH, loaded_at=EPOCH,
         )  # fmt: skip
@@ -86,65 +95,66 @@ class Rows:
     def _read(self, row: Saga) -> Saga:
         return replace(row, loaded_at=self._now, hold_ends_monotonic=None)
 
-    def move(self, move: Move) -> Awaitable[Saga | None]:
-        return self._do("move", lambda: self._moved(move))
+    def commit(self, transition: Transition) -> Awaitable[Saga | None]:
+        return self._do("commit", lambda: self._commit_and_go_on(transition))
 
-    def _moved(self, move: Move) -> Saga | None:
-        moved = self.move_now(move)
+    def _commit_and_go_on(self, transition: Transition) -> Saga | None:
+        moved = self.commit_now(transition)
         actor = self._clock.current
-        if moved is not None and moved.lease_owner and actor is not None and actor.kind == "drive":
+        if moved is not None and moved.lease_owner and actor is not None and actor.kind == "run":
             assert self.engine is not None
-            self._clock.checkpoint(partial(self.engine._drive, moved), moved)
+            self._clock.checkpoint(partial(self.engine.runner.run, moved), moved)
         return moved
 
-    def move_now(self, move: Move) -> Saga | None:
-        state, row = self._clock.state, self._clock.state.sagas[move.saga.id]
-        if row.is_complete or (row.fence, row.news) != (move.saga.fence, move.saga.news):
+    def commit_now(self, transition: Transition) -> Saga | None:
+        state, row = self._clock.state, self._clock.state.sagas[transition.saga.id]
+        if row.is_complete or (row.fence, row.signals) != (transition.saga.fence, transition.saga.signals):
             return None
-        left = move.saga.hold_ends_monotonic
+        left = transition.saga.hold_ends_monotonic
         hold_ends = row.hold_ends or (EPOCH + timedelta(seconds=left) if left is not None else None)
-        context = json.loads(json.dumps(move.saga.context))
+        context = json.loads(encode_context(transition.saga))
         row = replace(
-            row, fence=row.fence + int(move.takes_over), state=move.state, is_complete=move.state in ENDS, context=context,
-            payment_intent_id=move.saga.payment_intent_id or row.payment_intent_id,
-            tutor_id=row.tutor_id or move.saga.tutor_id,
-            attempt=row.attempt + 1 if move.failed_attempt else 0, error=move.error, hold_ends=hold_ends,
-            state_since=row.state_since if row.state is move.state else self._now,
-            lease_owner=self._owner if move.drive_on else None,
-            lease_until=self._now + self._lease if move.drive_on else None,
-            wake_at=self._wake_at(move, hold_ends),
+            row, fence=row.fence + int(transition.takes_over), state=transition.state, is_complete=transition.state in ENDS,
+            facts=decode_facts(row.kind, context), parked_from=decode_parked_from(context),
+            payment_intent_id=transition.saga.payment_intent_id or row.payment_intent_id,
+            tutor_id=row.tutor_id or transition.saga.tutor_id,
+            attempt=row.attempt + 1 if transition.has_failed else 0, error=transition.error, hold_ends=hold_ends,
+            state_since=row.state_since if row.state is transition.state else self._now,
+            lease_owner=self._owner if transition.keep_lease else None,
+            lease_until=self._now + self._lease if transition.keep_lease else None,
+            wake_at=self._wake_at(transition, hold_ends),
         )  # fmt: skip
         for event in [event for event in state.events.values() if event.status == "NEWS" and event.saga_id == row.id]:
             state.events[event.id] = event._replace(status="DONE")
-        if move.payment is not None:
-            self._pay(row, move)
-        if move.state is State.REJECTED:
+        if transition.payment is not None:
+            self._pay(row, transition)
+        if transition.state is State.REJECTED:
             for key in [key for key, (saga_id, _, _) in state.keys.items() if saga_id == row.id]:
                 del state.keys[key]
         return self.keep(row)
 
-    def _wake_at(self, move: Move, hold_ends: datetime | None) -> datetime | None:
-        if move.drive_on:
+    def _wake_at(self, transition: Transition, hold_ends: datetime | None) -> datetime | None:
+        if transition.keep_lease:
             return self._now + self._lease
-        if move.wait:
+        if transition.await_payment:
             return hold_ends
-        if move.sleep is None:
+        if transition.retry_in is None:
             return None
-        wake = self._now + timedelta(seconds=move.sleep)
-        awaits = move.state is State.AWAITING_PAYMENT and hold_ends is not None and hold_ends > self._now
+        wake = self._now + timedelta(seconds=transition.retry_in)
+        awaits = transition.state is State.AWAITING_PAYMENT and hold_ends is not None and hold_ends > self._now
         return min(wake, hold_ends) if awaits and hold_ends is not None else wake
 
-    def _pay(self, row: Saga, move: Move) -> None:
-        price, state = move.saga.price, self._clock.state
+    def _pay(self, row: Saga, transition: Transition) -> None:
+        price, state = transition.saga.price, self._clock.state
         assert price is not None and row.payment_intent_id is not None and price.amount_minor > 0, "payment_amounts"
-        assert move.payment is not None
-        received = move.received.amount_minor if move.received else 0
-        assert (move.payment == "SUCCEEDED") == (received > 0), "payment_received_when_succeeded"
+        assert transition.payment is not None
+        received = transition.received.amount_minor if transition.received else 0
+        assert (transition.payment == "SUCCEEDED") == (received > 0), "payment_received_when_succeeded"
         known = state.payments.get(row.payment_id)
         if known is None:
             known = PaymentRow(row.payment_id, row.id, price.amount_minor, price.currency, "", row.payment_intent_id, 0)
         if known.status != "SUCCEEDED":
-            state.payments[row.payment_id] = known._replace(status=move.payment.value, received_minor=received)
+            state.payments[row.payment_id] = known._replace(status=transition.payment.value, received_minor=received)
 
     def claim_due(self, saga_id: UUID, fence: int) -> Awaitable[Saga | None]:
         return self._do("claim_due", lambda: self.claim_due_now(saga_id, fence))
@@ -174,12 +184,12 @@ class Rows:
         row = self._clock.state.sagas.get(saga_id)
         return self._read(row) if row is not None else None
 
-    def by_booking(self, booking_id: UUID) -> Awaitable[Saga | None]:
+    def by_sold(self, sold_id: UUID) -> Awaitable[Saga | None]:
         def first() -> Saga | None:
-            rows = [row for row in self._clock.state.sagas.values() if row.booking_id == booking_id]
+            rows = [row for row in self._clock.state.sagas.values() if row.sold_id == sold_id]
             return self._read(min(rows, key=lambda row: (row.created_at, row.kind))) if rows else None
 
-        return self._do("by_booking", first)
+        return self._do("by_sold", first)
 
     def saga_of(self, student_id: UUID, key: str) -> Awaitable[tuple[Saga, bytes, bool] | None]:
         def found() -> tuple[Saga, bytes, bool] | None:
@@ -191,14 +201,14 @@ class Rows:
 
         return self._do("saga_of", found)
 
-    def open_for(self, order: Wanted) -> Awaitable[Saga | None]:
+    def open_for(self, order: Order) -> Awaitable[Saga | None]:
         def found() -> Saga | None:
             row = self._open_one(order)
             return self._read(row) if row is not None else None
 
         return self._do("open_for", found)
 
-    def _open_one(self, order: Wanted) -> Saga | None:
+    def _open_one(self, order: Order) -> Saga | None:
         """What `saga_open_slot` and `saga_open_course` let be there once."""
         rows = [row for row in self._clock.state.sagas.values() if not row.is_complete]
         mine = (row for row in rows if row.student_id == order.student_id)
@@ -207,21 +217,21 @@ class Rows:
         wanted = (BOOK, order.tutor_id, order.start)
         return next((row for row in mine if (row.kind, row.tutor_id, row.time_slot) == wanted), None)
 
-    def wake(self, saga_id: UUID) -> Awaitable[bool]:
-        return self._do("wake", lambda: self.wake_now(saga_id))
+    def signal(self, saga_id: UUID) -> Awaitable[bool]:
+        return self._do("signal", lambda: self.signal_now(saga_id))
 
-    def wake_now(self, saga_id: UUID) -> bool:
+    def signal_now(self, saga_id: UUID) -> bool:
         row = self._clock.state.sagas[saga_id]
         if row.is_complete or row.state is State.PARKED:
             return False
-        self.tell(row)
+        self.count_signal(row)
         return True
 
-    def tell(self, row: Saga) -> None:
-        """There is news; whoever sleeps wakes, a parked saga does not."""
+    def count_signal(self, row: Saga) -> None:
+        """A signal. A sleeping saga wakes, a parked one sleeps on."""
         is_driven = row.lease_until is not None and row.lease_until > self._now
         keeps = is_driven or row.state is State.PARKED
-        self.keep(replace(row, news=row.news + 1, wake_at=row.wake_at if keeps else self._now))
+        self.keep(replace(row, signals=row.signals + 1, wake_at=row.wake_at if keeps else self._now))
 
     def wake_backing_off(self, after: UUID | None, most: int) -> Awaitable[list[UUID]]:
         def woken() -> list[UUID]:
@@ -239,7 +249,8 @@ class Rows:
             row = self._clock.state.sagas[saga_id]
             if row.state is not State.PARKED:
                 return False
-            before = State(row.context["parked_from"])
+            before = row.parked_from
+            assert before is not None
             fence, now = row.fence + 1, self._now
             self.keep(replace(row, state=before, state_since=now, attempt=0, fence=fence, wake_at=now))
             return True
@@ -256,9 +267,9 @@ class Rows:
         return self._do("waiting", page)
 
 
-def _thing(order: Wanted) -> dict[str, Any]:
+def _thing(order: Order) -> dict[str, Any]:
     """The columns that say what is wanted."""
-    if isinstance(order, Order):
+    if isinstance(order, LessonOrder):
         return {"tutor_id": order.tutor_id, "time_slot": order.start, "minutes": order.minutes}
     return {"tutor_id": None, "time_slot": None, "minutes": None, "course_id": order.course_id}
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from payment_svc.domain import Refund, Saga
-from payment_svc.providers.port import EngineEvent, Intent, ProviderRefund
+from payment_svc.domain import Intent, ProviderEvent, ProviderRefund, Refund, Saga
 
 EPOCH = datetime(2030, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=20)
@@ -85,8 +84,8 @@ class State:
     intents: dict[str, Kept] = field(default_factory=dict)
     provider_refunds: dict[str, tuple[str, ProviderRefund]] = field(default_factory=dict)
     answers: dict[str, Any] = field(default_factory=dict)  # by idempotency key
-    on_their_way: dict[str, EngineEvent] = field(default_factory=dict)
-    delivered: dict[str, EngineEvent] = field(default_factory=dict)
+    on_their_way: dict[str, ProviderEvent] = field(default_factory=dict)
+    delivered: dict[str, ProviderEvent] = field(default_factory=dict)
     # the processes, and what may still happen
     actors: dict[int, Any] = field(default_factory=dict)
     budget: dict[str, int] = field(default_factory=dict)

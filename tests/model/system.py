@@ -18,12 +18,11 @@ import stamina
 
 from mesh import calls
 from mesh.errors import CallFailed, Refusal
-from payment_svc import peers as steps
 from payment_svc.__main__ import App, compose
-from payment_svc.domain import ENROLL, NAMESPACE, CourseOrder, NeedsAPerson, Order, Saga
-from payment_svc.engine import engine
+from payment_svc.domain import ENROLL, NAMESPACE, CourseOrder, LessonOrder, NeedsAPerson, NotYet, Saga
+from payment_svc.engine import engine, run
 from payment_svc.peers import Peers
-from payment_svc.selling.purchase import StillOwed
+from payment_svc.selling import holding
 from payment_svc.settings import Settings
 from payment_svc.settling import reconcile
 from payment_svc.store import Stores
@@ -38,13 +37,6 @@ from tests.model.tables import Cancellations, Events, Payments, RefundRows
 LEASE = 4.0
 MAX_ATTEMPTS = 2
 TUTOR = uuid5(NAMESPACE, "the tutor")
-
-
-class NoCallbacks:
-    """The model's bookings are paid through Stripe; the callback engine has collected nothing."""
-
-    async def collected_lately(self, *_: object) -> list[Any]:
-        return []
 
 
 @dataclass
@@ -70,9 +62,7 @@ class System(Clockwork):
         events, payments, refunds = Events(self, sagas), Payments(self, sagas), RefundRows(self, sagas)
         cancellations = Cancellations(self, sagas)
         cancellations.refunds = refunds
-        stores: Any = Stores(
-            *cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas, None, NoCallbacks()))
-        )
+        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events, sagas, sagas, None)))
         peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), Learning(self))))
         settings = Settings(
             _env_file=None,
@@ -85,15 +75,18 @@ class System(Clockwork):
             saga_lease_seconds=LEASE,
             payment_max_attempts=MAX_ATTEMPTS,
         )
-        app = compose(settings, stores, cast(Any, self.provider), peers)
-        wishes = replace(app.purchasing.wishes, new_id=self._new_id)
-        app = replace(
-            app,
-            purchasing=replace(app.purchasing, wishes=wishes),
-            enrolling=replace(app.enrolling, wishes=wishes),
-            cancelling=replace(app.cancelling, new_id=self._new_id),
-            unenrolling=replace(app.unenrolling, new_id=self._new_id),
+        provider = cast(Any, self.provider)
+        app = compose(settings, stores, provider, (provider,), peers)
+        sell = app.purchases
+        ordering = replace(sell.lessons.ordering, new_id=self._new_id)
+        purchases = replace(
+            sell,
+            lessons=replace(sell.lessons, ordering=ordering),
+            courses=replace(sell.courses, ordering=ordering),
+            cancel_lessons=replace(sell.cancel_lessons, new_id=self._new_id),
+            cancel_courses=replace(sell.cancel_courses, new_id=self._new_id),
         )
+        app = replace(app, purchases=purchases)
         sagas.engine = app.engine
         Driving(self, number, app.engine).take_over()
         return Replica(number, app, sagas, events)
@@ -110,27 +103,27 @@ class System(Clockwork):
 
     def book(self, student: UUID, replica: int = 0, key: str = "") -> int:
         """A student asks for the lesson."""
-        order = Order(student, TUTOR, LESSON, 60, None, "", key)
-        purchasing = self.replicas[replica].app.purchasing
+        order = LessonOrder(student, TUTOR, LESSON, 60, None, "", key)
+        purchasing = self.replicas[replica].app.purchases.lessons
         return self.spawn("book", partial(purchasing.book, order), (student, key), student, replica)
 
     def enroll(self, student: UUID, replica: int = 0, key: str = "") -> int:
         """A student asks for a place in the course."""
-        enrolling = self.replicas[replica].app.enrolling
+        enrolling = self.replicas[replica].app.purchases.courses
         enroll = partial(enrolling.enroll, CourseOrder(student, COURSE, key))
         return self.spawn("enroll", enroll, (student, key), student, replica)
 
     def cancel(self, saga: Saga, who: UUID | None, replica: int = 1) -> int:
         """The student, the tutor, or (None) the platform cancels."""
         app = self.replicas[replica].app
-        cancelling = app.unenrolling if saga.kind == ENROLL else app.cancelling
+        cancelling = app.purchases.cancel_courses if saga.kind == ENROLL else app.purchases.cancel_lessons
 
         async def cancel() -> Any:
             person = calls.Person(who, frozenset(), "") if who else None
             calls.enter(calls.Call("model", person=person))
-            return await cancelling.cancel(saga.booking_id, "", "")
+            return await cancelling.cancel(saga.sold_id, "", "")
 
-        return self.spawn("cancel", cancel, (saga.booking_id, who), saga.id, replica)
+        return self.spawn("cancel", cancel, (saga.sold_id, who), saga.id, replica)
 
     def deliver(self, event_id: str, replica: int = 1) -> int:
         """An event arrives at the webhook door; it may arrive again."""
@@ -140,14 +133,14 @@ class System(Clockwork):
         return self.spawn("webhook", partial(receive, cast(Any, event), ""), event_id, event_id, replica)
 
     def reconcile(self, replica: int = 1) -> int:
-        return self.spawn("reconcile", self.replicas[replica].app.reconcile.everything, "", "", replica)
+        return self.spawn("reconcile", self.replicas[replica].app.reconcile.run_everything, "", "", replica)
 
     def recover(self, saga: Saga, replica: int) -> None:
         """What recover_once does about one due saga."""
         claimed = self.replicas[replica].sagas.claim_due_now(saga.id, saga.fence)
         assert claimed is not None
-        drive = partial(self.replicas[replica].app.engine._drive, claimed)
-        self.spawn("drive", drive, claimed, saga.id, replica)
+        drive = partial(self.replicas[replica].app.engine.runner.run, claimed)
+        self.spawn("run", drive, claimed, saga.id, replica)
 
     def look_into_inbox(self, event_id: str, replica: int) -> None:
         """What the inbox does about one due event."""
@@ -158,7 +151,7 @@ class System(Clockwork):
     # What there is.
 
     def drives(self, saga_id: UUID) -> list[Any]:
-        return [a for a in self.state.actors.values() if a.kind == "drive" and a.subject == saga_id and not a.done]
+        return [a for a in self.state.actors.values() if a.kind == "run" and a.subject == saga_id and not a.done]
 
     def due_sagas(self) -> list[Saga]:
         rows = self.state.sagas.values()
@@ -182,18 +175,18 @@ class Driving:
 
     def take_over(self) -> None:
         of = cast(Any, self._engine)
-        of.start, of._drives, of._awaited, of._pause = self.start, self, self.awaited, self.pause
-        of._rest = self.rest
+        of.start, of._runs, of._join, of._pause = self.start, self, self.join, self.pause
+        of.runner.handle_failure = self.handle_failure
 
-    def rest(self, saga: Saga, error: Exception) -> Any:
-        """The engine backs off from whatever happens; the model is told of what must not."""
-        if not isinstance(error, Refusal | CallFailed | StillOwed | NeedsAPerson):
+    def handle_failure(self, saga: Saga, error: Exception) -> Any:
+        """The engine backs off whatever happens; the model is told of what must not happen."""
+        if not isinstance(error, Refusal | CallFailed | NotYet | NeedsAPerson):
             raise AssertionError("a phase crashed") from error
-        return engine.Engine._rest(self._engine, saga, error)
+        return run.back_off_or_park(saga, error)
 
     def start(self, saga: Saga) -> int:
-        drive = partial(self._engine._drive, saga)
-        return cast(int, self._system.inside(lambda: self._system.spawn("drive", drive, saga, saga.id, self._replica)))
+        drive = partial(self._engine.runner.run, saga)
+        return cast(int, self._system.inside(lambda: self._system.spawn("run", drive, saga, saga.id, self._replica)))
 
     def __len__(self) -> int:
         """A process of the model is never full."""
@@ -207,7 +200,7 @@ class Driving:
         drives = [drive for drive in self._system.drives(saga_id) if drive.replica == self._replica]
         return drives[-1].id if drives else None
 
-    async def awaited(self, drive: int) -> Saga:
+    async def join(self, drive: int) -> Saga:
         def result() -> Saga:
             heard = self._system.state.actors[drive].result
             if heard.error is not None:
@@ -265,7 +258,7 @@ class _Silent:
 
 
 LOUD = (
-    "settling.late_payments selling.ordering settling.inbox settling.reconcile settling.webhooks engine.engine"
+    "settling.late_payments selling.ordering settling.inbox settling.reconcile settling.webhooks engine.engine engine.run"
     " providers.intents providers.refunds"
 ).split()
 
@@ -275,12 +268,11 @@ def running() -> Iterator[System]:
     """A system by itself: its own clock, no tries within a call (every try is durable), no jitter, no logs."""
     system = System()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (steps, reconcile):
-            patch.setattr(module, "time", _Clock(system))
-        patch.setattr(engine, "asyncio", _Loop(system))
-        patch.setattr(reconcile, "few_at_once", one_by_one)
-        patch.setattr(engine, "backoff", lambda attempt, since: 1.0 if since <= 600 else 300.0)
-        patch.setattr("payment_svc.settling.inbox.backoff", lambda attempt, since: 1.0)
+        patch.setattr(holding, "time", _Clock(system))
+        patch.setattr(run, "asyncio", _Loop(system))
+        patch.setattr(reconcile, "run_few_at_once", one_by_one)
+        patch.setattr(run, "back_off_seconds", lambda attempt, since: 1.0 if since <= 600 else 300.0)
+        patch.setattr("payment_svc.settling.inbox.back_off_seconds", lambda attempt: 1.0)
         for module in LOUD:
             patch.setattr(f"payment_svc.{module}.log", _Silent)
         was_active = stamina.is_active()

@@ -9,9 +9,19 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from mesh.money import Money
-from payment_svc.domain import CANCEL_OF, Paid, Payment, PaymentStatus, Refund, RefundStatus, Saga, State
+from payment_svc.domain import (
+    CANCEL_OF,
+    CancelFacts,
+    Payment,
+    PaymentStatus,
+    Received,
+    Refund,
+    RefundStatus,
+    Saga,
+    State,
+)
 from payment_svc.store.cancellations import VERSION
-from payment_svc.store.events import Apply, ForTheDriver, ForTheInbox, Ignore, InboxEvent, Notice, Verdict
+from payment_svc.store.events import Apply, EventSummary, Ignore, InboxEvent, Signal, ToInbox, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost
 from tests.model.state import EPOCH, EventRow
@@ -39,41 +49,41 @@ class _Table:
 class Events(_Table):
     """Stripe's events."""
 
-    def peek(self, notice: Notice) -> Awaitable[Saga | None]:
-        return self._do("peek", lambda: self._found(notice))
+    def peek(self, summary: EventSummary) -> Awaitable[Saga | None]:
+        return self._do("peek", lambda: self._found(summary))
 
-    def _found(self, notice: Notice) -> Saga | None:
+    def _found(self, summary: EventSummary) -> Saga | None:
         rows = self._clock.state.sagas
-        own = next((row for row in rows.values() if row.payment_intent_id == notice.intent_id), None)
-        row = own or (rows.get(notice.saga_id) if notice.saga_id else None)
+        own = next((row for row in rows.values() if row.payment_intent_id == summary.intent_id), None)
+        row = own or (rows.get(summary.saga_id) if summary.saga_id else None)
         return replace(row, loaded_at=self._now) if row is not None else None
 
     def unknown(self, event_ids: list[str]) -> Awaitable[set[str]]:
         return self._do("unknown", lambda: set(event_ids) - set(self._clock.state.events))
 
     def receive(
-        self, notice: Notice, judge: Callable[[Saga | None], Verdict]
+        self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
     ) -> Awaitable[tuple[Verdict, Saga | None]]:
-        return self._do("receive", lambda: self._received(notice, judge))
+        return self._do("receive", lambda: self._received(summary, judge))
 
-    def _received(self, notice: Notice, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
-        events, saga = self._clock.state.events, self._found(notice)
+    def _received(self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]) -> tuple[Verdict, Saga | None]:
+        events, saga = self._clock.state.events, self._found(summary)
         verdict = judge(saga)
-        if saga is None or isinstance(verdict, Ignore) or notice.event_id in events:
+        if saga is None or isinstance(verdict, Ignore) or summary.event_id in events:
             return Ignore(), saga
-        status = {Apply: "DONE", ForTheDriver: "NEWS", ForTheInbox: "INBOX"}[type(verdict)]
-        events[notice.event_id] = self._stored(saga, notice, verdict, status)
+        status = {Apply: "DONE", Signal: "NEWS", ToInbox: "INBOX"}[type(verdict)]
+        events[summary.event_id] = self._stored(saga, summary, verdict, status)
         if isinstance(verdict, Apply):
-            return verdict, self._sagas.move_now(verdict.move)
-        if isinstance(verdict, ForTheDriver):
-            self._sagas.tell(self._clock.state.sagas[saga.id])
+            return verdict, self._sagas.commit_now(verdict.transition)
+        if isinstance(verdict, Signal):
+            self._sagas.count_signal(self._clock.state.sagas[saga.id])
         return verdict, saga
 
-    def _stored(self, saga: Saga, notice: Notice, verdict: Verdict, status: str) -> EventRow:
-        row = event_row(saga, notice.event_id, notice.intent_id, status, self._now)
-        if not isinstance(verdict, ForTheInbox):
+    def _stored(self, saga: Saga, summary: EventSummary, verdict: Verdict, status: str) -> EventRow:
+        row = event_row(saga, summary.event_id, summary.intent_id, status, self._now)
+        if not isinstance(verdict, ToInbox):
             return row
-        around = self._around(saga.id, notice.intent_id)
+        around = self._around(saga.id, summary.intent_id)
         times = [known.wake_at for known in around if known.wake_at is not None and verdict.can_wait]
         attempt = max((known.attempt for known in around), default=0)
         return row._replace(attempt=attempt, wake_at=max(times, default=self._now))
@@ -127,20 +137,20 @@ class Payments(_Table):
             return None
         saga = self._clock.state.sagas[row.saga_id]
         return Payment(
-            id=row.id, saga_id=row.saga_id, booking_id=saga.booking_id, session_id=saga.session_id,
+            id=row.id, saga_id=row.saga_id, sold_id=saga.sold_id, session_id=saga.session_id,
             student_id=saga.student_id, tutor_id=saga.tutor_id, amount=Money(row.amount_minor, row.currency),
             stored_status=PaymentStatus(row.status), context=saga.payment_context, context_id=cast(UUID, saga.context_id),
             intent_id=row.intent_id, received_minor=row.received_minor, disputed=False, created_at=EPOCH,
             refunded_minor=self.given(row.intent_id),
         )  # fmt: skip
 
-    def received_late(self, intent_id: str, paid: Paid) -> Awaitable[None]:
-        return self._do("received_late", lambda: self._late(intent_id, paid))
+    def record_late(self, intent_id: str, received: Received) -> Awaitable[None]:
+        return self._do("record_late", lambda: self._late(intent_id, received))
 
-    def _late(self, intent_id: str, paid: Paid) -> None:
+    def _late(self, intent_id: str, received: Received) -> None:
         payments = self._clock.state.payments
         for row in [row for row in payments.values() if row.intent_id == intent_id and row.status != "SUCCEEDED"]:
-            payments[row.id] = row._replace(status="SUCCEEDED", received_minor=paid.amount_minor)
+            payments[row.id] = row._replace(status="SUCCEEDED", received_minor=received.amount_minor)
 
 
 class RefundRows(_Table):
@@ -200,7 +210,7 @@ class RefundRows(_Table):
     def _is_looked_after(self, refund: Refund) -> bool:
         """By an open saga; or, while the provider has not been asked, by the person whom a parked one waits for."""
         sagas = self._clock.state.sagas
-        around = [row for row in sagas.values() if row.booking_id == sagas[refund.saga_id].booking_id]
+        around = [row for row in sagas.values() if row.sold_id == sagas[refund.saga_id].sold_id]
         is_parked = refund.provider_refund_id is None and any(row.state is State.PARKED for row in around)
         return is_parked or any(row.wake_at is not None for row in around)
 
@@ -211,14 +221,14 @@ class Cancellations(_Table):
     refunds: RefundRows
 
     def begin(
-        self, purchase: Saga, new_id: UUID, context: dict[str, Any], refund: Refund | None, detail: str
+        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
     ) -> Awaitable[Saga | None]:
-        return self._do("begin_cancel", lambda: self._begun(purchase, new_id, context, refund))
+        return self._do("begin_cancel", lambda: self._begun(purchase, new_id, facts, refund))
 
-    def _begun(self, purchase: Saga, new_id: UUID, context: dict[str, Any], refund: Refund | None) -> Saga | None:
+    def _begun(self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None) -> Saga | None:
         state = self._clock.state
         row = state.sagas[purchase.id]
-        if row.state is not State.COMPLETED or self._of(row.booking_id) is not None:
+        if row.state is not State.COMPLETED or self._of(row.sold_id) is not None:
             return None
         if refund is not None:
             payment = state.payments[row.payment_id]
@@ -228,19 +238,19 @@ class Cancellations(_Table):
         lease = self._now + self._sagas._lease
         return self._sagas.keep(
             replace(
-                row, id=new_id, kind=CANCEL_OF[row.kind], version=VERSION, state=State.COMPENSATING, context=context,
-                fence=1, news=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
+                row, id=new_id, kind=CANCEL_OF[row.kind], version=VERSION, state=State.COMPENSATING, facts=facts,
+                fence=1, signals=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
                 lease_owner=self._sagas._owner, lease_until=lease, wake_at=lease, state_since=self._now,
                 created_at=self._now,
             )
         )  # fmt: skip
 
-    def of_booking(self, booking_id: UUID) -> Awaitable[Saga | None]:
-        return self._do("cancel_of_booking", lambda: self._of(booking_id))
+    def of_sold(self, sold_id: UUID) -> Awaitable[Saga | None]:
+        return self._do("cancel_of_sold", lambda: self._of(sold_id))
 
-    def _of(self, booking_id: UUID) -> Saga | None:
+    def _of(self, sold_id: UUID) -> Saga | None:
         rows = self._clock.state.sagas.values()
-        found = (row for row in rows if row.booking_id == booking_id and row.kind in CANCEL_OF.values())
+        found = (row for row in rows if row.sold_id == sold_id and row.kind in CANCEL_OF.values())
         row = next((row for row in found if row.state is not State.REJECTED), None)
         return replace(row, loaded_at=self._now) if row is not None else None
 

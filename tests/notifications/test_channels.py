@@ -14,11 +14,11 @@ from uuid import UUID
 import pytest
 
 from devkit.sandbox.mail import receiving
-from payment_svc.domain.messages import TYPES, Audience, Lane, Message
+from payment_svc.domain.messages import TYPES, Audience, DeliveryRoute, Message
 from payment_svc.notifications import words
-from payment_svc.notifications.email import Email, MailServer, server_of
+from payment_svc.notifications.email import Email, MailServer, parse_mail_server
 from payment_svc.notifications.notifier import NotDelivered
-from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encoded, signature
+from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encode, sign
 from tests.notifications.conftest import SECRET, Post, Receiver, is_signed
 
 STUDENT, TUTOR = UUID(int=0xA), UUID(int=0xB)
@@ -32,7 +32,7 @@ DATA: dict[str, Any] = {
 }
 MESSAGE = Message(
     id=UUID(int=7),
-    lane=Lane("email", Audience.STUDENT),
+    route=DeliveryRoute("email", Audience.STUDENT),
     seq=1,
     type="booking.confirmed",
     subject_id=UUID(int=1),
@@ -65,7 +65,7 @@ async def told(url: str, timeout: float = 2.0) -> str:
     """What became of a webhook: "" or why it was not delivered."""
     channel = Webhook(url, SECRET, timeout)
     try:
-        await channel.tell(MESSAGE)
+        await channel.send(MESSAGE)
         return ""
     except NotDelivered as error:
         assert not error.definite
@@ -82,8 +82,8 @@ async def test_a_webhook_is_signed_over_its_very_bytes(receiver: Receiver) -> No
 
 
 def test_a_signature_of_another_secret_time_or_body_is_another() -> None:
-    right = signature(SECRET, b"body", 5)
-    others = {signature("another secret", b"body", 5), signature(SECRET, b"body", 6), signature(SECRET, b"bodY", 5)}
+    right = sign(SECRET, b"body", 5)
+    others = {sign("another secret", b"body", 5), sign(SECRET, b"body", 6), sign(SECRET, b"bodY", 5)}
     assert right not in others and len(others) == 3
     assert is_signed(b"body", right, SECRET)
 
@@ -114,8 +114,8 @@ async def test_a_receivers_cookies_are_neither_kept_nor_sent() -> None:
 
     async with await asyncio.start_server(bake, "127.0.0.1", 0) as server:
         channel = Webhook(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", SECRET, 2.0)
-        await channel.tell(MESSAGE)
-        await channel.tell(MESSAGE)
+        await channel.send(MESSAGE)
+        await channel.send(MESSAGE)
         await channel.close()
     assert len(heads) == 2 and b"cookie" not in heads[1].lower()
 
@@ -150,13 +150,13 @@ async def test_nobody_at_the_address_and_nobody_who_answers_are_told_apart() -> 
 
 
 def email_to(url: str, sender: str = "tutormesh <no-reply@mesh.example.com>") -> Email:
-    return Email(server_of(url), sender, "{person_id}@people.example.com", 2.0)
+    return Email(parse_mail_server(url), sender, "{person_id}@people.example.com", 2.0)
 
 
 async def test_a_mail_repeats_word_for_word(post: Post) -> None:
     channel = email_to(post.url)
-    await channel.tell(MESSAGE)
-    await channel.tell(MESSAGE)
+    await channel.send(MESSAGE)
+    await channel.send(MESSAGE)
     first, again = ({k: v for k, v in mail.items() if k != "received_at"} for mail in post.to(STUDENT)[-2:])
     assert first == again
     assert first["message_id"] == f"<{MESSAGE.id}.student@mesh.example.com>"
@@ -169,7 +169,7 @@ async def test_a_mailbox_that_is_not_there_is_definite_and_a_busy_one_is_not(
 ) -> None:
     post.answers[str(TUTOR)] = deque([answer])
     with pytest.raises(NotDelivered, match=f"recipient was refused: {answer[:3]}") as error:
-        await email_to(post.url).tell(replace(MESSAGE, lane=Lane("email", Audience.TUTOR)))
+        await email_to(post.url).send(replace(MESSAGE, route=DeliveryRoute("email", Audience.TUTOR)))
     assert error.value.definite is definite
     assert str(TUTOR) not in str(error.value)
 
@@ -184,22 +184,22 @@ class Grumpy(Post):
 async def test_words_that_are_refused_for_good_are_not_sent_again() -> None:
     async with receiving(Grumpy(), "127.0.0.1", 0) as port:
         with pytest.raises(NotDelivered, match="the mail was refused: 554") as error:
-            await email_to(f"smtp://127.0.0.1:{port}").tell(MESSAGE)
+            await email_to(f"smtp://127.0.0.1:{port}").send(MESSAGE)
     assert error.value.definite
 
 
 async def test_a_password_is_not_told_in_the_clear_nor_to_a_server_that_asks_for_none(post: Post) -> None:
     port = post.url.rpartition(":")[2]
     with pytest.raises(NotDelivered) as error:  # the mailbox knows no logins
-        await email_to(f"smtp://me:hidden@127.0.0.1:{port}").tell(MESSAGE)
+        await email_to(f"smtp://me:hidden@127.0.0.1:{port}").send(MESSAGE)
     assert "hidden" not in str(error.value)
-    assert server_of("smtp://me:hidden@mail.example.com").start_tls is True
-    assert server_of("smtps://me:hidden@mail.example.com").start_tls is False
-    assert server_of("smtp://mail.example.com").start_tls is None
+    assert parse_mail_server("smtp://me:hidden@mail.example.com").start_tls is True
+    assert parse_mail_server("smtps://me:hidden@mail.example.com").start_tls is False
+    assert parse_mail_server("smtp://mail.example.com").start_tls is None
 
 
 def test_a_mail_server_is_read_from_its_url_and_hides_its_password() -> None:
-    server = server_of("smtps://me%40x:p%2Fw@mail.example.com")
+    server = parse_mail_server("smtps://me%40x:p%2Fw@mail.example.com")
     assert server == MailServer("mail.example.com", 465, True, "me@x", "p/w")
     assert "p/w" not in repr(server)
 
@@ -207,7 +207,7 @@ def test_a_mail_server_is_read_from_its_url_and_hides_its_password() -> None:
 @pytest.mark.parametrize("url", ["mail", "http://h:25", "smtp://", "smtp://u@h", "smtp://h:99999", "smtp://h/path"])
 def test_what_is_no_mail_server_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="must look like smtp://user:password@host:port") as error:
-        server_of(url)
+        parse_mail_server(url)
     assert url not in str(error.value) or url == "smtp://"
 
 
@@ -221,4 +221,4 @@ def test_there_are_words_for_everything_that_is_told(kind: str) -> None:
 
 
 def test_the_same_message_is_the_same_bytes() -> None:
-    assert encoded(MESSAGE) == encoded(replace(MESSAGE, attempt=9, data=dict(reversed(DATA.items()))))
+    assert encode(MESSAGE) == encode(replace(MESSAGE, attempt=9, data=dict(reversed(DATA.items()))))

@@ -183,7 +183,7 @@ async def test_a_mail_put_off_by_its_server_comes_later(people: People, post: Po
 async def test_who_dies_between_telling_and_writing_it_down_leaves_it_to_be_told_again(
     people: People, world: World, receiver: Receiver
 ) -> None:
-    dying = StallAt("before delivered")
+    dying = StallAt("before mark_delivered")
     replica = await only_replica(world, dying)
     booked = await sold(people)
     await asyncio.wait_for(dying.reached.wait(), 10)
@@ -199,7 +199,7 @@ async def test_who_dies_between_telling_and_writing_it_down_leaves_it_to_be_told
 async def test_a_database_that_is_away_when_it_is_written_down_has_it_told_again(
     people: People, world: World, receiver: Receiver
 ) -> None:
-    await only_replica(world, FailAt("before delivered", times=3))  # the webhook and both mails
+    await only_replica(world, FailAt("before mark_delivered", times=3))  # the webhook and both mails
     booked = await sold(people)
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.confirmed")
     await until_status(people, booked.booking, "DELIVERED")

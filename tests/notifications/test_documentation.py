@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from payment_svc.domain.messages import TYPES
-from payment_svc.notifications.webhook import SIGNATURE_HEADER, signature
+from payment_svc.notifications.webhook import SIGNATURE_HEADER, sign
 from payment_svc.settings import Settings
 from tests.notifications.conftest import SECRET
 
@@ -28,16 +28,16 @@ def is_ours() -> Any:
 
 
 def test_its_code_believes_what_we_send(is_ours: Any) -> None:
-    assert is_ours(BODY, signature(SECRET, BODY, int(time.time())), SECRET)
+    assert is_ours(BODY, sign(SECRET, BODY, int(time.time())), SECRET)
 
 
 def test_its_code_refuses_everything_else(is_ours: Any) -> None:
     now = int(time.time())
-    right = signature(SECRET, BODY, now)
+    right = sign(SECRET, BODY, now)
     digest = right.partition("v1=")[2]
     assert not is_ours(BODY + b" ", right, SECRET)
     assert not is_ours(BODY, right, "another secret")
-    assert not is_ours(BODY, signature(SECRET, BODY, now - 301), SECRET)
+    assert not is_ours(BODY, sign(SECRET, BODY, now - 301), SECRET)
     for header in (
         "",
         "t=1",

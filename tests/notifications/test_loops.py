@@ -40,12 +40,12 @@ async def test_the_delivering_loop_ends() -> None:
     deliveries = Deliveries(idle, [idle], 1.0)
     first, pruning = deliveries.loops()
     pruning.close()
-    assert (await cancelled_as_it_rings(first, deliveries._bells["webhook"])).cancelled()
+    assert (await cancelled_as_it_rings(first, deliveries._wake_ups["webhook"])).cancelled()
 
 
 async def test_the_inbox_ends() -> None:
     inbox = Inbox(cast(Any, Idle()), cast(Any, None))
-    assert (await cancelled_as_it_rings(inbox.run_forever(), inbox._bell)).cancelled()
+    assert (await cancelled_as_it_rings(inbox.run_forever(), inbox._wake_up)).cancelled()
 
 
 class Claimable(Idle):
@@ -67,7 +67,7 @@ class Claimable(Idle):
 
 
 class Slow:
-    """An aftermath whose first look ends when it is let go."""
+    """A settling of late payments whose first look ends when it is let go."""
 
     def __init__(self) -> None:
         self.go, self.looks = asyncio.Event(), 0
@@ -116,7 +116,7 @@ async def test_the_inbox_looks_at_so_many_at_once_and_goes_on_when_there_is_room
     inbox = Inbox(cast(Any, store), cast(Any, slow))
     assert await inbox.run_once() == MOST_AT_ONCE
     assert await inbox.run_once() == 0
-    await asyncio.wait_for(inbox._bell.wait(), 5)
+    await asyncio.wait_for(inbox._wake_up.wait(), 5)
     assert await inbox.run_once() == 1
     slow.go.set()
     await inbox.drain()

@@ -37,7 +37,7 @@ class ForgetsThePrice:
 
     async def __call__(self, point: str) -> None:
         self.asked += point == "before HoldSlot"
-        if point == "before move" and self.asked == 1:
+        if point == "before commit" and self.asked == 1:
             raise TryAgain("the database is away")
         if point == "before HoldSlot" and self.asked > 1:
             raise TryAgain("the calendars are locked")

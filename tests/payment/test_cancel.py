@@ -90,7 +90,7 @@ async def test_41_a_quote_holds_though_the_policy_would_give_less_by_now(people:
 
 async def test_41_a_quote_expires_after_fifteen_minutes(people: People) -> None:
     booked = await sold(people)
-    quotes = people.world.replicas[0].app.cancelling.quotes
+    quotes = people.world.replicas[0].app.purchases.cancel_lessons.quotes
     past = quotes.read((await people.quote(booked)).token)
     old = type(past)(**{**_fields(past), "expires_at": past.expires_at - timedelta(minutes=16)})
     with pytest.raises(Refusal) as refused:

@@ -74,7 +74,7 @@ async def test_29_dying_after_the_payment_ends_in_the_lesson(people: People, wor
     await assert_sold_once(people, booked)
 
 
-@pytest.mark.parametrize("point", ["after cancel_intent", "before move"])
+@pytest.mark.parametrize("point", ["after cancel_intent", "before commit"])
 async def test_30_dying_while_undoing_ends_with_nothing_left(people: People, world: World, point: str) -> None:
     undisturbed = await world.start_replica()
     booked = await people.book(await people.tutor(), lesson_time())
@@ -103,7 +103,7 @@ async def test_30_dying_while_refunding_gives_the_money_back_once(people: People
     assert [refund["amount"] for refund in await people.refunds_of(booked.payment_intent_id)] == [100]
 
 
-@pytest.mark.parametrize("point", around("CreateBooking", "create_intent", "move"))
+@pytest.mark.parametrize("point", around("CreateBooking", "create_intent", "commit"))
 async def test_34_a_stalled_owners_late_writes_change_nothing(people: People, world: World, point: str) -> None:
     student, tutor, stall = uuid4(), await people.tutor(), StallAt(point)
     zombie = await world.start_replica(stall)
@@ -154,7 +154,7 @@ async def test_35_a_lost_answer_after_the_payment_is_asked_for_again(people: Peo
     await assert_sold_once(people, booked)
 
 
-@pytest.mark.parametrize("point", ["after begin", "before CreateBooking", "after create_intent", "before move"])
+@pytest.mark.parametrize("point", ["after begin", "before CreateBooking", "after create_intent", "before commit"])
 async def test_36_a_caller_who_hangs_up_changes_nothing_and_nothing_leaks(
     people: People, world: World, point: str
 ) -> None:

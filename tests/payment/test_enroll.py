@@ -183,6 +183,6 @@ async def test_46_a_lost_webhook_is_found_by_reconcile(people: People, world: Wo
     await people.webhooks("drop")
     place = await enrolled(people)
     await people.pay(place.intent)
-    await world.replicas[0].app.reconcile.everything()
+    await world.replicas[0].app.reconcile.run_everything()
     await people.until_state(place.saga, "COMPLETED")
     await until(lambda: status(people, place), lambda found: found == ACTIVE)

@@ -122,7 +122,7 @@ async def test_46_one_event_many_times_has_one_effect(people: People) -> None:
     assert (await people.state(place.saga), await refunded(people, place)) == ("COMPLETED", [])
 
 
-@pytest.mark.parametrize("point", ["after HoldSeat", "after create_intent", "before move"])
+@pytest.mark.parametrize("point", ["after HoldSeat", "after create_intent", "before commit"])
 async def test_46_dying_while_opening_ends_in_one_enrollment_to_pay(people: People, world: World, point: str) -> None:
     for replica in list(world.replicas):
         await world.stop_replica(replica)

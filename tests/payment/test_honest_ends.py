@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
-from payment_svc.settling.callbacks import Happened, Report
+from payment_svc.settling.callbacks import Outcome, Report
 from tests.payment.bad_days import ALWAYS, opening_of, put_to_sleep
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
@@ -83,7 +83,7 @@ async def test_a_look_that_failed_does_not_sleep_past_the_holds_end(people: Peop
                   hold_ends = clock_timestamp() + interval '20 seconds' where id = $1"""
     await world.sql("payment", late, UUID(booked.saga))
     await people.fault(f"/v1/payment_intents/{booked.intent}", "error_before", method="GET")
-    await world.replicas[0].app.engine.store.wake(UUID(booked.saga))
+    await world.replicas[0].app.reconcile.stores.sagas.signal(UUID(booked.saga))
     await people.until_backing_off(booked.saga)
     (row,) = await world.sql(
         "payment", "select wake_at <= hold_ends as in_time from saga where id = $1", UUID(booked.saga)
@@ -97,7 +97,7 @@ async def test_a_report_leaves_a_saga_of_an_unknown_version_alone(people: People
     await people.pay(booked.intent)
     await world.sql("payment", "update saga set version = 2 where id = $1", UUID(booked.saga))
     callbacks = world.replicas[0].app.callbacks
-    await callbacks.receive(Report(UUID(booked.booking), "a reference", Happened.SUCCEEDED, ""))
+    await callbacks.receive(Report(UUID(booked.booking), "a reference", Outcome.SUCCEEDED, ""))
     (row,) = await world.sql("payment", "select state, fence from saga where id = $1", UUID(booked.saga))
     assert (row["state"], row["fence"]) == ("AWAITING_PAYMENT", 1)
     await world.sql("payment", "update saga set version = 1 where id = $1", UUID(booked.saga))

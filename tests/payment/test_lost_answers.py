@@ -1,4 +1,4 @@
-"""A move whose commit was answered by nobody is made once."""
+"""A transition whose commit nobody answered is made once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EachAnswerIsLost:
         self.moves = 0
 
     async def __call__(self, point: str) -> None:
-        if point == "after move":
+        if point == "after commit":
             self.moves += 1
             if self.moves % 2:
                 raise TryAgain("the answer was lost")

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from payment_svc.domain import ENDS, MOVES, Move, State
+from payment_svc.domain import ENDS, TRANSITIONS, State, Transition
 
 
 @pytest.mark.parametrize(("here", "there"), list(product(State, State)))
-def test_a_move_that_the_table_does_not_list_cannot_be_made(here: State, there: State) -> None:
+def test_a_transition_that_the_table_does_not_list_raises(here: State, there: State) -> None:
     saga: Any = SimpleNamespace(state=here)
-    if here is there or there in MOVES.get(here, ()):
-        assert Move(saga, there, "moved").state is there
+    if here is there or there in TRANSITIONS.get(here, ()):
+        assert Transition(saga, there, "moved").state is there
     else:
-        with pytest.raises(ValueError, match=f"{here} → {there} is no move"):
-            Move(saga, there, "moved")
+        with pytest.raises(ValueError, match=f"{here} → {there} is no transition"):
+            Transition(saga, there, "moved")
 
 
 def test_nothing_leads_out_of_an_end() -> None:
-    assert ENDS.isdisjoint(MOVES)
+    assert ENDS.isdisjoint(TRANSITIONS)

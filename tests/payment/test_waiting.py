@@ -13,10 +13,10 @@ import stamina
 
 from mesh import calls
 from mesh.errors import CallFailed, TryAgain
-from payment_svc import peers as steps
+from payment_svc import peers
 from payment_svc.engine import engine
 from payment_svc.engine.engine import Engine
-from payment_svc.peers import MOST_PAUSE_SECONDS, TRIES, asked
+from payment_svc.peers import MOST_PAUSE_SECONDS, TRIES, call_peer
 
 
 class LeasedElsewhere:
@@ -44,23 +44,23 @@ def engine_over(store: Any) -> Engine:
 async def test_who_has_no_deadline_waits_half_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_WAITING_SECONDS", 0.3)
     with pytest.raises(TryAgain):
-        await asyncio.wait_for(engine_over(LeasedElsewhere()).settle(uuid4(), lambda row: False), 5)
+        await asyncio.wait_for(engine_over(LeasedElsewhere()).wait_until(uuid4(), lambda row: False), 5)
 
 
 async def test_who_has_no_deadline_waits_for_a_drive_half_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_WAITING_SECONDS", 0.1)
     driving: Any = engine_over(LeasedElsewhere())
-    monkeypatch.setattr(driving, "_in_background", lambda saga: asyncio.sleep(60))
+    monkeypatch.setattr(driving, "_run_in_background", lambda saga: asyncio.sleep(60))
     saga: Any = SimpleNamespace(id=uuid4())
     driving.start(saga)
     with pytest.raises(TryAgain):
-        await asyncio.wait_for(driving.settle(saga.id, lambda row: False), 5)
+        await asyncio.wait_for(driving.wait_until(saga.id, lambda row: False), 5)
     await driving.drain(0)
 
 
 async def test_a_drain_ends_the_drives_that_newer_ones_have_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     driving: Any = engine_over(LeasedElsewhere())
-    monkeypatch.setattr(driving, "_in_background", lambda saga: asyncio.sleep(60))
+    monkeypatch.setattr(driving, "_run_in_background", lambda saga: asyncio.sleep(60))
     saga: Any = SimpleNamespace(id=uuid4())
     older, newer = driving.start(saga), driving.start(saga)
     await driving.drain(0)
@@ -80,7 +80,7 @@ def with_tries() -> Any:
 async def test_a_lost_call_is_tried_three_times_with_pauses_between_nothing_and_the_most() -> None:
     peer = NeverAnswers()
     with pytest.raises(CallFailed):
-        await asked(peer)
+        await call_peer(peer)
     pauses = [later - sooner for sooner, later in zip(peer.asked_at, peer.asked_at[1:], strict=False)]
     assert len(pauses) == TRIES - 1
     assert all(0 <= pause <= MOST_PAUSE_SECONDS + 0.3 for pause in pauses)
@@ -89,8 +89,8 @@ async def test_a_lost_call_is_tried_three_times_with_pauses_between_nothing_and_
 @pytest.mark.usefixtures("with_tries")
 async def test_a_lost_call_is_not_tried_again_behind_the_callers_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     peer = NeverAnswers()
-    monkeypatch.setattr(steps, "TRIES", 1000)
+    monkeypatch.setattr(peers, "TRIES", 1000)
     started = asyncio.get_running_loop().time()
     with calls.deadline(0.5), pytest.raises(CallFailed):
-        await asked(peer)
+        await call_peer(peer)
     assert asyncio.get_running_loop().time() - started < 0.5 + MOST_PAUSE_SECONDS + 0.5

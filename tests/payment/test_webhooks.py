@@ -13,7 +13,7 @@ import pytest
 import stripe
 from structlog.testing import capture_logs
 
-from payment_svc.settling.late_payments import Aftermath
+from payment_svc.settling.late_payments import LatePayments
 from tests.people import People, lesson_time, until
 from tests.world import WEBHOOK_SECRET, StallAt, World
 
@@ -84,7 +84,7 @@ async def test_21_a_refund_told_in_any_order_is_learned_once(people: People, ord
 async def test_22_a_success_that_arrives_before_our_own_commit_is_applied_once_it_is_there(
     people: People, world: World
 ) -> None:
-    student, stall = uuid4(), StallAt("before move")
+    student, stall = uuid4(), StallAt("before commit")
     await people.webhooks("drop")
     for replica in list(world.replicas):
         await world.stop_replica(replica)
@@ -198,9 +198,9 @@ async def test_24_a_database_that_is_away_makes_the_door_say_503(people: People)
 
 
 class Broken:
-    """An aftermath with a bug that one saga meets."""
+    """The settling of late payments, with a bug that one saga meets."""
 
-    def __init__(self, sound: Aftermath, saga_id: str) -> None:
+    def __init__(self, sound: LatePayments, saga_id: str) -> None:
         self.sound, self.saga_id = sound, saga_id
 
     async def settle(self, saga_id: UUID, intent_id: str) -> bool:
@@ -220,8 +220,8 @@ async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_ret
     broken, other = await ended_unpaid(people), await ended_unpaid(people)
     stray = await people.stray_of(broken)
     inbox = people.world.replicas[0].app.inbox
-    sound = inbox._aftermath
-    inbox._aftermath = cast(Aftermath, Broken(sound, broken))
+    sound = inbox._late_payments
+    inbox._late_payments = cast(LatePayments, Broken(sound, broken))
     await people.send_event(await people.event(stray["id"], "payment_intent.created"))
     await until(lambda: people.inbox_of(broken), lambda rows: rows and rows[0]["wake_later"])
 
@@ -235,7 +235,7 @@ async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_ret
         await people.hurry_the_inbox(broken)
         await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"])
     assert [row["status"] for row in await people.inbox_of(broken)] == ["PARKED"]
-    inbox._aftermath = sound
+    inbox._late_payments = sound
     await people.retry(broken)
     await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] == "DONE")
     assert (await people.intent(stray["id"]))["status"] == "canceled"

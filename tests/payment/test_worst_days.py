@@ -45,7 +45,7 @@ async def test_a_stalled_owners_late_write_after_a_webhooks_move_changes_nothing
     booked = await people.booked(await people.tutor(), lesson_time())
     await world.sql("payment", "update saga set wake_at = clock_timestamp() where id = $1", UUID(booked.saga))
     await asyncio.wait_for(stall.reached.wait(), 10)  # it has seen an intent that is not paid
-    stalled = replica.app.engine._drives[UUID(booked.saga)]
+    stalled = replica.app.engine._runs[UUID(booked.saga)]
     await getattr(people, provider)(booked.intent)
     lapse = "update saga set lease_until = clock_timestamp() - interval '1 second' where id = $1"
     await world.sql("payment", lapse, UUID(booked.saga))

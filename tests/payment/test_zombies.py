@@ -70,7 +70,7 @@ async def test_an_owner_that_was_refused_does_not_release_what_its_successor_hol
 ) -> None:
     tutor, student = await people.tutor(), uuid4()
     blocked = await block(people, tutor, lesson_time())
-    stall = StallFirst("before move")
+    stall = StallFirst("before commit")
     await world.start_replica(each(FailAt("before HoldSlot"), stall))
     asking = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
     await stall.until_reached()  # its second try was refused; now its lease lapses
@@ -92,7 +92,7 @@ async def test_a_successor_that_is_refused_undoes_all_that_the_owner_before_it_d
     """The slot is free again in between, and the stalled owner gets it, with a booking and an intent."""
     tutor, student = await people.tutor(), uuid4()
     blocked = await block(people, tutor, lesson_time())
-    holds, tells, looks = StallFirst("before HoldSlot"), StallFirst("before move"), StallFirst("before find_intent")
+    holds, tells, looks = StallFirst("before HoldSlot"), StallFirst("before commit"), StallFirst("before find_intent")
     await world.start_replica(each(holds, tells))
     asking = asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=20))
     await holds.until_reached()

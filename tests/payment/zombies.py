@@ -60,8 +60,8 @@ class StallFirst:
 
 def first_step_of(world: World, kind: str) -> Any:
     """The services that the first step of a kind of saga calls, in the mesh's first replica."""
-    purchase: Any = world.replicas[0].app.engine._kinds[kind, 1]
-    return purchase.definition.opening[0].do.args[0]
+    purchase: Any = world.replicas[0].app.engine.kinds[kind, 1]
+    return purchase._peers
 
 
 async def block(people: People, tutor: UUID, start: datetime) -> str:

@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from mesh.database import Database
 from mesh.money import Money
-from payment_svc.domain import ENROLL, CourseOrder, Refund, RefundStatus, Saga
-from payment_svc.store import CallbackStore, SagaStore
+from payment_svc.domain import ENROLL, CourseOrder, EnrollmentFacts, Refund, RefundStatus, Saga
+from payment_svc.providers.callback import INTENT_PREFIX, CallbackProvider
+from payment_svc.store import SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.conftest import MakeDatabase
 from tests.payment.bad_days import let_time_pass, put_to_sleep
@@ -138,7 +139,7 @@ async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(engi
     """The report is kept, and dies with its process before the saga hears of it: the hold's end looks first."""
     made = await engine.book()
     replica = engine.people.world.replicas[0]
-    await replica.app.callbacks.store.report_paid(made["payment_session_id"], "ref-1")
+    await callback_provider(replica).record_paid(made["payment_session_id"], "ref-1")
     await engine.people.let_the_hold_end(await engine.saga(made))
     await engine.until(made, status="confirmed")
 
@@ -146,10 +147,10 @@ async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(engi
 async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(engine: Engine) -> None:
     made, late = await engine.book(10), await engine.book(14)
     await engine.expire(late)
-    store = engine.people.world.replicas[0].app.callbacks.store
-    await store.report_paid(made["payment_session_id"], "ref-1")
-    await store.report_paid(late["payment_session_id"], "ref-2")
-    await engine.people.world.replicas[0].app.reconcile.everything()
+    provider = callback_provider(engine.people.world.replicas[0])
+    await provider.record_paid(made["payment_session_id"], "ref-1")
+    await provider.record_paid(late["payment_session_id"], "ref-2")
+    await engine.people.world.replicas[0].app.reconcile.run_everything()
     await engine.until(made, status="confirmed")
     await engine.until(late, status="expired", refunded_amount="50.00")
     await engine.tell(late, "back", "refunded")
@@ -157,10 +158,9 @@ async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(engine: E
 
 async def test_what_is_called_off_by_a_saga_that_has_not_ended_waits_for_its_end(engine: Engine) -> None:
     made = await engine.book()
-    store = engine.people.world.replicas[0].app.callbacks.store
-    await store.call_off(made["payment_session_id"])
-    await store.report_paid(made["payment_session_id"], "early")  # nobody would see to it yet
-    assert await store.reference_of(made["payment_session_id"]) is None
+    provider = callback_provider(engine.people.world.replicas[0])
+    await provider.cancel_intent(made["payment_session_id"])
+    assert await provider.record_paid(made["payment_session_id"], "early") is None  # nobody would give it back yet
     await engine.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     assert (await engine.tell(made, "late", "succeeded"))["status"] == "cancelled"
     await engine.until(made, refunded_amount="50.00")
@@ -179,6 +179,11 @@ async def test_a_cancel_that_was_parked_for_its_refund_ends_when_the_refund_is_r
     await engine.people.until_state(cancel, "PARKED")
     await engine.tell(made, "back", "refunded")
     await engine.people.until_state(cancel, "REFUNDED")
+
+
+def callback_provider(replica: Any) -> Any:
+    """The provider that calls back, as a replica knows it."""
+    return replica.app.callbacks.providers.of_intent(INTENT_PREFIX)
 
 
 async def resolved_unpaid(engine: Engine, state: str) -> Any:
@@ -298,22 +303,22 @@ async def test_bad_reports_name_the_field(engine: Engine, changes: dict[str, Any
 async def test_a_report_that_is_repeated_says_nothing_of_a_later_refund(make_database: MakeDatabase) -> None:
     """In a database of its own: the sagas themselves decide on a second refund of one payment but rarely."""
     async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
-        store, saga = CallbackStore(database), await _begun(database)
-        payment = (await store.open_payment(saga, Money(5000, "USD"))).id
-        await store.request_refund(_half(saga, payment))
-        assert await store.report_refunded(payment, "back-1")
-        await store.request_refund(_half(saga, payment))
-        assert await store.report_refunded(payment, "back-1")
-        assert sorted(told.status for told in await store.refunds_requested(payment)) == ["pending", "succeeded"]
-        assert await store.report_refunded(payment, "back-2")
-        assert [told.status for told in await store.refunds_requested(payment)] == ["succeeded", "succeeded"]
+        provider, saga = CallbackProvider(database), await _begun(database)
+        payment = (await provider.create_intent(saga, Money(5000, "USD"))).id
+        await provider.create_refund(_half(saga, payment))
+        assert await provider.record_refunded(payment, "back-1")
+        await provider.create_refund(_half(saga, payment))
+        assert await provider.record_refunded(payment, "back-1")
+        assert sorted(told.status for told in await provider.list_refunds(payment)) == ["pending", "succeeded"]
+        assert await provider.record_refunded(payment, "back-2")
+        assert [told.status for told in await provider.list_refunds(payment)] == ["succeeded", "succeeded"]
 
 
 async def _begun(database: Database) -> Saga:
     order = CourseOrder(student_id=uuid4(), course_id=uuid4(), key="")
-    ids = {"id": uuid4(), "booking": uuid4(), "payment": uuid4()}
+    ids = {"id": uuid4(), "sold": uuid4(), "payment": uuid4()}
     sagas = SagaStore(database, "somebody", 4.0)
-    return await sagas.begin(order, kind=ENROLL, version=1, ids=ids, digest=b"\0" * 32, context={})
+    return await sagas.begin(order, kind=ENROLL, version=1, ids=ids, digest=b"\0" * 32, facts=EnrollmentFacts())
 
 
 def _half(saga: Saga, payment: str) -> Refund:

@@ -1,0 +1,1 @@
+"""proto ↔ domain, one module per subject."""

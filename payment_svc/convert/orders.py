@@ -1,0 +1,139 @@
+"""Requests of people → orders and reports. Raises BadInput that names the field."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from mesh import calls, clock, wire
+from mesh.errors import BadInput, Forbidden
+from mesh.money import Money, exponent
+from payment_svc.cancelling.quotes import Quote
+from payment_svc.domain import STRIPE, AskedPrice, CourseOrder, LessonOrder, Saga, State
+from payment_svc.settling.callbacks import Outcome, Report
+from tutormesh.common.v1 import money_pb2
+from tutormesh.payment.v1 import payment_pb2 as pb
+
+_OUTCOMES = {
+    pb.CALLBACK_STATUS_SUCCEEDED: Outcome.SUCCEEDED,
+    pb.CALLBACK_STATUS_FAILED: Outcome.FAILED,
+    pb.CALLBACK_STATUS_REFUNDED: Outcome.REFUNDED,
+}
+_DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
+
+
+def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
+    """A price that a service names is the price. A price that a person names must be the tutor's."""
+    start = wire.instant(request, "start_time")
+    if start.second or start.microsecond:
+        raise BadInput("must be on a whole minute", field="start_time")
+    minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, 1440)
+    if start + timedelta(minutes=minutes) > wire.LATEST:
+        raise BadInput("out of range", field="start_time")
+    return LessonOrder(
+        student_id=wire.uuid(request.student_id, "student_id"),
+        tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
+        start=start,
+        minutes=minutes,
+        course_id=wire.optional_uuid(request.course_id, "course_id"),
+        purpose=wire.text(request.purpose, "purpose", 1000),
+        key=wire.text(request.idempotency_key, "idempotency_key", 255),
+        price=_decode_asked_price(request.price) if request.HasField("price") else None,
+        provider=_decode_chosen_provider(request.payment_engine),
+    )
+
+
+def decode_report(request: pb.HandlePaymentCallbackRequest) -> Report:
+    if request.payment_status not in _OUTCOMES:
+        raise BadInput("must be given", field="payment_status")
+    return Report(
+        booking_id=wire.uuid(request.booking_id, "booking_id"),
+        reference=wire.text(request.payment_reference, "payment_reference", 255, least=1),
+        outcome=_OUTCOMES[request.payment_status],
+        provider=_decode_provider(request.payment_engine),
+    )
+
+
+def _decode_provider(number: pb.PaymentEngine.ValueType) -> str:
+    """The provider's name; empty when none was named."""
+    if number not in pb.PaymentEngine.values():
+        raise BadInput("there is no such engine", field="payment_engine")
+    name = pb.PaymentEngine.Name(number).removeprefix("PAYMENT_ENGINE_").lower()
+    return "" if number == pb.PAYMENT_ENGINE_UNSPECIFIED else name
+
+
+def _decode_chosen_provider(number: pb.PaymentEngine.ValueType) -> str:
+    """Raises Forbidden for a person who chooses another provider than the default."""
+    person, provider = calls.current().person, _decode_provider(number)
+    if provider not in ("", STRIPE) and person is not None and not person.is_service:
+        raise Forbidden("only a service may choose this engine", field="payment_engine")
+    return provider
+
+
+def _decode_asked_price(asked: pb.AskedPrice) -> AskedPrice:
+    if asked.amount and not _DECIMAL.fullmatch(asked.amount):
+        raise BadInput("must be a decimal number without a sign", field="price.amount")
+    try:
+        if asked.currency:
+            exponent(asked.currency)
+    except ValueError as error:
+        raise BadInput(str(error), field="price.currency") from None
+    try:
+        if asked.currency and asked.amount:
+            Money.exactly(Decimal(asked.amount), asked.currency)
+    except ValueError as error:
+        raise BadInput(str(error), field="price.amount") from None
+    person = calls.current().person
+    return AskedPrice(_normalize(asked.amount), asked.currency, decides=person is None or person.is_service)
+
+
+def _normalize(amount: str) -> str:
+    """The same number in one form, so that "50" and "50.00" are the same request."""
+    whole, _, fraction = amount.partition(".")
+    digits = fraction.rstrip("0")
+    return f"{whole.lstrip('0') or '0'}{'.' if digits else ''}{digits}" if amount else ""
+
+
+def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
+    return CourseOrder(
+        student_id=wire.uuid(request.student_id, "student_id"),
+        course_id=wire.uuid(request.course_id, "course_id"),
+        key=wire.text(request.idempotency_key, "idempotency_key", 255),
+    )
+
+
+def encode_booked(saga: Saga) -> pb.BookSessionResponse:
+    return pb.BookSessionResponse(
+        booking_id=str(saga.sold_id), session_id=str(saga.session_id), **_encode_payable(saga)
+    )
+
+
+def encode_enrolled(saga: Saga) -> pb.EnrollInCourseResponse:
+    return pb.EnrollInCourseResponse(enrollment_id=str(saga.sold_id), **_encode_payable(saga))
+
+
+def _encode_payable(saga: Saga) -> dict[str, Any]:
+    """How a purchase is paid. Only its student and services get the client secret, while the payment can be made."""
+    is_payable = saga.state is State.AWAITING_PAYMENT
+    may_pay = calls.current().speaks_for(saga.student_id)
+    facts = saga.purchase
+    return {
+        "saga_id": str(saga.id),
+        "payment_id": "" if saga.is_free else str(saga.payment_id),
+        "payment_intent_id": saga.payment_intent_id or "",
+        "client_secret": facts.client_secret if is_payable and may_pay else "",
+        "hold_expires_at": clock.to_proto(facts.hold_expires_at) if is_payable else None,
+        "saga_state": saga.state.value,
+    }
+
+
+def encode_quote(quote: Quote, currency: str, token: str) -> pb.QuoteCancellationResponse:
+    return pb.QuoteCancellationResponse(
+        refund=money_pb2.Money(amount_minor=quote.minor, currency=currency),
+        percent=quote.percent,
+        rule=quote.rule,
+        token=token,
+        expires_at=clock.to_proto(quote.expires_at),
+    )

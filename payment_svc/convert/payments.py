@@ -1,0 +1,61 @@
+"""Payments, refunds and timelines → messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from mesh import clock, wire
+from payment_svc.domain import Event, Payment, Refund
+from tutormesh.common.v1 import money_pb2, timeline_pb2
+from tutormesh.payment.v1 import payment_pb2 as pb
+
+
+def encode_payment(value: Payment) -> pb.Payment:
+    return pb.Payment(
+        id=str(value.id),
+        amount=wire.to_money(value.amount),
+        refunded=money_pb2.Money(amount_minor=value.refunded_minor, currency=value.amount.currency),
+        status=pb.PaymentStatus.Value(f"PAYMENT_STATUS_{value.status.value}"),
+        context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
+        context_id=str(value.context_id),
+        session_id=_id(value.session_id),
+        stripe_payment_intent_id=value.intent_id,
+        disputed=value.disputed,
+        created_at=clock.to_proto(value.created_at),
+        student_id=str(value.student_id),
+        saga_id=str(value.saga_id),
+        refunds=[encode_refund(item) for item in value.refunds],
+        booking_id="" if value.session_id is None else str(value.sold_id),
+        received_minor=value.received_minor,
+        enrollment_id=str(value.sold_id) if value.session_id is None else "",
+    )
+
+
+def encode_refund(value: Refund) -> pb.Refund:
+    return pb.Refund(
+        id=str(value.id),
+        provider_refund_id=value.provider_refund_id or "",
+        payment_intent_id=value.payment_intent_id,
+        amount=wire.to_money(value.amount),
+        status=pb.RefundStatus.Value(f"REFUND_STATUS_{value.status.value}"),
+        reason=value.reason,
+    )
+
+
+def encode_event(event: Event) -> timeline_pb2.TimelineEntry:
+    return timeline_pb2.TimelineEntry(
+        at=clock.to_proto(event.at), service="payment", event=event.event, detail=event.detail
+    )
+
+
+def encode_timelines(found: Sequence[tuple[UUID, Sequence[Event]]]) -> pb.BatchGetBookingTimelinesResponse:
+    timelines = [
+        timeline_pb2.BookingTimeline(booking_id=str(sold_id), entries=map(encode_event, events))
+        for sold_id, events in found
+    ]
+    return pb.BatchGetBookingTimelinesResponse(timelines=timelines)
+
+
+def _id(value: UUID | None) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,86 @@
+"""What a payment provider tells us: intents, refunds, disputes, events. The words and states are Stripe's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from payment_svc.domain.payments import Received
+from payment_svc.domain.states import RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent: what a provider is to collect for one saga, and how that stands.
+
+    An intent ends once, succeeded or canceled, and stays so.
+    """
+
+    id: str
+    status: str
+    client_secret: str
+    amount: int  # minor units
+    currency: str
+    received: int  # minor units
+    saga_id: UUID | None
+    payment_id: UUID | None
+    failed_charge: str | None  # the id of the latest attempt, when it was declined
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+    @property
+    def canceled(self) -> bool:
+        return self.status == "canceled"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.succeeded or self.canceled
+
+    @property
+    def money(self) -> Received:
+        return Received(self.received, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRefund:
+    """A refund as its provider tells it."""
+
+    id: str
+    status: str
+    amount: int
+    currency: str
+    refund_id: str  # our id for it; empty when somebody made it at the provider
+
+    @property
+    def meaning(self) -> RefundStatus:
+        if self.status == "succeeded":
+            return RefundStatus.SUCCEEDED
+        return RefundStatus.FAILED if self.status in ("failed", "canceled") else RefundStatus.PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A charge that its cardholder disputes."""
+
+    id: str
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status not in ("won", "lost", "warning_closed", "prevented")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderEvent:
+    """A verified event about a PaymentIntent, a charge, a refund or a dispute."""
+
+    id: str
+    type: str
+    livemode: bool
+    intent_id: str
+    saga_id: UUID | None
+    object: str  # what the event is about: payment_intent, charge, refund or dispute
+    status: str  # the status of that object
+    intent: Intent | None  # the intent as it was then; only in payment_intent.* events

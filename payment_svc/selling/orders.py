@@ -1,0 +1,118 @@
+"""The use cases BookSession and EnrollInCourse: an order becomes something to pay for, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from mesh.errors import BadInput, TryAgain
+from payment_svc.domain import (
+    STRIPE,
+    AmountMismatch,
+    AskedPrice,
+    CourseOrder,
+    EnrollmentFacts,
+    LessonFacts,
+    LessonOrder,
+    ProviderMismatch,
+    Saga,
+    SlotTaken,
+)
+from payment_svc.selling.book_and_pay import BOOK_AND_PAY
+from payment_svc.selling.enroll_in_course import ENROLL_IN_COURSE
+from payment_svc.selling.ordering import NewSaga, Ordering
+
+
+@dataclass(frozen=True, slots=True)
+class LessonOrders:
+    """BookSession. `policy` is the cancellation policy that is frozen at purchase; `verify` checks a lesson's course."""
+
+    ordering: Ordering
+    policy: str
+    verify: Callable[[UUID], Awaitable[None]]
+    version: int = BOOK_AND_PAY.version
+
+    async def book(self, order: LessonOrder) -> Saga:
+        """The saga of this order once its booking can be paid, is confirmed, or has ended.
+
+        Raises the refusal of the slot or the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput,
+        ProviderUnavailable, TryAgain, Overloaded.
+        """
+        if order.student_id == order.tutor_id:
+            raise BadInput("the tutor cannot be the student", field="tutor_id")
+        if order.course_id is not None:
+            await self.verify(order.course_id)
+        return await self.ordering.start_or_join(self._new_saga(order))
+
+    def _new_saga(self, order: LessonOrder) -> NewSaga:
+        asked, provider = order.price, order.provider or STRIPE
+        return NewSaga(
+            order,
+            BOOK_AND_PAY.kind,
+            self.version,
+            makes=("sold", "session", "payment"),
+            facts=LessonFacts(
+                policy=self.policy,
+                provider=provider,
+                asked_price=asked,
+                course_id=order.course_id,
+                purpose=order.purpose,
+            ),
+            # Stored as a digest for 24 hours: what was added later must not change the fingerprint of other orders.
+            fingerprint=(
+                str(order.tutor_id),
+                order.start.isoformat(),
+                order.minutes,
+                str(order.course_id),
+                order.purpose,
+            )
+            + ((asked.amount, asked.currency) if asked else ())
+            + ((provider,) if provider != STRIPE else ()),
+            check_fits=lambda saga: _check_fits(order, saga),
+        )
+
+
+def _check_fits(order: LessonOrder, saga: Saga) -> None:
+    """The student's own hold takes the time from an order for another length or another course."""
+    facts = saga.lesson_facts
+    if (saga.minutes, facts.course_id) != (order.minutes, order.course_id):
+        raise SlotTaken
+    if order.provider not in ("", facts.provider):
+        raise ProviderMismatch
+    if order.price is not None and order.price != facts.asked_price:
+        _check_price(saga, order.price)
+
+
+def _check_price(saga: Saga, asked: AskedPrice) -> None:
+    """Raises AmountMismatch when the open booking was made at another price, and TryAgain while that is unknown."""
+    if saga.price is None:
+        raise TryAgain
+    if asked.agree(saga.price) != saga.price:
+        raise AmountMismatch("the booking was made at another price", field="price")
+
+
+@dataclass(frozen=True, slots=True)
+class CourseOrders:
+    """EnrollInCourse. `policy` is the cancellation policy that is frozen at purchase."""
+
+    ordering: Ordering
+    policy: str
+    version: int = ENROLL_IN_COURSE.version
+
+    async def enroll(self, order: CourseOrder) -> Saga:
+        """The saga of this order once its enrollment can be paid, is active, or has ended.
+
+        Raises the refusal of the course, IdempotencyMismatch, ProviderUnavailable, TryAgain, Overloaded.
+        """
+        return await self.ordering.start_or_join(
+            NewSaga(
+                order,
+                ENROLL_IN_COURSE.kind,
+                self.version,
+                makes=("sold", "payment"),
+                facts=EnrollmentFacts(policy=self.policy),
+                fingerprint=("course", str(order.course_id)),
+                check_fits=lambda saga: None,
+            )
+        )

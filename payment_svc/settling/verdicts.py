@@ -1,0 +1,107 @@
+"""What a provider's event means to its saga, as pure functions. Whoever asks holds the lock on the saga's row.
+
+An event is a hint. It is taken at its word only where the provider can never take it back: a succeeded or canceled
+intent. Every other event makes somebody look at the intent as it is now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from payment_svc.domain import Intent, ProviderEvent, Saga, State, Transition, Undo
+from payment_svc.selling.transitions import await_payment, follow_intent, turn_back
+from payment_svc.store.events import Apply, Ignore, Signal, ToInbox, Verdict
+
+CREATED, SUCCEEDED = "payment_intent.created", "payment_intent.succeeded"
+DECLINED, CANCELED = "payment_intent.payment_failed", "payment_intent.canceled"
+#: What happens to money after it was received. The event's object names its intent.
+REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"})
+DISPUTES = frozenset({"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"})
+LATER = REFUNDS | DISPUTES
+HANDLED = frozenset({SUCCEEDED, DECLINED, CANCELED, CREATED}) | LATER
+
+
+def judge(event: ProviderEvent, saga: Saga | None, max_attempts: int) -> Verdict:
+    """What an event means to its saga as it stands.
+
+    | the event | verdict |
+    |---|---|
+    | of an intent that is not ours | ignore |
+    | of an orphaned intent (it carries our saga's id, but is not the saga's) | to the inbox |
+    | `created` | ignore |
+    | after the saga's end | see `_judge_after_end` |
+    | while the saga is undone | see `_judge_while_undoing` |
+    | of a refund or a dispute | to the inbox |
+    | while the saga is past its payment | ignore |
+    | while the saga awaits its payment and nobody runs it | see `_judge_while_waiting` |
+    | in any other state | signal the saga |
+    """
+    if saga is None:
+        return Ignore()
+    is_sagas_own = event.intent_id == saga.payment_intent_id
+    if not is_sagas_own and (saga.payment_intent_id is not None or saga.is_complete):
+        return _send_to_inbox(event)
+    if event.type == CREATED:
+        return Ignore()
+    if saga.is_complete:
+        return _judge_after_end(event, saga)
+    if saga.state is State.COMPENSATING:
+        return _judge_while_undoing(event)
+    if event.type in LATER:
+        return _send_to_inbox(event)
+    if saga.state is State.BOOKING_SESSION:
+        return Ignore()
+    if saga.state is not State.AWAITING_PAYMENT or saga.is_leased or event.intent is None:
+        return Signal()
+    return _judge_while_waiting(event, event.intent, saga, max_attempts)
+
+
+def _judge_after_end(event: ProviderEvent, saga: Saga) -> Verdict:
+    if event.type in LATER:
+        return _send_to_inbox(event)
+    knows_the_payment = saga.state in (State.COMPLETED, State.REFUNDED) and saga.resolution is None
+    return Ignore() if knows_the_payment or event.type != SUCCEEDED else ToInbox()
+
+
+def _judge_while_undoing(event: ProviderEvent) -> Verdict:
+    """An undo closes the intent and asks about its refund in its own time.
+
+    So a refund that keeps failing is not made again at the speed of its own events. Only the money's return ends the
+    sleep of the undo.
+    """
+    if event.type in DISPUTES:
+        return ToInbox()
+    return Signal() if _says_money_is_back(event) else Ignore()
+
+
+def _send_to_inbox(event: ProviderEvent) -> Verdict:
+    """The events of a refund can wait for its backoff. The event that the money is back cannot."""
+    return ToInbox(can_wait=event.type in REFUNDS and not _says_money_is_back(event))
+
+
+def _says_money_is_back(event: ProviderEvent) -> bool:
+    return event.type in REFUNDS and event.object == "refund" and event.status == "succeeded"
+
+
+def _judge_while_waiting(event: ProviderEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
+    if event.type in (SUCCEEDED, CANCELED):
+        return Apply(_take_over(follow_intent(saga, intent)))
+    known = saga.purchase.declined_charges
+    if intent.failed_charge is None or intent.failed_charge in known:
+        return Ignore()
+    saga = saga.learn(declined_charges=(*known, intent.failed_charge))
+    if len(known) + 1 >= max_attempts:
+        return Apply(_take_over(turn_back(saga, Undo.DECLINED, f"{max_attempts} attempts declined")))
+    return Apply(_take_over(await_payment(saga, "payment_declined")))
+
+
+def _take_over(transition: Transition) -> Transition:
+    """The same transition, after which a stalled owner has lost the fence."""
+    return replace(transition, takes_over=True)
+
+
+def knows_less(saga: Saga, intent: Intent) -> bool:
+    """True when a waiting saga does not know yet what its intent shows."""
+    return intent.has_ended or (
+        bool(intent.failed_charge) and intent.failed_charge not in saga.purchase.declined_charges
+    )
