@@ -21,7 +21,8 @@ def main() -> int:
         name, _, value = header.partition(":")
         headers[name.strip().lower()] = value.strip()
     method = asked.method or ("POST" if asked.data else "GET")
-    answer = httpx.request(method, asked.url, headers=headers, content="&".join(asked.data).encode(), timeout=30)
+    body = "&".join(sys.stdin.read() if data == "@-" else data for data in asked.data)
+    answer = httpx.request(method, asked.url, headers=headers, content=body.encode(), timeout=30)
     sys.stdout.buffer.write(answer.content)
     return 0
 

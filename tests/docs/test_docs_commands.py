@@ -67,7 +67,13 @@ async def run(text: str, mesh: RealMesh, folder: Path) -> tuple[int, str]:
     env = {name: is_ for name, is_ in os.environ.items() if not name.endswith(("DATABASE_URL", "_ADDRESS"))}
     env |= own | {"PATH": f"{folder / 'commands'}:{env['PATH']}"}
     shell = await asyncio.create_subprocess_exec(
-        "bash", "-c", at_ports_of(mesh, text), cwd=folder, env=env, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        "bash",
+        "-c",
+        at_ports_of(mesh, text),
+        cwd=folder,
+        env=env,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await asyncio.wait_for(shell.communicate(), SECONDS)
     assert shell.returncode is not None

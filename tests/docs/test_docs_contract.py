@@ -1,4 +1,4 @@
-"""docs/api.md is the contract as it is: every error code, the whole GraphQL schema, every port, and the legal transitions."""
+"""docs/api.md is the contract as it is: every error code, the GraphQL schema, the ports, and the legal transitions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def refusals() -> dict[str, list[type[Refusal]]]:
 
 def found(name: str) -> Any:
     """What has this name in one of the edge's modules, whichever it is."""
-    return next(getattr(module, name) for module in modules() if module.__name__.startswith("bff") and name in vars(module))
+    return next(
+        getattr(module, name) for module in modules() if module.__name__.startswith("bff") and name in vars(module)
+    )
 
 
 def rows() -> dict[str, dict[str, str]]:
@@ -115,7 +117,7 @@ def schema_of(document: DocumentNode) -> dict[str, dict[str, str]]:
     types: dict[str, dict[str, str]] = {}
     for definition in document.definitions:
         fields = types.setdefault(definition.name.value, {})  # type: ignore[attr-defined]
-        for field in (getattr(definition, "fields", None) or getattr(definition, "values", None) or ()):
+        for field in getattr(definition, "fields", None) or getattr(definition, "values", None) or ():
             fields[field.name.value] = _written(field)
     return types
 

@@ -40,9 +40,15 @@ def test_every_block_that_is_not_run_has_a_reason(name: str) -> None:
     assert marks == sum(bool(block.not_run) for block in blocks(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "CHANGELOG.md"])
 def test_no_sentence_has_to_be_read_twice(name: str) -> None:
     assert [sentence for sentence in sentences(name) if len(words_of(sentence)) > SENTENCE_WORDS] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_make_command_is_in_the_makefile(name: str) -> None:
+    targets = set(re.findall(r"(?m)^([a-z]+):", read("Makefile")))
+    assert set(re.findall(r"(?m)(?:`|^|[A-Z0-9.-] )make ([a-z]+)", read(name))) <= targets
 
 
 def heads() -> list[str]:

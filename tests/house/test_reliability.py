@@ -85,7 +85,9 @@ def test_every_command_they_name_is_one_with_these_options() -> None:
 
 def alerts() -> Iterator[str]:
     """The first word of every log line with `alert=True` in what runs in production."""
-    for path in [path for folder in (*ROOT.glob("*_svc"), ROOT / "mesh", ROOT / "bff") for path in folder.rglob("*.py")]:
+    for path in [
+        path for folder in (*ROOT.glob("*_svc"), ROOT / "mesh", ROOT / "bff") for path in folder.rglob("*.py")
+    ]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and any(keyword.arg == "alert" for keyword in node.keywords):
                 word = node.args[0]
