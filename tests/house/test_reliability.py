@@ -1,4 +1,4 @@
-"""The pages keep their word: every test, file, constraint, alert and command that they name is there."""
+"""The pages are true: every test, file, constraint, alert and command that they name is there."""
 
 from __future__ import annotations
 
