@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from mesh.errors import Refusal
@@ -11,13 +12,21 @@ from payment_svc.providers.callback import CALLBACK
 from payment_svc.settling.callbacks import Outcome, Report
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
-from tests.failpoints.flows import cancel, the_hold_ends, until_expired, until_sold
+from tests.failpoints.flows import cancel, reconcile, the_hold_ends, until_expired, until_sold
 
 SOLD, EXPIRED, FAILED, CANCELLED = (2, "COMPLETED"), (5, "EXPIRED"), (4, "PAYMENT_FAILED"), (3, "COMPLETED")
 
 
 async def book(case: Case, actor: Actor) -> None:
     case.knows(await actor.app.purchases.lessons.book(replace(case.order(), provider=CALLBACK)))
+
+
+async def decline_unheard(case: Case, actor: Actor) -> None:
+    """A decline is recorded, and its process dies before the saga hears of it: reconcile makes the saga look."""
+    provider: Any = actor.app.callbacks.providers.of_intent(case.intent)
+    await provider.record_declined(case.intent, "a")
+    await reconcile(case, actor)
+    await actor.rest()
 
 
 def told(outcome: Outcome, *references: str) -> Callable[[Case, Actor], Awaitable[None]]:
@@ -63,7 +72,7 @@ CALLBACK_FLOWS = (
     Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), "booking.confirmed", strikes=STRUCK),
     Flow(
         "callbacks of declines",
-        (book, DECLINED),
+        (book, decline_unheard, DECLINED),
         1,
         ended(FAILED, "canceled"),
         "booking.payment_failed",

@@ -1,4 +1,4 @@
-"""The page keeps its word: its code verifies what is sent, and its tables name what there is."""
+"""docs/notifications.md is true: its code verifies what is sent, and its tables name every type and setting."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_ours() -> Any:
     return names["is_ours"]
 
 
-def test_its_code_believes_what_we_send(is_ours: Any) -> None:
+def test_its_code_accepts_what_is_sent(is_ours: Any) -> None:
     assert is_ours(BODY, sign(SECRET, BODY, int(time.time())), SECRET)
 
 

@@ -1,4 +1,4 @@
-"""The page about internal services keeps its word: its program is run as it stands."""
+"""The program of docs/internal-services.md is run as it stands."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def environment(world: World, tmp_path: Path, token: Callable[..., str]) -> dict
     }
 
 
-async def started(program: Path, environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+async def start(program: Path, environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         str(program),
@@ -57,11 +57,11 @@ async def started(program: Path, environment: dict[str, str], *arguments: str) -
     )
 
 
-async def test_a_service_books_for_a_student_and_hears_of_the_confirmation(
+async def test_a_service_books_for_a_student_and_sees_the_confirmation(
     people: People, program: Path, environment: dict[str, str]
 ) -> None:
     tutor, student = await people.tutor(), uuid4()
-    process = await started(program, environment, str(tutor), str(student), lesson_time().isoformat())
+    process = await start(program, environment, str(tutor), str(student), lesson_time().isoformat())
     assert process.stdout is not None
     first = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode()
     booking, intent = re.fullmatch(r"booking (\S+): pay (pi_\w+)\n", first).groups()  # type: ignore[union-attr]
@@ -72,11 +72,9 @@ async def test_a_service_books_for_a_student_and_hears_of_the_confirmation(
     assert process.returncode == 0
 
 
-async def test_a_service_is_told_of_a_refusal_by_its_name(
-    people: People, program: Path, environment: dict[str, str]
-) -> None:
+async def test_a_service_gets_a_refusal_by_its_name(people: People, program: Path, environment: dict[str, str]) -> None:
     too_late = lesson_time() - timedelta(days=10_000)
-    process = await started(program, environment, str(await people.tutor()), str(uuid4()), too_late.isoformat())
+    process = await start(program, environment, str(await people.tutor()), str(uuid4()), too_late.isoformat())
     _, errors = await asyncio.wait_for(process.communicate(), SECONDS)
     assert process.returncode == 1
     assert re.search(r"^refused: TOO_SOON: \S", errors.decode(), re.M)

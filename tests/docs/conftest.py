@@ -1,0 +1,17 @@
+"""One mesh of real processes for the commands of the pages, as `make up` starts it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.devkit.stage import RealMesh, running, until
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMesh]:
+    async with running(RealMesh(tmp_path_factory.mktemp("docs"))) as started:
+        await until((started.layout.data / "demo.loaded").exists)
+        yield started
