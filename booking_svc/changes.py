@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ import asyncpg
 from mesh.database import SERVER_SETTINGS
 from mesh.errors import Overloaded, TryAgain
 from mesh.logs import log
+from mesh.loops import doubled_pause
 
 CHANNEL = "booking_changed"
 APPLICATION_NAME = "booking_changes"
@@ -110,17 +110,17 @@ class Changes:
             watcher.tell()
 
     async def _listen_forever(self) -> None:
-        pause = FIRST_PAUSE
+        attempt = 0
         while True:
             try:
                 async with self._connected() as connection:
-                    pause = FIRST_PAUSE
+                    attempt = 0
                     await self._until_lost(connection)
                 log().warning("listener_lost")
             except Exception as error:  # whatever it was: without a listener watchers would be blind for ever
                 log().warning("listener_failed", error=str(error))
-            await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - jitter, not a secret
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(doubled_pause(attempt, FIRST_PAUSE, LONGEST_PAUSE))
+            attempt += 1
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> Any:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import timedelta
 
-from mesh import calls
-from mesh.errors import Refusal
 from mesh.logs import log
+from mesh.loops import jitter, run_forever
 from session_svc.store import Store
 
 EVERY_SECONDS = 60.0
@@ -28,12 +26,9 @@ class Completer:
         self._every, self._batch = every, batch
 
     async def run(self) -> None:
-        """Complete for ever; the first time within a twentieth of the interval, so that replicas spread out."""
-        await asyncio.sleep(self._every * random.uniform(0.0, 0.05))  # noqa: S311 - no secret
-        while True:
-            with calls.background():
-                await self._complete_or_tell()
-            await asyncio.sleep(self._every)
+        """Complete until cancelled; the first time within a twentieth of the interval, so that replicas spread out."""
+        await asyncio.sleep(jitter(self._every, 0.0, 0.05))
+        await run_forever("completing", self._complete_and_log, self._every)
 
     async def complete(self) -> int:
         """Complete all that are over now; how many. Raises TryAgain, Overloaded."""
@@ -44,13 +39,7 @@ class Completer:
             if completed < self._batch:
                 return total
 
-    async def _complete_or_tell(self) -> None:
-        try:
-            completed = await self.complete()
-        except Refusal as refusal:
-            log().warning("completing_postponed", reason=refusal.reason)
-        except Exception as error:
-            log().error("completing_failed", exc_info=error)
-        else:
-            if completed:
-                log().info("sessions_completed", sessions=completed)
+    async def _complete_and_log(self) -> None:
+        completed = await self.complete()
+        if completed:
+            log().info("sessions_completed", sessions=completed)
