@@ -13,16 +13,18 @@ from mesh.logs import log
 #: Durable work: the first waits double up to a cap; work that has failed for ten minutes is tried every five.
 FIRST_SECONDS, CAP_SECONDS = 1.0, 30.0
 LATE_AFTER_SECONDS, LATE_SECONDS = 600.0, 300.0
-#: 2 ** attempt is computed for no larger attempt; every cap is reached long before.
+#: A larger attempt is not raised to a power; every cap is reached long before.
 MOST_DOUBLINGS = 20
 
 
 async def run_forever(name: str, work: Callable[[], Awaitable[object]], pause: float) -> None:
     """Await `work` again and again until this task is cancelled.
 
-    The next round begins at once after a true result, else after `pause` seconds ± 20 %. An error of `work` never ends
-    the loop. The log calls a Refusal or a CallFailed `{name}_failed` (a warning: the database or a peer is away), and
-    any other exception `{name}_crashed` (an error). Each round is background work: no person, no deadline.
+    The next round begins at once after a true result, else after `pause` seconds ± 20 %. Each round is background work:
+    no person, no deadline. An error of `work` never ends the loop:
+
+        Refusal, CallFailed     a warning `{name}_failed`: the database or a peer is away
+        any other exception     an error `{name}_crashed`
     """
     while True:
         with calls.background():

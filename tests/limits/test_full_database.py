@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
-from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, pause
+from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, retry_pause
 from mesh.errors import Overloaded, TryAgain
 from payment_svc.sagas.steps import STEP_SECONDS
 from tests.conftest import MakeDatabase
@@ -141,7 +141,7 @@ async def test_a_server_that_does_not_answer_costs_a_call_and_not_a_connection_f
 
 
 def test_the_pauses_between_attempts_are_jittered_and_bounded() -> None:
-    pauses = [[pause(attempt) for _ in range(200)] for attempt in range(ATTEMPTS)]
+    pauses = [[retry_pause(attempt) for _ in range(200)] for attempt in range(ATTEMPTS)]
     assert all(len(set(some)) > 100 for some in pauses)
     assert all(0 <= one <= 0.01 * 2**attempt for attempt, some in enumerate(pauses) for one in some)
 

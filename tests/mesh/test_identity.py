@@ -259,8 +259,8 @@ async def test_but_not_for_ever(issuer, identity_clock):
 
 async def test_unknown_names_make_us_ask_the_issuer_seldom(issuer, identity_clock, monkeypatch):
     verifier, asked = issuer.verifier(), []
-    fetch = identity.KeySet._fetch
-    monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: asked.append(1) or fetch(keys))
+    download = identity.KeySet._download
+    monkeypatch.setattr(identity.KeySet, "_download", lambda keys: asked.append(1) or download(keys))
     issuer.keys |= {f"x{number}": issuer.keys["k1"] for number in range(50)}
     for number in range(50):
         with pytest.raises(Unauthenticated, match="unknown key"):
@@ -273,8 +273,8 @@ class SlowIssuer:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers, self.looks = threading.Event(), 0
-        self._fetch = identity.KeySet._fetch
-        monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: self._answer(keys))
+        self._fetch = identity.KeySet._download
+        monkeypatch.setattr(identity.KeySet, "_download", lambda keys: self._answer(keys))
 
     def _answer(self, keys: identity.KeySet) -> Any:
         self.looks += 1
