@@ -1,4 +1,4 @@
-"""The sweeper: lapsed holds give way without it; it only keeps the tables small."""
+"""The sweeper. It only keeps the table of claims small: a claimer evicts lapsed claims without it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BATCH = 500
 
 
 class Sweeper:
-    """Removes claims of holds that lapsed longer than `grace` ago, in batches, waiting for nobody."""
+    """Deletes claims of holds that lapsed longer than `grace` ago, in batches. It waits for no lock."""
 
     def __init__(
         self, database: Database, grace: timedelta, *, every: float = EVERY_SECONDS, batch: int = BATCH
@@ -29,7 +29,7 @@ class Sweeper:
         await run_forever("sweep", self._sweep_and_log, self._every)
 
     async def sweep(self) -> int:
-        """Remove all there are now; how many."""
+        """Delete every claim that has lapsed by now, and return how many."""
         total = 0
         while True:
             removed = await self._database.statement(

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event, text
 
 from availability_svc import tables
-from availability_svc.domain import Hold, Span, Wish
+from availability_svc.domain import Hold, Order, Span
 from availability_svc.store import HoldStore
 from availability_svc.worker import Sweeper
 from mesh.database import Database
@@ -66,7 +66,7 @@ async def waiting(desk: Any) -> bool:
 async def test_a_tombstone_being_laid_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
     tutor, saga = await desk.publish(), uuid.uuid4()
     async with desk.database.engine.begin() as undo:
-        assert await HoldStore(undo).bury(saga)
+        assert await HoldStore(undo).leave_tombstone(saga)
         holding = asyncio.create_task(reason(desk.hold(tutor, monday, saga=saga)))
         await until(lambda: waiting(desk))
     assert await holding == "CANCELLED"
@@ -74,16 +74,16 @@ async def test_a_tombstone_being_laid_meanwhile_refuses_the_hold(desk: Any, mond
 
 
 async def test_a_release_waits_for_the_hold_that_is_being_made_and_frees_it(desk: Any, monday: datetime):
-    wish = Wish(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
+    order = Order(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
     async with desk.database.engine.begin() as action:
         store = HoldStore(action)
-        await store.lock(wish.tutor_id, wish.student_id)
-        assert await store.insert(Hold(wish, 0, Money(1, "USD"), uuid.uuid4(), monday))
-        releasing = asyncio.create_task(desk.release(wish.saga_id))
+        await store.lock(order.tutor_id, order.student_id)
+        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        releasing = asyncio.create_task(desk.release(order.saga_id))
         await until(lambda: waiting(desk))
     await releasing
-    assert await desk.claims(wish.saga_id) == []
-    assert (await desk.sql("select state from hold where saga_id = :saga", saga=wish.saga_id))[0].state == "RELEASED"
+    assert await desk.claims(order.saga_id) == []
+    assert (await desk.sql("select state from hold where saga_id = :saga", saga=order.saga_id))[0].state == "RELEASED"
 
 
 async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday: datetime):
