@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from booking_svc.domain import ENDS, Status, after
+from booking_svc.domain import ENDS, Status, check_move
 from mesh.errors import Cancelled, IllegalMove, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2 as pb
 
@@ -139,7 +139,7 @@ def model(now: Status | None, word: str) -> Status | None:
         return now or Status.PAYMENT_REQUIRED
     if now is None and word not in ENDS:
         raise NotFound
-    return Status(word) if now is None else after(now, Status(word))
+    return Status(word) if now is None else check_move(now, Status(word))
 
 
 async def outcome(mesh: Any, request: pb.CreateBookingRequest, word: str) -> Any:

@@ -75,7 +75,7 @@ async def test_a_watch_outlives_a_restart_of_the_database(own_server: OwnServer,
     async with Database(url, name="booking") as database, Changes(url) as changes:
         bookings, request = Bookings(Store(database)), booking_request()
         await bookings.create(*convert.ids(request), convert.details(request))
-        stream = Watches(bookings, changes).of(UUID(request.booking_id))
+        stream = Watches(bookings, changes).watch(UUID(request.booking_id))
         assert (await anext(stream)).version == 1
         pending = asyncio.ensure_future(anext(stream))
         await own_server.tell("stop")

@@ -90,11 +90,11 @@ async def test_what_changes_nothing_is_not_told(mesh: Any, booking_request: Any)
 
 
 async def test_nobody_watches_what_is_not_theirs_or_is_not(mesh: Any, booking_request: Any, changes: Changes) -> None:
-    request, buried = booking_request(), booking_request()
+    request, tombstone = booking_request(), booking_request()
     await mesh.create(request)
-    await mesh.end(buried)
+    await mesh.end(tombstone)
     stranger = mesh.student(uuid4())
-    for booking_id in (request.booking_id, buried.booking_id, str(uuid4())):
+    for booking_id in (request.booking_id, tombstone.booking_id, str(uuid4())):
         with pytest.raises(NotFound) as refused:
             await anext(watch(stranger, booking_id))
         assert refused.value.message == "There is no such thing."
@@ -108,7 +108,7 @@ async def test_changes_faster_than_the_reader_are_folded_into_the_newest(
 ) -> None:
     request = booking_request()
     await mesh.create(request)
-    slow = watches.of(UUID(request.booking_id))
+    slow = watches.watch(UUID(request.booking_id))
     assert (await anext(slow)).status is Status.PAYMENT_REQUIRED
     await mesh.confirm(request)
     await mesh.end(request)
@@ -233,10 +233,10 @@ async def test_watches_end_when_their_replica_stops_and_no_new_ones_begin(
     await mesh.create(request)
     async with Changes(database_url) as changes:
         watches = Watches(bookings, changes)
-        stream = watches.of(UUID(request.booking_id))
+        stream = watches.watch(UUID(request.booking_id))
         await anext(stream)
         await changes.stop()
-        for ended in (stream, watches.of(UUID(request.booking_id))):
+        for ended in (stream, watches.watch(UUID(request.booking_id))):
             with pytest.raises(TryAgain):
                 await anext(ended)
         assert changes.watcher_count == 0
@@ -248,13 +248,13 @@ async def test_one_watcher_too_many_is_refused_until_another_leaves(
     request = booking_request()
     await mesh.create(request)
     watches = Watches(bookings, Changes(database_url, max_watchers=2))
-    first, second, third = (watches.of(UUID(request.booking_id)) for _ in range(3))
+    first, second, third = (watches.watch(UUID(request.booking_id)) for _ in range(3))
     await anext(first)
     await anext(second)
     with pytest.raises(Overloaded):
         await anext(third)
     await first.aclose()
-    fourth = watches.of(UUID(request.booking_id))
+    fourth = watches.watch(UUID(request.booking_id))
     assert (await anext(fourth)).version == 1
     await second.aclose()
     await fourth.aclose()
