@@ -1,4 +1,4 @@
-"""The completer: a lesson whose time has passed becomes COMPLETED by itself."""
+"""The completer: it completes the sessions whose lesson is over."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ BATCH = 500
 
 
 class Completer:
-    """Completes what ended longer than `after` ago, in batches, waiting for nobody: any number of replicas may run one.
+    """Completes sessions whose lesson ended at least `after` ago, in batches. Each replica may run one.
 
-    A lesson somebody is cancelling at that moment is left to them, and looked at again in the next round.
+    It waits for no lock: a session that another transaction is changing is left for the next round.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class Completer:
         await run_forever("completing", self._complete_and_log, self._every)
 
     async def complete(self) -> int:
-        """Complete all that are over now; how many. Raises TryAgain, Overloaded."""
+        """Complete every session that is due now, and return how many. Raises TryAgain, Overloaded."""
         total = 0
         while True:
             completed = await self._store.complete_over(self._after, self._batch)

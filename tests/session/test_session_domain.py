@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mesh.errors import IllegalMove
 from mesh.settings import load
-from session_svc.domain import MOVES, Status, after, sources
+from session_svc.domain import MOVES, Status, check_move, sources
 from session_svc.settings import Settings
 
 statuses = st.sampled_from(Status)
@@ -21,8 +21,8 @@ def test_a_session_moves_at_most_once(told: list[Status]) -> None:
     now, moves = Status.CONFIRMED, 0
     for word in told:
         try:
-            moves += after(now, word) is not now
-            now = after(now, word)
+            moves += check_move(now, word) is not now
+            now = check_move(now, word)
         except IllegalMove:
             assert now is not Status.CONFIRMED
     assert moves == (now is not Status.CONFIRMED)
@@ -31,11 +31,11 @@ def test_a_session_moves_at_most_once(told: list[Status]) -> None:
 @given(statuses, statuses)
 def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
     try:
-        once = after(now, told)
+        once = check_move(now, told)
     except IllegalMove:
         assert told not in MOVES[now]
     else:
-        assert after(once, told) is once is told
+        assert check_move(once, told) is once is told
 
 
 @given(statuses)

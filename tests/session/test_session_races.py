@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import Cancelled, IllegalMove, NotFound, Refusal
-from session_svc.domain import Status, after
+from session_svc.domain import Status, check_move
 from tutormesh.session.v1 import session_pb2 as pb
 
 CONFIRMED, COMPLETED = pb.SESSION_STATUS_CONFIRMED, pb.SESSION_STATUS_COMPLETED
@@ -135,7 +135,7 @@ def model(now: Status | None, word: str, is_tombstone: bool) -> Status | None:
         return now or Status.CONFIRMED
     if word == "COMPLETED" and (now is None or is_tombstone):
         raise NotFound
-    return Status.CANCELLED if now is None else after(now, Status(word))
+    return Status.CANCELLED if now is None else check_move(now, Status(word))
 
 
 async def outcome(mesh: Any, request: pb.CreateConfirmedSessionRequest, word: str) -> type[Refusal] | None:
