@@ -30,7 +30,7 @@ MONDAY = _AHEAD - timedelta(days=_AHEAD.weekday())
 WEEKDAYS = range(pb2.WEEKDAY_MONDAY, pb2.WEEKDAY_SUNDAY + 1)
 
 
-async def refused(call: Awaitable[Any]) -> str:
+async def reason_of(call: Awaitable[Any]) -> str:
     """The reason a call is refused with. By its word: several services name the same reason in one test process."""
     with pytest.raises(Refusal) as refusal:
         await call
@@ -142,7 +142,7 @@ def monday() -> datetime:
 
 @pytest.fixture(scope="module")
 def reason() -> Callable[[Awaitable[Any]], Awaitable[str]]:
-    return refused
+    return reason_of
 
 
 @pytest.fixture(scope="module")

@@ -149,7 +149,7 @@ def test_a_listing_starts_on_the_quarters_of_the_wall_clock_even_in_odd_zones():
     assert local(listed, kathmandu) == ["09:15", "09:30", "09:45", "10:00"]
 
 
-def test_a_slot_keeps_the_buffer_behind_it_free_and_respects_what_is_taken():
+def test_a_slot_needs_free_time_for_itself_and_the_buffer_behind_it():
     day = day_of(date(2027, 6, 7))
     taken = Span(day.start + 11 * HOUR, day.start + 12 * HOUR + 10 * MINUTE)  # a lesson and its buffer
     listed = local(starts(schedule(every_day(9, 14), buffer=10), day, 60, (taken,)))

@@ -49,38 +49,38 @@ def commits(database: Database) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", tell_autocommit)
 
 
-async def until(holds: Callable[[], Any], seconds: float = 10) -> None:
+async def wait_until(holds: Callable[[], Any], seconds: float = 10) -> None:
     """Poll a state, with a deadline."""
     async with asyncio.timeout(seconds):
         while not await holds():  # noqa: ASYNC110 - the state is in another process
             await asyncio.sleep(0.01)
 
 
-async def waiting(desk: Any) -> bool:
+async def is_waiting(desk: Any) -> bool:
     """True when somebody who inserts a hold waits for somebody else's transaction."""
     query = """select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
         and query like '%insert into hold%'"""
     return bool(await desk.sql(query))
 
 
-async def test_a_tombstone_being_laid_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
+async def test_a_tombstone_that_is_inserted_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
     tutor, saga = await desk.publish(), uuid.uuid4()
     async with desk.database.engine.begin() as undo:
         assert await HoldStore(undo).leave_tombstone(saga)
         holding = asyncio.create_task(reason(desk.hold(tutor, monday, saga=saga)))
-        await until(lambda: waiting(desk))
+        await wait_until(lambda: is_waiting(desk))
     assert await holding == "CANCELLED"
     assert await desk.claims(saga) == []
 
 
-async def test_a_release_waits_for_the_hold_that_is_being_made_and_frees_it(desk: Any, monday: datetime):
+async def test_a_release_waits_for_the_hold_that_is_being_inserted_and_frees_it(desk: Any, monday: datetime):
     order = Order(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
     async with desk.database.engine.begin() as action:
         store = HoldStore(action)
         await store.lock(order.tutor_id, order.student_id)
         assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
         releasing = asyncio.create_task(desk.release(order.saga_id))
-        await until(lambda: waiting(desk))
+        await wait_until(lambda: is_waiting(desk))
     await releasing
     assert await desk.claims(order.saga_id) == []
     assert (await desk.sql("select state from hold where saga_id = :saga", saga=order.saga_id))[0].state == "RELEASED"
@@ -94,7 +94,7 @@ async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday
     assert len(written) == len(set(written)) == 2
 
 
-async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_slot_taken(
+async def test_a_conflict_past_the_locks_is_refused_by_the_constraint_as_slot_taken(
     desk: Any, monday: datetime, reason: Any
 ):
     """Somebody writes past the calendars' locks: the constraint still stands, and has the right name."""
@@ -109,7 +109,7 @@ async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_
         )
         holding = asyncio.create_task(reason(desk.hold(tutor, monday)))
 
-        await until(lambda: waiting(desk))
+        await wait_until(lambda: is_waiting(desk))
     assert await holding == "SLOT_TAKEN"
     assert desk.troubles == ["23P01"]  # exclusion_violation
 
@@ -141,7 +141,7 @@ async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_
         ),
     ],
 )
-async def test_the_schema_refuses_what_cannot_be(desk: Any, monday: datetime, statement: str, constraint: str):
+async def test_the_schema_refuses_broken_rows(desk: Any, monday: datetime, statement: str, constraint: str):
     await desk.block(uuid.uuid4(), (monday, monday + HOUR))
     with pytest.raises(Exception, match=constraint):
         async with desk.database.engine.begin() as connection:
@@ -179,7 +179,7 @@ async def test_the_sweeper_removes_only_claims_that_lapsed_beyond_the_grace(desk
     await desk.confirm(long_lapsed)  # its time is still free
 
 
-async def test_the_sweeper_waits_for_nobody(desk: Any, monday: datetime):
+async def test_the_sweeper_waits_for_no_lock(desk: Any, monday: datetime):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday, saga=saga)
     await desk.lapse(saga)
@@ -212,9 +212,9 @@ async def test_the_sweeper_outlives_a_database_that_is_away(unreachable: Databas
     sweeper = Sweeper(Flaky(), timedelta(seconds=20), every=0.01)  # type: ignore[arg-type]
     running = asyncio.create_task(sweeper.run())
 
-    async def swept() -> bool:
+    async def has_swept() -> bool:
         return not await desk.claims(saga)
 
-    await until(swept)
+    await wait_until(has_swept)
     running.cancel()
     assert tries[:2] == [unreachable] * 2

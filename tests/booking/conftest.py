@@ -83,15 +83,15 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
-    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+def wait_until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await wait_until(look, wanted)`: poll until `await look()` returns `wanted`; at most 10 s."""
 
-    async def until(look: Callable[[], Any], wanted: object) -> None:
+    async def wait_until(look: Callable[[], Any], wanted: object) -> None:
         async with asyncio.timeout(TIMEOUT):
             while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
 
-    return until
+    return wait_until
 
 
 class Mesh:

@@ -36,13 +36,13 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-async def test_a_batch_gives_each_booking_as_it_is_alone(mesh: Any, booking_request: Any) -> None:
+async def test_a_batch_returns_each_booking_as_a_single_read_does(mesh: Any, booking_request: Any) -> None:
     me = str(uuid4())
     made = [(await mesh.create(booking_request(student_id=me))) for _ in range(3)]
     assert await get_many(mesh.student(me), *(booking.id for booking in made)) == {one.id: one for one in made}
 
 
-async def test_a_batch_leaves_out_what_one_of_its_readers_may_not_see(mesh: Any, booking_request: Any) -> None:
+async def test_a_batch_leaves_out_what_its_reader_may_not_see(mesh: Any, booking_request: Any) -> None:
     mine, taught, anothers, ended = (booking_request() for _ in range(4))
     me = mine.student_id
     taught.tutor_id = me
@@ -57,7 +57,7 @@ async def test_a_batch_leaves_out_what_one_of_its_readers_may_not_see(mesh: Any,
         assert set(await get_timelines(stub, *asked)) == set(asked[:3])
 
 
-async def test_a_batch_of_histories_gives_each_its_own(mesh: Any, booking_request: Any) -> None:
+async def test_a_batch_of_histories_returns_each_bookings_own(mesh: Any, booking_request: Any) -> None:
     new, confirmed, cancelled = (booking_request() for _ in range(3))
     for request in (new, confirmed, cancelled):
         await mesh.create(request)
@@ -70,9 +70,7 @@ async def test_a_batch_of_histories_gives_each_its_own(mesh: Any, booking_reques
     }
 
 
-async def test_a_batch_is_one_statement_however_many_are_asked_for(
-    mesh: Any, booking_request: Any, statements: list[str]
-) -> None:
+async def test_a_batch_of_any_size_is_one_statement(mesh: Any, booking_request: Any, statements: list[str]) -> None:
     ids = [(await mesh.create(booking_request())).id for _ in range(20)]
     for ask in (get_many, get_timelines):
         statements.clear()

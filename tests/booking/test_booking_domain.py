@@ -14,7 +14,7 @@ from mesh.errors import IllegalMove
 statuses = st.sampled_from(Status)
 
 
-def told_all(told: list[Status]) -> list[Status]:
+def move_through(told: list[Status]) -> list[Status]:
     """Where a new booking stands after each of these words; a refused one leaves it where it is."""
     path = [Status.PAYMENT_REQUIRED]
     for word in told:
@@ -26,22 +26,22 @@ def told_all(told: list[Status]) -> list[Status]:
 
 
 @given(st.lists(statuses, max_size=12))
-def test_nothing_leaves_an_end_whatever_is_told(told: list[Status]) -> None:
-    path = told_all(told)
+def test_a_booking_that_has_ended_never_changes_its_status(told: list[Status]) -> None:
+    path = move_through(told)
     ended = [status for status in path if status in ENDS]
     assert len(set(ended)) <= 1
     assert not ended or path[-1] is ended[0]
 
 
 @given(st.lists(statuses, max_size=12))
-def test_a_path_is_made_of_legal_moves_only(told: list[Status]) -> None:
-    path = told_all(told)
+def test_a_booking_makes_only_legal_moves(told: list[Status]) -> None:
+    path = move_through(told)
     for before, behind in itertools.pairwise(path):
         assert before is behind or behind in MOVES[before]
 
 
 @given(statuses, statuses)
-def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
+def test_a_repeated_move_changes_nothing(now: Status, told: Status) -> None:
     try:
         once = check_move(now, told)
     except IllegalMove:
@@ -50,7 +50,7 @@ def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
 
 
 @given(statuses)
-def test_the_sources_of_a_state_are_those_that_may_become_it(to: Status) -> None:
+def test_the_sources_of_a_status_are_those_that_may_move_to_it(to: Status) -> None:
     assert set(sources(to)) == {status for status in Status if to in MOVES[status]}
 
 

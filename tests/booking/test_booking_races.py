@@ -28,7 +28,9 @@ async def events(sql: asyncpg.Connection, booking_id: str) -> list[str]:
     return [row["event"] for row in found]
 
 
-async def test_a_race_of_create_and_end_is_decided_by_the_key(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_of_a_create_and_an_end_at_once_the_first_committed_row_decides(
+    mesh: Any, booking_request: Any, sql: Any
+) -> None:
     outcomes: Counter[str] = Counter()
     for turn in range(60):
         request = booking_request()
@@ -72,8 +74,8 @@ async def test_a_race_of_confirm_and_ends_has_one_outcome(mesh: Any, booking_req
             assert ends == [pb.BookingStatus.Value(f"BOOKING_STATUS_{row['status']}")] * 2
 
 
-async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
-    mesh: Any, booking_request: Any, sql: Any, until: Any
+async def test_a_write_that_waited_for_another_returns_what_that_one_committed(
+    mesh: Any, booking_request: Any, sql: Any, wait_until: Any
 ) -> None:
     """The snapshot of the waiting statement still shows the booking as movable."""
     request = booking_request()
@@ -82,14 +84,16 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
     await transaction.start()
     await sql.execute("update booking set status = 'CONFIRMED', version = 2 where id = $1", request.booking_id)
     waiting = [asyncio.ensure_future(mesh.end(request, EXPIRED)), asyncio.ensure_future(mesh.confirm(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     expired, confirmed = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(expired, IllegalMove)
     assert confirmed.status == CONFIRMED
 
 
-async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_request: Any, sql: Any, until: Any) -> None:
+async def test_a_write_that_waited_for_a_new_row_sees_it(
+    mesh: Any, booking_request: Any, sql: Any, wait_until: Any
+) -> None:
     request = booking_request()
     transaction = sql.transaction()
     await transaction.start()
@@ -97,7 +101,7 @@ async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_requ
         "insert into booking (id, saga_id, status) values ($1, $2, 'EXPIRED')", request.booking_id, request.saga_id
     )
     waiting = [asyncio.ensure_future(mesh.create(request)), asyncio.ensure_future(mesh.end(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     created, ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(created, Cancelled)
@@ -113,7 +117,7 @@ words = st.sampled_from(["CREATE", *(status for status in Status if status is no
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(words, min_size=1, max_size=6))
-async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
+async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
     mesh: Any, booking_request: Any, sql: Any, told: list[str]
 ) -> None:
     request, expected, version = booking_request(), None, 0

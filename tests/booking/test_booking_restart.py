@@ -50,7 +50,7 @@ class OwnServer:
         async with asyncio.timeout(30):
             return (await self._process.stdout.readline()).decode().strip()
 
-    async def tell(self, word: str) -> None:
+    async def command(self, word: str) -> None:
         """`stop` or `start`; returns when it is done."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n".encode())
@@ -78,10 +78,10 @@ async def test_a_watch_outlives_a_restart_of_the_database(own_server: OwnServer,
         stream = Watches(bookings, changes).watch(UUID(request.booking_id))
         assert (await anext(stream)).version == 1
         pending = asyncio.ensure_future(anext(stream))
-        await own_server.tell("stop")
+        await own_server.command("stop")
         with pytest.raises(TryAgain):
             await bookings.confirm(*convert.ids(request))
-        await own_server.tell("start")
+        await own_server.command("start")
         elsewhere = await asyncpg.connect(url.replace("+asyncpg", "", 1))
         await elsewhere.execute(MOVED)
         await elsewhere.close()

@@ -65,15 +65,15 @@ async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
-    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+def wait_until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await wait_until(look, wanted)`: poll until `await look()` returns `wanted`; at most 10 s."""
 
-    async def until(look: Callable[[], Any], wanted: object) -> None:
+    async def wait_until(look: Callable[[], Any], wanted: object) -> None:
         async with asyncio.timeout(TIMEOUT):
             while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
 
-    return until
+    return wait_until
 
 
 class School:
@@ -112,34 +112,34 @@ class School:
     async def get_course(self, course_id: str, stub: Any = None) -> pb.Course:
         return (await (stub or self.bff).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
 
-    def wish(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
+    def order(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
         """A seat for a student nobody has seen before, under a new saga."""
         names = ("saga_id", "enrollment_id", "student_id", "payment_id")
         return pb.HoldSeatRequest(**{name: str(uuid4()) for name in names} | {"course_id": course_id} | changed)
 
-    async def hold(self, wish: pb.HoldSeatRequest) -> pb.HoldSeatResponse:
-        return await self.payment.HoldSeat(wish, timeout=TIMEOUT)
+    async def hold(self, order: pb.HoldSeatRequest) -> pb.HoldSeatResponse:
+        return await self.payment.HoldSeat(order, timeout=TIMEOUT)
 
-    async def held(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
-        """A wish that was granted."""
-        wish = self.wish(course_id, **changed)
-        await self.hold(wish)
-        return wish
+    async def hold_new(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+        """A order that was granted."""
+        order = self.order(course_id, **changed)
+        await self.hold(order)
+        return order
 
-    async def activate(self, wish: pb.HoldSeatRequest) -> pb.Enrollment:
-        request = pb.CreateEnrollmentRecordRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+    async def activate(self, order: pb.HoldSeatRequest) -> pb.Enrollment:
+        request = pb.CreateEnrollmentRecordRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id)
         return (await self.payment.CreateEnrollmentRecord(request, timeout=TIMEOUT)).enrollment
 
-    async def end(self, wish: pb.HoldSeatRequest, status: Any = pb.ENROLLMENT_STATUS_CANCELLED) -> None:
-        request = pb.EndEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id, status=status)
+    async def end(self, order: pb.HoldSeatRequest, status: Any = pb.ENROLLMENT_STATUS_CANCELLED) -> None:
+        request = pb.EndEnrollmentRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id, status=status)
         await self.payment.EndEnrollment(request, timeout=TIMEOUT)
 
-    async def cancel(self, wish: pb.HoldSeatRequest) -> None:
-        request = pb.CancelEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+    async def cancel(self, order: pb.HoldSeatRequest) -> None:
+        request = pb.CancelEnrollmentRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id)
         await self.payment.CancelEnrollment(request, timeout=TIMEOUT)
 
-    async def enrollment(self, wish: pb.HoldSeatRequest, stub: Any = None) -> pb.Enrollment:
-        request = pb.GetEnrollmentRequest(enrollment_id=wish.enrollment_id)
+    async def enrollment(self, order: pb.HoldSeatRequest, stub: Any = None) -> pb.Enrollment:
+        request = pb.GetEnrollmentRequest(enrollment_id=order.enrollment_id)
         return (await (stub or self.bff).GetEnrollment(request, timeout=TIMEOUT)).enrollment
 
 
@@ -154,7 +154,7 @@ class Ledger:
     def __init__(self, sql: asyncpg.Connection) -> None:
         self.sql = sql
 
-    async def taken(self, course_id: str) -> int:
+    async def count_taken_seats(self, course_id: str) -> int:
         """Seats taken as the course counts them, after looking that its enrollments say the same."""
         row = await self.sql.fetchrow(
             "select seats_taken, (select count(*) from enrollment where course_id = course.id and holds_seat) as held"
@@ -164,18 +164,18 @@ class Ledger:
         assert row["seats_taken"] == row["held"]
         return row["held"]
 
-    async def row(self, wish: pb.HoldSeatRequest) -> asyncpg.Record | None:
-        """The only row under the ids of a wish."""
+    async def row(self, order: pb.HoldSeatRequest) -> asyncpg.Record | None:
+        """The only row under the ids of a order."""
         rows = await self.sql.fetch(
-            "select * from enrollment where id = $1 or saga_id = $2", wish.enrollment_id, wish.saga_id
+            "select * from enrollment where id = $1 or saga_id = $2", order.enrollment_id, order.saga_id
         )
         assert len(rows) <= 1
         return rows[0] if rows else None
 
-    async def lapse(self, wish: pb.HoldSeatRequest, *, ago: timedelta = timedelta(hours=1)) -> None:
+    async def lapse(self, order: pb.HoldSeatRequest, *, ago: timedelta = timedelta(hours=1)) -> None:
         """Let the hold have ended this long ago."""
         move = "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where id = $1"
-        assert await self.sql.execute(move, wish.enrollment_id, ago) == "UPDATE 1"
+        assert await self.sql.execute(move, order.enrollment_id, ago) == "UPDATE 1"
 
     async def waiters(self) -> int:
         """How many wait for a lock in this database."""

@@ -41,7 +41,7 @@ def server_of(mesh: Processes) -> Child:
 
 
 @contextlib.asynccontextmanager
-async def killed(mesh: Processes) -> AsyncIterator[None]:
+async def kill_server(mesh: Processes) -> AsyncIterator[None]:
     """Kill -9 of the server and all its backends; started again at the end, when it recovers from its log."""
     server = server_of(mesh)
     stops, server.stops = server.stops, (signal.SIGKILL,)
@@ -51,11 +51,11 @@ async def killed(mesh: Processes) -> AsyncIterator[None]:
         yield
     finally:
         server.start()
-        await until(lambda: reconnected(mesh))
+        await until(lambda: has_reconnected(mesh))
 
 
 @contextlib.asynccontextmanager
-async def stalled(mesh: Processes) -> AsyncIterator[None]:
+async def stall_server(mesh: Processes) -> AsyncIterator[None]:
     """Server and backends stand still: connections are taken, and nothing is ever answered."""
     server = server_of(mesh)
     assert server.process is not None
@@ -67,10 +67,10 @@ async def stalled(mesh: Processes) -> AsyncIterator[None]:
     finally:
         for process in family:
             process.resume()
-        await until(lambda: reconnected(mesh))
+        await until(lambda: has_reconnected(mesh))
 
 
-async def reconnected(mesh: Processes) -> bool:
+async def has_reconnected(mesh: Processes) -> bool:
     try:
         async with asyncio.timeout(5):
             await mesh.connect()
@@ -79,7 +79,7 @@ async def reconnected(mesh: Processes) -> bool:
     return True
 
 
-async def goes_by(mesh: Processes, seconds: float) -> None:
+async def let_time_pass(mesh: Processes, seconds: float) -> None:
     """Time passes, and every process lives through it."""
     before, end = services(mesh), time.monotonic() + seconds
     while time.monotonic() < end:
@@ -91,8 +91,8 @@ def services(mesh: Processes) -> dict[str, int]:
     return {name: pid for name, pid in mesh.pids.items() if name != "postgres"}
 
 
-@pytest.mark.parametrize(("outage", "seconds"), [(killed, AWAY_SECONDS), (stalled, STALLED_SECONDS)])
-async def test_while_the_database_is_away_nothing_crashes_and_then_everything_resumes(
+@pytest.mark.parametrize(("outage", "seconds"), [(kill_server, AWAY_SECONDS), (stall_server, STALLED_SECONDS)])
+async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everything_resumes(
     mesh: Processes, outage: Outage, seconds: float
 ) -> None:
     before, mesh.refusals = services(mesh), {}
@@ -101,7 +101,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_then_everything_re
         waiting = [await load.one() for _ in range(3)]
         async with outage(mesh):
             await asyncio.gather(*(load.pay(wish) for wish in waiting))  # their webhooks find no database
-            await goes_by(mesh, seconds)
+            await let_time_pass(mesh, seconds)
         back = time.monotonic()
         await asyncio.gather(*(mesh.until_state(wish, "COMPLETED", 40) for wish in waiting))
         resumed = time.monotonic() - back

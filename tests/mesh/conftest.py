@@ -80,8 +80,10 @@ def raising(error: Exception) -> Answer:
 
 
 @pytest_asyncio.fixture
-async def started(auth_settings: dict[str, Any], verifier: Verifier) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
-    """`await started(service, …, drain_seconds=…)`: a running server, stopped at the end."""
+async def start_server(
+    auth_settings: dict[str, Any], verifier: Verifier
+) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
+    """`await start_server(service, …, drain_seconds=…)`: a running server, stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*services: Service, drain_seconds: float = 1, checked_by: Verifier = verifier) -> Server:
@@ -108,8 +110,8 @@ async def plain_channel() -> AsyncIterator[Callable[[Server], grpc.aio.Channel]]
 
 
 @pytest_asyncio.fixture
-async def reached(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
-    """`reached(server, service="payment", person_token=None)`: the chassis' channel to it, as that caller."""
+async def open_channel(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
+    """`open_channel(server, service="payment", person_token=None)`: the chassis' channel to it, as that caller."""
     from mesh.channels import connect
 
     async with contextlib.AsyncExitStack() as stack:
@@ -123,7 +125,7 @@ async def reached(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc
         yield create
 
 
-async def within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
+async def run_within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
     """Do `work` as if for this incoming call, in a task of its own."""
 
     async def run() -> Any:
@@ -133,7 +135,7 @@ async def within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
     return await asyncio.create_task(run())
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
+async def wait_until(holds: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
     """Return once it holds; fail when it does not within the time."""
     end = time.monotonic() + seconds
     while not await holds():

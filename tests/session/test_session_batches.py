@@ -16,14 +16,14 @@ async def get_many(stub: Any, *session_ids: str) -> dict[str, pb.Session]:
     return {session.id: session for session in reply.sessions}
 
 
-async def test_a_batch_gives_each_session_as_it_is_alone(mesh: Any, session_request: Any) -> None:
+async def test_a_batch_returns_each_session_as_a_single_read_does(mesh: Any, session_request: Any) -> None:
     me = str(uuid4())
     made = [(await mesh.create(session_request(tutor_id=me))) for _ in range(3)]
     ids = [session.id for session in made]
     assert await get_many(mesh.tutor(me), *ids, *ids) == {one.id: one for one in made}
 
 
-async def test_a_batch_leaves_out_what_one_of_its_readers_may_not_see(mesh: Any, session_request: Any) -> None:
+async def test_a_batch_leaves_out_what_its_reader_may_not_see(mesh: Any, session_request: Any) -> None:
     mine, taught, anothers, never = (session_request() for _ in range(4))
     me = mine.student_id
     taught.tutor_id = me

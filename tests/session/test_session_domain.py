@@ -29,7 +29,7 @@ def test_a_session_moves_at_most_once(told: list[Status]) -> None:
 
 
 @given(statuses, statuses)
-def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
+def test_a_repeated_move_changes_nothing(now: Status, told: Status) -> None:
     try:
         once = check_move(now, told)
     except IllegalMove:
@@ -39,7 +39,7 @@ def test_telling_twice_is_telling_once(now: Status, told: Status) -> None:
 
 
 @given(statuses)
-def test_the_sources_of_a_state_are_those_that_may_become_it(to: Status) -> None:
+def test_the_sources_of_a_status_are_those_that_may_move_to_it(to: Status) -> None:
     assert set(sources(to)) == {status for status in Status if to in MOVES[status]}
 
 
@@ -52,7 +52,7 @@ def environment(monkeypatch: Any, auth_settings: dict[str, Any], tmp_path: Any) 
     return monkeypatch
 
 
-def test_a_database_of_its_own_goes_before_the_common_one(environment: Any) -> None:
+def test_the_services_own_database_url_is_preferred_to_the_common_one(environment: Any) -> None:
     assert load(Settings).database_url.endswith("/all")
     environment.setenv("SESSION_DATABASE_URL", "postgresql+asyncpg://localhost/session")
     assert load(Settings).database_url.endswith("/session")
@@ -60,7 +60,9 @@ def test_a_database_of_its_own_goes_before_the_common_one(environment: Any) -> N
 
 
 @pytest.mark.parametrize("template", ["https://meet.example.org/", "meet/{room}", "https://x/{room}/{room}"])
-def test_a_link_without_its_room_stops_the_process_by_name(environment: Any, capsys: Any, template: str) -> None:
+def test_a_meeting_link_without_its_room_stops_the_process_and_is_named(
+    environment: Any, capsys: Any, template: str
+) -> None:
     environment.setenv("MEETING_LINK_TEMPLATE", template)
     with pytest.raises(SystemExit):
         load(Settings)

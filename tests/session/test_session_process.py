@@ -82,19 +82,19 @@ async def test_the_process_serves_and_stops_cleanly(
 
 
 async def test_the_process_completes_a_lesson_whose_time_has_passed(
-    process: asyncio.subprocess.Process, mesh: Any, session_request: Any, sql: Any, until: Any
+    process: asyncio.subprocess.Process, mesh: Any, session_request: Any, sql: Any, wait_until: Any
 ) -> None:
     request = session_request(hours=-2)
     await mesh.create(request)
     await port(process)
-    await until(lambda: sql.fetchval("select status from session where id = $1", request.session_id), "COMPLETED")
+    await wait_until(lambda: sql.fetchval("select status from session where id = $1", request.session_id), "COMPLETED")
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(5):
         assert await process.wait() == 0
 
 
 @pytest.mark.parametrize("minutes", ["-1", "nan", "inf", "soon"])
-async def test_a_wait_that_makes_no_sense_stops_the_process_by_name(
+async def test_a_bad_wait_stops_the_process_and_is_named(
     database_url: str, auth_settings: dict[str, Any], tmp_path: Path, minutes: str
 ) -> None:
     environment = {name.upper(): value for name, value in auth_settings.items()}

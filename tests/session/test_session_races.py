@@ -26,7 +26,9 @@ async def waiters(sql: asyncpg.Connection) -> int:
     return await sql.fetchval("select count(*) from pg_locks where not granted")
 
 
-async def test_a_race_of_create_and_cancel_is_decided_by_the_key(mesh: Any, session_request: Any, sql: Any) -> None:
+async def test_of_a_create_and_a_cancel_at_once_the_first_committed_row_decides(
+    mesh: Any, session_request: Any, sql: Any
+) -> None:
     outcomes: Counter[str] = Counter()
     for turn in range(60):
         request = session_request()
@@ -64,8 +66,8 @@ async def test_a_race_of_complete_and_cancel_has_one_outcome(mesh: Any, session_
 
 
 @pytest.mark.parametrize("decided", ["COMPLETED", "CANCELLED"])
-async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
-    mesh: Any, session_request: Any, sql: Any, until: Any, decided: str
+async def test_a_write_that_waited_for_another_returns_what_that_one_committed(
+    mesh: Any, session_request: Any, sql: Any, wait_until: Any, decided: str
 ) -> None:
     """The snapshot of the waiting statement still shows the session as movable."""
     request = session_request(hours=-2)
@@ -79,7 +81,7 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
         decided,
     )
     waiting = [asyncio.ensure_future(mesh.complete(request)), asyncio.ensure_future(mesh.cancel(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     completed, cancelled = await asyncio.gather(*waiting, return_exceptions=True)
     if decided == "COMPLETED":
@@ -92,7 +94,9 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
         assert isinstance(cancelled, pb.CancelSessionResponse)
 
 
-async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, session_request: Any, sql: Any, until: Any) -> None:
+async def test_a_write_that_waited_for_a_new_row_sees_it(
+    mesh: Any, session_request: Any, sql: Any, wait_until: Any
+) -> None:
     request = session_request()
     transaction = sql.transaction()
     await transaction.start()
@@ -100,7 +104,7 @@ async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, session_requ
         "insert into session (id, saga_id, status) values ($1, $2, 'CANCELLED')", request.session_id, request.saga_id
     )
     waiting = [asyncio.ensure_future(mesh.create(request)), asyncio.ensure_future(mesh.cancel(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     created, cancelled = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(created, Cancelled)
@@ -112,7 +116,7 @@ words = st.sampled_from(["CREATE", "COMPLETED", "CANCELLED"])
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(words, min_size=1, max_size=5))
-async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
+async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
     mesh: Any, session_request: Any, sql: Any, told: list[str]
 ) -> None:
     request, expected, is_tombstone = session_request(hours=-2), None, False
