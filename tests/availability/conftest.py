@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,13 @@ async def reason_of(call: Awaitable[Any]) -> str:
     with pytest.raises(Refusal) as refusal:
         await call
     return refusal.value.reason
+
+
+async def wait_until(holds: Callable[[], Any], seconds: float = 10) -> None:
+    """Poll a state, with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - the state is in another process
+            await asyncio.sleep(0.01)
 
 
 @dataclass

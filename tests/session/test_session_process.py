@@ -20,7 +20,7 @@ from mesh.channels import connect
 from tutormesh.session.v1 import session_pb2_grpc
 
 
-class Told:
+class ServiceToken:
     """Credentials of a service."""
 
     def __init__(self, token: str) -> None:
@@ -61,7 +61,7 @@ async def test_the_process_serves_and_stops_cleanly(
     process: asyncio.subprocess.Process, token: Callable[..., str], session_request: Any
 ) -> None:
     address = f"127.0.0.1:{await port(process)}"
-    async with connect(address, Told(token("service", service="payment"))) as payment:
+    async with connect(address, ServiceToken(token("service", service="payment"))) as payment:
         health = await health_pb2_grpc.HealthStub(payment).Check(
             health_pb2.HealthCheckRequest(service="tutormesh.session.v1.SessionService"), timeout=5
         )
