@@ -19,14 +19,14 @@ class Blocks:
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database, self._terms = database, terms
 
-    async def block(self, tutor_id: UUID, asked: Sequence[WantedBlock], request_id: UUID | None) -> list[Block]:
+    async def block(self, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None) -> list[Block]:
         """Take these spans out, all or none, each with its reason. Repeating a request id returns the first blocks.
 
         Raises SlotTaken when a live hold, a lesson or a block lies in one of them; IdempotencyMismatch when the request
         id stands for other spans.
         """
         return await self._database.transaction(
-            lambda connection: self._block(BlockStore(connection), tutor_id, asked, request_id)
+            lambda connection: self._block(BlockStore(connection), tutor_id, wanted, request_id)
         )
 
     async def remove(self, tutor_id: UUID, block_id: UUID) -> None:
@@ -34,17 +34,17 @@ class Blocks:
         await self._database.transaction(lambda connection: self._remove(BlockStore(connection), tutor_id, block_id))
 
     async def _block(
-        self, store: BlockStore, tutor_id: UUID, asked: Sequence[WantedBlock], request_id: UUID | None
+        self, store: BlockStore, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None
     ) -> list[Block]:
         await store.lock(tutor_id)
         first = await store.find_of_request(tutor_id, request_id) if request_id else []
         if first:
-            return _must_repeat(first, asked)
-        conflicts = await store.find_conflicts(tutor_id, [span for span, _ in asked], self._terms.grace)
+            return _must_repeat(first, wanted)
+        conflicts = await store.find_conflicts(tutor_id, [span for span, _ in wanted], self._terms.grace)
         if conflicts.on_tutor:
             raise SlotTaken
         await store.evict(conflicts.lapsed)
-        blocks = [Block(uuid4(), span, reason) for span, reason in asked]
+        blocks = [Block(uuid4(), span, reason) for span, reason in wanted]
         await store.insert(tutor_id, blocks, request_id)
         return blocks
 
@@ -54,7 +54,7 @@ class Blocks:
             raise NotFound
 
 
-def _must_repeat(first: list[Block], asked: Sequence[WantedBlock]) -> list[Block]:
-    if [(block.span, block.reason) for block in first] != list(asked):
+def _must_repeat(first: list[Block], wanted: Sequence[WantedBlock]) -> list[Block]:
+    if [(block.span, block.reason) for block in first] != list(wanted):
         raise IdempotencyMismatch
     return first

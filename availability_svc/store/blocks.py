@@ -14,7 +14,7 @@ from availability_svc.store.rows import CLOCK, CONFLICT_COLUMNS, CONFLICTS, as_c
 
 _WANTED = """
     select 'TUTOR', cast(:tutor_id as uuid), tstzrange(start_at, end_at)
-    from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[])) as asked (start_at, end_at)"""
+    from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[])) as requested (start_at, end_at)"""
 
 _FIND_CONFLICTS = text(f"""
     with {CLOCK}, wanted (side, calendar_id, during) as ({_WANTED}), {CONFLICTS} select {CONFLICT_COLUMNS}
@@ -24,7 +24,7 @@ _INSERT = text("""
         insert into block (id, tutor_id, start_at, end_at, reason, request_id, place)
         select id, cast(:tutor_id as uuid), start_at, end_at, reason, cast(:request_id as uuid), place
         from unnest(cast(:ids as uuid[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
-            cast(:reasons as text[])) with ordinality as asked (id, start_at, end_at, reason, place)
+            cast(:reasons as text[])) with ordinality as requested (id, start_at, end_at, reason, place)
         returning *
     )
     insert into claim (id, calendar_id, role, during, state)

@@ -11,7 +11,7 @@ CONFIRMED = [("TUTOR", "CONFIRMED"), ("STUDENT", "CONFIRMED")]
 
 
 async def hold_new(desk: Any, start: datetime, tutor: uuid.UUID | None = None, student: uuid.UUID | None = None) -> Any:
-    """(saga, tutor, student, answer) of a fresh hold."""
+    """Make a new hold: its saga, tutor, student and response."""
     tutor, student, saga = tutor or await desk.publish(), student or uuid.uuid4(), uuid.uuid4()
     return saga, tutor, student, await desk.hold(tutor, start, student, saga)
 

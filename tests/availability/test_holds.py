@@ -1,4 +1,4 @@
-"""HoldSlot and ReleaseSlot: who gets a time, and who is told no, in which words."""
+"""HoldSlot and ReleaseSlot: which order gets a time, and with which reason the others are refused."""
 
 from __future__ import annotations
 

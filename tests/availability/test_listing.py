@@ -1,4 +1,4 @@
-"""PublishAvailability and ListSlots: what a tutor says, and what a student is shown."""
+"""PublishAvailability and ListSlots: a tutor publishes a schedule, and a student sees the free slots of it."""
 
 from __future__ import annotations
 

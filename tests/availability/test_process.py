@@ -1,4 +1,4 @@
-"""The process: what it is told, and that it serves and stops."""
+"""availability_svc as a process: its settings, and that it serves and stops."""
 
 from __future__ import annotations
 

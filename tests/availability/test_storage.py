@@ -1,4 +1,4 @@
-"""What the database is asked to do: how often it commits, what it refuses, what the sweeper leaves."""
+"""The database of availability_svc: its locks, its number of commits, and the rows that its schema refuses."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ HOUR = timedelta(hours=1)
 
 @contextmanager
 def commits(database: Database) -> Iterator[list[str]]:
-    """Ids of the write transactions that this engine commits meanwhile; the database itself says which wrote.
+    """The ids of the write transactions that this engine commits meanwhile; PostgreSQL says which ones wrote.
 
-    A statement outside a transaction would commit past this: each counts as one that wrote.
+    A statement in autocommit commits without the hook, so each one counts as a write.
     """
     written: list[str] = []
 
@@ -50,7 +50,7 @@ def commits(database: Database) -> Iterator[list[str]]:
 
 
 async def is_waiting(desk: Any) -> bool:
-    """True when somebody who inserts a hold waits for somebody else's transaction."""
+    """True when a connection that inserts a hold waits for another transaction."""
     query = """select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
         and query like '%insert into hold%'"""
     return bool(await desk.sql(query))
@@ -90,7 +90,7 @@ async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday
 async def test_a_conflict_past_the_locks_is_refused_by_the_constraint_as_slot_taken(
     desk: Any, monday: datetime, reason: Any
 ):
-    """Somebody writes past the calendars' locks: the constraint still stands, and has the right name."""
+    """Another transaction writes without locking the calendars: the constraint refuses the overlap, by its right name."""
     tutor = await desk.publish()
     await desk.block(tutor, (monday - 2 * HOUR, monday - HOUR))  # opens the calendar
     async with desk.database.engine.begin() as rude:

@@ -76,7 +76,7 @@ def grpc_descriptor() -> Any:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own: what is really stored."""
+    """A connection of the test's own, to see the stored rows."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
     yield connection
     await connection.close()
@@ -138,7 +138,7 @@ def mesh(grpc_create_channel: Callable[..., grpc.aio.Channel], token: Callable[.
 
 @pytest.fixture(scope="session")
 def booking_request() -> Callable[..., pb.CreateBookingRequest]:
-    """`booking_request(**changed)`: a valid request for a lesson of nobody seen before."""
+    """`booking_request(**changed)`: a valid request with new people and new ids."""
 
     def make(**changed: Any) -> pb.CreateBookingRequest:
         names = "booking_id saga_id tutor_id student_id availability_block_id session_id payment_id".split()

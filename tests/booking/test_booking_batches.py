@@ -1,4 +1,4 @@
-"""Many bookings in one call: the caller's own, in one statement each."""
+"""BatchGetBookings and BatchGetTimelines return the caller's bookings, with one statement for each call."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ async def get_many(stub: Any, *booking_ids: str) -> dict[str, pb.Booking]:
 
 async def get_timelines(stub: Any, *booking_ids: str) -> dict[str, list[str]]:
     reply = await stub.BatchGetTimelines(pb.BatchGetTimelinesRequest(booking_ids=booking_ids), timeout=10)
-    return {told.booking_id: [entry.event for entry in told.entries] for told in reply.timelines}
+    return {timeline.booking_id: [entry.event for entry in timeline.entries] for timeline in reply.timelines}
 
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is asked of the database, as it is asked."""
+    """The statements that are sent to the database."""
     asked: list[str] = []
     ask = Database.rows
 

@@ -1,4 +1,4 @@
-"""Two who decide at once, and any words in any order: one outcome, and everybody is told the same."""
+"""Calls at once, and calls in any order: each booking has one outcome, and every caller gets the same."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ words = st.sampled_from(["CREATE", *(status for status in Status if status is no
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(words, min_size=1, max_size=6))
+@given(calls=st.lists(words, min_size=1, max_size=6))
 async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
-    mesh: Any, booking_request: Any, sql: Any, told: list[str]
+    mesh: Any, booking_request: Any, sql: Any, calls: list[str]
 ) -> None:
     request, expected, version = booking_request(), None, 0
-    for word in told:
+    for word in calls:
         expected_before = expected
         try:
             expected = model(expected, word)
@@ -136,7 +136,7 @@ async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
 
 
 def model(now: Status | None, word: str) -> Status | None:
-    """What a booking (None: there is none) becomes when it is told this."""
+    """The status of a booking (None: there is none) after this call."""
     if word == "CREATE":
         if now in ENDS:
             raise Cancelled

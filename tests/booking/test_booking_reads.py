@@ -1,4 +1,4 @@
-"""Who sees which booking, and pages that neither repeat nor skip."""
+"""Reading bookings: each person sees their own, and pages neither repeat nor skip any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database goes away and comes back: watches live on, writes say try again."""
+"""The database goes away and comes back: watches go on, and writes are refused with TRY_AGAIN meanwhile."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class OwnServer:
             return (await self._process.stdout.readline()).decode().strip()
 
     async def command(self, word: str) -> None:
-        """`stop` or `start`; returns when it is done."""
+        """Send "stop" or "start" to the process, and return when it is done."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n".encode())
         assert await self.answer() == "done"

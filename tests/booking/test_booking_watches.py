@@ -1,4 +1,4 @@
-"""Watching a booking: at once, after each change, folded when it is slow, without a gap, leaving nothing behind."""
+"""Watching a booking: it is sent at once and after each change, no change is missed, and a watch leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def read_to_the_end(stream: AsyncIterator[Any]) -> None:
 
 
 async def end_backends(sql: asyncpg.Connection, name: str) -> int:
-    """How many connections of this name to the test's database were cut."""
+    """Cut the connections of this name to the test's database, and return how many there were."""
     return await sql.fetchval(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity"
         " where application_name = $1 and datname = current_database()",
@@ -178,7 +178,7 @@ async def test_a_watch_ends_with_its_deadline(
 
 @asynccontextmanager
 async def refuse_new_connections(sql: asyncpg.Connection, database_url: str) -> AsyncIterator[None]:
-    """The test's database takes no new connections; those it has go on."""
+    """Within this block the test's database accepts no new connections; existing ones go on."""
     name = await sql.fetchval("select current_database()")
     elsewhere = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), database="postgres")
     try:

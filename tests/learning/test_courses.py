@@ -1,4 +1,4 @@
-"""Making, publishing, seeing courses: who may do what, repeats, pages, bad input."""
+"""Creating, publishing and reading courses: permissions, repeats, pages, bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sees which enrollment, pages that neither repeat nor skip, and bad input of a saga's steps."""
+"""Reading enrollments: permissions and pages; and bad input of a saga's steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hold that has lapsed: when it gives way, to whom, and how one who paid late wins a seat again."""
+"""Lapsed holds: when another student takes their seat over, and how a late payer takes a seat again."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def test_a_students_new_hold_takes_over_the_seat_of_their_lapsed_one(
 
 
 async def evict_lapsed(school: Any, ledger: Any, course_id: str) -> tuple[Any, Any]:
-    """One who lost the last seat of a course by lapsing, and one who has it now."""
+    """Let a hold lose the last seat of a course: the order that lost it, and the order that has it now."""
     lapsed = await school.hold_new(course_id)
     await ledger.lapse(lapsed)
     return lapsed, await school.hold_new(course_id)

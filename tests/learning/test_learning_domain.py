@@ -17,10 +17,10 @@ def test_an_ended_enrollment_never_moves_and_an_active_one_only_to_cancelled() -
     assert MOVES[Status.PAYMENT_REQUIRED] == {Status.ACTIVE} | ENDS
 
 
-@pytest.mark.parametrize(("now", "told"), [*itertools.product(Status, repeat=2)])
-def test_an_enrollment_without_the_wanted_status_is_an_illegal_move(now: Status, told: Status) -> None:
-    if now is told:
-        must_be(now, told)
+@pytest.mark.parametrize(("now", "to"), [*itertools.product(Status, repeat=2)])
+def test_an_enrollment_without_the_wanted_status_is_an_illegal_move(now: Status, to: Status) -> None:
+    if now is to:
+        must_be(now, to)
         return
-    with pytest.raises(IllegalMove, match=f"an enrollment cannot go from {now} to {told}"):
-        must_be(now, told)
+    with pytest.raises(IllegalMove, match=f"an enrollment cannot go from {now} to {to}"):
+        must_be(now, to)

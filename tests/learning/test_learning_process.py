@@ -1,4 +1,4 @@
-"""learning_svc as the process that really runs, and what its environment tells it."""
+"""learning_svc as a process, and its settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def process(
 
 
 async def port(process: asyncio.subprocess.Process) -> int:
-    """Where it serves, as its log tells."""
+    """The port in the line "serving" of the process's log."""
     assert process.stdout is not None
     async with asyncio.timeout(20):
         async for line in process.stdout:

@@ -1,4 +1,4 @@
-"""Many who want the same at once, and any words in any order: never oversold, one outcome, everybody told the same."""
+"""Calls at once, and calls in any order: no course is oversold, and each enrollment has one outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPIRED, PAYMENT_FAILED = pb.ENROLLMENT_STATUS_EXPIRED, pb.ENROLLMENT_STATUS_PAY
 
 
 async def outcomes(*acts: Any) -> Counter[str]:
-    """How often each way to end came about: a refusal's reason, or "done"."""
+    """How often each outcome occurred: a refusal's reason, or "done"."""
     answers = await asyncio.gather(*acts, return_exceptions=True)
     strange = [each for each in answers if isinstance(each, BaseException) and not isinstance(each, Refusal)]
     assert strange == []
@@ -35,16 +35,16 @@ async def test_46_twenty_students_at_the_last_seat_are_one_enrolled_and_nineteen
 ) -> None:
     for seats in (1, 1, 3):
         course = await school.course(seats=seats)
-        told = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
-        assert told == {"done": seats, "COURSE_FULL": 20 - seats}
+        result = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
+        assert result == {"done": seats, "COURSE_FULL": 20 - seats}
         assert await ledger.count_taken_seats(course.id) == seats
 
 
 async def test_of_twenty_students_at_one_lapsed_seat_one_takes_it_over(school: Any, ledger: Any) -> None:
     course = await school.course(seats=1)
     await ledger.lapse(await school.hold_new(course.id))
-    told = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
-    assert told == {"done": 1, "COURSE_FULL": 19}
+    result = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
+    assert result == {"done": 1, "COURSE_FULL": 19}
     assert await ledger.count_taken_seats(course.id) == 1
 
 
@@ -59,8 +59,8 @@ async def test_ten_repeats_at_once_hold_one_seat(school: Any, ledger: Any) -> No
 
 async def test_ten_sagas_of_one_student_at_once_hold_one_seat(school: Any, ledger: Any) -> None:
     course, me = await school.course(seats=5), str(uuid4())
-    told = await outcomes(*(school.hold(school.order(course.id, student_id=me)) for _ in range(10)))
-    assert told == {"done": 1, "ALREADY_ENROLLED": 9}
+    result = await outcomes(*(school.hold(school.order(course.id, student_id=me)) for _ in range(10)))
+    assert result == {"done": 1, "ALREADY_ENROLLED": 9}
     assert await ledger.count_taken_seats(course.id) == 1
 
 
@@ -71,8 +71,8 @@ async def test_of_a_late_payer_and_a_new_student_at_one_lapsed_seat_one_gets_it(
         late, new = await school.hold_new(course.id), school.order(course.id)
         await ledger.lapse(late)
         acts = [school.activate(late), school.hold(new)]
-        told = await outcomes(*(acts if turn % 2 else reversed(acts)))
-        assert told == {"done": 1, "COURSE_FULL": 1}
+        result = await outcomes(*(acts if turn % 2 else reversed(acts)))
+        assert result == {"done": 1, "COURSE_FULL": 1}
         assert await ledger.count_taken_seats(course.id) == 1
         seen["late" if (await ledger.row(late))["holds_seat"] else "new"] += 1
     assert seen.total() == 20
@@ -85,8 +85,8 @@ async def test_of_a_hold_and_an_end_at_once_the_first_committed_row_decides_and_
     for turn in range(40):
         order = school.order(course.id)
         acts = [school.hold(order), school.end(order, EXPIRED)]
-        told = await outcomes(*(acts if turn % 2 else reversed(acts)))
-        assert told in ({"done": 2}, {"done": 1, "CANCELLED": 1})
+        result = await outcomes(*(acts if turn % 2 else reversed(acts)))
+        assert result in ({"done": 2}, {"done": 1, "CANCELLED": 1})
         assert (await ledger.row(order))["status"] == "EXPIRED"
         assert await ledger.count_taken_seats(course.id) == 0
         with pytest.raises(Cancelled):
@@ -115,8 +115,8 @@ async def test_ten_ends_and_cancels_at_once_free_each_seat_once(school: Any, led
     unpaid, paid = await school.hold_new(course.id), await school.hold_new(course.id)
     await school.activate(paid)
     await school.hold_new(course.id)
-    told = await outcomes(*(act for _ in range(10) for act in (school.end(unpaid), school.cancel(paid))))
-    assert told == {"done": 20}
+    result = await outcomes(*(act for _ in range(10) for act in (school.end(unpaid), school.cancel(paid))))
+    assert result == {"done": 20}
     assert await ledger.count_taken_seats(course.id) == 1
 
 
@@ -195,13 +195,13 @@ WORDS = ("HOLD", "ACTIVATE", "CANCEL", "LAPSE", *sorted(ENDS))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
+@given(calls=st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
 async def test_in_any_order_of_calls_the_record_makes_legal_moves_and_the_seats_add_up(
-    school: Any, ledger: Any, told: list[str]
+    school: Any, ledger: Any, calls: list[str]
 ) -> None:
     course = await school.course(seats=1)
     order, expected, was_active = school.order(course.id), None, False
-    for word in told:
+    for word in calls:
         try:
             expected, refusal = model(expected, word, was_active), ""
             was_active |= expected is Status.ACTIVE
@@ -214,7 +214,7 @@ async def test_in_any_order_of_calls_the_record_makes_legal_moves_and_the_seats_
 
 
 def model(now: Status | None, word: str, was_active: bool) -> Status | None:
-    """What an enrollment (None: there is none) becomes when it is told this."""
+    """The status of an enrollment (None: there is none) after this call."""
     if word == "LAPSE":
         return now
     if word == "HOLD":

@@ -1,4 +1,4 @@
-"""Holding a seat, winning it, giving it back, over gRPC and PostgreSQL: repeats, tombstones, lapsed holds."""
+"""Holding, activating, ending and cancelling an enrollment, over gRPC and PostgreSQL: repeats and tombstones."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ async def test_ending_an_unpaid_enrollment_frees_its_seat_once_and_the_first_end
     course = await school.course(seats=2)
     order = await school.hold_new(course.id)
     await school.hold_new(course.id)
-    for told in (status, status, CANCELLED, EXPIRED, PAYMENT_FAILED):
-        await school.end(order, told)
+    for end in (status, status, CANCELLED, EXPIRED, PAYMENT_FAILED):
+        await school.end(order, end)
     assert await ledger.count_taken_seats(course.id) == 1
     ended = await school.enrollment(order)
     assert (ended.status, ended.HasField("hold_expires_at")) == (status, False)

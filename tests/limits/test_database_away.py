@@ -1,4 +1,4 @@
-"""The database goes away while lessons are sold: nothing crashes, nothing is untyped, everything resumes by itself.
+"""The database goes away while lessons are sold: nothing crashes, every error is typed, everything resumes by itself.
 
 Five seconds by default; FULL=1 in the environment makes it sixty.
 """
@@ -42,7 +42,7 @@ def server_of(mesh: Processes) -> Child:
 
 @contextlib.asynccontextmanager
 async def kill_server(mesh: Processes) -> AsyncIterator[None]:
-    """Kill -9 of the server and all its backends; started again at the end, when it recovers from its log."""
+    """Kill the server and all its backends with -9. At the end start it again: it recovers from its log."""
     server = server_of(mesh)
     stops, server.stops = server.stops, (signal.SIGKILL,)
     await server.stop(5)
@@ -56,7 +56,7 @@ async def kill_server(mesh: Processes) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def stall_server(mesh: Processes) -> AsyncIterator[None]:
-    """Server and backends stand still: connections are taken, and nothing is ever answered."""
+    """Stop the server and its backends: the kernel still accepts connections, and no query is answered."""
     server = server_of(mesh)
     assert server.process is not None
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]
@@ -80,7 +80,7 @@ async def has_reconnected(mesh: Processes) -> bool:
 
 
 async def let_time_pass(mesh: Processes, seconds: float) -> None:
-    """Time passes, and every process lives through it."""
+    """Wait so long, and check that every process is still running."""
     before, end = services(mesh), time.monotonic() + seconds
     while time.monotonic() < end:
         await asyncio.sleep(0.1)

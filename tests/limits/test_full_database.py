@@ -1,4 +1,4 @@
-"""A database that is full or slow gives an answer with a hint, and nothing of the work stays behind."""
+"""A full or slow database: the caller gets a typed refusal, and no transaction stays open."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def outsider(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def assert_nothing_is_left(outsider: asyncpg.Connection) -> None:
-    """No connection of ours is in a transaction, and the cup is as it was."""
+    """Assert that no connection of ours is in a transaction, and that the cup is unchanged."""
     open_ones = "select query from pg_stat_activity where application_name = 'limited' and xact_start is not null"
     assert await outsider.fetch(open_ones) == []
     assert await outsider.fetchval("select tea from cup") == 0
@@ -152,7 +152,7 @@ def test_waits_for_locks_and_connections_end_before_the_deadline_of_a_sagas_step
 
 
 async def test_every_connection_of_every_service_has_the_time_limits(world: World, people: People) -> None:
-    """Each new connection is asked itself, while a lesson is booked on fresh ones."""
+    """Each connection is asked for its settings when it opens, while a lesson is booked."""
     shown: dict[str, set[tuple[str, ...]]] = {}
 
     def connected(connection: Any, _: object) -> None:
@@ -193,7 +193,7 @@ async def cut_all_connections(world: World) -> None:
 
 
 async def book_again(people: People) -> Any:
-    """A pool finds its dead connections by using them; each is told as TRY_AGAIN."""
+    """Book again after TRY_AGAIN: a pool finds its dead connections only by using them."""
     async with asyncio.timeout(15):
         while True:
             with contextlib.suppress(TryAgain):

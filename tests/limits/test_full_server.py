@@ -1,4 +1,4 @@
-"""A server at its limit turns calls away with a word and a hint when to come again; what runs, and health, go on."""
+"""A server at its limit rejects calls with a typed refusal and a retry hint; running calls and health checks go on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GET, WATCH = booking_pb2.GetBookingRequest(booking_id="b"), booking_pb2.WatchBoo
 
 
 class Gated(booking_pb2_grpc.BookingServiceServicer):
-    """Answers when it is let go."""
+    """Answers once `go` is set."""
 
     def __init__(self) -> None:
         self.inside, self.go = 0, asyncio.Event()
@@ -73,7 +73,7 @@ async def start_limited(
 
 @pytest_asyncio.fixture
 async def reach(token: Callable[..., str]) -> AsyncIterator[Callable[..., Any]]:
-    """`reach(address)`: a stub over the house's channel; `reach(address, plain=True)`: over a bare one."""
+    """`reach(address)`: a stub over the chassis' channel; `reach(address, plain=True)`: over a plain one."""
     async with contextlib.AsyncExitStack() as stack:
 
         def create(address: str, *, plain: bool = False) -> Any:
@@ -155,7 +155,7 @@ async def test_a_full_server_is_still_healthy(start_limited, reach):
 
 
 async def test_a_call_that_grpc_itself_rejects_is_overloaded_too(start_limited, reach):
-    """Beyond calls, streams and the spare room nothing of a call is read: no detail of ours, the same meaning."""
+    """Beyond calls, streams and the spare RPCs gRPC rejects a call unread; without details of ours it means the same."""
     servicer, address = await start_limited(
         max_calls=2, max_streams=0, spare_rpcs=0
     )  # one of them goes to the channel's health

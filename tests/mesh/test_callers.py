@@ -1,4 +1,4 @@
-"""Who may call what: declared in the protos, enforced before a servicer sees anything."""
+"""Callers: the protos declare them, and the server refuses every other one before its servicer runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database: retried when it asks for it, refused by name, and nothing held once a caller has gone."""
+"""The database: bounded retries, a refusal for each violated constraint, and nothing left open by a caller that leaves."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def onlooker(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of its own to look with."""
+    """A connection beside the pool, to see what is stored."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     yield connection
     await connection.close()

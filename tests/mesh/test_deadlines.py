@@ -1,4 +1,4 @@
-"""Time is handed down: nobody works longer than the one who asked waits."""
+"""Deadlines cross services: no server works longer than the first caller waits. So do request ids and people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tutormesh.session.v1 import session_pb2_grpc
 
 @pytest.fixture
 def chain(start_server, open_channel):
-    """`await chain(answer)`: a stub of a first server, which asks a second one that answers so."""
+    """`await chain(answer)`: a stub of a first server, which calls a second one that answers so."""
 
     async def build(answer):
         second = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(answer))))

@@ -1,4 +1,4 @@
-"""What one side means, the other side gets; what nobody means for others stays at home."""
+"""A refusal crosses the wire as itself; any other exception crosses without its message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KettleEmpty(Refusal):
 
 @pytest.fixture
 def receive_error(start_server, open_channel):
-    """What a caller gets when the other side raises this."""
+    """`await receive_error(error)`: the exception that a caller gets when the servicer raises this one."""
 
     async def ask(error: Exception) -> Exception:
         stub = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(raising(error)))))
@@ -111,7 +111,7 @@ async def test_a_stream_that_ends_well_raises_nothing(start_server, open_channel
 
 
 class Ended(Exception):
-    """As grpc.aio raises it: a status and what came with it."""
+    """An error as grpc.aio raises it: a status with trailing metadata."""
 
     def __init__(self, *trailing: tuple[str, bytes | str]) -> None:
         self._trailing = trailing

@@ -1,4 +1,4 @@
-"""Tokens: what is accepted, what is refused, and how keys change under way."""
+"""Tokens: which are accepted, which are refused, and how the issuer's keys change meanwhile."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ async def test_tokens_with_unknown_key_names_rarely_cause_a_fetch(issuer, identi
 
 
 class SlowIssuer:
-    """The issuer's answer takes as long as the test says; `looks` counts how often it was asked."""
+    """The issuer's answer takes as long as the test says; `looks` counts the fetches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers, self.looks = threading.Event(), 0

@@ -1,4 +1,4 @@
-"""Logs tell what happened and keep what is secret."""
+"""Logs: each line has its context, and no line has a secret."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECRETS = {
 
 @pytest.fixture
 def lines(capsys):
-    """`lines(log_format)`: sets logging up so, and gives a function that returns what was written since."""
+    """`lines(log_format)`: sets logging up, and returns a function that returns the lines written since."""
     before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
 
     def start(log_format):

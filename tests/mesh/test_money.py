@@ -1,4 +1,4 @@
-"""Money is exact, knows its currency, and reads well."""
+"""Money is exact, knows its currency, and is displayed as people write it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server says what it serves and how it fares, and leaves politely."""
+"""A server: health, reflection and the drain at its end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_peers_send_nothing_to_a_server_that_says_it_does_not_serve(start_
 
 
 def _describe_services(port: int) -> tuple[set[str], dict[str, list[str]]]:
-    """What a developer's tool learns by reflection alone."""
+    """The services and their methods, as reflection describes them."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         reflected = ProtoReflectionDescriptorDatabase(channel)
         services = set(reflected.get_services())
@@ -68,7 +68,7 @@ async def test_reflection_lists_and_describes_every_service(start_server):
 
 
 class Serving:
-    """`serve` at work in a task, with a health watch and a slow call under way."""
+    """`serve` running in a task, with a health watch and a slow call under way."""
 
     def __init__(self) -> None:
         self.entered, self.release, self.streams_ended = asyncio.Event(), asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""A value that is missing or malformed ends the process with a line that names it, and shows no secret."""
+"""A missing or malformed value ends the process with a line that names it and contains no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes over the wire is decoded, or refused by the name of its field; never anything else."""
+"""Each request field is decoded, or refused with BadInput that names it; nothing else is raised."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def grpc_descriptor() -> Any:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own: what is really stored."""
+    """A connection of the test's own, to see the stored rows."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
     yield connection
     await connection.close()
@@ -120,7 +120,7 @@ def mesh(grpc_create_channel: Callable[..., grpc.aio.Channel], token: Callable[.
 
 @pytest.fixture(scope="session")
 def session_request() -> Callable[..., pb.CreateConfirmedSessionRequest]:
-    """`session_request(hours=…, **changed)`: an hour that begins in so many hours, of nobody seen before."""
+    """`session_request(hours=…, **changed)`: a lesson of an hour that begins in so many hours, with new people."""
 
     def make(hours: float = 24, **changed: Any) -> pb.CreateConfirmedSessionRequest:
         values: dict[str, Any] = {

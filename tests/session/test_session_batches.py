@@ -1,4 +1,4 @@
-"""Many sessions in one call: the caller's own, in one statement."""
+"""BatchGetSessions returns the caller's sessions, with one statement."""
 
 from __future__ import annotations
 

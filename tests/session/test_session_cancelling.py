@@ -1,4 +1,4 @@
-"""A cancel that was decided before the lesson ended: no completion gets in between, whichever arrives first."""
+"""A cancel that was decided before the lesson's end cancels the session, also when the completion came first."""
 
 from __future__ import annotations
 

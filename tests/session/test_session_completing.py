@@ -1,4 +1,4 @@
-"""Lessons whose time has passed become COMPLETED by themselves."""
+"""The completer: it completes sessions whose lesson is over."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ STATUSES = "select status from session where id = any($1::uuid[]) order by sched
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def nothing_due(database: Database) -> None:
-    """What an earlier test left is out of the way."""
+    """Complete the sessions that earlier tests left."""
     await Completer(Store(database)).complete()
 
 
 async def create_sessions(mesh: Any, session_request: Any, *hours: float, **changed: Any) -> list[str]:
-    """Ids of hours that begin in so many hours."""
+    """Create lessons of an hour that begin in so many hours, and return the ids of their sessions."""
     requests = [session_request(hours=each, **changed) for each in hours]
     for request in requests:
         await mesh.create(request)
@@ -37,7 +37,7 @@ async def create_sessions(mesh: Any, session_request: Any, *hours: float, **chan
 
 
 async def statuses(sql: asyncpg.Connection, ids: list[str]) -> list[str]:
-    """Latest lesson first."""
+    """The statuses of these sessions, latest lesson first."""
     return [row["status"] for row in await sql.fetch(STATUSES, ids)]
 
 
@@ -160,7 +160,7 @@ async def test_a_cancel_racing_the_end_of_a_lesson_has_one_outcome(
 
 
 async def test_the_search_for_due_sessions_reads_no_future_ones(sql: Any, database: Database) -> None:
-    """With many lessons ahead, the search for those over reads an index that has no other."""
+    """With many future lessons, the search for due ones reads the index `session_due` up to now."""
     await sql.execute(
         "insert into session select gen_random_uuid(), gen_random_uuid(), 'CONFIRMED', gen_random_uuid(),"
         " gen_random_uuid(), gen_random_uuid(), now() + interval '1 day' * n, 60, repeat('r', 24) from"
@@ -169,9 +169,9 @@ async def test_the_search_for_due_sessions_reads_no_future_ones(sql: Any, databa
     await sql.execute("analyze session")
     values = {"after": timedelta(0), "most": 500}
     plan = await database.rows(text(f"explain {store._COMPLETE_OVER.text}"), values)
-    told = "\n".join(row[0] for row in plan)
-    assert "session_due" in told
-    assert "Index Cond: (scheduled_at <= now())" in told
+    plan_text = "\n".join(row[0] for row in plan)
+    assert "session_due" in plan_text
+    assert "Index Cond: (scheduled_at <= now())" in plan_text
     await sql.execute("delete from session where room = repeat('r', 24)")
 
 
@@ -188,7 +188,7 @@ async def test_the_completer_outlives_a_database_that_is_away_or_raises_an_unexp
     tries: list[str] = []
 
     class Flaky(Store):
-        """In trouble the first two times."""
+        """Fails the first two times."""
 
         async def complete_over(self, after: timedelta, most: int) -> int:
             tries.append(trouble if len(tries) < 2 else "well")

@@ -12,25 +12,25 @@ statuses = st.sampled_from(Status)
 
 
 @given(st.lists(statuses, max_size=8))
-def test_a_session_moves_at_most_once(told: list[Status]) -> None:
+def test_a_session_moves_at_most_once(targets: list[Status]) -> None:
     now, moves = Status.CONFIRMED, 0
-    for word in told:
+    for to in targets:
         try:
-            moves += check_move(now, word) is not now
-            now = check_move(now, word)
+            moves += check_move(now, to) is not now
+            now = check_move(now, to)
         except IllegalMove:
             assert now is not Status.CONFIRMED
     assert moves == (now is not Status.CONFIRMED)
 
 
 @given(statuses, statuses)
-def test_a_repeated_move_changes_nothing(now: Status, told: Status) -> None:
+def test_a_repeated_move_changes_nothing(now: Status, to: Status) -> None:
     try:
-        once = check_move(now, told)
+        once = check_move(now, to)
     except IllegalMove:
-        assert told not in MOVES[now]
+        assert to not in MOVES[now]
     else:
-        assert check_move(once, told) is once is told
+        assert check_move(once, to) is once is to
 
 
 @given(statuses)

@@ -48,7 +48,7 @@ async def process(
 
 
 async def port(process: asyncio.subprocess.Process) -> int:
-    """Where it serves, as its log tells."""
+    """The port in the line "serving" of the process's log."""
     assert process.stdout is not None
     async with asyncio.timeout(20):
         async for line in process.stdout:

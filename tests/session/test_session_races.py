@@ -1,4 +1,4 @@
-"""Two who decide at once, and any words in any order: one outcome, and everybody is told the same."""
+"""Calls at once, and calls in any order: each session has one outcome, and every caller gets the same."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ words = st.sampled_from(["CREATE", "COMPLETED", "CANCELLED"])
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(words, min_size=1, max_size=5))
+@given(calls=st.lists(words, min_size=1, max_size=5))
 async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
-    mesh: Any, session_request: Any, sql: Any, told: list[str]
+    mesh: Any, session_request: Any, sql: Any, calls: list[str]
 ) -> None:
     request, expected, is_tombstone = session_request(hours=-2), None, False
-    for word in told:
+    for word in calls:
         is_tombstone |= expected is None and word == "CANCELLED"
         refusal: type[Refusal] | None = None
         try:
@@ -132,7 +132,7 @@ async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
 
 
 def model(now: Status | None, word: str, is_tombstone: bool) -> Status | None:
-    """What a session (None: there is none) becomes when it is told this."""
+    """The status of a session (None: there is none) after this call."""
     if word == "CREATE":
         if now is Status.CANCELLED:
             raise Cancelled

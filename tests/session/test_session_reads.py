@@ -1,4 +1,4 @@
-"""Who sees which session, and pages that neither repeat nor skip."""
+"""Reading sessions: each person sees their own, and pages neither repeat nor skip any."""
 
 from __future__ import annotations
 
