@@ -22,7 +22,7 @@ NO_CALL = "-"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person that a verified token names. A service's token names one too, with the role "service"."""
+    """The person that a verified token names. A token with the role "service" and no claim `svc` names one too."""
 
     id: UUID
     roles: frozenset[str]

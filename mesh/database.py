@@ -28,7 +28,7 @@ _RUN_AGAIN = frozenset({"40001", "40P01"})
 #: lock_not_available, query_canceled, idle_in_transaction_session_timeout: a time limit of ours was exceeded.
 _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
 #: Prefixes of the SQLSTATEs of a server that is away: connection exceptions, operator intervention, too many
-#: connections. 55000 is a database that takes no connections now (alter database … allow_connections false).
+#: connections, and a database that accepts no connections now (alter database … allow_connections false).
 _AWAY = ("08", "57P", "53", "55000")
 
 #: The waits for a connection and for a lock end before the deadline of a saga's step (2.5 s), so that the step knows why.

@@ -102,7 +102,7 @@ class KeySet:
     """The issuer's public keys, from an https: or file: JWKS URL (RFC 7517); rotated by `kid` without a restart.
 
     A fetch belongs to the process: all calls that wait share it, and a caller that leaves does not stop it. Keys in use
-    are fetched again at half of REFRESH_SECONDS, while no call waits.
+    are fetched again at half of REFRESH_SECONDS, and no call waits for that fetch.
     """
 
     def __init__(self, url: str) -> None:

@@ -10,10 +10,10 @@ from mesh import calls
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 
-#: Durable work: the first waits double up to a cap; work that has failed for ten minutes is tried every five.
+#: The pauses of durable work double up to a cap; work that has failed for ten minutes is tried every five.
 FIRST_SECONDS, CAP_SECONDS = 1.0, 30.0
 LATE_AFTER_SECONDS, LATE_SECONDS = 600.0, 300.0
-#: A larger attempt is not raised to a power; every cap is reached long before.
+#: Attempts beyond this one do not double the pause any more; every cap is reached long before.
 MOST_DOUBLINGS = 20
 
 
@@ -45,8 +45,8 @@ async def _run_logged(name: str, work: Callable[[], Awaitable[object]]) -> bool:
 def back_off_seconds(attempt: int, seconds_in_state: float = 0.0) -> float:
     """Seconds until durable work that failed is tried again.
 
-    `attempt` counts the failures before this one. The wait is 1 s × 2ⁿ, at most 30 s, less up to half of it by chance.
-    Work that has been in its state for more than 10 minutes waits 5 minutes ± 20 %.
+    `attempt` counts the failures before this one. The pause is 1 s × 2ⁿ, at most 30 s, × a random factor from 0.5 to 1.
+    Work that has been in its state for more than 10 minutes pauses 5 minutes ± 20 %.
     """
     if seconds_in_state > LATE_AFTER_SECONDS:
         return jitter(LATE_SECONDS)
@@ -54,7 +54,7 @@ def back_off_seconds(attempt: int, seconds_in_state: float = 0.0) -> float:
 
 
 def doubled_pause(attempt: int, first: float, cap: float) -> float:
-    """`first` seconds × 2ⁿ, at most `cap`, less up to half of it by chance, so that replicas do not return together."""
+    """Seconds before the next try: `first` × 2ⁿ, at most `cap`, × a random factor from 0.5 to 1."""
     return jitter(min(cap, first * 2.0 ** min(attempt, MOST_DOUBLINGS)), 0.5, 1.0)
 
 

@@ -29,7 +29,7 @@ _REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*["']([^"']+)["']""", re
 
 
 def run(metadata: MetaData) -> None:
-    """Run the migrations that Alembic was asked for, on its connection. A service's `migrations/env.py` calls this."""
+    """Run the migrations that `upgrade` asked Alembic for. A service's `migrations/env.py` calls this."""
     from alembic import context
 
     context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

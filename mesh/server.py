@@ -29,8 +29,8 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 #: Calls and streams at once. They have separate limits, because watchers wait long, cost little, and must not crowd out
 #: the calls.
 MAX_CALLS, MAX_STREAMS = 256, 1024
-#: RPCs beyond both limits that may be read: health, reflection, and calls that get a typed Overloaded. gRPC itself
-#: rejects the others unread (errors.SERVER_IS_FULL).
+#: RPCs beyond both limits that are read too: health checks, reflection, and calls that get a typed Overloaded. gRPC
+#: itself rejects the rest unread (errors.SERVER_IS_FULL).
 SPARE_RPCS = 64
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -208,7 +208,7 @@ def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None
 
 
 class Server:
-    """A gRPC server. It binds at construction: `port` is the bound port, also when the settings ask for any (0).
+    """A gRPC server. It binds at construction; `port` is the bound port, also when the settings ask for a free one (0).
 
     A full server answers Overloaded, with the seconds after which the caller may come again.
     """
