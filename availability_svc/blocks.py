@@ -1,4 +1,4 @@
-"""Time that a tutor takes out of their calendar, and gives back."""
+"""Blocks: time that a tutor takes out of the calendar, and may put back."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from availability_svc.store import BlockStore
 from mesh.database import Database
 from mesh.errors import NotFound
 
-Asked = tuple[Span, str]
+WantedBlock = tuple[Span, str]
 
 
 class Blocks:
-    """Blocks of one tutor, all or none at a time. A tutor needs no schedule to have them."""
+    """The use cases of blocks. A tutor needs no schedule to block time."""
 
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database, self._terms = database, terms
 
-    async def block(self, tutor_id: UUID, asked: Sequence[Asked], request_id: UUID | None) -> list[Block]:
-        """Take these spans out; each with its reason. A repeat of the request gives the first answer.
+    async def block(self, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None) -> list[Block]:
+        """Take these spans out, all or none, each with its reason. Repeating a request id returns the first blocks.
 
-        Raises SlotTaken when a live hold, a lesson or a block lies in one, IdempotencyMismatch.
+        Raises SlotTaken when a live hold, a lesson or a block lies in one of them; IdempotencyMismatch when the request
+        id stands for other spans.
         """
         return await self._database.transaction(
-            lambda connection: self._block(BlockStore(connection), tutor_id, asked, request_id)
+            lambda connection: self._block(BlockStore(connection), tutor_id, wanted, request_id)
         )
 
     async def remove(self, tutor_id: UUID, block_id: UUID) -> None:
-        """Give a block's time back; once removed it stays removed. Raises NotFound."""
+        """Remove a block and free its time; removing it again changes nothing. Raises NotFound."""
         await self._database.transaction(lambda connection: self._remove(BlockStore(connection), tutor_id, block_id))
 
     async def _block(
-        self, store: BlockStore, tutor_id: UUID, asked: Sequence[Asked], request_id: UUID | None
+        self, store: BlockStore, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None
     ) -> list[Block]:
         await store.lock(tutor_id)
-        first = await store.of_request(tutor_id, request_id) if request_id else []
+        first = await store.find_of_request(tutor_id, request_id) if request_id else []
         if first:
-            return _repeated(first, asked)
-        in_the_way = await store.met(tutor_id, [span for span, _ in asked], self._terms.grace)
-        if in_the_way.on_tutor:
+            return _must_repeat(first, wanted)
+        conflicts = await store.find_conflicts(tutor_id, [span for span, _ in wanted], self._terms.grace)
+        if conflicts.on_tutor:
             raise SlotTaken
-        await store.evict(in_the_way.lapsed)
-        blocks = [Block(uuid4(), span, reason) for span, reason in asked]
+        await store.evict(conflicts.lapsed)
+        blocks = [Block(uuid4(), span, reason) for span, reason in wanted]
         await store.insert(tutor_id, blocks, request_id)
         return blocks
 
@@ -53,7 +54,7 @@ class Blocks:
             raise NotFound
 
 
-def _repeated(first: list[Block], asked: Sequence[Asked]) -> list[Block]:
-    if [(block.span, block.reason) for block in first] != list(asked):
+def _must_repeat(first: list[Block], wanted: Sequence[WantedBlock]) -> list[Block]:
+    if [(block.span, block.reason) for block in first] != list(wanted):
         raise IdempotencyMismatch
     return first

@@ -1,4 +1,4 @@
-"""Every live claim, for the operator's audit."""
+"""Lists every live claim, for the operator's audit."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mesh.database import Database
 
 
 class Claims:
-    """Pages through claims in id order."""
+    """The claims on all calendars, in id order."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, after: UUID | None, size: int) -> tuple[list[Claim], UUID | None]:
-        """At most `size` claims behind `after`, and the id to go on from; None on the last page."""
-        found = await self._database.statement(lambda connection: Calendars(connection).claims(after, size + 1))
+    async def list_page(self, after: UUID | None, size: int) -> tuple[list[Claim], UUID | None]:
+        """At most `size` claims behind `after`, and the id behind which the next page begins; None on the last page."""
+        found = await self._database.statement(lambda connection: Calendars(connection).list_claims(after, size + 1))
         page = found[:size]
         return page, page[-1].id if len(found) > size else None

@@ -1,4 +1,4 @@
-"""Messages turned into what the domain speaks of, and back. Raises BadInput that names the field."""
+"""Turns requests into domain objects, and domain objects into responses. BadInput names the field."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from itertools import pairwise
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from availability_svc.blocks import Asked
-from availability_svc.domain import Block, Claim, ClaimState, Granted, Schedule, Span, Window, Wish, WorkingHours
-from availability_svc.hours import merged
+from availability_svc.blocks import WantedBlock
+from availability_svc.domain import Block, Claim, ClaimState, Order, Schedule, Span, TimedHold, Window, WorkingHours
+from availability_svc.hours import merge_windows
 from mesh import clock, wire
 from mesh.errors import BadInput
 from mesh.money import Money
@@ -38,7 +38,7 @@ def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
         raise BadInput("not an IANA time zone", field="timezone")
     if len(request.weekly) > MOST_WINDOWS:
         raise BadInput(f"must have at most {MOST_WINDOWS} windows", field="weekly")
-    windows = merged(_window(window, f"weekly[{place}]") for place, window in enumerate(request.weekly))
+    windows = merge_windows(_window(window, f"weekly[{index}]") for index, window in enumerate(request.weekly))
     return Schedule(
         tutor_id,
         WorkingHours(request.timezone, windows),
@@ -50,7 +50,7 @@ def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
 
 @cache
 def _zones() -> frozenset[str]:
-    """Zones with a place in the world: "localtime" would be this machine's, "Factory" is nowhere."""
+    """The names of the IANA zones. "localtime" would be this machine's zone, and "Factory" is no zone at all."""
     return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
@@ -73,7 +73,7 @@ def _minute(value: str, field: str) -> int:
 
 
 def listing(request: pb2.ListSlotsRequest) -> tuple[UUID, Span, int]:
-    """The tutor, the range, the lesson's minutes."""
+    """The tutor, the range to list, and the length of a slot in minutes."""
     tutor_id = wire.uuid(request.tutor_id, "tutor_id")
     within = Span(wire.instant(request, "from"), wire.instant(request, "to"))
     if within.start >= within.end:
@@ -83,25 +83,25 @@ def listing(request: pb2.ListSlotsRequest) -> tuple[UUID, Span, int]:
     return tutor_id, within, wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
 
 
-def slots(free: Iterable[Span], price: Money) -> pb2.ListSlotsResponse:
+def slots_response(free: Iterable[Span], price: Money) -> pb2.ListSlotsResponse:
     cost = wire.to_money(price)
     return pb2.ListSlotsResponse(
         slots=[pb2.Slot(start=clock.to_proto(slot.start), end=clock.to_proto(slot.end), price=cost) for slot in free]
     )
 
 
-def wish(request: pb2.HoldSlotRequest) -> Wish:
+def order(request: pb2.HoldSlotRequest) -> Order:
     tutor_id, student_id = wire.uuid(request.tutor_id, "tutor_id"), wire.uuid(request.student_id, "student_id")
     if tutor_id == student_id:
         raise BadInput("must be somebody other than the tutor", field="student_id")
     start = _whole_minute(request)
     minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
     lesson = Span(start, start + timedelta(minutes=minutes))
-    return Wish(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson)
+    return Order(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson)
 
 
 def _whole_minute(request: pb2.HoldSlotRequest) -> datetime:
-    """The lesson's begin. The field has the name that people know it by."""
+    """The start of the lesson. BadInput calls the field `start_time`, because that is its name for the edge's users."""
     try:
         start = wire.instant(request, "start")
     except BadInput as error:
@@ -111,7 +111,7 @@ def _whole_minute(request: pb2.HoldSlotRequest) -> datetime:
     return start
 
 
-def granted(answer: Granted) -> pb2.HoldSlotResponse:
+def hold_response(answer: TimedHold) -> pb2.HoldSlotResponse:
     return pb2.HoldSlotResponse(
         availability_block_id=str(answer.hold.block_id),
         price=wire.to_money(answer.hold.price),
@@ -120,19 +120,19 @@ def granted(answer: Granted) -> pb2.HoldSlotResponse:
     )
 
 
-def asked(request: pb2.BlockTimeRequest) -> list[Asked]:
-    """The spans to take out, in the order asked, each with its reason."""
+def wanted_blocks(request: pb2.BlockTimeRequest) -> list[WantedBlock]:
+    """The spans to take out, in the order of the request, each with its reason."""
     if not 1 <= len(request.blocks) <= MOST_BLOCKS:
         raise BadInput(f"must have 1 to {MOST_BLOCKS} blocks", field="blocks")
-    result = [_asked(block, f"blocks[{place}]") for place, block in enumerate(request.blocks)]
-    spans = sorted((span, place) for place, (span, _) in enumerate(result))
-    for (earlier, _), (later, place) in pairwise(spans):
+    result = [_wanted_block(block, f"blocks[{index}]") for index, block in enumerate(request.blocks)]
+    spans = sorted((span, index) for index, (span, _) in enumerate(result))
+    for (earlier, _), (later, index) in pairwise(spans):
         if earlier.overlaps(later):
-            raise BadInput("must not overlap another block", field=f"blocks[{place}]")
+            raise BadInput("must not overlap another block", field=f"blocks[{index}]")
     return result
 
 
-def _asked(block: pb2.TimeBlock, field: str) -> Asked:
+def _wanted_block(block: pb2.TimeBlock, field: str) -> WantedBlock:
     try:
         span = Span(wire.instant(block, "start"), wire.instant(block, "end"))
     except BadInput as error:
@@ -144,7 +144,7 @@ def _asked(block: pb2.TimeBlock, field: str) -> Asked:
     return span, wire.text(block.reason, f"{field}.reason", 500)
 
 
-def blocks(made: Sequence[Block]) -> pb2.BlockTimeResponse:
+def blocks_response(made: Sequence[Block]) -> pb2.BlockTimeResponse:
     return pb2.BlockTimeResponse(
         blocks=[
             pb2.Block(id=str(block.id), start=clock.to_proto(block.span.start), end=clock.to_proto(block.span.end))

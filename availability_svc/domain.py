@@ -1,4 +1,4 @@
-"""What this service speaks of: schedules, lessons, holds, blocks, claims; and the refusals that are its own."""
+"""Schedules, orders, holds, blocks and claims; and the refusals that only this service raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mesh.money import Money
 class SlotTaken(Refusal):
     """This time is not to be had."""
 
-    # Not ABORTED: nobody should send this again blindly.
+    # The code is not ABORTED, because a client should not send the same request again.
     reason = "SLOT_TAKEN"
 
 
@@ -76,7 +76,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
-    """A tutor's week in the wall-clock of an IANA zone; windows in order, never touching."""
+    """A tutor's week in the wall-clock of an IANA zone. The windows are in order and never touch."""
 
     timezone: str
     windows: tuple[Window, ...]
@@ -84,7 +84,7 @@ class WorkingHours:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything a tutor publishes. Notice and buffer in minutes, the rate per hour."""
+    """Everything that a tutor publishes. Notice and buffer are in minutes, the rate is per hour."""
 
     tutor_id: UUID
     hours: WorkingHours
@@ -92,26 +92,21 @@ class Schedule:
     buffer: int
     rate: Money
 
-    def too_soon(self, start: datetime, now: datetime) -> bool:
-        """True when a lesson at `start` has begun, or is inside the notice."""
+    def is_too_soon(self, start: datetime, now: datetime) -> bool:
+        """True when a lesson at `start` has begun, or begins sooner than the tutor's notice allows."""
         return start <= now or start < now + timedelta(minutes=self.notice)
 
-    def taken(self, lesson: Span) -> Span:
-        """What a lesson takes of the tutor's calendar: itself and the buffer behind it."""
-        return taken(lesson, self.buffer)
+    def tutor_span(self, lesson: Span) -> Span:
+        """The time that a lesson occupies on the tutor's calendar: the lesson and the buffer behind it.
 
-
-def taken(lesson: Span, buffer: int) -> Span:
-    """A lesson widened by a tutor's buffer, in minutes.
-
-    The buffer is widened behind the lesson only. Between two lessons lies then one buffer and not two: the first one's.
-    A lesson may begin right where a block ends, and must end its buffer before a block begins.
-    """
-    return Span(lesson.start, lesson.end + timedelta(minutes=buffer))
+        The buffer lies behind the lesson only, so that one buffer lies between two lessons, and not two. A lesson may
+        begin where a block ends; the buffer of a lesson must end before a block begins.
+        """
+        return Span(lesson.start, lesson.end + timedelta(minutes=self.buffer))
 
 
 class HoldState(StrEnum):
-    """What became of a saga's claim."""
+    """The state of a saga's hold."""
 
     HELD = "HELD"
     CONFIRMED = "CONFIRMED"
@@ -119,7 +114,7 @@ class HoldState(StrEnum):
 
 
 class ClaimState(StrEnum):
-    """What a claim on a calendar is; every one of them is live."""
+    """The state of a claim on a calendar. Each of them is live: a claim that is over has no row."""
 
     HELD = "HELD"
     CONFIRMED = "CONFIRMED"
@@ -127,8 +122,8 @@ class ClaimState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A saga that wants a lesson."""
+class Order:
+    """The lesson that a saga wants to hold."""
 
     saga_id: UUID
     tutor_id: UUID
@@ -142,9 +137,9 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A saga's claim on two calendars, as it was made; buffer and price are frozen with it."""
+    """A saga's claim on two calendars. Buffer and price are frozen when the hold is made."""
 
-    wish: Wish
+    order: Order
     buffer: int
     price: Money
     block_id: UUID
@@ -154,22 +149,22 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """The release of a hold that had not arrived: it never will."""
+    """The row of a hold that was released before it arrived. It refuses the late hold."""
 
     saga_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
-    """A hold, and the seconds left to it on the database's clock."""
+class TimedHold:
+    """A hold, and the seconds until it ends on the database's clock."""
 
     hold: Hold
     seconds_left: float
 
 
 @dataclass(frozen=True, slots=True)
-class InTheWay:
-    """What lies where somebody wants to be: rows that give way, and whether any does not."""
+class Conflicts:
+    """The claims that overlap wanted time: ids of those that have lapsed, and whether others stand on each side."""
 
     lapsed: tuple[UUID, ...] = ()
     on_tutor: bool = False
@@ -178,7 +173,7 @@ class InTheWay:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a hold lasts, how long after its end it still stands, how many a student may have."""
+    """How long a hold lasts, how long it still stands after its end, and how many unpaid ones a student may have."""
 
     hold: timedelta
     grace: timedelta
@@ -187,7 +182,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Time a tutor took out."""
+    """Time that a tutor took out of the calendar."""
 
     id: UUID
     span: Span
@@ -196,7 +191,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One calendar's row; the range has the buffer in it."""
+    """A claim on one calendar. On a tutor's calendar the span includes the buffer."""
 
     id: UUID
     calendar_id: UUID

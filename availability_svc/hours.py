@@ -1,8 +1,8 @@
-"""Working hours as instants. Listing and claiming both decide by `working`.
+"""Working hours as instants. Listing slots and holding one both decide by `working_spans`.
 
-One definition: an instant is working time exactly when its local wall-clock lies in a window. So local times stay the
-same across a change of the clocks, a missing hour holds no instant, and each instant of a repeated hour counts once.
-Between two changes the zone's offset is constant, and there windows are plain arithmetic.
+An instant is working time exactly when its local wall-clock time lies in a window. Three things follow for a change
+of the clocks: local times stay the same, a missing hour has no instant, and each instant of a repeated hour counts
+once. Between two changes the zone's offset is constant, and the windows are plain arithmetic.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from availability_svc.domain import Span, Window, WorkingHours
 
-#: Offsets are compared this far apart: no zone changes its clocks twice within.
+#: The distance at which offsets are compared. No zone changes its clocks twice within an hour.
 STEP = timedelta(hours=1)
 SECOND, MINUTE, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(weeks=1)
 QUARTER = timedelta(minutes=15)
 
 
-def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """The windows in order; those that touch or overlap made one."""
+def merge_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """The windows in order; windows that touch or overlap become one."""
     result: list[Window] = []
     for window in sorted(windows):
         if result and window.start <= result[-1].end:
@@ -30,11 +30,11 @@ def merged(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(result)
 
 
-def working(hours: WorkingHours, within: Span) -> list[Span]:
-    """The stretches of working time within a span, in order, never touching."""
+def working_spans(hours: WorkingHours, within: Span) -> list[Span]:
+    """The working time within a span, as spans in order that never touch."""
     result: list[Span] = []
-    for steady, offset in steadily(ZoneInfo(hours.timezone), within):
-        for span in _of_windows(hours.windows, steady, offset):
+    for steady, offset in constant_offsets(ZoneInfo(hours.timezone), within):
+        for span in _window_spans(hours.windows, steady, offset):
             if result and result[-1].end == span.start:
                 result[-1] = Span(result[-1].start, span.end)
             else:
@@ -44,12 +44,12 @@ def working(hours: WorkingHours, within: Span) -> list[Span]:
 
 def covers(hours: WorkingHours, lesson: Span) -> bool:
     """True when every instant of the lesson is working time."""
-    return working(hours, lesson) == [lesson]
+    return working_spans(hours, lesson) == [lesson]
 
 
 def quarters(hours: WorkingHours, within: Span) -> Iterator[datetime]:
     """Each instant of a span at which the local wall-clock shows :00, :15, :30 or :45, in order."""
-    for steady, offset in steadily(ZoneInfo(hours.timezone), within):
+    for steady, offset in constant_offsets(ZoneInfo(hours.timezone), within):
         wall = steady.start + offset
         instant = wall + (datetime.min.replace(tzinfo=UTC) - wall) % QUARTER - offset
         while instant < steady.end:
@@ -57,8 +57,8 @@ def quarters(hours: WorkingHours, within: Span) -> Iterator[datetime]:
             instant += QUARTER
 
 
-def steadily(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
-    """The span cut where the zone's offset from UTC changes; each piece with its offset."""
+def constant_offsets(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
+    """The span, cut where the zone's offset from UTC changes; each piece with its offset."""
     start = span.start
     while start < span.end:
         offset = _offset(zone, start)
@@ -69,23 +69,23 @@ def steadily(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
 
 def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
     offset = instant.astimezone(zone).utcoffset()
-    assert offset is not None  # a ZoneInfo always knows
+    assert offset is not None  # a ZoneInfo always has one
     return offset
 
 
 def _next_change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime:
-    """The first instant after `start` with another offset; `end` when there is none before."""
+    """The first instant after `start` with another offset; `end` when no change comes before it."""
     offset = _offset(zone, start)
     while start < end:
         ahead = min(start + STEP, end)
         if _offset(zone, ahead) != offset:
-            return min(_bisected(zone, start, ahead), end)
+            return min(_find_change(zone, start, ahead), end)
         start = ahead
     return end
 
 
-def _bisected(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
-    """The instant between the two at which the offset changes; zones change on whole seconds."""
+def _find_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """The instant between the two at which the offset changes, found by bisection. Zones change on whole seconds."""
     offset = _offset(zone, before)
     before, after = before.replace(microsecond=0), after.replace(microsecond=0)
     while after - before > SECOND:
@@ -95,8 +95,8 @@ def _bisected(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     return after
 
 
-def _of_windows(windows: tuple[Window, ...], steady: Span, offset: timedelta) -> Iterator[Span]:
-    """The windows' stretches of a span of constant offset. Wall-clock times are kept as if they were UTC."""
+def _window_spans(windows: tuple[Window, ...], steady: Span, offset: timedelta) -> Iterator[Span]:
+    """The parts of a span of constant offset that lie in a window. Wall-clock times are computed as if they were UTC."""
     first, last = steady.start + offset, steady.end + offset
     midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
     monday = midnight - timedelta(days=midnight.weekday())

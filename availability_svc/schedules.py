@@ -1,4 +1,4 @@
-"""What a tutor publishes."""
+"""Schedules: the working hours and the terms that a tutor publishes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mesh.database import Database
 
 
 class Schedules:
-    """Working hours, notice, buffer and rate. Claims already made stand as they were made."""
+    """The use cases of schedules. A new schedule does not change existing holds, lessons or blocks."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def publish(self, schedule: Schedule) -> None:
-        """Replace the tutor's schedule; the last one published is in force."""
+        """Replace the tutor's schedule. The schedule published last is in force."""
         await self._database.statement(lambda connection: ScheduleStore(connection).publish(schedule))

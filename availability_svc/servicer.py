@@ -1,4 +1,4 @@
-"""AvailabilityService: decode, decide, encode."""
+"""AvailabilityService: each method decodes a request, calls a use case and encodes the response."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLAIMS_PAGE, MOST_CLAIMS = 500, 1000
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
-    """The contract's promises are in availability.proto."""
+    """The promises of each RPC are in availability.proto."""
 
     def __init__(self, database: Database, terms: Terms) -> None:
         self._schedules, self._slots = Schedules(database), Slots(database, terms)
@@ -38,11 +38,11 @@ class AvailabilityServicer(AvailabilityServiceServicer):
 
     async def ListSlots(self, request: pb2.ListSlotsRequest, context: Any) -> pb2.ListSlotsResponse:
         tutor_id, within, minutes = convert.listing(request)
-        schedule, free = await self._slots.free(tutor_id, within, minutes)
-        return convert.slots(free, price(schedule, minutes))
+        schedule, free = await self._slots.list_free(tutor_id, within, minutes)
+        return convert.slots_response(free, price(schedule, minutes))
 
     async def HoldSlot(self, request: pb2.HoldSlotRequest, context: Any) -> pb2.HoldSlotResponse:
-        return convert.granted(await self._holds.hold(convert.wish(request)))
+        return convert.hold_response(await self._holds.hold(convert.order(request)))
 
     async def ConfirmSlot(self, request: pb2.ConfirmSlotRequest, context: Any) -> pb2.ConfirmSlotResponse:
         block_id = await self._holds.confirm(wire.uuid(request.saga_id, "saga_id"))
@@ -56,7 +56,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         tutor_id = wire.uuid(request.tutor_id, "tutor_id")
         _must_be_tutor(tutor_id)
         request_id = wire.optional_uuid(request.request_id, "request_id")
-        return convert.blocks(await self._blocks.block(tutor_id, convert.asked(request), request_id))
+        return convert.blocks_response(await self._blocks.block(tutor_id, convert.wanted_blocks(request), request_id))
 
     async def RemoveBlock(self, request: pb2.RemoveBlockRequest, context: Any) -> pb2.RemoveBlockResponse:
         tutor_id = wire.uuid(request.tutor_id, "tutor_id")
@@ -65,9 +65,9 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         return pb2.RemoveBlockResponse()
 
     async def ListClaims(self, request: pb2.ListClaimsRequest, context: Any) -> pb2.ListClaimsResponse:
-        calls.current().must_speak_for()  # nobody in particular: everybody's calendars are listed
+        calls.current().must_speak_for()  # the list shows everybody's calendars, so no single person may read it
         size = wire.page_size(request.page_size, CLAIMS_PAGE, MOST_CLAIMS)
-        page, last = await self._claims.page(cursors.decode_id(request.page_token), size)
+        page, last = await self._claims.list_page(cursors.decode_id(request.page_token), size)
         token = cursors.encode_id(last) if last else ""
         return pb2.ListClaimsResponse(claims=[convert.claim(claim) for claim in page], next_page_token=token)
 

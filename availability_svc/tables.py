@@ -1,4 +1,4 @@
-"""availability_svc's schema. That no slot is sold twice is a constraint here, whatever the code does."""
+"""availability_svc's schema. The constraint `claim_no_overlap` keeps a slot from being sold twice, whatever code runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, UUID, ExcludeConstr
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
-#: Every state of a claim is a live one; a claim that is over is deleted.
+#: Every state of a claim is live: a claim that is over is deleted.
 LIVE = "state in ('HELD', 'CONFIRMED', 'BLOCKED')"
 
 schedule = Table(
@@ -44,10 +44,10 @@ schedule = Table(
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="schedule_currency_is_iso"),
 )
 
-# A row to queue at: whoever changes claims holds the rows of their calendars, locked one by one in id order.
+# A row to lock: a transaction that changes claims first locks the rows of their calendars, in id order.
 calendar = Table("calendar", metadata, Column("id", UUID, primary_key=True))
 
-# One row per saga, for ever: the answer to a repeat, and the barrier between an action and its undo.
+# One row per saga, kept for ever: it answers a repeated call, and refuses a hold that arrives after its release.
 hold = Table(
     "hold",
     metadata,
@@ -107,7 +107,7 @@ claim = Table(
     Index("claim_held", "calendar_id", "expires_at", postgresql_where=text("state = 'HELD'")),
 )
 
-# What a tutor took out, removed or not: the answer to a repeat. While it stands, a claim has its id.
+# One row per block, removed or not: it answers a repeated request. A block that stands has a claim with the same id.
 block = Table(
     "block",
     metadata,

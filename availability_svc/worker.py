@@ -1,23 +1,21 @@
-"""The sweeper: lapsed holds give way without it; it only keeps the tables small."""
+"""The sweeper. It only keeps the table of claims small: a claimer evicts lapsed claims without it."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import timedelta
 
 from availability_svc.store import Calendars
-from mesh import calls
 from mesh.database import Database
-from mesh.errors import Refusal
 from mesh.logs import log
+from mesh.loops import jitter, run_forever
 
 EVERY_SECONDS = 300.0
 BATCH = 500
 
 
 class Sweeper:
-    """Removes claims of holds that lapsed longer than `grace` ago, in batches, waiting for nobody."""
+    """Deletes claims of holds that lapsed longer than `grace` ago, in batches. It waits for no lock."""
 
     def __init__(
         self, database: Database, grace: timedelta, *, every: float = EVERY_SECONDS, batch: int = BATCH
@@ -26,15 +24,12 @@ class Sweeper:
         self._every, self._batch = every, batch
 
     async def run(self) -> None:
-        """Sweep for ever; the first time after a part of the interval, so that replicas spread out."""
-        await asyncio.sleep(self._every * random.uniform(0.05, 0.2))  # noqa: S311 - no secret
-        while True:
-            with calls.background():
-                await self._sweep_or_tell()
-            await asyncio.sleep(self._every)
+        """Sweep until cancelled; the first time after a part of the interval, so that replicas spread out."""
+        await asyncio.sleep(jitter(self._every, 0.05, 0.2))
+        await run_forever("sweep", self._sweep_and_log, self._every)
 
     async def sweep(self) -> int:
-        """Remove all there are now; how many."""
+        """Delete every claim that has lapsed by now, and return how many."""
         total = 0
         while True:
             removed = await self._database.statement(
@@ -44,12 +39,5 @@ class Sweeper:
             if removed < self._batch:
                 return total
 
-    async def _sweep_or_tell(self) -> None:
-        try:
-            removed = await self.sweep()
-        except Refusal as refusal:
-            log().warning("sweep_postponed", reason=refusal.reason)
-        except Exception as error:
-            log().error("sweep_failed", exc_info=error)
-        else:
-            log().info("swept", claims=removed)
+    async def _sweep_and_log(self) -> None:
+        log().info("swept", claims=await self.sweep())

@@ -1,9 +1,13 @@
-"""booking_svc owns booking records: what a student asked for, what became of it, and the stream of its changes.
+"""booking_svc owns booking records: the lesson that a student asked for, its status, and the stream of its changes.
 
-It promises that a booking makes only legal moves (the schema refuses the others), that a repeated call gets the first
-answer, that what was undone before it arrived stays undone, and that a watcher misses no change.
+It promises:
+
+- a booking changes its status only along MOVES; the schema refuses every other change;
+- a repeated call returns the result of the first one;
+- a booking that was ended before it arrived is never created;
+- a watcher sees the newest state after every change.
 
 bookings    create, confirm, end: each one statement, each safe to repeat; and reading
-watches     a booking as it is, then after each change
-changes     PostgreSQL's notifications, heard by one connection and handed to every watcher
+watches     streams a booking: as it is now, then after each change
+changes     PostgreSQL's notifications: one connection listens and wakes the watchers
 """

@@ -32,7 +32,7 @@ async def main() -> None:
             booking_pb2_grpc.add_BookingServiceServicer_to_server,
             BookingServicer(bookings, Watches(bookings, changes)),
         )
-        # Watchers wait; they must not take the places of those who work.
+        # Each watcher is a stream. As many may wait as `Changes` admits; calls have a limit of their own.
         server = Server(settings, verifier, [service], max_streams=MAX_WATCHERS)
         await serve(server, stopping=changes.stop)
 

@@ -1,4 +1,4 @@
-"""Bookings: create, confirm, end, each safe to repeat; and who may read them."""
+"""Bookings: create, confirm and end them, each safe to repeat; and read those that the caller may see."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from booking_svc.domain import ENDS, Booking, Details, Event, Status, Tombstone, after
+from booking_svc.domain import ENDS, Booking, Details, Event, Status, Tombstone, check_move
 from booking_svc.store import Record, Store
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, NotFound
@@ -19,80 +19,86 @@ class Bookings:
         self._store = store
 
     async def create(self, booking_id: UUID, saga_id: UUID, details: Details) -> Booking:
-        """The booking as it is now: made, or made before. Raises Cancelled once it has ended, BadInput."""
+        """Create the booking; a repeat returns it as it is now.
+
+        Raises Cancelled when the booking has ended, BadInput when the ids belong to another booking or saga.
+        """
         record = await self._store.create(booking_id, saga_id, details)
-        _must_fit(record, booking_id, saga_id)
+        _must_match(record, booking_id, saga_id)
         if record.status in ENDS or isinstance(record, Tombstone):
             raise Cancelled
         return record
 
     async def confirm(self, booking_id: UUID, saga_id: UUID) -> Booking:
-        """The booking confirmed, now or before. Raises NotFound, IllegalMove when it has ended."""
+        """Confirm the booking; a repeat changes nothing. Raises NotFound, IllegalMove when it has ended."""
         record = await self._store.confirm(booking_id, saga_id)
         if record is None or record.saga_id != saga_id:
             raise NotFound
-        after(record.status, Status.CONFIRMED)
-        return _there(record)
+        check_move(record.status, Status.CONFIRMED)
+        return _must_exist(record)
 
     async def end(self, booking_id: UUID, saga_id: UUID, status: Status, reason: str) -> Status:
-        """How it ended, which is the first end. Raises IllegalMove, BadInput when another saga sells it."""
+        """End the booking and return its end; the first end stays. An unknown booking gets a tombstone.
+
+        Raises IllegalMove, BadInput when another saga sells it.
+        """
         record = await self._store.end(booking_id, saga_id, status, reason)
-        _must_fit(record, booking_id, saga_id)
-        return after(record.status, status)
+        _must_match(record, booking_id, saga_id)
+        return check_move(record.status, status)
 
     async def get(self, booking_id: UUID) -> Booking:
-        """A booking of the caller's. Raises NotFound, also for another person's."""
-        return _shown(await self._store.find(booking_id))
+        """The caller's booking. Raises NotFound, also for another person's."""
+        return _must_be_visible(await self._store.find(booking_id))
 
-    async def timeline(self, booking_id: UUID) -> tuple[Booking, list[Event]]:
-        """A booking of the caller's with its history. Raises NotFound, also for another person's."""
-        for booking, events in await self.timelines([booking_id]):
+    async def get_with_timeline(self, booking_id: UUID) -> tuple[Booking, list[Event]]:
+        """The caller's booking with its history. Raises NotFound, also for another person's."""
+        for booking, events in await self.get_many_with_timelines([booking_id]):
             return booking, events
         raise NotFound
 
-    async def these(self, booking_ids: Sequence[UUID]) -> list[Booking]:
-        """Those of the bookings that are the caller's, in no order."""
-        return [booking for booking in await self._store.find_these(booking_ids) if _is_shown(booking)]
+    async def get_many(self, booking_ids: Sequence[UUID]) -> list[Booking]:
+        """The caller's bookings among these ids, in no order."""
+        return [booking for booking in await self._store.find_many(booking_ids) if _is_visible(booking)]
 
-    async def timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Booking, list[Event]]]:
-        """Those of the bookings that are the caller's, in no order, each with its history."""
-        found = await self._store.timelines(booking_ids)
-        return [(record, events) for record, events in found if isinstance(record, Booking) and _is_shown(record)]
+    async def get_many_with_timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Booking, list[Event]]]:
+        """The caller's bookings among these ids, in no order, each with its history."""
+        found = await self._store.find_timelines(booking_ids)
+        return [(record, events) for record, events in found if isinstance(record, Booking) and _is_visible(record)]
 
-    async def of_person(
+    async def list_of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
     ) -> list[Booking]:
-        """Bookings of a person, newest first. Raises Forbidden unless the caller speaks for them."""
+        """A person's bookings, newest first. Raises Forbidden unless the caller speaks for that person."""
         calls.current().must_speak_for(person)
-        return await self._store.of_person(person, status, before, most)
+        return await self._store.list_of_person(person, status, before, most)
 
-    async def everybodys(self, status: str | None, after_id: UUID | None, most: int) -> list[Booking]:
-        """All bookings, in id order. Raises Forbidden unless ops asks on its own behalf."""
+    async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Booking]:
+        """Everybody's bookings, in id order. Raises Forbidden unless ops calls on its own behalf."""
         call = calls.current()
         if call.person is not None or call.service != "ops":
             raise Forbidden("only ops, on its own behalf, lists everybody's")
-        return await self._store.all(status, after_id, most)
+        return await self._store.list_all(status, after_id, most)
 
 
-def _must_fit(record: Record, booking_id: UUID, saga_id: UUID) -> None:
+def _must_match(record: Record, booking_id: UUID, saga_id: UUID) -> None:
     if record.id != booking_id or record.saga_id != saga_id:
         raise BadInput("belongs to another booking", field="saga_id")
 
 
-def _there(record: Record | None) -> Booking:
-    """A booking that exists: a tombstone is nothing."""
+def _must_exist(record: Record | None) -> Booking:
+    """The booking in a record. Raises NotFound for a tombstone."""
     if not isinstance(record, Booking):
         raise NotFound
     return record
 
 
-def _shown(record: Record | None) -> Booking:
-    booking = _there(record)
-    if not _is_shown(booking):
+def _must_be_visible(record: Record | None) -> Booking:
+    booking = _must_exist(record)
+    if not _is_visible(booking):
         raise NotFound
     return booking
 
 
-def _is_shown(booking: Booking) -> bool:
-    """Another person's booking is nothing."""
+def _is_visible(booking: Booking) -> bool:
+    """True when the caller is the student, the tutor, an admin or a service."""
     return calls.current().speaks_for(booking.details.student_id, booking.details.tutor_id)

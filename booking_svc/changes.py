@@ -1,15 +1,14 @@
-"""What changes, as PostgreSQL tells it (LISTEN/NOTIFY): one connection for the process, handed to every watcher.
+"""Wakes the watchers of a booking when PostgreSQL notifies a change (LISTEN/NOTIFY). One connection per process listens.
 
-A notification carries only the booking's id. A watcher's news is a flag and not a queue: however much happens, it
-costs no memory, and the watcher reads the newest state. A lost connection is made anew, and then everybody is told to
-look, because nobody knows what was missed.
+A notification carries only the booking's id. It sets a flag of each watcher, which then reads the newest state, so
+that many changes cost no memory. After a lost connection is made anew every watcher is woken, because notifications
+may have been missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -19,38 +18,40 @@ import asyncpg
 from mesh.database import SERVER_SETTINGS
 from mesh.errors import Overloaded, TryAgain
 from mesh.logs import log
+from mesh.loops import doubled_pause
 
 CHANNEL = "booking_changed"
 APPLICATION_NAME = "booking_changes"
 MAX_WATCHERS = 1000
-#: A connection that died without a word (a firewall, a lost host) is noticed after at most this plus the time-out.
+#: The silence after which the connection is tested. A dead one (a firewall, a lost host) is noticed after at most this
+#: plus TIMEOUT_SECONDS.
 HEARTBEAT_SECONDS = 15.0
 TIMEOUT_SECONDS = 5.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 
 class Watcher:
-    """One who waits for news of a booking. The first news is there at once: look how it stands."""
+    """Waits for changes of one booking. It begins awake, so that its owner reads the booking at once."""
 
     def __init__(self) -> None:
-        self._told = asyncio.Event()
-        self._told.set()
+        self._awake = asyncio.Event()
+        self._awake.set()
         self._stopping = False
 
-    async def news(self) -> None:
-        """Returns when there may be something new. Raises TryAgain when this process stops."""
-        await self._told.wait()
-        self._told.clear()
+    async def wait_for_change(self) -> None:
+        """Return when the booking may have changed. Raises TryAgain when this process stops."""
+        await self._awake.wait()
+        self._awake.clear()
         if self._stopping:
             raise TryAgain("this replica is stopping")
 
-    def tell(self, *, stopping: bool = False) -> None:
+    def wake(self, *, stopping: bool = False) -> None:
         self._stopping |= stopping
-        self._told.set()
+        self._awake.set()
 
 
 class Changes:
-    """Use as a context: it listens, and reconnects, until the end."""
+    """Listens to the database while its context is open, and reconnects when the connection is lost."""
 
     def __init__(self, database_url: str, *, max_watchers: int = MAX_WATCHERS) -> None:
         self._dsn = database_url.replace("+asyncpg", "", 1)
@@ -74,8 +75,11 @@ class Changes:
             await asyncio.wait([self._listener])
 
     @contextlib.contextmanager
-    def watching(self, booking_id: UUID) -> Iterator[Watcher]:
-        """A watcher of this booking, within the block. Raises Overloaded when there are too many, TryAgain."""
+    def watch(self, booking_id: UUID) -> Iterator[Watcher]:
+        """Register a watcher of this booking within the block.
+
+        Raises Overloaded when there are too many watchers, TryAgain when this process stops.
+        """
         if self._stopping:
             raise TryAgain("this replica is stopping")
         if self._count >= self._max_watchers:
@@ -89,9 +93,9 @@ class Changes:
             self._forget(key, watcher)
 
     async def stop(self) -> None:
-        """End every watch, so that its caller finds another replica; take no more."""
+        """End every watch, so that its caller turns to another replica, and accept no more."""
         self._stopping = True
-        self._tell_all(stopping=True)
+        self._wake_all(stopping=True)
 
     def _forget(self, key: str, watcher: Watcher) -> None:
         self._count -= 1
@@ -100,30 +104,30 @@ class Changes:
         if not others:
             del self._watchers[key]
 
-    def _tell_all(self, *, stopping: bool = False) -> None:
+    def _wake_all(self, *, stopping: bool = False) -> None:
         for watchers in self._watchers.values():
             for watcher in watchers:
-                watcher.tell(stopping=stopping)
+                watcher.wake(stopping=stopping)
 
-    def _heard(self, _connection: object, _pid: int, _channel: str, booking_id: object) -> None:
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, booking_id: object) -> None:
         for watcher in self._watchers.get(str(booking_id), ()):
-            watcher.tell()
+            watcher.wake()
 
     async def _listen_forever(self) -> None:
-        pause = FIRST_PAUSE
+        attempt = 0
         while True:
             try:
-                async with self._connected() as connection:
-                    pause = FIRST_PAUSE
-                    await self._until_lost(connection)
+                async with self._connect() as connection:
+                    attempt = 0
+                    await self._listen_until_lost(connection)
                 log().warning("listener_lost")
-            except Exception as error:  # whatever it was: without a listener watchers would be blind for ever
+            except Exception as error:  # any error: without a listener the watchers would miss every change
                 log().warning("listener_failed", error=str(error))
-            await asyncio.sleep(random.uniform(0.5, 1) * pause)  # noqa: S311 - jitter, not a secret
-            pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(doubled_pause(attempt, FIRST_PAUSE, LONGEST_PAUSE))
+            attempt += 1
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> Any:
+    async def _connect(self) -> Any:
         settings = SERVER_SETTINGS | {"application_name": APPLICATION_NAME}
         connection = await asyncpg.connect(
             self._dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS, server_settings=settings
@@ -134,11 +138,11 @@ class Changes:
             with contextlib.suppress(Exception):
                 await connection.close(timeout=1)
 
-    async def _until_lost(self, connection: asyncpg.Connection) -> None:
+    async def _listen_until_lost(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, self._heard)
-        self._tell_all()
+        await connection.add_listener(CHANNEL, self._on_notification)
+        self._wake_all()
         while not lost.is_set():
             try:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):  # wait_for would lose a cancel that meets the loss

@@ -1,4 +1,4 @@
-"""Between the contract's messages and the domain's words."""
+"""Turns requests into domain objects, and domain objects into responses. BadInput names the field."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _ENDS: dict[pb.BookingStatus.ValueType, Status] = {_STATUS[status]: status for s
 
 
 def ids(request: pb.CreateBookingRequest | pb.ConfirmBookingRequest | pb.EndBookingRequest) -> tuple[UUID, UUID]:
-    """The booking and the saga that sells it."""
+    """The booking's id and the id of the saga that sells it."""
     return wire.uuid(request.booking_id, "booking_id"), wire.uuid(request.saga_id, "saga_id")
 
 
 def details(request: pb.CreateBookingRequest) -> Details:
-    """What is asked for. Raises BadInput that names the field."""
+    """The details of the booking to create. A free lesson needs no payment."""
     price = wire.money(request, "price")
     payment_id = wire.optional_uuid if price.amount_minor == 0 else wire.uuid
-    asked = Details(
+    details = Details(
         tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
         student_id=wire.uuid(request.student_id, "student_id"),
         course_id=wire.optional_uuid(request.course_id, "course_id"),
@@ -44,15 +44,15 @@ def details(request: pb.CreateBookingRequest) -> Details:
         session_id=wire.uuid(request.session_id, "session_id"),
         payment_id=payment_id(request.payment_id, "payment_id"),
     )
-    if asked.tutor_id == asked.student_id:
+    if details.tutor_id == details.student_id:
         raise BadInput("must not be the tutor", field="student_id")
-    if asked.end <= asked.start:
+    if details.end <= details.start:
         raise BadInput("must be after start_time", field="end_time")
-    return asked
+    return details
 
 
 def end(request: pb.EndBookingRequest) -> tuple[Status, str]:
-    """How and why it ends."""
+    """The status in which the booking ends, and the reason."""
     status = _ENDS.get(request.status)
     if status is None:
         raise BadInput("must be CANCELLED, PAYMENT_FAILED or EXPIRED", field="status")
@@ -60,7 +60,7 @@ def end(request: pb.EndBookingRequest) -> tuple[Status, str]:
 
 
 def status(request: pb.ListBookingsRequest) -> str | None:
-    """The status asked for; None means all."""
+    """The status to list; None means every status."""
     if request.status == pb.BOOKING_STATUS_UNSPECIFIED:
         return None
     if request.status not in _STATUS.values():
@@ -73,16 +73,16 @@ def page_size(request: pb.ListBookingsRequest) -> int:
     return wire.page_size(request.page_size, DEFAULT_PAGE, most)
 
 
-def place(request: pb.ListBookingsRequest) -> tuple[datetime, UUID] | None:
+def cursor(request: pb.ListBookingsRequest) -> tuple[datetime, UUID] | None:
     return cursors.decode(request.page_token)
 
 
-def place_by_id(request: pb.ListBookingsRequest) -> UUID | None:
+def cursor_by_id(request: pb.ListBookingsRequest) -> UUID | None:
     return cursors.decode_id(request.page_token)
 
 
 def to_page(found: Sequence[Booking], size: int, *, by_id: bool) -> pb.ListBookingsResponse:
-    """A page of `size` out of what was found, which is one more when there is a next page."""
+    """The first `size` bookings as a page. `found` has one more when there is a next page."""
     page, token = found[:size], ""
     if len(found) > size:
         last = page[-1]
@@ -95,22 +95,22 @@ def to_status(status: Status) -> pb.BookingStatus.ValueType:
 
 
 def to_booking(booking: Booking) -> pb.Booking:
-    asked = booking.details
+    details = booking.details
     return pb.Booking(
         id=str(booking.id),
         saga_id=str(booking.saga_id),
         status=_STATUS[booking.status],
-        tutor_id=str(asked.tutor_id),
-        student_id=str(asked.student_id),
-        course_id=_text(asked.course_id),
-        start_time=to_proto(asked.start),
-        end_time=to_proto(asked.end),
-        price=wire.to_money(asked.price),
-        purpose=asked.purpose,
-        hold_expires_at=to_proto(asked.hold_expires_at),
-        availability_block_id=str(asked.availability_block_id),
-        session_id=str(asked.session_id),
-        payment_id=_text(asked.payment_id),
+        tutor_id=str(details.tutor_id),
+        student_id=str(details.student_id),
+        course_id=_text(details.course_id),
+        start_time=to_proto(details.start),
+        end_time=to_proto(details.end),
+        price=wire.to_money(details.price),
+        purpose=details.purpose,
+        hold_expires_at=to_proto(details.hold_expires_at),
+        availability_block_id=str(details.availability_block_id),
+        session_id=str(details.session_id),
+        payment_id=_text(details.payment_id),
         created_at=to_proto(booking.created_at),
         version=booking.version,
     )

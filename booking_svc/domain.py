@@ -1,4 +1,4 @@
-"""What this service speaks of: bookings, their states and the moves between them."""
+"""Bookings, their statuses and the legal moves between these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mesh.money import Money
 
 
 class Status(StrEnum):
-    """Where a booking stands."""
+    """The status of a booking."""
 
     PAYMENT_REQUIRED = "PAYMENT_REQUIRED"
     CONFIRMED = "CONFIRMED"
@@ -31,25 +31,28 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 
 
 def sources(to: Status) -> list[Status]:
-    """The states a booking may leave for this one."""
+    """The statuses from which a booking may move to this one."""
     return [status for status, targets in MOVES.items() if to in targets]
 
 
-def after(now: Status, told: Status) -> Status:
-    """Where a booking stands after it was told to move: a repeat changes nothing, and the first end wins.
+def check_move(now: Status, to: Status) -> Status:
+    """The status after a move from `now` to `to`. A repeat changes nothing, and the first end stays.
 
     Raises IllegalMove.
     """
-    if told in MOVES[now]:
-        return told
-    if told is now or (told in ENDS and now in ENDS):
+    if to in MOVES[now]:
+        return to
+    if to is now or (to in ENDS and now in ENDS):
         return now
-    raise IllegalMove(f"a booking cannot go from {now} to {told}")
+    raise IllegalMove(f"a booking cannot go from {now} to {to}")
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What was asked for; it never changes. Instants are aware and UTC; `payment_id` is None for a free lesson."""
+    """The part of a booking that never changes. Instants are aware and UTC.
+
+    `payment_id` may be None when the price is 0. Each field is a column of `tables.booking`; only the price is two.
+    """
 
     tutor_id: UUID
     student_id: UUID
@@ -66,7 +69,7 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """One lesson asked for. `version` counts its changes from 1."""
+    """A booking record. `version` is 1 at first, and grows by 1 with each change."""
 
     id: UUID
     saga_id: UUID
@@ -82,7 +85,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """The end of a booking that had not arrived: it never will."""
+    """The row of a booking that was ended before it arrived. It refuses the late booking."""
 
     id: UUID
     saga_id: UUID
@@ -91,7 +94,7 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a booking's history."""
+    """An entry of a booking's timeline."""
 
     at: datetime
     event: str

@@ -1,4 +1,4 @@
-"""The contract's RPCs: decode, call a use case, encode."""
+"""BookingService: each method decodes a request, calls a use case and encodes the response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tutormesh.booking.v1 import booking_pb2_grpc
 
 
 class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
-    """BookingService of booking.proto."""
+    """The promises of each RPC are in booking.proto."""
 
     def __init__(self, bookings: Bookings, watches: Watches) -> None:
         self._bookings, self._watches = bookings, watches
@@ -33,31 +33,31 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
         return pb.EndBookingResponse(status=convert.to_status(status))
 
     async def GetBooking(self, request: pb.GetBookingRequest, context: Any) -> pb.GetBookingResponse:
-        booking, events = await self._bookings.timeline(wire.uuid(request.booking_id, "booking_id"))
+        booking, events = await self._bookings.get_with_timeline(wire.uuid(request.booking_id, "booking_id"))
         return pb.GetBookingResponse(booking=convert.to_booking(booking), timeline=convert.to_timeline(events))
 
     async def BatchGetBookings(self, request: pb.BatchGetBookingsRequest, context: Any) -> pb.BatchGetBookingsResponse:
-        found = await self._bookings.these(wire.uuids(request.booking_ids, "booking_ids"))
+        found = await self._bookings.get_many(wire.uuids(request.booking_ids, "booking_ids"))
         return pb.BatchGetBookingsResponse(bookings=map(convert.to_booking, found))
 
     async def BatchGetTimelines(
         self, request: pb.BatchGetTimelinesRequest, context: Any
     ) -> pb.BatchGetTimelinesResponse:
-        found = await self._bookings.timelines(wire.uuids(request.booking_ids, "booking_ids"))
+        found = await self._bookings.get_many_with_timelines(wire.uuids(request.booking_ids, "booking_ids"))
         return convert.to_timelines(found)
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
         status = convert.status(request)
         if person is None:
-            found = await self._bookings.everybodys(status, convert.place_by_id(request), size + 1)
+            found = await self._bookings.list_all(status, convert.cursor_by_id(request), size + 1)
         else:
-            found = await self._bookings.of_person(person, status, convert.place(request), size + 1)
+            found = await self._bookings.list_of_person(person, status, convert.cursor(request), size + 1)
         return convert.to_page(found, size, by_id=person is None)
 
     async def WatchBooking(
         self, request: pb.WatchBookingRequest, context: Any
     ) -> AsyncIterator[pb.WatchBookingResponse]:
-        async with aclosing(self._watches.of(wire.uuid(request.booking_id, "booking_id"))) as bookings:
+        async with aclosing(self._watches.watch(wire.uuid(request.booking_id, "booking_id"))) as bookings:
             async for booking in bookings:
                 yield pb.WatchBookingResponse(booking=convert.to_booking(booking))

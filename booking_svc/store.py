@@ -1,8 +1,13 @@
-"""All the SQL of bookings. Every write is a single statement, which is its own transaction: one round trip."""
+"""All the SQL of bookings. Every write is a single statement and its own transaction, so it costs one round trip.
+
+A write returns the row that it inserted or changed, else the row that is there. `is_stale` marks a row that the
+statement should have changed and did not, because another transaction changed it meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -18,27 +23,30 @@ from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
 
 Record = Booking | Tombstone
-#: What the schema refuses, by the name of the rule.
+#: The refusal for each rule of the schema that a statement can violate.
 VIOLATIONS = {"booking_legal_move": IllegalMove}
 TIMELINE = 100
-#: How often a statement is run that found nothing it may trust; twice is what a race needs.
-LOOKS = 5
+#: How often a write is run whose result is stale; a race needs two.
+ATTEMPTS = 5
+
+#: Each field of Details and its column. The price is not among them, because it has two columns.
+_COLUMN_OF = {field.name: field.name for field in fields(Details) if field.name != "price"}
+_COLUMN_OF |= {"start": "start_at", "end": "end_at"}
+_DETAIL_COLUMNS = [*_COLUMN_OF.values(), "price_minor", "currency"]
 
 _UNREAD = ("end_reason", "updated_at")
 _COLUMNS = ", ".join(column.name for column in tables.booking.c if column.name not in _UNREAD)
 _QUALIFIED = ", ".join(f"booking.{name}" for name in _COLUMNS.split(", "))
 
-# ruff: noqa: S608 - the only thing ever put into these texts is the list of columns
+# ruff: noqa: S608 - constants only
 
 _CREATE = text(f"""
 with made as (
-    insert into booking (id, saga_id, status, tutor_id, student_id, course_id, start_at, end_at, price_minor, currency,
-        purpose, hold_expires_at, availability_block_id, session_id, payment_id)
-    values (:id, :saga_id, 'PAYMENT_REQUIRED', :tutor_id, :student_id, :course_id, :start_at, :end_at, :price_minor,
-        :currency, :purpose, :hold_expires_at, :availability_block_id, :session_id, :payment_id)
+    insert into booking (id, saga_id, status, {", ".join(_DETAIL_COLUMNS)})
+    values (:id, :saga_id, 'PAYMENT_REQUIRED', {", ".join(f":{name}" for name in _DETAIL_COLUMNS)})
     on conflict do nothing
     returning {_COLUMNS}
-), told as (
+), recorded as (
     insert into booking_event (booking_id, version, event) select id, version, 'created' from made
 )
 select false as is_stale, {_COLUMNS} from made
@@ -46,19 +54,20 @@ union all
 select false, {_COLUMNS} from booking where (id = :id or saga_id = :saga_id) and not exists (select from made)
 """)
 
+# Changes the status, if that is legal, and notifies the watchers.
 _MOVED = f"""
 with moved as (
     update booking
     set status = :status, version = version + 1, updated_at = clock_timestamp(), end_reason = :reason
     where id = :id and saga_id = :saga_id and status = any(:sources)
     returning {_COLUMNS}
-), told as (
+), recorded as (
     insert into booking_event (booking_id, version, event, detail)
     select id, version, lower(status), :reason from moved
     returning pg_notify('booking_changed', cast(booking_id as text))
 )"""
 
-# A row that should have been moved and was not: it has changed meanwhile.
+# True of a row that _MOVED should have changed and did not.
 _STALE = "id = :id and saga_id = :saga_id and status = any(:sources)"
 
 _CONFIRM = text(f"""{_MOVED}
@@ -67,8 +76,8 @@ union all
 select {_STALE}, {_COLUMNS} from booking where id = :id and not exists (select from moved)
 """)
 
-# Nobody can watch a tombstone, and it has no timeline.
-_END = text(f"""{_MOVED}, buried as (
+# Inserts a tombstone where there is no booking. A tombstone has no timeline and no watchers.
+_END = text(f"""{_MOVED}, tombstone as (
     insert into booking (id, saga_id, status, end_reason)
     select :id, :saga_id, :status, :reason where not exists (select from booking where id = :id)
     on conflict do nothing
@@ -76,22 +85,22 @@ _END = text(f"""{_MOVED}, buried as (
 )
 select false as is_stale, {_COLUMNS} from moved
 union all
-select false, {_COLUMNS} from buried
+select false, {_COLUMNS} from tombstone
 union all
 select {_STALE}, {_COLUMNS} from booking
-where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
+where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from tombstone)
 """)
 
 _FIND = text(f"select {_COLUMNS} from booking where id = :id")
-_FIND_THESE = text(f"select {_COLUMNS} from booking where id = any(:ids) and tutor_id is not null")
+_FIND_MANY = text(f"select {_COLUMNS} from booking where id = any(:ids) and tutor_id is not null")
 
 _TIMELINES = text(f"""
-select {_QUALIFIED}, told.at, told.event, told.detail
+select {_QUALIFIED}, entry.at, entry.event, entry.detail
 from booking left join lateral (
     select version, at, event, detail from booking_event
     where booking_id = booking.id order by version limit {TIMELINE}
-) told on true
-where booking.id = any(:ids) order by booking.id, told.version
+) entry on true
+where booking.id = any(:ids) order by booking.id, entry.version
 """)
 
 _BEFORE = """(created_at, id) < (
@@ -117,61 +126,61 @@ order by id limit :most
 
 
 class Store:
-    """Booking records in their database."""
+    """The statements about booking records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, booking_id: UUID, saga_id: UUID, details: Details) -> Record:
-        """The booking made, or what was there before under its id (first) or its saga's."""
+        """Insert the booking and return it; else the record that has its id, else the one that has its saga's id."""
         values = {"id": booking_id, "saga_id": saga_id, **_row(details)}
-        return _present(await self._settled(_CREATE, values))
+        return _assert_found(await self._run_until_fresh(_CREATE, values))
 
     async def confirm(self, booking_id: UUID, saga_id: UUID) -> Record | None:
-        """The booking confirmed if that was legal, else as it is; None when there is nothing under this id."""
+        """Confirm the booking if that is legal, and return it as it is now; None when the id is unknown."""
         values = {"id": booking_id, "saga_id": saga_id, "status": Status.CONFIRMED, "reason": ""}
-        return await self._settled(_CONFIRM, values | {"sources": sources(Status.CONFIRMED)}, may_lack=True)
+        return await self._run_until_fresh(_CONFIRM, values | {"sources": sources(Status.CONFIRMED)}, may_lack=True)
 
     async def end(self, booking_id: UUID, saga_id: UUID, status: Status, reason: str) -> Record:
-        """The booking ended if that was legal, or a tombstone in its place, else what is there."""
+        """End the booking if that is legal, or insert a tombstone when there is none; return the record there is now."""
         values = {"id": booking_id, "saga_id": saga_id, "status": status, "reason": reason}
-        return _present(await self._settled(_END, values | {"sources": sources(status)}))
+        return _assert_found(await self._run_until_fresh(_END, values | {"sources": sources(status)}))
 
     async def find(self, booking_id: UUID) -> Record | None:
         rows = await self._database.rows(_FIND, {"id": booking_id})
         return _record(rows[0]) if rows else None
 
-    async def find_these(self, booking_ids: Sequence[UUID]) -> list[Booking]:
-        """Those of the bookings that there are, in no order."""
-        return _bookings(await self._database.rows(_FIND_THESE, {"ids": booking_ids}))
+    async def find_many(self, booking_ids: Sequence[UUID]) -> list[Booking]:
+        """The bookings that exist among these ids, in no order."""
+        return _bookings(await self._database.rows(_FIND_MANY, {"ids": booking_ids}))
 
-    async def timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Record, list[Event]]]:
-        """Those of the bookings that there are, in no order, each with its first events, oldest first."""
+    async def find_timelines(self, booking_ids: Sequence[UUID]) -> list[tuple[Record, list[Event]]]:
+        """The records that exist among these ids, in no order, each with its first 100 events, oldest first."""
         rows = await self._database.rows(_TIMELINES, {"ids": booking_ids})
         found = [list(of_one) for _, of_one in groupby(rows, key=attrgetter("id"))]
         return [(_record(of_one[0]), [_event(row) for row in of_one if row.event is not None]) for of_one in found]
 
-    async def of_person(
+    async def list_of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
     ) -> list[Booking]:
-        """Bookings of a student or tutor behind a place in the list, newest first."""
+        """The bookings of a student or tutor behind a cursor, newest first."""
         at, row = before or (None, None)
         values = {"person": person, "status": status, "at": at, "id": row, "most": most}
         return _bookings(await self._database.rows(_OF_PERSON, values))
 
-    async def all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
-        """Everybody's bookings behind an id, in id order."""
+    async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
+        """Everybody's bookings behind this id, in id order."""
         return _bookings(await self._database.rows(_ALL, {"status": status, "id": after, "most": most}))
 
-    async def _settled(
+    async def _run_until_fresh(
         self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> Record | None:
-        """What a write found or made.
+        """Run a write until its result is fresh; None when `may_lack` and there is no row. Raises TryAgain.
 
-        A statement sees only what was committed when it began. When it waited for another transaction, it may have
-        changed nothing and yet see no row, or one that still looks movable: then it is run again, and sees.
+        A statement sees only what was committed before it began. If it waits for another transaction, it may change
+        nothing and yet see no row, or a stale one. The next run sees what that transaction committed.
         """
-        for _ in range(LOOKS):
+        for _ in range(ATTEMPTS):
             rows = await self._database.rows(statement, values)
             if rows and not rows[0].is_stale:
                 return _record(rows[0])
@@ -180,26 +189,14 @@ class Store:
         raise TryAgain
 
 
-def _present(record: Record | None) -> Record:
-    assert record is not None  # these statements make what they do not find
+def _assert_found(record: Record | None) -> Record:
+    assert record is not None  # these statements insert a row when they find none
     return record
 
 
 def _row(details: Details) -> dict[str, Any]:
-    return {
-        "tutor_id": details.tutor_id,
-        "student_id": details.student_id,
-        "course_id": details.course_id,
-        "start_at": details.start,
-        "end_at": details.end,
-        "price_minor": details.price.amount_minor,
-        "currency": details.price.currency,
-        "purpose": details.purpose,
-        "hold_expires_at": details.hold_expires_at,
-        "availability_block_id": details.availability_block_id,
-        "session_id": details.session_id,
-        "payment_id": details.payment_id,
-    }
+    plain = {column: getattr(details, field) for field, column in _COLUMN_OF.items()}
+    return plain | {"price_minor": details.price.amount_minor, "currency": details.price.currency}
 
 
 def _event(row: Row[Any]) -> Event:
@@ -215,17 +212,6 @@ def _record(row: Row[Any]) -> Record:
 
 
 def _booking(row: Row[Any]) -> Booking:
-    details = Details(
-        tutor_id=row.tutor_id,
-        student_id=row.student_id,
-        course_id=row.course_id,
-        start=row.start_at,
-        end=row.end_at,
-        price=Money(row.price_minor, row.currency),
-        purpose=row.purpose,
-        hold_expires_at=row.hold_expires_at,
-        availability_block_id=row.availability_block_id,
-        session_id=row.session_id,
-        payment_id=row.payment_id,
-    )
+    plain = {field: getattr(row, column) for field, column in _COLUMN_OF.items()}
+    details = Details(price=Money(row.price_minor, row.currency), **plain)
     return Booking(row.id, row.saga_id, Status(row.status), details, row.version, row.created_at)

@@ -23,7 +23,7 @@ INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 _ENDED = "status in ('CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')"
 
-# A row per booking, or a tombstone in its place: an end without details, which bars the way to a late beginning.
+# A row per booking, or its tombstone: an ended row without details, which keeps a late booking from being created.
 booking = Table(
     "booking",
     metadata,
@@ -70,7 +70,7 @@ booking = Table(
     Index("booking_of_tutor", "tutor_id", "created_at", "id"),
 )
 
-# The timeline: a row per version, written by the statement that made it.
+# The timeline: a row per version, inserted by the statement that makes the version.
 booking_event = Table(
     "booking_event",
     metadata,

@@ -1,11 +1,13 @@
-"""learning_svc: courses and enrollments.
+"""learning_svc owns courses, their seats, and the enrollments that hold these seats. It calls no other service.
 
-Owns what is taught (title, instructor, price, seats, published or not) and who has a seat in it. A seat is taken by a
-conditional update in the same transaction as the enrollment that takes it: a course is never sold beyond its seats,
-whatever the callers do. Like every participant of a saga it is a barrier: each step is idempotent under the saga's id,
-and ending an enrollment that never arrived leaves a tombstone. It calls no other service.
+It promises:
 
-courses       create, publish; who may see which
-seats         hold, win, give back: what a saga does
-enrollments   reading them
+- a course never sells more seats than it has: one statement takes the seat and inserts the enrollment;
+- an enrollment changes its status only along MOVES; the schema refuses every other change;
+- a repeated call returns the result of the first one;
+- an enrollment that was ended before it arrived is never created.
+
+courses       create and publish courses; read those that the caller may see
+seats         hold a seat, activate its enrollment, free it: the steps of a saga
+enrollments   read the enrollments that the caller may see
 """

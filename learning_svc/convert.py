@@ -1,11 +1,11 @@
-"""Between the contract's messages and the domain's words."""
+"""Turns requests into domain objects, and domain objects into responses. BadInput names the field."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
-from learning_svc.domain import ENDS, Claim, Course, Enrollment, NewCourse, Record, Status, Tombstone
+from learning_svc.domain import ENDS, Course, Enrollment, NewCourse, Order, Record, Status, Tombstone
 from mesh import calls, cursors, wire
 from mesh.clock import to_proto
 from mesh.errors import BadInput
@@ -24,7 +24,7 @@ IdsRequest = pb.CreateEnrollmentRecordRequest | pb.EndEnrollmentRequest | pb.Can
 
 
 def new_course(request: pb.CreateCourseRequest, instructor_id: UUID) -> NewCourse:
-    """What is to be taught. Raises BadInput that names the field."""
+    """The draft to create, with the request's id or a new one."""
     title = wire.text(request.title, "title", MAX_TITLE, least=1)
     if not title.strip():
         raise BadInput("must not be blank", field="title")
@@ -37,9 +37,9 @@ def new_course(request: pb.CreateCourseRequest, instructor_id: UUID) -> NewCours
     )
 
 
-def claim(request: pb.HoldSeatRequest) -> Claim:
-    """The seat a saga asks for."""
-    return Claim(
+def order(request: pb.HoldSeatRequest) -> Order:
+    """The seat that a saga wants to hold."""
+    return Order(
         saga_id=wire.uuid(request.saga_id, "saga_id"),
         enrollment_id=wire.uuid(request.enrollment_id, "enrollment_id"),
         course_id=wire.uuid(request.course_id, "course_id"),
@@ -49,19 +49,19 @@ def claim(request: pb.HoldSeatRequest) -> Claim:
 
 
 def ids(request: IdsRequest) -> tuple[UUID, UUID]:
-    """The enrollment and the saga that sells it."""
+    """The enrollment's id and the id of the saga that sells it."""
     return wire.uuid(request.enrollment_id, "enrollment_id"), wire.uuid(request.saga_id, "saga_id")
 
 
-def batch(values: Sequence[str], field: str) -> list[UUID]:
-    """Ids to look up, each once."""
+def batch_ids(values: Sequence[str], field: str) -> list[UUID]:
+    """The ids to look up, at most MAX_BATCH, without repetitions."""
     if len(values) > MAX_BATCH:
         raise BadInput(f"must be at most {MAX_BATCH}", field=field)
     return list({wire.uuid(value, field) for value in values})
 
 
 def end(request: pb.EndEnrollmentRequest) -> Status:
-    """How it ends."""
+    """The status in which the enrollment ends."""
     status = _ENDS.get(request.status)
     if status is None:
         raise BadInput("must be CANCELLED, PAYMENT_FAILED or EXPIRED", field="status")
@@ -74,14 +74,14 @@ def page_size(request: pb.ListCoursesRequest | pb.ListEnrollmentsRequest) -> int
 
 
 def to_courses_page(found: Sequence[Course], size: int) -> pb.ListCoursesResponse:
-    """A page of `size` out of what was found, which is one more when there is a next page."""
+    """The first `size` courses as a page. `found` has one more when there is a next page."""
     page = found[:size]
     token = cursors.encode(page[-1].created_at, page[-1].id) if len(found) > size else ""
     return pb.ListCoursesResponse(courses=map(to_course, page), next_page_token=token)
 
 
 def to_enrollments_page(found: Sequence[Record], size: int, *, by_id: bool) -> pb.ListEnrollmentsResponse:
-    """A page of `size` out of what was found, which is one more when there is a next page."""
+    """The first `size` enrollments as a page. `found` has one more when there is a next page."""
     page, token = found[:size], ""
     if len(found) > size:
         last = page[-1]
@@ -102,7 +102,7 @@ def to_course(course: Course) -> pb.Course:
     )
 
 
-def to_held(held: Enrollment) -> pb.HoldSeatResponse:
+def to_hold_response(held: Enrollment) -> pb.HoldSeatResponse:
     return pb.HoldSeatResponse(
         price=wire.to_money(held.price),
         expires_at=to_proto(held.hold_expires_at),

@@ -1,4 +1,4 @@
-"""Courses: create, publish, each safe to repeat; and who may see which."""
+"""Courses: create and publish them, each safe to repeat; and read those that the caller may see."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ class Courses:
         self._database, self._store, self._terms = database, CourseStore(database), terms
 
     async def create(self, new: NewCourse) -> Course:
-        """The draft, made or made before. Raises BadInput when the id is another's course."""
+        """Create a draft; a repeat returns the course as it is now. Raises BadInput when the id is another's course."""
         course = await self._store.create(new)
         if course.instructor_id != new.instructor_id:
             raise BadInput("belongs to another course", field="course_id")
         return course
 
     async def publish(self, course_id: UUID) -> Course:
-        """The course published, now or before. Raises CourseNotFound, also for another's draft; Forbidden."""
+        """Publish the course; a repeat changes nothing.
+
+        Raises CourseNotFound, also for another's draft; Forbidden for another's published course.
+        """
         call = calls.current()
         instructor = None if call.speaks_for() else call.require_person().id
         course = await self._store.publish(course_id, instructor)
@@ -37,36 +40,45 @@ class Courses:
         return course
 
     async def get(self, course_id: UUID) -> Course:
-        """A course the caller may see. Raises CourseNotFound, also for another's draft."""
-        found = await self.several([course_id])
+        """A course that the caller may see. Raises CourseNotFound, also for another's draft."""
+        found = await self.get_many([course_id])
         if not found:
             raise CourseNotFound
         return found[0]
 
-    async def several(self, ids: Sequence[UUID]) -> list[Course]:
-        """Those of the courses that the caller may see, in no order."""
+    async def get_many(self, ids: Sequence[UUID]) -> list[Course]:
+        """The courses among these ids that the caller may see, in no order."""
         return [course for course in await self._store.find(ids) if _may_see(course)]
 
-    async def published(self, before: tuple[datetime, UUID] | None, most: int) -> list[Course]:
+    async def list_published(self, before: tuple[datetime, UUID] | None, most: int) -> list[Course]:
         """Published courses, newest first."""
-        return await self._store.published(before, most)
+        return await self._store.list_published(before, most)
 
     async def verify(self, course_id: UUID, *, needs_seat: bool) -> Course:
-        """A course that can be sold now. Raises CourseNotFound, CourseNotPublished, CourseFull."""
-        standing = await self._database.statement(
-            lambda connection: SeatStore(connection).standing(course_id, None, self._terms.grace)
+        """The course, if it can be sold now. Raises CourseNotFound, CourseNotPublished, CourseFull."""
+        situation = await self._database.statement(
+            lambda connection: SeatStore(connection).read_situation(course_id, None, self._terms.grace)
         )
-        if standing is None:
+        if situation is None:
             raise CourseNotFound
-        if not standing.course.published:
+        if not situation.course.published:
             raise CourseNotPublished
-        if needs_seat and standing.course.is_full and not standing.gives_way:
+        if needs_seat and situation.course.is_full and not situation.has_lapsed_hold:
             raise CourseFull
-        return standing.course
+        return situation.course
 
 
-def instructor_of(named: UUID | None) -> UUID:
-    """Who teaches the course that the caller makes. Raises Forbidden, BadInput."""
+def choose_instructor(named: UUID | None) -> UUID:
+    """The instructor of the course that the caller creates; `named` is the one in the request.
+
+    | caller  | may name                        |
+    |---------|---------------------------------|
+    | service | anybody, and must name somebody |
+    | admin   | anybody; default: themselves    |
+    | tutor   | themselves                      |
+
+    Raises Forbidden, BadInput.
+    """
     person = calls.current().person
     if person is None or person.is_service:
         if named is None:

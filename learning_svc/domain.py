@@ -1,4 +1,4 @@
-"""What this service speaks of: courses, enrollments, seats; and the refusals that are its own."""
+"""Courses, orders and enrollments; and the refusals that only this service raises."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CourseNotPublished(Refusal):
 class CourseFull(Refusal):
     """No seat is left."""
 
-    # Not ABORTED: nobody should send this again blindly.
+    # The code is not ABORTED, because a client should not send the same request again.
     reason = "COURSE_FULL"
 
 
@@ -44,7 +44,7 @@ class Raced(TryAgain):
 
 
 class Status(StrEnum):
-    """Where an enrollment stands."""
+    """The status of an enrollment."""
 
     PAYMENT_REQUIRED = "PAYMENT_REQUIRED"
     ACTIVE = "ACTIVE"
@@ -61,15 +61,15 @@ MOVES: Mapping[Status, frozenset[Status]] = {
 }
 
 
-def must_be(now: Status, told: Status) -> None:
-    """Raises IllegalMove unless an enrollment stands where it was told to go."""
-    if now is not told:
-        raise IllegalMove(f"an enrollment cannot go from {now} to {told}")
+def must_be(now: Status, wanted: Status) -> None:
+    """Raises IllegalMove unless an enrollment has the status that a call wanted it to have."""
+    if now is not wanted:
+        raise IllegalMove(f"an enrollment cannot go from {now} to {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a seat is held for payment, and how long after that it is given to others."""
+    """How long a seat is held for payment, and how long after that another student may take it over."""
 
     hold: timedelta
     grace: timedelta
@@ -77,7 +77,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class NewCourse:
-    """A draft to make; `seats` is None for no limit."""
+    """A draft to create. `seats` is None for no limit."""
 
     id: UUID
     title: str
@@ -88,7 +88,7 @@ class NewCourse:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Something taught to many. `seats` is None for no limit; `created_at` is aware and UTC."""
+    """A course. `seats` is None for no limit; `created_at` is aware and UTC."""
 
     id: UUID
     title: str
@@ -105,17 +105,17 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a student meets who wants a seat: the course, and who is in the way at this instant."""
+class Situation:
+    """The facts that decide about an order, read at one instant of the database's clock."""
 
     course: Course
-    is_enrolled: bool  # has a seat that does not give way
-    gives_way: bool  # a lapsed hold of anybody's can be taken over
+    is_enrolled: bool  # the student is active in the course, or has a hold that has not lapsed
+    has_lapsed_hold: bool  # some student's hold has lapsed, so that its seat can be taken over
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A seat asked for, under the saga's id."""
+class Order:
+    """The seat that a saga wants to hold."""
 
     saga_id: UUID
     enrollment_id: UUID
@@ -126,9 +126,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """A student's place in a course. Instants are aware and UTC; `payment_id` is None when there is nothing to pay.
+    """The record of a student in a course. Instants are aware and UTC; `payment_id` is None for a free course.
 
-    `seconds_left` is what is left of the hold by the database's clock, at the time of reading.
+    `holds_seat` is false once the enrollment has ended, or another student has taken its lapsed hold over.
+    `seconds_left` counts to the end of the hold on the database's clock, from the time of reading.
     """
 
     id: UUID
@@ -148,7 +149,7 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """The end of an enrollment that had not arrived: it never will."""
+    """The row of an enrollment that was ended before it arrived. It refuses the late enrollment."""
 
     id: UUID
     saga_id: UUID

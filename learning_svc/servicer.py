@@ -1,11 +1,11 @@
-"""The contract's RPCs: decode, call a use case, encode."""
+"""LearningService: each method decodes a request, calls a use case and encodes the response."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from learning_svc import convert
-from learning_svc.courses import Courses, instructor_of
+from learning_svc.courses import Courses, choose_instructor
 from learning_svc.domain import Terms
 from learning_svc.enrollments import Enrollments
 from learning_svc.seats import Seats
@@ -16,14 +16,14 @@ from tutormesh.learning.v1 import learning_pb2_grpc
 
 
 class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
-    """LearningService of learning.proto."""
+    """The promises of each RPC are in learning.proto."""
 
     def __init__(self, database: Database, terms: Terms) -> None:
         self._courses, self._seats = Courses(database, terms), Seats(database, terms)
         self._enrollments = Enrollments(database)
 
     async def CreateCourse(self, request: pb.CreateCourseRequest, context: Any) -> pb.CreateCourseResponse:
-        instructor = instructor_of(wire.optional_uuid(request.instructor_id, "instructor_id"))
+        instructor = choose_instructor(wire.optional_uuid(request.instructor_id, "instructor_id"))
         course = await self._courses.create(convert.new_course(request, instructor))
         return pb.CreateCourseResponse(course=convert.to_course(course))
 
@@ -36,12 +36,12 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
         return pb.GetCourseResponse(course=convert.to_course(course))
 
     async def BatchGetCourses(self, request: pb.BatchGetCoursesRequest, context: Any) -> pb.BatchGetCoursesResponse:
-        found = await self._courses.several(convert.batch(request.course_ids, "course_ids"))
+        found = await self._courses.get_many(convert.batch_ids(request.course_ids, "course_ids"))
         return pb.BatchGetCoursesResponse(courses=map(convert.to_course, found))
 
     async def ListCourses(self, request: pb.ListCoursesRequest, context: Any) -> pb.ListCoursesResponse:
         size = convert.page_size(request)
-        found = await self._courses.published(cursors.decode(request.page_token), size + 1)
+        found = await self._courses.list_published(cursors.decode(request.page_token), size + 1)
         return convert.to_courses_page(found, size)
 
     async def VerifyCourse(self, request: pb.VerifyCourseRequest, context: Any) -> pb.VerifyCourseResponse:
@@ -50,7 +50,7 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
         return pb.VerifyCourseResponse(course=convert.to_course(course))
 
     async def HoldSeat(self, request: pb.HoldSeatRequest, context: Any) -> pb.HoldSeatResponse:
-        return convert.to_held(await self._seats.hold(convert.claim(request)))
+        return convert.to_hold_response(await self._seats.hold(convert.order(request)))
 
     async def CreateEnrollmentRecord(
         self, request: pb.CreateEnrollmentRecordRequest, context: Any
@@ -73,13 +73,13 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
     async def BatchGetEnrollments(
         self, request: pb.BatchGetEnrollmentsRequest, context: Any
     ) -> pb.BatchGetEnrollmentsResponse:
-        found = await self._enrollments.several(convert.batch(request.enrollment_ids, "enrollment_ids"))
+        found = await self._enrollments.get_many(convert.batch_ids(request.enrollment_ids, "enrollment_ids"))
         return pb.BatchGetEnrollmentsResponse(enrollments=convert.to_enrollments(found))
 
     async def ListEnrollments(self, request: pb.ListEnrollmentsRequest, context: Any) -> pb.ListEnrollmentsResponse:
         student, size = wire.optional_uuid(request.student_id, "student_id"), convert.page_size(request)
         if student is None:
-            everybodys = await self._enrollments.everybodys(cursors.decode_id(request.page_token), size + 1)
+            everybodys = await self._enrollments.list_all(cursors.decode_id(request.page_token), size + 1)
             return convert.to_enrollments_page(everybodys, size, by_id=True)
-        found = await self._enrollments.of_student(student, cursors.decode(request.page_token), size + 1)
+        found = await self._enrollments.list_of_student(student, cursors.decode(request.page_token), size + 1)
         return convert.to_enrollments_page(found, size, by_id=False)

@@ -1,4 +1,4 @@
-"""What this process is told by its environment."""
+"""The settings that this process reads from its environment."""
 
 from __future__ import annotations
 

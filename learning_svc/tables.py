@@ -26,7 +26,7 @@ INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 _ENDED = "status in ('CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')"
 
-# Whoever changes `seats_taken`, or a `holds_seat` of its enrollments, holds the course's row first.
+# A transaction that changes `seats_taken`, or `holds_seat` of an enrollment, locks the course's row first.
 course = Table(
     "course",
     metadata,
@@ -49,7 +49,7 @@ course = Table(
     Index("course_published", "created_at", "id", postgresql_where=text("published")),
 )
 
-# A row per enrollment, or a tombstone in its place: an end without details, which bars the way to a late beginning.
+# A row per enrollment, or its tombstone: an ended row without details, which keeps a late one from being created.
 enrollment = Table(
     "enrollment",
     metadata,
@@ -95,7 +95,7 @@ enrollment = Table(
         " else activated_at is null end",
         name="enrollment_activated_once_active",
     ),
-    # One seat for a student in a course. A hold that has given way has none.
+    # A student has at most one seat in a course. A hold whose seat was taken over has none.
     Index(
         "enrollment_once_per_student",
         "course_id",

@@ -1,10 +1,14 @@
-"""The chassis every service of the mesh is built on. It knows no service.
+"""The chassis: what every service is built on. The chassis imports no service.
 
 server, channels    gRPC servers that drain, channels that retry
-errors, identity    refusals that cross the wire, who calls and who may
-calls               what one call carries: request id, deadline, person, service
-database            transactions with bounded retry, constraints with names
-settings, logs      values that fail by name, logs that keep secrets
-loops               background work that outlives its errors, and waits between tries
-money, clock, wire, cursors, migrations
+callers, identity   which service may call an RPC; tokens, and the person or service behind one
+calls               the context of one call: request id, deadline, person, service
+errors              refusals with a name, which cross the wire
+database            transactions with bounded retry; a refusal for each violated constraint
+loops               background work that outlives its errors, and the pauses between its tries
+settings            values from the environment; a wrong one stops the process and is named
+logs                JSON lines or a console, without secrets
+wire, cursors       decoding of request fields and of page tokens
+money, clock        minor units with a currency; aware UTC instants
+migrations          Alembic, run from code
 """

@@ -1,4 +1,4 @@
-"""Which services may call which RPC: declared in the protos, enforced by the chassis."""
+"""The services that may call each RPC. The protos declare them and `mesh.server.Gate` enforces them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tutormesh.common.v1 import callers_pb2
 
 
 def declared(service: ServiceDescriptor) -> dict[str, frozenset[str]]:
-    """Full method name ("/tutormesh.x.v1.XService/Do") → services that may call it.
+    """Full method name ("/tutormesh.x.v1.XService/Do") → names of the services that may call it.
 
-    Raises ValueError for an RPC that declares none: the chassis does not serve it.
+    Raises ValueError for an RPC that declares no callers: the chassis does not serve it.
     """
     table = {}
     for method in service.methods:

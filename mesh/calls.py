@@ -1,7 +1,7 @@
-"""What one call carries with it: request id, deadline, and who it is from.
+"""The context of one call: request id, deadline, person and calling service.
 
-Held in context variables, so that whatever a servicer calls inherits them: a client interceptor hands down what is
-left of the deadline, the person's token and the request id.
+A context variable keeps it, so that code which a servicer calls inherits it. The client interceptors of
+`mesh.channels` send the request id, the person's token and the rest of the deadline with each outgoing call.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from uuid import UUID
 
 from mesh.errors import Forbidden, TryAgain, Unauthenticated
 
-#: The request id of who is in no call.
+#: The request id of code that runs outside of any call.
 NO_CALL = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person as their verified token tells it."""
+    """The person that a verified token names. A token with the role "service" and no claim `svc` names one too."""
 
     id: UUID
     roles: frozenset[str]
@@ -44,7 +44,7 @@ class Call:
     request_id: str
     deadline: float | None = None  # on the event loop's clock
     person: Person | None = None
-    service: str = ""  # the service that calls us
+    service: str = ""  # the calling service; empty when a person calls without one
 
     def require_person(self) -> Person:
         """The person behind this call. Raises Unauthenticated when there is none."""
@@ -53,7 +53,7 @@ class Call:
         return self.person
 
     def speaks_for(self, *people: UUID | None) -> bool:
-        """True for a service on its own behalf, an admin, and each of these people (None is nobody)."""
+        """True when the caller is one of these people, an admin, or a service on its own behalf. None is nobody."""
         return self.person is None or self.person.is_admin or self.person.is_service or self.person.id in people
 
     def must_speak_for(self, *people: UUID) -> None:
@@ -66,18 +66,18 @@ _current: ContextVar[Call] = ContextVar("call")
 
 
 def current() -> Call:
-    """The call we are in; an anonymous one without a deadline when there is none."""
+    """The call that this task serves. Outside of any call: an anonymous one without a deadline."""
     return _current.get(None) or Call(request_id=NO_CALL)
 
 
 def enter(call: Call) -> None:
-    """Make this the current call of this task (and of the tasks it starts)."""
+    """Make this the current call of this task, and of the tasks that it starts."""
     _current.set(call)
 
 
 @contextlib.contextmanager
 def background(request_id: str | None = None) -> Iterator[None]:
-    """Work that belongs to no caller: no person, no deadline."""
+    """Within this block the current call has no person and no deadline: the work belongs to no caller."""
     token = _current.set(Call(request_id=request_id or new_request_id()))
     try:
         yield
@@ -87,7 +87,7 @@ def background(request_id: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Within this block the current call has at most this long."""
+    """Within this block the current call has at most so many seconds left."""
     call = current()
     end = asyncio.get_running_loop().time() + seconds
     token = _current.set(replace(call, deadline=end if call.deadline is None else min(end, call.deadline)))
@@ -98,7 +98,7 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float | None:
-    """Seconds left to the current call; None when it has no deadline. Raises TryAgain when none are left."""
+    """Seconds left to the current call; None without a deadline. Raises TryAgain once the deadline has passed."""
     end = current().deadline
     if end is None:
         return None

@@ -1,6 +1,6 @@
-"""Channels to peers: round robin with health checks, transparent retries, the deadline and identity handed down.
+"""Channels to peers: round robin with health checks, transparent retries, deadline and identity sent along.
 
-The service config's own `timeout` is not used: it was seen to fire early. Every call must carry `timeout=`.
+Every call must carry `timeout=`. The service config has no `timeout` of its own: gRPC was seen to fire it early.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 class _Outgoing:
-    """The details of a call as they go out: what is left of the deadline, the person, this service, the request id."""
+    """Adds the rest of the deadline, the person's token, this service's token and the request id to a call."""
 
     def __init__(self, credentials: CredentialSource) -> None:
         self._credentials = credentials
 
-    def details(self, details: ClientCallDetails) -> ClientCallDetails:
+    def add_context(self, details: ClientCallDetails) -> ClientCallDetails:
         if details.timeout is None:
             raise ValueError(f"{details.method!r} is called without timeout=")
         call, left = calls.current(), calls.remaining()
@@ -68,12 +68,12 @@ class _Outgoing:
 
 
 class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
-    """Hands the current call down, and raises what the other side meant."""
+    """Sends the current call's context along, and raises the peer's refusal as an exception of ours."""
 
     async def intercept_unary_unary(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        call = await continuation(self.details(client_call_details), request)
+        call = await continuation(self.add_context(client_call_details), request)
         try:
             return await call
         except grpc.aio.AioRpcError as error:
@@ -81,22 +81,22 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
-    """The same for streams; their errors are turned by `mesh.channels.messages`."""
+    """Sends the current call's context along. `messages` raises the errors of the stream."""
 
     async def intercept_unary_stream(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        return await continuation(self.details(client_call_details), request)
+        return await continuation(self.add_context(client_call_details), request)
 
 
 def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:
-    """A channel to a peer ("host:port"), in plaintext: for loopback and for networks that encrypt themselves."""
+    """Open a channel to a peer ("host:port"), in plaintext: for loopback and for networks that encrypt themselves."""
     interceptors: list[grpc.aio.ClientInterceptor] = [UnaryCalls(credentials), StreamCalls(credentials)]
     return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
 
 
 async def messages(stream: AsyncIterable[M]) -> AsyncGenerator[M, None]:
-    """The messages of a server stream; raises what the other side meant when it ends badly."""
+    """The messages of a server stream. Raises the peer's Refusal, or CallFailed, when the stream ends with an error."""
     try:
         async for message in stream:
             yield message

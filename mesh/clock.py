@@ -1,4 +1,4 @@
-"""Instants. Always aware, always UTC. What decides is the database's clock; this is for what only tells."""
+"""Instants: always aware, always UTC. Decisions use the database's clock; this process's clock is for display only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def now() -> datetime:
 
 
 def to_proto(instant: datetime | None) -> Timestamp | None:
-    """A Timestamp for an aware instant; None stays None (an absent field)."""
+    """The Timestamp of an aware instant; None for None, which leaves a field absent."""
     if instant is None:
         return None
     stamp = Timestamp()
@@ -22,5 +22,5 @@ def to_proto(instant: datetime | None) -> Timestamp | None:
 
 
 def iso(instant: datetime) -> str:
-    """ISO 8601 in UTC with Z; fractions only when there are any."""
+    """The instant in ISO 8601, in UTC with Z; with fractions of a second only when it has any."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""Page tokens: opaque, and only a place in an order, so that inserts neither repeat nor skip rows (keyset paging)."""
+"""Page tokens: opaque cursors that name the last row of a page, so that inserts repeat and skip no row (keyset paging)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mesh.errors import BadInput
 
 
 def encode(at: datetime, row: UUID) -> str:
-    """The place just behind this row."""
+    """The cursor behind this row, in a list ordered by an instant and an id."""
     return base64.urlsafe_b64encode(f"{at.isoformat()}|{row}".encode()).decode().rstrip("=")
 
 
 def decode(token: str, field: str = "page_token") -> tuple[datetime, UUID] | None:
-    """The place a token stands for; None for the empty token. Raises BadInput."""
+    """The instant and id that a cursor names; None for the empty token. Raises BadInput."""
     if not token:
         return None
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         at, _, row = raw.partition("|")
         parsed = datetime.fromisoformat(at)
-        if parsed.tzinfo is None or not 1970 <= parsed.year < 9000:  # what PostgreSQL can take, whatever the offset
+        if parsed.tzinfo is None or not 1970 <= parsed.year < 9000:  # PostgreSQL takes these at any offset
             raise ValueError
         return parsed, UUID(row)
     except (ValueError, binascii.Error):
@@ -31,12 +31,12 @@ def decode(token: str, field: str = "page_token") -> tuple[datetime, UUID] | Non
 
 
 def encode_id(row: UUID) -> str:
-    """The place just behind this row, in a list ordered by id."""
+    """The cursor behind this row, in a list ordered by id."""
     return str(row)
 
 
 def decode_id(token: str, field: str = "page_token") -> UUID | None:
-    """The place a token of a list ordered by id stands for; None for the empty token. Raises BadInput."""
+    """The id that a cursor of such a list names; None for the empty token. Raises BadInput."""
     try:
         return UUID(token) if token else None
     except ValueError:

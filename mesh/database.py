@@ -1,7 +1,7 @@
-"""One PostgreSQL database: transactions with bounded retry, constraints with names, nothing held for long.
+"""One PostgreSQL database: transactions with bounded retry, a refusal for each named constraint, short time limits.
 
-Work runs shielded from the caller's cancellation: a task cancelled inside a transaction can leak its connection
-(seen with SQLAlchemy and asyncpg), and a saga's commit must not depend on who is still listening.
+Work runs shielded from the caller's cancellation, for two reasons. A task that is cancelled inside a transaction can
+leak its connection (seen with SQLAlchemy and asyncpg). And a saga must commit although its caller has left.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
 
 ATTEMPTS = 5
-#: serialization_failure, deadlock_detected: PostgreSQL says run it again (manual, 13.5).
+#: serialization_failure, deadlock_detected: the transaction must be run again (PostgreSQL manual, 13.5).
 _RUN_AGAIN = frozenset({"40001", "40P01"})
-#: lock_not_available, query_canceled, idle_in_transaction_session_timeout: too slow today.
+#: lock_not_available, query_canceled, idle_in_transaction_session_timeout: a time limit of ours was exceeded.
 _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
-#: classes of states in which the server is away: connection exceptions, operator intervention, too many connections;
-#: and a database that is closed to everybody for the moment (alter database … allow_connections false).
+#: Prefixes of the SQLSTATEs of a server that is away: connection exceptions, operator intervention, too many
+#: connections, and a database that accepts no connections now (alter database … allow_connections false).
 _AWAY = ("08", "57P", "53", "55000")
 
-#: Who waits for a lock or for a connection is told so before a step's own deadline (2.5 s) has passed.
+#: The waits for a connection and for a lock end before the deadline of a saga's step (2.5 s), so that the step knows why.
 POOL_TIMEOUT_SECONDS = 2.0
-#: What every connection of every service is told; in milliseconds.
+#: Settings of every connection of every service; times in milliseconds.
 SERVER_SETTINGS = {
     "statement_timeout": "5000",
     "lock_timeout": "2000",
@@ -44,7 +44,7 @@ SERVER_SETTINGS = {
 
 
 class Database:
-    """An engine with a bounded pool. `violations` maps a constraint's name to the refusal it stands for."""
+    """A bounded pool of connections. `violations` maps a constraint's name to the refusal that its violation raises."""
 
     def __init__(
         self, url: str, *, name: str, violations: Mapping[str, type[Refusal]] | None = None, pool_size: int = 10
@@ -55,7 +55,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=False,
-            hide_parameters=True,  # what is stored may be secret, and errors are logged and kept
+            hide_parameters=True,  # values may be secret, and errors are logged and stored
             connect_args={
                 "timeout": 3,
                 "command_timeout": 8,
@@ -73,25 +73,28 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
-        """Let the work under way end, then close every connection."""
+        """Wait for the work under way, then close every connection."""
         while self._under_way:
             await asyncio.wait(self._under_way)
         await self.engine.dispose()
 
     async def transaction(self, work: Work[T]) -> T:
-        """Run `work` in one transaction; again when PostgreSQL asks for it.
+        """Run `work` in one transaction, and again after a serialization failure or a deadlock.
 
         Raises the refusal of a violated constraint, TryAgain when the server is away or too slow, Overloaded when every
         connection is busy.
         """
-        return await self._shielded(work, self.engine.begin)
+        return await self._run_shielded(work, self.engine.begin)
 
     async def statement(self, work: Work[T]) -> T:
-        """Run `work` without BEGIN and COMMIT on the wire: a single statement, its own transaction, or plain reads."""
-        return await self._shielded(work, self._autocommit.connect)
+        """Run `work` in autocommit: each statement is its own transaction. For single statements and plain reads.
+
+        Saves the round trips of BEGIN and COMMIT. Raises what `transaction` raises.
+        """
+        return await self._run_shielded(work, self._autocommit.connect)
 
     async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
-        """The rows of a single statement, which is its own transaction."""
+        """Run one statement in autocommit, and return its rows. Raises what `transaction` raises."""
 
         async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
             result = await connection.execute(statement, values)
@@ -103,8 +106,8 @@ class Database:
         """Raises TryAgain when the database does not answer."""
         await self.statement(lambda connection: connection.execute(text("select 1")))
 
-    async def _shielded(self, work: Work[T], begin: Callable[[], Any]) -> T:
-        task = asyncio.ensure_future(self._with_retry(work, begin))
+    async def _run_shielded(self, work: Work[T], begin: Callable[[], Any]) -> T:
+        task = asyncio.ensure_future(self._run_with_retry(work, begin))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         try:
@@ -113,39 +116,39 @@ class Database:
             task.add_done_callback(_read_the_outcome)
             raise
 
-    async def _with_retry(self, work: Work[T], begin: Callable[[], Any]) -> T:
+    async def _run_with_retry(self, work: Work[T], begin: Callable[[], Any]) -> T:
         for attempt in range(ATTEMPTS):
             try:
                 async with begin() as connection:
-                    return await _within_time(work, connection)
+                    return await _run_within_time(work, connection)
             except DBAPIError as error:
                 if _sqlstate(error) not in _RUN_AGAIN:
-                    raise self._meaning(error) from error
-                await asyncio.sleep(pause(attempt))
+                    raise self._translate(error) from error
+                await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
                 raise Overloaded from error
             except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
                 raise TryAgain("the database is away") from error
         raise TryAgain("too many at once")
 
-    def _meaning(self, error: DBAPIError) -> Exception:
+    def _translate(self, error: DBAPIError) -> Exception:
         state = _sqlstate(error)
         if isinstance(error, IntegrityError):
-            return self._violated(error)
+            return self._refusal_of(error)
         if error.connection_invalidated or state.startswith(_AWAY):
             return TryAgain("the database is away")
         if state in _TOO_SLOW or not state:
             return TryAgain("the database is busy")
         return error
 
-    def _violated(self, error: IntegrityError) -> Exception:
+    def _refusal_of(self, error: IntegrityError) -> Exception:
         cause = getattr(error.orig, "__cause__", None)
         refusal = self._violations.get(getattr(cause, "constraint_name", "") or "")
         return refusal() if refusal else error
 
 
-async def _within_time(work: Work[T], connection: AsyncConnection) -> T:
-    """A connection whose server has stopped answering is given up: whoever got it next would wait for it unbounded."""
+async def _run_within_time(work: Work[T], connection: AsyncConnection) -> T:
+    """Run the work; close the connection when its server does not answer, because its next user would wait unbounded."""
     try:
         return await work(connection)
     except TimeoutError:
@@ -153,8 +156,8 @@ async def _within_time(work: Work[T], connection: AsyncConnection) -> T:
         raise
 
 
-def pause(attempt: int) -> float:
-    """Seconds before the next attempt: full jitter, so that those who met do not meet again."""
+def retry_pause(attempt: int) -> float:
+    """Seconds before the next attempt: full jitter, so that two transactions that collided do not collide again."""
     return random.uniform(0, 0.01 * 2**attempt)  # noqa: S311 - jitter is no secret
 
 
@@ -163,6 +166,6 @@ def _sqlstate(error: DBAPIError) -> str:
 
 
 def _read_the_outcome(task: asyncio.Future[Any]) -> None:
-    """The caller has left; an exception nobody reads must not be reported as forgotten."""
+    """Read a task's exception after its caller has left; asyncio reports one that nobody reads."""
     if not task.cancelled():
         task.exception()

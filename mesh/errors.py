@@ -1,7 +1,7 @@
-"""Errors that are facts with a name, and cross the wire as google.rpc.ErrorInfo (AIP-193).
+"""Errors with a name, which cross the wire as google.rpc.ErrorInfo (AIP-193).
 
-A service raises a `Refusal`; the server interceptor turns it into a status, the client interceptor turns it back into
-a `Refusal` of the same class when this process knows its reason. Everything else leaves as a bare INTERNAL.
+A service raises a `Refusal` and the server interceptor turns it into a status. The client interceptor turns the status
+back into a `Refusal`, of the same class when this process knows its reason. Any other exception leaves as INTERNAL.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from grpc import StatusCode as StatusCode
 
 DOMAIN = "tutormesh"
 DETAILS_KEY = "grpc-status-details-bin"
-#: A refusal is an answer: the caller decides whether to ask again, not its channel (gRFC A6, server pushback).
+#: A refusal is an answer: the caller decides whether to call again, and not its channel (gRFC A6, server pushback).
 NO_CHANNEL_RETRY = ("grpc-retry-pushback-ms", "-1")
 
-#: What a gRPC server says, without a detail of ours, to a call that it does not even look at.
+#: gRPC's own message, without details of ours, for a call that a full server rejects unread.
 SERVER_IS_FULL = "Concurrent RPC limit exceeded!"
 
-#: Codes after which nobody knows whether the call took effect: repeat it under the same key, never assume failure.
+#: Codes that do not say whether the call took effect: repeat it under the same key, never assume failure.
 UNKNOWN_OUTCOME = frozenset(
     {
         StatusCode.UNAVAILABLE,
@@ -38,11 +38,11 @@ UNKNOWN_OUTCOME = frozenset(
 
 
 class Refusal(Exception):
-    """The request was understood and refused; its docstring is the default message."""
+    """The request was understood and refused. The first line of a subclass's docstring is its default message."""
 
     code: ClassVar[StatusCode] = StatusCode.FAILED_PRECONDITION
     reason: str = ""
-    #: Seconds after which the same request may be worth sending again (google.rpc.RetryInfo); 0 says nothing.
+    #: Seconds after which the caller may send the same request again (google.rpc.RetryInfo); 0 gives no advice.
     retry_after: float = 0.0
     _by_reason: ClassVar[dict[str, type[Refusal]]] = {}
 
@@ -58,12 +58,12 @@ class Refusal(Exception):
 
     @property
     def status_code(self) -> StatusCode:
-        """The status this refusal has on the wire."""
+        """The gRPC status code of this refusal on the wire."""
         return self.code
 
     @staticmethod
     def known(code: str, reason: str, message: str, field: str = "") -> Refusal:
-        """The refusal these words stand for, of the class this process knows for the reason, if any."""
+        """A refusal made of its stored or received parts; of the reason's class when this process has one."""
         kind = Refusal._by_reason.get(reason)
         return kind(message, field=field) if kind else _RemoteRefusal(StatusCode[code], reason, message, field)
 
@@ -130,7 +130,7 @@ class IllegalMove(Refusal):
 
 
 class CallFailed(Exception):
-    """A call ended without an answer that anybody can trust; its outcome is unknown unless `definite`."""
+    """A call ended without a refusal of ours; its outcome is unknown unless `definite`."""
 
     def __init__(self, code: StatusCode, details: str) -> None:
         self.status_code = code
@@ -143,7 +143,7 @@ class CallFailed(Exception):
 
 
 class _RemoteRefusal(Refusal):
-    """Another service refused, with a reason this process has no class for."""
+    """A refusal of another service, whose reason has no class in this process."""
 
     def __init__(self, code: StatusCode, reason: str, message: str, field: str) -> None:
         super().__init__(message or reason, field=field)
@@ -156,27 +156,27 @@ class _RemoteRefusal(Refusal):
 
 
 def to_status(refusal: Refusal) -> tuple[StatusCode, str, tuple[tuple[str, str | bytes], ...]]:
-    """Code, message and trailing metadata that carry this refusal."""
+    """The code, message and trailing metadata that carry this refusal."""
     code = refusal.status_code
     info = error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)
-    details = [_packed(info)]
+    details = [_pack(info)]
     if refusal.field:
         violation = error_details_pb2.BadRequest.FieldViolation(field=refusal.field, description=refusal.message)
-        details.append(_packed(error_details_pb2.BadRequest(field_violations=[violation])))
+        details.append(_pack(error_details_pb2.BadRequest(field_violations=[violation])))
     if refusal.retry_after:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(round(refusal.retry_after * 1000))
-        details.append(_packed(retry))
+        details.append(_pack(retry))
     number = getattr(code_pb2, code.name)
     status = status_pb2.Status(code=number, message=refusal.message, details=details)
     return code, refusal.message, ((DETAILS_KEY, status.SerializeToString()), NO_CHANNEL_RETRY)
 
 
 def from_error(error: grpc.aio.AioRpcError) -> Refusal | CallFailed:
-    """What the other side meant: a `Refusal` when it named a reason of ours, else a `CallFailed`."""
+    """The exception for a peer's error: a `Refusal` when the peer named a reason of ours, else a `CallFailed`."""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY:
-            refusal = _parsed(error, value if isinstance(value, bytes) else value.encode())
+            refusal = _parse_refusal(error, value if isinstance(value, bytes) else value.encode())
             if refusal is not None:
                 return refusal
     if error.code() is StatusCode.RESOURCE_EXHAUSTED and error.details() == SERVER_IS_FULL:
@@ -184,13 +184,13 @@ def from_error(error: grpc.aio.AioRpcError) -> Refusal | CallFailed:
     return CallFailed(error.code(), error.details() or "")
 
 
-def _packed(message: Message) -> any_pb2.Any:
+def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
 
 
-def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
+def _parse_refusal(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
     info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()
     try:
@@ -198,7 +198,7 @@ def _parsed(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
             detail.Unpack(info)
             detail.Unpack(request)
             detail.Unpack(retry)
-    except DecodeError:  # not ours: something between us wrote it
+    except DecodeError:  # a proxy between the two services wrote it
         return None
     if info.domain != DOMAIN or not info.reason:
         return None

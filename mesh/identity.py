@@ -1,9 +1,13 @@
-"""Who calls: people by their JWT, services by a service token (loopback) or a certificate (elsewhere).
+"""Tokens: a person's JWT, and the service token by which a service says who it is.
 
-A token is an RFC 7519 JWT with `sub` (UUID), `roles`, `iss`, `aud`, `exp`; a service token has the role `service` and
-the claim `svc`. Only asymmetric algorithms are accepted, and only the one that the named key is for. What the issuer
-withdraws from its keys is believed for at most REFRESH_SECONDS more (and FETCH_SECONDS when it is slow to answer, or
-STALE_SECONDS when it does not), though a verdict on it be remembered.
+A token is an RFC 7519 JWT with `sub` (UUID), `roles`, `iss`, `aud`, `exp`. A service token has the role `service` and
+the claim `svc`. Only asymmetric algorithms are accepted, and only the algorithm that the named key is for.
+
+A key that the issuer has withdrawn is still accepted for a while, also by way of a remembered verdict:
+
+    the issuer answers             at most REFRESH_SECONDS
+    the issuer answers slowly      at most REFRESH_SECONDS + FETCH_SECONDS
+    the issuer does not answer     at most STALE_SECONDS
 """
 
 from __future__ import annotations
@@ -27,12 +31,12 @@ from mesh.logs import log
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 ROLES = frozenset({"student", "tutor", "admin", "service"})
-#: How old the issuer's keys may grow, and how often at most it is asked.
+#: The age at which keys are fetched again, and the least time between two fetches.
 REFRESH_SECONDS, COOL_DOWN_SECONDS = 60, 5
-#: How long known keys are believed while the issuer cannot be asked.
+#: The age up to which known keys are accepted while the issuer does not answer.
 STALE_SECONDS = 3600
-#: How long one look at the keys may take, and how long who has a known key waits for it.
-FETCH_SECONDS, PATIENCE_SECONDS = 3, 0.25
+#: How long a fetch may take, and how long a call whose key is known waits for it.
+FETCH_SECONDS, KNOWN_KEY_WAIT_SECONDS = 3, 0.25
 MAX_JWKS_BYTES = 1024 * 1024
 CACHE_SIZE = 4096
 #: How far the issuer's clock may be from ours, for `exp`, `nbf` and `iat`.
@@ -41,16 +45,17 @@ MAX_TOKEN_CHARACTERS = 8192
 
 
 class CredentialSource(Protocol):
-    """How this process says who it is on each call."""
+    """The identity of this process on each call that it makes."""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Metadata to send; empty when the connection itself tells (mTLS)."""
+        """The metadata to send; empty when the connection itself names the service (mTLS)."""
 
 
 class ServiceTokenFile:
-    """A service token in a file that its issuer renews; read again once a minute (as Kubernetes projects tokens).
+    """A service token in a file that its issuer renews, read again once a minute (as Kubernetes projects tokens).
 
-    The last good one is kept while the file is away or empty. Raises OSError, ValueError when there never was one.
+    The last good token is kept while the file is missing or empty. Raises OSError, ValueError when no read has
+    succeeded yet.
     """
 
     REREAD_SECONDS = 60
@@ -77,7 +82,7 @@ class ServiceTokenFile:
 
 
 def service_token(path: Path) -> str:
-    """The token in a file. Raises OSError, ValueError when it holds nothing that could be one."""
+    """The token in a file. Raises OSError, and ValueError when the file holds no printable ASCII text."""
     token = path.read_text().strip()
     if not token.isascii() or not token.isprintable() or not token:
         raise ValueError("holds no token")
@@ -86,7 +91,7 @@ def service_token(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says."""
+    """The claims of a verified token. `service` is empty in a person's; `expires_at` is in seconds since 1970."""
 
     person: Person
     service: str
@@ -96,8 +101,8 @@ class Claims:
 class KeySet:
     """The issuer's public keys, from an https: or file: JWKS URL (RFC 7517); rotated by `kid` without a restart.
 
-    The look at them belongs to the process, not to the call that asked for it: a caller who leaves stops nothing, and
-    all who wait share one. While the keys are in use they are read again before they are too old, and nobody waits.
+    A fetch belongs to the process: all calls that wait share it, and a caller that leaves does not stop it. Keys in use
+    are fetched again at half of REFRESH_SECONDS, and no call waits for that fetch.
     """
 
     def __init__(self, url: str) -> None:
@@ -105,71 +110,71 @@ class KeySet:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._asked_at = float("-inf")
         self._is_away = False
-        self._asking: asyncio.Task[None] | None = None
+        self._fetch: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> jwt.PyJWK:
-        """The key of this name. Raises Unauthenticated when the issuer has none, TryAgain when it cannot be asked."""
+        """The key of this name. Raises Unauthenticated when the issuer has no such key, TryAgain when it is away."""
         if kid not in self._keys or self._age() > STALE_SECONDS:
-            await self._answer(FETCH_SECONDS + 1)
+            await self._await_fetch(FETCH_SECONDS + 1)
         elif self._age() > REFRESH_SECONDS and not self._is_away:
-            await self._answer(PATIENCE_SECONDS)
+            await self._await_fetch(KNOWN_KEY_WAIT_SECONDS)
         elif self._age() > REFRESH_SECONDS / 2:
-            self._ask()
+            self._start_fetch()
         if self._age() > STALE_SECONDS:
             raise TryAgain("the issuer's keys cannot be read now")
         if kid in self._keys:
             return self._keys[kid]
-        if self._is_away or self._is_asking():
+        if self._is_away or self._is_fetching():
             raise TryAgain("the issuer's keys cannot be read now")
         raise Unauthenticated("the token is signed by an unknown key")
 
     def _age(self) -> float:
         return time.monotonic() - self._fetched_at
 
-    def _is_asking(self) -> bool:
-        return self._asking is not None and not self._asking.done()
+    def _is_fetching(self) -> bool:
+        return self._fetch is not None and not self._fetch.done()
 
-    async def _answer(self, patience: float) -> None:
-        """Ask the issuer unless that was done lately, and wait so long for the answer."""
-        self._ask()
-        if self._asking is not None and self._is_asking():
-            await asyncio.wait([self._asking], timeout=patience)  # it leaves the task alone when we are cancelled
+    async def _await_fetch(self, seconds: float) -> None:
+        """Start a fetch unless there was one lately, and wait at most so long for its end."""
+        self._start_fetch()
+        if self._fetch is not None and self._is_fetching():
+            await asyncio.wait([self._fetch], timeout=seconds)  # a cancel of this call does not cancel the fetch
 
-    def _ask(self) -> None:
-        if not self._is_asking() and time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
+    def _start_fetch(self) -> None:
+        if not self._is_fetching() and time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
             self._asked_at = time.monotonic()
-            self._asking = asyncio.create_task(self._look())
+            self._fetch = asyncio.create_task(self._refresh())
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                found = await asyncio.to_thread(self._fetch)
-            self._keys = {kid: self._same(key) for kid, key in found.items()}
+                found = await asyncio.to_thread(self._download)
+            self._keys = {kid: self._keep_unchanged(key) for kid, key in found.items()}
             self._fetched_at, self._is_away = time.monotonic(), False
-        except Exception as error:  # whatever a network and a stranger's document can raise: said, and asked again
+        except Exception as error:  # a network or a malformed document can raise anything; the next fetch may succeed
             self._is_away = True
             log().error("issuer_keys_unreadable", url=self._url, error=str(error) or type(error).__name__)
 
-    def _fetch(self) -> dict[str, jwt.PyJWK]:
+    def _download(self) -> dict[str, jwt.PyJWK]:
         with urllib.request.urlopen(self._url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - settings allow https: and file: only
             document: dict[str, Any] = json.loads(answer.read(MAX_JWKS_BYTES))
         keys = jwt.PyJWKSet.from_dict(document).keys
-        return {key.key_id: key for key in keys if key.key_id and _verifies(key)}
+        return {key.key_id: key for key in keys if key.key_id and _may_sign(key)}
 
-    def _same(self, key: jwt.PyJWK) -> jwt.PyJWK:
-        """A key that has not changed stays the object it was: what was verified by it still is."""
+    def _keep_unchanged(self, key: jwt.PyJWK) -> jwt.PyJWK:
+        """The known object when the key has not changed, so that the verdicts reached with it stay good."""
         known = self._keys.get(str(key.key_id))
         return known if known is not None and known._jwk_data == key._jwk_data else key
 
 
-def _verifies(key: jwt.PyJWK) -> bool:
-    """RFC 7517, 4.2: a key for encryption signs nothing; a symmetric one has no business in a public set."""
+def _may_sign(key: jwt.PyJWK) -> bool:
+    """False for a key for encryption (RFC 7517, 4.2), and for a symmetric key, which no public set should have."""
     return key.algorithm_name in ALGORITHMS and key.public_key_use in (None, "sig")
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What was found of a token, and by which key."""
+    """The claims of a token that was found valid, and the key that verified it."""
 
     claims: Claims
     kid: str
@@ -177,27 +182,27 @@ class _Verdict:
 
 
 class Verifier:
-    """Verifies tokens, and remembers the verdict on each by its hash, for as long as token and key are good."""
+    """Verifies tokens. The verdict on each is kept under the token's hash, as long as token and key are good."""
 
     def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._cache: OrderedDict[bytes, _Verdict] = OrderedDict()
 
     async def verify(self, token: str) -> Claims:
-        """The claims of a valid token. Raises Unauthenticated (never saying more than what is wrong), TryAgain."""
+        """Verify a token and return its claims. Raises TryAgain, or Unauthenticated, which says only what is wrong."""
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise Unauthenticated("the token is too long")
         digest = hashlib.sha256(token.encode()).digest()
         verdict = self._cache.get(digest)
         if verdict is None or await self._keys.key(verdict.kid) is not verdict.key:
-            verdict = self._cache[digest] = await self._decoded(token)
+            verdict = self._cache[digest] = await self._decode(token)
             if len(self._cache) > CACHE_SIZE:
                 self._cache.popitem(last=False)
         if verdict.claims.expires_at + LEEWAY_SECONDS <= time.time():
             raise Unauthenticated("the token has expired")
         return verdict.claims
 
-    async def _decoded(self, token: str) -> _Verdict:
+    async def _decode(self, token: str) -> _Verdict:
         try:
             header = jwt.get_unverified_header(token)
             if header.get("alg") not in ALGORITHMS:

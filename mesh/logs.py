@@ -1,4 +1,4 @@
-"""Logs: JSON lines or a console, each with the request's id; secrets never leave the process."""
+"""Logs: JSON lines or a console. Each line has the request's id, and no line has a secret."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECRET_VALUES = re.compile(
 
 
 def redact(value: Any) -> Any:
-    """The value without anything that looks like a secret; text keeps the rest of itself."""
+    """The value with REDACTED for every part that looks like a secret. The rest of a text stays."""
     if isinstance(value, str):
         return _SECRET_VALUES.sub(REDACTED, value)
     if isinstance(value, dict):
@@ -36,27 +36,27 @@ def redact(value: Any) -> Any:
     return _SECRET_VALUES.sub(REDACTED, str(value))
 
 
-def _redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
         event[key] = REDACTED if _SECRET_KEYS.search(key) else redact(value)
     return event
 
 
-def _request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event.setdefault("request_id", calls.current().request_id)
     return event
 
 
 def configure(service: str, log_format: str) -> None:
-    """Set this process's logs up: `json` (a line each) or `console`. The standard library's records go the same way."""
+    """Set up this process's logs as "json" (a line each) or "console". Records of the standard library go there too."""
     console = log_format == "console"
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=True),
-        _request,
+        _add_request_id,
         structlog.processors.format_exc_info,
-        _redacted,
+        _redact_event,
     ]
     renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if console else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -67,13 +67,13 @@ def configure(service: str, log_format: str) -> None:
     )
     if not console:
         structlog.contextvars.bind_contextvars(service=service)
-    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_without_meta, renderer])
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[_remove_meta, renderer])
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def _without_meta(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _remove_meta(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, name, event)
 
 

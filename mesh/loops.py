@@ -10,19 +10,21 @@ from mesh import calls
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 
-#: Durable work: the first waits double up to a cap; work that has failed for ten minutes is tried every five.
+#: The pauses of durable work double up to a cap; work that has failed for ten minutes is tried every five.
 FIRST_SECONDS, CAP_SECONDS = 1.0, 30.0
 LATE_AFTER_SECONDS, LATE_SECONDS = 600.0, 300.0
-#: 2 ** attempt is computed for no larger attempt; every cap is reached long before.
+#: Attempts beyond this one do not double the pause any more; every cap is reached long before.
 MOST_DOUBLINGS = 20
 
 
 async def run_forever(name: str, work: Callable[[], Awaitable[object]], pause: float) -> None:
     """Await `work` again and again until this task is cancelled.
 
-    The next round begins at once after a true result, else after `pause` seconds ± 20 %. An error of `work` never ends
-    the loop. The log calls a Refusal or a CallFailed `{name}_failed` (a warning: the database or a peer is away), and
-    any other exception `{name}_crashed` (an error). Each round is background work: no person, no deadline.
+    The next round begins at once after a true result, else after `pause` seconds ± 20 %. Each round is background work:
+    no person, no deadline. An error of `work` never ends the loop:
+
+        Refusal, CallFailed     a warning `{name}_failed`: the database or a peer is away
+        any other exception     an error `{name}_crashed`
     """
     while True:
         with calls.background():
@@ -43,8 +45,8 @@ async def _run_logged(name: str, work: Callable[[], Awaitable[object]]) -> bool:
 def back_off_seconds(attempt: int, seconds_in_state: float = 0.0) -> float:
     """Seconds until durable work that failed is tried again.
 
-    `attempt` counts the failures before this one. The wait is 1 s × 2ⁿ, at most 30 s, less up to half of it by chance.
-    Work that has been in its state for more than 10 minutes waits 5 minutes ± 20 %.
+    `attempt` counts the failures before this one. The pause is 1 s × 2ⁿ, at most 30 s, × a random factor from 0.5 to 1.
+    Work that has been in its state for more than 10 minutes pauses 5 minutes ± 20 %.
     """
     if seconds_in_state > LATE_AFTER_SECONDS:
         return jitter(LATE_SECONDS)
@@ -52,7 +54,7 @@ def back_off_seconds(attempt: int, seconds_in_state: float = 0.0) -> float:
 
 
 def doubled_pause(attempt: int, first: float, cap: float) -> float:
-    """`first` seconds × 2ⁿ, at most `cap`, less up to half of it by chance, so that replicas do not return together."""
+    """Seconds before the next try: `first` × 2ⁿ, at most `cap`, × a random factor from 0.5 to 1."""
     return jitter(min(cap, first * 2.0 ** min(attempt, MOST_DOUBLINGS)), 0.5, 1.0)
 
 

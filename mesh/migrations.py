@@ -1,4 +1,4 @@
-"""Alembic, run from code: each service's `migrations/` brought to head, by several processes at once if it must be.
+"""Alembic, run from code: brings a service's database to its newest migration. Several processes may try at once.
 
 A service keeps `migrations/versions/NNNN_name.py` and an `env.py` of three lines::
 
@@ -6,7 +6,7 @@ A service keeps `migrations/versions/NNNN_name.py` and an `env.py` of three line
     from booking_svc.tables import metadata
     run(metadata)
 
-Alembic itself is imported only when there is something to migrate: a warm start asks one question per database.
+A database that is up to date costs one query: Alembic is imported only when there is something to migrate.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 #: "tutormesh" as a number: the advisory lock under which a database is migrated.
 _LOCK = 0x7475746F
-#: Alembic keeps the migration it is in in module globals: one at a time in a process.
+#: Alembic keeps its current migration in module globals, so a process can run only one at a time.
 _one_at_a_time = threading.Lock()
 _REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*["']([^"']+)["']""", re.MULTILINE)
 
 
 def run(metadata: MetaData) -> None:
-    """Called by a service's `migrations/env.py`: run what Alembic was asked for on the connection it was given."""
+    """Run the migrations that `upgrade` asked Alembic for. A service's `migrations/env.py` calls this."""
     from alembic import context
 
     context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
@@ -40,13 +40,13 @@ def run(metadata: MetaData) -> None:
 async def upgrade(database_url: str, package: str) -> None:
     """Bring the database of `package` (such as "booking_svc") to its newest revision; all revisions or none.
 
-    `database_url` is `postgresql+asyncpg://…`, a unix socket as `?host=/path`. Who comes second waits for the first.
+    `database_url` is `postgresql+asyncpg://…`, a unix socket as `?host=/path`. A second process waits for the first.
     """
     await asyncio.to_thread(_upgrade, database_url, package)
 
 
 async def is_current(database_url: str, package: str) -> bool:
-    """True when the database stands at the newest revision of `package`; one query, and no Alembic."""
+    """True when the database is at the newest revision of `package`. Sends one query and imports no Alembic."""
     import asyncpg
 
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), timeout=5)
@@ -89,7 +89,7 @@ async def _upgrade_locked(database_url: str, package: str) -> None:
     engine = create_async_engine(database_url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
-            # A session's lock, not a transaction's: it outlasts Alembic's transactions; a lost connection frees it.
+            # The lock belongs to the session: it outlasts Alembic's transactions, and a lost connection frees it.
             await connection.execute(text(f"select pg_advisory_lock({_LOCK})"))
             await connection.commit()
             await connection.run_sync(_to_head, package)

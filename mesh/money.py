@@ -1,4 +1,4 @@
-"""Money: whole minor units and an ISO 4217 currency. Never a float."""
+"""Money: a whole number of minor units and an ISO 4217 currency, never a float."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
 #: Minor-unit exponents that are not 2 (ISO 4217 list one; Stripe: zero-decimal and three-decimal currencies).
-#: Where they differ (MGA), Stripe decides: its amount is the same integer.
+#: Where the two differ (MGA), Stripe's exponent is used, so that an amount is the same integer here and there.
 _EXPONENTS = {
     **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
@@ -34,12 +34,13 @@ _SYMBOLS = {
 }
 
 MAX_MINOR = 99_999_999  # Stripe: the largest amount of a PaymentIntent has eight digits
-#: Decimal places that are read at all; more are no amount of anything.
+
+#: The most decimal places that an amount is read with; a longer one is refused before it costs memory.
 MOST_PLACES = 30
 
 
 def exponent(currency: str) -> int:
-    """Decimal places of a currency's minor unit: USD 2, JPY 0, KWD 3. Raises ValueError for an unknown currency."""
+    """The decimal places of a currency: USD 2, JPY 0, KWD 3. Raises ValueError for an unknown currency."""
     if currency in _EXPONENTS:
         return _EXPONENTS[currency]
     if currency in _TWO_DECIMALS:
@@ -61,7 +62,7 @@ class Money:
 
     @classmethod
     def exactly(cls, amount: Decimal, currency: str) -> Money:
-        """This much of a currency: 50.00 USD is 5000 minor units. Raises ValueError also for a part of a minor unit."""
+        """The Money of a decimal amount: 50.00 USD is 5000 minor units. Raises ValueError for a part of a minor unit."""
         places = exponent(currency)
         if not 0 <= amount <= MAX_MINOR or int(amount.as_tuple().exponent) < -MOST_PLACES:
             raise ValueError(f"must be from 0 to {Money(MAX_MINOR, currency).decimal}")
@@ -72,13 +73,13 @@ class Money:
 
     @property
     def decimal(self) -> str:
-        """For machines: "50.00", "2000", "1.250"."""
+        """The amount for machines: "50.00", "2000", "1.250"."""
         places = exponent(self.currency)
         return f"{Decimal(self.amount_minor).scaleb(-places):.{places}f}"
 
     @property
     def display(self) -> str:
-        """For people: "$50.00", "¥2,000", "KWD 1.250"."""
+        """The amount for people: "$50.00", "¥2,000", "KWD 1.250"."""
         places = exponent(self.currency)
         number = f"{Decimal(self.amount_minor).scaleb(-places):,.{places}f}"
         symbol = _SYMBOLS.get(self.currency)

@@ -1,4 +1,4 @@
-"""gRPC servers: identity and callers checked, errors typed, a log line per RPC, health, reflection, a drained stop."""
+"""gRPC servers: they check identity and callers, type errors, log each RPC, answer health checks and drain at the end."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ from mesh.logs import log
 from mesh.settings import ServiceSettings
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-#: Calls and streams at once. A watcher waits for long and costs little; calls must find room beside all of them.
+#: Calls and streams at once. They have separate limits, because watchers wait long, cost little, and must not crowd out
+#: the calls.
 MAX_CALLS, MAX_STREAMS = 256, 1024
-#: Room for health and reflection; what goes beyond is turned away by gRPC itself, unread (errors.SERVER_IS_FULL).
+#: RPCs beyond both limits that are read too: health checks, reflection, and calls that get a typed Overloaded. gRPC
+#: itself rejects the rest unread (errors.SERVER_IS_FULL).
 SPARE_RPCS = 64
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -43,7 +45,7 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A servicer, the function that adds it to a server, and its descriptor."""
+    """A servicer, its descriptor, and the generated function that adds it to a server."""
 
     descriptor: ServiceDescriptor
     add: Callable[[Any, grpc.aio.Server], None]
@@ -51,7 +53,7 @@ class Service:
 
 
 class Room:
-    """How many may be inside at once. Entering a full one raises Overloaded."""
+    """A limit on how many may be inside at once. Entering a full one raises Overloaded."""
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
@@ -75,7 +77,7 @@ Handler = Any  # grpc.RpcMethodHandler; its stubs know only synchronous behaviou
 
 
 class Gate(grpc.aio.ServerInterceptor):
-    """What every RPC passes: who calls, may they, until when; and how it ended."""
+    """The interceptor that every RPC passes: it verifies the caller, takes the deadline over, and logs the outcome."""
 
     def __init__(
         self, verifier: Verifier, callers: dict[str, frozenset[str]], max_calls: int, max_streams: int
@@ -94,28 +96,28 @@ class Gate(grpc.aio.ServerInterceptor):
         if wrapped is not None:
             return wrapped
         handler = await continuation(handler_call_details)
-        if handler is None or method not in self._callers:  # unknown, or health and reflection: open to all
+        if handler is None or method not in self._callers:  # an unknown method, or health and reflection: open to all
             return handler
-        self._handlers[method] = self._wrapped(method, handler)
+        self._handlers[method] = self._wrap(method, handler)
         return self._handlers[method]
 
-    def _wrapped(self, method: str, handler: Handler) -> Handler:
+    def _wrap(self, method: str, handler: Handler) -> Handler:
         codec = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
         }
         if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary), **codec)
-        return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream), **codec)
+            return grpc.unary_unary_rpc_method_handler(self._wrap_unary(method, handler.unary_unary), **codec)
+        return grpc.unary_stream_rpc_method_handler(self._wrap_stream(method, handler.unary_stream), **codec)
 
-    def _unary(self, method: str, serve: Callable[..., Awaitable[Message]]) -> Callable[..., Awaitable[Message]]:
+    def _wrap_unary(self, method: str, serve: Callable[..., Awaitable[Message]]) -> Callable[..., Awaitable[Message]]:
         async def unary(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             began = time.perf_counter()
             try:
                 with self._calls:
                     await self._enter(method, context)
                     response = await serve(request, context)
-            except asyncio.CancelledError:  # the deadline has come, the client has left, or the drain is over
+            except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
                 _tell(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
@@ -126,7 +128,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         return unary
 
-    def _stream(
+    def _wrap_stream(
         self, method: str, serve: Callable[..., AsyncIterator[Message]]
     ) -> Callable[..., AsyncIterator[Message]]:
         async def stream(request: Message, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
@@ -153,13 +155,13 @@ class Gate(grpc.aio.ServerInterceptor):
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )
         calls.enter(call)
-        person, service = await self._caller(metadata)
+        person, service = await self._identify(metadata)
         calls.enter(Call(call.request_id, call.deadline, person, service))
         if service not in self._callers[method]:
             raise Forbidden(f"{method.rpartition('/')[2]} may not be called by {service or 'a person'}")
 
-    async def _caller(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
-        """The person and the service behind a call. A service token may also stand in `authorization` (grpcurl)."""
+    async def _identify(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
+        """Verify the tokens of a call. `authorization` takes a person's token, or a service's (handy with grpcurl)."""
         person, service = None, ""
         bearer = metadata.get("authorization", "")
         if bearer:
@@ -180,14 +182,14 @@ class Gate(grpc.aio.ServerInterceptor):
 
 
 def _request_id(given: str) -> str:
-    """The caller's own; a new one for who names none, and for who was in no call and says so."""
+    """The caller's own request id; a new one when it sent none, or only the mark of being in no call."""
     return calls.new_request_id() if given in ("", calls.NO_CALL) else given[:64]
 
 
 async def _abort(method: str, began: float, context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
-    if isinstance(error, errors.CallFailed):  # a peer's trouble is not the caller's secret: it may try again
+    if isinstance(error, errors.CallFailed):  # the caller learns only that it may try again; the log has the rest
         log().warning("peer_failed", method=method, error=str(error))
         error = errors.TryAgain()
     if isinstance(error, Refusal):
@@ -206,9 +208,9 @@ def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None
 
 
 class Server:
-    """A gRPC server of the mesh. Bound at construction; `port` tells where (0 asks for a free one).
+    """A gRPC server. It binds at construction; `port` is the bound port, also when the settings ask for a free one (0).
 
-    A full one answers Overloaded, with a hint when to come again.
+    A full server answers Overloaded, with the seconds after which the caller may come again.
     """
 
     def __init__(
@@ -244,18 +246,18 @@ class Server:
         await self.set_health(True)
 
     async def set_health(self, serving: bool) -> None:
-        """What `grpc.health.v1` answers from now on, for the server and each of its services."""
+        """Set the answer of `grpc.health.v1`, for the server and each of its services."""
         for name in self._names:
             await self._health.set(name, SERVING if serving else NOT_SERVING)
 
     async def stop(self) -> None:
-        """Take no more, finish what runs (within the drain time), close."""
+        """Accept no more calls, let the running ones end within the drain time, close."""
         await self.set_health(False)
         await self._server.stop(self._drain_seconds)
 
 
 async def serve(server: Server, *, stopping: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; `stopping` is awaited first (to end streams), then the server drains."""
+    """Serve until SIGTERM or SIGINT. Then await `stopping`, which may end streams, and drain the server."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -264,7 +266,7 @@ async def serve(server: Server, *, stopping: Callable[[], Awaitable[None]] | Non
     log().info("serving", port=server.port)
     await stop.wait()
     log().info("draining")
-    await server.set_health(False)  # first of all: peers look elsewhere while streams are ended
+    await server.set_health(False)  # first of all: peers choose another replica while streams are ended
     if stopping is not None:
         await stopping()
     await server.stop()

@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`: a missing or malformed value stops the process by name."""
+"""Settings from the environment and `.env`. A missing or malformed value is named, and stops the process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Address = Annotated[str, Field(pattern=r"^[^\s/]+:\d+$")]
 
 
 class ServiceSettings(BaseSettings):
-    """What every process of the mesh is told."""
+    """Settings that every service has."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
 
@@ -47,7 +47,7 @@ class ServiceSettings(BaseSettings):
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
 
     def token_file(self) -> Path:
-        """The service token's file, which a process that calls others needs. Ends the process when missing."""
+        """The path of the service token, which a process that calls peers needs. Ends the process when it is not set."""
         if self.service_token_file is None:
             print("SERVICE_TOKEN_FILE: Field required", file=sys.stderr)
             raise SystemExit(2)
@@ -57,7 +57,7 @@ class ServiceSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def _try_token_file(settings: BaseSettings) -> None:
+def _check_token_file(settings: BaseSettings) -> None:
     path = settings.service_token_file if isinstance(settings, ServiceSettings) else None
     if path is None:
         return
@@ -69,13 +69,13 @@ def _try_token_file(settings: BaseSettings) -> None:
 
 
 def load(kind: type[S]) -> S:
-    """The settings, or the end of the process with a line per value that is missing or malformed.
+    """Read settings of this kind. Ends the process, with a line per value that is missing or malformed.
 
-    A service token's file is read once, so that a wrong one is told now and not at the first call.
+    The service token's file is read here too, so that a wrong one is found now and not at the first call.
     """
     try:
         settings = kind()
-        _try_token_file(settings)
+        _check_token_file(settings)
         return settings
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):

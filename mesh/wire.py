@@ -1,4 +1,4 @@
-"""Decoding of request fields. Each raises BadInput that names the field."""
+"""Decoding of request fields. Each function raises BadInput that names the field."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mesh.money import Money
 from tutormesh.common.v1 import money_pb2
 
 MAX_PAGE = 100
-#: How many things may be asked for by id in one call.
+#: How many ids a batch request may have.
 MAX_BATCH = 200
-#: Instants outside are refused: PostgreSQL and calendars agree on what lies between, and nobody books beyond.
+#: The earliest and latest instants that are accepted: PostgreSQL and every calendar can represent those between.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -32,10 +32,10 @@ def uuid(value: str, field: str) -> UUID:
 
 
 def uuids(values: Sequence[str], field: str) -> list[UUID]:
-    """At most 200 UUIDs, each once. Raises BadInput that names the one it cannot read."""
+    """At most MAX_BATCH UUIDs, without repetitions. BadInput names the element that is not a UUID."""
     if len(values) > MAX_BATCH:
         raise BadInput(f"must have at most {MAX_BATCH} ids", field=field)
-    return list(dict.fromkeys(uuid(value, f"{field}[{place}]") for place, value in enumerate(values)))
+    return list(dict.fromkeys(uuid(value, f"{field}[{index}]") for index, value in enumerate(values)))
 
 
 def optional_uuid(value: str, field: str) -> UUID | None:
@@ -84,7 +84,7 @@ def money(message: Message, field: str) -> Money:
 
 
 def page_size(value: int, default: int, most: int = MAX_PAGE) -> int:
-    """How many rows a page may have; 0 means the default. Larger wishes are refused."""
+    """How many rows a page has: 0 means the default, more than `most` is refused."""
     return default if value == 0 else whole(value, "page_size", 1, most)
 
 

@@ -1,9 +1,12 @@
-"""session_svc owns the lessons themselves: when, where, who, state.
+"""session_svc owns sessions, the lessons that were sold: time, place, people and status.
 
-It promises that a lesson makes only legal moves (the schema refuses the others), that it is completed only once it is
-over by the database's clock, that a repeated call gets the first answer, and that what was cancelled before it arrived
-stays cancelled.
+It promises:
+
+- a session changes its status only along MOVES and EARLY_MOVES; the schema refuses every other change;
+- a session is completed only once its lesson is over by the database's clock;
+- a repeated call returns the result of the first one;
+- a session that was cancelled before it arrived is never created.
 
 sessions    create, cancel, complete: each one statement, each safe to repeat; and reading
-worker      completes lessons whose time has passed
+worker      completes sessions whose lesson is over
 """

@@ -1,4 +1,4 @@
-"""Between the contract's messages and the domain's words."""
+"""Turns requests into domain objects, and domain objects into responses. BadInput names the field."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ MAX_MINUTES = 1440
 _STATUS: dict[Status, pb.SessionStatus.ValueType] = {
     status: pb.SessionStatus.Value(f"SESSION_STATUS_{status.value}") for status in Status
 }
-#: What is stored for each status one may ask for. Nothing is ever stored as PENDING_PAYMENT: that list is empty.
+#: The stored status for each status that a list may filter by. No row has PENDING_PAYMENT, so that list is empty.
 _FILTERS = {number: name.removeprefix("SESSION_STATUS_") for name, number in pb.SessionStatus.items() if number}
 
 
 def ids(request: pb.CreateConfirmedSessionRequest | pb.CancelSessionRequest) -> tuple[UUID, UUID]:
-    """The session and the saga that sells it."""
+    """The session's id and the id of the saga that sells it."""
     return wire.uuid(request.session_id, "session_id"), wire.uuid(request.saga_id, "saga_id")
 
 
 def decided_at(request: pb.CancelSessionRequest) -> datetime | None:
-    """When the cancel was decided; None when that is not told."""
+    """The instant at which the cancel was decided; None when the request does not say."""
     return wire.instant(request, "decided_at") if request.HasField("decided_at") else None
 
 
 def lesson(request: pb.CreateConfirmedSessionRequest) -> Lesson:
-    """What was paid for. Raises BadInput that names the field."""
-    paid = Lesson(
+    """The lesson that was sold."""
+    sold = Lesson(
         booking_id=wire.uuid(request.booking_id, "booking_id"),
         tutor_id=wire.uuid(request.tutor_id, "tutor_id"),
         student_id=wire.uuid(request.student_id, "student_id"),
         scheduled_at=wire.instant(request, "scheduled_at"),
         minutes=wire.whole(request.duration_minutes, "duration_minutes", 1, MAX_MINUTES),
     )
-    if paid.tutor_id == paid.student_id:
+    if sold.tutor_id == sold.student_id:
         raise BadInput("must not be the tutor", field="student_id")
-    return paid
+    return sold
 
 
 def status(request: pb.ListSessionsRequest) -> str | None:
-    """The status asked for; None means all."""
+    """The status to list; None means every status."""
     if request.status == pb.SESSION_STATUS_UNSPECIFIED:
         return None
     if request.status not in _FILTERS:
@@ -60,16 +60,16 @@ def page_size(request: pb.ListSessionsRequest) -> int:
     return wire.page_size(request.page_size, DEFAULT_PAGE, most)
 
 
-def place(request: pb.ListSessionsRequest) -> tuple[datetime, UUID] | None:
+def cursor(request: pb.ListSessionsRequest) -> tuple[datetime, UUID] | None:
     return cursors.decode(request.page_token)
 
 
-def place_by_id(request: pb.ListSessionsRequest) -> UUID | None:
+def cursor_by_id(request: pb.ListSessionsRequest) -> UUID | None:
     return cursors.decode_id(request.page_token)
 
 
 class Encoder:
-    """Makes messages of sessions; knows where people meet: `link_template` has {room} in it, None is nowhere."""
+    """Turns sessions into messages. `link_template` is the URL of a meeting with {room} in it; None means no link."""
 
     def __init__(self, link_template: str | None) -> None:
         self._link_template = link_template
@@ -83,19 +83,19 @@ class Encoder:
             scheduled_at=to_proto(session.lesson.scheduled_at),
             duration_minutes=session.lesson.minutes,
             status=_STATUS[session.status],
-            meeting_link=self._link(session),
+            meeting_link=self._meeting_link(session),
             saga_id=str(session.saga_id),
         )
 
     def page(self, found: Sequence[Session], size: int, *, by_id: bool) -> pb.ListSessionsResponse:
-        """A page of `size` out of what was found, which is one more when there is a next page."""
+        """The first `size` sessions as a page. `found` has one more when there is a next page."""
         page, token = found[:size], ""
         if len(found) > size:
             last = page[-1]
             token = cursors.encode_id(last.id) if by_id else cursors.encode(last.lesson.scheduled_at, last.id)
         return pb.ListSessionsResponse(sessions=map(self.session, page), next_page_token=token)
 
-    def _link(self, session: Session) -> str:
+    def _meeting_link(self, session: Session) -> str:
         if self._link_template is None or session.status is Status.CANCELLED:
             return ""
         return self._link_template.replace("{room}", session.room)

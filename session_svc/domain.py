@@ -1,4 +1,4 @@
-"""What this service speaks of: sessions, their states and the moves between them."""
+"""Sessions, their statuses and the legal moves between these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mesh.errors import IllegalMove
 
 
 class Status(StrEnum):
-    """Where a lesson stands. There is none before it is paid."""
+    """The status of a session. No session exists before its lesson is paid for."""
 
     CONFIRMED = "CONFIRMED"
     COMPLETED = "COMPLETED"
@@ -24,25 +24,25 @@ MOVES: Mapping[Status, frozenset[Status]] = {
     Status.COMPLETED: frozenset(),
     Status.CANCELLED: frozenset(),
 }
-#: What a decision that was made before the lesson's end may do besides, however late it arrives.
+#: The moves that a cancel may make besides, if it was decided before the lesson's end. It may arrive later.
 EARLY_MOVES: Mapping[Status, frozenset[Status]] = {Status.COMPLETED: frozenset({Status.CANCELLED})}
 
 
 def sources(to: Status, moves: Mapping[Status, frozenset[Status]] = MOVES) -> list[Status]:
-    """The states a session may leave for this one."""
+    """The statuses from which a session may move to this one."""
     return [status for status, targets in moves.items() if to in targets]
 
 
-def after(now: Status, told: Status) -> Status:
-    """Where a session stands after it was told to move; a repeat changes nothing. Raises IllegalMove."""
-    if told in MOVES[now] or told is now:
-        return told
-    raise IllegalMove(f"a session cannot go from {now} to {told}")
+def check_move(now: Status, to: Status) -> Status:
+    """The status after a move from `now` to `to`; a repeat changes nothing. Raises IllegalMove."""
+    if to in MOVES[now] or to is now:
+        return to
+    raise IllegalMove(f"a session cannot go from {now} to {to}")
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What was paid for; it never changes. `scheduled_at` is aware and UTC."""
+    """The part of a session that never changes. `scheduled_at` is aware and UTC."""
 
     booking_id: UUID
     tutor_id: UUID
@@ -53,7 +53,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One lesson. `room` names its meeting place and cannot be guessed."""
+    """A session. `room` is the random name of its meeting room, and cannot be guessed."""
 
     id: UUID
     saga_id: UUID
@@ -64,7 +64,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """The cancellation of a session that had not arrived: it never will."""
+    """The row of a session that was cancelled before it arrived. It refuses the late session."""
 
     id: UUID
     saga_id: UUID
@@ -73,7 +73,7 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What became of the wish to complete a session: the session as it is now, and whether its lesson is over."""
+    """The result of completing a session: the session as it is now, and whether its lesson is over."""
 
     session: Session
     is_over: bool

@@ -1,4 +1,4 @@
-"""The contract's RPCs: decode, call a use case, encode."""
+"""SessionService: each method decodes a request, calls a use case and encodes the response."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tutormesh.session.v1 import session_pb2_grpc
 
 
 class SessionServicer(session_pb2_grpc.SessionServiceServicer):
-    """SessionService of session.proto."""
+    """The promises of each RPC are in session.proto."""
 
     def __init__(self, sessions: Sessions, encode: convert.Encoder) -> None:
         self._sessions, self._encode = sessions, encode
@@ -36,14 +36,14 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
         return pb.GetSessionResponse(session=self._encode.session(session))
 
     async def BatchGetSessions(self, request: pb.BatchGetSessionsRequest, context: Any) -> pb.BatchGetSessionsResponse:
-        found = await self._sessions.these(wire.uuids(request.session_ids, "session_ids"))
+        found = await self._sessions.get_many(wire.uuids(request.session_ids, "session_ids"))
         return pb.BatchGetSessionsResponse(sessions=map(self._encode.session, found))
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
         status = convert.status(request)
         if person is None:
-            found = await self._sessions.everybodys(status, convert.place_by_id(request), size + 1)
+            found = await self._sessions.list_all(status, convert.cursor_by_id(request), size + 1)
         else:
-            found = await self._sessions.of_person(person, status, convert.place(request), size + 1)
+            found = await self._sessions.list_of_person(person, status, convert.cursor(request), size + 1)
         return self._encode.page(found, size, by_id=person is None)

@@ -1,4 +1,4 @@
-"""Sessions: create, cancel, complete, each safe to repeat; and who may read them."""
+"""Sessions: create, cancel and complete them, each safe to repeat; and read those that the caller may see."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, IllegalMove, NotFound
-from session_svc.domain import Lesson, Session, Status, Tombstone, after
+from session_svc.domain import Lesson, Session, Status, Tombstone, check_move
 from session_svc.store import Record, Store
 
 
@@ -19,74 +19,78 @@ class Sessions:
         self._store = store
 
     async def create(self, session_id: UUID, saga_id: UUID, lesson: Lesson) -> Session:
-        """The session as it is now: made, or made before. Raises Cancelled once it is cancelled, BadInput."""
+        """Create the session; a repeat returns it as it is now.
+
+        Raises Cancelled when the session is cancelled, BadInput when the ids belong to another session.
+        """
         record = await self._store.create(session_id, saga_id, lesson)
-        _must_fit(record, session_id, saga_id)
+        _must_match(record, session_id, saga_id)
         if record.status is Status.CANCELLED or isinstance(record, Tombstone):
             raise Cancelled
         return record
 
     async def cancel(self, session_id: UUID, saga_id: UUID, decided_at: datetime | None = None) -> None:
-        """The session is cancelled, now or before; also one completed since, if this was decided before its end.
+        """Cancel the session; a repeat changes nothing. An unknown session gets a tombstone.
 
-        Raises IllegalMove when it took place, BadInput.
+        A completed session is cancelled only if the cancel was decided before the lesson's end. Raises IllegalMove when
+        the lesson took place, BadInput when the ids belong to another session.
         """
         record = await self._store.cancel(session_id, saga_id, decided_at)
-        _must_fit(record, session_id, saga_id)
-        after(record.status, Status.CANCELLED)
+        _must_match(record, session_id, saga_id)
+        check_move(record.status, Status.CANCELLED)
 
     async def complete(self, session_id: UUID) -> Session:
-        """The session completed, now or before, by its tutor, an admin or a service.
+        """Complete the session, for its tutor, an admin or a service; a repeat changes nothing.
 
-        Raises NotFound, Forbidden (its student), IllegalMove when it is cancelled or not yet over.
+        Raises NotFound, Forbidden (for its student), IllegalMove when it is cancelled or its lesson is not over.
         """
         call = calls.current()
         tutor = None if call.speaks_for() else call.require_person().id
         found = await self._store.complete(session_id, tutor)
-        session = _shown(found.session if found else None)
+        session = _must_be_visible(found.session if found else None)
         call.must_speak_for(session.lesson.tutor_id)
         if session.status is Status.CONFIRMED:
             raise IllegalMove("the lesson is not over yet")
-        after(session.status, Status.COMPLETED)
+        check_move(session.status, Status.COMPLETED)
         return session
 
     async def get(self, session_id: UUID) -> Session:
-        """A session of the caller's. Raises NotFound, also for another person's."""
-        return _shown(await self._store.find(session_id))
+        """The caller's session. Raises NotFound, also for another person's."""
+        return _must_be_visible(await self._store.find(session_id))
 
-    async def these(self, session_ids: Sequence[UUID]) -> list[Session]:
-        """Those of the sessions that are the caller's, in no order."""
-        return [session for session in await self._store.find_these(session_ids) if _is_shown(session)]
+    async def get_many(self, session_ids: Sequence[UUID]) -> list[Session]:
+        """The caller's sessions among these ids, in no order."""
+        return [session for session in await self._store.find_many(session_ids) if _is_visible(session)]
 
-    async def of_person(
+    async def list_of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
     ) -> list[Session]:
-        """Sessions of a person, latest lesson first. Raises Forbidden unless the caller speaks for them."""
+        """A person's sessions, latest lesson first. Raises Forbidden unless the caller speaks for that person."""
         calls.current().must_speak_for(person)
-        return await self._store.of_person(person, status, before, most)
+        return await self._store.list_of_person(person, status, before, most)
 
-    async def everybodys(self, status: str | None, after_id: UUID | None, most: int) -> list[Session]:
-        """All sessions, in id order. Raises Forbidden unless ops asks on its own behalf."""
+    async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Session]:
+        """Everybody's sessions, in id order. Raises Forbidden unless ops calls on its own behalf."""
         call = calls.current()
         if call.person is not None or call.service != "ops":
             raise Forbidden("only ops, on its own behalf, lists everybody's")
-        return await self._store.all(status, after_id, most)
+        return await self._store.list_all(status, after_id, most)
 
 
-def _must_fit(record: Record, session_id: UUID, saga_id: UUID) -> None:
-    """What was found may be another session that has the same saga, or only the same booking."""
+def _must_match(record: Record, session_id: UUID, saga_id: UUID) -> None:
+    """Raises BadInput when the record is another session, which has the same saga or only the same booking."""
     if record.id == session_id and record.saga_id == saga_id:
         return
     shared = "saga_id" if record.id == session_id or record.saga_id == saga_id else "booking_id"
     raise BadInput("belongs to another session", field=shared)
 
 
-def _shown(record: Record | None) -> Session:
-    """A session of the caller's; a tombstone, and another person's session, is nothing."""
-    if not isinstance(record, Session) or not _is_shown(record):
+def _must_be_visible(record: Record | None) -> Session:
+    """The caller's session. Raises NotFound for a tombstone, and for another person's session."""
+    if not isinstance(record, Session) or not _is_visible(record):
         raise NotFound
     return record
 
 
-def _is_shown(session: Session) -> bool:
+def _is_visible(session: Session) -> bool:
     return calls.current().speaks_for(session.lesson.student_id, session.lesson.tutor_id)

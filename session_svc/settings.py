@@ -1,4 +1,4 @@
-"""What this process is told by its environment."""
+"""The settings that this process reads from its environment."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Settings(ServiceSettings):
     port: int = Field(default=50054, ge=0, le=65535)
     database_url: DatabaseUrl = Field(validation_alias=AliasChoices("SESSION_DATABASE_URL", "DATABASE_URL"))
     meeting_link_template: LinkTemplate | None = None
-    #: Minutes after a lesson's end when it is completed by itself; fractions too.
+    #: Minutes after a lesson's end at which the worker completes it; may be a fraction.
     complete_after_minutes: float = Field(default=0, ge=0, le=MAX_AFTER_MINUTES)

@@ -1,4 +1,8 @@
-"""All the SQL of sessions. Every write is a single statement, which is its own transaction: one round trip."""
+"""All the SQL of sessions. Every write is a single statement and its own transaction, so it costs one round trip.
+
+A write returns the row that it inserted or changed, else the row that is there. `is_stale` marks a row that the
+statement should have changed and did not, because another transaction changed it meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +20,16 @@ from session_svc import tables
 from session_svc.domain import EARLY_MOVES, Completion, Lesson, Session, Status, Tombstone, sources
 
 Record = Session | Tombstone
-#: What the schema refuses, by the name of the rule.
+#: The refusal for each rule of the schema that a statement can violate.
 VIOLATIONS = {"session_legal_move": IllegalMove}
-#: How often a statement is run that found nothing it may trust; twice is what a race needs.
-LOOKS = 5
+#: How often a write is run whose result is stale; a race needs two.
+ATTEMPTS = 5
 ROOM_BYTES = 18
 
 _UNREAD = ("completed_at", "cancel_decided_at", "created_at", "updated_at")
 _COLUMNS = ", ".join(column.name for column in tables.session.c if column.name not in _UNREAD)
 
-# ruff: noqa: S608 - the only thing ever put into these texts is the list of columns
+# ruff: noqa: S608 - constants only
 
 _CREATE = text(f"""
 with made as (
@@ -40,7 +44,7 @@ select false, {_COLUMNS} from session
 where (id = :id or saga_id = :saga_id or booking_id = :booking_id) and not exists (select from made)
 """)
 
-# True of a row that should have been moved and was not: it has changed meanwhile.
+# True of a row that a cancel may change. A completed one only if the cancel was decided before the lesson's end.
 _MAY_CANCEL = """id = :id and saga_id = :saga_id and (status = any(:sources) or status = any(:early_sources)
     and scheduled_at + make_interval(mins => duration_minutes) > coalesce(cast(:decided_at as timestamptz), 'infinity'))"""
 
@@ -50,7 +54,7 @@ with moved as (
         updated_at = clock_timestamp()
     where {_MAY_CANCEL}
     returning {_COLUMNS}
-), buried as (
+), tombstone as (
     insert into session (id, saga_id, status, cancel_decided_at)
     select :id, :saga_id, 'CANCELLED', cast(:decided_at as timestamptz) where not exists (select from session where id = :id)
     on conflict do nothing
@@ -58,10 +62,10 @@ with moved as (
 )
 select false as is_stale, {_COLUMNS} from moved
 union all
-select false, {_COLUMNS} from buried
+select false, {_COLUMNS} from tombstone
 union all
 select {_MAY_CANCEL}, {_COLUMNS} from session
-where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
+where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from tombstone)
 """)
 
 _OVER = "scheduled_at + make_interval(mins => duration_minutes) <= clock_timestamp()"
@@ -78,8 +82,8 @@ select {_MAY_COMPLETE}, {_OVER}, {_COLUMNS} from session
 where id = :id and tutor_id is not null and not exists (select from moved)
 """)
 
-# It waits for no lock, so that the statement's beginning is late enough; and now(), unlike clock_timestamp(), lets the
-# index `session_due` find the few that have begun among all that are still to come.
+# It uses now(), the start of the statement: unlike clock_timestamp(), it lets the index `session_due` find the few
+# sessions that have begun. The statement waits for no lock, so its start is late enough.
 _COMPLETE_OVER = text("""
 with due as (
     select id from session
@@ -94,7 +98,7 @@ returning session.id
 """)
 
 _FIND = text(f"select {_COLUMNS} from session where id = :id")
-_FIND_THESE = text(f"select {_COLUMNS} from session where id = any(:ids) and tutor_id is not null")
+_FIND_MANY = text(f"select {_COLUMNS} from session where id = any(:ids) and tutor_id is not null")
 
 _BEFORE = """(scheduled_at, id) < (
         coalesce(cast(:at as timestamptz), 'infinity'),
@@ -119,63 +123,66 @@ order by id limit :most
 
 
 class Store:
-    """Sessions in their database."""
+    """The statements about sessions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, session_id: UUID, saga_id: UUID, lesson: Lesson) -> Record:
-        """The session made, or what was there before under its id, its saga's or its booking's."""
+        """Insert the session and return it; else the record that has its id, its saga's id or its booking's id."""
         room = secrets.token_urlsafe(ROOM_BYTES)
         values = {"id": session_id, "saga_id": saga_id, "room": room, **_row(lesson)}
-        return _record(_present(await self._settled(_CREATE, values)))
+        return _record(_assert_found(await self._run_until_fresh(_CREATE, values)))
 
     async def cancel(self, session_id: UUID, saga_id: UUID, decided_at: datetime | None = None) -> Record:
-        """The session cancelled if that was legal, or a tombstone in its place, else what is there."""
+        """Cancel the session if that is legal, or insert a tombstone when there is none; return the record there is now."""
         values: dict[str, Any] = {"id": session_id, "saga_id": saga_id, "decided_at": decided_at}
         values |= {"sources": sources(Status.CANCELLED), "early_sources": sources(Status.CANCELLED, EARLY_MOVES)}
-        return _record(_present(await self._settled(_CANCEL, values)))
+        return _record(_assert_found(await self._run_until_fresh(_CANCEL, values)))
 
     async def complete(self, session_id: UUID, tutor: UUID | None) -> Completion | None:
-        """The session completed if its lesson is over (and, when a tutor is given, theirs), else as it is."""
+        """Complete the session if its lesson is over, and return it as it is now; None when the id is unknown.
+
+        When a tutor is given, only that tutor's session is completed.
+        """
         values = {"id": session_id, "tutor": tutor, "sources": sources(Status.COMPLETED)}
-        row = await self._settled(_COMPLETE, values, may_lack=True)
+        row = await self._run_until_fresh(_COMPLETE, values, may_lack=True)
         return Completion(_session(row), row.is_over) if row else None
 
     async def complete_over(self, after: timedelta, most: int) -> int:
-        """Complete at most so many of the confirmed sessions that ended so long ago, longest past first; how many."""
+        """Complete confirmed sessions whose lesson ended at least `after` ago, at most `most`; return how many."""
         return len(await self._database.rows(_COMPLETE_OVER, {"after": after, "most": most}))
 
     async def find(self, session_id: UUID) -> Record | None:
         rows = await self._database.rows(_FIND, {"id": session_id})
         return _record(rows[0]) if rows else None
 
-    async def find_these(self, session_ids: Sequence[UUID]) -> list[Session]:
-        """Those of the sessions that there are, in no order."""
-        return [_session(row) for row in await self._database.rows(_FIND_THESE, {"ids": session_ids})]
+    async def find_many(self, session_ids: Sequence[UUID]) -> list[Session]:
+        """The sessions that exist among these ids, in no order."""
+        return [_session(row) for row in await self._database.rows(_FIND_MANY, {"ids": session_ids})]
 
-    async def of_person(
+    async def list_of_person(
         self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
     ) -> list[Session]:
-        """Sessions of a student or tutor behind a place in the list, latest lesson first."""
+        """The sessions of a student or tutor behind a cursor, latest lesson first."""
         at, row = before or (None, None)
         values = {"person": person, "status": status, "at": at, "id": row, "most": most}
         return [_session(row) for row in await self._database.rows(_OF_PERSON, values)]
 
-    async def all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
-        """Everybody's sessions behind an id, in id order."""
+    async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
+        """Everybody's sessions behind this id, in id order."""
         rows = await self._database.rows(_ALL, {"status": status, "id": after, "most": most})
         return [_session(row) for row in rows]
 
-    async def _settled(
+    async def _run_until_fresh(
         self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> Row[Any] | None:
-        """What a write found or made.
+        """Run a write until its result is fresh; None when `may_lack` and there is no row. Raises TryAgain.
 
-        A statement sees only what was committed when it began. When it waited for another transaction, it may have
-        changed nothing and yet see no row, or one that still looks movable: then it is run again, and sees.
+        A statement sees only what was committed before it began. If it waits for another transaction, it may change
+        nothing and yet see no row, or a stale one. The next run sees what that transaction committed.
         """
-        for _ in range(LOOKS):
+        for _ in range(ATTEMPTS):
             rows = await self._database.rows(statement, values)
             if rows and not rows[0].is_stale:
                 return rows[0]
@@ -184,8 +191,8 @@ class Store:
         raise TryAgain
 
 
-def _present(row: Row[Any] | None) -> Row[Any]:
-    assert row is not None  # these statements make what they do not find
+def _assert_found(row: Row[Any] | None) -> Row[Any]:
+    assert row is not None  # these statements insert a row when they find none
     return row
 
 

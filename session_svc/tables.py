@@ -21,7 +21,7 @@ metadata = MetaData()
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 
-# A row per session, or a tombstone in its place: cancelled, without a lesson, which bars the way to a late beginning.
+# A row per session, or its tombstone: a cancelled row without a lesson, which keeps a late session from being created.
 session = Table(
     "session",
     metadata,

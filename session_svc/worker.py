@@ -1,14 +1,12 @@
-"""The completer: a lesson whose time has passed becomes COMPLETED by itself."""
+"""The completer: it completes the sessions whose lesson is over."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from datetime import timedelta
 
-from mesh import calls
-from mesh.errors import Refusal
 from mesh.logs import log
+from mesh.loops import jitter, run_forever
 from session_svc.store import Store
 
 EVERY_SECONDS = 60.0
@@ -16,9 +14,9 @@ BATCH = 500
 
 
 class Completer:
-    """Completes what ended longer than `after` ago, in batches, waiting for nobody: any number of replicas may run one.
+    """Completes sessions whose lesson ended at least `after` ago, in batches. Each replica may run one.
 
-    A lesson somebody is cancelling at that moment is left to them, and looked at again in the next round.
+    It waits for no lock: a session that another transaction is changing is left for the next round.
     """
 
     def __init__(
@@ -28,15 +26,12 @@ class Completer:
         self._every, self._batch = every, batch
 
     async def run(self) -> None:
-        """Complete for ever; the first time within a twentieth of the interval, so that replicas spread out."""
-        await asyncio.sleep(self._every * random.uniform(0.0, 0.05))  # noqa: S311 - no secret
-        while True:
-            with calls.background():
-                await self._complete_or_tell()
-            await asyncio.sleep(self._every)
+        """Complete until cancelled; the first time within a twentieth of the interval, so that replicas spread out."""
+        await asyncio.sleep(jitter(self._every, 0.0, 0.05))
+        await run_forever("completing", self._complete_and_log, self._every)
 
     async def complete(self) -> int:
-        """Complete all that are over now; how many. Raises TryAgain, Overloaded."""
+        """Complete every session that is due now, and return how many. Raises TryAgain, Overloaded."""
         total = 0
         while True:
             completed = await self._store.complete_over(self._after, self._batch)
@@ -44,13 +39,7 @@ class Completer:
             if completed < self._batch:
                 return total
 
-    async def _complete_or_tell(self) -> None:
-        try:
-            completed = await self.complete()
-        except Refusal as refusal:
-            log().warning("completing_postponed", reason=refusal.reason)
-        except Exception as error:
-            log().error("completing_failed", exc_info=error)
-        else:
-            if completed:
-                log().info("sessions_completed", sessions=completed)
+    async def _complete_and_log(self) -> None:
+        completed = await self.complete()
+        if completed:
+            log().info("sessions_completed", sessions=completed)

@@ -1,7 +1,7 @@
-"""All the SQL of this service. A store is a connection with verbs; it returns domain objects.
+"""All the SQL of this service. A store wraps a connection, has a verb per statement and returns domain objects.
 
-READ COMMITTED throughout: each statement sees what was committed when it began, so whatever must be true when we write
-is read in a statement after the one that locks the calendars.
+Transactions are READ COMMITTED: a statement sees what was committed before it began. A transaction that writes claims
+therefore locks the calendars in one statement, and reads what it decides by in a later one.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from availability_svc.domain import SlotTaken
 from availability_svc.store.blocks import BlockStore
 from availability_svc.store.calendars import Calendars
-from availability_svc.store.holds import HoldStanding, HoldStore
+from availability_svc.store.holds import HoldStore, Situation
 from availability_svc.store.schedules import ScheduleStore
 
-__all__ = ["VIOLATIONS", "BlockStore", "Calendars", "HoldStanding", "HoldStore", "ScheduleStore"]
+__all__ = ["VIOLATIONS", "BlockStore", "Calendars", "HoldStore", "ScheduleStore", "Situation"]
 
 VIOLATIONS = {"claim_no_overlap": SlotTaken}

@@ -1,4 +1,4 @@
-"""Blocks and their claims."""
+"""The statements about blocks and their claims."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from availability_svc.domain import Block, InTheWay, Span
+from availability_svc.domain import Block, Conflicts, Span
 from availability_svc.store.calendars import Calendars
-from availability_svc.store.rows import CLOCK, IN_THE_WAY, VERDICT, as_in_the_way
+from availability_svc.store.rows import CLOCK, CONFLICT_COLUMNS, CONFLICTS, as_conflicts
 
 _WANTED = """
     select 'TUTOR', cast(:tutor_id as uuid), tstzrange(start_at, end_at)
-    from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[])) as asked (start_at, end_at)"""
+    from unnest(cast(:starts as timestamptz[]), cast(:ends as timestamptz[])) as requested (start_at, end_at)"""
 
-_MET = text(f"""
-    with {CLOCK}, wanted (side, calendar_id, during) as ({_WANTED}), {IN_THE_WAY} select {VERDICT}
+_FIND_CONFLICTS = text(f"""
+    with {CLOCK}, wanted (side, calendar_id, during) as ({_WANTED}), {CONFLICTS} select {CONFLICT_COLUMNS}
 """)
 _INSERT = text("""
     with made as (
         insert into block (id, tutor_id, start_at, end_at, reason, request_id, place)
         select id, cast(:tutor_id as uuid), start_at, end_at, reason, cast(:request_id as uuid), place
         from unnest(cast(:ids as uuid[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
-            cast(:reasons as text[])) with ordinality as asked (id, start_at, end_at, reason, place)
+            cast(:reasons as text[])) with ordinality as requested (id, start_at, end_at, reason, place)
         returning *
     )
     insert into claim (id, calendar_id, role, during, state)
@@ -41,12 +41,12 @@ _REMOVE = text("""
 
 
 class BlockStore(Calendars):
-    """Call with the tutor's calendar locked."""
+    """Lock the tutor's calendar before any other method."""
 
-    async def met(self, tutor_id: UUID, spans: Sequence[Span], grace: timedelta) -> InTheWay:
-        """What lies in these spans of the tutor's calendar."""
+    async def find_conflicts(self, tutor_id: UUID, spans: Sequence[Span], grace: timedelta) -> Conflicts:
+        """The claims that overlap these spans of the tutor's calendar."""
         values = {"tutor_id": tutor_id, "saga_id": None, "grace": grace, **_columns(spans)}
-        return as_in_the_way((await self._connection.execute(_MET, values)).one())
+        return as_conflicts((await self._connection.execute(_FIND_CONFLICTS, values)).one())
 
     async def insert(self, tutor_id: UUID, blocks: Sequence[Block], request_id: UUID | None) -> None:
         """Insert blocks and their claims. Violates claim_no_overlap."""
@@ -59,13 +59,13 @@ class BlockStore(Calendars):
         }
         await self._connection.execute(_INSERT, values)
 
-    async def of_request(self, tutor_id: UUID, request_id: UUID) -> list[Block]:
-        """The blocks made under this request, in the order they were asked for."""
+    async def find_of_request(self, tutor_id: UUID, request_id: UUID) -> list[Block]:
+        """The blocks made under this request id, in the order of that request."""
         rows = await self._connection.execute(_OF_REQUEST, {"tutor_id": tutor_id, "request_id": request_id})
         return [Block(row.id, Span(row.start_at, row.end_at), row.reason) for row in rows]
 
     async def remove(self, tutor_id: UUID, block_id: UUID) -> bool:
-        """Give a block's time back; False when the tutor never had such a block."""
+        """Remove a block and free its time; False when the tutor never had such a block."""
         return (await self._connection.execute(_REMOVE, {"tutor_id": tutor_id, "id": block_id})).rowcount == 1
 
 

@@ -1,4 +1,4 @@
-"""Calendars and the claims on them: locking, giving way, tidying, the auditor's list."""
+"""The statements about calendars and claims in general: lock, evict, sweep, list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from availability_svc.domain import Claim, ClaimState, Span
 from availability_svc.store.rows import LAPSED
 
-# All of them or none: with one missing, locking the other first would break the order.
+# Locks all calendars or none. If it locked one while the other has no row yet, the id order would be broken.
 _LOCK = text("""
     select id from calendar
     where id = any(cast(:ids as uuid[]))
@@ -22,12 +22,12 @@ _LOCK = text("""
 _OPEN = text("""
     insert into calendar (id) select id from unnest(cast(:ids as uuid[])) as id order by id on conflict (id) do nothing
 """)
-_LOCK_OF_SAGA = text("""
+_LOCK_HOLD = text("""
     select c.id from hold h join calendar c on c.id in (h.tutor_id, h.student_id)
     where h.saga_id = :saga_id order by c.id for update of c
 """)
 _EVICT = text("delete from claim where id = any(cast(:ids as uuid[]))")
-# The sweeper holds calendars too, like everybody who changes claims, but waits for none.
+# The sweeper too locks the calendars whose claims it changes, but skips those that another transaction has locked.
 _SWEEP = text(f"""
     delete from claim where id in (
         select c.id from claim c join calendar k on k.id = c.calendar_id
@@ -42,31 +42,31 @@ _LIST = text("""
 
 
 class Calendars:
-    """Everybody who changes claims holds the rows of their calendars, so claims stand still while one decides."""
+    """A transaction that changes claims locks the rows of their calendars, so that no other can change them meanwhile."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def lock(self, *calendars: UUID) -> None:
-        """Lock these calendars one by one in id order, until the transaction ends; opens those that are new."""
+        """Lock these calendars in id order until the transaction ends; insert the rows of new ones."""
         wanted = {"ids": sorted(calendars)}
         while not (await self._connection.execute(_LOCK, wanted)).all():
             await self._connection.execute(_OPEN, wanted)
 
-    async def lock_of(self, saga_id: UUID) -> bool:
+    async def lock_hold(self, saga_id: UUID) -> bool:
         """Lock both calendars of a saga's hold in id order; False when there is no hold (or only a tombstone)."""
-        return bool((await self._connection.execute(_LOCK_OF_SAGA, {"saga_id": saga_id})).all())
+        return bool((await self._connection.execute(_LOCK_HOLD, {"saga_id": saga_id})).all())
 
     async def evict(self, lapsed: Sequence[UUID]) -> None:
-        """Remove lapsed claims; their holds stay, and may win the time again when they are paid."""
+        """Delete lapsed claims. Their holds stay, and can claim the time again if they are paid."""
         if lapsed:
             await self._connection.execute(_EVICT, {"ids": list(lapsed)})
 
     async def sweep(self, grace: timedelta, most: int) -> int:
-        """Remove at most this many claims lapsed longer than the grace; how many there were."""
+        """Delete at most `most` claims that lapsed longer than the grace ago, and return how many were deleted."""
         return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
 
-    async def claims(self, after: UUID | None, most: int) -> list[Claim]:
+    async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:
         """Claims behind this id, in id order."""
         rows = await self._connection.execute(_LIST, {"after": after, "most": most})
         return [

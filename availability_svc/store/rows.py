@@ -1,34 +1,34 @@
-"""Pieces of SQL that several statements share, and rows turned into domain objects."""
+"""Pieces of SQL that several statements share, and functions that turn rows into domain objects."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from availability_svc.domain import Hold, HoldState, InTheWay, Schedule, Span, Tombstone, Window, Wish, WorkingHours
+from availability_svc.domain import Conflicts, Hold, HoldState, Order, Schedule, Span, Tombstone, Window, WorkingHours
 from availability_svc.tables import LIVE
 from mesh.money import Money
 
-#: Only the database's clock decides, and it is read once per statement, after every lock has been waited for.
+#: Only the database's clock decides. A statement reads it once, after the transaction has waited for its locks.
 CLOCK = "clock as materialized (select clock_timestamp() as now)"
 
-#: A hold gives way from this instant of its clock on: `:grace` after its end.
+#: True of a claim whose hold ended at least `:grace` ago: another claimer may evict it.
 LAPSED = "(c.state = 'HELD' and c.expires_at <= {now} - cast(:grace as interval))"
 
-#: What a lesson takes of the tutor's calendar; `domain.taken` says the same and why.
-TAKEN = "tstzrange({start}, {end} + make_interval(mins => {buffer}))"
+#: The time that a lesson occupies on the tutor's calendar; `domain.Schedule.tutor_span` says the same and why.
+TUTOR_SPAN = "tstzrange({start}, {end} + make_interval(mins => {buffer}))"
 
-#: Live claims of others over `wanted (side, calendar_id, during)`.
-IN_THE_WAY = f"""in_the_way as (
+#: The live claims of others that overlap `wanted (side, calendar_id, during)`.
+CONFLICTS = f"""conflicts as (
     select c.id, wanted.side, {LAPSED.format(now="clock.now")} as lapsed
     from clock, wanted
     join claim c on c.calendar_id = wanted.calendar_id and c.during && wanted.during and c.{LIVE}
     where c.saga_id is distinct from cast(:saga_id as uuid)
 )"""  # noqa: S608 - constants only
 
-VERDICT = """
-    (select array_agg(distinct id) filter (where lapsed) from in_the_way) as lapsed,
-    exists (select from in_the_way where not lapsed and side = 'TUTOR') as on_tutor,
-    exists (select from in_the_way where not lapsed and side = 'STUDENT') as on_student"""
+CONFLICT_COLUMNS = """
+    (select array_agg(distinct id) filter (where lapsed) from conflicts) as lapsed,
+    exists (select from conflicts where not lapsed and side = 'TUTOR') as on_tutor,
+    exists (select from conflicts where not lapsed and side = 'STUDENT') as on_student"""
 
 SCHEDULE = """s.tutor_id as teacher_id, s.timezone, s.weekly, s.notice_minutes, s.buffer_minutes, s.rate_minor,
     s.currency as rate_currency"""
@@ -38,7 +38,7 @@ HOLD = """h.saga_id, h.state, h.tutor_id, h.student_id, h.start_at, h.end_at, h.
 
 
 def as_schedule(row: Any) -> Schedule | None:
-    """The schedule in a row of SCHEDULE; None when there was none to join."""
+    """The schedule in a row of SCHEDULE; None when the tutor has none."""
     if row.teacher_id is None:
         return None
     windows = tuple(Window(start, end) for start, end in row.weekly)
@@ -52,13 +52,13 @@ def as_schedule(row: Any) -> Schedule | None:
 
 
 def as_hold(row: Any) -> Hold | Tombstone | None:
-    """The hold in a row of HOLD, or what stands in its place; None when the saga is unknown."""
+    """The hold or the tombstone in a row of HOLD; None when the saga is unknown."""
     if row.saga_id is None:
         return None
     if row.tutor_id is None:
         return Tombstone(row.saga_id)
     return Hold(
-        wish=Wish(row.saga_id, row.tutor_id, row.student_id, Span(row.start_at, row.end_at)),
+        order=Order(row.saga_id, row.tutor_id, row.student_id, Span(row.start_at, row.end_at)),
         buffer=row.hold_buffer,
         price=Money(row.price_minor, row.price_currency),
         block_id=row.block_id,
@@ -67,5 +67,5 @@ def as_hold(row: Any) -> Hold | Tombstone | None:
     )
 
 
-def as_in_the_way(row: Any) -> InTheWay:
-    return InTheWay(tuple(row.lapsed or ()), row.on_tutor, row.on_student)
+def as_conflicts(row: Any) -> Conflicts:
+    return Conflicts(tuple(row.lapsed or ()), row.on_tutor, row.on_student)

@@ -1,4 +1,4 @@
-"""Schedules, and what is taken of a tutor's time."""
+"""The statements about schedules, and about the claimed time of one tutor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PUBLISH = text("""
         notice_minutes = excluded.notice_minutes, buffer_minutes = excluded.buffer_minutes,
         rate_minor = excluded.rate_minor, currency = excluded.currency, updated_at = clock_timestamp()
 """)
-# The last slot's buffer lies behind the end of the range.
+# Claims are read beyond the end of the range, because the buffer of the last slot lies there.
 _BUSY = text(f"""
     with {CLOCK}, s as (select * from schedule where tutor_id = :tutor_id),
     busy as (
@@ -36,13 +36,13 @@ _BUSY = text(f"""
 
 
 class ScheduleStore:
-    """One row per tutor."""
+    """Schedules, one row per tutor."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def publish(self, schedule: Schedule) -> None:
-        """Put this schedule in the place of the tutor's last."""
+        """Insert the tutor's schedule, or replace the one there is."""
         values = {
             "tutor_id": schedule.tutor_id,
             "timezone": schedule.hours.timezone,
@@ -54,14 +54,14 @@ class ScheduleStore:
         }
         await self._connection.execute(_PUBLISH, values)
 
-    async def busy(
+    async def read_busy(
         self, tutor_id: UUID, within: Span, grace: timedelta
     ) -> tuple[Schedule, list[Span], datetime] | None:
-        """The schedule, what is taken of the span in order, and the database's time; None for an unknown tutor."""
+        """The schedule, the claimed spans in order, and the database's time; None for a tutor without a schedule."""
         values = {"tutor_id": tutor_id, "start": within.start, "end": within.end, "grace": grace}
         row = (await self._connection.execute(_BUSY, values)).one_or_none()
         if row is None:
             return None
         schedule = as_schedule(row)
-        assert schedule is not None  # joined by its key
+        assert schedule is not None  # without a schedule there is no row
         return schedule, [Span(*ends) for ends in zip(row.starts or (), row.ends or (), strict=True)], row.now

@@ -1,7 +1,8 @@
 """All the SQL of this service.
 
-READ COMMITTED throughout: each statement sees what was committed when it began. Whoever changes seats locks the
-course's row first and its enrollments after it, so that nobody waits in a circle, and seats stand still meanwhile.
+Transactions are READ COMMITTED: a statement sees what was committed before it began. A transaction that changes seats
+locks the course's row first and its enrollments after it. So no two of them wait for each other, and no other
+transaction changes the course's seats meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from mesh.errors import IllegalMove
 
 __all__ = ["VIOLATIONS", "CourseStore", "EnrollmentStore", "SeatStore"]
 
-#: What the schema refuses, by the name of the rule. Two who insert the same ids at once: the second looks again.
+#: The refusal for each rule of the schema that a statement can violate. Raced: another call inserted the same ids at
+#: the same time, and the statement is run again.
 VIOLATIONS = {
     "course_never_oversold": CourseFull,
     "enrollment_once_per_student": AlreadyEnrolled,

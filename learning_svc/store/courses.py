@@ -1,4 +1,4 @@
-"""Courses: every write a single statement, which is its own transaction."""
+"""The statements about courses. Every write is a single statement and its own transaction."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from learning_svc.domain import Course, NewCourse, Raced
 from learning_svc.store.rows import BEFORE, COURSE, as_course
 from mesh.database import Database
 
-#: How often a statement is run that found nothing it may trust; twice is what a race needs.
-LOOKS = 5
+#: How often a write is run whose result is stale; a race needs two.
+ATTEMPTS = 5
 
 # ruff: noqa: S608 - constants only
 
@@ -44,13 +44,13 @@ _PUBLISHED = text(f"select {COURSE} from course where published and {BEFORE}")
 
 
 class CourseStore:
-    """Courses in their database."""
+    """The statements about courses."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self, new: NewCourse) -> Course:
-        """The draft made, or what was there before under its id."""
+        """Insert the draft and return it; else the course that has its id."""
         values = {
             "id": new.id,
             "instructor_id": new.instructor_id,
@@ -59,25 +59,28 @@ class CourseStore:
             "currency": new.price.currency,
             "seats": new.seats,
         }
-        for _ in range(LOOKS):  # one that waited for another's insert does not see it yet
+        for _ in range(ATTEMPTS):  # a statement that waited for another insert does not see its row yet
             if rows := await self._database.rows(_CREATE, values):
                 return as_course(rows[0])
         raise Raced
 
     async def publish(self, course_id: UUID, instructor: UUID | None) -> Course | None:
-        """The course published (when an instructor is given: theirs), else as it is; None when there is none."""
-        for _ in range(LOOKS):  # one that waited for another's update is still shown the draft
+        """Publish the course and return it as it is now; None when the id is unknown.
+
+        When an instructor is given, only that instructor's course is published.
+        """
+        for _ in range(ATTEMPTS):  # a statement that waited for another update still sees the draft
             rows = await self._database.rows(_PUBLISH, {"id": course_id, "instructor": instructor})
             if not rows or not rows[0].is_stale:
                 return as_course(rows[0]) if rows else None
         raise Raced
 
     async def find(self, ids: Sequence[UUID]) -> list[Course]:
-        """Those of the courses that exist, in no order."""
+        """The courses that exist among these ids, in no order."""
         return [as_course(row) for row in await self._database.rows(_FIND, {"ids": list(ids)})]
 
-    async def published(self, before: tuple[datetime, UUID] | None, most: int) -> list[Course]:
-        """Published courses behind a place in the list, newest first."""
+    async def list_published(self, before: tuple[datetime, UUID] | None, most: int) -> list[Course]:
+        """The published courses behind a cursor, newest first."""
         at, row = before or (None, None)
         rows = await self._database.rows(_PUBLISHED, {"at": at, "id": row, "most": most})
         return [as_course(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Enrollments, as they are read."""
+"""The statements that read enrollments."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ order by id limit :most
 
 
 class EnrollmentStore:
-    """Enrollments in their database."""
+    """Reads enrollments."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def find(self, ids: Sequence[UUID]) -> list[Enrollment]:
-        """Those of the enrollments that exist, in no order."""
+        """The enrollments that exist among these ids, in no order."""
         return [as_enrollment(row) for row in await self._database.rows(_FIND, {"ids": list(ids)})]
 
-    async def of_student(self, student: UUID, before: tuple[datetime, UUID] | None, most: int) -> list[Enrollment]:
-        """A student's enrollments behind a place in the list, newest first."""
+    async def list_of_student(self, student: UUID, before: tuple[datetime, UUID] | None, most: int) -> list[Enrollment]:
+        """A student's enrollments behind a cursor, newest first."""
         at, row = before or (None, None)
         values = {"student": student, "at": at, "id": row, "most": most}
         return [as_enrollment(row) for row in await self._database.rows(_OF_STUDENT, values)]
 
-    async def all(self, after: UUID | None, most: int) -> list[Record]:
-        """Everybody's enrollments, and tombstones, behind an id, in id order."""
+    async def list_all(self, after: UUID | None, most: int) -> list[Record]:
+        """Everybody's enrollments and tombstones behind this id, in id order."""
         return [as_record(row) for row in await self._database.rows(_ALL, {"id": after, "most": most})]

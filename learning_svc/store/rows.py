@@ -1,4 +1,4 @@
-"""What a row is in the domain's words, and how a page of rows is asked for."""
+"""Pieces of SQL that several statements share, and functions that turn rows into domain objects."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mesh.money import Money
 
 COURSE = ", ".join(column.name for column in tables.course.c)
 _READ = [column.name for column in tables.enrollment.c if column.name != "updated_at"]
-_LEFT = "cast(extract(epoch from {row}hold_expires_at - clock_timestamp()) as double precision) as seconds_left"
-#: Columns of an enrollment; the seconds left of its hold are counted when the row is read.
-ENROLLMENT = ", ".join([*_READ, _LEFT.format(row="")])
-ENROLLMENT_OF_E = ", ".join([*(f"e.{name}" for name in _READ), _LEFT.format(row="e.")])
-#: Of a list that is newest first: behind a place, or from the beginning.
+_SECONDS_LEFT = "cast(extract(epoch from {row}hold_expires_at - clock_timestamp()) as double precision) as seconds_left"
+#: The columns of an enrollment, and the seconds until its hold ends, counted when the row is read.
+ENROLLMENT = ", ".join([*_READ, _SECONDS_LEFT.format(row="")])
+ENROLLMENT_OF_E = ", ".join([*(f"e.{name}" for name in _READ), _SECONDS_LEFT.format(row="e.")])
+#: A page of a list that is newest first: behind the cursor (:at, :id), or from the beginning when these are null.
 BEFORE = """(created_at, id) < (
         coalesce(cast(:at as timestamptz), 'infinity'),
         coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))

@@ -1,4 +1,8 @@
-"""A saga's seat: taken, won again, given back. Each method is one statement on the connection it is given."""
+"""The statements about a saga's seat: take it, take it again, free it. Each method runs one statement.
+
+A write returns the row that it inserted or changed, else the row that is there. `is_stale` marks a row that the
+statement should have changed and did not, because another transaction changed it meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,22 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from learning_svc.domain import Claim, Enrollment, Record, Standing, Status
+from learning_svc.domain import Enrollment, Order, Record, Situation, Status
 from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_course, as_enrollment, as_record
 
 # ruff: noqa: S608 - constants only
 
 _MINE = "id = :id and saga_id = :saga_id"
-_HAS_ROOM = "(seats is null or seats_taken < seats)"
+_HAS_FREE_SEAT = "(seats is null or seats_taken < seats)"
 _LAPSED = "holds_seat and status = 'PAYMENT_REQUIRED' and hold_expires_at + :grace <= clock_timestamp()"
 _SEATED = "course_id = :course_id and student_id = :student_id and holds_seat"
 
-# Verifies and takes at once. What a snapshot cannot see (a twin being inserted), the unique rules refuse.
+# Checks the order and takes the seat in one statement. The unique constraints refuse a twin that is being inserted,
+# which this statement cannot see.
 _TAKE = text(f"""
 with taken as (
     update course set seats_taken = seats_taken + 1
-    where id = :course_id and published and instructor_id <> :student_id and {_HAS_ROOM}
+    where id = :course_id and published and instructor_id <> :student_id and {_HAS_FREE_SEAT}
         and not exists (select from enrollment where id = :id or saga_id = :saga_id)
         and not exists (select from enrollment where {_SEATED})
     returning id, instructor_id, price_minor, currency
@@ -40,21 +45,21 @@ union all
 select {ENROLLMENT} from enrollment where (id = :id or saga_id = :saga_id) and not exists (select from made)
 """)
 
-_STANDING = text(f"""
+_SITUATION = text(f"""
 select {COURSE},
     exists (select from enrollment where {_SEATED} and not ({_LAPSED})) as is_enrolled,
-    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as gives_way
+    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as has_lapsed_hold
 from course where id = :course_id
 """)
 
 _LOCK = text("select id from course where id = :course_id for no key update")
 
-# The student's own lapsed hold gives way always, the longest lapsed of another only where the last seat is asked for.
+# Evicts the student's own lapsed hold. When there is none and the course is full, it evicts the longest lapsed one.
 _EVICT = text(f"""
 with lapsed as (
     select id from enrollment
     where course_id = :course_id and {_LAPSED} and (student_id = :student_id
-        or not exists (select from course where id = :course_id and {_HAS_ROOM}))
+        or not exists (select from course where id = :course_id and {_HAS_FREE_SEAT}))
     order by student_id = :student_id desc, hold_expires_at limit 1
     for no key update
 ), evicted as (
@@ -64,7 +69,7 @@ with lapsed as (
 update course set seats_taken = seats_taken - 1 from evicted where course.id = evicted.course_id
 """)
 
-# The last part of each write: the row as it is. One that should have been moved and was not has changed meanwhile.
+# Activates an enrollment that holds its seat.
 _ACTIVATE = text(f"""
 with moved as (
     update enrollment
@@ -78,10 +83,11 @@ select {_MINE} and status = 'PAYMENT_REQUIRED' and holds_seat, {ENROLLMENT} from
 where id = :id and not exists (select from moved)
 """)
 
-_WIN = text(f"""
+# Takes a seat for an enrollment whose seat was taken over, and activates it.
+_TAKE_AGAIN = text(f"""
 with taken as (
     update course set seats_taken = seats_taken + 1
-    where id = :course_id and {_HAS_ROOM}
+    where id = :course_id and {_HAS_FREE_SEAT}
         and exists (select from enrollment where {_MINE} and status = 'PAYMENT_REQUIRED' and not holds_seat)
         and not exists (select from enrollment where {_SEATED})
     returning id
@@ -92,24 +98,26 @@ from taken where e.{_MINE}
 returning {ENROLLMENT_OF_E}
 """)
 
-# `place` locks the course before `before` locks the enrollment, and reads what others have just made of it.
-_LEFT = f"""
-with place as (
+# Changes the status and frees the seat. `course_lock` locks the course before `current` locks the enrollment and reads
+# what other transactions have just committed of it.
+_MOVED = f"""
+with course_lock as (
     select e.id from enrollment e join course c on c.id = e.course_id
     where e.{_MINE} and e.status = :source for no key update of c
-), before as (
-    select e.id, e.course_id, e.holds_seat from enrollment e join place on e.id = place.id
+), current as (
+    select e.id, e.course_id, e.holds_seat from enrollment e join course_lock on e.id = course_lock.id
     where e.status = :source for no key update of e
 ), moved as (
     update enrollment e set status = :status, holds_seat = false, updated_at = clock_timestamp()
-    from before where e.id = before.id
+    from current where e.id = current.id
     returning {ENROLLMENT_OF_E}
 ), freed as (
-    update course set seats_taken = seats_taken - 1 from before where course.id = before.course_id and before.holds_seat
+    update course set seats_taken = seats_taken - 1 from current where course.id = current.course_id and current.holds_seat
 )"""
 _STALE = f"{_MINE} and status = :source"
 
-_END = text(f"""{_LEFT}, buried as (
+# Ends an unpaid enrollment, or inserts a tombstone where there is no enrollment.
+_END = text(f"""{_MOVED}, tombstone as (
     insert into enrollment (id, saga_id, status)
     select :id, :saga_id, :status where not exists (select from enrollment where id = :id)
     on conflict do nothing
@@ -117,13 +125,13 @@ _END = text(f"""{_LEFT}, buried as (
 )
 select false as is_stale, moved.* from moved
 union all
-select false, buried.* from buried
+select false, tombstone.* from tombstone
 union all
 select {_STALE}, {ENROLLMENT} from enrollment
-where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from buried)
+where (id = :id or saga_id = :saga_id) and not exists (select from moved) and not exists (select from tombstone)
 """)
 
-_CANCEL = text(f"""{_LEFT}
+_CANCEL = text(f"""{_MOVED}
 select false as is_stale, moved.* from moved
 union all
 select {_STALE}, {ENROLLMENT} from enrollment where id = :id and not exists (select from moved)
@@ -131,66 +139,72 @@ select {_STALE}, {ENROLLMENT} from enrollment where id = :id and not exists (sel
 
 
 class SeatStore:
-    """Seats of courses, and the enrollments that hold them."""
+    """The statements about seats of courses, and about the enrollments that hold them."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def take(self, claim: Claim, hold: timedelta) -> Record | None:
-        """A seat taken, or what was there before under these ids; None when there is a reason to refuse.
+    async def take(self, order: Order, hold: timedelta) -> Record | None:
+        """Take a seat and return its enrollment; else the record that has one of these ids; None when it is refused.
 
-        Violates enrollment_once_per_student, enrollment_once_per_saga, enrollment_pkey when it races another.
+        May violate enrollment_once_per_student, enrollment_once_per_saga or enrollment_pkey in a race.
         """
-        row = await self._row(_TAKE, _claim(claim) | {"hold": hold})
+        row = await self._row(_TAKE, _order_values(order) | {"hold": hold})
         return as_record(row) if row else None
 
-    async def standing(self, course_id: UUID, student: UUID | None, grace: timedelta) -> Standing | None:
-        """What somebody meets who wants a seat; None when there is no such course."""
-        row = await self._row(_STANDING, {"course_id": course_id, "student_id": student, "grace": grace})
-        return Standing(as_course(row), row.is_enrolled, row.gives_way) if row else None
+    async def read_situation(self, course_id: UUID, student: UUID | None, grace: timedelta) -> Situation | None:
+        """The facts that decide about an order for this course; None when there is no such course."""
+        row = await self._row(_SITUATION, {"course_id": course_id, "student_id": student, "grace": grace})
+        return Situation(as_course(row), row.is_enrolled, row.has_lapsed_hold) if row else None
 
     async def lock(self, course_id: UUID) -> None:
-        """From here to the end of the transaction nobody else changes this course's seats."""
+        """Lock the course's row: until the transaction ends, no other one changes the course's seats."""
         await self._connection.execute(_LOCK, {"course_id": course_id})
 
     async def evict(self, course_id: UUID, student: UUID, grace: timedelta) -> None:
-        """Let a lapsed hold give way to this student, if one is in the way. Call with the course locked."""
+        """Free the seat of a lapsed hold that is in this student's way, if there is one. Lock the course before."""
         values = {"course_id": course_id, "student_id": student, "grace": grace}
         await self._connection.execute(_EVICT, values)
 
     async def activate(self, enrollment_id: UUID, saga_id: UUID) -> tuple[Record | None, bool]:
-        """The enrollment ACTIVE if it holds its seat, else as it is; and whether to look again."""
-        return _looked(await self._row(_ACTIVATE, {"id": enrollment_id, "saga_id": saga_id}))
+        """Activate the enrollment if it holds its seat. Returns the record as it is now, and whether it is stale."""
+        return _with_staleness(await self._row(_ACTIVATE, {"id": enrollment_id, "saga_id": saga_id}))
 
-    async def win(self, lost: Enrollment) -> Enrollment | None:
-        """A seat for one who had lost it, and the enrollment ACTIVE; None when none is left. Call with the course locked."""
+    async def take_again(self, lost: Enrollment) -> Enrollment | None:
+        """Take a seat for an enrollment that lost its own, and activate it; None when none is left.
+
+        Lock the course before.
+        """
         values = {"id": lost.id, "saga_id": lost.saga_id, "course_id": lost.course_id, "student_id": lost.student_id}
-        row = await self._row(_WIN, values)
+        row = await self._row(_TAKE_AGAIN, values)
         return as_enrollment(row) if row else None
 
     async def end(self, enrollment_id: UUID, saga_id: UUID, status: Status) -> tuple[Record | None, bool]:
-        """An unpaid enrollment ended and its seat given back, or a tombstone, or what is there; whether to look again."""
+        """End an unpaid enrollment and free its seat, or insert a tombstone when there is none.
+
+        Returns the record as it is now, and whether it is stale.
+        """
         values = {"id": enrollment_id, "saga_id": saga_id, "status": status, "source": Status.PAYMENT_REQUIRED}
-        return _looked(await self._row(_END, values))
+        return _with_staleness(await self._row(_END, values))
 
     async def cancel(self, enrollment_id: UUID, saga_id: UUID) -> tuple[Record | None, bool]:
-        """An active enrollment cancelled and its seat given back, else as it is; and whether to look again."""
+        """Cancel an active enrollment and free its seat. Returns the record as it is now, and whether it is stale."""
         values = {"id": enrollment_id, "saga_id": saga_id, "status": Status.CANCELLED, "source": Status.ACTIVE}
-        return _looked(await self._row(_CANCEL, values))
+        return _with_staleness(await self._row(_CANCEL, values))
 
     async def _row(self, statement: TextClause, values: dict[str, Any]) -> Row[Any] | None:
         return (await self._connection.execute(statement, values)).first()
 
 
-def _looked(row: Row[Any] | None) -> tuple[Record | None, bool]:
+def _with_staleness(row: Row[Any] | None) -> tuple[Record | None, bool]:
     return (as_record(row), row.is_stale) if row else (None, False)
 
 
-def _claim(claim: Claim) -> dict[str, Any]:
+def _order_values(order: Order) -> dict[str, Any]:
     return {
-        "id": claim.enrollment_id,
-        "saga_id": claim.saga_id,
-        "course_id": claim.course_id,
-        "student_id": claim.student_id,
-        "payment_id": claim.payment_id,
+        "id": order.enrollment_id,
+        "saga_id": order.saga_id,
+        "course_id": order.course_id,
+        "student_id": order.student_id,
+        "payment_id": order.payment_id,
     }

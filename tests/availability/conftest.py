@@ -1,7 +1,8 @@
-"""A real availability service on a real database, and short words for what tests do with it."""
+"""A real availability service on a real database, and the `desk`, which makes calls with default arguments."""
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -30,16 +31,23 @@ MONDAY = _AHEAD - timedelta(days=_AHEAD.weekday())
 WEEKDAYS = range(pb2.WEEKDAY_MONDAY, pb2.WEEKDAY_SUNDAY + 1)
 
 
-async def refused(call: Awaitable[Any]) -> str:
-    """The reason a call is refused with. By its word: several services name the same reason in one test process."""
+async def reason_of(call: Awaitable[Any]) -> str:
+    """The reason that a call is refused with. Tests compare reasons, because several services define the same one."""
     with pytest.raises(Refusal) as refusal:
         await call
     return refusal.value.reason
 
 
+async def wait_until(holds: Callable[[], Any], seconds: float = 10) -> None:
+    """Poll a state, with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not await holds():  # noqa: ASYNC110 - the state is in another process
+            await asyncio.sleep(0.01)
+
+
 @dataclass
 class Desk:
-    """Each method is one RPC with defaults; `sql` looks behind the counter."""
+    """Each method is one RPC with defaults; `sql`, `claims`, `lapse`, `begin` and `overlaps` use the database."""
 
     payment: Any
     bff: Any
@@ -113,7 +121,7 @@ class Desk:
         return [tuple(row) for row in rows]
 
     async def lapse(self, saga: uuid.UUID, ago: timedelta = GRACE + timedelta(seconds=1)) -> None:
-        """Make a hold's end lie this long ago."""
+        """Move the end of a hold to this long ago."""
         values = {"saga": saga, "ago": ago}
         await self.sql(
             "update hold set expires_at = clock_timestamp() - cast(:ago as interval) where saga_id = :saga", **values
@@ -123,13 +131,13 @@ class Desk:
         )
 
     async def begin(self, saga: uuid.UUID, ago: timedelta = timedelta(hours=1)) -> None:
-        """Make a hold's lesson begin this long ago; the hold ended then."""
+        """Move the start of a hold's lesson, and the end of the hold, to this long ago."""
         await self.lapse(saga, ago)
         span = "start_at = clock_timestamp() - cast(:ago as interval), end_at = clock_timestamp() + interval '1 hour'"
         await self.sql(f"update hold set {span} where saga_id = :saga", saga=saga, ago=ago)
 
     async def overlaps(self) -> int:
-        """Pairs of claims on one calendar that overlap: the invariant, asked without the constraint's help."""
+        """The number of pairs of claims on one calendar that overlap; it does not rely on the constraint."""
         query = """select count(*) from claim a join claim b
             on a.calendar_id = b.calendar_id and a.id < b.id and a.during && b.during"""
         return (await self.sql(query))[0][0]
@@ -142,7 +150,7 @@ def monday() -> datetime:
 
 @pytest.fixture(scope="module")
 def reason() -> Callable[[Awaitable[Any]], Awaitable[str]]:
-    return refused
+    return reason_of
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +167,13 @@ async def database(make_database: Callable[[str], Awaitable[str]]) -> AsyncItera
 
 @pytest.fixture(scope="module")
 def troubles(database: Database) -> list[str]:
-    """What PostgreSQL complained about while the service worked: SQLSTATEs, in order."""
+    """The SQLSTATEs of the errors that the service got from PostgreSQL, in order."""
     states: list[str] = []
 
-    def tell(context: Any) -> None:
+    def note(context: Any) -> None:
         states.append(getattr(context.original_exception, "sqlstate", "") or type(context.original_exception).__name__)
 
-    event.listen(database.engine.sync_engine, "handle_error", tell)
+    event.listen(database.engine.sync_engine, "handle_error", note)
     return states
 
 

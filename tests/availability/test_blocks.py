@@ -15,7 +15,9 @@ from tutormesh.availability.v1 import availability_pb2 as pb2
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-async def test_blocked_time_is_neither_listed_nor_held_until_it_is_given_back(desk: Any, monday: datetime, reason: Any):
+async def test_blocked_time_is_neither_listed_nor_held_until_the_block_is_removed(
+    desk: Any, monday: datetime, reason: Any
+):
     tutor = await desk.publish()
     (block,) = await desk.block(tutor, (monday + 9 * HOUR, monday + 12 * HOUR))
     assert await reason(desk.hold(tutor, monday + 11 * HOUR)) == "SLOT_TAKEN"
@@ -48,14 +50,16 @@ async def test_blocks_are_made_all_or_none(desk: Any, monday: datetime, reason: 
     assert await desk.claims(saga) == [("STUDENT", "HELD")]
 
 
-async def test_blocks_lie_on_blocks_no_more_than_on_lessons(desk: Any, monday: datetime, reason: Any):
+async def test_a_block_can_overlap_neither_a_lesson_nor_another_block(desk: Any, monday: datetime, reason: Any):
     tutor = uuid.uuid4()  # who has no schedule
     await desk.block(tutor, (monday, monday + HOUR))
     assert await reason(desk.block(tutor, (monday + 59 * MINUTE, monday + 2 * HOUR))) == "SLOT_TAKEN"
     await desk.block(tutor, (monday + HOUR, monday + 2 * HOUR))
 
 
-async def test_repeating_a_request_gives_the_first_blocks_even_once_removed(desk: Any, monday: datetime, reason: Any):
+async def test_repeating_a_request_returns_the_first_blocks_even_after_their_removal(
+    desk: Any, monday: datetime, reason: Any
+):
     tutor, request = uuid.uuid4(), uuid.uuid4()
     spans = [(monday + 2 * HOUR, monday + 3 * HOUR), (monday, monday + HOUR)]
     first = await desk.block(tutor, *spans, request=request)
@@ -148,7 +152,7 @@ async def test_the_auditor_pages_through_every_claim_once_in_id_order(desk: Any,
     assert not own.HasField("expires_at")
 
 
-async def test_claims_are_not_for_people_nor_other_services(desk: Any, stub_as: Any, token: Any, reason: Any):
+async def test_neither_people_nor_other_services_list_claims(desk: Any, stub_as: Any, token: Any, reason: Any):
     for stub in (desk.bff, stub_as("ops", token("student")), stub_as("ops", token("tutor"))):
         assert await reason(stub.ListClaims(pb2.ListClaimsRequest(), timeout=5)) == "FORBIDDEN"
     assert await reason(desk.ops.ListClaims(pb2.ListClaimsRequest(page_size=1001), timeout=5)) == "BAD_USER_INPUT"

@@ -10,14 +10,14 @@ HOUR = timedelta(hours=1)
 CONFIRMED = [("TUTOR", "CONFIRMED"), ("STUDENT", "CONFIRMED")]
 
 
-async def held(desk: Any, start: datetime, tutor: uuid.UUID | None = None, student: uuid.UUID | None = None) -> Any:
-    """(saga, tutor, student, answer) of a fresh hold."""
+async def hold_new(desk: Any, start: datetime, tutor: uuid.UUID | None = None, student: uuid.UUID | None = None) -> Any:
+    """Make a new hold: its saga, tutor, student and response."""
     tutor, student, saga = tutor or await desk.publish(), student or uuid.uuid4(), uuid.uuid4()
     return saga, tutor, student, await desk.hold(tutor, start, student, saga)
 
 
-async def test_a_hold_is_confirmed_in_place_and_again_without_effect(desk: Any, monday: datetime, reason: Any):
-    saga, tutor, _, answer = await held(desk, monday)
+async def test_a_hold_is_confirmed_and_confirming_it_again_changes_nothing(desk: Any, monday: datetime, reason: Any):
+    saga, tutor, _, answer = await hold_new(desk, monday)
     first, again = await desk.confirm(saga), await desk.confirm(saga)
     assert first.availability_block_id == again.availability_block_id == answer.availability_block_id
     assert await desk.claims(saga) == CONFIRMED
@@ -29,7 +29,7 @@ async def test_an_unknown_saga_is_not_found(desk: Any, reason: Any):
 
 
 async def test_a_confirmed_lesson_never_lapses(desk: Any, monday: datetime, reason: Any):
-    saga, tutor, _, _ = await held(desk, monday)
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.confirm(saga)
     await desk.sql("update hold set expires_at = clock_timestamp() - interval '1 day' where saga_id = :s", s=saga)
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"
@@ -38,7 +38,7 @@ async def test_a_confirmed_lesson_never_lapses(desk: Any, monday: datetime, reas
 async def test_04_a_lapsed_hold_stands_within_the_grace_and_gives_way_after_it(
     desk: Any, monday: datetime, reason: Any
 ):
-    saga, tutor, _, _ = await held(desk, monday)
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga, ago=timedelta(seconds=10))
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"
     assert await desk.slots(tutor, monday, monday + HOUR) == []
@@ -47,31 +47,31 @@ async def test_04_a_lapsed_hold_stands_within_the_grace_and_gives_way_after_it(
     await desk.hold(tutor, monday)
 
 
-async def test_a_lapsed_hold_that_nobody_wanted_is_confirmed_where_it_is(desk: Any, monday: datetime):
-    saga, *_ = await held(desk, monday)
+async def test_a_lapsed_hold_whose_time_is_still_free_is_confirmed(desk: Any, monday: datetime):
+    saga, *_ = await hold_new(desk, monday)
     await desk.lapse(saga, ago=2 * HOUR)
     await desk.confirm(saga)
     assert await desk.claims(saga) == CONFIRMED
 
 
-async def test_a_lesson_that_has_begun_is_not_sold_though_nobody_wanted_its_time(
+async def test_a_lesson_that_has_begun_is_not_confirmed_although_its_time_is_free(
     desk: Any, monday: datetime, reason: Any
 ):
-    saga, *_ = await held(desk, monday)
+    saga, *_ = await hold_new(desk, monday)
     await desk.begin(saga)
     assert await reason(desk.confirm(saga)) == "TOO_SOON"
     assert await desk.claims(saga) == [("TUTOR", "HELD"), ("STUDENT", "HELD")]
 
 
-async def test_a_lesson_paid_until_it_began_is_sold_within_the_grace(desk: Any, monday: datetime):
-    saga, *_ = await held(desk, monday)
+async def test_a_hold_that_ended_with_the_lessons_start_is_confirmed_within_the_grace(desk: Any, monday: datetime):
+    saga, *_ = await hold_new(desk, monday)
     await desk.begin(saga, timedelta(seconds=10))
     await desk.confirm(saga)
     assert await desk.claims(saga) == CONFIRMED
 
 
-async def test_a_lesson_sold_in_time_is_confirmed_again_after_it_began(desk: Any, monday: datetime):
-    saga, _, _, answer = await held(desk, monday)
+async def test_repeating_a_confirm_after_the_lesson_has_begun_changes_nothing(desk: Any, monday: datetime):
+    saga, _, _, answer = await hold_new(desk, monday)
     await desk.confirm(saga)
     back = "start_at = start_at - interval '1 year', end_at = end_at - interval '1 year'"
     await desk.sql(
@@ -80,27 +80,27 @@ async def test_a_lesson_sold_in_time_is_confirmed_again_after_it_began(desk: Any
     assert (await desk.confirm(saga)).availability_block_id == answer.availability_block_id
 
 
-async def test_only_the_row_in_the_way_is_evicted(desk: Any, monday: datetime):
-    saga, tutor, _, _ = await held(desk, monday)
+async def test_only_the_overlapping_claim_is_evicted(desk: Any, monday: datetime):
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga)
     await desk.hold(tutor, monday)
     assert await desk.claims(saga) == [("STUDENT", "HELD")]
 
 
-async def test_the_old_owner_loses_to_a_new_hold(desk: Any, monday: datetime, reason: Any):
-    saga, tutor, _, _ = await held(desk, monday)
+async def test_a_lapsed_hold_that_lost_its_time_is_not_confirmed(desk: Any, monday: datetime, reason: Any):
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga)
-    newer, *_ = await held(desk, monday, tutor)
+    newer, *_ = await hold_new(desk, monday, tutor)
     assert await reason(desk.confirm(saga)) == "SLOT_TAKEN"
     await desk.confirm(newer)
     assert await reason(desk.confirm(saga)) == "SLOT_TAKEN"
     assert await desk.claims(newer) == CONFIRMED
 
 
-async def test_a_slot_that_was_lost_and_is_free_again_is_won_again(desk: Any, monday: datetime):
-    saga, tutor, _, answer = await held(desk, monday)
+async def test_a_lapsed_hold_whose_time_is_free_again_is_confirmed(desk: Any, monday: datetime):
+    saga, tutor, _, answer = await hold_new(desk, monday)
     await desk.lapse(saga)
-    newer, *_ = await held(desk, monday, tutor)
+    newer, *_ = await hold_new(desk, monday, tutor)
     await desk.release(newer)
     await desk.publish(tutor, weekly=[], minimum_notice_minutes=525_600)  # a re-win ignores hours and notice
     won = await desk.confirm(saga)
@@ -109,42 +109,42 @@ async def test_a_slot_that_was_lost_and_is_free_again_is_won_again(desk: Any, mo
     assert (await desk.confirm(saga)).availability_block_id == answer.availability_block_id
 
 
-async def test_winning_again_evicts_holds_that_lapsed_meanwhile(desk: Any, monday: datetime, reason: Any):
-    saga, tutor, _, _ = await held(desk, monday)
+async def test_claiming_again_evicts_holds_that_lapsed_meanwhile(desk: Any, monday: datetime, reason: Any):
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga)
-    newer, *_ = await held(desk, monday, tutor)
+    newer, *_ = await hold_new(desk, monday, tutor)
     await desk.lapse(newer)
     await desk.confirm(saga)
     assert await desk.claims(saga) == CONFIRMED
     assert await reason(desk.confirm(newer)) == "SLOT_TAKEN"
 
 
-async def test_winning_again_refuses_a_lesson_that_has_begun(desk: Any, monday: datetime, reason: Any):
-    saga, *_ = await held(desk, monday)
+async def test_claiming_again_refuses_a_lesson_that_has_begun(desk: Any, monday: datetime, reason: Any):
+    saga, *_ = await hold_new(desk, monday)
     await desk.begin(saga)
     await desk.sql("delete from claim where saga_id = :saga and role = 'TUTOR'", saga=saga)
     assert await reason(desk.confirm(saga)) == "TOO_SOON"
 
 
-async def test_winning_again_tells_a_student_who_is_busy_by_now(desk: Any, monday: datetime, reason: Any):
-    saga, _, student, _ = await held(desk, monday)
+async def test_claiming_again_refuses_a_student_who_is_busy_by_now(desk: Any, monday: datetime, reason: Any):
+    saga, _, student, _ = await hold_new(desk, monday)
     await desk.lapse(saga)
-    await held(desk, monday, student=student)  # with another tutor; evicts the student's row
+    await hold_new(desk, monday, student=student)  # with another tutor; evicts the student's row
     assert await desk.claims(saga) == [("TUTOR", "HELD")]
     assert await reason(desk.confirm(saga)) == "STUDENT_BUSY"
 
 
-async def test_winning_again_never_beats_a_release(desk: Any, monday: datetime, reason: Any):
-    saga, tutor, _, _ = await held(desk, monday)
+async def test_a_released_hold_is_never_claimed_again(desk: Any, monday: datetime, reason: Any):
+    saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga)
-    newer, *_ = await held(desk, monday, tutor)
+    newer, *_ = await hold_new(desk, monday, tutor)
     await desk.release(saga)
     await desk.release(newer)
     assert await reason(desk.confirm(saga)) == "CANCELLED"
 
 
-async def test_a_payment_hours_late_still_wins_a_free_slot(desk: Any, monday: datetime):
-    saga, *_ = await held(desk, monday)
+async def test_a_hold_is_confirmed_hours_late_when_its_time_is_free(desk: Any, monday: datetime):
+    saga, *_ = await hold_new(desk, monday)
     await desk.lapse(saga, ago=2 * HOUR)
     await desk.sql("delete from claim where saga_id = :saga", saga=saga)  # the sweeper's work
     await desk.confirm(saga)

@@ -1,4 +1,4 @@
-"""HoldSlot and ReleaseSlot: who gets a time, and who is told no, in which words."""
+"""HoldSlot and ReleaseSlot: which order gets a time, and with which reason the others are refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tutormesh.common.v1.money_pb2 import Money
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-async def test_a_hold_claims_both_calendars_and_tells_price_and_end(desk: Any, monday: datetime):
+async def test_a_hold_claims_both_calendars_and_returns_price_and_end(desk: Any, monday: datetime):
     tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
     answer = await desk.hold(tutor, monday + 10 * HOUR, student, saga, minutes=90)
     assert (answer.price.amount_minor, answer.price.currency) == (7500, "USD")
@@ -33,7 +33,7 @@ async def test_a_hold_claims_both_calendars_and_tells_price_and_end(desk: Any, m
     assert str(rows[1].id) == answer.availability_block_id
 
 
-async def test_repeating_a_saga_gives_the_first_answer_whatever_was_published_meanwhile(desk: Any, monday: datetime):
+async def test_repeating_a_saga_returns_the_first_hold_even_after_a_new_schedule(desk: Any, monday: datetime):
     tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
     first = await desk.hold(tutor, monday, student, saga)
     await desk.publish(tutor, weekly=[], buffer_minutes=30, minimum_notice_minutes=525_600)
@@ -43,7 +43,7 @@ async def test_repeating_a_saga_gives_the_first_answer_whatever_was_published_me
     assert again == first
 
 
-async def test_a_saga_that_asks_for_another_time_is_no_repeat(desk: Any, monday: datetime, reason: Any):
+async def test_a_saga_that_orders_another_time_is_refused_as_a_mismatch(desk: Any, monday: datetime, reason: Any):
     tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
     await desk.hold(tutor, monday, student, saga)
     assert await reason(desk.hold(tutor, monday + HOUR, student, saga)) == "IDEMPOTENCY_MISMATCH"
@@ -92,7 +92,7 @@ async def test_the_buffer_is_the_tutors_and_not_the_students(desk: Any, monday: 
     await desk.hold(other, monday + 11 * HOUR, student)
 
 
-async def test_a_changed_buffer_leaves_claims_already_made_as_they_were(desk: Any, monday: datetime, reason: Any):
+async def test_a_changed_buffer_does_not_change_existing_claims(desk: Any, monday: datetime, reason: Any):
     tutor = await desk.publish(buffer_minutes=30)
     await desk.hold(tutor, monday + 10 * HOUR)
     await desk.publish(tutor, buffer_minutes=0)
@@ -112,7 +112,7 @@ async def test_a_tutor_who_learns_somewhere_else_cannot_teach_then(desk: Any, mo
     assert await reason(desk.hold(other, monday + 10 * HOUR)) == "SLOT_TAKEN"
 
 
-async def test_a_taken_slot_is_told_before_a_busy_student(desk: Any, monday: datetime, reason: Any):
+async def test_a_taken_slot_is_refused_before_a_busy_student(desk: Any, monday: datetime, reason: Any):
     one, other, student = await desk.publish(), await desk.publish(), uuid.uuid4()
     await desk.hold(one, monday, student)
     await desk.hold(other, monday)
@@ -128,7 +128,7 @@ async def test_08_hours_and_notice_are_enforced_when_claiming(desk: Any, monday:
     assert await reason(desk.hold(tutor, monday + 10 * HOUR)) == "TOO_SOON"
 
 
-async def test_a_lesson_in_the_past_is_too_soon_whatever_the_hours(desk: Any, monday: datetime, reason: Any):
+async def test_a_lesson_in_the_past_is_too_soon_at_any_hours(desk: Any, monday: datetime, reason: Any):
     tutor = await desk.publish()
     assert await reason(desk.hold(tutor, monday - 365 * DAY)) == "TOO_SOON"
     await desk.publish(tutor, weekly=[])
@@ -203,7 +203,7 @@ async def test_a_price_is_rounded_half_even_and_one_too_large_is_refused(desk: A
         ({"start": datetime(1960, 1, 1, tzinfo=UTC)}, "start_time"),
     ],
 )
-async def test_input_that_cannot_be_used_is_named(desk: Any, monday: datetime, changes: dict[str, Any], field: str):
+async def test_bad_input_names_its_field(desk: Any, monday: datetime, changes: dict[str, Any], field: str):
     values = {
         "saga_id": str(uuid.uuid4()),
         "tutor_id": "00000000-0000-4000-8000-000000000001",

@@ -25,7 +25,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def week(*windows: tuple[int, int]) -> tuple[Window, ...]:
-    return hours.merged(Window(start, end) for start, end in windows)
+    return hours.merge_windows(Window(start, end) for start, end in windows)
 
 
 def every_day(start: int, end: int) -> tuple[Window, ...]:
@@ -80,7 +80,7 @@ def plans_and_spans(draw: st.DrawFn) -> tuple[WorkingHours, Span]:
 @given(plans_and_spans())
 def test_working_time_is_exactly_the_instants_whose_wall_clock_lies_in_a_window(case: tuple[WorkingHours, Span]):
     plan, span = case
-    found = hours.working(plan, span)
+    found = hours.working_spans(plan, span)
     assert all(earlier.end < later.start for earlier, later in pairwise(found))
     inside = {
         stretch.start + number * MINUTE
@@ -126,7 +126,7 @@ def test_09_each_instant_of_the_repeated_hour_of_november_is_listed_once():
 
 def test_a_window_that_begins_in_the_missing_hour_begins_at_its_end():
     monday_to_sunday = week(*((day * 1440 + 150, day * 1440 + 240) for day in range(7)))
-    found = hours.working(WorkingHours("America/New_York", monday_to_sunday), day_of(date(2027, 3, 14)))
+    found = hours.working_spans(WorkingHours("America/New_York", monday_to_sunday), day_of(date(2027, 3, 14)))
     assert [local([span.start, span.end]) for span in found] == [["03:00", "04:00"]]
 
 
@@ -149,7 +149,7 @@ def test_a_listing_starts_on_the_quarters_of_the_wall_clock_even_in_odd_zones():
     assert local(listed, kathmandu) == ["09:15", "09:30", "09:45", "10:00"]
 
 
-def test_a_slot_keeps_the_buffer_behind_it_free_and_respects_what_is_taken():
+def test_a_slot_needs_free_time_for_itself_and_the_buffer_behind_it():
     day = day_of(date(2027, 6, 7))
     taken = Span(day.start + 11 * HOUR, day.start + 12 * HOUR + 10 * MINUTE)  # a lesson and its buffer
     listed = local(starts(schedule(every_day(9, 14), buffer=10), day, 60, (taken,)))

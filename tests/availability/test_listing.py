@@ -1,4 +1,4 @@
-"""PublishAvailability and ListSlots: what a tutor says, and what a student is shown."""
+"""PublishAvailability and ListSlots: a tutor publishes a schedule, and a student sees the free slots of it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_slots_are_listed_every_fifteen_minutes_with_their_price(desk: Any
     assert slots[0].end.ToDatetime(tzinfo=UTC) == monday + 10.5 * HOUR
 
 
-async def test_what_is_taken_is_not_listed_and_everything_listed_can_be_held(desk: Any, monday: datetime):
+async def test_claimed_time_is_not_listed_and_every_listed_slot_can_be_held(desk: Any, monday: datetime):
     tutor = await desk.publish(weekly=[(pb2.WEEKDAY_MONDAY, "09:00", "13:00")], buffer_minutes=10)
     await desk.hold(tutor, monday + 10 * HOUR)
     await desk.block(tutor, (monday + 12 * HOUR, monday + 12.5 * HOUR))

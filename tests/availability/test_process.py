@@ -1,4 +1,4 @@
-"""The process: what it is told, and that it serves and stops."""
+"""availability_svc as a process: its settings, and that it serves and stops."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def start(folder: Path, auth: dict[str, Any], **changes: str) -> asyncio.s
         ("AVAILABILITY_DATABASE_URL", "sqlite://"),
     ],
 )
-async def test_a_setting_that_cannot_be_used_stops_the_process_by_name(
+async def test_a_bad_setting_stops_the_process_and_is_named(
     name: str, value: str, auth_settings: dict[str, Any], tmp_path: Path
 ):
     process = await start(tmp_path, auth_settings, **{name: value})

@@ -1,4 +1,4 @@
-"""Many at once: one wins, the others are told so, and PostgreSQL never has to break a deadlock."""
+"""Many calls at once: one succeeds, the others are refused with a reason, and no deadlock occurs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_01_fifty_at_one_slot_make_one_hold_and_forty_nine_refusals(desk: 
     assert desk.troubles == []  # no deadlock, and the constraint was never needed
 
 
-async def test_one_saga_fifty_times_at_once_is_one_hold(desk: Any, monday: datetime):
+async def test_fifty_repeats_of_one_saga_at_once_make_one_hold(desk: Any, monday: datetime):
     tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
     answers = await asyncio.gather(*(desk.hold(tutor, monday, student, saga) for _ in range(20)))
     assert len({answer.availability_block_id for answer in answers}) == 1
@@ -46,7 +46,7 @@ async def test_one_saga_fifty_times_at_once_is_one_hold(desk: Any, monday: datet
 
 
 async def test_forty_overlapping_ranges_with_roles_reversed_never_deadlock(desk: Any, monday: datetime):
-    """People who are both tutors and students, claiming each other: the order of locking is all that saves them."""
+    """People who are both tutors and students book each other. Only the order of the locks prevents a deadlock."""
     people = [await desk.publish() for _ in range(5)]
     pairs = [random.Random(7 + number).sample(people, 2) for number in range(40)]
     found = await outcomes(
@@ -58,8 +58,8 @@ async def test_forty_overlapping_ranges_with_roles_reversed_never_deadlock(desk:
     assert desk.troubles == []
 
 
-async def test_forty_new_people_are_claimed_at_once_without_a_deadlock(desk: Any, monday: datetime):
-    """Calendars that do not exist yet are opened in the same order."""
+async def test_forty_holds_of_new_people_at_once_never_deadlock(desk: Any, monday: datetime):
+    """Rows of new calendars are inserted in the same order."""
     one, other = await desk.publish(), await desk.publish()
     students = [uuid.uuid4() for _ in range(3)]
     calls = [
@@ -113,7 +113,7 @@ async def test_05_an_owner_who_pays_late_and_a_newcomer_are_never_both_served(de
     assert desk.troubles == []
 
 
-async def test_a_block_and_a_hold_at_once_are_never_both_served(desk: Any, monday: datetime):
+async def test_a_block_and_a_hold_at_once_never_both_succeed(desk: Any, monday: datetime):
     tutor = await desk.publish()
     for number in range(20):
         start = monday + number * HOUR
@@ -123,10 +123,10 @@ async def test_a_block_and_a_hold_at_once_are_never_both_served(desk: Any, monda
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_whatever_is_interleaved_no_two_claims_overlap_and_every_hold_is_whole(
+async def test_after_random_interleavings_no_claims_overlap_and_every_hold_is_whole(
     desk: Any, monday: datetime, seed: int
 ):
-    """Six workers do random things to the same people and hours; the oracle is the state they leave."""
+    """Six workers make random calls for the same people and hours. The test checks the rows that they leave."""
     dice = random.Random(seed)
     people = [await desk.publish(buffer_minutes=dice.choice((0, 5))) for _ in range(4)]
     start, sagas = monday + seed * 7 * DAY, [uuid.uuid4() for _ in range(12)]

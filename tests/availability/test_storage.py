@@ -1,10 +1,10 @@
-"""What the database is asked to do: how often it commits, what it refuses, what the sweeper leaves."""
+"""The database of availability_svc: its locks, its number of commits, and the rows that its schema refuses."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,20 +13,20 @@ import pytest
 from sqlalchemy import event, text
 
 from availability_svc import tables
-from availability_svc.domain import Hold, Span, Wish
+from availability_svc.domain import Hold, Order, Span
 from availability_svc.store import HoldStore
-from availability_svc.worker import Sweeper
 from mesh.database import Database
 from mesh.money import Money
+from tests.availability.conftest import wait_until
 
 HOUR = timedelta(hours=1)
 
 
 @contextmanager
 def commits(database: Database) -> Iterator[list[str]]:
-    """Ids of the write transactions that this engine commits meanwhile; the database itself says which wrote.
+    """The ids of the write transactions that this engine commits meanwhile; PostgreSQL says which ones wrote.
 
-    A statement outside a transaction would commit past this: each counts as one that wrote.
+    A statement in autocommit commits without the hook, so each one counts as a write.
     """
     written: list[str] = []
 
@@ -49,41 +49,34 @@ def commits(database: Database) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", tell_autocommit)
 
 
-async def until(holds: Callable[[], Any], seconds: float = 10) -> None:
-    """Poll a state, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - the state is in another process
-            await asyncio.sleep(0.01)
-
-
-async def waiting(desk: Any) -> bool:
-    """True when somebody who inserts a hold waits for somebody else's transaction."""
+async def is_waiting(desk: Any) -> bool:
+    """True when a connection that inserts a hold waits for another transaction."""
     query = """select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
         and query like '%insert into hold%'"""
     return bool(await desk.sql(query))
 
 
-async def test_a_tombstone_being_laid_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
+async def test_a_tombstone_that_is_inserted_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
     tutor, saga = await desk.publish(), uuid.uuid4()
     async with desk.database.engine.begin() as undo:
-        assert await HoldStore(undo).bury(saga)
+        assert await HoldStore(undo).leave_tombstone(saga)
         holding = asyncio.create_task(reason(desk.hold(tutor, monday, saga=saga)))
-        await until(lambda: waiting(desk))
+        await wait_until(lambda: is_waiting(desk))
     assert await holding == "CANCELLED"
     assert await desk.claims(saga) == []
 
 
-async def test_a_release_waits_for_the_hold_that_is_being_made_and_frees_it(desk: Any, monday: datetime):
-    wish = Wish(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
+async def test_a_release_waits_for_the_hold_that_is_being_inserted_and_frees_it(desk: Any, monday: datetime):
+    order = Order(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
     async with desk.database.engine.begin() as action:
         store = HoldStore(action)
-        await store.lock(wish.tutor_id, wish.student_id)
-        assert await store.insert(Hold(wish, 0, Money(1, "USD"), uuid.uuid4(), monday))
-        releasing = asyncio.create_task(desk.release(wish.saga_id))
-        await until(lambda: waiting(desk))
+        await store.lock(order.tutor_id, order.student_id)
+        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        releasing = asyncio.create_task(desk.release(order.saga_id))
+        await wait_until(lambda: is_waiting(desk))
     await releasing
-    assert await desk.claims(wish.saga_id) == []
-    assert (await desk.sql("select state from hold where saga_id = :saga", saga=wish.saga_id))[0].state == "RELEASED"
+    assert await desk.claims(order.saga_id) == []
+    assert (await desk.sql("select state from hold where saga_id = :saga", saga=order.saga_id))[0].state == "RELEASED"
 
 
 async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday: datetime):
@@ -94,10 +87,10 @@ async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday
     assert len(written) == len(set(written)) == 2
 
 
-async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_slot_taken(
+async def test_a_conflict_past_the_locks_is_refused_by_the_constraint_as_slot_taken(
     desk: Any, monday: datetime, reason: Any
 ):
-    """Somebody writes past the calendars' locks: the constraint still stands, and has the right name."""
+    """Another transaction writes without locking the calendars: the constraint refuses the overlap, by its right name."""
     tutor = await desk.publish()
     await desk.block(tutor, (monday - 2 * HOUR, monday - HOUR))  # opens the calendar
     async with desk.database.engine.begin() as rude:
@@ -109,7 +102,7 @@ async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_
         )
         holding = asyncio.create_task(reason(desk.hold(tutor, monday)))
 
-        await until(lambda: waiting(desk))
+        await wait_until(lambda: is_waiting(desk))
     assert await holding == "SLOT_TAKEN"
     assert desk.troubles == ["23P01"]  # exclusion_violation
 
@@ -141,7 +134,7 @@ async def test_a_conflict_the_locks_did_not_see_is_refused_by_the_constraint_as_
         ),
     ],
 )
-async def test_the_schema_refuses_what_cannot_be(desk: Any, monday: datetime, statement: str, constraint: str):
+async def test_the_schema_refuses_broken_rows(desk: Any, monday: datetime, statement: str, constraint: str):
     await desk.block(uuid.uuid4(), (monday, monday + HOUR))
     with pytest.raises(Exception, match=constraint):
         async with desk.database.engine.begin() as connection:
@@ -163,58 +156,3 @@ async def test_the_tables_in_the_code_are_the_tables_that_were_migrated(desk: An
     migrated = {row[0] for row in await desk.sql(named)}
     coded = {str(rule.name) for table in tables.metadata.tables.values() for rule in table.constraints if rule.name}
     assert migrated == coded
-
-
-async def test_the_sweeper_removes_only_claims_that_lapsed_beyond_the_grace(desk: Any, monday: datetime):
-    tutor = await desk.publish()
-    sagas = [uuid.uuid4() for _ in range(4)]
-    for hour, saga in enumerate(sagas):
-        await desk.hold(tutor, monday + hour * HOUR, saga=saga)
-    long_lapsed, just_lapsed, confirmed, _ = sagas
-    await desk.lapse(long_lapsed)
-    await desk.lapse(just_lapsed, ago=timedelta(seconds=10))
-    await desk.confirm(confirmed)
-    assert await Sweeper(desk.database, timedelta(seconds=20), batch=1).sweep() == 2
-    assert [len(await desk.claims(saga)) for saga in sagas] == [0, 2, 2, 2]
-    await desk.confirm(long_lapsed)  # its time is still free
-
-
-async def test_the_sweeper_waits_for_nobody(desk: Any, monday: datetime):
-    tutor, saga = await desk.publish(), uuid.uuid4()
-    await desk.hold(tutor, monday, saga=saga)
-    await desk.lapse(saga)
-    sweeper = Sweeper(desk.database, timedelta(seconds=20))
-    async with desk.database.engine.begin() as busy:
-        await busy.execute(text("select from calendar where id = :tutor for update"), {"tutor": tutor})
-        assert await sweeper.sweep() == 1  # the student's
-    assert await sweeper.sweep() == 1
-
-
-@pytest.fixture
-async def unreachable() -> AsyncIterator[Database]:
-    async with Database("postgresql+asyncpg://nobody@127.0.0.1:1/none", name="away") as database:
-        yield database
-
-
-async def test_the_sweeper_outlives_a_database_that_is_away(unreachable: Database, desk: Any, monday: datetime):
-    tutor, saga = await desk.publish(), uuid.uuid4()
-    await desk.hold(tutor, monday, saga=saga)
-    await desk.lapse(saga)
-    tries: list[Database] = []
-
-    class Flaky:
-        """Away the first two times."""
-
-        async def statement(self, work: Any) -> Any:
-            tries.append(unreachable if len(tries) < 2 else desk.database)
-            return await tries[-1].statement(work)
-
-    sweeper = Sweeper(Flaky(), timedelta(seconds=20), every=0.01)  # type: ignore[arg-type]
-    running = asyncio.create_task(sweeper.run())
-
-    async def swept() -> bool:
-        return not await desk.claims(saga)
-
-    await until(swept)
-    running.cancel()
-    assert tries[:2] == [unreachable] * 2

@@ -22,7 +22,7 @@ from tutormesh.booking.v1 import booking_pb2 as pb
 from tutormesh.booking.v1 import booking_pb2_grpc
 
 
-class Told:
+class ServiceToken:
     """Credentials of a service."""
 
     def __init__(self, token: str) -> None:
@@ -49,7 +49,7 @@ async def process(
 
 
 async def port(process: asyncio.subprocess.Process) -> int:
-    """Where it serves, as its log tells."""
+    """The port in the line "serving" of the process's log."""
     assert process.stdout is not None
     async with asyncio.timeout(20):
         async for line in process.stdout:
@@ -63,8 +63,8 @@ async def test_the_process_serves_and_stops_cleanly_with_its_watchers(
 ) -> None:
     address = f"127.0.0.1:{await port(process)}"
     async with (
-        connect(address, Told(token("service", service="payment"))) as payment,
-        connect(address, Told(token("service", service="bff"))) as bff,
+        connect(address, ServiceToken(token("service", service="payment"))) as payment,
+        connect(address, ServiceToken(token("service", service="bff"))) as bff,
     ):
         health = await health_pb2_grpc.HealthStub(payment).Check(
             health_pb2.HealthCheckRequest(service="tutormesh.booking.v1.BookingService"), timeout=5

@@ -1,4 +1,4 @@
-"""Two who decide at once, and any words in any order: one outcome, and everybody is told the same."""
+"""Calls at once, and calls in any order: each booking has one outcome, and every caller gets the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from booking_svc.domain import ENDS, Status, after
+from booking_svc.domain import ENDS, Status, check_move
 from mesh.errors import Cancelled, IllegalMove, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2 as pb
 
@@ -28,7 +28,9 @@ async def events(sql: asyncpg.Connection, booking_id: str) -> list[str]:
     return [row["event"] for row in found]
 
 
-async def test_a_race_of_create_and_end_is_decided_by_the_key(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_of_a_create_and_an_end_at_once_the_first_committed_row_decides(
+    mesh: Any, booking_request: Any, sql: Any
+) -> None:
     outcomes: Counter[str] = Counter()
     for turn in range(60):
         request = booking_request()
@@ -72,8 +74,8 @@ async def test_a_race_of_confirm_and_ends_has_one_outcome(mesh: Any, booking_req
             assert ends == [pb.BookingStatus.Value(f"BOOKING_STATUS_{row['status']}")] * 2
 
 
-async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
-    mesh: Any, booking_request: Any, sql: Any, until: Any
+async def test_a_write_that_waited_for_another_returns_what_that_one_committed(
+    mesh: Any, booking_request: Any, sql: Any, wait_until: Any
 ) -> None:
     """The snapshot of the waiting statement still shows the booking as movable."""
     request = booking_request()
@@ -82,14 +84,16 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
     await transaction.start()
     await sql.execute("update booking set status = 'CONFIRMED', version = 2 where id = $1", request.booking_id)
     waiting = [asyncio.ensure_future(mesh.end(request, EXPIRED)), asyncio.ensure_future(mesh.confirm(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     expired, confirmed = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(expired, IllegalMove)
     assert confirmed.status == CONFIRMED
 
 
-async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_request: Any, sql: Any, until: Any) -> None:
+async def test_a_write_that_waited_for_a_new_row_sees_it(
+    mesh: Any, booking_request: Any, sql: Any, wait_until: Any
+) -> None:
     request = booking_request()
     transaction = sql.transaction()
     await transaction.start()
@@ -97,7 +101,7 @@ async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, booking_requ
         "insert into booking (id, saga_id, status) values ($1, $2, 'EXPIRED')", request.booking_id, request.saga_id
     )
     waiting = [asyncio.ensure_future(mesh.create(request)), asyncio.ensure_future(mesh.end(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     created, ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(created, Cancelled)
@@ -112,12 +116,12 @@ words = st.sampled_from(["CREATE", *(status for status in Status if status is no
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(words, min_size=1, max_size=6))
-async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
-    mesh: Any, booking_request: Any, sql: Any, told: list[str]
+@given(calls=st.lists(words, min_size=1, max_size=6))
+async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
+    mesh: Any, booking_request: Any, sql: Any, calls: list[str]
 ) -> None:
     request, expected, version = booking_request(), None, 0
-    for word in told:
+    for word in calls:
         expected_before = expected
         try:
             expected = model(expected, word)
@@ -132,14 +136,14 @@ async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
 
 
 def model(now: Status | None, word: str) -> Status | None:
-    """What a booking (None: there is none) becomes when it is told this."""
+    """The status of a booking (None: there is none) after this call."""
     if word == "CREATE":
         if now in ENDS:
             raise Cancelled
         return now or Status.PAYMENT_REQUIRED
     if now is None and word not in ENDS:
         raise NotFound
-    return Status(word) if now is None else after(now, Status(word))
+    return Status(word) if now is None else check_move(now, Status(word))
 
 
 async def outcome(mesh: Any, request: pb.CreateBookingRequest, word: str) -> Any:

@@ -1,4 +1,4 @@
-"""Who sees which booking, and pages that neither repeat nor skip."""
+"""Reading bookings: each person sees their own, and pages neither repeat nor skip any."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mesh.errors import BadInput, Forbidden, NotFound
 from tutormesh.booking.v1 import booking_pb2 as pb
 
 
-async def listed(stub: Any, person: str = "", size: int = 0, token: str = "") -> pb.ListBookingsResponse:
+async def list_page(stub: Any, person: str = "", size: int = 0, token: str = "") -> pb.ListBookingsResponse:
     wanted = pb.ListBookingsRequest(person_id=person, page_size=size, page_token=token)
     return await stub.ListBookings(wanted, timeout=10)
 
 
-async def all_pages(stub: Any, person: str = "", size: int = 2) -> list[str]:
-    page = await listed(stub, person, size)
+async def list_all_pages(stub: Any, person: str = "", size: int = 2) -> list[str]:
+    page = await list_page(stub, person, size)
     seen = list(page.bookings)
     while page.next_page_token:
-        page = await listed(stub, person, size, page.next_page_token)
+        page = await list_page(stub, person, size, page.next_page_token)
         seen += page.bookings
     return [booking.id for booking in seen]
 
@@ -35,7 +35,7 @@ async def test_a_booking_is_seen_by_its_student_its_tutor_admins_and_services(me
         assert (await mesh.get(request.booking_id, stub)).booking == booking
 
 
-async def test_another_persons_booking_answers_as_one_that_never_was(mesh: Any, booking_request: Any) -> None:
+async def test_another_persons_booking_is_not_found_like_an_unknown_one(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.create(request)
     stranger = mesh.student(uuid4())
@@ -47,29 +47,31 @@ async def test_another_persons_booking_answers_as_one_that_never_was(mesh: Any, 
     assert answers[0] == answers[1]
 
 
-async def test_an_id_that_is_none_is_bad_input(mesh: Any) -> None:
+async def test_a_malformed_id_is_bad_input(mesh: Any) -> None:
     with pytest.raises(BadInput) as refused:
         await mesh.get("'; drop table booking; --")
     assert refused.value.field == "booking_id"
 
 
-async def test_a_person_pages_through_what_they_learn_and_teach_newest_first(mesh: Any, booking_request: Any) -> None:
+async def test_a_person_pages_through_bookings_as_student_and_as_tutor_newest_first(
+    mesh: Any, booking_request: Any
+) -> None:
     me = str(uuid4())
     made = [
         (await mesh.create(booking_request(**{role: me}))).id
         for role in ("student_id", "tutor_id", "tutor_id", "student_id", "student_id")
     ]
-    assert await all_pages(mesh.tutor(me), me) == made[::-1]
-    assert await all_pages(mesh.bff, me, size=5) == made[::-1]
-    assert await all_pages(mesh.stub("bff", "admin"), me, size=1) == made[::-1]
+    assert await list_all_pages(mesh.tutor(me), me) == made[::-1]
+    assert await list_all_pages(mesh.bff, me, size=5) == made[::-1]
+    assert await list_all_pages(mesh.stub("bff", "admin"), me, size=1) == made[::-1]
 
 
-async def test_a_page_holds_twenty_unless_asked_otherwise(mesh: Any, booking_request: Any) -> None:
+async def test_a_page_has_twenty_rows_by_default(mesh: Any, booking_request: Any) -> None:
     me = str(uuid4())
     await asyncio.gather(*(mesh.create(booking_request(student_id=me)) for _ in range(21)))
-    page = await listed(mesh.bff, me)
+    page = await list_page(mesh.bff, me)
     assert len(page.bookings) == 20
-    assert len((await listed(mesh.bff, me, token=page.next_page_token)).bookings) == 1
+    assert len((await list_page(mesh.bff, me, token=page.next_page_token)).bookings) == 1
 
 
 async def test_pages_stay_as_they_were_when_bookings_are_made_and_changed_meanwhile(
@@ -80,17 +82,19 @@ async def test_pages_stay_as_they_were_when_bookings_are_made_and_changed_meanwh
     for request in requests:
         await mesh.create(request)
     expected = [request.booking_id for request in reversed(requests)]
-    page = await listed(mesh.bff, me, 2)
+    page = await list_page(mesh.bff, me, 2)
     seen = [booking.id for booking in page.bookings]
     while page.next_page_token:
         await mesh.create(booking_request(student_id=me))
         await mesh.confirm(requests[0])
-        page = await listed(mesh.bff, me, 2, page.next_page_token)
+        page = await list_page(mesh.bff, me, 2, page.next_page_token)
         seen += [booking.id for booking in page.bookings]
     assert seen == expected
 
 
-async def test_the_moment_of_creation_may_be_shared_by_many(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_pages_are_right_when_many_bookings_were_created_at_the_same_instant(
+    mesh: Any, booking_request: Any, sql: Any
+) -> None:
     me = str(uuid4())
     made = [(await mesh.create(booking_request(tutor_id=me))).id for _ in range(5)]
     await sql.execute("alter table booking disable trigger booking_legal_move")
@@ -98,22 +102,22 @@ async def test_the_moment_of_creation_may_be_shared_by_many(mesh: Any, booking_r
         await sql.execute("update booking set created_at = '2030-01-01T00:00Z' where tutor_id = $1", me)
     finally:
         await sql.execute("alter table booking enable trigger booking_legal_move")
-    assert await all_pages(mesh.bff, me) == sorted(made, reverse=True)
+    assert await list_all_pages(mesh.bff, me) == sorted(made, reverse=True)
 
 
 async def test_a_person_lists_only_their_own(mesh: Any) -> None:
     with pytest.raises(Forbidden):
-        await listed(mesh.student(uuid4()), str(uuid4()))
+        await list_page(mesh.student(uuid4()), str(uuid4()))
 
 
-async def test_only_ops_on_its_own_behalf_lists_everybodys(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_only_ops_on_its_own_behalf_lists_everybodys_records(mesh: Any, booking_request: Any, sql: Any) -> None:
     await mesh.create(booking_request())
     await mesh.end(booking_request())
     for stub in (mesh.bff, mesh.student(uuid4()), mesh.stub("bff", "admin"), mesh.stub("ops", "admin")):
         with pytest.raises(Forbidden):
-            await listed(stub)
+            await list_page(stub)
     stored = await sql.fetch("select id from booking where tutor_id is not null order by id")
-    assert await all_pages(mesh.ops) == [str(row["id"]) for row in stored]
+    assert await list_all_pages(mesh.ops) == [str(row["id"]) for row in stored]
 
 
 @pytest.mark.parametrize(
@@ -132,14 +136,14 @@ async def test_a_bad_list_request_names_its_field(mesh: Any, wanted: dict[str, A
     assert refused.value.field == field
 
 
-async def test_ops_may_ask_for_a_thousand_and_pages_by_id(mesh: Any) -> None:
-    assert len((await listed(mesh.ops, size=1000)).bookings) > 0
+async def test_ops_pages_by_id_with_up_to_a_thousand_rows(mesh: Any) -> None:
+    assert len((await list_page(mesh.ops, size=1000)).bookings) > 0
     for wanted in ({"page_size": 1001}, {"page_token": "2"}):
         with pytest.raises(BadInput):
             await mesh.ops.ListBookings(pb.ListBookingsRequest(**wanted), timeout=10)
 
 
-async def test_a_persons_list_walks_the_two_indexes_of_that_person_and_nothing_else(sql: Any) -> None:
+async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(sql: Any) -> None:
     statement = str(_OF_PERSON)
     for place, name in enumerate((":person", ":at", ":id", ":status", ":most"), start=1):
         statement = statement.replace(name, f"${place}")

@@ -26,7 +26,7 @@ async def events(sql: asyncpg.Connection, booking_id: str) -> list[str]:
     return [row["event"] for row in found]
 
 
-async def test_a_booking_is_given_back_as_it_was_asked_for(mesh: Any, booking_request: Any) -> None:
+async def test_a_booking_is_read_as_it_was_created(mesh: Any, booking_request: Any) -> None:
     request = booking_request(course_id=str(uuid4()))
     booking = await mesh.create(request)
     for field in request.DESCRIPTOR.fields:
@@ -41,7 +41,7 @@ async def test_a_free_lesson_needs_no_payment(mesh: Any, booking_request: Any) -
     assert (booking.payment_id, booking.price.currency) == ("", "JPY")
 
 
-async def test_repeating_a_create_gives_the_first_answer(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_repeating_a_create_returns_the_first_booking(mesh: Any, booking_request: Any, sql: Any) -> None:
     request = booking_request()
     first = await mesh.create(request)
     request.purpose = "something else"
@@ -49,7 +49,7 @@ async def test_repeating_a_create_gives_the_first_answer(mesh: Any, booking_requ
     assert await events(sql, request.booking_id) == ["created"]
 
 
-async def test_repeating_a_create_of_a_confirmed_booking_shows_it_confirmed(mesh: Any, booking_request: Any) -> None:
+async def test_repeating_a_create_of_a_confirmed_booking_returns_it_confirmed(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.create(request)
     confirmed = await mesh.confirm(request)
@@ -65,7 +65,7 @@ async def test_repeating_a_confirm_changes_nothing(mesh: Any, booking_request: A
     assert await events(sql, request.booking_id) == ["created", "confirmed"]
 
 
-async def test_the_timeline_tells_each_change_and_why(mesh: Any, booking_request: Any) -> None:
+async def test_the_timeline_has_each_change_and_its_reason(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.create(request)
     await mesh.confirm(request)
@@ -81,7 +81,7 @@ async def test_the_timeline_tells_each_change_and_why(mesh: Any, booking_request
 
 @pytest.mark.parametrize("first", [CANCELLED, EXPIRED, PAYMENT_FAILED])
 @pytest.mark.parametrize("second", [CANCELLED, EXPIRED, PAYMENT_FAILED])
-async def test_the_first_end_wins(mesh: Any, booking_request: Any, sql: Any, first: int, second: int) -> None:
+async def test_the_first_end_stays(mesh: Any, booking_request: Any, sql: Any, first: int, second: int) -> None:
     request = booking_request()
     await mesh.create(request)
     assert await mesh.end(request, first, "first") == first
@@ -131,7 +131,7 @@ async def test_35_ending_what_never_was_bars_its_late_creation(mesh: Any, bookin
     assert (row["status"], row["tutor_id"]) == ("EXPIRED", None)
 
 
-async def test_a_tombstone_is_never_shown(mesh: Any, booking_request: Any) -> None:
+async def test_no_read_shows_a_tombstone(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.end(request)
     with pytest.raises(NotFound):
@@ -142,14 +142,14 @@ async def test_a_tombstone_is_never_shown(mesh: Any, booking_request: Any) -> No
     assert request.booking_id not in [booking.id for booking in everybodys.bookings]
 
 
-async def test_confirming_what_never_was_is_not_found(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_confirming_an_unknown_booking_is_not_found(mesh: Any, booking_request: Any, sql: Any) -> None:
     request = booking_request()
     with pytest.raises(NotFound):
         await mesh.confirm(request)
     assert await rows(sql, request) == []
 
 
-async def test_a_saga_touches_no_booking_but_its_own(mesh: Any, booking_request: Any, sql: Any) -> None:
+async def test_a_saga_changes_only_its_own_booking(mesh: Any, booking_request: Any, sql: Any) -> None:
     mine, theirs = booking_request(), booking_request()
     await mesh.create(mine)
     await mesh.create(theirs)

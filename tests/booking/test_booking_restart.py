@@ -1,4 +1,4 @@
-"""The database goes away and comes back: watches live on, writes say try again."""
+"""The database goes away and comes back: watches go on, and writes are refused with TRY_AGAIN meanwhile."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class OwnServer:
         async with asyncio.timeout(30):
             return (await self._process.stdout.readline()).decode().strip()
 
-    async def tell(self, word: str) -> None:
-        """`stop` or `start`; returns when it is done."""
+    async def command(self, word: str) -> None:
+        """Send "stop" or "start" to the process, and return when it is done."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{word}\n".encode())
         assert await self.answer() == "done"
@@ -75,13 +75,13 @@ async def test_a_watch_outlives_a_restart_of_the_database(own_server: OwnServer,
     async with Database(url, name="booking") as database, Changes(url) as changes:
         bookings, request = Bookings(Store(database)), booking_request()
         await bookings.create(*convert.ids(request), convert.details(request))
-        stream = Watches(bookings, changes).of(UUID(request.booking_id))
+        stream = Watches(bookings, changes).watch(UUID(request.booking_id))
         assert (await anext(stream)).version == 1
         pending = asyncio.ensure_future(anext(stream))
-        await own_server.tell("stop")
+        await own_server.command("stop")
         with pytest.raises(TryAgain):
             await bookings.confirm(*convert.ids(request))
-        await own_server.tell("start")
+        await own_server.command("start")
         elsewhere = await asyncpg.connect(url.replace("+asyncpg", "", 1))
         await elsewhere.execute(MOVED)
         await elsewhere.close()

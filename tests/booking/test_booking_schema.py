@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, and what a write costs it."""
+"""The schema of bookings: the rows that PostgreSQL refuses, and the statements of a write."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ drop table write_transaction;
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """What the service sends to its database meanwhile."""
+    """The statements that the service sends to its database within this block."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Watching a booking: at once, after each change, folded when it is slow, without a gap, leaving nothing behind."""
+"""Watching a booking: it is sent at once and after each change, no change is missed, and a watch leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def watch(stub: Any, booking_id: str) -> AsyncIterator[pb.WatchBookingResponse]:
     return messages(stub.WatchBooking(pb.WatchBookingRequest(booking_id=booking_id), timeout=30))
 
 
-async def following(stream: AsyncIterator[pb.WatchBookingResponse]) -> tuple[int, int]:
+async def read_next(stream: AsyncIterator[pb.WatchBookingResponse]) -> tuple[int, int]:
     async with asyncio.timeout(10):
         booking = (await anext(stream)).booking
     return booking.status, booking.version
 
 
-async def the_end(stream: AsyncIterator[Any]) -> None:
+async def read_to_the_end(stream: AsyncIterator[Any]) -> None:
     async with asyncio.timeout(10):
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
 
 
 async def end_backends(sql: asyncpg.Connection, name: str) -> int:
-    """How many connections of this name to the test's database were cut."""
+    """Cut the connections of this name to the test's database, and return how many there were."""
     return await sql.fetchval(
         "select count(pg_terminate_backend(pid)) from pg_stat_activity"
         " where application_name = $1 and datname = current_database()",
@@ -50,51 +50,53 @@ async def end_backends(sql: asyncpg.Connection, name: str) -> int:
     )
 
 
-async def test_a_watcher_sees_the_booking_as_it_is_then_each_change_then_the_end(
+async def test_a_watcher_sees_the_booking_as_it_is_now_then_each_change_then_the_end(
     mesh: Any, booking_request: Any
 ) -> None:
     request = booking_request()
     await mesh.create(request)
     stream = watch(mesh.student(request.student_id), request.booking_id)
-    assert await following(stream) == (REQUIRED, 1)
+    assert await read_next(stream) == (REQUIRED, 1)
     await mesh.confirm(request)
-    assert await following(stream) == (CONFIRMED, 2)
+    assert await read_next(stream) == (CONFIRMED, 2)
     await mesh.end(request)
-    assert await following(stream) == (CANCELLED, 3)
-    await the_end(stream)
+    assert await read_next(stream) == (CANCELLED, 3)
+    await read_to_the_end(stream)
 
 
-async def test_an_ended_booking_is_shown_once_and_that_is_all(mesh: Any, booking_request: Any) -> None:
+async def test_a_watch_of_an_ended_booking_shows_it_once_and_ends(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.create(request)
     await mesh.end(request, EXPIRED)
     stream = watch(mesh.ops, request.booking_id)
-    assert await following(stream) == (EXPIRED, 2)
-    await the_end(stream)
+    assert await read_next(stream) == (EXPIRED, 2)
+    await read_to_the_end(stream)
 
 
-async def test_what_changes_nothing_is_not_told(mesh: Any, booking_request: Any) -> None:
+async def test_a_repeated_call_sends_nothing_to_watchers(mesh: Any, booking_request: Any) -> None:
     request = booking_request()
     await mesh.create(request)
     stream = watch(mesh.bff, request.booking_id)
-    assert await following(stream) == (REQUIRED, 1)
+    assert await read_next(stream) == (REQUIRED, 1)
     await mesh.create(request)
     await mesh.confirm(request)
     await mesh.confirm(request)
     await mesh.end(request)
-    versions = [1, (await following(stream))[1]]
+    versions = [1, (await read_next(stream))[1]]
     while versions[-1] != 3:
-        versions.append((await following(stream))[1])
+        versions.append((await read_next(stream))[1])
     assert versions == sorted(set(versions))
-    await the_end(stream)
+    await read_to_the_end(stream)
 
 
-async def test_nobody_watches_what_is_not_theirs_or_is_not(mesh: Any, booking_request: Any, changes: Changes) -> None:
-    request, buried = booking_request(), booking_request()
+async def test_another_persons_booking_and_an_unknown_one_cannot_be_watched(
+    mesh: Any, booking_request: Any, changes: Changes
+) -> None:
+    request, tombstone = booking_request(), booking_request()
     await mesh.create(request)
-    await mesh.end(buried)
+    await mesh.end(tombstone)
     stranger = mesh.student(uuid4())
-    for booking_id in (request.booking_id, buried.booking_id, str(uuid4())):
+    for booking_id in (request.booking_id, tombstone.booking_id, str(uuid4())):
         with pytest.raises(NotFound) as refused:
             await anext(watch(stranger, booking_id))
         assert refused.value.message == "There is no such thing."
@@ -103,27 +105,27 @@ async def test_nobody_watches_what_is_not_theirs_or_is_not(mesh: Any, booking_re
     assert changes.watcher_count == 0
 
 
-async def test_changes_faster_than_the_reader_are_folded_into_the_newest(
+async def test_a_slow_reader_gets_only_the_newest_of_several_changes(
     mesh: Any, booking_request: Any, watches: Watches
 ) -> None:
     request = booking_request()
     await mesh.create(request)
-    slow = watches.of(UUID(request.booking_id))
+    slow = watches.watch(UUID(request.booking_id))
     assert (await anext(slow)).status is Status.PAYMENT_REQUIRED
     await mesh.confirm(request)
     await mesh.end(request)
     newest = await anext(slow)
     assert (newest.status, newest.version) == (Status.CANCELLED, 3)
-    await the_end(slow)
+    await read_to_the_end(slow)
 
 
-async def test_every_watcher_is_told_by_one_listener_and_reads_once(
+async def test_one_listener_wakes_every_watcher_and_each_reads_once(
     mesh: Any, booking_request: Any, database: Database, sql: Any
 ) -> None:
     request = booking_request()
     await mesh.create(request)
     streams = [watch(mesh.bff, request.booking_id) for _ in range(20)]
-    assert await asyncio.gather(*map(following, streams)) == [(REQUIRED, 1)] * 20
+    assert await asyncio.gather(*map(read_next, streams)) == [(REQUIRED, 1)] * 20
     reads: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -132,17 +134,17 @@ async def test_every_watcher_is_told_by_one_listener_and_reads_once(
     event.listen(database.engine.sync_engine, "before_cursor_execute", note)
     try:
         await mesh.end(request)
-        assert await asyncio.gather(*map(following, streams)) == [(CANCELLED, 2)] * 20
+        assert await asyncio.gather(*map(read_next, streams)) == [(CANCELLED, 2)] * 20
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", note)
     assert len(reads) == 1 + 20
     listeners = "select count(*) from pg_stat_activity where application_name = $1 and datname = current_database()"
     assert await sql.fetchval(listeners, APPLICATION_NAME) == 1
-    await asyncio.gather(*map(the_end, streams))
+    await asyncio.gather(*map(read_to_the_end, streams))
 
 
 async def test_a_watcher_that_vanishes_leaves_nothing_behind(
-    mesh: Any, booking_request: Any, changes: Changes, until: Any
+    mesh: Any, booking_request: Any, changes: Changes, wait_until: Any
 ) -> None:
     request = booking_request()
     await mesh.create(request)
@@ -155,12 +157,14 @@ async def test_a_watcher_that_vanishes_leaves_nothing_behind(
     assert await left() == (5, 1)
     for call in calls[:4]:
         call.cancel()
-    await until(left, (1, 1))
+    await wait_until(left, (1, 1))
     calls[4].cancel()
-    await until(left, (0, 0))
+    await wait_until(left, (0, 0))
 
 
-async def test_a_watch_ends_with_its_deadline(mesh: Any, booking_request: Any, changes: Changes, until: Any) -> None:
+async def test_a_watch_ends_with_its_deadline(
+    mesh: Any, booking_request: Any, changes: Changes, wait_until: Any
+) -> None:
     request = booking_request()
     await mesh.create(request)
     call = mesh.bff.WatchBooking(pb.WatchBookingRequest(booking_id=request.booking_id), timeout=0.3)
@@ -169,12 +173,12 @@ async def test_a_watch_ends_with_its_deadline(mesh: Any, booking_request: Any, c
     async def count() -> int:
         return changes.watcher_count
 
-    await until(count, 0)
+    await wait_until(count, 0)
 
 
 @asynccontextmanager
-async def closed_to_newcomers(sql: asyncpg.Connection, database_url: str) -> AsyncIterator[None]:
-    """The test's database takes no new connections; those it has go on."""
+async def refuse_new_connections(sql: asyncpg.Connection, database_url: str) -> AsyncIterator[None]:
+    """Within this block the test's database accepts no new connections; existing ones go on."""
     name = await sql.fetchval("select current_database()")
     elsewhere = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), database="postgres")
     try:
@@ -192,29 +196,29 @@ async def listeners(sql: asyncpg.Connection) -> int:
     )
 
 
-async def test_what_changes_while_the_listener_is_cut_off_is_told_when_it_is_back(
-    mesh: Any, booking_request: Any, sql: Any, database_url: str, until: Any
+async def test_a_change_while_the_listener_is_cut_off_is_sent_when_it_is_back(
+    mesh: Any, booking_request: Any, sql: Any, database_url: str, wait_until: Any
 ) -> None:
     request = booking_request()
     await mesh.create(request)
     stream = watch(mesh.bff, request.booking_id)
-    assert await following(stream) == (REQUIRED, 1)
-    async with closed_to_newcomers(sql, database_url):
+    assert await read_next(stream) == (REQUIRED, 1)
+    async with refuse_new_connections(sql, database_url):
         assert await end_backends(sql, APPLICATION_NAME) == 1
-        await until(lambda: listeners(sql), 0)
+        await wait_until(lambda: listeners(sql), 0)
         await mesh.confirm(request)
-    assert await following(stream) == (CONFIRMED, 2)
+    assert await read_next(stream) == (CONFIRMED, 2)
     await mesh.end(request)
-    assert await following(stream) == (CANCELLED, 3)
+    assert await read_next(stream) == (CANCELLED, 3)
 
 
 async def test_a_watch_outlives_the_loss_of_every_database_connection(
-    mesh: Any, booking_request: Any, sql: Any, until: Any
+    mesh: Any, booking_request: Any, sql: Any, wait_until: Any
 ) -> None:
     request = booking_request()
     await mesh.create(request)
     stream = watch(mesh.bff, request.booking_id)
-    assert await following(stream) == (REQUIRED, 1)
+    assert await read_next(stream) == (REQUIRED, 1)
     assert await end_backends(sql, "booking") >= 1
     assert await end_backends(sql, APPLICATION_NAME) == 1
     await sql.execute(
@@ -222,8 +226,8 @@ async def test_a_watch_outlives_the_loss_of_every_database_connection(
         " select pg_notify('booking_changed', id::text) from moved",
         request.booking_id,
     )
-    assert await following(stream) == (EXPIRED, 2)
-    await until(lambda: listeners(sql), 1)
+    assert await read_next(stream) == (EXPIRED, 2)
+    await wait_until(lambda: listeners(sql), 1)
 
 
 async def test_watches_end_when_their_replica_stops_and_no_new_ones_begin(
@@ -233,10 +237,10 @@ async def test_watches_end_when_their_replica_stops_and_no_new_ones_begin(
     await mesh.create(request)
     async with Changes(database_url) as changes:
         watches = Watches(bookings, changes)
-        stream = watches.of(UUID(request.booking_id))
+        stream = watches.watch(UUID(request.booking_id))
         await anext(stream)
         await changes.stop()
-        for ended in (stream, watches.of(UUID(request.booking_id))):
+        for ended in (stream, watches.watch(UUID(request.booking_id))):
             with pytest.raises(TryAgain):
                 await anext(ended)
         assert changes.watcher_count == 0
@@ -248,20 +252,20 @@ async def test_one_watcher_too_many_is_refused_until_another_leaves(
     request = booking_request()
     await mesh.create(request)
     watches = Watches(bookings, Changes(database_url, max_watchers=2))
-    first, second, third = (watches.of(UUID(request.booking_id)) for _ in range(3))
+    first, second, third = (watches.watch(UUID(request.booking_id)) for _ in range(3))
     await anext(first)
     await anext(second)
     with pytest.raises(Overloaded):
         await anext(third)
     await first.aclose()
-    fourth = watches.of(UUID(request.booking_id))
+    fourth = watches.watch(UUID(request.booking_id))
     assert (await anext(fourth)).version == 1
     await second.aclose()
     await fourth.aclose()
 
 
-async def test_a_silent_loss_is_noticed_by_the_heartbeat(
-    database_url: str, sql: Any, until: Any, monkeypatch: Any
+async def test_the_heartbeat_notices_a_connection_that_died_silently(
+    database_url: str, sql: Any, wait_until: Any, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("booking_svc.changes.HEARTBEAT_SECONDS", 0.05)
     asked = "select query from pg_stat_activity where application_name = $1 and datname = current_database()"
@@ -270,4 +274,4 @@ async def test_a_silent_loss_is_noticed_by_the_heartbeat(
         return "select 1" in [row["query"] for row in await sql.fetch(asked, APPLICATION_NAME)]
 
     async with Changes(database_url):
-        await until(heartbeats, True)
+        await wait_until(heartbeats, True)

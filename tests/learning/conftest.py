@@ -58,22 +58,22 @@ def grpc_descriptor() -> Any:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own: what is really stored."""
+    """A connection of the test's own, to see the stored rows."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
     yield connection
     await connection.close()
 
 
 @pytest.fixture(scope="session")
-def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
-    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+def wait_until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await wait_until(look, wanted)`: poll until `await look()` returns `wanted`; at most 10 s."""
 
-    async def until(look: Callable[[], Any], wanted: object) -> None:
+    async def wait_until(look: Callable[[], Any], wanted: object) -> None:
         async with asyncio.timeout(TIMEOUT):
             while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
 
-    return until
+    return wait_until
 
 
 class School:
@@ -98,7 +98,7 @@ class School:
         return pb.CreateCourseRequest(**values | {"price": Money(amount_minor=5000, currency="USD")} | changed)
 
     async def create(self, stub: Any = None, **changed: Any) -> pb.Course:
-        """A draft, of a new instructor unless one is named."""
+        """Create a draft, by a new instructor unless one is given."""
         return (await (stub or self.bff).CreateCourse(self.draft_request(**changed), timeout=TIMEOUT)).course
 
     async def publish(self, course_id: str, stub: Any = None) -> pb.Course:
@@ -106,40 +106,40 @@ class School:
         return (await (stub or self.bff).PublishCourse(request, timeout=TIMEOUT)).course
 
     async def course(self, seats: int = 0, **changed: Any) -> pb.Course:
-        """A published course."""
+        """Create and publish a course."""
         return await self.publish((await self.create(seats=seats, **changed)).id)
 
     async def get_course(self, course_id: str, stub: Any = None) -> pb.Course:
         return (await (stub or self.bff).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
 
-    def wish(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
-        """A seat for a student nobody has seen before, under a new saga."""
+    def order(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
+        """The order of a seat for a new student, under a new saga."""
         names = ("saga_id", "enrollment_id", "student_id", "payment_id")
         return pb.HoldSeatRequest(**{name: str(uuid4()) for name in names} | {"course_id": course_id} | changed)
 
-    async def hold(self, wish: pb.HoldSeatRequest) -> pb.HoldSeatResponse:
-        return await self.payment.HoldSeat(wish, timeout=TIMEOUT)
+    async def hold(self, order: pb.HoldSeatRequest) -> pb.HoldSeatResponse:
+        return await self.payment.HoldSeat(order, timeout=TIMEOUT)
 
-    async def held(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
-        """A wish that was granted."""
-        wish = self.wish(course_id, **changed)
-        await self.hold(wish)
-        return wish
+    async def hold_new(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+        """Order a seat, and return the order."""
+        order = self.order(course_id, **changed)
+        await self.hold(order)
+        return order
 
-    async def activate(self, wish: pb.HoldSeatRequest) -> pb.Enrollment:
-        request = pb.CreateEnrollmentRecordRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+    async def activate(self, order: pb.HoldSeatRequest) -> pb.Enrollment:
+        request = pb.CreateEnrollmentRecordRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id)
         return (await self.payment.CreateEnrollmentRecord(request, timeout=TIMEOUT)).enrollment
 
-    async def end(self, wish: pb.HoldSeatRequest, status: Any = pb.ENROLLMENT_STATUS_CANCELLED) -> None:
-        request = pb.EndEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id, status=status)
+    async def end(self, order: pb.HoldSeatRequest, status: Any = pb.ENROLLMENT_STATUS_CANCELLED) -> None:
+        request = pb.EndEnrollmentRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id, status=status)
         await self.payment.EndEnrollment(request, timeout=TIMEOUT)
 
-    async def cancel(self, wish: pb.HoldSeatRequest) -> None:
-        request = pb.CancelEnrollmentRequest(enrollment_id=wish.enrollment_id, saga_id=wish.saga_id)
+    async def cancel(self, order: pb.HoldSeatRequest) -> None:
+        request = pb.CancelEnrollmentRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id)
         await self.payment.CancelEnrollment(request, timeout=TIMEOUT)
 
-    async def enrollment(self, wish: pb.HoldSeatRequest, stub: Any = None) -> pb.Enrollment:
-        request = pb.GetEnrollmentRequest(enrollment_id=wish.enrollment_id)
+    async def enrollment(self, order: pb.HoldSeatRequest, stub: Any = None) -> pb.Enrollment:
+        request = pb.GetEnrollmentRequest(enrollment_id=order.enrollment_id)
         return (await (stub or self.bff).GetEnrollment(request, timeout=TIMEOUT)).enrollment
 
 
@@ -149,13 +149,13 @@ def school(grpc_create_channel: Callable[..., grpc.aio.Channel], token: Callable
 
 
 class Ledger:
-    """What is really stored of seats; and time that passes when a test says so."""
+    """The stored rows of seats; and `lapse`, which lets the time of a hold pass."""
 
     def __init__(self, sql: asyncpg.Connection) -> None:
         self.sql = sql
 
-    async def taken(self, course_id: str) -> int:
-        """Seats taken as the course counts them, after looking that its enrollments say the same."""
+    async def count_taken_seats(self, course_id: str) -> int:
+        """The course's count of taken seats, after an assertion that its enrollments hold as many."""
         row = await self.sql.fetchrow(
             "select seats_taken, (select count(*) from enrollment where course_id = course.id and holds_seat) as held"
             " from course where id = $1",
@@ -164,21 +164,21 @@ class Ledger:
         assert row["seats_taken"] == row["held"]
         return row["held"]
 
-    async def row(self, wish: pb.HoldSeatRequest) -> asyncpg.Record | None:
-        """The only row under the ids of a wish."""
+    async def row(self, order: pb.HoldSeatRequest) -> asyncpg.Record | None:
+        """The only row with the ids of an order."""
         rows = await self.sql.fetch(
-            "select * from enrollment where id = $1 or saga_id = $2", wish.enrollment_id, wish.saga_id
+            "select * from enrollment where id = $1 or saga_id = $2", order.enrollment_id, order.saga_id
         )
         assert len(rows) <= 1
         return rows[0] if rows else None
 
-    async def lapse(self, wish: pb.HoldSeatRequest, *, ago: timedelta = timedelta(hours=1)) -> None:
-        """Let the hold have ended this long ago."""
+    async def lapse(self, order: pb.HoldSeatRequest, *, ago: timedelta = timedelta(hours=1)) -> None:
+        """Move the end of a hold to this long ago."""
         move = "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where id = $1"
-        assert await self.sql.execute(move, wish.enrollment_id, ago) == "UPDATE 1"
+        assert await self.sql.execute(move, order.enrollment_id, ago) == "UPDATE 1"
 
     async def waiters(self) -> int:
-        """How many wait for a lock in this database."""
+        """The number of connections that wait for a lock in this database."""
         return await self.sql.fetchval("""
             select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
             where not granted and a.datname = current_database()

@@ -1,4 +1,4 @@
-"""Making, publishing, seeing courses: who may do what, repeats, pages, bad input."""
+"""Creating, publishing and reading courses: permissions, repeats, pages, bad input."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ async def refusal(act: Any) -> tuple[str, str]:
     return refused.value.reason, refused.value.message
 
 
-async def listed(stub: Any, size: int = 0, token: str = "") -> pb.ListCoursesResponse:
+async def list_page(stub: Any, size: int = 0, token: str = "") -> pb.ListCoursesResponse:
     return await stub.ListCourses(pb.ListCoursesRequest(page_size=size, page_token=token), timeout=TIMEOUT)
 
 
-async def all_pages(stub: Any, size: int = 2) -> list[str]:
-    page = await listed(stub, size)
+async def list_all_pages(stub: Any, size: int = 2) -> list[str]:
+    page = await list_page(stub, size)
     seen = list(page.courses)
     while page.next_page_token:
-        page = await listed(stub, size, page.next_page_token)
+        page = await list_page(stub, size, page.next_page_token)
         seen += page.courses
     return [course.id for course in seen]
 
 
-async def test_a_draft_is_given_back_as_it_was_described(school: Any) -> None:
+async def test_a_draft_is_read_as_it_was_created(school: Any) -> None:
     request = school.draft_request(seats=12, title="Ünïcode — 数学")
     course = (await school.bff.CreateCourse(request, timeout=TIMEOUT)).course
     for name in ("title", "instructor_id", "price", "seats"):
@@ -46,7 +46,7 @@ async def test_a_draft_is_given_back_as_it_was_described(school: Any) -> None:
 
 
 @pytest.mark.parametrize("title", ["x" * 200, "\u180e", "\u200b", "🎓" * 200])
-async def test_a_title_is_what_people_write(school: Any, title: str) -> None:
+async def test_a_title_keeps_every_character(school: Any, title: str) -> None:
     assert (await school.create(title=title)).title == title
 
 
@@ -64,7 +64,7 @@ async def test_a_tutors_course_is_their_own(school: Any) -> None:
         await school.create(school.tutor(me), instructor_id=str(uuid4()))
 
 
-async def test_a_student_makes_no_courses(school: Any, sql: asyncpg.Connection) -> None:
+async def test_a_student_cannot_create_a_course(school: Any, sql: asyncpg.Connection) -> None:
     me, before = uuid4(), await sql.fetchval("select count(*) from course")
     for named in ("", str(me), str(uuid4())):
         with pytest.raises(Forbidden):
@@ -84,7 +84,7 @@ async def test_an_admin_and_a_service_may_name_the_instructor(school: Any) -> No
         assert refused.value.field == "instructor_id"
 
 
-async def test_repeating_a_course_gives_the_first_answer(school: Any, sql: asyncpg.Connection) -> None:
+async def test_repeating_a_course_id_returns_the_first_course(school: Any, sql: asyncpg.Connection) -> None:
     request = school.draft_request(seats=3)
     first = (await school.bff.CreateCourse(request, timeout=TIMEOUT)).course
     request.title, request.seats = "Something else", 9
@@ -94,7 +94,7 @@ async def test_repeating_a_course_gives_the_first_answer(school: Any, sql: async
     assert await sql.fetchval("select count(*) from course where id = $1", first.id) == 1
 
 
-async def test_nobody_makes_a_course_with_the_id_of_anothers(school: Any) -> None:
+async def test_the_id_of_another_instructors_course_is_refused(school: Any) -> None:
     course = await school.create()
     with pytest.raises(BadInput) as refused:
         await school.create(school.tutor(uuid4()), course_id=course.id, instructor_id="", title="Mine now")
@@ -119,7 +119,7 @@ async def test_nobody_makes_a_course_with_the_id_of_anothers(school: Any) -> Non
         ("seats", 1_000_001),
     ],
 )
-async def test_bad_input_names_its_field_and_makes_no_course(
+async def test_bad_input_names_its_field_and_creates_no_course(
     school: Any, sql: asyncpg.Connection, field: str, value: Any
 ) -> None:
     before = await sql.fetchval("select count(*) from course")
@@ -131,14 +131,16 @@ async def test_bad_input_names_its_field_and_makes_no_course(
 
 
 @pytest.mark.parametrize("rpc", ["PublishCourse", "GetCourse", "VerifyCourse"])
-async def test_an_id_that_is_none_is_bad_input(school: Any, rpc: str) -> None:
+async def test_a_malformed_id_is_bad_input(school: Any, rpc: str) -> None:
     request = getattr(pb, f"{rpc}Request")(course_id="'; drop table course; --")
     with pytest.raises(BadInput) as refused:
         await getattr(school.bff, rpc)(request, timeout=TIMEOUT)
     assert refused.value.field == "course_id"
 
 
-async def test_a_course_is_published_by_its_instructor_an_admin_or_a_service_once_and_for_all(school: Any) -> None:
+async def test_its_instructor_an_admin_or_a_service_publishes_a_course_and_a_repeat_changes_nothing(
+    school: Any,
+) -> None:
     me = uuid4()
     for stub in (school.tutor(me), school.stub("bff", "admin", uuid4()), school.bff, school.ops):
         course = await school.create(instructor_id=str(me))
@@ -148,7 +150,7 @@ async def test_a_course_is_published_by_its_instructor_an_admin_or_a_service_onc
         assert await school.publish(course.id, stub) == published
 
 
-async def test_anothers_draft_is_published_by_nobody_and_looks_as_if_it_never_was(school: Any) -> None:
+async def test_another_instructors_draft_cannot_be_published_and_is_not_found(school: Any) -> None:
     course = await school.create()
     for stub in (school.tutor(uuid4()), school.student(uuid4())):
         never = await refusal(school.publish(str(uuid4()), stub))
@@ -161,7 +163,9 @@ async def test_anothers_draft_is_published_by_nobody_and_looks_as_if_it_never_wa
         assert (await refusal(school.publish(course.id, stub)))[0] == "FORBIDDEN"
 
 
-async def test_a_draft_is_seen_by_its_instructor_admins_and_services_a_course_by_everybody(school: Any) -> None:
+async def test_a_draft_is_seen_by_its_instructor_admins_and_services_and_a_published_course_by_everybody(
+    school: Any,
+) -> None:
     draft, course = await school.create(), await school.course()
     mine = school.tutor(draft.instructor_id)
     for stub in (mine, school.stub("bff", "admin", uuid4()), school.bff, school.ops, school.payment):
@@ -170,7 +174,7 @@ async def test_a_draft_is_seen_by_its_instructor_admins_and_services_a_course_by
         assert await school.get_course(course.id, stub) == course
 
 
-async def test_many_courses_are_read_at_once_without_those_one_may_not_see(school: Any) -> None:
+async def test_a_batch_leaves_out_courses_that_the_caller_may_not_see(school: Any) -> None:
     draft, course = await school.create(), await school.course()
     wanted = pb.BatchGetCoursesRequest(course_ids=[draft.id, course.id, course.id, str(uuid4())])
     stranger = await school.student(uuid4()).BatchGetCourses(wanted, timeout=TIMEOUT)
@@ -187,7 +191,7 @@ async def test_a_bad_batch_of_courses_names_its_field(school: Any, ids: list[str
     assert refused.value.field == "course_ids"
 
 
-async def test_published_courses_are_listed_newest_first_and_pages_survive_what_is_published_meanwhile(
+async def test_pages_of_published_courses_are_newest_first_and_unchanged_by_new_ones(
     school: Any, sql: asyncpg.Connection
 ) -> None:
     for seats in (0, 1, 2, 3, 4):
@@ -196,30 +200,32 @@ async def test_published_courses_are_listed_newest_first_and_pages_survive_what_
     expected = [str(row["id"]) for row in await sql.fetch("select id from course where published order by created_at")]
     expected.reverse()
     for stub in (school.student(uuid4()), school.bff):
-        assert await all_pages(stub) == expected
-    page = await listed(school.bff, 2)
+        assert await list_all_pages(stub) == expected
+    page = await list_page(school.bff, 2)
     seen = list(page.courses)
     while page.next_page_token:
         await school.course()
-        page = await listed(school.bff, 2, page.next_page_token)
+        page = await list_page(school.bff, 2, page.next_page_token)
         seen += page.courses
     assert [course.id for course in seen] == expected
 
 
-async def test_the_moment_of_making_may_be_shared_by_many(school: Any, sql: asyncpg.Connection) -> None:
+async def test_pages_are_right_when_many_courses_were_created_at_the_same_instant(
+    school: Any, sql: asyncpg.Connection
+) -> None:
     made = [(await school.course()).id for _ in range(5)]
     move = "update course set created_at = '2030-01-01T00:00Z' where id = any($1::uuid[])"
     await sql.execute(move, made)
-    assert (await all_pages(school.bff))[:5] == sorted(made, reverse=True)
+    assert (await list_all_pages(school.bff))[:5] == sorted(made, reverse=True)
 
 
-async def test_a_page_holds_twenty_unless_asked_otherwise(school: Any, sql: asyncpg.Connection) -> None:
+async def test_a_page_has_twenty_rows_by_default(school: Any, sql: asyncpg.Connection) -> None:
     await sql.execute("""
         insert into course (id, instructor_id, title, price_minor, currency, published)
         select gen_random_uuid(), gen_random_uuid(), 'many', 1, 'USD', true from generate_series(1, 101)
     """)
-    assert len((await listed(school.bff)).courses) == 20
-    assert len((await listed(school.bff, 100)).courses) == 100
+    assert len((await list_page(school.bff)).courses) == 20
+    assert len((await list_page(school.bff, 100)).courses) == 100
 
 
 @pytest.mark.parametrize(
@@ -237,26 +243,26 @@ async def test_a_bad_list_request_names_its_field(school: Any, wanted: dict[str,
         assert refused.value.field == field
 
 
-async def verified(school: Any, course_id: str, *, needs_seat: bool) -> pb.Course:
+async def verify(school: Any, course_id: str, *, needs_seat: bool) -> pb.Course:
     request = pb.VerifyCourseRequest(course_id=course_id, needs_seat=needs_seat)
     return (await school.payment.VerifyCourse(request, timeout=TIMEOUT)).course
 
 
-async def test_verifying_says_why_a_course_cannot_be_sold_and_takes_no_seat(school: Any, ledger: Any) -> None:
+async def test_verifying_refuses_a_course_that_cannot_be_sold_and_takes_no_seat(school: Any, ledger: Any) -> None:
     draft, course = await school.create(), await school.course(seats=1)
     for needs_seat in (True, False):
-        assert (await refusal(verified(school, str(uuid4()), needs_seat=needs_seat)))[0] == "COURSE_NOT_FOUND"
-        assert (await refusal(verified(school, draft.id, needs_seat=needs_seat)))[0] == "COURSE_NOT_PUBLISHED"
-        assert await verified(school, course.id, needs_seat=needs_seat) == course
-    wish = await school.held(course.id)
-    assert (await refusal(verified(school, course.id, needs_seat=True)))[0] == "COURSE_FULL"
-    assert (await verified(school, course.id, needs_seat=False)).seats_taken == 1
-    await ledger.lapse(wish)
-    assert (await verified(school, course.id, needs_seat=True)).seats_taken == 1
-    assert (await ledger.row(wish))["holds_seat"]
+        assert (await refusal(verify(school, str(uuid4()), needs_seat=needs_seat)))[0] == "COURSE_NOT_FOUND"
+        assert (await refusal(verify(school, draft.id, needs_seat=needs_seat)))[0] == "COURSE_NOT_PUBLISHED"
+        assert await verify(school, course.id, needs_seat=needs_seat) == course
+    order = await school.hold_new(course.id)
+    assert (await refusal(verify(school, course.id, needs_seat=True)))[0] == "COURSE_FULL"
+    assert (await verify(school, course.id, needs_seat=False)).seats_taken == 1
+    await ledger.lapse(order)
+    assert (await verify(school, course.id, needs_seat=True)).seats_taken == 1
+    assert (await ledger.row(order))["holds_seat"]
 
 
-async def test_a_published_courses_list_walks_its_index(sql: asyncpg.Connection) -> None:
+async def test_the_list_of_published_courses_reads_its_index(sql: asyncpg.Connection) -> None:
     statement = str(_PUBLISHED)
     for place, name in enumerate((":at", ":id", ":most"), start=1):
         statement = statement.replace(name, f"${place}")

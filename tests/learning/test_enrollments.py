@@ -1,4 +1,4 @@
-"""Who sees which enrollment, pages that neither repeat nor skip, and bad input of a saga's steps."""
+"""Reading enrollments: permissions and pages; and bad input of a saga's steps."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tutormesh.learning.v1 import learning_pb2 as pb
 TIMEOUT = 10
 
 
-async def listed(stub: Any, student: str = "", size: int = 0, token: str = "") -> pb.ListEnrollmentsResponse:
+async def list_page(stub: Any, student: str = "", size: int = 0, token: str = "") -> pb.ListEnrollmentsResponse:
     wanted = pb.ListEnrollmentsRequest(student_id=student, page_size=size, page_token=token)
     return await stub.ListEnrollments(wanted, timeout=TIMEOUT)
 
 
-async def all_pages(stub: Any, student: str = "", size: int = 2) -> list[pb.Enrollment]:
-    page = await listed(stub, student, size)
+async def list_all_pages(stub: Any, student: str = "", size: int = 2) -> list[pb.Enrollment]:
+    page = await list_page(stub, student, size)
     seen = list(page.enrollments)
     while page.next_page_token:
-        page = await listed(stub, student, size, page.next_page_token)
+        page = await list_page(stub, student, size, page.next_page_token)
         seen += page.enrollments
     return seen
 
@@ -35,43 +35,43 @@ def ids(enrollments: Any) -> list[str]:
 
 async def test_an_enrollment_is_seen_by_its_student_the_instructor_admins_and_services(school: Any) -> None:
     course = await school.course()
-    wish = await school.held(course.id)
-    enrollment = await school.activate(wish)
-    mine, taught = school.student(wish.student_id), school.tutor(course.instructor_id)
+    order = await school.hold_new(course.id)
+    enrollment = await school.activate(order)
+    mine, taught = school.student(order.student_id), school.tutor(course.instructor_id)
     for stub in (mine, taught, school.stub("bff", "admin", uuid4()), school.bff, school.ops, school.payment):
-        assert await school.enrollment(wish, stub) == enrollment
+        assert await school.enrollment(order, stub) == enrollment
 
 
-async def test_another_persons_enrollment_answers_as_one_that_never_was(school: Any) -> None:
-    wish = await school.held((await school.course()).id)
-    fellow = await school.held(wish.course_id)
+async def test_another_persons_enrollment_is_not_found_like_an_unknown_one(school: Any) -> None:
+    order = await school.hold_new((await school.course()).id)
+    fellow = await school.hold_new(order.course_id)
     for stranger in (school.student(uuid4()), school.student(fellow.student_id), school.tutor(uuid4())):
         answers = []
-        for asked in (wish, school.wish(wish.course_id)):
+        for asked in (order, school.order(order.course_id)):
             with pytest.raises(NotFound) as refused:
                 await school.enrollment(asked, stranger)
             answers.append((refused.value.message, refused.value.field))
         assert answers[0] == answers[1]
 
 
-async def test_a_tombstone_is_shown_to_nobody_but_in_the_list_of_ops(school: Any) -> None:
-    wish = school.wish((await school.course()).id)
-    await school.end(wish, pb.ENROLLMENT_STATUS_EXPIRED)
-    wanted = pb.BatchGetEnrollmentsRequest(enrollment_ids=[wish.enrollment_id])
-    for stub in (school.student(wish.student_id), school.bff, school.ops):
+async def test_only_the_list_of_ops_shows_tombstones(school: Any) -> None:
+    order = school.order((await school.course()).id)
+    await school.end(order, pb.ENROLLMENT_STATUS_EXPIRED)
+    wanted = pb.BatchGetEnrollmentsRequest(enrollment_ids=[order.enrollment_id])
+    for stub in (school.student(order.student_id), school.bff, school.ops):
         with pytest.raises(NotFound):
-            await school.enrollment(wish, stub)
+            await school.enrollment(order, stub)
         assert list((await stub.BatchGetEnrollments(wanted, timeout=TIMEOUT)).enrollments) == []
-    assert wish.enrollment_id not in ids(await all_pages(school.bff, wish.student_id))
-    (grave,) = [each for each in await all_pages(school.ops, size=1000) if each.id == wish.enrollment_id]
-    assert (grave.saga_id, grave.status) == (wish.saga_id, pb.ENROLLMENT_STATUS_EXPIRED)
+    assert order.enrollment_id not in ids(await list_all_pages(school.bff, order.student_id))
+    (grave,) = [each for each in await list_all_pages(school.ops, size=1000) if each.id == order.enrollment_id]
+    assert (grave.saga_id, grave.status) == (order.saga_id, pb.ENROLLMENT_STATUS_EXPIRED)
     assert (grave.course_id, grave.student_id, grave.instructor_id, grave.payment_id) == ("", "", "", "")
     assert not grave.HasField("price") and grave.HasField("created_at")
 
 
-async def test_many_enrollments_are_read_at_once_without_those_one_may_not_see(school: Any) -> None:
+async def test_a_batch_leaves_out_enrollments_that_the_caller_may_not_see(school: Any) -> None:
     course = await school.course()
-    mine, theirs = await school.held(course.id), await school.held(course.id)
+    mine, theirs = await school.hold_new(course.id), await school.hold_new(course.id)
     own = [mine.enrollment_id, mine.enrollment_id]
     wanted = pb.BatchGetEnrollmentsRequest(enrollment_ids=[*own, theirs.enrollment_id, str(uuid4())])
     both = sorted([mine.enrollment_id, theirs.enrollment_id])
@@ -91,36 +91,36 @@ async def test_a_bad_batch_of_enrollments_names_its_field(school: Any, wanted: l
     assert refused.value.field == "enrollment_ids"
 
 
-async def test_a_student_pages_through_their_own_newest_first_whatever_happens_meanwhile(school: Any) -> None:
+async def test_a_student_pages_through_enrollments_newest_first_unchanged_by_new_ones(school: Any) -> None:
     me = str(uuid4())
-    made = [await school.held((await school.course()).id, student_id=me) for _ in range(6)]
-    expected = [wish.enrollment_id for wish in reversed(made)]
+    made = [await school.hold_new((await school.course()).id, student_id=me) for _ in range(6)]
+    expected = [order.enrollment_id for order in reversed(made)]
     for stub in (school.student(me), school.bff, school.stub("bff", "admin", uuid4())):
-        assert ids(await all_pages(stub, me)) == expected
-    page = await listed(school.student(me), me, 2)
+        assert ids(await list_all_pages(stub, me)) == expected
+    page = await list_page(school.student(me), me, 2)
     seen = list(page.enrollments)
     while page.next_page_token:
-        await school.held((await school.course()).id, student_id=me)
+        await school.hold_new((await school.course()).id, student_id=me)
         await school.end(made[0])
-        page = await listed(school.student(me), me, 2, page.next_page_token)
+        page = await list_page(school.student(me), me, 2, page.next_page_token)
         seen += page.enrollments
     assert ids(seen) == expected
 
 
-async def test_a_list_is_of_the_student_who_asks(school: Any) -> None:
-    wish = await school.held((await school.course()).id)
+async def test_a_student_lists_only_their_own_enrollments(school: Any) -> None:
+    order = await school.hold_new((await school.course()).id)
     for stub in (school.student(uuid4()), school.tutor(uuid4())):
         with pytest.raises(Forbidden):
-            await listed(stub, wish.student_id)
+            await list_page(stub, order.student_id)
 
 
-async def test_only_ops_on_its_own_behalf_lists_everybodys(school: Any, sql: asyncpg.Connection) -> None:
-    await school.held((await school.course()).id)
+async def test_only_ops_on_its_own_behalf_lists_everybodys_records(school: Any, sql: asyncpg.Connection) -> None:
+    await school.hold_new((await school.course()).id)
     for stub in (school.bff, school.student(uuid4()), school.stub("bff", "admin"), school.stub("ops", "admin")):
         with pytest.raises(Forbidden):
-            await listed(stub)
+            await list_page(stub)
     stored = await sql.fetch("select id from enrollment order by id")
-    assert ids(await all_pages(school.ops, size=3)) == [str(row["id"]) for row in stored]
+    assert ids(await list_all_pages(school.ops, size=3)) == [str(row["id"]) for row in stored]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ async def test_a_bad_list_request_names_its_field(school: Any, wanted: dict[str,
     assert refused.value.field == field
 
 
-async def test_ops_may_ask_for_a_thousand_and_pages_by_id(school: Any) -> None:
+async def test_ops_pages_by_id_with_up_to_a_thousand_rows(school: Any) -> None:
     for wanted in ({"page_size": 1001}, {"page_token": "2"}):
         with pytest.raises(BadInput):
             await school.ops.ListEnrollments(pb.ListEnrollmentsRequest(**wanted), timeout=TIMEOUT)
@@ -150,39 +150,39 @@ async def test_ops_may_ask_for_a_thousand_and_pages_by_id(school: Any) -> None:
 async def test_a_bad_hold_names_its_field_and_holds_nothing(school: Any, ledger: Any, field: str, value: str) -> None:
     course = await school.course()
     with pytest.raises(BadInput) as refused:
-        await school.hold(school.wish(course.id, **{field: value}))
+        await school.hold(school.order(course.id, **{field: value}))
     assert refused.value.field == field
-    assert await ledger.taken(course.id) == 0
+    assert await ledger.count_taken_seats(course.id) == 0
 
 
 @pytest.mark.parametrize("field", ["saga_id", "enrollment_id"])
 async def test_a_bad_step_names_its_field(school: Any, field: str) -> None:
-    wish = school.wish(str(uuid4()), **{field: "none"})
+    order = school.order(str(uuid4()), **{field: "none"})
     for act in (school.activate, school.end, school.cancel):
         with pytest.raises(BadInput) as refused:
-            await act(wish)
+            await act(order)
         assert refused.value.field == field
     if field == "enrollment_id":
         with pytest.raises(BadInput) as refused:
-            await school.enrollment(wish)
+            await school.enrollment(order)
         assert refused.value.field == field
 
 
 @pytest.mark.parametrize("status", [0, pb.ENROLLMENT_STATUS_PAYMENT_REQUIRED, pb.ENROLLMENT_STATUS_ACTIVE, 99])
 async def test_a_bad_end_names_its_field_and_ends_nothing(school: Any, ledger: Any, status: Any) -> None:
-    wish = school.wish(str(uuid4()))
+    order = school.order(str(uuid4()))
     with pytest.raises(BadInput) as refused:
-        await school.end(wish, status)
+        await school.end(order, status)
     assert refused.value.field == "status"
-    assert await ledger.row(wish) is None
+    assert await ledger.row(order) is None
 
 
 async def test_only_payment_sells_seats(school: Any) -> None:
-    wish = school.wish((await school.course()).id)
-    names = {"enrollment_id": wish.enrollment_id, "saga_id": wish.saga_id}
-    for stub in (school.bff, school.ops, school.student(wish.student_id), school.stub("bff", "admin", uuid4())):
+    order = school.order((await school.course()).id)
+    names = {"enrollment_id": order.enrollment_id, "saga_id": order.saga_id}
+    for stub in (school.bff, school.ops, school.student(order.student_id), school.stub("bff", "admin", uuid4())):
         for act, request in (
-            (stub.HoldSeat, wish),
+            (stub.HoldSeat, order),
             (stub.CreateEnrollmentRecord, pb.CreateEnrollmentRecordRequest(**names)),
             (stub.EndEnrollment, pb.EndEnrollmentRequest(**names, status=pb.ENROLLMENT_STATUS_CANCELLED)),
             (stub.CancelEnrollment, pb.CancelEnrollmentRequest(**names)),
@@ -191,7 +191,7 @@ async def test_only_payment_sells_seats(school: Any) -> None:
                 await act(request, timeout=TIMEOUT)
 
 
-async def test_a_students_list_walks_its_index(sql: asyncpg.Connection) -> None:
+async def test_a_students_list_reads_its_index(sql: asyncpg.Connection) -> None:
     statement = str(_OF_STUDENT)
     for place, name in enumerate((":student", ":at", ":id", ":most"), start=1):
         statement = statement.replace(name, f"${place}")

@@ -1,4 +1,4 @@
-"""learning_svc as the process that really runs, and what its environment tells it."""
+"""learning_svc as a process, and its settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def process(
 
 
 async def port(process: asyncio.subprocess.Process) -> int:
-    """Where it serves, as its log tells."""
+    """The port in the line "serving" of the process's log."""
     assert process.stdout is not None
     async with asyncio.timeout(20):
         async for line in process.stdout:
@@ -54,7 +54,7 @@ async def port(process: asyncio.subprocess.Process) -> int:
     raise AssertionError("the process ended before it served")
 
 
-async def test_the_process_holds_seats_for_as_long_as_it_is_told_and_stops_cleanly(
+async def test_the_process_holds_seats_for_the_configured_time_and_stops_cleanly(
     process: asyncio.subprocess.Process, token: Callable[..., str], school: Any
 ) -> None:
     course = await school.course()
@@ -64,7 +64,7 @@ async def test_the_process_holds_seats_for_as_long_as_it_is_told_and_stops_clean
         health = await health_pb2_grpc.HealthStub(payment).Check(wanted, timeout=5)
         assert health.status == health_pb2.HealthCheckResponse.SERVING
         stub = learning_pb2_grpc.LearningServiceStub(payment)
-        held = await stub.HoldSeat(school.wish(course.id), timeout=5)
+        held = await stub.HoldSeat(school.order(course.id), timeout=5)
         assert 0 < held.seconds_left <= 3
         process.send_signal(signal.SIGTERM)
         assert process.stdout is not None
@@ -78,18 +78,18 @@ async def test_the_process_holds_seats_for_as_long_as_it_is_told_and_stops_clean
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
 
 
-def told(auth_settings: dict[str, Any], **changed: Any) -> Settings:
+def load_settings(auth_settings: dict[str, Any], **changed: Any) -> Settings:
     return Settings(_env_file=None, database_url="postgresql+asyncpg://db/learning", **auth_settings, **changed)
 
 
-def test_a_hold_lasts_half_an_hour_and_twenty_seconds_of_grace_unless_told_otherwise(
+def test_a_hold_lasts_half_an_hour_and_twenty_seconds_of_grace_by_default(
     auth_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PORT", "HOLD_MINUTES", "HOLD_GRACE_SECONDS"):
         monkeypatch.delenv(name, raising=False)
-    assert told(auth_settings).terms == Terms(timedelta(minutes=30), timedelta(seconds=20))
-    assert told(auth_settings).port == 50055
-    short = told(auth_settings, hold_minutes="0.05", hold_grace_seconds="0.5")
+    assert load_settings(auth_settings).terms == Terms(timedelta(minutes=30), timedelta(seconds=20))
+    assert load_settings(auth_settings).port == 50055
+    short = load_settings(auth_settings, hold_minutes="0.05", hold_grace_seconds="0.5")
     assert short.terms == Terms(timedelta(seconds=3), timedelta(seconds=0.5))
 
 
@@ -97,7 +97,7 @@ def test_a_hold_lasts_half_an_hour_and_twenty_seconds_of_grace_unless_told_other
     ("name", "value"),
     [("hold_minutes", 0), ("hold_minutes", "long"), ("hold_grace_seconds", -1), ("database_url", "mysql://db")],
 )
-def test_a_setting_that_cannot_be_used_is_named(auth_settings: dict[str, Any], name: str, value: Any) -> None:
+def test_a_bad_setting_is_named(auth_settings: dict[str, Any], name: str, value: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         Settings(**{"_env_file": None, "database_url": "postgresql+asyncpg://db/x", **auth_settings, name: value})
     assert name in str(refused.value).lower()

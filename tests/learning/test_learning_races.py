@@ -1,4 +1,4 @@
-"""Many who want the same at once, and any words in any order: never oversold, one outcome, everybody told the same."""
+"""Calls at once, and calls in any order: no course is oversold, and each enrollment has one outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EXPIRED, PAYMENT_FAILED = pb.ENROLLMENT_STATUS_EXPIRED, pb.ENROLLMENT_STATUS_PAY
 
 
 async def outcomes(*acts: Any) -> Counter[str]:
-    """How often each way to end came about: a refusal's reason, or "done"."""
+    """How often each outcome occurred: a refusal's reason, or "done"."""
     answers = await asyncio.gather(*acts, return_exceptions=True)
     strange = [each for each in answers if isinstance(each, BaseException) and not isinstance(each, Refusal)]
     assert strange == []
@@ -35,122 +35,124 @@ async def test_46_twenty_students_at_the_last_seat_are_one_enrolled_and_nineteen
 ) -> None:
     for seats in (1, 1, 3):
         course = await school.course(seats=seats)
-        told = await outcomes(*(school.hold(school.wish(course.id)) for _ in range(20)))
-        assert told == {"done": seats, "COURSE_FULL": 20 - seats}
-        assert await ledger.taken(course.id) == seats
+        result = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
+        assert result == {"done": seats, "COURSE_FULL": 20 - seats}
+        assert await ledger.count_taken_seats(course.id) == seats
 
 
-async def test_twenty_at_one_lapsed_seat_are_one_who_takes_it_over(school: Any, ledger: Any) -> None:
+async def test_of_twenty_students_at_one_lapsed_seat_one_takes_it_over(school: Any, ledger: Any) -> None:
     course = await school.course(seats=1)
-    await ledger.lapse(await school.held(course.id))
-    told = await outcomes(*(school.hold(school.wish(course.id)) for _ in range(20)))
-    assert told == {"done": 1, "COURSE_FULL": 19}
-    assert await ledger.taken(course.id) == 1
+    await ledger.lapse(await school.hold_new(course.id))
+    result = await outcomes(*(school.hold(school.order(course.id)) for _ in range(20)))
+    assert result == {"done": 1, "COURSE_FULL": 19}
+    assert await ledger.count_taken_seats(course.id) == 1
 
 
 async def test_ten_repeats_at_once_hold_one_seat(school: Any, ledger: Any) -> None:
     for _ in range(5):
         course = await school.course(seats=5)
-        wish = school.wish(course.id)
-        answers = await asyncio.gather(*(school.hold(wish) for _ in range(10)))
+        order = school.order(course.id)
+        answers = await asyncio.gather(*(school.hold(order) for _ in range(10)))
         assert len({answer.expires_at.ToNanoseconds() for answer in answers}) == 1
-        assert await ledger.taken(course.id) == 1
+        assert await ledger.count_taken_seats(course.id) == 1
 
 
 async def test_ten_sagas_of_one_student_at_once_hold_one_seat(school: Any, ledger: Any) -> None:
     course, me = await school.course(seats=5), str(uuid4())
-    told = await outcomes(*(school.hold(school.wish(course.id, student_id=me)) for _ in range(10)))
-    assert told == {"done": 1, "ALREADY_ENROLLED": 9}
-    assert await ledger.taken(course.id) == 1
+    result = await outcomes(*(school.hold(school.order(course.id, student_id=me)) for _ in range(10)))
+    assert result == {"done": 1, "ALREADY_ENROLLED": 9}
+    assert await ledger.count_taken_seats(course.id) == 1
 
 
-async def test_a_paid_late_comer_and_a_new_student_at_one_lapsed_seat_are_one_who_gets_it(
-    school: Any, ledger: Any
-) -> None:
+async def test_of_a_late_payer_and_a_new_student_at_one_lapsed_seat_one_gets_it(school: Any, ledger: Any) -> None:
     seen: Counter[str] = Counter()
     for turn in range(20):
         course = await school.course(seats=1)
-        late, new = await school.held(course.id), school.wish(course.id)
+        late, new = await school.hold_new(course.id), school.order(course.id)
         await ledger.lapse(late)
         acts = [school.activate(late), school.hold(new)]
-        told = await outcomes(*(acts if turn % 2 else reversed(acts)))
-        assert told == {"done": 1, "COURSE_FULL": 1}
-        assert await ledger.taken(course.id) == 1
+        result = await outcomes(*(acts if turn % 2 else reversed(acts)))
+        assert result == {"done": 1, "COURSE_FULL": 1}
+        assert await ledger.count_taken_seats(course.id) == 1
         seen["late" if (await ledger.row(late))["holds_seat"] else "new"] += 1
     assert seen.total() == 20
 
 
-async def test_a_race_of_hold_and_end_is_decided_by_the_key_and_leaves_no_seat_taken(school: Any, ledger: Any) -> None:
+async def test_of_a_hold_and_an_end_at_once_the_first_committed_row_decides_and_no_seat_stays_taken(
+    school: Any, ledger: Any
+) -> None:
     course = await school.course(seats=1)
     for turn in range(40):
-        wish = school.wish(course.id)
-        acts = [school.hold(wish), school.end(wish, EXPIRED)]
-        told = await outcomes(*(acts if turn % 2 else reversed(acts)))
-        assert told in ({"done": 2}, {"done": 1, "CANCELLED": 1})
-        assert (await ledger.row(wish))["status"] == "EXPIRED"
-        assert await ledger.taken(course.id) == 0
+        order = school.order(course.id)
+        acts = [school.hold(order), school.end(order, EXPIRED)]
+        result = await outcomes(*(acts if turn % 2 else reversed(acts)))
+        assert result in ({"done": 2}, {"done": 1, "CANCELLED": 1})
+        assert (await ledger.row(order))["status"] == "EXPIRED"
+        assert await ledger.count_taken_seats(course.id) == 0
         with pytest.raises(Cancelled):
-            await school.hold(wish)
+            await school.hold(order)
 
 
 async def test_a_race_of_activation_and_ends_has_one_outcome(school: Any, ledger: Any) -> None:
     course = await school.course(seats=1)
     for _ in range(20):
-        wish = await school.held(course.id)
-        acts = [school.activate(wish), school.end(wish, EXPIRED), school.end(wish, PAYMENT_FAILED)]
+        order = await school.hold_new(course.id)
+        acts = [school.activate(order), school.end(order, EXPIRED), school.end(order, PAYMENT_FAILED)]
         active, *ends = await asyncio.gather(*acts, return_exceptions=True)
-        if (await ledger.row(wish))["status"] == "ACTIVE":
+        if (await ledger.row(order))["status"] == "ACTIVE":
             assert active.status == ACTIVE
             assert all(isinstance(end, IllegalMove) for end in ends)
-            assert await ledger.taken(course.id) == 1
-            await school.cancel(wish)
+            assert await ledger.count_taken_seats(course.id) == 1
+            await school.cancel(order)
         else:
             assert isinstance(active, IllegalMove)
             assert ends == [None, None]
-        assert await ledger.taken(course.id) == 0
+        assert await ledger.count_taken_seats(course.id) == 0
 
 
-async def test_ten_ends_and_cancels_at_once_give_each_seat_back_once(school: Any, ledger: Any) -> None:
+async def test_ten_ends_and_cancels_at_once_free_each_seat_once(school: Any, ledger: Any) -> None:
     course = await school.course(seats=5)
-    unpaid, paid = await school.held(course.id), await school.held(course.id)
+    unpaid, paid = await school.hold_new(course.id), await school.hold_new(course.id)
     await school.activate(paid)
-    await school.held(course.id)
-    told = await outcomes(*(act for _ in range(10) for act in (school.end(unpaid), school.cancel(paid))))
-    assert told == {"done": 20}
-    assert await ledger.taken(course.id) == 1
+    await school.hold_new(course.id)
+    result = await outcomes(*(act for _ in range(10) for act in (school.end(unpaid), school.cancel(paid))))
+    assert result == {"done": 20}
+    assert await ledger.count_taken_seats(course.id) == 1
 
 
-async def test_a_step_that_waited_for_another_answers_what_it_finds_then(school: Any, ledger: Any, until: Any) -> None:
+async def test_a_step_that_waited_for_another_returns_what_that_one_committed(
+    school: Any, ledger: Any, wait_until: Any
+) -> None:
     """The snapshot of the waiting statement still shows the enrollment as movable."""
     course = await school.course()
-    wish = await school.held(course.id)
+    order = await school.hold_new(course.id)
     async with ledger.sql.transaction():
         await ledger.sql.execute(
             "update enrollment set status = 'ACTIVE', activated_at = clock_timestamp() where id = $1",
-            wish.enrollment_id,
+            order.enrollment_id,
         )
-        waiting = [asyncio.ensure_future(school.end(wish, EXPIRED)), asyncio.ensure_future(school.activate(wish))]
-        await until(ledger.waiters, 2)
+        waiting = [asyncio.ensure_future(school.end(order, EXPIRED)), asyncio.ensure_future(school.activate(order))]
+        await wait_until(ledger.waiters, 2)
     ended, active = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(ended, IllegalMove)
     assert active.status == ACTIVE
 
 
-async def test_a_step_that_waited_for_a_new_row_sees_it(school: Any, ledger: Any, until: Any) -> None:
+async def test_a_step_that_waited_for_a_new_row_sees_it(school: Any, ledger: Any, wait_until: Any) -> None:
     course = await school.course()
-    wish = school.wish(course.id)
+    order = school.order(course.id)
     async with ledger.sql.transaction():
         bury = "insert into enrollment (id, saga_id, status) values ($1, $2, 'EXPIRED')"
-        await ledger.sql.execute(bury, wish.enrollment_id, wish.saga_id)
-        waiting = [asyncio.ensure_future(school.hold(wish)), asyncio.ensure_future(school.end(wish))]
-        await until(ledger.waiters, 2)
+        await ledger.sql.execute(bury, order.enrollment_id, order.saga_id)
+        waiting = [asyncio.ensure_future(school.hold(order)), asyncio.ensure_future(school.end(order))]
+        await wait_until(ledger.waiters, 2)
     held, ended = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(held, Cancelled)
     assert ended is None
-    assert await ledger.taken(course.id) == 0
+    assert await ledger.count_taken_seats(course.id) == 0
 
 
-async def test_two_who_publish_or_make_one_course_at_once_are_told_the_same(school: Any, ledger: Any) -> None:
+async def test_two_calls_that_create_or_publish_one_course_at_once_return_the_same(school: Any, ledger: Any) -> None:
     for _ in range(5):
         request = school.draft_request()
         made = await asyncio.gather(*(school.bff.CreateCourse(request, timeout=10) for _ in range(5)))
@@ -159,7 +161,7 @@ async def test_two_who_publish_or_make_one_course_at_once_are_told_the_same(scho
         assert all(course == published[0] and course.published for course in published)
 
 
-async def test_whoever_changes_seats_at_once_waits_in_no_circle(school: Any, ledger: Any, database: Database) -> None:
+async def test_calls_that_change_seats_at_once_never_deadlock(school: Any, ledger: Any, database: Database) -> None:
     course = await school.course(seats=2)
     failures: list[str] = []
     one_at_a_time = asyncio.Lock()
@@ -169,16 +171,16 @@ async def test_whoever_changes_seats_at_once_waits_in_no_circle(school: Any, led
 
     async def come_and_go(number: int) -> None:
         for turn in range(10):
-            wish = school.wish(course.id)
+            order = school.order(course.id)
             with contextlib.suppress(CourseFull):
-                await school.hold(wish)
+                await school.hold(order)
                 async with one_at_a_time:
-                    await ledger.lapse(wish)
+                    await ledger.lapse(order)
                 if (number + turn) % 2:
-                    await school.end(wish)
+                    await school.end(order)
                 else:
-                    await school.activate(wish)
-                    await school.cancel(wish)
+                    await school.activate(order)
+                    await school.cancel(order)
 
     event.listen(database.engine.sync_engine, "handle_error", note)
     try:
@@ -186,33 +188,33 @@ async def test_whoever_changes_seats_at_once_waits_in_no_circle(school: Any, led
     finally:
         event.remove(database.engine.sync_engine, "handle_error", note)
     assert "40P01" not in failures
-    assert await ledger.taken(course.id) <= 2
+    assert await ledger.count_taken_seats(course.id) <= 2
 
 
 WORDS = ("HOLD", "ACTIVATE", "CANCEL", "LAPSE", *sorted(ENDS))
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
-async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules_and_seats_add_up(
-    school: Any, ledger: Any, told: list[str]
+@given(calls=st.lists(st.sampled_from(WORDS), min_size=1, max_size=8))
+async def test_in_any_order_of_calls_the_record_makes_legal_moves_and_the_seats_add_up(
+    school: Any, ledger: Any, calls: list[str]
 ) -> None:
     course = await school.course(seats=1)
-    wish, expected, was_active = school.wish(course.id), None, False
-    for word in told:
+    order, expected, was_active = school.order(course.id), None, False
+    for word in calls:
         try:
             expected, refusal = model(expected, word, was_active), ""
             was_active |= expected is Status.ACTIVE
         except Refusal as refused:
             refusal = refused.reason
-        assert await outcome(school, ledger, wish, word) == refusal, (word, expected)
-        row = await ledger.row(wish)
+        assert await outcome(school, ledger, order, word) == refusal, (word, expected)
+        row = await ledger.row(order)
         assert (row["status"] if row else None) == expected
-        assert await ledger.taken(course.id) == (0 if expected is None or expected in ENDS else 1)
+        assert await ledger.count_taken_seats(course.id) == (0 if expected is None or expected in ENDS else 1)
 
 
 def model(now: Status | None, word: str, was_active: bool) -> Status | None:
-    """What an enrollment (None: there is none) becomes when it is told this."""
+    """The status of an enrollment (None: there is none) after this call."""
     if word == "LAPSE":
         return now
     if word == "HOLD":
@@ -232,18 +234,18 @@ def model(now: Status | None, word: str, was_active: bool) -> Status | None:
     return now if now in ENDS else Status(word)
 
 
-async def outcome(school: Any, ledger: Any, wish: Any, word: str) -> str:
+async def outcome(school: Any, ledger: Any, order: Any, word: str) -> str:
     """A refusal's reason, or nothing."""
     acts = {"HOLD": school.hold, "ACTIVATE": school.activate, "CANCEL": school.cancel}
     try:
         if word == "LAPSE":
-            row = await ledger.row(wish)
+            row = await ledger.row(order)
             if row and row["status"] == "PAYMENT_REQUIRED":
-                await ledger.lapse(wish)
+                await ledger.lapse(order)
         elif word in acts:
-            await acts[word](wish)
+            await acts[word](order)
         else:
-            await school.end(wish, pb.EnrollmentStatus.Value(f"ENROLLMENT_STATUS_{word}"))
+            await school.end(order, pb.EnrollmentStatus.Value(f"ENROLLMENT_STATUS_{word}"))
     except Refusal as refused:
         return refused.reason
     return ""

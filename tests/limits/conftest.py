@@ -1,4 +1,4 @@
-"""A whole mesh per module, in this process, and people who act on it."""
+"""A mesh per module, in this process, and people who use it."""
 
 from __future__ import annotations
 

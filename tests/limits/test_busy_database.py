@@ -26,14 +26,14 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def outsider(world: World) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody else's connection to the calendars."""
+    """A connection to the availability database beside the service's own."""
     connection = await asyncpg.connect(world.urls["availability_svc"].replace("+asyncpg", ""))
     yield connection
     await connection.close()
 
 
 async def book(people: People, tutor: UUID, student: UUID, time: datetime) -> dict[str, Any]:
-    """Through the edge, under the student's own key."""
+    """Book through the edge, under the student's own idempotency key."""
     answer = await people.http.post(
         f"{people.world.bff_url}/graphql",
         json={"query": BOOK, "variables": {"tutor": str(tutor), "time": time.isoformat(), "key": f"key-{student}"}},
@@ -44,8 +44,8 @@ async def book(people: People, tutor: UUID, student: UUID, time: datetime) -> di
     return dict(body["data"]["bookSession"])
 
 
-def wishes(tutor: UUID) -> dict[UUID, datetime]:
-    """Students, and the lesson each wants: none in another's way."""
+def orders(tutor: UUID) -> dict[UUID, datetime]:
+    """Students, each with the start of a lesson; no two lessons overlap."""
     return {uuid4(): lesson_time(hour=8 + 2 * number) for number in range(STUDENTS)}
 
 
@@ -54,23 +54,23 @@ async def all_book(people: People, tutor: UUID, wanted: dict[UUID, datetime]) ->
 
 
 async def intents_of(people: People, students: dict[UUID, datetime]) -> list[Any]:
-    """The PaymentIntents of everything that these students have begun."""
+    """The PaymentIntents of all sagas of these students."""
     rows = await people.world.sql("payment", "select id from saga where student_id = any($1)", list(students))
     ours = {str(row["id"]) for row in rows}
     return [i for i in (await people.stripe_state())["payment_intents"] if i["metadata"].get("sagaId") in ours]
 
 
-async def are_told_to_try_again(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
+async def expect_try_again(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
     for answer in await all_book(people, tutor, wanted):
         assert answer["userErrors"] == [{"code": "TRY_AGAIN", "retryable": True}]
         assert (answer["booking"], answer["paymentIntentId"]) == (None, None)
     assert await intents_of(people, wanted) == []
 
 
-async def book_in_the_end(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
-    """The same requests under the same keys: one booking and one intent each."""
+async def expect_bookings(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
+    """Repeat the requests under the same keys: each makes one booking and one intent."""
     for student, time in wanted.items():
-        answer = await until(lambda s=student, t=time: book(people, tutor, s, t), lambda told: told["booking"])
+        answer = await until(lambda s=student, t=time: book(people, tutor, s, t), lambda body: body["booking"])
         assert answer["booking"]["status"] == "PAYMENT_REQUIRED"
         assert answer["userErrors"] == []
     intents = await intents_of(people, wanted)
@@ -78,8 +78,8 @@ async def book_in_the_end(people: People, tutor: UUID, wanted: dict[UUID, dateti
 
 
 @contextlib.asynccontextmanager
-async def calendar_held(outsider: asyncpg.Connection, tutor: UUID) -> AsyncIterator[None]:
-    """Within, somebody holds the tutor's calendar and does not let go."""
+async def hold_calendar(outsider: asyncpg.Connection, tutor: UUID) -> AsyncIterator[None]:
+    """Within this block another transaction locks the tutor's calendar."""
     async with outsider.transaction():
         locked = await outsider.fetch("select id from calendar where id = $1 for update", tutor)
         assert len(locked) == 1
@@ -90,11 +90,11 @@ async def test_39_bookings_that_meet_a_held_lock_are_told_to_try_again_and_book_
     people: People, outsider: asyncpg.Connection
 ) -> None:
     tutor = await people.tutor()
-    await people.book(tutor, lesson_time(days=5))  # from now on there is a calendar to hold
-    wanted = wishes(tutor)
-    async with calendar_held(outsider, tutor):
-        await are_told_to_try_again(people, tutor, wanted)
-    await book_in_the_end(people, tutor, wanted)
+    await people.book(tutor, lesson_time(days=5))  # the first booking inserts the calendar's row
+    wanted = orders(tutor)
+    async with hold_calendar(outsider, tutor):
+        await expect_try_again(people, tutor, wanted)
+    await expect_bookings(people, tutor, wanted)
 
 
 FAILING = """
@@ -109,8 +109,8 @@ WELL_AGAIN = "drop trigger if exists failing on hold; drop function if exists fa
 
 
 @contextlib.asynccontextmanager
-async def holds_failing(outsider: asyncpg.Connection, state: str, times: int) -> AsyncIterator[None]:
-    """Within, this many holds fail with this state of PostgreSQL's, however often they are rolled back."""
+async def make_holds_fail(outsider: asyncpg.Connection, state: str, times: int) -> AsyncIterator[None]:
+    """Within this block so many holds fail with this SQLSTATE, also when they are rolled back and run again."""
     await outsider.execute(FAILING.format(state=state, times=times))
     try:
         yield
@@ -123,7 +123,7 @@ async def test_39_a_few_failures_are_run_again_and_nobody_notices(
     people: People, outsider: asyncpg.Connection, state: str
 ) -> None:
     tutor, student = await people.tutor(), uuid4()
-    async with holds_failing(outsider, state, times=3):
+    async with make_holds_fail(outsider, state, times=3):
         answer = await book(people, tutor, student, lesson_time())
     assert (answer["booking"]["status"], answer["userErrors"]) == ("PAYMENT_REQUIRED", [])
 
@@ -133,22 +133,22 @@ async def test_39_failures_without_end_are_try_again_without_an_intent(
     people: People, outsider: asyncpg.Connection, state: str
 ) -> None:
     tutor = await people.tutor()
-    wanted = wishes(tutor)
-    async with holds_failing(outsider, state, times=10_000):
-        await are_told_to_try_again(people, tutor, wanted)
+    wanted = orders(tutor)
+    async with make_holds_fail(outsider, state, times=10_000):
+        await expect_try_again(people, tutor, wanted)
         (tried,) = await outsider.fetchrow("select last_value from failure")
         assert tried <= STUDENTS * 3 * 5 * 3  # bounded: attempts of a statement, of a step, and few drives
-    await book_in_the_end(people, tutor, wanted)
+    await expect_bookings(people, tutor, wanted)
 
 
 async def test_39_a_real_deadlock_costs_the_booking_nothing(people: People, outsider: asyncpg.Connection) -> None:
-    """The other side holds the later calendar and wants the earlier one; the booking is PostgreSQL's victim."""
+    """Another transaction locks the later calendar, then the earlier one; PostgreSQL aborts the booking's transaction."""
     tutor = await people.tutor()
     student = next(person for person in iter(uuid4, None) if person < tutor)
     for person in (tutor, student):
         await outsider.execute("insert into calendar (id) values ($1) on conflict do nothing", person)
     await outsider.execute("set deadlock_timeout = '1min'")
-    async with calendar_held(outsider, tutor):
+    async with hold_calendar(outsider, tutor):
         booking = asyncio.create_task(book(people, tutor, student, lesson_time()))
         waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
         await until(lambda: people.world.sql("availability", waits), bool)

@@ -1,4 +1,4 @@
-"""The database goes away while lessons are sold: nothing crashes, nothing is untyped, everything resumes by itself.
+"""The database goes away while lessons are sold: nothing crashes, every error is typed, everything resumes by itself.
 
 Five seconds by default; FULL=1 in the environment makes it sixty.
 """
@@ -35,15 +35,15 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Proces
         yield started
 
 
-def parse_mail_server(mesh: Processes) -> Child:
+def server_of(mesh: Processes) -> Child:
     (server,) = (child for child in mesh.mesh.launcher.children if child.name == "postgres")
     return server
 
 
 @contextlib.asynccontextmanager
-async def killed(mesh: Processes) -> AsyncIterator[None]:
-    """Kill -9 of the server and all its backends; started again at the end, when it recovers from its log."""
-    server = parse_mail_server(mesh)
+async def kill_server(mesh: Processes) -> AsyncIterator[None]:
+    """Kill the server and all its backends with -9. At the end start it again: it recovers from its log."""
+    server = server_of(mesh)
     stops, server.stops = server.stops, (signal.SIGKILL,)
     await server.stop(5)
     server.stops = stops
@@ -51,13 +51,13 @@ async def killed(mesh: Processes) -> AsyncIterator[None]:
         yield
     finally:
         server.start()
-        await until(lambda: reconnected(mesh))
+        await until(lambda: has_reconnected(mesh))
 
 
 @contextlib.asynccontextmanager
-async def stalled(mesh: Processes) -> AsyncIterator[None]:
-    """Server and backends stand still: connections are taken, and nothing is ever answered."""
-    server = parse_mail_server(mesh)
+async def stall_server(mesh: Processes) -> AsyncIterator[None]:
+    """Stop the server and its backends: the kernel still accepts connections, and no query is answered."""
+    server = server_of(mesh)
     assert server.process is not None
     family = [psutil.Process(server.process.pid), *psutil.Process(server.process.pid).children()]
     for process in family:
@@ -67,10 +67,10 @@ async def stalled(mesh: Processes) -> AsyncIterator[None]:
     finally:
         for process in family:
             process.resume()
-        await until(lambda: reconnected(mesh))
+        await until(lambda: has_reconnected(mesh))
 
 
-async def reconnected(mesh: Processes) -> bool:
+async def has_reconnected(mesh: Processes) -> bool:
     try:
         async with asyncio.timeout(5):
             await mesh.connect()
@@ -79,8 +79,8 @@ async def reconnected(mesh: Processes) -> bool:
     return True
 
 
-async def goes_by(mesh: Processes, seconds: float) -> None:
-    """Time passes, and every process lives through it."""
+async def let_time_pass(mesh: Processes, seconds: float) -> None:
+    """Wait so long, and check that every process is still running."""
     before, end = services(mesh), time.monotonic() + seconds
     while time.monotonic() < end:
         await asyncio.sleep(0.1)
@@ -91,8 +91,8 @@ def services(mesh: Processes) -> dict[str, int]:
     return {name: pid for name, pid in mesh.pids.items() if name != "postgres"}
 
 
-@pytest.mark.parametrize(("outage", "seconds"), [(killed, AWAY_SECONDS), (stalled, STALLED_SECONDS)])
-async def test_while_the_database_is_away_nothing_crashes_and_then_everything_resumes(
+@pytest.mark.parametrize(("outage", "seconds"), [(kill_server, AWAY_SECONDS), (stall_server, STALLED_SECONDS)])
+async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everything_resumes(
     mesh: Processes, outage: Outage, seconds: float
 ) -> None:
     before, mesh.refusals = services(mesh), {}
@@ -101,7 +101,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_then_everything_re
         waiting = [await load.one() for _ in range(3)]
         async with outage(mesh):
             await asyncio.gather(*(load.pay(wish) for wish in waiting))  # their webhooks find no database
-            await goes_by(mesh, seconds)
+            await let_time_pass(mesh, seconds)
         back = time.monotonic()
         await asyncio.gather(*(mesh.until_state(wish, "COMPLETED", 40) for wish in waiting))
         resumed = time.monotonic() - back

@@ -1,4 +1,4 @@
-"""A database that is full or slow gives an answer with a hint, and nothing of the work stays behind."""
+"""A full or slow database: the caller gets a typed refusal, and no transaction stays open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 
-from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, pause
+from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, retry_pause
 from mesh.errors import Overloaded, TryAgain
 from payment_svc.peers import STEP_SECONDS
 from tests.conftest import MakeDatabase
@@ -44,8 +44,8 @@ async def outsider(url: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def nothing_is_left(outsider: asyncpg.Connection) -> None:
-    """No connection of ours is in a transaction, and the cup is as it was."""
+async def assert_nothing_is_left(outsider: asyncpg.Connection) -> None:
+    """Assert that no connection of ours is in a transaction, and that the cup is unchanged."""
     open_ones = "select query from pg_stat_activity where application_name = 'limited' and xact_start is not null"
     assert await outsider.fetch(open_ones) == []
     assert await outsider.fetchval("select tea from cup") == 0
@@ -55,7 +55,7 @@ async def pour(connection: AsyncConnection) -> None:
     await connection.execute(text("update cup set tea = tea + 1"))
 
 
-async def test_when_every_connection_is_busy_it_is_overloaded_with_a_hint_and_never_one_connection_more(
+async def test_when_every_connection_is_busy_the_answer_is_overloaded_with_a_hint_and_no_connection_is_added(
     database: Database, outsider: asyncpg.Connection
 ) -> None:
     release, inside = asyncio.Event(), asyncio.Barrier(3)
@@ -87,7 +87,7 @@ async def test_a_statement_that_takes_too_long_is_try_again_and_its_transaction_
     with pytest.raises(TryAgain) as refused:
         await database.transaction(slow)
     assert refused.value.retry_after > 0
-    await nothing_is_left(outsider)
+    await assert_nothing_is_left(outsider)
 
 
 async def test_a_lock_that_is_not_given_is_try_again_and_the_transaction_is_gone(
@@ -103,10 +103,10 @@ async def test_a_lock_that_is_not_given_is_try_again_and_the_transaction_is_gone
         with pytest.raises(TryAgain) as refused:
             await database.transaction(impatient)
     assert refused.value.retry_after > 0
-    await nothing_is_left(outsider)
+    await assert_nothing_is_left(outsider)
 
 
-async def test_who_idles_in_a_transaction_is_cut_off_and_told_to_try_again(
+async def test_a_transaction_that_idles_too_long_is_ended_and_answers_try_again(
     database: Database, outsider: asyncpg.Connection
 ) -> None:
     async def idle(connection: AsyncConnection) -> None:
@@ -120,11 +120,11 @@ async def test_who_idles_in_a_transaction_is_cut_off_and_told_to_try_again(
 
     with pytest.raises(TryAgain):
         await database.transaction(idle)
-    await nothing_is_left(outsider)
+    await assert_nothing_is_left(outsider)
     await database.ping()
 
 
-async def test_a_server_that_does_not_answer_costs_a_call_and_not_a_connection_for_ever(
+async def test_a_connection_whose_server_does_not_answer_is_replaced(
     url: str, outsider: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with Database(url, name="limited", pool_size=1) as database:
@@ -141,18 +141,18 @@ async def test_a_server_that_does_not_answer_costs_a_call_and_not_a_connection_f
 
 
 def test_the_pauses_between_attempts_are_jittered_and_bounded() -> None:
-    pauses = [[pause(attempt) for _ in range(200)] for attempt in range(ATTEMPTS)]
+    pauses = [[retry_pause(attempt) for _ in range(200)] for attempt in range(ATTEMPTS)]
     assert all(len(set(some)) > 100 for some in pauses)
     assert all(0 <= one <= 0.01 * 2**attempt for attempt, some in enumerate(pauses) for one in some)
 
 
-def test_waiting_inside_ends_before_a_step_of_a_saga_stops_waiting_for_it() -> None:
+def test_waits_for_locks_and_connections_end_before_the_deadline_of_a_sagas_step() -> None:
     assert POOL_TIMEOUT_SECONDS < STEP_SECONDS
     assert int(SERVER_SETTINGS["lock_timeout"]) < STEP_SECONDS * 1000
 
 
-async def test_every_connection_of_every_service_has_its_limits_set(world: World, people: People) -> None:
-    """Each new connection is asked itself, while a lesson is booked on fresh ones."""
+async def test_every_connection_of_every_service_has_the_time_limits(world: World, people: People) -> None:
+    """Each connection is asked for its settings when it opens, while a lesson is booked."""
     shown: dict[str, set[tuple[str, ...]]] = {}
 
     def connected(connection: Any, _: object) -> None:
@@ -193,7 +193,7 @@ async def cut_all_connections(world: World) -> None:
 
 
 async def book_again(people: People) -> Any:
-    """A pool finds its dead connections by using them; each is told as TRY_AGAIN."""
+    """Book again after TRY_AGAIN: a pool finds its dead connections only by using them."""
     async with asyncio.timeout(15):
         while True:
             with contextlib.suppress(TryAgain):

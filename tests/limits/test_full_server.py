@@ -1,4 +1,4 @@
-"""A server at its limit turns calls away with a word and a hint when to come again; what runs, and health, go on."""
+"""A server at its limit rejects calls with a typed refusal and a retry hint; running calls and health checks go on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GET, WATCH = booking_pb2.GetBookingRequest(booking_id="b"), booking_pb2.WatchBoo
 
 
 class Gated(booking_pb2_grpc.BookingServiceServicer):
-    """Answers when it is let go."""
+    """Answers once `go` is set."""
 
     def __init__(self) -> None:
         self.inside, self.go = 0, asyncio.Event()
@@ -48,10 +48,10 @@ class Gated(booking_pb2_grpc.BookingServiceServicer):
 
 
 @pytest_asyncio.fixture
-async def full(
+async def start_limited(
     auth_settings: dict[str, Any], verifier: Verifier, token: Callable[..., str]
 ) -> AsyncIterator[Callable[..., Any]]:
-    """`await full(max_calls=…)`: a server with these limits, its servicer, and the address to call."""
+    """`await start_limited(max_calls=…)`: a server with these limits, its servicer, and the address to call."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(**limits: int) -> tuple[Gated, str]:
@@ -73,7 +73,7 @@ async def full(
 
 @pytest_asyncio.fixture
 async def reach(token: Callable[..., str]) -> AsyncIterator[Callable[..., Any]]:
-    """`reach(address)`: a stub over the house's channel; `reach(address, plain=True)`: over a bare one."""
+    """`reach(address)`: a stub over the chassis' channel; `reach(address, plain=True)`: over a plain one."""
     async with contextlib.AsyncExitStack() as stack:
 
         def create(address: str, *, plain: bool = False) -> Any:
@@ -85,8 +85,10 @@ async def reach(token: Callable[..., str]) -> AsyncIterator[Callable[..., Any]]:
         yield create
 
 
-async def test_beyond_its_calls_a_server_answers_overloaded_with_a_hint_and_then_takes_more(full, reach):
-    servicer, address = await full(max_calls=2)
+async def test_a_server_at_its_limit_of_calls_answers_overloaded_with_a_hint_and_later_accepts_more(
+    start_limited, reach
+):
+    servicer, address = await start_limited(max_calls=2)
     stub = reach(address)
     inside = [asyncio.ensure_future(stub.GetBooking(GET, timeout=10)) for _ in range(2)]
     await servicer.until_inside(2)
@@ -98,8 +100,8 @@ async def test_beyond_its_calls_a_server_answers_overloaded_with_a_hint_and_then
     assert await stub.GetBooking(GET, timeout=5) == booking_pb2.GetBookingResponse()
 
 
-async def test_on_the_wire_it_is_resource_exhausted_with_retry_info(full, reach):
-    servicer, address = await full(max_calls=0)
+async def test_overloaded_is_resource_exhausted_with_retry_info_on_the_wire(start_limited, reach):
+    servicer, address = await start_limited(max_calls=0)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await reach(address, plain=True).GetBooking(GET, timeout=5)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -110,8 +112,8 @@ async def test_on_the_wire_it_is_resource_exhausted_with_retry_info(full, reach)
     assert servicer.inside == 0
 
 
-async def test_a_step_of_a_saga_comes_again_until_there_is_room(full, reach):
-    servicer, address = await full(max_calls=1)
+async def test_a_step_of_a_saga_is_tried_again_until_the_server_accepts_it(start_limited, reach):
+    servicer, address = await start_limited(max_calls=1)
     stub, refusals = reach(address), 0
     first = asyncio.ensure_future(stub.GetBooking(GET, timeout=10))
     await servicer.until_inside(1)
@@ -130,8 +132,8 @@ async def test_a_step_of_a_saga_comes_again_until_there_is_room(full, reach):
     assert refusals == 1
 
 
-async def test_watchers_take_no_room_from_calls(full, reach):
-    servicer, address = await full(max_calls=1, max_streams=1)
+async def test_watchers_do_not_count_towards_the_limit_of_calls(start_limited, reach):
+    servicer, address = await start_limited(max_calls=1, max_streams=1)
     stub = reach(address)
     watch = messages(stub.WatchBooking(WATCH, timeout=10))
     await anext(watch)
@@ -141,8 +143,8 @@ async def test_watchers_take_no_room_from_calls(full, reach):
     assert await stub.GetBooking(GET, timeout=5) == booking_pb2.GetBookingResponse()
 
 
-async def test_a_full_server_is_still_healthy(full, reach):
-    servicer, address = await full(max_calls=1, max_streams=0)
+async def test_a_full_server_is_still_healthy(start_limited, reach):
+    servicer, address = await start_limited(max_calls=1, max_streams=0)
     busy = asyncio.ensure_future(reach(address).GetBooking(GET, timeout=10))
     await servicer.until_inside(1)
     async with grpc.aio.insecure_channel(address) as channel:
@@ -152,9 +154,11 @@ async def test_a_full_server_is_still_healthy(full, reach):
     await busy
 
 
-async def test_what_grpc_itself_turns_away_is_overloaded_too(full, reach):
-    """Beyond calls, streams and the spare room nothing of a call is read: no detail of ours, the same meaning."""
-    servicer, address = await full(max_calls=2, max_streams=0, spare_rpcs=0)  # one of them goes to the channel's health
+async def test_a_call_that_grpc_itself_rejects_is_overloaded_too(start_limited, reach):
+    """Beyond calls, streams and the spare RPCs gRPC rejects a call unread; without details of ours it means the same."""
+    servicer, address = await start_limited(
+        max_calls=2, max_streams=0, spare_rpcs=0
+    )  # one of them goes to the channel's health
     stub = reach(address)
     busy = asyncio.ensure_future(stub.GetBooking(GET, timeout=10))
     await servicer.until_inside(1)

@@ -1,4 +1,4 @@
-"""A service that answers as the test says, an issuer with keys of its own, and a wait that looks, not sleeps."""
+"""Services whose answer the test scripts, an issuer with keys of its own, and `wait_until`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ScriptedSessions(session_pb2_grpc.SessionServiceServicer):
 
 
 class ScriptedBookings(booking_pb2_grpc.BookingServiceServicer):
-    """WatchBooking tells one booking, then does what the test says."""
+    """WatchBooking sends one booking, then does what the test says."""
 
     def __init__(self, then: Answer) -> None:
         self._then = then
@@ -69,7 +69,7 @@ def bookings(then: Answer) -> Service:
 
 
 async def nothing() -> None:
-    """An answer without more ado."""
+    """An answer that does nothing."""
 
 
 def raising(error: Exception) -> Answer:
@@ -80,8 +80,10 @@ def raising(error: Exception) -> Answer:
 
 
 @pytest_asyncio.fixture
-async def started(auth_settings: dict[str, Any], verifier: Verifier) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
-    """`await started(service, …, drain_seconds=…)`: a running server, stopped at the end."""
+async def start_server(
+    auth_settings: dict[str, Any], verifier: Verifier
+) -> AsyncIterator[Callable[..., Awaitable[Server]]]:
+    """`await start_server(service, …, drain_seconds=…)`: a running server, stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*services: Service, drain_seconds: float = 1, checked_by: Verifier = verifier) -> Server:
@@ -96,7 +98,7 @@ async def started(auth_settings: dict[str, Any], verifier: Verifier) -> AsyncIte
 
 @pytest_asyncio.fixture
 async def plain_channel() -> AsyncIterator[Callable[[Server], grpc.aio.Channel]]:
-    """A channel that adds nothing to a call: for what the chassis' own channel would not send."""
+    """A channel that adds nothing to a call, for calls that the chassis' own channel would not send."""
     async with contextlib.AsyncExitStack() as stack:
 
         def create(server: Server) -> grpc.aio.Channel:
@@ -108,8 +110,8 @@ async def plain_channel() -> AsyncIterator[Callable[[Server], grpc.aio.Channel]]
 
 
 @pytest_asyncio.fixture
-async def reached(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
-    """`reached(server, service="payment", person_token=None)`: the chassis' channel to it, as that caller."""
+async def open_channel(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc.aio.Channel]]:
+    """`open_channel(server, service="payment", person_token=None)`: the chassis' channel to this server, as that caller."""
     from mesh.channels import connect
 
     async with contextlib.AsyncExitStack() as stack:
@@ -123,7 +125,7 @@ async def reached(token: Callable[..., str]) -> AsyncIterator[Callable[..., grpc
         yield create
 
 
-async def within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
+async def run_within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
     """Do `work` as if for this incoming call, in a task of its own."""
 
     async def run() -> Any:
@@ -133,8 +135,8 @@ async def within(call: Call, work: Callable[[], Awaitable[Any]]) -> Any:
     return await asyncio.create_task(run())
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
-    """Return once it holds; fail when it does not within the time."""
+async def wait_until(holds: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
+    """Poll `holds` until it returns true; fail when it does not within `seconds`."""
     end = time.monotonic() + seconds
     while not await holds():
         assert time.monotonic() < end, "it never came to hold"
@@ -142,14 +144,14 @@ async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 5) -
 
 
 class Issuer:
-    """Keys by name, the JWKS file that shows their public halves, and tokens signed with them."""
+    """Keys by name, the JWKS file with their public halves, and tokens signed with them."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "jwks.json"
         self.keys: dict[str, ec.EllipticCurvePrivateKey] = {}
 
     def has(self, *kids: str) -> None:
-        """From now on these are the published keys."""
+        """Publish these keys, and no others."""
         self.keys |= {kid: ec.generate_private_key(ec.SECP256R1()) for kid in kids if kid not in self.keys}
         self.path.write_text(json.dumps({"keys": [self._public(kid) for kid in kids]}))
 

@@ -1,4 +1,4 @@
-"""The database: retried when it asks for it, refused by name, and nothing held once a caller has gone."""
+"""The database: bounded retries, a refusal for each violated constraint, and nothing left open by a caller that leaves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import ATTEMPTS, Database
 from mesh.errors import Overloaded, Refusal, TryAgain
-from tests.mesh.conftest import eventually
+from tests.mesh.conftest import wait_until
 
 SCHEMA = """
 create table cup (
@@ -65,52 +65,52 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture
 async def onlooker(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of its own to look with."""
+    """A connection beside the pool, to see what is stored."""
     connection = await asyncpg.connect(url.replace("+asyncpg", ""))
     yield connection
     await connection.close()
 
 
-def pouring(cup: int, tea: int) -> Callable:
+def pour_into(cup: int, tea: int) -> Callable:
     async def pour(connection: AsyncConnection) -> None:
         await connection.execute(text("update cup set tea = tea + :tea where id = :cup"), {"cup": cup, "tea": tea})
 
     return pour
 
 
-async def tea(database: Database, cup: int = 1) -> int:
+async def read_tea(database: Database, cup: int = 1) -> int:
     (row,) = await database.rows(text("select tea from cup where id = :cup"), {"cup": cup})
     return row.tea
 
 
-async def test_a_transaction_gives_the_works_answer_and_keeps_its_writes(database):
+async def test_a_transaction_returns_the_works_result_and_commits_its_writes(database):
     async def work(connection: AsyncConnection) -> int:
-        await pouring(1, 5)(connection)
+        await pour_into(1, 5)(connection)
         return (await connection.execute(text("select tea from cup where id = 1"))).scalar_one()
 
     assert await database.transaction(work) == 5
-    assert await tea(database) == 5
+    assert await read_tea(database) == 5
 
 
-async def test_a_crash_in_the_work_undoes_its_writes(database):
+async def test_an_exception_in_the_work_rolls_its_writes_back(database):
     async def work(connection: AsyncConnection) -> None:
-        await pouring(1, 5)(connection)
+        await pour_into(1, 5)(connection)
         raise KeyError("spilled")
 
     with pytest.raises(KeyError):
         await database.transaction(work)
-    assert await tea(database) == 0
+    assert await read_tea(database) == 0
 
 
 async def test_a_statement_needs_no_transaction_around_it(database, onlooker):
     async def work(connection: AsyncConnection) -> None:
-        await pouring(1, 5)(connection)
+        await pour_into(1, 5)(connection)
         assert await onlooker.fetchval("select tea from cup where id = 1") == 5
 
     await database.statement(work)
 
 
-async def test_a_statement_without_rows_gives_none(database):
+async def test_a_statement_without_rows_returns_none(database):
     assert await database.rows(text("update cup set tea = 1"), {}) == ()
 
 
@@ -136,7 +136,7 @@ async def test_lost_updates_are_run_again_until_both_count(database):
         await connection.execute(text("update cup set tea = :tea where id = 1"), {"tea": now + 1})
 
     await asyncio.gather(database.transaction(increment), database.transaction(increment))
-    assert (await tea(database), meeting.attempts) == (2, 3)
+    assert (await read_tea(database), meeting.attempts) == (2, 3)
 
 
 async def test_a_deadlock_is_run_again_until_both_are_done(database):
@@ -145,18 +145,18 @@ async def test_a_deadlock_is_run_again_until_both_are_done(database):
     def crossing(first: int, second: int) -> Callable:
         async def cross(connection: AsyncConnection) -> None:
             await connection.execute(text("set local deadlock_timeout = '20ms'"))
-            await pouring(first, 1)(connection)
+            await pour_into(first, 1)(connection)
             await meeting.wait()
-            await pouring(second, 1)(connection)
+            await pour_into(second, 1)(connection)
 
         return cross
 
     await asyncio.gather(database.transaction(crossing(1, 2)), database.transaction(crossing(2, 1)))
-    assert (await tea(database, 1), await tea(database, 2), meeting.attempts) == (2, 2, 3)
+    assert (await read_tea(database, 1), await read_tea(database, 2), meeting.attempts) == (2, 2, 3)
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
-async def test_what_must_be_run_again_for_ever_ends_as_try_again(database, state):
+async def test_a_transaction_that_always_fails_to_serialize_ends_as_try_again(database, state):
     attempts = 0
 
     async def work(connection: AsyncConnection) -> None:
@@ -170,30 +170,30 @@ async def test_what_must_be_run_again_for_ever_ends_as_try_again(database, state
 
 
 @pytest.mark.parametrize(("amount", "refusal"), [(101, CupFull), (60, CupTwin)])
-async def test_a_violated_constraint_is_the_refusal_it_stands_for(database, amount, refusal):
-    await database.transaction(pouring(2, 60))
+async def test_a_violated_constraint_raises_its_refusal(database, amount, refusal):
+    await database.transaction(pour_into(2, 60))
     with pytest.raises(refusal):
-        await database.transaction(pouring(1, amount))
-    assert await tea(database) == 0
+        await database.transaction(pour_into(1, amount))
+    assert await read_tea(database) == 0
 
 
-async def test_a_constraint_without_a_refusal_is_a_bug_and_stays_one(database):
+async def test_a_violated_constraint_without_a_refusal_raises_the_database_error(database):
     with pytest.raises(IntegrityError, match="cup_pkey"):
         await database.rows(text("insert into cup values (1, 1)"), {})
 
 
 @pytest.mark.parametrize("statement", ["select nonsense", "selekt"])
-async def test_wrong_sql_is_a_bug_and_stays_one(database, statement):
+async def test_wrong_sql_raises_the_database_error(database, statement):
     with pytest.raises(ProgrammingError):
         await database.rows(text(statement), {})
 
 
-async def test_a_value_postgresql_cannot_take_is_a_bug_and_not_a_wish_to_try_again(database):
+async def test_a_value_that_postgresql_cannot_take_raises_the_database_error(database):
     with pytest.raises(DBAPIError, match="out of int32 range"):
         await database.rows(text("select cast(:n as int)"), {"n": 2**40})
 
 
-async def test_an_error_does_not_repeat_what_was_to_be_stored(database):
+async def test_an_error_message_does_not_contain_the_values(database):
     with pytest.raises(DBAPIError) as failed:
         await database.rows(text("select cast(:secret as text), 1 / 0"), {"secret": "pi_1_secret_2"})
     assert "pi_1_secret_2" not in str(failed.value)
@@ -202,15 +202,15 @@ async def test_an_error_does_not_repeat_what_was_to_be_stored(database):
 async def test_a_lock_that_takes_too_long_is_try_again(database):
     async def impatient(connection: AsyncConnection) -> None:
         await connection.execute(text("set local lock_timeout = '20ms'"))
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
 
     async def holding(connection: AsyncConnection) -> None:
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
         with pytest.raises(TryAgain, match="busy"):
             await database.transaction(impatient)
 
     await database.transaction(holding)
-    assert await tea(database) == 1
+    assert await read_tea(database) == 1
 
 
 async def test_a_statement_that_takes_too_long_is_try_again(database):
@@ -243,7 +243,7 @@ async def test_a_cut_connection_is_try_again_and_the_next_call_has_a_new_one(dat
     await database.ping()
 
 
-async def test_when_every_connection_is_busy_the_caller_is_told_so(database):
+async def test_when_every_connection_is_busy_the_caller_gets_overloaded(database):
     database.engine.sync_engine.pool._timeout = 0.05
     release, held = asyncio.Event(), asyncio.Barrier(4)
 
@@ -260,7 +260,7 @@ async def test_when_every_connection_is_busy_the_caller_is_told_so(database):
     await database.ping()
 
 
-async def _cancelled_inside(database: Database, work: Callable) -> None:
+async def _cancel_inside(database: Database, work: Callable) -> None:
     """Cancel the caller of a transaction once its work is under way."""
     inside = asyncio.Event()
 
@@ -275,47 +275,47 @@ async def _cancelled_inside(database: Database, work: Callable) -> None:
         await caller
 
 
-async def test_a_callers_hang_up_neither_stops_the_work_nor_keeps_a_connection(database, onlooker):
+async def test_a_caller_that_leaves_neither_stops_the_work_nor_keeps_a_connection(database, onlooker):
     go_on = asyncio.Event()
 
     async def work(connection: AsyncConnection) -> None:
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
         await go_on.wait()
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
 
     for _ in range(3):  # as many as the pool has
-        await _cancelled_inside(database, work)
+        await _cancel_inside(database, work)
     assert database.engine.pool.checkedout() == 3
     go_on.set()
 
-    async def all_at_rest() -> bool:
+    async def is_idle() -> bool:
         busy = await onlooker.fetchval(
             "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state <> 'idle'"
             " and datname = current_database()"
         )
         return database.engine.pool.checkedout() == 0 and busy == 0
 
-    await eventually(all_at_rest)
-    assert await tea(database) == 6
+    await wait_until(is_idle)
+    assert await read_tea(database) == 6
 
 
-async def test_a_callers_hang_up_in_the_middle_of_a_query_leaves_nothing_open(database, onlooker):
+async def test_a_caller_that_leaves_during_a_query_leaves_no_transaction_open(database, onlooker):
     async def work(connection: AsyncConnection) -> None:
         await connection.execute(text("select pg_sleep(0.1)"))
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
 
-    await _cancelled_inside(database, work)
+    await _cancel_inside(database, work)
 
     async def done() -> bool:
         return await onlooker.fetchval("select tea from cup where id = 1") == 1
 
-    await eventually(done)
+    await wait_until(done)
     assert database.engine.pool.checkedout() == 0
     query = "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state like 'idle in%'"
     assert await onlooker.fetchval(query) == 0
 
 
-async def test_a_failure_after_the_callers_hang_up_is_not_reported_as_forgotten(database):
+async def test_a_failure_after_the_caller_has_left_is_not_reported_as_never_retrieved(database):
     complaints, loop, done = [], asyncio.get_running_loop(), asyncio.Event()
     before = loop.get_exception_handler()
     loop.set_exception_handler(lambda _, context: complaints.append(context))
@@ -328,34 +328,34 @@ async def test_a_failure_after_the_callers_hang_up_is_not_reported_as_forgotten(
             done.set()
 
     try:
-        await _cancelled_inside(database, work)
+        await _cancel_inside(database, work)
         await done.wait()
 
         async def returned() -> bool:
             return database.engine.pool.checkedout() == 0
 
-        await eventually(returned)
+        await wait_until(returned)
         gc.collect()
     finally:
         loop.set_exception_handler(before)
     assert complaints == []
 
 
-async def test_closing_waits_for_the_work_of_callers_who_have_gone(url, onlooker):
+async def test_closing_waits_for_the_work_of_callers_that_have_left(url, onlooker):
     database, go_on = Database(url, name="mesh-test"), asyncio.Event()
 
     async def work(connection: AsyncConnection) -> None:
         await go_on.wait()
-        await pouring(1, 1)(connection)
+        await pour_into(1, 1)(connection)
 
-    await _cancelled_inside(database, work)
+    await _cancel_inside(database, work)
     closing = asyncio.create_task(database.close())
     asyncio.get_running_loop().call_soon(go_on.set)
     await closing
     assert await onlooker.fetchval("select tea from cup where id = 1") == 1
 
 
-async def test_every_connection_says_whose_it_is_and_has_its_limits(database, url):
+async def test_every_connection_has_its_services_name_and_its_time_limits(database, url):
     names = ("application_name", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
     shown = [(await database.rows(text(f"show {name}"), {}))[0][0] for name in names]
     assert shown == ["mesh-test", "5s", "2s", "10s", "UTC"]

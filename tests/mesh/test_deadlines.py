@@ -1,4 +1,4 @@
-"""Time is handed down: nobody works longer than the one who asked waits."""
+"""Deadlines cross services: no server works longer than the first caller waits. So do request ids and people."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from mesh import calls
 from mesh.calls import Call
 from mesh.channels import messages
 from mesh.errors import CallFailed, TryAgain
-from tests.mesh.conftest import GET, bookings, nothing, sessions, within
+from tests.mesh.conftest import GET, bookings, nothing, run_within, sessions
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.session.v1 import session_pb2_grpc
 
 
 @pytest.fixture
-def chain(started, reached):
-    """`await chain(answer)`: a stub of a first server, which asks a second one that answers so."""
+def chain(start_server, open_channel):
+    """`await chain(answer)`: a stub of a first server, which calls a second one that answers so."""
 
     async def build(answer):
-        second = session_pb2_grpc.SessionServiceStub(reached(await started(sessions(answer))))
+        second = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(answer))))
 
         async def ask_the_second() -> None:
             await second.GetSession(GET, timeout=30)
 
-        return session_pb2_grpc.SessionServiceStub(reached(await started(sessions(ask_the_second))))
+        return session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(ask_the_second))))
 
     return build
 
@@ -64,39 +64,39 @@ async def test_the_request_id_is_the_same_all_the_way(chain):
         seen.append(calls.current().request_id)
 
     first = await chain(note)
-    await within(Call(request_id="r-42"), lambda: first.GetSession(GET, timeout=5))
+    await run_within(Call(request_id="r-42"), lambda: first.GetSession(GET, timeout=5))
     assert seen == ["r-42"]
 
 
-async def test_who_is_in_no_call_begins_one_with_an_id_of_its_own(chain):
+async def test_a_call_from_outside_any_call_gets_a_new_request_id(chain):
     seen = []
 
     async def note() -> None:
         seen.append(calls.current().request_id)
 
     first = await chain(note)
-    await within(Call(request_id=calls.NO_CALL), lambda: first.GetSession(GET, timeout=5))
+    await run_within(Call(request_id=calls.NO_CALL), lambda: first.GetSession(GET, timeout=5))
     assert len(seen[0]) == 16
 
 
-async def test_the_person_is_the_same_all_the_way(started, reached, token):
+async def test_the_person_is_the_same_all_the_way(start_server, open_channel, token):
     seen, student = [], token("student")
 
     async def note() -> None:
         seen.append(calls.current().require_person().token)
 
-    second = session_pb2_grpc.SessionServiceStub(reached(await started(sessions(note)), service="bff"))
+    second = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(note)), service="bff"))
 
     async def ask_the_second() -> None:
         await second.GetSession(GET, timeout=5)
 
-    server = await started(sessions(ask_the_second))
-    await session_pb2_grpc.SessionServiceStub(reached(server, "bff", student)).GetSession(GET, timeout=5)
+    server = await start_server(sessions(ask_the_second))
+    await session_pb2_grpc.SessionServiceStub(open_channel(server, "bff", student)).GetSession(GET, timeout=5)
     assert seen == [student]
 
 
-async def test_a_call_without_a_timeout_is_not_made(started, reached):
-    channel = reached(await started(sessions(nothing), bookings(nothing)), service="bff")
+async def test_a_call_without_a_timeout_is_not_made(start_server, open_channel):
+    channel = open_channel(await start_server(sessions(nothing), bookings(nothing)), service="bff")
     with pytest.raises(ValueError, match=r"GetSession.*without timeout="):
         await session_pb2_grpc.SessionServiceStub(channel).GetSession(GET)
     with pytest.raises(ValueError, match=r"WatchBooking.*without timeout="):
@@ -104,16 +104,16 @@ async def test_a_call_without_a_timeout_is_not_made(started, reached):
         await messages(stream).__anext__()
 
 
-async def test_without_time_left_nothing_is_sent(started, reached):
+async def test_without_time_left_nothing_is_sent(start_server, open_channel):
     ran = []
 
     async def note() -> None:
         ran.append(1)
 
-    stub = session_pb2_grpc.SessionServiceStub(reached(await started(sessions(note))))
+    stub = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(note))))
     late = Call(request_id="late", deadline=asyncio.get_running_loop().time() - 1)
     with pytest.raises(TryAgain, match="the deadline has passed"):
-        await within(late, lambda: stub.GetSession(GET, timeout=5))
+        await run_within(late, lambda: stub.GetSession(GET, timeout=5))
     assert ran == []
 
 
@@ -126,7 +126,7 @@ async def test_a_deadline_within_a_deadline_only_shortens():
         assert calls.remaining() > 0.5
 
 
-async def test_background_work_has_no_caller_no_deadline_and_a_name_of_its_own():
+async def test_background_work_has_no_caller_no_deadline_and_a_request_id_of_its_own():
     with calls.deadline(1), calls.background():
         call = calls.current()
         assert (calls.remaining(), call.person, call.service) == (None, None, "")

@@ -1,4 +1,4 @@
-"""What one side means, the other side gets; what nobody means for others stays at home."""
+"""A refusal crosses the wire as itself; any other exception crosses without its message."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class KettleEmpty(Refusal):
 
 
 @pytest.fixture
-def refused_with(started, reached):
-    """What a caller gets when the other side raises this."""
+def receive_error(start_server, open_channel):
+    """`await receive_error(error)`: the exception that a caller gets when the servicer raises this one."""
 
     async def ask(error: Exception) -> Exception:
-        stub = session_pb2_grpc.SessionServiceStub(reached(await started(sessions(raising(error)))))
+        stub = session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(raising(error)))))
         with pytest.raises((Refusal, CallFailed)) as caught:
             await stub.GetSession(GET, timeout=5)
         return caught.value
@@ -35,8 +35,8 @@ def refused_with(started, reached):
     return ask
 
 
-async def test_a_refusal_comes_back_as_its_own_class(refused_with):
-    got = await refused_with(KettleEmpty())
+async def test_a_refusal_comes_back_as_its_own_class(receive_error):
+    got = await receive_error(KettleEmpty())
     assert type(got) is KettleEmpty
     assert (got.status_code, got.reason, got.message) == (
         StatusCode.ABORTED,
@@ -45,19 +45,19 @@ async def test_a_refusal_comes_back_as_its_own_class(refused_with):
     )
 
 
-async def test_a_refusal_keeps_its_field_and_its_words(refused_with):
-    got = await refused_with(BadInput("muß größer sein – 紅茶", field="tea.cups"))
+async def test_a_refusal_keeps_its_field_and_its_message(receive_error):
+    got = await receive_error(BadInput("muß größer sein – 紅茶", field="tea.cups"))
     assert type(got) is BadInput
     assert (got.field, got.message) == ("tea.cups", "tea.cups: muß größer sein – 紅茶")
 
 
-async def test_the_field_is_named_once_however_many_services_the_refusal_crosses(refused_with):
-    got = await refused_with(await refused_with(BadInput("must be given", field="cups")))
+async def test_the_field_is_named_once_however_many_services_the_refusal_crosses(receive_error):
+    got = await receive_error(await receive_error(BadInput("must be given", field="cups")))
     assert got.message == "cups: must be given"
 
 
-async def test_a_reason_nobody_here_knows_is_still_a_refusal_with_that_reason(refused_with):
-    got = await refused_with(Refusal.known("RESOURCE_EXHAUSTED", "FROM_THE_FUTURE", "Not today.", "day"))
+async def test_a_reason_unknown_to_this_process_is_a_refusal_with_that_reason(receive_error):
+    got = await receive_error(Refusal.known("RESOURCE_EXHAUSTED", "FROM_THE_FUTURE", "Not today.", "day"))
     assert isinstance(got, Refusal)
     assert (got.reason, got.status_code, got.message, got.field) == (
         "FROM_THE_FUTURE",
@@ -67,20 +67,20 @@ async def test_a_reason_nobody_here_knows_is_still_a_refusal_with_that_reason(re
     )
 
 
-async def test_a_crash_leaves_as_internal_without_a_word_of_it(refused_with, caplog):
-    got = await refused_with(RuntimeError("password of the vault: 1234"))
+async def test_an_unexpected_exception_leaves_as_internal_without_its_message(receive_error, caplog):
+    got = await receive_error(RuntimeError("password of the vault: 1234"))
     assert isinstance(got, CallFailed)
     assert got.status_code is StatusCode.INTERNAL
     assert str(got) == "INTERNAL: internal error"
 
 
-async def test_a_peers_failure_is_a_wish_to_try_again(refused_with):
-    got = await refused_with(CallFailed(StatusCode.UNIMPLEMENTED, "no such method at 10.0.0.7"))
+async def test_a_peers_failure_becomes_try_again(receive_error):
+    got = await receive_error(CallFailed(StatusCode.UNIMPLEMENTED, "no such method at 10.0.0.7"))
     assert type(got) is TryAgain
     assert "10.0.0.7" not in got.message
 
 
-async def test_a_refusal_is_an_answer_and_not_asked_for_again_by_the_channel(started, reached):
+async def test_the_channel_does_not_retry_a_refusal(start_server, open_channel):
     asked = []
 
     async def answer() -> None:
@@ -88,13 +88,15 @@ async def test_a_refusal_is_an_answer_and_not_asked_for_again_by_the_channel(sta
         raise TryAgain
 
     with pytest.raises(TryAgain):
-        await session_pb2_grpc.SessionServiceStub(reached(await started(sessions(answer)))).GetSession(GET, timeout=5)
+        await session_pb2_grpc.SessionServiceStub(open_channel(await start_server(sessions(answer)))).GetSession(
+            GET, timeout=5
+        )
     assert len(asked) == 1
 
 
-async def test_a_refusal_in_the_middle_of_a_stream_comes_after_what_was_sent(started, reached):
+async def test_a_refusal_in_the_middle_of_a_stream_comes_after_what_was_sent(start_server, open_channel):
     stub = booking_pb2_grpc.BookingServiceStub(
-        reached(await started(bookings(raising(NotFound("it is gone")))), service="bff")
+        open_channel(await start_server(bookings(raising(NotFound("it is gone")))), service="bff")
     )
     stream = messages(stub.WatchBooking(booking_pb2.WatchBookingRequest(booking_id="b"), timeout=5))
     assert (await anext(stream)).booking.id == "b"
@@ -102,14 +104,14 @@ async def test_a_refusal_in_the_middle_of_a_stream_comes_after_what_was_sent(sta
         await anext(stream)
 
 
-async def test_a_stream_that_ends_well_just_ends(started, reached):
-    stub = booking_pb2_grpc.BookingServiceStub(reached(await started(bookings(nothing)), service="bff"))
+async def test_a_stream_that_ends_well_raises_nothing(start_server, open_channel):
+    stub = booking_pb2_grpc.BookingServiceStub(open_channel(await start_server(bookings(nothing)), service="bff"))
     stream = stub.WatchBooking(booking_pb2.WatchBookingRequest(booking_id="b"), timeout=5)
     assert [message.booking.id async for message in messages(stream)] == ["b"]
 
 
 class Ended(Exception):
-    """As grpc.aio raises it: a status and what came with it."""
+    """An error as grpc.aio raises it: a status with trailing metadata."""
 
     def __init__(self, *trailing: tuple[str, bytes | str]) -> None:
         self._trailing = trailing
@@ -142,12 +144,12 @@ def _status(info: error_details_pb2.ErrorInfo) -> bytes:
     ],
     ids=["nothing", "other metadata", "garbage", "garbage as text", "another domain", "no reason"],
 )
-def test_what_is_not_ours_is_a_failed_call(trailing):
+def test_an_error_without_details_of_ours_is_a_failed_call(trailing):
     got = errors.from_error(Ended(*trailing))
     assert isinstance(got, CallFailed)
     assert str(got) == "UNAVAILABLE: a proxy says no"
 
 
 @pytest.mark.parametrize(("code", "definite"), [(StatusCode.UNIMPLEMENTED, True), (StatusCode.UNKNOWN, False)])
-def test_only_some_codes_say_that_nothing_happened(code, definite):
+def test_only_some_codes_mean_that_nothing_happened(code, definite):
     assert CallFailed(code, "").definite is definite

@@ -1,4 +1,4 @@
-"""Tokens: what is accepted, what is refused, and how keys change under way."""
+"""Tokens: which are accepted, which are refused, and how the issuer's keys change meanwhile."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from mesh import identity
 from mesh.errors import TryAgain, Unauthenticated
 from mesh.identity import ServiceTokenFile
 from tests.conftest import AUDIENCE
-from tests.mesh.conftest import eventually
+from tests.mesh.conftest import wait_until
 
 
 def _part(value: object) -> bytes:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
 
-async def test_a_valid_token_tells_the_person(issuer):
+async def test_a_valid_token_names_the_person(issuer):
     person = uuid.uuid4()
     claims = await issuer.verifier().verify(issuer.token(sub=str(person), roles=["student", "tutor"]))
     assert (claims.person.id, claims.person.roles, claims.service) == (person, {"student", "tutor"}, "")
@@ -76,12 +76,12 @@ async def test_clocks_may_differ_by_a_little(issuer):
     assert await issuer.verifier().verify(issuer.token(**near))
 
 
-async def test_we_may_be_one_of_several_a_token_is_for(issuer):
+async def test_a_token_may_have_several_audiences(issuer):
     assert await issuer.verifier().verify(issuer.token(aud=["somebody-else", AUDIENCE]))
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", "HS256", "ES512", ["ES256"], None])
-async def test_a_token_of_another_algorithm_is_refused_whatever_its_name(issuer, algorithm):
+async def test_a_token_of_another_algorithm_is_refused(issuer, algorithm):
     unsigned = _part({"alg": algorithm, "kid": "k1"}) + b"." + _part(issuer.claims()) + b"."
     for signature in (b"", b"AAAA"):
         with pytest.raises(Unauthenticated):
@@ -104,7 +104,7 @@ async def test_a_token_cannot_bring_its_own_key(issuer):
 
 
 @pytest.mark.parametrize("changed", [{"use": "enc"}, {"kty": "oct", "k": "c2VjcmV0" * 8, "alg": "HS256"}])
-async def test_a_key_that_signs_nothing_is_none(issuer, changed):
+async def test_a_key_for_encryption_is_ignored(issuer, changed):
     token, document = issuer.token(), json.loads(issuer.path.read_text())
     issuer.has("k2")
     good = json.loads(issuer.path.read_text())["keys"]
@@ -114,13 +114,13 @@ async def test_a_key_that_signs_nothing_is_none(issuer, changed):
     assert await issuer.verifier().verify(issuer.token("k2"))
 
 
-async def test_a_token_too_long_to_be_one_is_refused_unread(issuer):
+async def test_a_token_that_is_too_long_is_refused_unread(issuer):
     long = issuer.token(note="x" * identity.MAX_TOKEN_CHARACTERS)
     with pytest.raises(Unauthenticated, match="too long"):
         await issuer.verifier().verify(long)
 
 
-async def test_the_public_key_is_no_shared_secret(issuer):
+async def test_the_public_key_cannot_serve_as_a_shared_secret(issuer):
     public = issuer.keys["k1"].public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     head = _part({"alg": "HS256", "kid": "k1", "typ": "JWT"}) + b"." + _part(issuer.claims())
     signature = base64.urlsafe_b64encode(hmac.new(public, head, hashlib.sha256).digest()).rstrip(b"=")
@@ -136,7 +136,7 @@ async def test_a_header_cannot_choose_another_algorithm_than_the_keys(issuer):
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFUzI1NiJ9..", "ü.ü.ü", "." * 5000])
-async def test_what_is_no_token_is_refused(issuer, token):
+async def test_text_that_is_no_token_is_refused(issuer, token):
     with pytest.raises(Unauthenticated):
         await issuer.verifier().verify(token)
 
@@ -175,7 +175,7 @@ async def test_a_withdrawn_key_is_forgotten(issuer, identity_clock):
         await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
 
 
-async def test_a_verdict_ends_with_the_key_it_rests_on(issuer, identity_clock):
+async def test_a_verdict_ends_with_the_key_that_verified_it(issuer, identity_clock):
     verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
     assert await verifier.verify(token)
     issuer.has("k2")
@@ -184,7 +184,7 @@ async def test_a_verdict_ends_with_the_key_it_rests_on(issuer, identity_clock):
         await verifier.verify(token)
 
 
-async def test_a_verdict_outlives_a_look_at_keys_that_have_not_changed(issuer, identity_clock):
+async def test_a_verdict_outlives_a_fetch_of_unchanged_keys(issuer, identity_clock):
     verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
     first = await verifier.verify(token)
     issuer.has("k1", "k2")
@@ -193,7 +193,7 @@ async def test_a_verdict_outlives_a_look_at_keys_that_have_not_changed(issuer, i
     assert await verifier.verify(issuer.token("k2", exp=int(time.time()) + 9999))
 
 
-async def test_a_key_replaced_under_its_name_is_believed_no_more(issuer, identity_clock):
+async def test_a_token_of_a_key_that_was_replaced_under_its_name_is_refused(issuer, identity_clock):
     verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
     assert await verifier.verify(token)
     del issuer.keys["k1"]
@@ -222,13 +222,13 @@ async def test_only_so_many_verdicts_are_remembered(issuer, monkeypatch):
 
 
 @pytest.mark.parametrize("document", ["", "[]", "{}", '{"keys": []}', '{"keys": [{"kty": "EC"}]}', '{"keys": 5}'])
-async def test_unreadable_keys_are_no_verdict_on_a_token(issuer, document):
+async def test_a_token_is_not_refused_because_the_keys_cannot_be_read(issuer, document):
     issuer.path.write_text(document)
     with pytest.raises(TryAgain):
         await issuer.verifier().verify(issuer.token())
 
 
-async def test_an_issuer_that_is_away_is_asked_again_only_after_a_while(issuer, identity_clock):
+async def test_keys_are_fetched_from_an_issuer_that_is_away_only_after_a_while(issuer, identity_clock):
     verifier, shown = issuer.verifier(), issuer.path.read_text()
     issuer.path.unlink()
     with pytest.raises(TryAgain):
@@ -248,7 +248,7 @@ async def test_known_keys_outlast_an_issuer_that_is_away(issuer, identity_clock)
     assert await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
 
 
-async def test_but_not_for_ever(issuer, identity_clock):
+async def test_known_keys_are_not_accepted_for_ever_while_the_issuer_is_away(issuer, identity_clock):
     verifier = issuer.verifier()
     await verifier.verify(issuer.token())
     issuer.path.unlink()
@@ -257,10 +257,10 @@ async def test_but_not_for_ever(issuer, identity_clock):
         await verifier.verify(issuer.token(exp=int(time.time()) + 9999))
 
 
-async def test_unknown_names_make_us_ask_the_issuer_seldom(issuer, identity_clock, monkeypatch):
+async def test_tokens_with_unknown_key_names_rarely_cause_a_fetch(issuer, identity_clock, monkeypatch):
     verifier, asked = issuer.verifier(), []
-    fetch = identity.KeySet._fetch
-    monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: asked.append(1) or fetch(keys))
+    download = identity.KeySet._download
+    monkeypatch.setattr(identity.KeySet, "_download", lambda keys: asked.append(1) or download(keys))
     issuer.keys |= {f"x{number}": issuer.keys["k1"] for number in range(50)}
     for number in range(50):
         with pytest.raises(Unauthenticated, match="unknown key"):
@@ -269,12 +269,12 @@ async def test_unknown_names_make_us_ask_the_issuer_seldom(issuer, identity_cloc
 
 
 class SlowIssuer:
-    """The issuer's answer takes as long as the test says; `looks` counts how often it was asked."""
+    """The issuer's answer takes as long as the test says; `looks` counts the fetches."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers, self.looks = threading.Event(), 0
-        self._fetch = identity.KeySet._fetch
-        monkeypatch.setattr(identity.KeySet, "_fetch", lambda keys: self._answer(keys))
+        self._fetch = identity.KeySet._download
+        monkeypatch.setattr(identity.KeySet, "_download", lambda keys: self._answer(keys))
 
     def _answer(self, keys: identity.KeySet) -> Any:
         self.looks += 1
@@ -289,7 +289,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowIssuer]:
     issuer.answers.set()
 
 
-async def test_who_asks_and_leaves_does_not_keep_the_keys_from_being_read(issuer, identity_clock, slow):
+async def test_a_caller_that_leaves_does_not_stop_the_fetch_of_the_keys(issuer, identity_clock, slow):
     verifier = issuer.verifier()
     leaving = [asyncio.ensure_future(verifier.verify(issuer.token())) for _ in range(9)]
     await asyncio.sleep(0.01)
@@ -313,7 +313,7 @@ async def test_known_keys_do_not_wait_for_an_issuer_that_does_not_answer(issuer,
     assert time.monotonic() - began < identity.FETCH_SECONDS / 2
 
 
-async def test_keys_in_use_are_read_again_before_they_are_old_and_nobody_waits(issuer, identity_clock, slow):
+async def test_keys_in_use_are_fetched_before_they_are_old_while_no_call_waits(issuer, identity_clock, slow):
     verifier, token = issuer.verifier(), issuer.token(exp=int(time.time()) + 9999)
     slow.answers.set()
     first = await verifier.verify(token)
@@ -321,13 +321,13 @@ async def test_keys_in_use_are_read_again_before_they_are_old_and_nobody_waits(i
     identity_clock.ahead = identity.REFRESH_SECONDS / 2 + 1
     assert await verifier.verify(token) is first
 
-    async def looked_again() -> bool:
+    async def has_fetched_again() -> bool:
         return slow.looks == 2
 
-    await eventually(looked_again)
+    await wait_until(has_fetched_again)
 
 
-async def test_an_issuer_that_never_ends_its_answer_is_away(issuer, slow, monkeypatch):
+async def test_an_issuer_whose_answer_never_ends_counts_as_away(issuer, slow, monkeypatch):
     monkeypatch.setattr(identity, "FETCH_SECONDS", 0.05)
     with pytest.raises(TryAgain, match="cannot be read"):
         await issuer.verifier().verify(issuer.token())
@@ -358,6 +358,6 @@ def test_a_service_token_whose_file_is_away_for_a_moment_costs_no_call(tmp_path:
     assert source.metadata() == (("x-service-token", "two"),)
 
 
-def test_a_service_token_that_never_was_is_an_error(tmp_path: Path):
+def test_a_service_token_file_that_never_existed_is_an_error(tmp_path: Path):
     with pytest.raises(OSError, match=r"own\.token"):
         ServiceTokenFile(tmp_path / "own.token").metadata()

@@ -1,4 +1,4 @@
-"""Logs tell what happened and keep what is secret."""
+"""Logs: each line has its context, and no line has a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mesh import calls, logs
 from mesh.errors import CallFailed
 from mesh.logs import REDACTED, log, redact
-from tests.mesh.conftest import GET, bookings, eventually, sessions
+from tests.mesh.conftest import GET, bookings, sessions, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.session.v1 import session_pb2_grpc
 
@@ -36,7 +36,7 @@ SECRETS = {
 
 @pytest.fixture
 def lines(capsys):
-    """`lines(log_format)`: sets logging up so, and gives a function that returns what was written since."""
+    """`lines(log_format)`: sets logging up, and returns a function that returns the lines written since."""
     before, handlers, level = structlog.get_config(), logging.root.handlers[:], logging.root.level
 
     def start(log_format):
@@ -52,7 +52,7 @@ def lines(capsys):
 
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_secret_is_written_nowhere(lines, log_format, kind):
+def test_no_log_line_contains_a_secret(lines, log_format, kind):
     secret, written = SECRETS[kind], lines(log_format)
     log().info(
         f"said {secret} aloud", nested={"deep": [secret, (secret,)]}, other=CallFailed(StatusCode.UNKNOWN, secret)
@@ -86,7 +86,7 @@ def test_a_secret_is_written_nowhere(lines, log_format, kind):
         "payload",
     ],
 )
-def test_what_is_named_like_a_secret_is_not_written(lines, name):
+def test_the_value_of_a_key_named_like_a_secret_is_redacted(lines, name):
     written = lines("json")
     log().info("happened", **{name: "plain as day"}, nested={name: "plain as day"})
     (line,) = written()
@@ -94,26 +94,26 @@ def test_what_is_named_like_a_secret_is_not_written(lines, name):
     assert json.loads(line)[name] == REDACTED
 
 
-def test_a_password_in_a_url_is_cut_out_and_the_rest_stays():
+def test_a_password_in_a_url_is_redacted_and_the_rest_stays():
     assert redact("at postgresql://app:hunter2@db:5432/x now") == f"at postgresql://{REDACTED}@db:5432/x now"
 
 
-def test_a_bearer_token_of_any_shape_is_cut_out():
+def test_a_bearer_token_of_any_shape_is_redacted():
     assert redact("Authorization: Bearer opaque-123") == f"Authorization: Bearer {REDACTED}"
 
 
 @pytest.mark.parametrize("value", [None, True, 7, 2.5, "a plain word", ""])
-def test_what_is_no_secret_stays_as_it_is(value):
+def test_text_without_a_secret_stays_as_it_is(value):
     assert redact(value) == value
 
 
-def test_other_things_are_told_as_text():
+def test_other_objects_are_logged_as_text():
     number = uuid.uuid4()
     assert redact({"id": number, "bytes": b"sk_live_1"}) == {"id": str(number), "bytes": f"b'{REDACTED}'"}
 
 
 @given(st.text(), st.text(), st.from_regex(r"\A(pi|seti)_[A-Za-z0-9]{8,24}_secret_[A-Za-z0-9]{8,24}\Z"))
-def test_a_client_secret_is_found_in_any_text(before, after, secret):
+def test_a_client_secret_is_redacted_in_any_text(before, after, secret):
     assert secret not in redact(f"{before}{secret}{after}")
 
 
@@ -122,15 +122,21 @@ def test_json_lines_name_service_level_time_and_request(lines):
     with calls.background("r-7"):
         log().warning("tea_is_cold", degrees=20)
     (line,) = written()
-    told = json.loads(line)
-    assert (told["event"], told["service"], told["level"], told["request_id"], told["degrees"]) == (
+    line_fields = json.loads(line)
+    assert (
+        line_fields["event"],
+        line_fields["service"],
+        line_fields["level"],
+        line_fields["request_id"],
+        line_fields["degrees"],
+    ) == (
         "tea_is_cold",
         "tea",
         "warning",
         "r-7",
         20,
     )
-    assert told["timestamp"].endswith("Z")
+    assert line_fields["timestamp"].endswith("Z")
 
 
 def test_a_librarys_record_is_a_json_line_too(lines):
@@ -138,33 +144,35 @@ def test_a_librarys_record_is_a_json_line_too(lines):
     logging.getLogger("library").warning("odd: %d", 3)
     logging.getLogger("library").info("chatter")
     (line,) = written()
-    told = json.loads(line)
-    assert (told["event"], told["level"]) == ("odd: 3", "warning")
-    assert set(told) <= {"event", "level", "timestamp", "request_id", "service"}
+    line_fields = json.loads(line)
+    assert (line_fields["event"], line_fields["level"]) == ("odd: 3", "warning")
+    assert set(line_fields) <= {"event", "level", "timestamp", "request_id", "service"}
 
 
-async def test_a_call_whose_caller_stops_waiting_is_told_of(lines, started, reached):
+async def test_a_call_whose_caller_stops_waiting_is_logged(lines, start_server, open_channel):
     entered, never = asyncio.Event(), asyncio.Event()
 
     async def work_on() -> None:
         entered.set()
         await never.wait()
 
-    server = await started(sessions(work_on), bookings(work_on))
+    server = await start_server(sessions(work_on), bookings(work_on))
     written = lines("json")
-    told: list[dict[str, Any]] = []
+    line_fields: list[dict[str, Any]] = []
 
     async def cancelled(method: str) -> bool:
-        told.extend(json.loads(line) for line in written())
-        return any(line["code"] == "CANCELLED" and line["method"].endswith(method) for line in told if "code" in line)
+        line_fields.extend(json.loads(line) for line in written())
+        return any(
+            line["code"] == "CANCELLED" and line["method"].endswith(method) for line in line_fields if "code" in line
+        )
 
     with pytest.raises(CallFailed):
-        await session_pb2_grpc.SessionServiceStub(reached(server)).GetSession(GET, timeout=0.2)
-    await eventually(lambda: cancelled("/GetSession"))
+        await session_pb2_grpc.SessionServiceStub(open_channel(server)).GetSession(GET, timeout=0.2)
+    await wait_until(lambda: cancelled("/GetSession"))
     entered.clear()
-    stub = booking_pb2_grpc.BookingServiceStub(reached(server, service="bff"))
+    stub = booking_pb2_grpc.BookingServiceStub(open_channel(server, service="bff"))
     stream = stub.WatchBooking(booking_pb2.WatchBookingRequest(booking_id="b"), timeout=20)
     await asyncio.wait_for(entered.wait(), 5)
     stream.cancel()
-    await eventually(lambda: cancelled("/WatchBooking"))
-    assert all(line["caller"] and line["request_id"] != calls.NO_CALL for line in told if line["event"] == "rpc")
+    await wait_until(lambda: cancelled("/WatchBooking"))
+    assert all(line["caller"] and line["request_id"] != calls.NO_CALL for line in line_fields if line["event"] == "rpc")

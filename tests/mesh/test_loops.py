@@ -1,4 +1,4 @@
-"""A loop outlives what goes wrong in a round; waits grow, have a cap and differ by chance."""
+"""A loop outlives the errors of its rounds. Pauses grow, have a cap and are random."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money is exact, knows its currency, and reads well."""
+"""Money is exact, knows its currency, and is displayed as people write it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_no_currency_is_in_two_lists():
 
 
 @pytest.mark.parametrize("currency", ["usd", "", "US", "USDT", "XXX", "ÜSD"])
-def test_what_is_no_currency_is_refused(currency):
+def test_an_unknown_currency_is_refused(currency):
     with pytest.raises(ValueError, match="ISO 4217"):
         Money(1, currency)
 
@@ -74,7 +74,7 @@ def test_a_price_is_within_half_a_minor_unit_of_the_exact_one(amount, currency, 
 
 
 @given(AMOUNTS, CURRENCIES)
-def test_what_is_displayed_is_the_amount(amount, currency):
+def test_the_displayed_number_is_the_amount(amount, currency):
     shown = Money(amount, currency).display
     digits = "".join(character for character in shown if character.isdigit() or character == ".")
     assert Decimal(digits.lstrip(".")).scaleb(exponent(currency)) == amount

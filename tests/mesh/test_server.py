@@ -1,4 +1,4 @@
-"""A server says what it serves and how it fares, and leaves politely."""
+"""A server: health, reflection and the drain at its end."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ BOOKING, SESSION = "tutormesh.booking.v1.BookingService", "tutormesh.session.v1.
 
 
 @pytest.mark.parametrize("name", ["", BOOKING, SESSION])
-async def test_health_is_told_for_the_server_and_each_service(started, plain_channel, name):
-    server = await started(sessions(nothing), bookings(nothing))
+async def test_the_health_of_the_server_and_of_each_service_is_served(start_server, plain_channel, name):
+    server = await start_server(sessions(nothing), bookings(nothing))
     health = health_pb2_grpc.HealthStub(plain_channel(server))
     request = health_pb2.HealthCheckRequest(service=name)
     assert (await health.Check(request, timeout=5)).status == SERVING
@@ -29,29 +29,29 @@ async def test_health_is_told_for_the_server_and_each_service(started, plain_cha
     assert (await health.Check(request, timeout=5)).status == NOT_SERVING
 
 
-async def test_the_health_of_a_stranger_is_not_found(started, plain_channel):
-    health = health_pb2_grpc.HealthStub(plain_channel(await started(sessions(nothing))))
+async def test_the_health_of_an_unknown_service_is_not_found(start_server, plain_channel):
+    health = health_pb2_grpc.HealthStub(plain_channel(await start_server(sessions(nothing))))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await health.Check(health_pb2.HealthCheckRequest(service="tea.v1.TeaService"), timeout=5)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_peers_send_nothing_to_a_server_that_says_it_does_not_serve(started, reached):
+async def test_peers_send_nothing_to_a_server_that_says_it_does_not_serve(start_server, open_channel):
     ran = []
 
     async def note() -> None:
         ran.append(1)
 
-    server = await started(sessions(note))
+    server = await start_server(sessions(note))
     await server.set_health(False)
     with pytest.raises(CallFailed) as caught:
-        await session_pb2_grpc.SessionServiceStub(reached(server)).GetSession(GET, timeout=2)
+        await session_pb2_grpc.SessionServiceStub(open_channel(server)).GetSession(GET, timeout=2)
     assert caught.value.status_code is grpc.StatusCode.UNAVAILABLE
     assert ran == []
 
 
-def _described(port: int) -> tuple[set[str], dict[str, list[str]]]:
-    """What a developer's tool learns by reflection alone."""
+def _describe_services(port: int) -> tuple[set[str], dict[str, list[str]]]:
+    """The services and their methods, as reflection describes them."""
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         reflected = ProtoReflectionDescriptorDatabase(channel)
         services = set(reflected.get_services())
@@ -59,16 +59,16 @@ def _described(port: int) -> tuple[set[str], dict[str, list[str]]]:
         return services, {service.name: [method.name for method in service.method] for service in file.service}
 
 
-async def test_reflection_lists_and_describes_every_service(started):
-    server = await started(sessions(nothing), bookings(nothing))
-    services, described = await asyncio.to_thread(_described, server.port)
+async def test_reflection_lists_and_describes_every_service(start_server):
+    server = await start_server(sessions(nothing), bookings(nothing))
+    services, described = await asyncio.to_thread(_describe_services, server.port)
     assert {BOOKING, SESSION, "grpc.health.v1.Health"} <= services
     own = session_pb2.DESCRIPTOR.services_by_name["SessionService"]
     assert described == {"SessionService": [method.name for method in own.methods]}
 
 
 class Serving:
-    """`serve` at work in a task, with a health watch and a slow call under way."""
+    """`serve` running in a task, with a health watch and a slow call under way."""
 
     def __init__(self) -> None:
         self.entered, self.release, self.streams_ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -82,14 +82,16 @@ class Serving:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_turns_new_calls_away_and_lets_running_ones_finish(started, plain_channel, reached, number):
+async def test_after_a_signal_new_calls_are_rejected_and_running_ones_end(
+    start_server, plain_channel, open_channel, number
+):
     at_work = Serving()
-    server = await started(sessions(at_work.answer), drain_seconds=20)
+    server = await start_server(sessions(at_work.answer), drain_seconds=20)
     task = asyncio.create_task(serve(server, stopping=at_work.end_streams))
     try:
         watch = health_pb2_grpc.HealthStub(plain_channel(server)).Watch(health_pb2.HealthCheckRequest(), timeout=20)
         assert (await watch.read()).status == SERVING
-        call = session_pb2_grpc.SessionServiceStub(reached(server)).GetSession(GET, timeout=20)
+        call = session_pb2_grpc.SessionServiceStub(open_channel(server)).GetSession(GET, timeout=20)
         await asyncio.wait_for(at_work.entered.wait(), 5)
         os.kill(os.getpid(), number)
         assert (await watch.read()).status == NOT_SERVING
@@ -105,9 +107,9 @@ async def test_a_signal_turns_new_calls_away_and_lets_running_ones_finish(starte
             asyncio.get_running_loop().remove_signal_handler(handled)
 
 
-async def test_a_call_that_does_not_end_within_the_drain_is_cut(started, plain_channel, token):
+async def test_a_call_that_does_not_end_within_the_drain_is_cancelled(start_server, plain_channel, token):
     at_work = Serving()
-    server = await started(sessions(at_work.answer), drain_seconds=0.1)
+    server = await start_server(sessions(at_work.answer), drain_seconds=0.1)
     headers = grpc.aio.Metadata(("x-service-token", token("service", service="payment")))
     call = session_pb2_grpc.SessionServiceStub(plain_channel(server)).GetSession(GET, timeout=20, metadata=headers)
     await asyncio.wait_for(at_work.entered.wait(), 5)

@@ -1,4 +1,4 @@
-"""A value that is missing or malformed ends the process with a line that names it, and shows no secret."""
+"""A missing or malformed value ends the process with a line that names it and contains no secret."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Settings(ServiceSettings):
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """`told(NAME=value)`: load the settings from a good environment with these changes (None: not set)."""
+def load_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """`load_settings(NAME=value)`: load the settings from a good environment with these changes (None: not set)."""
     monkeypatch.chdir(tmp_path)
 
     def run(**changes: str | None) -> Settings:
@@ -44,8 +44,8 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     return run
 
 
-def test_good_values_are_taken(told):
-    settings = told(DRAIN_SECONDS="0.5")
+def test_good_values_are_accepted(load_settings):
+    settings = load_settings(DRAIN_SECONDS="0.5")
     assert (settings.host, settings.port, settings.drain_seconds, settings.peer_address) == (
         "127.0.0.1",
         50051,
@@ -54,19 +54,19 @@ def test_good_values_are_taken(told):
     )
 
 
-def test_values_come_from_the_file_too_and_the_environment_wins(told, tmp_path):
+def test_values_come_from_the_file_too_and_the_environment_wins(load_settings, tmp_path):
     (tmp_path / ".env").write_text("AUTH_ISSUER=from-file\nAUTH_AUDIENCE=from-file\nSOMETHING_ELSE=1\n")
-    settings = told(AUTH_ISSUER=None)
+    settings = load_settings(AUTH_ISSUER=None)
     assert (settings.auth_issuer, settings.auth_audience) == ("from-file", "a")
 
 
-def test_a_database_may_be_named_by_its_service(told):
-    assert told(DATABASE_URL=None, TEA_DATABASE_URL=GOOD["DATABASE_URL"]).database_url == GOOD["DATABASE_URL"]
+def test_a_service_may_have_a_database_url_of_its_own(load_settings):
+    assert load_settings(DATABASE_URL=None, TEA_DATABASE_URL=GOOD["DATABASE_URL"]).database_url == GOOD["DATABASE_URL"]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/jwks", "http://localhost/jwks", "file:///keys/jwks.json"])
-def test_keys_may_come_in_plaintext_from_this_machine_only(told, url):
-    assert told(AUTH_JWKS_URL=url).auth_jwks_url == url
+def test_plain_http_keys_are_accepted_from_this_machine_only(load_settings, url):
+    assert load_settings(AUTH_JWKS_URL=url).auth_jwks_url == url
 
 
 @pytest.mark.parametrize(
@@ -87,26 +87,26 @@ def test_keys_may_come_in_plaintext_from_this_machine_only(told, url):
         ("DRAIN_SECONDS", "-1"),
     ],
 )
-def test_a_bad_value_is_one_line_with_its_name(told, capsys, name, value):
+def test_a_bad_value_ends_the_process_with_a_line_that_names_it(load_settings, capsys, name, value):
     with pytest.raises(SystemExit) as end:
-        told(**{name: value})
+        load_settings(**{name: value})
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{name}: ")
     assert "hunter2" not in line
 
 
-def test_each_bad_value_has_its_line(told, capsys):
+def test_each_bad_value_has_a_line_of_its_own(load_settings, capsys):
     with pytest.raises(SystemExit):
-        told(PORT="many", AUTH_ISSUER=None)
+        load_settings(PORT="many", AUTH_ISSUER=None)
     assert sorted(line.split(":")[0] for line in capsys.readouterr().err.splitlines()) == ["AUTH_ISSUER", "PORT"]
 
 
-def test_who_calls_others_needs_a_token_file(told, capsys, tmp_path):
+def test_a_service_that_calls_peers_needs_a_token_file(load_settings, capsys, tmp_path):
     (tmp_path / "t").write_text("a.b.c\n")
-    assert told(SERVICE_TOKEN_FILE=str(tmp_path / "t")).token_file() == tmp_path / "t"
+    assert load_settings(SERVICE_TOKEN_FILE=str(tmp_path / "t")).token_file() == tmp_path / "t"
     with pytest.raises(SystemExit):
-        told(SERVICE_TOKEN_FILE=None).token_file()
+        load_settings(SERVICE_TOKEN_FILE=None).token_file()
     assert capsys.readouterr().err == "SERVICE_TOKEN_FILE: Field required\n"
 
 
@@ -119,17 +119,19 @@ def test_who_calls_others_needs_a_token_file(told, capsys, tmp_path):
         ("tökn", "holds no token"),
     ],
 )
-def test_a_token_file_that_holds_none_is_one_line_with_its_name(told, capsys, tmp_path, text, words):
+def test_a_token_file_without_a_token_ends_the_process_with_a_line_that_names_it(
+    load_settings, capsys, tmp_path, text, words
+):
     file = tmp_path / "own.token"
     if text is not None:
         file.write_text(text)
     with pytest.raises(SystemExit) as end:
-        told(SERVICE_TOKEN_FILE=str(file))
+        load_settings(SERVICE_TOKEN_FILE=str(file))
     assert (end.value.code, capsys.readouterr().err) == (2, f"SERVICE_TOKEN_FILE: {file} {words}\n")
 
 
 @pytest.mark.parametrize("module", ["availability_svc", "booking_svc", "payment_svc", "session_svc", "bff"])
-def test_a_service_without_settings_ends_at_once_and_says_what_it_lacks(module, tmp_path):
+def test_a_service_without_settings_ends_at_once_and_names_the_missing_ones(module, tmp_path):
     environment: dict[str, Any] = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'generated'}"}
     done = subprocess.run(
         [sys.executable, "-m", module], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=30

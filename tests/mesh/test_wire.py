@@ -1,4 +1,4 @@
-"""What comes over the wire is decoded, or refused by the name of its field; never anything else."""
+"""Each request field is decoded, or refused with BadInput that names it; nothing else is raised."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ODD = st.one_of(
 
 
 @given(ODD)
-def test_a_uuid_is_itself_or_refused_by_name(value):
+def test_a_uuid_is_decoded_or_its_field_is_named(value):
     try:
         assert str(wire.uuid(value, "booking_id")) == value.lower()
     except BadInput as refusal:
@@ -41,7 +41,7 @@ def test_a_uuid_may_be_in_capitals_and_an_optional_one_empty():
 
 
 @given(INT64, INT32)
-def test_an_instant_is_exact_or_refused_by_name(seconds, nanos):
+def test_an_instant_is_decoded_exactly_or_its_field_is_named(seconds, nanos):
     message = booking_pb2.Booking(start_time=Timestamp(seconds=seconds, nanos=nanos))
     try:
         instant = wire.instant(message, "start_time")
@@ -52,13 +52,13 @@ def test_an_instant_is_exact_or_refused_by_name(seconds, nanos):
     assert instant == datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=nanos // 1000)
 
 
-def test_an_instant_that_is_not_given_is_refused_by_name():
+def test_a_missing_instant_is_refused_and_its_field_named():
     with pytest.raises(BadInput, match="start_time: must be given"):
         wire.instant(booking_pb2.Booking(), "start_time")
 
 
 @given(INT64, st.one_of(st.text(max_size=5), st.sampled_from(["USD", "JPY", "KWD"])))
-def test_money_is_exact_or_refused_by_name(amount, currency):
+def test_money_is_decoded_exactly_or_its_field_is_named(amount, currency):
     message = booking_pb2.Booking(price=money_pb2.Money(amount_minor=amount, currency=currency))
     try:
         assert wire.money(message, "price") == Money(amount, currency)
@@ -66,14 +66,14 @@ def test_money_is_exact_or_refused_by_name(amount, currency):
         assert refusal.field == "price"
 
 
-def test_money_that_is_not_given_is_refused_by_name_and_goes_out_as_it_came_in():
+def test_missing_money_is_refused_and_given_money_is_encoded_as_it_was_decoded():
     with pytest.raises(BadInput, match="price: must be given"):
         wire.money(booking_pb2.Booking(), "price")
     assert wire.to_money(Money(5, "USD")) == money_pb2.Money(amount_minor=5, currency="USD")
 
 
 @given(st.text(max_size=20), st.integers(0, 5), st.integers(5, 10))
-def test_text_is_itself_or_refused_by_name(value, least, most):
+def test_text_is_decoded_or_its_field_is_named(value, least, most):
     try:
         assert wire.text(value, "purpose", most, least) == value
     except BadInput as refusal:
@@ -83,7 +83,7 @@ def test_text_is_itself_or_refused_by_name(value, least, most):
         assert "\x00" not in value
 
 
-def test_nul_is_no_text():
+def test_text_with_nul_is_refused():
     with pytest.raises(BadInput, match="purpose: must not contain NUL"):
         wire.text("a\x00b", "purpose", 10)
 
@@ -98,7 +98,7 @@ def test_a_page_has_a_size_within_its_bounds(size):
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(8999, 1, 1), timezones=st.just(UTC)), st.uuids())
-def test_a_cursor_comes_back_as_it_went(at, row):
+def test_a_cursor_is_decoded_as_it_was_encoded(at, row):
     token = cursors.encode(at, row)
     assert cursors.decode(token) == (at, row)
     assert token.isascii()
@@ -106,7 +106,7 @@ def test_a_cursor_comes_back_as_it_went(at, row):
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())))
-def test_a_strange_cursor_is_refused_by_name(token):
+def test_a_malformed_cursor_is_refused_and_its_field_named(token):
     try:
         place = cursors.decode(token, "after")
     except BadInput as refusal:
@@ -131,7 +131,7 @@ def test_an_empty_cursor_is_the_beginning():
 
 
 @given(ODD)
-def test_a_cursor_by_id_is_that_id_or_refused_by_name(token):
+def test_a_cursor_by_id_is_decoded_or_its_field_is_named(token):
     try:
         place = cursors.decode_id(token)
         assert place is None or cursors.decode_id(cursors.encode_id(place)) == place
@@ -139,7 +139,7 @@ def test_a_cursor_by_id_is_that_id_or_refused_by_name(token):
         assert refusal.field == "page_token"
 
 
-def test_instants_are_told_in_utc_whatever_zone_they_came_in():
+def test_instants_are_encoded_in_utc_from_any_zone():
     there = NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
     assert clock.iso(there) == "2026-11-21T12:00:00Z"
     assert clock.to_proto(there) == Timestamp(seconds=int(NOON.timestamp()))

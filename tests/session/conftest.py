@@ -59,22 +59,22 @@ def grpc_descriptor() -> Any:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def sql(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own: what is really stored."""
+    """A connection of the test's own, to see the stored rows."""
     connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1))
     yield connection
     await connection.close()
 
 
 @pytest.fixture(scope="session")
-def until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
-    """`await until(look, wanted)`: look again and again until `await look()` gives what is wanted; 10 s at most."""
+def wait_until() -> Callable[[Callable[[], Any], object], Awaitable[None]]:
+    """`await wait_until(look, wanted)`: poll until `await look()` returns `wanted`; at most 10 s."""
 
-    async def until(look: Callable[[], Any], wanted: object) -> None:
+    async def wait_until(look: Callable[[], Any], wanted: object) -> None:
         async with asyncio.timeout(TIMEOUT):
             while await look() != wanted:  # noqa: ASYNC110 - what is waited for happens in another process
                 await asyncio.sleep(0.01)
 
-    return until
+    return wait_until
 
 
 class Mesh:
@@ -120,7 +120,7 @@ def mesh(grpc_create_channel: Callable[..., grpc.aio.Channel], token: Callable[.
 
 @pytest.fixture(scope="session")
 def session_request() -> Callable[..., pb.CreateConfirmedSessionRequest]:
-    """`session_request(hours=…, **changed)`: an hour that begins in so many hours, of nobody seen before."""
+    """`session_request(hours=…, **changed)`: a lesson of an hour that begins in so many hours, with new people."""
 
     def make(hours: float = 24, **changed: Any) -> pb.CreateConfirmedSessionRequest:
         values: dict[str, Any] = {

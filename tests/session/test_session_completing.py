@@ -1,4 +1,4 @@
-"""Lessons whose time has passed become COMPLETED by themselves."""
+"""The completer: it completes sessions whose lesson is over."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ STATUSES = "select status from session where id = any($1::uuid[]) order by sched
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
 async def nothing_due(database: Database) -> None:
-    """What an earlier test left is out of the way."""
+    """Complete the sessions that earlier tests left."""
     await Completer(Store(database)).complete()
 
 
-async def made(mesh: Any, session_request: Any, *hours: float, **changed: Any) -> list[str]:
-    """Ids of hours that begin in so many hours."""
+async def create_sessions(mesh: Any, session_request: Any, *hours: float, **changed: Any) -> list[str]:
+    """Create lessons of an hour that begin in so many hours, and return the ids of their sessions."""
     requests = [session_request(hours=each, **changed) for each in hours]
     for request in requests:
         await mesh.create(request)
@@ -37,14 +37,14 @@ async def made(mesh: Any, session_request: Any, *hours: float, **changed: Any) -
 
 
 async def statuses(sql: asyncpg.Connection, ids: list[str]) -> list[str]:
-    """Latest lesson first."""
+    """The statuses of these sessions, latest lesson first."""
     return [row["status"] for row in await sql.fetch(STATUSES, ids)]
 
 
 async def test_exactly_the_lessons_that_are_over_are_completed(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
-    ids = await made(mesh, session_request, 24, 0.5, -0.95, -1.05, -24)
+    ids = await create_sessions(mesh, session_request, 24, 0.5, -0.95, -1.05, -24)
     assert await Completer(Store(database)).complete() == 2
     assert await statuses(sql, ids) == ["CONFIRMED"] * 3 + ["COMPLETED"] * 2
     assert (await mesh.get(ids[3])).status == pb.SESSION_STATUS_COMPLETED
@@ -53,16 +53,16 @@ async def test_exactly_the_lessons_that_are_over_are_completed(
 async def test_a_long_lesson_is_completed_by_its_own_end(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
-    long = await made(mesh, session_request, -3, duration_minutes=240)
-    short = await made(mesh, session_request, -0.1, duration_minutes=5)
+    long = await create_sessions(mesh, session_request, -3, duration_minutes=240)
+    short = await create_sessions(mesh, session_request, -0.1, duration_minutes=5)
     assert await Completer(Store(database)).complete() == 1
     assert (await statuses(sql, long), await statuses(sql, short)) == (["CONFIRMED"], ["COMPLETED"])
 
 
-async def test_the_time_it_took_place_is_the_databases(
+async def test_completed_at_is_a_time_of_the_databases_clock(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
-    ids = await made(mesh, session_request, -2)
+    ids = await create_sessions(mesh, session_request, -2)
     before = await sql.fetchval("select clock_timestamp()")
     await Completer(Store(database)).complete()
     row = await sql.fetchrow(
@@ -71,10 +71,10 @@ async def test_the_time_it_took_place_is_the_databases(
     assert before < row["completed_at"] <= row["updated_at"] < row["now"]
 
 
-async def test_it_waits_so_long_after_the_end_as_it_is_told(
+async def test_a_lesson_is_completed_only_after_the_configured_wait(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
-    ids = await made(mesh, session_request, -1.4, -1.6)
+    ids = await create_sessions(mesh, session_request, -1.4, -1.6)
     assert await Completer(Store(database), timedelta(minutes=30)).complete() == 1
     assert await statuses(sql, ids) == ["CONFIRMED", "COMPLETED"]
 
@@ -103,7 +103,7 @@ async def test_a_completed_lesson_can_neither_be_completed_twice_nor_cancelled(
     assert await sql.fetchval("select completed_at from session where id = $1", request.session_id) == at
 
 
-async def test_many_are_completed_in_small_batches(
+async def test_many_sessions_are_completed_in_small_batches(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
     class Counted(Store):
@@ -113,7 +113,7 @@ async def test_many_are_completed_in_small_batches(
             self.batches.append(await super().complete_over(after, most))
             return self.batches[-1]
 
-    ids = await made(mesh, session_request, *(-2 - hour for hour in range(7)))
+    ids = await create_sessions(mesh, session_request, *(-2 - hour for hour in range(7)))
     counted = Counted(database)
     assert await Completer(counted, batch=3).complete() == 7
     assert counted.batches == [3, 3, 1]
@@ -123,17 +123,17 @@ async def test_many_are_completed_in_small_batches(
 async def test_replicas_at_once_complete_each_lesson_once(
     mesh: Any, session_request: Any, sql: Any, database: Database, database_url: str
 ) -> None:
-    ids = await made(mesh, session_request, *(-2 - hour for hour in range(40)))
+    ids = await create_sessions(mesh, session_request, *(-2 - hour for hour in range(40)))
     async with Database(database_url, name="replica", violations=VIOLATIONS) as other:
         replicas = [Completer(Store(each), batch=3) for each in (database, other, database, other)]
         assert sum(await asyncio.gather(*(replica.complete() for replica in replicas))) == 40
     assert await statuses(sql, ids) == ["COMPLETED"] * 40
 
 
-async def test_it_waits_for_nobody_and_leaves_a_lesson_to_who_is_cancelling_it(
+async def test_the_completer_waits_for_no_lock_and_skips_a_session_that_is_being_cancelled(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
-    busy, free = await made(mesh, session_request, -2, -3)
+    busy, free = await create_sessions(mesh, session_request, -2, -3)
     transaction = sql.transaction()
     await transaction.start()
     await sql.execute("update session set status = 'CANCELLED' where id = $1", busy)
@@ -159,8 +159,8 @@ async def test_a_cancel_racing_the_end_of_a_lesson_has_one_outcome(
         assert await statuses(sql, [request.session_id]) == ["COMPLETED" if completed else "CANCELLED"]
 
 
-async def test_those_to_come_are_never_looked_at(sql: Any, database: Database) -> None:
-    """With many lessons ahead, the search for those over reads an index that has no other."""
+async def test_the_search_for_due_sessions_reads_no_future_ones(sql: Any, database: Database) -> None:
+    """With many future lessons, the search for due ones reads the index `session_due` up to now."""
     await sql.execute(
         "insert into session select gen_random_uuid(), gen_random_uuid(), 'CONFIRMED', gen_random_uuid(),"
         " gen_random_uuid(), gen_random_uuid(), now() + interval '1 day' * n, 60, repeat('r', 24) from"
@@ -169,9 +169,9 @@ async def test_those_to_come_are_never_looked_at(sql: Any, database: Database) -
     await sql.execute("analyze session")
     values = {"after": timedelta(0), "most": 500}
     plan = await database.rows(text(f"explain {store._COMPLETE_OVER.text}"), values)
-    told = "\n".join(row[0] for row in plan)
-    assert "session_due" in told
-    assert "Index Cond: (scheduled_at <= now())" in told
+    plan_text = "\n".join(row[0] for row in plan)
+    assert "session_due" in plan_text
+    assert "Index Cond: (scheduled_at <= now())" in plan_text
     await sql.execute("delete from session where room = repeat('r', 24)")
 
 
@@ -182,13 +182,13 @@ async def away() -> AsyncIterator[Database]:
 
 
 @pytest.mark.parametrize("trouble", ["away", "broken"])
-async def test_it_outlives_a_database_that_is_away_or_answers_nonsense(
-    mesh: Any, session_request: Any, sql: Any, database: Database, away: Database, until: Any, trouble: str
+async def test_the_completer_outlives_a_database_that_is_away_or_raises_an_unexpected_error(
+    mesh: Any, session_request: Any, sql: Any, database: Database, away: Database, wait_until: Any, trouble: str
 ) -> None:
     tries: list[str] = []
 
     class Flaky(Store):
-        """In trouble the first two times."""
+        """Fails the first two times."""
 
         async def complete_over(self, after: timedelta, most: int) -> int:
             tries.append(trouble if len(tries) < 2 else "well")
@@ -196,9 +196,9 @@ async def test_it_outlives_a_database_that_is_away_or_answers_nonsense(
                 raise RuntimeError("nonsense")
             return await (Store(away) if tries[-1] == "away" else super()).complete_over(after, most)
 
-    ids = await made(mesh, session_request, -2)
+    ids = await create_sessions(mesh, session_request, -2)
     running = asyncio.create_task(Completer(Flaky(database), every=0.01).run())
-    await until(lambda: statuses(sql, ids), ["COMPLETED"])
+    await wait_until(lambda: statuses(sql, ids), ["COMPLETED"])
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

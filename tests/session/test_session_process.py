@@ -20,7 +20,7 @@ from mesh.channels import connect
 from tutormesh.session.v1 import session_pb2_grpc
 
 
-class Told:
+class ServiceToken:
     """Credentials of a service."""
 
     def __init__(self, token: str) -> None:
@@ -48,7 +48,7 @@ async def process(
 
 
 async def port(process: asyncio.subprocess.Process) -> int:
-    """Where it serves, as its log tells."""
+    """The port in the line "serving" of the process's log."""
     assert process.stdout is not None
     async with asyncio.timeout(20):
         async for line in process.stdout:
@@ -61,7 +61,7 @@ async def test_the_process_serves_and_stops_cleanly(
     process: asyncio.subprocess.Process, token: Callable[..., str], session_request: Any
 ) -> None:
     address = f"127.0.0.1:{await port(process)}"
-    async with connect(address, Told(token("service", service="payment"))) as payment:
+    async with connect(address, ServiceToken(token("service", service="payment"))) as payment:
         health = await health_pb2_grpc.HealthStub(payment).Check(
             health_pb2.HealthCheckRequest(service="tutormesh.session.v1.SessionService"), timeout=5
         )
@@ -82,19 +82,19 @@ async def test_the_process_serves_and_stops_cleanly(
 
 
 async def test_the_process_completes_a_lesson_whose_time_has_passed(
-    process: asyncio.subprocess.Process, mesh: Any, session_request: Any, sql: Any, until: Any
+    process: asyncio.subprocess.Process, mesh: Any, session_request: Any, sql: Any, wait_until: Any
 ) -> None:
     request = session_request(hours=-2)
     await mesh.create(request)
     await port(process)
-    await until(lambda: sql.fetchval("select status from session where id = $1", request.session_id), "COMPLETED")
+    await wait_until(lambda: sql.fetchval("select status from session where id = $1", request.session_id), "COMPLETED")
     process.send_signal(signal.SIGTERM)
     async with asyncio.timeout(5):
         assert await process.wait() == 0
 
 
 @pytest.mark.parametrize("minutes", ["-1", "nan", "inf", "soon"])
-async def test_a_wait_that_makes_no_sense_stops_the_process_by_name(
+async def test_a_bad_wait_stops_the_process_and_is_named(
     database_url: str, auth_settings: dict[str, Any], tmp_path: Path, minutes: str
 ) -> None:
     environment = {name.upper(): value for name, value in auth_settings.items()}

@@ -1,4 +1,4 @@
-"""Two who decide at once, and any words in any order: one outcome, and everybody is told the same."""
+"""Calls at once, and calls in any order: each session has one outcome, and every caller gets the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mesh.errors import Cancelled, IllegalMove, NotFound, Refusal
-from session_svc.domain import Status, after
+from session_svc.domain import Status, check_move
 from tutormesh.session.v1 import session_pb2 as pb
 
 CONFIRMED, COMPLETED = pb.SESSION_STATUS_CONFIRMED, pb.SESSION_STATUS_COMPLETED
@@ -26,7 +26,9 @@ async def waiters(sql: asyncpg.Connection) -> int:
     return await sql.fetchval("select count(*) from pg_locks where not granted")
 
 
-async def test_a_race_of_create_and_cancel_is_decided_by_the_key(mesh: Any, session_request: Any, sql: Any) -> None:
+async def test_of_a_create_and_a_cancel_at_once_the_first_committed_row_decides(
+    mesh: Any, session_request: Any, sql: Any
+) -> None:
     outcomes: Counter[str] = Counter()
     for turn in range(60):
         request = session_request()
@@ -64,8 +66,8 @@ async def test_a_race_of_complete_and_cancel_has_one_outcome(mesh: Any, session_
 
 
 @pytest.mark.parametrize("decided", ["COMPLETED", "CANCELLED"])
-async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
-    mesh: Any, session_request: Any, sql: Any, until: Any, decided: str
+async def test_a_write_that_waited_for_another_returns_what_that_one_committed(
+    mesh: Any, session_request: Any, sql: Any, wait_until: Any, decided: str
 ) -> None:
     """The snapshot of the waiting statement still shows the session as movable."""
     request = session_request(hours=-2)
@@ -79,7 +81,7 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
         decided,
     )
     waiting = [asyncio.ensure_future(mesh.complete(request)), asyncio.ensure_future(mesh.cancel(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     completed, cancelled = await asyncio.gather(*waiting, return_exceptions=True)
     if decided == "COMPLETED":
@@ -92,7 +94,9 @@ async def test_a_write_that_waited_for_another_answers_what_it_finds_then(
         assert isinstance(cancelled, pb.CancelSessionResponse)
 
 
-async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, session_request: Any, sql: Any, until: Any) -> None:
+async def test_a_write_that_waited_for_a_new_row_sees_it(
+    mesh: Any, session_request: Any, sql: Any, wait_until: Any
+) -> None:
     request = session_request()
     transaction = sql.transaction()
     await transaction.start()
@@ -100,7 +104,7 @@ async def test_a_write_that_waited_for_a_new_row_sees_it(mesh: Any, session_requ
         "insert into session (id, saga_id, status) values ($1, $2, 'CANCELLED')", request.session_id, request.saga_id
     )
     waiting = [asyncio.ensure_future(mesh.create(request)), asyncio.ensure_future(mesh.cancel(request))]
-    await until(lambda: waiters(sql), 2)
+    await wait_until(lambda: waiters(sql), 2)
     await transaction.commit()
     created, cancelled = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(created, Cancelled)
@@ -111,12 +115,12 @@ words = st.sampled_from(["CREATE", "COMPLETED", "CANCELLED"])
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=st.lists(words, min_size=1, max_size=5))
-async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
-    mesh: Any, session_request: Any, sql: Any, told: list[str]
+@given(calls=st.lists(words, min_size=1, max_size=5))
+async def test_in_any_order_of_calls_the_record_makes_only_legal_moves(
+    mesh: Any, session_request: Any, sql: Any, calls: list[str]
 ) -> None:
     request, expected, is_tombstone = session_request(hours=-2), None, False
-    for word in told:
+    for word in calls:
         is_tombstone |= expected is None and word == "CANCELLED"
         refusal: type[Refusal] | None = None
         try:
@@ -128,14 +132,14 @@ async def test_whatever_is_told_in_whatever_order_the_record_follows_the_rules(
 
 
 def model(now: Status | None, word: str, is_tombstone: bool) -> Status | None:
-    """What a session (None: there is none) becomes when it is told this."""
+    """The status of a session (None: there is none) after this call."""
     if word == "CREATE":
         if now is Status.CANCELLED:
             raise Cancelled
         return now or Status.CONFIRMED
     if word == "COMPLETED" and (now is None or is_tombstone):
         raise NotFound
-    return Status.CANCELLED if now is None else after(now, Status(word))
+    return Status.CANCELLED if now is None else check_move(now, Status(word))
 
 
 async def outcome(mesh: Any, request: pb.CreateConfirmedSessionRequest, word: str) -> type[Refusal] | None:

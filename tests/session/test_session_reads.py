@@ -1,4 +1,4 @@
-"""Who sees which session, and pages that neither repeat nor skip."""
+"""Reading sessions: each person sees their own, and pages neither repeat nor skip any."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from session_svc.store import _OF_PERSON
 from tutormesh.session.v1 import session_pb2 as pb
 
 
-async def listed(stub: Any, person: str = "", size: int = 0, token: str = "", **more: Any) -> pb.ListSessionsResponse:
+async def list_page(
+    stub: Any, person: str = "", size: int = 0, token: str = "", **more: Any
+) -> pb.ListSessionsResponse:
     wanted = pb.ListSessionsRequest(person_id=person, page_size=size, page_token=token, **more)
     return await stub.ListSessions(wanted, timeout=10)
 
 
-async def all_pages(stub: Any, person: str = "", size: int = 2, **more: Any) -> list[str]:
-    page = await listed(stub, person, size, **more)
+async def list_all_pages(stub: Any, person: str = "", size: int = 2, **more: Any) -> list[str]:
+    page = await list_page(stub, person, size, **more)
     seen = list(page.sessions)
     while page.next_page_token:
-        page = await listed(stub, person, size, page.next_page_token, **more)
+        page = await list_page(stub, person, size, page.next_page_token, **more)
         seen += page.sessions
     return [session.id for session in seen]
 
@@ -35,7 +37,7 @@ async def test_a_session_is_seen_by_its_student_its_tutor_admins_and_services(me
         assert await mesh.get(request.session_id, stub) == session
 
 
-async def test_another_persons_session_answers_as_one_that_never_was(mesh: Any, session_request: Any) -> None:
+async def test_another_persons_session_is_not_found_like_an_unknown_one(mesh: Any, session_request: Any) -> None:
     request = session_request()
     await mesh.create(request)
     stranger = mesh.student(uuid4())
@@ -47,30 +49,30 @@ async def test_another_persons_session_answers_as_one_that_never_was(mesh: Any, 
     assert answers[0] == answers[1]
 
 
-async def test_an_id_that_is_none_is_bad_input(mesh: Any) -> None:
+async def test_a_malformed_id_is_bad_input(mesh: Any) -> None:
     with pytest.raises(BadInput) as refused:
         await mesh.get("'; drop table session; --")
     assert refused.value.field == "session_id"
 
 
-async def test_a_person_pages_through_what_they_learn_and_teach_latest_lesson_first(
+async def test_a_person_pages_through_sessions_as_student_and_as_tutor_latest_lesson_first(
     mesh: Any, session_request: Any
 ) -> None:
     me = str(uuid4())
     hours = {5: "student_id", -3: "tutor_id", 40: "tutor_id", 1: "student_id", -200: "student_id"}
     made = {hour: (await mesh.create(session_request(hours=hour, **{role: me}))).id for hour, role in hours.items()}
     expected = [made[hour] for hour in sorted(made, reverse=True)]
-    assert await all_pages(mesh.tutor(me), me) == expected
-    assert await all_pages(mesh.bff, me, size=5) == expected
-    assert await all_pages(mesh.stub("bff", "admin"), me, size=1) == expected
+    assert await list_all_pages(mesh.tutor(me), me) == expected
+    assert await list_all_pages(mesh.bff, me, size=5) == expected
+    assert await list_all_pages(mesh.stub("bff", "admin"), me, size=1) == expected
 
 
-async def test_a_page_holds_twenty_unless_asked_otherwise(mesh: Any, session_request: Any) -> None:
+async def test_a_page_has_twenty_rows_by_default(mesh: Any, session_request: Any) -> None:
     me = str(uuid4())
     await asyncio.gather(*(mesh.create(session_request(tutor_id=me)) for _ in range(21)))
-    page = await listed(mesh.bff, me)
+    page = await list_page(mesh.bff, me)
     assert len(page.sessions) == 20
-    assert len((await listed(mesh.bff, me, token=page.next_page_token)).sessions) == 1
+    assert len((await list_page(mesh.bff, me, token=page.next_page_token)).sessions) == 1
 
 
 async def test_pages_neither_repeat_nor_skip_when_sessions_are_made_and_cancelled_meanwhile(
@@ -80,20 +82,20 @@ async def test_pages_neither_repeat_nor_skip_when_sessions_are_made_and_cancelle
     requests = [session_request(hours=hour, student_id=me) for hour in range(10, 4, -1)]
     for request in requests:
         await mesh.create(request)
-    page = await listed(mesh.bff, me, 2)
+    page = await list_page(mesh.bff, me, 2)
     seen = [session.id for session in page.sessions]
     while page.next_page_token:
         await mesh.create(session_request(hours=48, student_id=me))
         await mesh.cancel(requests[-1])
-        page = await listed(mesh.bff, me, 2, page.next_page_token)
+        page = await list_page(mesh.bff, me, 2, page.next_page_token)
         seen += [session.id for session in page.sessions]
     assert seen == [request.session_id for request in requests]
 
 
-async def test_lessons_may_begin_in_the_same_moment(mesh: Any, session_request: Any) -> None:
+async def test_pages_are_right_when_many_lessons_begin_at_the_same_instant(mesh: Any, session_request: Any) -> None:
     me, first = str(uuid4()), session_request()
     made = [(await mesh.create(session_request(tutor_id=me, scheduled_at=first.scheduled_at))).id for _ in range(5)]
-    assert await all_pages(mesh.bff, me) == sorted(made, reverse=True)
+    assert await list_all_pages(mesh.bff, me) == sorted(made, reverse=True)
 
 
 async def test_a_list_can_be_of_one_status(mesh: Any, session_request: Any) -> None:
@@ -107,24 +109,24 @@ async def test_a_list_can_be_of_one_status(mesh: Any, session_request: Any) -> N
     await mesh.complete(requests[pb.SESSION_STATUS_COMPLETED])
     await mesh.cancel(requests[pb.SESSION_STATUS_CANCELLED])
     for status, request in requests.items():
-        assert await all_pages(mesh.tutor(me), me, status=status) == [request.session_id]
-        assert request.session_id in await all_pages(mesh.ops, size=1000, status=status)
-    assert await all_pages(mesh.tutor(me), me, status=pb.SESSION_STATUS_PENDING_PAYMENT) == []
+        assert await list_all_pages(mesh.tutor(me), me, status=status) == [request.session_id]
+        assert request.session_id in await list_all_pages(mesh.ops, size=1000, status=status)
+    assert await list_all_pages(mesh.tutor(me), me, status=pb.SESSION_STATUS_PENDING_PAYMENT) == []
 
 
 async def test_a_person_lists_only_their_own(mesh: Any) -> None:
     with pytest.raises(Forbidden):
-        await listed(mesh.student(uuid4()), str(uuid4()))
+        await list_page(mesh.student(uuid4()), str(uuid4()))
 
 
-async def test_only_ops_on_its_own_behalf_lists_everybodys(mesh: Any, session_request: Any, sql: Any) -> None:
+async def test_only_ops_on_its_own_behalf_lists_everybodys_records(mesh: Any, session_request: Any, sql: Any) -> None:
     await mesh.create(session_request())
     await mesh.cancel(session_request())
     for stub in (mesh.bff, mesh.student(uuid4()), mesh.stub("bff", "admin"), mesh.stub("ops", "admin")):
         with pytest.raises(Forbidden):
-            await listed(stub)
+            await list_page(stub)
     stored = await sql.fetch("select id from session where tutor_id is not null order by id")
-    assert await all_pages(mesh.ops, size=7) == [str(row["id"]) for row in stored]
+    assert await list_all_pages(mesh.ops, size=7) == [str(row["id"]) for row in stored]
 
 
 @pytest.mark.parametrize(
@@ -143,15 +145,15 @@ async def test_a_bad_list_request_names_its_field(mesh: Any, wanted: dict[str, A
     assert refused.value.field == field
 
 
-async def test_ops_may_ask_for_a_thousand_and_pages_by_id(mesh: Any, session_request: Any) -> None:
+async def test_ops_pages_by_id_with_up_to_a_thousand_rows(mesh: Any, session_request: Any) -> None:
     await mesh.create(session_request())
-    assert len((await listed(mesh.ops, size=1000)).sessions) > 0
+    assert len((await list_page(mesh.ops, size=1000)).sessions) > 0
     for wanted in ({"page_size": 1001}, {"page_token": "2"}):
         with pytest.raises(BadInput):
             await mesh.ops.ListSessions(pb.ListSessionsRequest(**wanted), timeout=10)
 
 
-async def test_a_persons_list_walks_the_two_indexes_of_that_person_and_nothing_else(sql: Any) -> None:
+async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(sql: Any) -> None:
     statement = str(_OF_PERSON)
     for place, name in enumerate((":person", ":at", ":id", ":most", ":status"), start=1):
         statement = statement.replace(name, f"${place}")

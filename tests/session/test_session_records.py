@@ -28,7 +28,7 @@ async def rows(sql: asyncpg.Connection, request: pb.CreateConfirmedSessionReques
     )
 
 
-async def test_a_session_is_given_back_as_it_was_asked_for(mesh: Any, session_request: Any) -> None:
+async def test_a_session_is_read_as_it_was_created(mesh: Any, session_request: Any) -> None:
     request = session_request()
     session = await mesh.create(request)
     for field in request.DESCRIPTOR.fields:
@@ -38,14 +38,16 @@ async def test_a_session_is_given_back_as_it_was_asked_for(mesh: Any, session_re
     assert await mesh.get(request.session_id) == session
 
 
-async def test_repeating_a_create_gives_the_first_answer_with_the_first_room(mesh: Any, session_request: Any) -> None:
+async def test_repeating_a_create_returns_the_first_session_with_the_first_room(
+    mesh: Any, session_request: Any
+) -> None:
     request = session_request()
     first = await mesh.create(request)
     request.duration_minutes = 90
     assert await mesh.create(request) == first
 
 
-async def test_every_session_meets_in_a_room_nobody_can_guess(mesh: Any, session_request: Any) -> None:
+async def test_every_session_has_a_random_room(mesh: Any, session_request: Any) -> None:
     links = {(await mesh.create(session_request())).meeting_link for _ in range(5)}
     assert len(links) == 5
     assert all(link.startswith("https://meet.example.org/") and len(link) == 25 + 24 for link in links)
@@ -58,7 +60,7 @@ async def test_a_cancelled_session_has_no_meeting_link(mesh: Any, session_reques
     assert (await mesh.get(request.session_id)).meeting_link == ""
 
 
-def test_without_a_template_there_is_nowhere_to_meet() -> None:
+def test_without_a_template_a_session_has_no_meeting_link() -> None:
     lesson = Lesson(uuid4(), uuid4(), uuid4(), datetime(2030, 1, 1, tzinfo=UTC), 60)
     session = Session(uuid4(), uuid4(), Status.CONFIRMED, lesson, "room")
     assert Encoder(None).session(session).meeting_link == ""
@@ -93,7 +95,7 @@ async def test_35_cancelling_what_never_was_bars_its_late_creation(mesh: Any, se
     assert (row["status"], row["tutor_id"], row["room"]) == ("CANCELLED", None, None)
 
 
-async def test_a_tombstone_is_never_shown(mesh: Any, session_request: Any) -> None:
+async def test_no_read_shows_a_tombstone(mesh: Any, session_request: Any) -> None:
     request = session_request()
     await mesh.cancel(request)
     with pytest.raises(NotFound):
@@ -156,7 +158,7 @@ async def test_its_student_may_not_complete_it(mesh: Any, session_request: Any, 
     assert (await mesh.get(request.session_id)).status == CONFIRMED
 
 
-async def test_a_stranger_completes_nothing_and_learns_nothing(mesh: Any, session_request: Any) -> None:
+async def test_another_persons_session_cannot_be_completed_and_is_not_found(mesh: Any, session_request: Any) -> None:
     request = session_request(hours=-2)
     await mesh.create(request)
     stranger, answers = mesh.tutor(uuid4()), []
@@ -168,7 +170,7 @@ async def test_a_stranger_completes_nothing_and_learns_nothing(mesh: Any, sessio
     assert (await mesh.get(request.session_id)).status == CONFIRMED
 
 
-async def test_a_saga_touches_no_session_but_its_own(mesh: Any, session_request: Any, sql: Any) -> None:
+async def test_a_saga_changes_only_its_own_session(mesh: Any, session_request: Any, sql: Any) -> None:
     mine, theirs = session_request(), session_request()
     await mesh.create(mine)
     await mesh.create(theirs)

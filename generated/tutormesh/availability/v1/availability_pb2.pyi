@@ -45,7 +45,7 @@ class _WeekdayEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Weekday.Value
     """Sunday."""
 
 class Weekday(_Weekday, metaclass=_WeekdayEnumTypeWrapper):
-    """Weekday of a tutor's local week."""
+    """Weekday is a day of a tutor's local week."""
 
 WEEKDAY_UNSPECIFIED: Weekday.ValueType  # 0
 """Not given."""
@@ -81,7 +81,7 @@ class _ClaimStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClaimState
     """Blocked by the tutor."""
 
 class ClaimState(_ClaimState, metaclass=_ClaimStateEnumTypeWrapper):
-    """ClaimState is what a claim is."""
+    """ClaimState is the state of a claim."""
 
 CLAIM_STATE_UNSPECIFIED: ClaimState.ValueType  # 0
 """Not given."""
@@ -95,7 +95,7 @@ Global___ClaimState: _TypeAlias = ClaimState  # noqa: Y015
 
 @_typing.final
 class WeeklyWindow(_message.Message):
-    """WeeklyWindow is a stretch of working time that comes back each week, in the tutor's local wall-clock."""
+    """WeeklyWindow is working time that repeats each week, in the tutor's local wall-clock time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -140,14 +140,14 @@ class PublishAvailabilityRequest(_message.Message):
     timezone: _builtins.str
     """IANA zone of the wall-clock times: "America/New_York"."""
     minimum_notice_minutes: _builtins.int
-    """How long before its start a lesson can last be booked; 0 to 525600."""
+    """The notice: how long before its start a lesson must be booked, 0 to 525600."""
     buffer_minutes: _builtins.int
-    """Free time kept behind each lesson, before the next lesson or block; 0 to 1440. None is kept before a lesson: it may
-    begin right where a block ends. A lesson keeps the buffer that was published when it was held.
+    """The buffer: free time behind each lesson, before the next lesson or block, 0 to 1440. A lesson may begin where a
+    block ends. It keeps the buffer that was published when it was held.
     """
     @_builtins.property
     def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
-        """At most 100 windows; windows that touch, over midnight too, are one."""
+        """At most 100 windows. Windows that touch, also at midnight, count as one."""
 
     @_builtins.property
     def rate(self) -> _money_pb2.Money:
@@ -173,7 +173,7 @@ Global___PublishAvailabilityRequest: _TypeAlias = PublishAvailabilityRequest  # 
 
 @_typing.final
 class PublishAvailabilityResponse(_message.Message):
-    """PublishAvailabilityResponse says that the hours are in force."""
+    """PublishAvailabilityResponse means that the hours are in force."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -232,7 +232,7 @@ class Slot(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin."""
+        """Start."""
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
@@ -302,7 +302,7 @@ class HoldSlotRequest(_message.Message):
     """Length in minutes, 1 to 1440."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin, on a whole minute."""
+        """Start, on a whole minute."""
 
     def __init__(
         self,
@@ -332,9 +332,11 @@ class HoldSlotResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     availability_block_id: _builtins.str
-    """Names the tutor's claim, a UUID."""
+    """The tutor's claim, a UUID."""
     seconds_left: _builtins.float
-    """Seconds left until then, counted by this service's clock; 0 or less when it has ended. Clocks may differ; durations do not."""
+    """Seconds until then, counted by this service's clock; 0 or less once the hold has ended. The caller should add them to
+    its own clock, because two clocks may differ.
+    """
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """The price at the time of the hold: rate × minutes / 60, rounded half-even."""
@@ -383,13 +385,13 @@ Global___ConfirmSlotRequest: _TypeAlias = ConfirmSlotRequest  # noqa: Y015
 
 @_typing.final
 class ConfirmSlotResponse(_message.Message):
-    """ConfirmSlotResponse says that both calendars are confirmed."""
+    """ConfirmSlotResponse means that both claims are confirmed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     AVAILABILITY_BLOCK_ID_FIELD_NUMBER: _builtins.int
     availability_block_id: _builtins.str
-    """Names the tutor's claim, a UUID; the same as the hold's."""
+    """The tutor's claim, a UUID; the same as in HoldSlotResponse."""
     def __init__(
         self,
         *,
@@ -427,7 +429,7 @@ Global___ReleaseSlotRequest: _TypeAlias = ReleaseSlotRequest  # noqa: Y015
 
 @_typing.final
 class ReleaseSlotResponse(_message.Message):
-    """ReleaseSlotResponse says that nothing of the saga is claimed, nor ever will be."""
+    """ReleaseSlotResponse means that the saga has no claim, and will never have one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -444,7 +446,7 @@ Global___ReleaseSlotResponse: _TypeAlias = ReleaseSlotResponse  # noqa: Y015
 
 @_typing.final
 class TimeBlock(_message.Message):
-    """TimeBlock is a stretch of time to take out."""
+    """TimeBlock is time to take out of a calendar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -452,10 +454,10 @@ class TimeBlock(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Words for a person, at most 500 characters; may be empty."""
+    """Text for a person, at most 500 characters; may be empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin."""
+        """Start."""
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
@@ -478,7 +480,7 @@ Global___TimeBlock: _TypeAlias = TimeBlock  # noqa: Y015
 
 @_typing.final
 class Block(_message.Message):
-    """Block is a stretch that is taken out."""
+    """Block is time that is taken out of a calendar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -489,7 +491,7 @@ class Block(_message.Message):
     """The block, a UUID."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin."""
+        """Start."""
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
@@ -522,7 +524,7 @@ class BlockTimeRequest(_message.Message):
     tutor_id: _builtins.str
     """The tutor, a UUID. A person may only block their own time."""
     request_id: _builtins.str
-    """Optional UUID that makes a repeat give the first answer."""
+    """Optional UUID: repeating it returns the blocks of the first request."""
     @_builtins.property
     def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimeBlock]:
         """1 to 100 blocks that do not overlap each other."""
@@ -544,7 +546,7 @@ Global___BlockTimeRequest: _TypeAlias = BlockTimeRequest  # noqa: Y015
 
 @_typing.final
 class BlockTimeResponse(_message.Message):
-    """BlockTimeResponse is the blocks in the order they were asked for."""
+    """BlockTimeResponse is the blocks, in the order of the request."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -594,7 +596,7 @@ Global___RemoveBlockRequest: _TypeAlias = RemoveBlockRequest  # noqa: Y015
 
 @_typing.final
 class RemoveBlockResponse(_message.Message):
-    """RemoveBlockResponse says that the time is free."""
+    """RemoveBlockResponse means that the time is free."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -611,7 +613,7 @@ Global___RemoveBlockResponse: _TypeAlias = RemoveBlockResponse  # noqa: Y015
 
 @_typing.final
 class Claim(_message.Message):
-    """Claim is one calendar's row."""
+    """Claim is claimed time on one calendar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -625,14 +627,14 @@ class Claim(_message.Message):
     id: _builtins.str
     """The claim, a UUID."""
     calendar_id: _builtins.str
-    """Whose calendar: a person's UUID."""
+    """The calendar, which is the UUID of its person."""
     saga_id: _builtins.str
     """The saga that made it; empty for a block."""
     state: Global___ClaimState.ValueType
-    """What it is."""
+    """Its state."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Begin of the range claimed, buffer included."""
+        """Start of the range claimed, buffer included."""
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
@@ -670,9 +672,9 @@ class ListClaimsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many, 1 to 1000; 0 means 500."""
+    """The size of the page, 1 to 1000; 0 means 500."""
     page_token: _builtins.str
-    """From the page before; empty at first."""
+    """The next_page_token of the page before; empty for the first page."""
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AvailabilityServiceStub:
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open.
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open.
     """
 
     def __init__(self, channel):
@@ -78,19 +78,20 @@ class AvailabilityServiceStub:
 
 
 class AvailabilityServiceServicer:
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open.
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open.
     """
 
     def PublishAvailability(self, request, context):
-        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Claims already made stand.
-        Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
+        stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
+        FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSlots(self, request, context):
-        """ListSlots gives a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
+        """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
         Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -98,42 +99,46 @@ class AvailabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HoldSlot(self, request, context):
-        """HoldSlot claims the tutor's and the student's time until the hold ends.
-        Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
-        IDEMPOTENCY_MISMATCH (the saga holds another time).
+        """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
+        with the seconds that are left now.
+        Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
+        first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
+        STUDENT_BUSY, TOO_MANY_HOLDS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmSlot(self, request, context):
-        """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
-        free, whatever hours and notice say. Repeating it changes nothing.
-        Refuses with SLOT_TAKEN, STUDENT_BUSY, TOO_SOON (the lesson has begun), CANCELLED (released before), NOT_FOUND.
+        """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
+        time claims it again if it is free; working hours and notice are not checked a second time.
+        Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
+        begun), SLOT_TAKEN, STUDENT_BUSY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseSlot(self, request, context):
-        """ReleaseSlot frees both calendars, held or confirmed. Releasing nothing leaves a tombstone: a HoldSlot that arrives
-        later is refused. Repeating it changes nothing.
+        """ReleaseSlot frees both calendars, held or confirmed. Repeating it changes nothing. An unknown saga gets a tombstone,
+        which refuses a HoldSlot that arrives later.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BlockTime(self, request, context):
-        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
+        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
+        The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
+        BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveBlock(self, request, context):
-        """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
+        call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -198,7 +203,7 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AvailabilityService:
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open.
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open.
     """
 
     @staticmethod

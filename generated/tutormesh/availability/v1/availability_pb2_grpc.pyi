@@ -27,83 +27,95 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AvailabilityServiceStub:
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open."""
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AvailabilityServiceAsyncStub: ...
     PublishAvailability: _grpc.UnaryUnaryMultiCallable[_availability_pb2.PublishAvailabilityRequest, _availability_pb2.PublishAvailabilityResponse]
-    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Claims already made stand.
-    Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
+    stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
+    FORBIDDEN.
     """
     ListSlots: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]
-    """ListSlots gives a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
+    """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
     Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
     """
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]
-    """HoldSlot claims the tutor's and the student's time until the hold ends.
-    Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
-    IDEMPOTENCY_MISMATCH (the saga holds another time).
+    """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
+    with the seconds that are left now.
+    Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
+    first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
+    STUDENT_BUSY, TOO_MANY_HOLDS.
     """
     ConfirmSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]
-    """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
-    free, whatever hours and notice say. Repeating it changes nothing.
-    Refuses with SLOT_TAKEN, STUDENT_BUSY, TOO_SOON (the lesson has begun), CANCELLED (released before), NOT_FOUND.
+    """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
+    time claims it again if it is free; working hours and notice are not checked a second time.
+    Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
+    begun), SLOT_TAKEN, STUDENT_BUSY.
     """
     ReleaseSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ReleaseSlotRequest, _availability_pb2.ReleaseSlotResponse]
-    """ReleaseSlot frees both calendars, held or confirmed. Releasing nothing leaves a tombstone: a HoldSlot that arrives
-    later is refused. Repeating it changes nothing.
+    """ReleaseSlot frees both calendars, held or confirmed. Repeating it changes nothing. An unknown saga gets a tombstone,
+    which refuses a HoldSlot that arrives later.
     """
     BlockTime: _grpc.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]
-    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
+    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
+    The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
+    BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]
-    """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN."""
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
+    call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
 
 @_typing.type_check_only
 class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open."""
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishAvailability: _aio.UnaryUnaryMultiCallable[_availability_pb2.PublishAvailabilityRequest, _availability_pb2.PublishAvailabilityResponse]  # type: ignore[assignment]
-    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Claims already made stand.
-    Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
+    stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
+    FORBIDDEN.
     """
     ListSlots: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]  # type: ignore[assignment]
-    """ListSlots gives a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
+    """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
     Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
     """
     HoldSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]  # type: ignore[assignment]
-    """HoldSlot claims the tutor's and the student's time until the hold ends.
-    Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-    Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
-    IDEMPOTENCY_MISMATCH (the saga holds another time).
+    """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
+    with the seconds that are left now.
+    Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
+    first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
+    STUDENT_BUSY, TOO_MANY_HOLDS.
     """
     ConfirmSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]  # type: ignore[assignment]
-    """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
-    free, whatever hours and notice say. Repeating it changes nothing.
-    Refuses with SLOT_TAKEN, STUDENT_BUSY, TOO_SOON (the lesson has begun), CANCELLED (released before), NOT_FOUND.
+    """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
+    time claims it again if it is free; working hours and notice are not checked a second time.
+    Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
+    begun), SLOT_TAKEN, STUDENT_BUSY.
     """
     ReleaseSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ReleaseSlotRequest, _availability_pb2.ReleaseSlotResponse]  # type: ignore[assignment]
-    """ReleaseSlot frees both calendars, held or confirmed. Releasing nothing leaves a tombstone: a HoldSlot that arrives
-    later is refused. Repeating it changes nothing.
+    """ReleaseSlot frees both calendars, held or confirmed. Repeating it changes nothing. An unknown saga gets a tombstone,
+    which refuses a HoldSlot that arrives later.
     """
     BlockTime: _aio.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]  # type: ignore[assignment]
-    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-    Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
+    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
+    The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
+    BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _aio.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]  # type: ignore[assignment]
-    """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN."""
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
+    call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
 
 class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
-    """AvailabilityService owns calendars. It calls no other service. All times are instants; ranges are half-open."""
+    """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open."""
 
     @_abc_1.abstractmethod
     def PublishAvailability(
@@ -111,8 +123,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.PublishAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.PublishAvailabilityResponse, _abc.Awaitable[_availability_pb2.PublishAvailabilityResponse]]:
-        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Claims already made stand.
-        Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
+        stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
+        FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -121,7 +134,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.ListSlotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListSlotsResponse, _abc.Awaitable[_availability_pb2.ListSlotsResponse]]:
-        """ListSlots gives a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
+        """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
         Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
         """
 
@@ -131,10 +144,11 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.HoldSlotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.HoldSlotResponse, _abc.Awaitable[_availability_pb2.HoldSlotResponse]]:
-        """HoldSlot claims the tutor's and the student's time until the hold ends.
-        Repeating a saga_id gives the first answer (with the seconds left now). After ReleaseSlot it is refused with CANCELLED.
-        Refuses with SLOT_TAKEN (before) STUDENT_BUSY, OUTSIDE_WORKING_HOURS, TOO_SOON, TUTOR_NOT_FOUND, TOO_MANY_HOLDS, BAD_USER_INPUT,
-        IDEMPOTENCY_MISMATCH (the saga holds another time).
+        """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
+        with the seconds that are left now.
+        Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
+        first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
+        STUDENT_BUSY, TOO_MANY_HOLDS.
         """
 
     @_abc_1.abstractmethod
@@ -143,9 +157,10 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.ConfirmSlotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ConfirmSlotResponse, _abc.Awaitable[_availability_pb2.ConfirmSlotResponse]]:
-        """ConfirmSlot turns the hold into a lesson. A hold that lapsed and lost a row wins both again when the time is still
-        free, whatever hours and notice say. Repeating it changes nothing.
-        Refuses with SLOT_TAKEN, STUDENT_BUSY, TOO_SOON (the lesson has begun), CANCELLED (released before), NOT_FOUND.
+        """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
+        time claims it again if it is free; working hours and notice are not checked a second time.
+        Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
+        begun), SLOT_TAKEN, STUDENT_BUSY.
         """
 
     @_abc_1.abstractmethod
@@ -154,8 +169,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.ReleaseSlotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ReleaseSlotResponse, _abc.Awaitable[_availability_pb2.ReleaseSlotResponse]]:
-        """ReleaseSlot frees both calendars, held or confirmed. Releasing nothing leaves a tombstone: a HoldSlot that arrives
-        later is refused. Repeating it changes nothing.
+        """ReleaseSlot frees both calendars, held or confirmed. Repeating it changes nothing. An unknown saga gets a tombstone,
+        which refuses a HoldSlot that arrives later.
         """
 
     @_abc_1.abstractmethod
@@ -164,8 +179,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.BlockTimeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.BlockTimeResponse, _abc.Awaitable[_availability_pb2.BlockTimeResponse]]:
-        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id gives the first answer.
-        Refuses with SLOT_TAKEN (a hold, lesson or block lies there), BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH.
+        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
+        The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
+        BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
 
     @_abc_1.abstractmethod
@@ -174,7 +190,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.RemoveBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.RemoveBlockResponse, _abc.Awaitable[_availability_pb2.RemoveBlockResponse]]:
-        """RemoveBlock gives blocked time back. Repeating it changes nothing. Refuses with NOT_FOUND, FORBIDDEN."""
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
+        call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """
 
     @_abc_1.abstractmethod
     def ListClaims(

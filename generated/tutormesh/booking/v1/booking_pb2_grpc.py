@@ -82,15 +82,15 @@ class BookingServiceServicer:
     """
 
     def CreateBooking(self, request, context):
-        """CreateBooking records a booking that awaits its payment. Repeating a booking_id gives the first answer.
-        After EndBooking it is refused with CANCELLED. Refuses with BAD_USER_INPUT.
+        """CreateBooking records a booking that waits for its payment. Repeating a booking_id returns the booking as it is now.
+        Refuses with CANCELLED (EndBooking came first), BAD_USER_INPUT (names the field).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmBooking(self, request, context):
-        """ConfirmBooking says that the lesson is paid and has its session. Repeating it changes nothing.
+        """ConfirmBooking records that the lesson is paid and has its session. Repeating it changes nothing.
         Refuses with ILLEGAL_MOVE (the booking has ended), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -98,25 +98,25 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EndBooking(self, request, context):
-        """EndBooking ends a booking as cancelled, expired or failed to pay. Ending one that never was leaves a tombstone: a
-        CreateBooking that arrives later is refused. The first end wins; repeating it, or another end, changes nothing.
-        A confirmed booking can only be cancelled; another end of it is refused with ILLEGAL_MOVE.
-        Refuses with BAD_USER_INPUT too (names the field; a booking of another saga is one).
+        """EndBooking ends a booking as CANCELLED, EXPIRED or PAYMENT_FAILED. The first end stays: repeating it, or another end,
+        changes nothing. An unknown booking gets a tombstone, which refuses a CreateBooking that arrives later.
+        Refuses with ILLEGAL_MOVE (a confirmed booking can only be cancelled), BAD_USER_INPUT (names the field; also for a
+        booking of another saga).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBooking(self, request, context):
-        """GetBooking gives one booking with its timeline to its student, its tutor, an admin, or a service.
-        Refuses with NOT_FOUND, also for another person's.
+        """GetBooking returns a booking with its timeline. Its student, its tutor, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another person's booking.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetBookings(self, request, context):
-        """BatchGetBookings gives those of the bookings that the caller may see, in no order; the others are left out.
+        """BatchGetBookings returns the bookings that the caller may see, in no order, and leaves the others out.
         Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,24 +124,24 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetTimelines(self, request, context):
-        """BatchGetTimelines gives the histories of those of the bookings that the caller may see, in no order; the others are
-        left out. Refuses with BAD_USER_INPUT.
+        """BatchGetTimelines returns the histories of the bookings that the caller may see, in no order, and leaves the others
+        out. Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBookings(self, request, context):
-        """ListBookings pages through a person's bookings, as student and as tutor, newest first; without a person (ops only)
-        through all of them.
+        """ListBookings pages through a person's bookings, as student and as tutor, newest first. Only ops may leave the person
+        out: it pages through all bookings, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchBooking(self, request, context):
-        """WatchBooking sends the booking as it is, then again after each change, until the caller leaves or it has ended.
-        Changes that come faster than the caller reads are folded into the newest. Refuses with NOT_FOUND.
+        """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
+        ends. A slow reader gets only the newest of several changes. Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

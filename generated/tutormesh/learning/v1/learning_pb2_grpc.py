@@ -107,32 +107,33 @@ class LearningServiceServicer:
     """
 
     def CreateCourse(self, request, context):
-        """CreateCourse makes a draft. The instructor is the caller, who must be a tutor; an admin may name another, a service
-        must name one. Repeating a course_id gives the first answer. Refuses with FORBIDDEN, BAD_USER_INPUT (also for the
-        course_id of another instructor's course).
+        """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
+        who must be a tutor. An admin may name another instructor, and a service must name one.
+        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishCourse(self, request, context):
-        """PublishCourse lets students enroll. Only its instructor, an admin or a service; repeating it changes nothing.
-        Refuses with COURSE_NOT_FOUND, also for another's draft, and FORBIDDEN for another's published course.
+        """PublishCourse lets students enroll. Its instructor, an admin or a service may call it; repeating it changes nothing.
+        Refuses with COURSE_NOT_FOUND (also for another instructor's draft), FORBIDDEN (another's published course).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCourse(self, request, context):
-        """GetCourse gives a published course to everybody, a draft to its instructor, an admin or a service.
-        Refuses with COURSE_NOT_FOUND.
+        """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
+        draft. Refuses with COURSE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetCourses(self, request, context):
-        """BatchGetCourses gives those of the courses that the caller may see, in no order; the others are left out.
+        """BatchGetCourses returns the courses that the caller may see, in no order, and leaves the others out.
+        Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,8 +147,8 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyCourse(self, request, context):
-        """VerifyCourse says that a course exists, is published, and has a seat left now, be it one that a lapsed hold would
-        give way to; it takes none.
+        """VerifyCourse returns a course that can be sold now: it is published and, if a seat is needed, one is left. The seat of
+        a lapsed hold counts as left. VerifyCourse takes no seat.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -155,21 +156,21 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def HoldSeat(self, request, context):
-        """HoldSeat takes a seat of a published course for as long as a payment may take, and records the enrollment that
-        awaits it. One conditional statement verifies and takes: seats are never negative. A student has one seat in a
-        course. After its grace a lapsed hold gives way: to a new one of the same student always, to another's when no seat
-        is left. Repeating a saga_id gives the first answer. After EndEnrollment it is refused with CANCELLED.
-        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, ALREADY_ENROLLED before COURSE_FULL, BAD_USER_INPUT (also for
-        the instructor, and for ids of another enrollment).
+        """HoldSeat takes a seat of a published course until the hold ends, and records the enrollment that waits for its
+        payment. Repeating a saga_id returns the first hold. A student has at most one seat in a course. A new order of the
+        same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
+        when no seat is left.
+        Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
+        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateEnrollmentRecord(self, request, context):
-        """CreateEnrollmentRecord makes an enrollment ACTIVE once it is paid: the pivot of the saga. A seat whose hold has
-        lapsed is won again when there is one. Repeating it changes nothing.
-        Refuses with COURSE_FULL (the seat is lost to another enrollment, be it the same student's), ILLEGAL_MOVE (it has
+        """CreateEnrollmentRecord makes a paid enrollment ACTIVE: this is the pivot of the saga. Repeating it changes nothing.
+        An enrollment whose seat was taken over takes another one if there is one.
+        Refuses with COURSE_FULL (no seat is left, or the student has one by another enrollment), ILLEGAL_MOVE (it has
         ended), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -177,16 +178,16 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EndEnrollment(self, request, context):
-        """EndEnrollment ends an enrollment that was not paid, and gives its seat back. Ending one that never was leaves a
-        tombstone. The first end wins; repeating it, or another end, changes nothing. Refuses with ILLEGAL_MOVE when it is
-        ACTIVE, BAD_USER_INPUT (also when the ids are another enrollment's).
+        """EndEnrollment ends an unpaid enrollment and frees its seat. The first end stays: repeating it, or another end, changes
+        nothing. An unknown enrollment gets a tombstone, which refuses a HoldSeat that arrives later.
+        Refuses with ILLEGAL_MOVE (it is ACTIVE), BAD_USER_INPUT (also when the ids are another enrollment's).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelEnrollment(self, request, context):
-        """CancelEnrollment ends an active enrollment and gives its seat back. Repeating it changes nothing.
+        """CancelEnrollment cancels an active enrollment and frees its seat. Repeating it changes nothing.
         Refuses with ILLEGAL_MOVE (it never was active), NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -194,23 +195,25 @@ class LearningServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetEnrollment(self, request, context):
-        """GetEnrollment gives one enrollment to its student, the course's instructor, an admin, or a service.
-        Refuses with NOT_FOUND, also for another person's and for a tombstone.
+        """GetEnrollment returns an enrollment. Its student, the course's instructor, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another person's enrollment and for a tombstone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetEnrollments(self, request, context):
-        """BatchGetEnrollments gives those of the enrollments that the caller may see, in no order; the others are left out.
+        """BatchGetEnrollments returns the enrollments that the caller may see, in no order, and leaves the others out.
+        Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListEnrollments(self, request, context):
-        """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service;
-        without a student (ops only) through all of them, tombstones included. Refuses with FORBIDDEN.
+        """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
+        ops may leave the student out: it pages through all enrollments and tombstones, in id order.
+        Refuses with FORBIDDEN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

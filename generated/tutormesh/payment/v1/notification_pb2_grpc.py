@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """NotificationService is the operator's: see what people were told, and try again what was given up.
+    """NotificationService lets operators see the messages that people get, and try dead letters again.
     """
 
     def __init__(self, channel):
@@ -48,7 +48,7 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """NotificationService is the operator's: see what people were told, and try again what was given up.
+    """NotificationService lets operators see the messages that people get, and try dead letters again.
     """
 
     def ListNotifications(self, request, context):
@@ -59,8 +59,8 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetryNotifications(self, request, context):
-        """RetryNotifications lets what was given up be tried again, oldest first: one message, or all of them.
-        Refuses with NOT_FOUND, WRONG_STATE (the message is not dead).
+        """RetryNotifications tries dead letters again, oldest first: one message, or all of them.
+        Refuses with NOT_FOUND, WRONG_STATE (the message is not a dead letter).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """NotificationService is the operator's: see what people were told, and try again what was given up.
+    """NotificationService lets operators see the messages that people get, and try dead letters again.
     """
 
     @staticmethod

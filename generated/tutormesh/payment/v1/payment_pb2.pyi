@@ -39,12 +39,12 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_CANCELLED: _PaymentStatus.ValueType  # 4
     """Closed before it was paid."""
     PAYMENT_STATUS_PARTIALLY_REFUNDED: _PaymentStatus.ValueType  # 5
-    """Paid, and a part given back or on its way back."""
+    """Paid, and a part of it is refunded or being refunded."""
     PAYMENT_STATUS_REFUNDED: _PaymentStatus.ValueType  # 6
-    """Paid, and all of it given back or on its way back."""
+    """Paid, and all of it is refunded or being refunded."""
 
 class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
-    """PaymentStatus is where a payment stands."""
+    """PaymentStatus is the status of a payment."""
 
 PAYMENT_STATUS_UNSPECIFIED: PaymentStatus.ValueType  # 0
 """Not given."""
@@ -57,9 +57,9 @@ PAYMENT_STATUS_FAILED: PaymentStatus.ValueType  # 3
 PAYMENT_STATUS_CANCELLED: PaymentStatus.ValueType  # 4
 """Closed before it was paid."""
 PAYMENT_STATUS_PARTIALLY_REFUNDED: PaymentStatus.ValueType  # 5
-"""Paid, and a part given back or on its way back."""
+"""Paid, and a part of it is refunded or being refunded."""
 PAYMENT_STATUS_REFUNDED: PaymentStatus.ValueType  # 6
-"""Paid, and all of it given back or on its way back."""
+"""Paid, and all of it is refunded or being refunded."""
 Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 class _PaymentContext:
@@ -76,7 +76,7 @@ class _PaymentContextEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paymen
     """A course; context_id is the course's id."""
 
 class PaymentContext(_PaymentContext, metaclass=_PaymentContextEnumTypeWrapper):
-    """PaymentContext is what a payment is for."""
+    """PaymentContext is the kind of thing that a payment is for."""
 
 PAYMENT_CONTEXT_UNSPECIFIED: PaymentContext.ValueType  # 0
 """Not given."""
@@ -93,21 +93,21 @@ class _PaymentEngine:
 class _PaymentEngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentEngine.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYMENT_ENGINE_UNSPECIFIED: _PaymentEngine.ValueType  # 0
-    """Not given: of a new booking Stripe, of another whichever it has."""
+    """Not given. For a new booking it means Stripe; for an existing one, the provider that it has."""
     PAYMENT_ENGINE_STRIPE: _PaymentEngine.ValueType  # 1
     """Stripe."""
     PAYMENT_ENGINE_CALLBACK: _PaymentEngine.ValueType  # 2
-    """Any engine that reports by HandlePaymentCallback."""
+    """Any provider that reports by HandlePaymentCallback."""
 
 class PaymentEngine(_PaymentEngine, metaclass=_PaymentEngineEnumTypeWrapper):
-    """PaymentEngine is who takes the money for a booking."""
+    """PaymentEngine is the payment provider that takes the money for a booking."""
 
 PAYMENT_ENGINE_UNSPECIFIED: PaymentEngine.ValueType  # 0
-"""Not given: of a new booking Stripe, of another whichever it has."""
+"""Not given. For a new booking it means Stripe; for an existing one, the provider that it has."""
 PAYMENT_ENGINE_STRIPE: PaymentEngine.ValueType  # 1
 """Stripe."""
 PAYMENT_ENGINE_CALLBACK: PaymentEngine.ValueType  # 2
-"""Any engine that reports by HandlePaymentCallback."""
+"""Any provider that reports by HandlePaymentCallback."""
 Global___PaymentEngine: _TypeAlias = PaymentEngine  # noqa: Y015
 
 class _CallbackStatus:
@@ -119,23 +119,23 @@ class _CallbackStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Callba
     CALLBACK_STATUS_UNSPECIFIED: _CallbackStatus.ValueType  # 0
     """Not given."""
     CALLBACK_STATUS_SUCCEEDED: _CallbackStatus.ValueType  # 1
-    """The price was collected, all of it."""
+    """The whole price was collected."""
     CALLBACK_STATUS_FAILED: _CallbackStatus.ValueType  # 2
     """An attempt failed; another may follow."""
     CALLBACK_STATUS_REFUNDED: _CallbackStatus.ValueType  # 3
-    """What was to be given back has been, all of it."""
+    """Everything that was to be refunded has been refunded."""
 
 class CallbackStatus(_CallbackStatus, metaclass=_CallbackStatusEnumTypeWrapper):
-    """CallbackStatus is what a payment engine reports."""
+    """CallbackStatus is what a payment provider reports."""
 
 CALLBACK_STATUS_UNSPECIFIED: CallbackStatus.ValueType  # 0
 """Not given."""
 CALLBACK_STATUS_SUCCEEDED: CallbackStatus.ValueType  # 1
-"""The price was collected, all of it."""
+"""The whole price was collected."""
 CALLBACK_STATUS_FAILED: CallbackStatus.ValueType  # 2
 """An attempt failed; another may follow."""
 CALLBACK_STATUS_REFUNDED: CallbackStatus.ValueType  # 3
-"""What was to be given back has been, all of it."""
+"""Everything that was to be refunded has been refunded."""
 Global___CallbackStatus: _TypeAlias = CallbackStatus  # noqa: Y015
 
 class _RefundStatus:
@@ -147,28 +147,28 @@ class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSt
     REFUND_STATUS_UNSPECIFIED: _RefundStatus.ValueType  # 0
     """Not given."""
     REFUND_STATUS_PENDING: _RefundStatus.ValueType  # 1
-    """Decided or asked for; it counts as given back."""
+    """It is decided, or the provider was asked for it; it counts as refunded."""
     REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 2
-    """Given back."""
+    """The provider has refunded it."""
     REFUND_STATUS_FAILED: _RefundStatus.ValueType  # 3
-    """Refused by the provider; it no longer counts."""
+    """The provider refused it; it no longer counts as refunded."""
 
 class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
-    """RefundStatus is where a refund stands."""
+    """RefundStatus is the status of a refund."""
 
 REFUND_STATUS_UNSPECIFIED: RefundStatus.ValueType  # 0
 """Not given."""
 REFUND_STATUS_PENDING: RefundStatus.ValueType  # 1
-"""Decided or asked for; it counts as given back."""
+"""It is decided, or the provider was asked for it; it counts as refunded."""
 REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 2
-"""Given back."""
+"""The provider has refunded it."""
 REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
-"""Refused by the provider; it no longer counts."""
+"""The provider refused it; it no longer counts as refunded."""
 Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
-    """Refund is money on its way back."""
+    """Refund is money that goes back to who paid it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -181,16 +181,16 @@ class Refund(_message.Message):
     id: _builtins.str
     """The refund, a UUID."""
     provider_refund_id: _builtins.str
-    """The provider's name for it ("re_…"); empty until it has answered."""
+    """The provider's id for it ("re_…"); empty until the provider has answered."""
     payment_intent_id: _builtins.str
-    """The PaymentIntent it gives back from ("pi_…")."""
+    """The PaymentIntent that it refunds ("pi_…")."""
     status: Global___RefundStatus.ValueType
-    """Where it stands."""
+    """Its status."""
     reason: _builtins.str
-    """Why: "hold_lost", "late_money", "amount_mismatch", …"""
+    """The reason: "hold_lost", "late_money", "amount_mismatch", …"""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """Its amount."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """Payment is what one booking or enrollment costs, and what became of it."""
+    """Payment is the payment of one booking or enrollment, with its refunds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,15 +235,15 @@ class Payment(_message.Message):
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
-    """Where it stands."""
+    """Its status."""
     context: Global___PaymentContext.ValueType
-    """What it is for."""
+    """The kind of thing that it is for."""
     context_id: _builtins.str
-    """Id of what it is for; see PaymentContext."""
+    """The id of the thing that it is for; see PaymentContext."""
     session_id: _builtins.str
     """The session, a UUID; empty for a course."""
     stripe_payment_intent_id: _builtins.str
-    """The provider's "pi_…"."""
+    """The provider's id for the PaymentIntent, "pi_…"."""
     disputed: _builtins.bool
     """True while a dispute is open."""
     student_id: _builtins.str
@@ -253,7 +253,7 @@ class Payment(_message.Message):
     booking_id: _builtins.str
     """The booking, a UUID; empty for a course."""
     received_minor: _builtins.int
-    """What the provider says was received, minor units; 0 until it is paid."""
+    """The amount that the provider has received, in minor units; 0 until it is paid."""
     enrollment_id: _builtins.str
     """The enrollment, a UUID; empty for a lesson."""
     @_builtins.property
@@ -262,7 +262,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def refunded(self) -> _money_pb2.Money:
-        """Given back or on its way back."""
+        """The amount that is refunded or being refunded."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -302,16 +302,18 @@ Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
 @_typing.final
 class AskedPrice(_message.Message):
-    """AskedPrice is what a buyer believes a lesson costs, or what a service says that it does."""
+    """AskedPrice is the price that a person expects, or the price that a service sets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     AMOUNT_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     amount: _builtins.str
-    """Decimal text in units of the currency, without a sign: "50.00" and "50" are the same; empty when only the currency is asked for."""
+    """Decimal text in units of the currency, without a sign: "50.00" and "50" are the same. Empty when only the currency
+    matters.
+    """
     currency: _builtins.str
-    """ISO 4217, upper case; empty means the tutor's."""
+    """ISO 4217, upper case; empty means the tutor's currency."""
     def __init__(
         self,
         *,
@@ -328,7 +330,7 @@ Global___AskedPrice: _TypeAlias = AskedPrice  # noqa: Y015
 
 @_typing.final
 class BookSessionRequest(_message.Message):
-    """BookSessionRequest is a lesson to sell."""
+    """BookSessionRequest is the order of a lesson."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -350,18 +352,18 @@ class BookSessionRequest(_message.Message):
     course_id: _builtins.str
     """The course it belongs to, a UUID; empty when none."""
     purpose: _builtins.str
-    """The student's words, at most 1000 characters; may be empty."""
+    """The student's own text, at most 1000 characters; may be empty."""
     idempotency_key: _builtins.str
-    """At most 255 characters; empty when none. The student's for 24 h."""
+    """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
     payment_engine: Global___PaymentEngine.ValueType
-    """Who takes the money; CALLBACK is a service's to choose. Refused with ENGINE_MISMATCH where the booking has another."""
+    """The payment provider; only a service may choose CALLBACK. ENGINE_MISMATCH when the booking has another one."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Begin, on a whole minute."""
+        """Start, on a whole minute."""
 
     @_builtins.property
     def price(self) -> Global___AskedPrice:
-        """Absent: the tutor's price. A service's word is the price; a person's must equal the tutor's."""
+        """Absent: the tutor's price. A service sets the price with it; a person's must equal the tutor's price."""
 
     def __init__(
         self,
@@ -403,13 +405,13 @@ class BookSessionResponse(_message.Message):
     booking_id: _builtins.str
     """The booking, a UUID."""
     session_id: _builtins.str
-    """The session it becomes, a UUID."""
+    """Its session, a UUID."""
     payment_id: _builtins.str
     """The payment, a UUID; empty when the price is 0."""
     payment_intent_id: _builtins.str
     """"pi_…"; empty when the price is 0."""
     client_secret: _builtins.str
-    """For Stripe.js; empty once the payment has ended, when the price is 0, and for everybody but the student and services."""
+    """For Stripe.js. Only the student and services get it. Empty once the payment has ended, and when the price is 0."""
     saga_state: _builtins.str
     """The saga's state: "AWAITING_PAYMENT", "COMPLETED", …"""
     @_builtins.property
@@ -438,7 +440,7 @@ Global___BookSessionResponse: _TypeAlias = BookSessionResponse  # noqa: Y015
 
 @_typing.final
 class EnrollInCourseRequest(_message.Message):
-    """EnrollInCourseRequest is a place in a course to sell."""
+    """EnrollInCourseRequest is the order of a seat in a course."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -450,7 +452,7 @@ class EnrollInCourseRequest(_message.Message):
     course_id: _builtins.str
     """The course, a UUID."""
     idempotency_key: _builtins.str
-    """At most 255 characters; empty when none. The student's for 24 h."""
+    """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
     def __init__(
         self,
         *,
@@ -488,7 +490,7 @@ class EnrollInCourseResponse(_message.Message):
     payment_intent_id: _builtins.str
     """"pi_…"; empty when the price is 0."""
     client_secret: _builtins.str
-    """For Stripe.js; empty once the payment has ended, when the price is 0, and for everybody but the student and services."""
+    """For Stripe.js. Only the student and services get it. Empty once the payment has ended, and when the price is 0."""
     saga_state: _builtins.str
     """The saga's state: "AWAITING_PAYMENT", "COMPLETED", …"""
     @_builtins.property
@@ -516,7 +518,7 @@ Global___EnrollInCourseResponse: _TypeAlias = EnrollInCourseResponse  # noqa: Y0
 
 @_typing.final
 class CancelEnrollmentRequest(_message.Message):
-    """CancelEnrollmentRequest names an enrollment to end."""
+    """CancelEnrollmentRequest names an enrollment to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -525,7 +527,7 @@ class CancelEnrollmentRequest(_message.Message):
     enrollment_id: _builtins.str
     """The enrollment, a UUID."""
     reason: _builtins.str
-    """The person's words, at most 1000 characters; may be empty."""
+    """The person's own text, at most 1000 characters; may be empty."""
     def __init__(
         self,
         *,
@@ -542,7 +544,7 @@ Global___CancelEnrollmentRequest: _TypeAlias = CancelEnrollmentRequest  # noqa: 
 
 @_typing.final
 class CancelEnrollmentResponse(_message.Message):
-    """CancelEnrollmentResponse says that the enrollment is cancelled."""
+    """CancelEnrollmentResponse means that the enrollment is cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -552,7 +554,7 @@ class CancelEnrollmentResponse(_message.Message):
     """The saga that cancels, a UUID."""
     @_builtins.property
     def refund(self) -> _money_pb2.Money:
-        """What was decided to go back; 0 when nothing was paid or nothing is due."""
+        """The refund that was decided; 0 when nothing was paid or nothing is due."""
 
     def __init__(
         self,
@@ -570,7 +572,7 @@ Global___CancelEnrollmentResponse: _TypeAlias = CancelEnrollmentResponse  # noqa
 
 @_typing.final
 class CreatePaymentIntentRequest(_message.Message):
-    """CreatePaymentIntentRequest names a booking, and the amount the caller believes it costs."""
+    """CreatePaymentIntentRequest names a booking, and the amount that the caller expects."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -646,7 +648,7 @@ Global___QuoteCancellationRequest: _TypeAlias = QuoteCancellationRequest  # noqa
 
 @_typing.final
 class QuoteCancellationResponse(_message.Message):
-    """QuoteCancellationResponse is what cancelling would give back."""
+    """QuoteCancellationResponse is the refund for cancelling now."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -656,14 +658,14 @@ class QuoteCancellationResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     percent: _builtins.int
-    """Of what was paid, 0 to 100."""
+    """The percentage of the paid amount that is refunded, 0 to 100."""
     rule: _builtins.str
     """The rule that applies, in words: "24 h or more before the lesson: 100 %"."""
     token: _builtins.str
-    """Pays exactly this refund until it expires; bound to the booking, the person and the payment's state."""
+    """Guarantees this refund until it expires. It is bound to the booking, the person and the payment's state."""
     @_builtins.property
     def refund(self) -> _money_pb2.Money:
-        """What goes back; 0 when nothing was paid or nothing is due."""
+        """The refund; 0 when nothing was paid or nothing is due."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -688,7 +690,7 @@ Global___QuoteCancellationResponse: _TypeAlias = QuoteCancellationResponse  # no
 
 @_typing.final
 class CancelBookingRequest(_message.Message):
-    """CancelBookingRequest names a booking to end."""
+    """CancelBookingRequest names a booking to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -698,9 +700,9 @@ class CancelBookingRequest(_message.Message):
     booking_id: _builtins.str
     """The booking, a UUID."""
     quote_token: _builtins.str
-    """From QuoteCancellation; empty means what the policy says now."""
+    """The token of QuoteCancellation; empty means the refund that the policy gives now."""
     reason: _builtins.str
-    """The person's words, at most 1000 characters; may be empty."""
+    """The person's own text, at most 1000 characters; may be empty."""
     def __init__(
         self,
         *,
@@ -718,7 +720,7 @@ Global___CancelBookingRequest: _TypeAlias = CancelBookingRequest  # noqa: Y015
 
 @_typing.final
 class CancelBookingResponse(_message.Message):
-    """CancelBookingResponse says that the booking is cancelled."""
+    """CancelBookingResponse means that the booking is cancelled."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -728,7 +730,7 @@ class CancelBookingResponse(_message.Message):
     """The saga that cancels, a UUID."""
     @_builtins.property
     def refund(self) -> _money_pb2.Money:
-        """What was decided to go back; 0 when nothing was paid or nothing is due."""
+        """The refund that was decided; 0 when nothing was paid or nothing is due."""
 
     def __init__(
         self,
@@ -816,7 +818,7 @@ Global___BatchGetPaymentsRequest: _TypeAlias = BatchGetPaymentsRequest  # noqa: 
 
 @_typing.final
 class BatchGetPaymentsResponse(_message.Message):
-    """BatchGetPaymentsResponse is what was found."""
+    """BatchGetPaymentsResponse is the ones that were found."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -848,11 +850,11 @@ class ListPaymentsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
-    """Who paid: a UUID. Empty is for ops only: everybody's, in id order."""
+    """The student, a UUID. Only ops may leave it empty, for everybody's in id order."""
     page_size: _builtins.int
-    """At most this many, 1 to 100 (ops: 1000); 0 means 20."""
+    """The size of the page, 1 to 100 (for ops 1 to 1000); 0 means 20."""
     page_token: _builtins.str
-    """From the page before; empty at first."""
+    """The next_page_token of the page before; empty for the first page."""
     def __init__(
         self,
         *,
@@ -920,7 +922,7 @@ Global___GetBookingTimelineRequest: _TypeAlias = GetBookingTimelineRequest  # no
 
 @_typing.final
 class GetBookingTimelineResponse(_message.Message):
-    """GetBookingTimelineResponse is what happened."""
+    """GetBookingTimelineResponse is the history of the booking's sagas."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -968,7 +970,7 @@ Global___BatchGetBookingTimelinesRequest: _TypeAlias = BatchGetBookingTimelinesR
 
 @_typing.final
 class BatchGetBookingTimelinesResponse(_message.Message):
-    """BatchGetBookingTimelinesResponse is what happened to them."""
+    """BatchGetBookingTimelinesResponse is the histories of their sagas."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -992,7 +994,7 @@ Global___BatchGetBookingTimelinesResponse: _TypeAlias = BatchGetBookingTimelines
 
 @_typing.final
 class HandleStripeWebhookRequest(_message.Message):
-    """HandleStripeWebhookRequest is an HTTP request of Stripe's, untouched."""
+    """HandleStripeWebhookRequest is an HTTP request of Stripe's, unchanged."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1018,7 +1020,7 @@ Global___HandleStripeWebhookRequest: _TypeAlias = HandleStripeWebhookRequest  # 
 
 @_typing.final
 class HandleStripeWebhookResponse(_message.Message):
-    """HandleStripeWebhookResponse says that Stripe may forget the event."""
+    """HandleStripeWebhookResponse means that Stripe need not send the event again."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1035,7 +1037,7 @@ Global___HandleStripeWebhookResponse: _TypeAlias = HandleStripeWebhookResponse  
 
 @_typing.final
 class HandlePaymentCallbackRequest(_message.Message):
-    """HandlePaymentCallbackRequest is a payment engine's report."""
+    """HandlePaymentCallbackRequest is a payment provider's report."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1046,11 +1048,11 @@ class HandlePaymentCallbackRequest(_message.Message):
     booking_id: _builtins.str
     """The booking, a UUID."""
     payment_reference: _builtins.str
-    """The engine's name for what it did, 1 to 255 characters; for Stripe it is not looked at."""
+    """The provider's id for the payment or refund, 1 to 255 characters; ignored for Stripe."""
     payment_status: Global___CallbackStatus.ValueType
-    """What it did."""
+    """What the provider reports."""
     payment_engine: Global___PaymentEngine.ValueType
-    """Which engine reports; UNSPECIFIED: the booking's own."""
+    """The provider that reports; UNSPECIFIED means the booking's own."""
     def __init__(
         self,
         *,
@@ -1069,7 +1071,7 @@ Global___HandlePaymentCallbackRequest: _TypeAlias = HandlePaymentCallbackRequest
 
 @_typing.final
 class HandlePaymentCallbackResponse(_message.Message):
-    """HandlePaymentCallbackResponse says that the report is kept."""
+    """HandlePaymentCallbackResponse means that the report is stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class PaymentServiceStub:
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
     """
 
     def __init__(self, channel):
@@ -103,22 +104,25 @@ class PaymentServiceStub:
 
 
 class PaymentServiceServicer:
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
     """
 
     def BookSession(self, request, context):
-        """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
-        student, tutor, time, duration and course while it awaits payment) gives the same booking again.
+        """BookSession holds the time, records the booking and opens its payment, all or nothing. Repeating the key returns the
+        same booking. So does an equal order (student, tutor, time, duration, course) while the booking waits for its
+        payment.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
-        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH,
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EnrollInCourse(self, request, context):
-        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
-        student and course while it awaits payment) gives the same enrollment again.
+        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
+        the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
         PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
@@ -127,8 +131,9 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelEnrollment(self, request, context):
-        """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
-        instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
+        admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
+        answer.
         Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -136,7 +141,8 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreatePaymentIntent(self, request, context):
-        """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
+        """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
+        may call it.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,31 +150,33 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def QuoteCancellation(self, request, context):
-        """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
-        Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+        """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
+        while. Refuses with NOT_FOUND (also for another person's booking), NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelBooking(self, request, context):
-        """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
-        admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
+        """CancelBooking cancels a booking and refunds what the policy of its purchase says. When the tutor, an admin or a
+        service cancels, it refunds everything. The first committed decision stays: every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN,
+        BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's.
+        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another person's payment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetPayments(self, request, context):
-        """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+        """BatchGetPayments returns the payments that the caller may see, in no order, and leaves the others out.
         Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -176,41 +184,43 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListPayments(self, request, context):
-        """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments.
+        """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
+        all payments, in id order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBookingTimeline(self, request, context):
-        """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND.
+        """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetBookingTimelines(self, request, context):
-        """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
-        others are left out. Refuses with BAD_USER_INPUT.
+        """BatchGetBookingTimelines returns what the sagas did for the bookings that the caller may see, in no order, and leaves
+        the others out. Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HandleStripeWebhook(self, request, context):
-        """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
-        nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+        """HandleStripeWebhook takes an event exactly as Stripe sent it. It answers once the event is stored, or is found to
+        concern nothing here. Refuses with BAD_SIGNATURE, TRY_AGAIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HandlePaymentCallback(self, request, context):
-        """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
-        kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
-        and a success is never unmade. Money that comes after the end goes back.
-        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
-        another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+        """HandlePaymentCallback takes a payment provider's report on a booking. Only a service may call it. It answers once the
+        report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
+        through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
+        refunded.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
+        reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -293,7 +303,8 @@ def add_PaymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PaymentService:
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator.
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
     """
 
     @staticmethod

@@ -27,131 +27,157 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PaymentServiceStub:
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator."""
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PaymentServiceAsyncStub: ...
     BookSession: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BookSessionRequest, _payment_pb2.BookSessionResponse]
-    """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
-    student, tutor, time, duration and course while it awaits payment) gives the same booking again.
+    """BookSession holds the time, records the booking and opens its payment, all or nothing. Repeating the key returns the
+    same booking. So does an equal order (student, tutor, time, duration, course) while the booking waits for its
+    payment.
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
-    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH,
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _grpc.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]
-    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
-    student and course while it awaits payment) gives the same enrollment again.
+    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
+    the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
     PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
-    """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
-    instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
+    admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
+    answer.
     Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]
-    """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
+    """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
+    may call it.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
     """
     QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]
-    """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
-    Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+    """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
+    while. Refuses with NOT_FOUND (also for another person's booking), NOT_CANCELLABLE.
     """
     CancelBooking: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelBookingRequest, _payment_pb2.CancelBookingResponse]
-    """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
-    admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
+    """CancelBooking cancels a booking and refunds what the policy of its purchase says. When the tutor, an admin or a
+    service cancels, it refunds everything. The first committed decision stays: every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN,
+    BAD_USER_INPUT.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
-    """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another person's payment.
+    """
     BatchGetPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]
-    """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+    """BatchGetPayments returns the payments that the caller may see, in no order, and leaves the others out.
     Refuses with BAD_USER_INPUT.
     """
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
-    """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments."""
+    """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
+    all payments, in id order.
+    """
     GetBookingTimeline: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]
-    """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+    """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
     BatchGetBookingTimelines: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetBookingTimelinesRequest, _payment_pb2.BatchGetBookingTimelinesResponse]
-    """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
-    others are left out. Refuses with BAD_USER_INPUT.
+    """BatchGetBookingTimelines returns what the sagas did for the bookings that the caller may see, in no order, and leaves
+    the others out. Refuses with BAD_USER_INPUT.
     """
     HandleStripeWebhook: _grpc.UnaryUnaryMultiCallable[_payment_pb2.HandleStripeWebhookRequest, _payment_pb2.HandleStripeWebhookResponse]
-    """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
-    nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+    """HandleStripeWebhook takes an event exactly as Stripe sent it. It answers once the event is stored, or is found to
+    concern nothing here. Refuses with BAD_SIGNATURE, TRY_AGAIN.
     """
     HandlePaymentCallback: _grpc.UnaryUnaryMultiCallable[_payment_pb2.HandlePaymentCallbackRequest, _payment_pb2.HandlePaymentCallbackResponse]
-    """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
-    kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
-    and a success is never unmade. Money that comes after the end goes back.
-    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
-    another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+    """HandlePaymentCallback takes a payment provider's report on a booking. Only a service may call it. It answers once the
+    report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
+    through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
+    refunded.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
+    reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
     """
 
 @_typing.type_check_only
 class PaymentServiceAsyncStub(PaymentServiceStub):
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator."""
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BookSession: _aio.UnaryUnaryMultiCallable[_payment_pb2.BookSessionRequest, _payment_pb2.BookSessionResponse]  # type: ignore[assignment]
-    """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
-    student, tutor, time, duration and course while it awaits payment) gives the same booking again.
+    """BookSession holds the time, records the booking and opens its payment, all or nothing. Repeating the key returns the
+    same booking. So does an equal order (student, tutor, time, duration, course) while the booking waits for its
+    payment.
     Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
-    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH,
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     EnrollInCourse: _aio.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]  # type: ignore[assignment]
-    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
-    student and course while it awaits payment) gives the same enrollment again.
+    """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
+    the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
     PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
-    """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
-    instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+    """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
+    admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
+    answer.
     Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
-    """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
+    """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
+    may call it.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
     """
     QuoteCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
-    """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
-    Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+    """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
+    while. Refuses with NOT_FOUND (also for another person's booking), NOT_CANCELLABLE.
     """
     CancelBooking: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelBookingRequest, _payment_pb2.CancelBookingResponse]  # type: ignore[assignment]
-    """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
-    admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
+    """CancelBooking cancels a booking and refunds what the policy of its purchase says. When the tutor, an admin or a
+    service cancels, it refunds everything. The first committed decision stays: every later cancel gets its answer.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN,
+    BAD_USER_INPUT.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
-    """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another person's payment.
+    """
     BatchGetPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]  # type: ignore[assignment]
-    """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+    """BatchGetPayments returns the payments that the caller may see, in no order, and leaves the others out.
     Refuses with BAD_USER_INPUT.
     """
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
-    """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments."""
+    """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
+    all payments, in id order.
+    """
     GetBookingTimeline: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]  # type: ignore[assignment]
-    """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+    """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
     BatchGetBookingTimelines: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetBookingTimelinesRequest, _payment_pb2.BatchGetBookingTimelinesResponse]  # type: ignore[assignment]
-    """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
-    others are left out. Refuses with BAD_USER_INPUT.
+    """BatchGetBookingTimelines returns what the sagas did for the bookings that the caller may see, in no order, and leaves
+    the others out. Refuses with BAD_USER_INPUT.
     """
     HandleStripeWebhook: _aio.UnaryUnaryMultiCallable[_payment_pb2.HandleStripeWebhookRequest, _payment_pb2.HandleStripeWebhookResponse]  # type: ignore[assignment]
-    """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
-    nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+    """HandleStripeWebhook takes an event exactly as Stripe sent it. It answers once the event is stored, or is found to
+    concern nothing here. Refuses with BAD_SIGNATURE, TRY_AGAIN.
     """
     HandlePaymentCallback: _aio.UnaryUnaryMultiCallable[_payment_pb2.HandlePaymentCallbackRequest, _payment_pb2.HandlePaymentCallbackResponse]  # type: ignore[assignment]
-    """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
-    kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
-    and a success is never unmade. Money that comes after the end goes back.
-    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
-    another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+    """HandlePaymentCallback takes a payment provider's report on a booking. Only a service may call it. It answers once the
+    report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
+    through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
+    refunded.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
+    reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """PaymentService sells lessons and courses: it owns payments and refunds, knows the payment provider, and is the only orchestrator."""
+    """PaymentService sells lessons and courses. It owns payments and refunds, talks to the payment providers, and is the
+    only service that orchestrates others.
+    """
 
     @_abc_1.abstractmethod
     def BookSession(
@@ -159,10 +185,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.BookSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.BookSessionResponse, _abc.Awaitable[_payment_pb2.BookSessionResponse]]:
-        """BookSession holds the time, records the booking and opens its payment, all or nothing. A repeat (same key, or same
-        student, tutor, time, duration and course while it awaits payment) gives the same booking again.
+        """BookSession holds the time, records the booking and opens its payment, all or nothing. Repeating the key returns the
+        same booking. So does an equal order (student, tutor, time, duration, course) while the booking waits for its
+        payment.
         Refuses with SLOT_TAKEN, OUTSIDE_WORKING_HOURS, TOO_SOON, STUDENT_BUSY, TUTOR_NOT_FOUND, COURSE_NOT_FOUND,
-        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, IDEMPOTENCY_MISMATCH, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        COURSE_NOT_PUBLISHED, TOO_MANY_HOLDS, AMOUNT_MISMATCH, ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH,
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -171,8 +199,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.EnrollInCourseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.EnrollInCourseResponse, _abc.Awaitable[_payment_pb2.EnrollInCourseResponse]]:
-        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. A repeat (same key, or same
-        student and course while it awaits payment) gives the same enrollment again.
+        """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
+        the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
         PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
@@ -183,8 +211,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.CancelEnrollmentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.CancelEnrollmentResponse, _abc.Awaitable[_payment_pb2.CancelEnrollmentResponse]]:
-        """CancelEnrollment ends an enrollment and gives back what its policy, frozen at purchase, says: all of it when the
-        instructor, an admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
+        """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
+        admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
+        answer.
         Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
         """
 
@@ -194,7 +223,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.CreatePaymentIntentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.CreatePaymentIntentResponse, _abc.Awaitable[_payment_pb2.CreatePaymentIntentResponse]]:
-        """CreatePaymentIntent gives the live PaymentIntent of a booking that awaits its payment, to its student or a service.
+        """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
+        may call it.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
         """
 
@@ -204,8 +234,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.QuoteCancellationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.QuoteCancellationResponse, _abc.Awaitable[_payment_pb2.QuoteCancellationResponse]]:
-        """QuoteCancellation tells what cancelling a booking now would give back to its student, and a token that holds it.
-        Refuses with NOT_FOUND, also for another person's, and NOT_CANCELLABLE.
+        """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
+        while. Refuses with NOT_FOUND (also for another person's booking), NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
@@ -214,9 +244,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.CancelBookingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.CancelBookingResponse, _abc.Awaitable[_payment_pb2.CancelBookingResponse]]:
-        """CancelBooking ends a booking and gives back what its policy, frozen at purchase, says: all of it when the tutor, an
-        admin or a service cancels. The first committed decision wins; every later cancel gets its answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
+        """CancelBooking cancels a booking and refunds what the policy of its purchase says. When the tutor, an admin or a
+        service cancels, it refunds everything. The first committed decision stays: every later cancel gets its answer.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise, or has begun), QUOTE_EXPIRED, TRY_AGAIN,
+        BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
@@ -225,7 +256,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.GetPaymentResponse, _abc.Awaitable[_payment_pb2.GetPaymentResponse]]:
-        """GetPayment gives one payment to its student, the booking's tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's."""
+        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another person's payment.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetPayments(
@@ -233,7 +266,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.BatchGetPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.BatchGetPaymentsResponse, _abc.Awaitable[_payment_pb2.BatchGetPaymentsResponse]]:
-        """BatchGetPayments gives those of the payments that the caller may see, in no order; the others are left out.
+        """BatchGetPayments returns the payments that the caller may see, in no order, and leaves the others out.
         Refuses with BAD_USER_INPUT.
         """
 
@@ -243,7 +276,9 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.ListPaymentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_pb2.ListPaymentsResponse]]:
-        """ListPayments pages through what a student paid, newest first; without a student (ops only) through all payments."""
+        """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
+        all payments, in id order.
+        """
 
     @_abc_1.abstractmethod
     def GetBookingTimeline(
@@ -251,7 +286,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.GetBookingTimelineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.GetBookingTimelineResponse, _abc.Awaitable[_payment_pb2.GetBookingTimelineResponse]]:
-        """GetBookingTimeline tells what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
+        """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def BatchGetBookingTimelines(
@@ -259,8 +294,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.BatchGetBookingTimelinesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.BatchGetBookingTimelinesResponse, _abc.Awaitable[_payment_pb2.BatchGetBookingTimelinesResponse]]:
-        """BatchGetBookingTimelines tells what the sagas did for those of the bookings that the caller may see, in no order; the
-        others are left out. Refuses with BAD_USER_INPUT.
+        """BatchGetBookingTimelines returns what the sagas did for the bookings that the caller may see, in no order, and leaves
+        the others out. Refuses with BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
@@ -269,8 +304,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.HandleStripeWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.HandleStripeWebhookResponse, _abc.Awaitable[_payment_pb2.HandleStripeWebhookResponse]]:
-        """HandleStripeWebhook takes an event exactly as Stripe sent it; it answers once the event is stored (or changes
-        nothing here). Refuses with BAD_SIGNATURE, TRY_AGAIN.
+        """HandleStripeWebhook takes an event exactly as Stripe sent it. It answers once the event is stored, or is found to
+        concern nothing here. Refuses with BAD_SIGNATURE, TRY_AGAIN.
         """
 
     @_abc_1.abstractmethod
@@ -279,11 +314,12 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.HandlePaymentCallbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.HandlePaymentCallbackResponse, _abc.Awaitable[_payment_pb2.HandlePaymentCallbackResponse]]:
-        """HandlePaymentCallback takes a payment engine's report on a booking, from a service; it answers once the report is
-        kept. Of a booking paid through Stripe nothing is believed: Stripe is asked. Repeating a reference changes nothing,
-        and a success is never unmade. Money that comes after the end goes back.
-        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or given back, or it was paid by
-        another reference), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+        """HandlePaymentCallback takes a payment provider's report on a booking. Only a service may call it. It answers once the
+        report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
+        through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
+        refunded.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
+        reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

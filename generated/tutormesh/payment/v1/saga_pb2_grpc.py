@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SagaServiceStub:
-    """SagaService is the operator's: see what the sagas do, wake them, decide what no machine should.
+    """SagaService lets operators see sagas, wake them, and resolve those that wait for a person.
     """
 
     def __init__(self, channel):
@@ -68,7 +68,7 @@ class SagaServiceStub:
 
 
 class SagaServiceServicer:
-    """SagaService is the operator's: see what the sagas do, wake them, decide what no machine should.
+    """SagaService lets operators see sagas, wake them, and resolve those that wait for a person.
     """
 
     def ListSagas(self, request, context):
@@ -86,7 +86,7 @@ class SagaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetrySaga(self, request, context):
-        """RetrySaga wakes a saga that is parked or backing off, and its parked events, and drives on at once.
+        """RetrySaga wakes a saga that is parked or backing off, wakes its parked events, and runs it at once.
         Refuses with NOT_FOUND, WRONG_STATE (it has ended).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -94,16 +94,18 @@ class SagaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveSaga(self, request, context):
-        """ResolveSaga closes a parked saga by a person's word, which is kept. The person has settled slot and money by hand:
-        refunds that the provider was not asked for yet are withdrawn, nothing else is changed. Of a dispute, COMPLETED
-        says that it was won, any other end that the money is gone. Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
+        """ResolveSaga closes a parked saga in the state that a person gives, and stores the person's note. The person has put
+        slot and money in order by hand: ResolveSaga only withdraws refunds that the provider was not asked for yet. For a
+        dispute, COMPLETED means that it was won, and any other state that the money is lost.
+        Refuses with NOT_FOUND, WRONG_STATE (it is not parked), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Reconcile(self, request, context):
-        """Reconcile asks the provider about open payments and drives on what has news. Safe to run twice at once.
+        """Reconcile asks the provider about open payments, and runs the sagas for which something has changed. Two calls at
+        once are safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +160,7 @@ def add_SagaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SagaService:
-    """SagaService is the operator's: see what the sagas do, wake them, decide what no machine should.
+    """SagaService lets operators see sagas, wake them, and resolve those that wait for a person.
     """
 
     @staticmethod

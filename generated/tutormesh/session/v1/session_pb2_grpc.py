@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SessionServiceStub:
-    """SessionService owns the lesson: when, where, who, state. It calls no other service.
+    """SessionService owns sessions: time, place, people and status of a sold lesson. It calls no other service.
     """
 
     def __init__(self, channel):
@@ -68,43 +68,45 @@ class SessionServiceStub:
 
 
 class SessionServiceServicer:
-    """SessionService owns the lesson: when, where, who, state. It calls no other service.
+    """SessionService owns sessions: time, place, people and status of a sold lesson. It calls no other service.
     """
 
     def CreateConfirmedSession(self, request, context):
-        """CreateConfirmedSession records a paid lesson. Repeating a session_id gives the first answer.
-        After CancelSession it is refused with CANCELLED. Refuses with BAD_USER_INPUT.
+        """CreateConfirmedSession records a paid lesson. Repeating a session_id returns the session as it is now.
+        Refuses with CANCELLED (CancelSession came first), BAD_USER_INPUT (names the field).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelSession(self, request, context):
-        """CancelSession cancels a lesson that is not completed, or was decided to be cancelled before it ended. Cancelling one
-        that never was leaves a tombstone: a CreateConfirmedSession that arrives later is refused. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE, BAD_USER_INPUT (names the field; a session of another saga is one).
+        """CancelSession cancels a session. Repeating it changes nothing. A completed session is cancelled only if the cancel
+        was decided before the lesson's end. An unknown session gets a tombstone, which refuses a CreateConfirmedSession
+        that arrives later.
+        Refuses with ILLEGAL_MOVE (completed), BAD_USER_INPUT (names the field; also for a session of another saga).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CompleteSession(self, request, context):
-        """CompleteSession says that a confirmed lesson took place. Repeating it changes nothing.
-        Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (its student).
+        """CompleteSession records that a lesson took place. Its tutor, an admin or a service may call it; repeating it changes
+        nothing. Refuses with ILLEGAL_MOVE (cancelled, or not yet over), NOT_FOUND, FORBIDDEN (for its student).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSession(self, request, context):
-        """GetSession gives one session to its student, its tutor, an admin, or a service. Refuses with NOT_FOUND, also for another person's.
+        """GetSession returns a session. Its student, its tutor, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another person's session.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetSessions(self, request, context):
-        """BatchGetSessions gives those of the sessions that the caller may see, in no order; the others are left out.
+        """BatchGetSessions returns the sessions that the caller may see, in no order, and leaves the others out.
         Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -112,8 +114,8 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first; without a person (ops
-        only) through all of them.
+        """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first. Only ops may leave the
+        person out: it pages through all sessions, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +163,7 @@ def add_SessionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SessionService:
-    """SessionService owns the lesson: when, where, who, state. It calls no other service.
+    """SessionService owns sessions: time, place, people and status of a sold lesson. It calls no other service.
     """
 
     @staticmethod

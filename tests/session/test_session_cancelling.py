@@ -1,4 +1,4 @@
-"""A cancel that was decided before the lesson ended: no completion gets in between, whichever arrives first."""
+"""A cancel that was decided before the lesson's end cancels the session, also when the completion came first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def row(sql: asyncpg.Connection, request: pb.CreateConfirmedSessionRequest
     return await sql.fetchrow("select * from session where id = $1", request.session_id)
 
 
-async def test_a_decision_from_before_the_end_cancels_a_lesson_that_completed_by_itself(
+async def test_a_cancel_decided_before_the_end_cancels_a_completed_session(
     mesh: Any, session_request: Any, sql: Any, database: Database
 ) -> None:
     request = session_request(hours=-1.001)
@@ -45,7 +45,7 @@ async def test_a_decision_from_before_the_end_cancels_a_lesson_that_completed_by
 
 
 @pytest.mark.parametrize("late", [timedelta(0), TICK, timedelta(hours=3)])
-async def test_a_decision_from_the_end_on_comes_too_late_for_what_is_completed(
+async def test_a_cancel_decided_at_or_after_the_end_does_not_cancel_a_completed_session(
     mesh: Any, session_request: Any, sql: Any, late: timedelta
 ) -> None:
     request = session_request(hours=-2)
@@ -57,7 +57,7 @@ async def test_a_decision_from_the_end_on_comes_too_late_for_what_is_completed(
     assert await row(sql, request) == before
 
 
-async def test_whenever_it_was_decided_what_is_not_completed_is_cancelled(
+async def test_a_session_that_is_not_completed_is_cancelled_whenever_the_cancel_was_decided(
     mesh: Any, session_request: Any, sql: Any
 ) -> None:
     begun, never_made = session_request(hours=-2), session_request(hours=-2)
@@ -68,7 +68,7 @@ async def test_whenever_it_was_decided_what_is_not_completed_is_cancelled(
         assert (cancelled["status"], cancelled["cancel_decided_at"]) == ("CANCELLED", end(request) + TICK)
 
 
-async def test_a_race_with_the_completion_is_always_won_by_the_earlier_decision(
+async def test_a_cancel_decided_before_the_end_always_wins_against_the_completion(
     mesh: Any, session_request: Any, sql: Any
 ) -> None:
     for turn in range(20):
@@ -81,7 +81,7 @@ async def test_a_race_with_the_completion_is_always_won_by_the_earlier_decision(
 
 
 async def test_a_cancel_that_waits_for_the_completion_still_wins(
-    mesh: Any, session_request: Any, sql: Any, until: Any
+    mesh: Any, session_request: Any, sql: Any, wait_until: Any
 ) -> None:
     request = session_request(hours=-2)
     await mesh.create(request)
@@ -91,13 +91,13 @@ async def test_a_cancel_that_waits_for_the_completion_still_wins(
         "update session set status = 'COMPLETED', completed_at = clock_timestamp() where id = $1", request.session_id
     )
     waiting = asyncio.ensure_future(mesh.cancel(request, end(request) - TICK))
-    await until(lambda: sql.fetchval("select count(*) from pg_locks where not granted"), 1)
+    await wait_until(lambda: sql.fetchval("select count(*) from pg_locks where not granted"), 1)
     await transaction.commit()
     await waiting
     assert (await row(sql, request))["status"] == "CANCELLED"
 
 
-async def test_a_decision_at_no_time_there_is_is_refused_by_name(mesh: Any, session_request: Any) -> None:
+async def test_a_malformed_decided_at_is_refused_and_named(mesh: Any, session_request: Any) -> None:
     request = session_request()
     wanted = pb.CancelSessionRequest(
         session_id=request.session_id, saga_id=request.saga_id, decided_at=Timestamp(seconds=253402300800)
@@ -108,7 +108,7 @@ async def test_a_decision_at_no_time_there_is_is_refused_by_name(mesh: Any, sess
 
 
 @pytest.mark.parametrize("decided", ["scheduled_at + make_interval(mins => duration_minutes)", "null"])
-async def test_the_schema_itself_wants_a_decision_from_before_the_end(
+async def test_the_schema_cancels_a_completed_session_only_with_an_earlier_decision(
     mesh: Any, session_request: Any, sql: Any, decided: str
 ) -> None:
     request = session_request(hours=-2)
