@@ -14,12 +14,14 @@ from availability_svc.blocks import WantedBlock
 from availability_svc.domain import Block, Claim, ClaimState, Order, Schedule, Span, TimedHold, Window, WorkingHours
 from availability_svc.hours import merge_windows
 from mesh import clock, wire
+from mesh.currencies import find_currency
 from mesh.errors import BadInput
 from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2 as pb2
 
 MINUTES_A_DAY = 1440
 MINUTES_A_YEAR = 525_600
+SHORTEST_LESSON, LONGEST_LESSON = 1, MINUTES_A_DAY
 MOST_WINDOWS = 100
 MOST_BLOCKS = 100
 LONGEST_LISTING = timedelta(days=31)
@@ -44,8 +46,19 @@ def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
         WorkingHours(request.timezone, windows),
         wire.whole(request.minimum_notice_minutes, "minimum_notice_minutes", 0, MINUTES_A_YEAR),
         wire.whole(request.buffer_minutes, "buffer_minutes", 0, MINUTES_A_DAY),
-        wire.money(request, "rate"),
+        _rate(request, SHORTEST_LESSON, LONGEST_LESSON),
     )
+
+
+def _rate(request: pb2.PublishAvailabilityRequest, shortest: int, longest: int) -> Money:
+    """The rate per hour. Refuses one at which a lesson of no offered length (minutes) can be paid for."""
+    rate = wire.money(request, "rate")
+    cheapest, dearest = rate.for_minutes(shortest), rate.for_minutes(longest)
+    if rate.amount_minor and not find_currency(rate.currency).can_charge_some(
+        cheapest.amount_minor, dearest.amount_minor
+    ):
+        raise BadInput(f"a lesson of {shortest} to {longest} minutes {rate.payable_amounts}", field="rate")
+    return rate
 
 
 @cache

@@ -117,11 +117,14 @@ class Holds:
 
 
 def price(schedule: Schedule, minutes: int) -> Money:
-    """Rate × minutes / 60, rounded half-even. Raises BadInput when the price exceeds the largest payment."""
-    try:
-        return schedule.rate.for_minutes(minutes)
-    except ValueError:
-        raise BadInput("the price of so long a lesson is out of range", field="duration_minutes") from None
+    """Rate × minutes / 60, rounded half-even to what can be charged. Raises BadInput when the provider cannot charge it.
+
+    Only a rate of 0 makes a lesson free.
+    """
+    cost = schedule.rate.for_minutes(minutes)
+    if not cost.is_payable or (schedule.rate.amount_minor and not cost.amount_minor):
+        raise BadInput(f"the price of such a lesson {cost.payable_amounts}", field="duration_minutes")
+    return cost
 
 
 def _must_be_free(conflicts: Conflicts) -> None:

@@ -32,7 +32,7 @@ def new_course(request: pb.CreateCourseRequest, instructor_id: UUID) -> NewCours
         id=wire.optional_uuid(request.course_id, "course_id") or uuid4(),
         title=title,
         instructor_id=instructor_id,
-        price=wire.money(request, "price"),
+        price=wire.price(request, "price"),
         seats=wire.whole(request.seats, "seats", 0, MAX_SEATS) or None,
     )
 

@@ -80,13 +80,21 @@ def _decode_asked_price(asked: pb.AskedPrice) -> AskedPrice:
             exponent(asked.currency)
     except ValueError as error:
         raise BadInput(str(error), field="price.currency") from None
+    person = calls.current().person
+    decides = person is None or person.is_service
+    if asked.currency and asked.amount:
+        _must_be_a_price(asked, decides)
+    return AskedPrice(_normalize(asked.amount), asked.currency, decides)
+
+
+def _must_be_a_price(asked: pb.AskedPrice, decides: bool) -> None:
+    """Raises BadInput when no price can be this. A service decides the price: it must be one that can be charged."""
     try:
-        if asked.currency and asked.amount:
-            Money.exactly(Decimal(asked.amount), asked.currency)
+        named = Money.exactly(Decimal(asked.amount), asked.currency)
     except ValueError as error:
         raise BadInput(str(error), field="price.amount") from None
-    person = calls.current().person
-    return AskedPrice(_normalize(asked.amount), asked.currency, decides=person is None or person.is_service)
+    if decides and not named.is_payable:
+        raise BadInput(named.payable_amounts, field="price.amount")
 
 
 def _normalize(amount: str) -> str:

@@ -26,7 +26,7 @@ class AskedPrice:
             asked, is_the_price = tutors, currency == tutors.currency
         else:
             asked = self._in(currency)
-            is_the_price = self.decides or asked == tutors
+            is_the_price = (self.decides and asked.is_payable) or asked == tutors
         if not is_the_price:
             raise AmountMismatch("the price is not the tutor's", field="price")
         return asked

@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 
 from mesh.errors import TryAgain
 from mesh.money import Money
@@ -44,9 +43,8 @@ class Share:
     rule: str
 
     def of(self, paid: Money) -> Money:
-        """This share of an amount, in whole minor units, rounded half-even."""
-        exact = Decimal(paid.amount_minor) * self.percent / 100
-        return Money(int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)), paid.currency)
+        """This share of an amount, rounded half-even to what the provider can give back, and never more than was paid."""
+        return min(paid.portion(self.percent, 100), paid) if self.percent < 100 else paid
 
 
 def share_before_lesson(policy: str, before_start: timedelta) -> Share:

@@ -19,6 +19,7 @@ from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.stripe_amounts import from_wire, to_wire
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
@@ -46,7 +47,7 @@ class StripeProvider:
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         """The saga's PaymentIntent. A repeat gives the first answer, which may be outdated."""
         params: dict[str, Any] = {
-            "amount": price.amount_minor,
+            "amount": to_wire(price),
             "currency": price.currency.lower(),
             "payment_method_types": ["card"],
             "metadata": {
@@ -135,7 +136,7 @@ class StripeProvider:
     async def create_refund(self, refund: Refund) -> ProviderRefund:
         params: dict[str, Any] = {
             "payment_intent": refund.payment_intent_id,
-            "amount": refund.amount.amount_minor,
+            "amount": to_wire(refund.amount),
             "metadata": {"refundId": str(refund.id), "sagaId": str(refund.saga_id)},
         }
         options: Any = {"idempotency_key": f"refund-{refund.id}"}
@@ -206,13 +207,14 @@ def _intent(item: Any) -> Intent:
     get = item.get if isinstance(item, dict) else lambda key, default=None: getattr(item, key, default)
     error = get("last_payment_error")
     charge = (error.get("charge") if isinstance(error, dict) else getattr(error, "charge", None)) if error else None
+    currency = str(get("currency") or "").upper()
     return Intent(
         id=str(get("id")),
         status=str(get("status")),
         client_secret=str(get("client_secret") or ""),
-        amount=int(get("amount") or 0),
-        currency=str(get("currency") or "").upper(),
-        received=int(get("amount_received") or 0),
+        amount=from_wire(int(get("amount") or 0), currency),
+        currency=currency,
+        received=from_wire(int(get("amount_received") or 0), currency),
         saga_id=_uuid(_metadata(item, "sagaId")),
         payment_id=_uuid(_metadata(item, "paymentId")),
         failed_charge=charge,
@@ -220,11 +222,12 @@ def _intent(item: Any) -> Intent:
 
 
 def _refund(item: Any) -> ProviderRefund:
+    currency = item.currency.upper()
     return ProviderRefund(
         id=item.id,
         status=item.status or "pending",
-        amount=item.amount,
-        currency=item.currency.upper(),
+        amount=from_wire(item.amount, currency),
+        currency=currency,
         refund_id=str(_metadata(item, "refundId") or ""),
     )
 

@@ -180,12 +180,39 @@ async def test_an_unknown_tutor_is_not_found_and_leaves_nothing_behind(desk: Any
     assert await desk.sql("select 1 from hold where saga_id = :saga", saga=saga) == []
 
 
-async def test_a_price_is_rounded_half_even_and_one_too_large_is_refused(desk: Any, monday: datetime, reason: Any):
-    tutor = await desk.publish(rate=Money(amount_minor=90, currency="JPY"))
-    answer = await desk.hold(tutor, monday, minutes=15)  # 22.5
-    assert (answer.price.amount_minor, answer.price.currency) == (22, "JPY")
-    await desk.publish(tutor, rate=Money(amount_minor=99_999_999, currency="USD"))
-    assert await reason(desk.hold(tutor, monday + HOUR, minutes=120)) == "BAD_USER_INPUT"
+@pytest.mark.parametrize(
+    ("rate", "minutes", "price"),
+    [
+        (Money(amount_minor=90, currency="VND"), 15, 22),  # 22.5
+        (Money(amount_minor=199, currency="USD"), 15, 50),  # 49.75: the least
+        (Money(amount_minor=1250, currency="KWD"), 30, 620),  # 625, in steps of 10
+        (Money(amount_minor=100_000_000, currency="IDR"), 60, 100_000_000),
+        (Money(amount_minor=500_000_000, currency="IDR"), 240, 2_000_000_000),
+    ],
+)
+async def test_a_price_is_rounded_half_even_to_what_can_be_charged(
+    desk: Any, monday: datetime, rate: Money, minutes: int, price: int
+):
+    tutor = await desk.publish(rate=rate)
+    answer = await desk.hold(tutor, monday, minutes=minutes)
+    assert (answer.price.amount_minor, answer.price.currency) == (price, rate.currency)
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes"),
+    [
+        (Money(amount_minor=99_999_999, currency="USD"), 120),
+        (Money(amount_minor=197, currency="USD"), 15),
+        (Money(amount_minor=1, currency="VND"), 30),  # 0.5 rounds to 0: only a rate of 0 is free
+        (Money(amount_minor=999_999, currency="UGX"), 61),
+        (Money(amount_minor=2_000_000_000, currency="IDR"), 75),
+    ],
+)
+async def test_a_lesson_whose_price_cannot_be_charged_is_refused(
+    desk: Any, monday: datetime, reason: Any, rate: Money, minutes: int
+):
+    tutor = await desk.publish(rate=rate)
+    assert await reason(desk.hold(tutor, monday, minutes=minutes)) == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize(
