@@ -1,4 +1,4 @@
-"""`tutormesh up`: the whole mesh on a developer's machine."""
+"""`tutormesh up`: run the whole mesh on a developer's machine."""
 
 from __future__ import annotations
 

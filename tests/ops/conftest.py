@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from mesh import logs
 from ops.__main__ import main
-from ops.peers import SERVICES, Peers, connected
+from ops.peers import SERVICES, Peers, open_peers
 from tests.inhabited import people, world, world_settings  # noqa: F401 - fixtures
 from tests.world import World
 
@@ -51,5 +51,5 @@ def tutormesh(world: World, addresses: dict[str, str]) -> Tutormesh:  # noqa: F8
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def peers(world: World, addresses: dict[str, str]) -> AsyncIterator[Peers]:  # noqa: F811
-    async with connected(addresses, world.credentials("ops")) as found:
+    async with open_peers(addresses, world.credentials("ops")) as found:
         yield found

@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.audit.invariants import breaches
-from ops.audit.snapshot import Snapshot
-from ops.audit.things import (
+from ops.audit.invariants import find_breaches
+from ops.audit.records import (
     CANCEL,
     PURCHASE,
     Amount,
@@ -21,6 +20,7 @@ from ops.audit.things import (
     Saga,
     Session,
 )
+from ops.audit.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 START = datetime(2026, 3, 9, 10, 0, tzinfo=UTC)
@@ -151,9 +151,18 @@ def cancelled() -> Snapshot:
 
 def broken(snapshot: Snapshot) -> list[str]:
     """The invariants that a snapshot breaks, each once."""
-    return sorted({breach.invariant for breach in breaches(snapshot)})
+    return sorted({breach.invariant for breach in find_breaches(snapshot)})
 
 
 def words(snapshot: Snapshot) -> str:
     """What is said of the breaches."""
-    return "\n".join(breach.what for breach in breaches(snapshot))
+    return "\n".join(breach.what for breach in find_breaches(snapshot))
+
+
+def with_refunds(snapshot: Snapshot, ours: Any, theirs: Any, **payment: Any) -> Snapshot:
+    """The snapshot with these refunds, ours and the provider's, and these changes of its payment."""
+    return replace(
+        snapshot,
+        payments=(replace(snapshot.payments[0], refunds=tuple(ours), **payment),),
+        intents=(replace(snapshot.intents[0], refunds=tuple(theirs)),),
+    )

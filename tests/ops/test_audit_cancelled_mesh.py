@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import TryAgain
-from ops.audit.command import audited
+from ops.audit.command import audit_mesh
 from ops.peers import Peers
 from tests.audited import assert_clean
 from tests.ops.conftest import Tutormesh
@@ -97,7 +97,7 @@ async def test_a_refund_by_hand_is_clean_once_it_is_learned(people: People, peer
     await until_all_is_heard(people, booked)
     await people.webhooks("drop")
     await people.refund_by_hand(booked.intent, 700)
-    (breach,) = (await audited(peers)).breaches
+    (breach,) = (await audit_mesh(peers)).breaches
     assert (breach.invariant, breach.ids) == ("I8", (booked.payment, booked.intent))
     await people.webhooks("normal")
     await people.refund_by_hand(booked.intent, 300)
@@ -111,7 +111,7 @@ async def test_a_lesson_to_come_that_was_given_away_by_hand_is_told_until_it_is_
     booked = await sold(people)
     await people.refund_by_hand(booked.intent, 5000)
     await until(lambda: people.refund_rows(booked), bool)
-    assert [(breach.invariant, breach.ids) for breach in (await audited(peers)).breaches] == [
+    assert [(breach.invariant, breach.ids) for breach in (await audit_mesh(peers)).breaches] == [
         ("I2", (booked.saga, booked.intent))
     ]
     await people.cancel(booked)

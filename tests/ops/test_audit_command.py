@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from ops.audit import collect
-from ops.audit.command import audited
+from ops.audit.command import audit_mesh
 from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
 from tests.people import People, lesson_time
@@ -46,7 +46,7 @@ async def test_a_payment_refunded_because_the_amount_was_changed_is_clean(people
     await people.update_intent(booked.payment_intent_id, amount=100)
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "REFUNDED")
-    assert (await audited(peers)).breaches == ()
+    assert (await audit_mesh(peers)).breaches == ()
 
 
 async def test_everything_is_counted_page_by_page(
@@ -54,10 +54,10 @@ async def test_everything_is_counted_page_by_page(
 ) -> None:
     for _ in range(3):
         await sell(people)
-    whole = await collect.collected(peers)
+    whole = await collect.collect_snapshot(peers)
     monkeypatch.setattr(collect, "ROWS", 2)
     monkeypatch.setattr(collect, "INTENTS", 2)
-    paged = await collect.collected(peers)
+    paged = await collect.collect_snapshot(peers)
     assert paged.counted() == whole.counted()
     assert set(paged.claims) == set(whole.claims)
     assert whole.counted()["sagas"] >= 3

@@ -65,8 +65,8 @@ async def test_list_pages_until_it_has_as_many_as_were_asked_for(
     people: People, peers: Peers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = [(await buried(people))[1] for _ in range(3)]
-    monkeypatch.setattr(notifications, "MOST_PER_PAGE", 1)
-    assert [found.id for found in await notifications.listed(peers, most=2)] == messages[:0:-1]
+    monkeypatch.setattr(notifications, "MAX_PER_PAGE", 1)
+    assert [found.id for found in await notifications.fetch_notifications(peers, most=2)] == messages[:0:-1]
 
 
 async def test_retry_tries_again(people: People, tutormesh: Tutormesh) -> None:

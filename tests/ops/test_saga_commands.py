@@ -10,7 +10,7 @@ import pytest
 from mesh.errors import NotFound
 from ops import saga as sagas
 from ops.peers import Peers
-from ops.reconcile import reconciled
+from ops.reconcile import reconcile_all
 from tests.learners import enrolled
 from tests.ops.conftest import Tutormesh
 from tests.people import People, lesson_time
@@ -57,7 +57,7 @@ async def test_list_tells_of_sagas_newest_first(people: People, tutormesh: Tutor
     ],
 )
 def test_a_kind_is_told_by_its_first_word(kind: str, shown: str) -> None:
-    assert sagas.short(kind) == shown
+    assert sagas.short_kind(kind) == shown
 
 
 async def test_list_pages_until_it_has_as_many_as_were_asked_for(
@@ -65,10 +65,10 @@ async def test_list_pages_until_it_has_as_many_as_were_asked_for(
 ) -> None:
     tutor = await people.tutor()
     booked = [(await people.book(tutor, lesson_time(hour=hour))).saga_id for hour in (8, 10, 12, 14)]
-    monkeypatch.setattr(sagas, "MOST_PER_PAGE", 2)
-    found = await sagas.listed(peers, most=3)
+    monkeypatch.setattr(sagas, "MAX_PER_PAGE", 2)
+    found = await sagas.fetch_sagas(peers, most=3)
     assert [saga.id for saga in found] == booked[:0:-1]
-    assert set(booked) <= {saga.id for saga in await sagas.listed(peers, most=10_000)}
+    assert set(booked) <= {saga.id for saga in await sagas.fetch_sagas(peers, most=10_000)}
 
 
 async def test_list_filters_by_state_and_openness(people: People, peers: Peers, tutormesh: Tutormesh) -> None:
@@ -76,7 +76,7 @@ async def test_list_filters_by_state_and_openness(people: People, peers: Peers, 
     found = json.loads((await tutormesh("saga", "list", "--state", "parked", "--json")).output)
     assert saga_id in [saga["id"] for saga in found]
     assert {saga["state"] for saga in found} == {"PARKED"}
-    assert not any(saga.is_complete for saga in await sagas.listed(peers, open_only=True))
+    assert not any(saga.is_complete for saga in await sagas.fetch_sagas(peers, open_only=True))
     assert (await tutormesh("saga", "list", "--state", "REJECTED")).output == "no sagas\n"
 
 
@@ -121,7 +121,7 @@ async def test_a_saga_there_is_not_is_refused_in_one_line(people: People, tutorm
 
 async def test_a_refusal_keeps_its_class_in_process(people: People, peers: Peers) -> None:
     with pytest.raises(NotFound):
-        await sagas.shown(peers, str(uuid4()))
+        await sagas.fetch_saga(peers, str(uuid4()))
 
 
 async def test_retry_finishes_a_parked_saga(people: People, tutormesh: Tutormesh) -> None:
@@ -172,4 +172,4 @@ async def test_reconcile_finds_a_payment_whose_webhook_was_lost(people: People, 
 
 async def test_reconcile_counts_for_machines(people: People, peers: Peers, tutormesh: Tutormesh) -> None:
     counts = json.loads((await tutormesh("reconcile", "--json")).output)
-    assert set(counts) == set(await reconciled(peers)) == {"examined", "moved", "woken", "strays"}
+    assert set(counts) == set(await reconcile_all(peers)) == {"examined", "moved", "woken", "strays"}

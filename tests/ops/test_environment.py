@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from devkit.keys import signer
 from devkit.ports import free_port
 from mesh.identity import ServiceTokenFile
-from ops import surroundings
+from ops import environment
 from ops.__main__ import main
-from ops.asking import one_line
-from ops.surroundings import NowhereToAsk, addresses, credentials
+from ops.cli import one_line
+from ops.environment import MeshUnknown, addresses, credentials
 
 COMMANDS = [["saga", "list"], ["saga", "show", "x"], ["audit"], ["reconcile"]]
 
@@ -83,7 +83,7 @@ def test_a_token_from_the_environment_goes_before_a_signed_one(tmp_path: Path) -
 
 def test_a_token_file_is_read_and_a_missing_one_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ops.token"
-    with pytest.raises(NowhereToAsk, match="SERVICE_TOKEN_FILE: "):
+    with pytest.raises(MeshUnknown, match="SERVICE_TOKEN_FILE: "):
         credentials({"SERVICE_TOKEN_FILE": str(path)})
     path.write_text("d.e.f\n")
     source = credentials({"SERVICE_TOKEN_FILE": str(path)})
@@ -96,7 +96,7 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUTORMESH_PORT_BASE", "42000")
     monkeypatch.delenv("OPS_TOKEN", raising=False)
-    found = surroundings.environment()
+    found = environment.read_environment()
     assert (found["TUTORMESH_PORT_BASE"], found["OPS_TOKEN"]) == ("42000", "from-file")
 
 

@@ -1,4 +1,7 @@
-"""Where the mesh is and who we are: from the environment, else from the data folder of a mesh on this machine."""
+"""Where the mesh is, and under which token we call it.
+
+The environment says so; where it is silent, the data folder of a mesh on this machine does.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ if TYPE_CHECKING:
 NAME = "ops"
 
 
-class NowhereToAsk(Exception):
-    """The environment does not tell where the mesh is or who we are; the message says what is missing."""
+class MeshUnknown(Exception):
+    """The environment does not say where the mesh is or who we are; the message names what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A service token that somebody gave us."""
+    """A service token as text, for the header `x-service-token`."""
 
     text: str
 
@@ -33,16 +36,16 @@ class Token:
         return (("x-service-token", self.text),)
 
 
-def environment() -> dict[str, str]:
-    """The environment over `.env`, without empty values."""
+def read_environment() -> dict[str, str]:
+    """The environment over `.env`; empty values are left out."""
     known = {**dotenv_values(".env"), **os.environ}
     return {name: value for name, value in known.items() if value}
 
 
 def addresses(environ: Mapping[str, str]) -> dict[str, str]:
-    """ "host:port" of each service: BOOKING_ADDRESS and the like, else as `tutormesh up` would lay it out here.
+    """The "host:port" of each service by its name.
 
-    Raises NowhereToAsk.
+    BOOKING_ADDRESS and its siblings come first; without them, the ports that `tutormesh up` would use. Raises MeshUnknown.
     """
     given = {name: environ.get(f"{name.upper()}_ADDRESS") for name in SERVICES}
     if all(given.values()):
@@ -53,27 +56,27 @@ def addresses(environ: Mapping[str, str]) -> dict[str, str]:
         layout = _layout(environ)
         return {name: address or layout.address(name) for name, address in given.items()}
     except Misconfigured as error:
-        raise NowhereToAsk(str(error)) from None
+        raise MeshUnknown(str(error)) from None
 
 
 def credentials(environ: Mapping[str, str]) -> CredentialSource:
-    """Who we are: OPS_TOKEN, the file SERVICE_TOKEN_FILE, else a token signed with the data folder's own key.
+    """The service token to call with.
 
-    Raises NowhereToAsk.
+    Sources, in order: OPS_TOKEN, the file SERVICE_TOKEN_FILE, a token signed with the data folder's key. Raises MeshUnknown.
     """
     if "OPS_TOKEN" in environ:
         return Token(environ["OPS_TOKEN"].strip())
     if "SERVICE_TOKEN_FILE" in environ:
         return _token_file(Path(environ["SERVICE_TOKEN_FILE"]))
     layout = _layout(environ)
-    if not layout.keys.exists():  # signing would make a key that no mesh knows
-        raise NowhereToAsk(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
+    if not layout.keys.exists():  # signing would create a key that no mesh trusts
+        raise MeshUnknown(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
     return Token(layout.signer().token("service", service=NAME))
 
 
 def _token_file(path: Path) -> CredentialSource:
     if not path.is_file() or not os.access(path, os.R_OK):
-        raise NowhereToAsk(f"SERVICE_TOKEN_FILE: {path} cannot be read")
+        raise MeshUnknown(f"SERVICE_TOKEN_FILE: {path} cannot be read")
     return ServiceTokenFile(path)
 
 

@@ -1,4 +1,4 @@
-"""What the mesh and the payment provider hold, as plain values. Ids are the wire's strings."""
+"""What the mesh and the payment provider hold, as plain values. Ids are strings, as on the wire."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import NamedTuple
 
 PURCHASE, CANCEL, DISPUTE = "BookAndPayForSessionSaga", "CancelBookingSaga", "DisputeCase"
 ENROLL, LEAVE = "EnrollInCourseSaga", "CancelEnrollmentSaga"
-#: What takes back what the other sells.
+#: The kind of saga that cancels, by the kind that is_purchase.
 CANCEL_OF = {PURCHASE: CANCEL, ENROLL: LEAVE}
 PARKED = "PARKED"
-#: The reason of a refund that somebody made at the provider and that we learned of.
+#: The reason of a refund that a person made at the provider and that payment_svc learned of.
 BY_HAND = "made_at_provider"
-#: A PaymentIntent that can still become paid (Stripe: PaymentIntent statuses; the first is the callback engine's).
+#: Statuses of a PaymentIntent that can still become paid (Stripe: PaymentIntent statuses). The first is a callback
+#: provider's.
 PAYABLE = frozenset(
     "requires_payment requires_payment_method requires_confirmation requires_action processing requires_capture".split()
 )
 
 
 class Amount(NamedTuple):
-    """Minor units and a currency, whatever they are: the audit also looks at what should not be."""
+    """Minor units and a currency. Nothing is validated: the audit must read amounts that should not exist."""
 
     minor: int
     currency: str
@@ -31,7 +32,7 @@ class Amount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A live claim on a calendar; `state` is HELD, CONFIRMED or BLOCKED, `saga_id` is empty for a block."""
+    """A live claim on a calendar. `state` is HELD, CONFIRMED or BLOCKED; a block has an empty `saga_id`."""
 
     id: str
     calendar_id: str
@@ -43,7 +44,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A booking; `status` as in BookingStatus, without its prefix."""
+    """A booking. `status` is a BookingStatus without its prefix."""
 
     id: str
     saga_id: str
@@ -60,7 +61,7 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session; `status` as in SessionStatus, without its prefix."""
+    """A session. `status` is a SessionStatus without its prefix."""
 
     id: str
     saga_id: str
@@ -74,7 +75,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A published course; `seats` 0 is no limit."""
+    """A published course. `seats` 0 means that there is no limit."""
 
     id: str
     seats: int
@@ -83,7 +84,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Enrollment:
-    """An enrollment; `status` as in EnrollmentStatus, without its prefix. A tombstone has ended and names no course."""
+    """An enrollment. `status` is an EnrollmentStatus without its prefix. A tombstone has ended and names no course."""
 
     id: str
     saga_id: str
@@ -97,11 +98,17 @@ class Enrollment:
 
 @dataclass(frozen=True, slots=True)
 class Saga:
-    """A saga; `price` is None until slot or seat was held, `intent_id` empty while there is none.
+    """A saga.
 
-    A lesson's has a booking, a session and a time, a course's an enrollment and a course. `refund_due` is what a
-    person's cancel decided to give back, `cancels` the purchase that a cancel takes back, and `is_resolved` says that a
-    person closed it.
+    | field | meaning |
+    |---|---|
+    | `booking_id`, `session_id`, `start`, `minutes` | set for a lesson |
+    | `enrollment_id`, `course_id` | set for a seat in a course |
+    | `price` | None until the slot or the seat was held |
+    | `intent_id` | empty while there is no PaymentIntent |
+    | `refund_due` | what a person's cancel decided to give back |
+    | `cancels` | the purchase that a cancel saga cancels |
+    | `is_resolved` | a person closed it |
     """
 
     id: str
@@ -127,38 +134,38 @@ class Saga:
 
     @property
     def sold_id(self) -> str:
-        """What all sagas around one purchase share: the booking's id or the enrollment's."""
+        """The id of the booking or the enrollment; all sagas of one purchase share it."""
         return self.booking_id or self.enrollment_id
 
     @property
     def is_open(self) -> bool:
-        """True while it is driven, or will be, without anybody's help."""
+        """True while the saga runs, or will run without anybody's help."""
         return not self.is_complete and self.state != PARKED
 
     @property
     def is_with_a_person(self) -> bool:
-        """True when it waits for a person, or a person has closed it and settled slot and money by hand."""
+        """True when the saga waits for a person, or a person closed it and put slot and money right by hand."""
         return self.state == PARKED or self.is_resolved
 
     @property
-    def sells(self) -> bool:
-        """True for a purchase, of a lesson or of a place in a course."""
+    def is_purchase(self) -> bool:
+        """True for a purchase, of a lesson or of a seat in a course."""
         return self.kind in CANCEL_OF
 
     @property
-    def takes_back(self) -> bool:
-        """True for a cancel that stands; a rejected one came after the lesson and changes nothing."""
+    def is_valid_cancel(self) -> bool:
+        """True for a valid cancel. A rejected one came after the lesson and changes nothing."""
         return self.kind in CANCEL_OF.values() and self.state != "REJECTED"
 
     @property
-    def parks_money(self) -> bool:
-        """True for a dispute that is open, or that a person closed by saying that the money is gone."""
+    def has_money_at_stake(self) -> bool:
+        """True for a dispute that is open, or that a person closed because the money is lost."""
         return self.kind == DISPUTE and self.state != "COMPLETED"
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """A refund as payment_svc tells it; `status` is PENDING, SUCCEEDED or FAILED, `provider_id` may be empty."""
+    """A refund in payment_svc. `status` is PENDING, SUCCEEDED or FAILED; `provider_id` may be empty."""
 
     id: str
     provider_id: str
@@ -170,7 +177,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payment as payment_svc tells it; `status` as in PaymentStatus, without its prefix."""
+    """A payment in payment_svc. `status` is a PaymentStatus without its prefix."""
 
     id: str
     saga_id: str
@@ -190,7 +197,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class ProviderRefund:
-    """A refund as the provider tells it; `refund_id` is ours, empty when it was made by hand."""
+    """A refund at the provider. `refund_id` is our refund's id, empty when a person made the refund by hand."""
 
     id: str
     status: str
@@ -200,7 +207,7 @@ class ProviderRefund:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A PaymentIntent with our metadata as the provider tells it."""
+    """A PaymentIntent at the provider, with our metadata."""
 
     id: str
     status: str

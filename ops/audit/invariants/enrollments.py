@@ -1,13 +1,14 @@
-"""I7 for places in courses: what a completed sale must have, and what any other end must not leave."""
+"""I7 for enrollments: what a completed sale must have, and what any other end must not leave."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.audit.records import Saga
 from ops.audit.snapshot import Breach, Snapshot
-from ops.audit.things import Saga
 
-#: The enrollment's status by the end of its saga; REJECTED has none, or one that came late and was ended.
+#: The enrollment's possible statuses, by the end of its saga. A REJECTED saga has no enrollment, or one that came late
+#: and was ended.
 ENDS = {
     "EXPIRED": frozenset({"EXPIRED"}),
     "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
@@ -18,7 +19,7 @@ ENDS = {
 LOOK = "look at `tutormesh saga show {id}`"
 
 
-def place(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
+def active_enrollment_faults(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
     """What is wrong with the enrollment of a completed saga that was not cancelled."""
     enrollment = snapshot.enrollment_by_id.get(saga.enrollment_id)
     if enrollment is None:
@@ -35,23 +36,22 @@ def place(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
         yield f"its enrollment {enrollment.id} names payment {enrollment.payment_id or 'none'}"
 
 
-def place_left(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
-    """An enrollment that did not end as its saga has. A tombstone bars the way to a late hold, however that ends."""
+def find_enrollment_leftover(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    """An enrollment that did not end as its saga has. A tombstone, which refuses a late hold, fits every end."""
     enrollment = snapshot.enrollment_by_id.get(saga.enrollment_id)
     if enrollment is None or not enrollment.course_id:
         return
     if enrollment.status not in ENDS.get(saga.state, frozenset()):
-        told = f"saga {saga.id} is {saga.state}, but enrollment {enrollment.id} is {enrollment.status}"
-        yield Breach(
-            "I7", (saga.id, enrollment.id), told, f"{LOOK.format(id=saga.id)}, then end by hand what does not fit"
-        )
+        what = f"saga {saga.id} is {saga.state}, but enrollment {enrollment.id} is {enrollment.status}"
+        do = f"{LOOK.format(id=saga.id)}, then end by hand what does not fit"
+        yield Breach("I7", (saga.id, enrollment.id), what, do)
 
 
-def place_taken_back(snapshot: Snapshot, purchase: Saga, cancel: Saga) -> Iterator[Breach]:
-    """A cancelled place is so at learning, which frees its seat."""
+def find_cancelled_enrollment_faults(snapshot: Snapshot, purchase: Saga, cancel: Saga) -> Iterator[Breach]:
+    """The enrollment of a cancelled purchase is CANCELLED in learning_svc, which frees its seat."""
     enrollment = snapshot.enrollment_by_id.get(purchase.enrollment_id)
     if enrollment is None or enrollment.status != "CANCELLED":
-        is_so = "does not exist" if enrollment is None else f"is {enrollment.status}"
-        told = f"saga {purchase.id} was cancelled by {cancel.id}, but its enrollment {purchase.enrollment_id} {is_so}"
+        status = "does not exist" if enrollment is None else f"is {enrollment.status}"
+        what = f"saga {purchase.id} was cancelled by {cancel.id}, but its enrollment {purchase.enrollment_id} {status}"
         do = f"{LOOK.format(id=cancel.id)}, then cancel the enrollment by hand"
-        yield Breach("I7", (purchase.id, cancel.id, purchase.enrollment_id), told, do)
+        yield Breach("I7", (purchase.id, cancel.id, purchase.enrollment_id), what, do)

@@ -1,20 +1,19 @@
-"""I5: sagas that nobody drives. I7: what a saga has left behind does not fit its end."""
+"""I7: the records of a saga fit its end."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ops.audit.cancels import taken_back, untrue_cancels
-from ops.audit.places import place, place_left
+from ops.audit.invariants.cancels import find_invalid_cancels, find_leftovers_of_cancel
+from ops.audit.invariants.enrollments import active_enrollment_faults, find_enrollment_leftover
+from ops.audit.records import Booking, Payment, Saga, Session
 from ops.audit.snapshot import Breach, Snapshot
-from ops.audit.things import PARKED, Booking, Payment, Saga, Session
 
-#: A wake-up is taken within seconds; clocks may differ by minutes.
-OVERDUE = timedelta(minutes=5)
 LIVE_SESSIONS = frozenset({"PENDING_PAYMENT", "CONFIRMED", "COMPLETED"})
 LESSON_SESSIONS = frozenset({"CONFIRMED", "COMPLETED"})
-#: The booking's status by the end of its saga; REJECTED has none, or one of an owner that it had lost.
+#: The booking's possible statuses, by the end of its saga. A REJECTED saga has no booking, or one that a process made
+#: after it had lost the saga.
 BOOKING_ENDS = {
     "EXPIRED": frozenset({"EXPIRED"}),
     "PAYMENT_FAILED": frozenset({"PAYMENT_FAILED"}),
@@ -25,43 +24,35 @@ BOOKING_ENDS = {
 LOOK = "look at `tutormesh saga show {id}`"
 
 
-def forgotten_sagas(snapshot: Snapshot) -> Iterator[Breach]:
-    """I5: every saga has ended, or has a next wake-up, or is PARKED with a reason."""
-    for saga in snapshot.sagas:
-        if saga.state == PARKED and not saga.error:
-            yield Breach("I5", (saga.id,), f"saga {saga.id} is parked without a reason", LOOK.format(id=saga.id))
-        if saga.is_open and saga.wake_at is None:
-            yield Breach("I5", (saga.id,), f"saga {saga.id} is {saga.state} and will never wake", _retry(saga))
-        if saga.is_open and saga.wake_at is not None and saga.wake_at < snapshot.taken_at - OVERDUE:
-            told = f"saga {saga.id} is {saga.state} and its wake-up at {saga.wake_at:%Y-%m-%dT%H:%M:%SZ} was missed"
-            yield Breach("I5", (saga.id,), told, "is a payment_svc running that knows this kind and version of saga?")
+def find_wrong_endings(snapshot: Snapshot) -> Iterator[Breach]:
+    """I7: records fit the end of their saga.
 
-
-def untrue_ends(snapshot: Snapshot) -> Iterator[Breach]:
-    """I7: a completed saga has all it sold, any other end or a cancel leaves nothing live, nothing lacks its saga."""
+    A completed purchase has everything that it sold. Any other end, and a cancel, leaves nothing live. Every record
+    belongs to a saga that exists.
+    """
     for saga in snapshot.sagas:
-        if not saga.sells or not saga.is_complete or snapshot.is_in_flight(saga):
+        if not saga.is_purchase or not saga.is_complete or snapshot.is_in_flight(saga):
             continue
         if snapshot.is_with_a_person(saga):
             continue
         if saga.id in snapshot.cancel_by_purchase:
-            yield from taken_back(snapshot, saga, snapshot.cancel_by_purchase[saga.id])
+            yield from find_leftovers_of_cancel(snapshot, saga, snapshot.cancel_by_purchase[saga.id])
         elif saga.state == "COMPLETED":
-            yield from _sold(snapshot, saga)
+            yield from _find_sale_faults(snapshot, saga)
         else:
-            yield from place_left(snapshot, saga) if saga.course_id else _leftovers(snapshot, saga)
-    yield from untrue_cancels(snapshot)
-    yield from _orphans(snapshot)
+            yield from find_enrollment_leftover(snapshot, saga) if saga.course_id else _find_leftovers(snapshot, saga)
+    yield from find_invalid_cancels(snapshot)
+    yield from _find_records_without_saga(snapshot)
 
 
-def _sold(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
-    thing = place(snapshot, saga) if saga.course_id else _lesson(snapshot, saga)
-    for wrong in (*thing, *_payment_faults(snapshot.payment_by_id.get(saga.payment_id), saga)):
-        told = f"saga {saga.id} is COMPLETED, but {wrong}"
-        yield Breach("I7", (saga.id, saga.sold_id), told, _by_hand(saga, "complete"))
+def _find_sale_faults(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    faults = active_enrollment_faults(snapshot, saga) if saga.course_id else _lesson_faults(snapshot, saga)
+    for wrong in (*faults, *_payment_faults(snapshot.payment_by_id.get(saga.payment_id), saga)):
+        what = f"saga {saga.id} is COMPLETED, but {wrong}"
+        yield Breach("I7", (saga.id, saga.sold_id), what, _by_hand(saga, "complete"))
 
 
-def _lesson(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
+def _lesson_faults(snapshot: Snapshot, saga: Saga) -> Iterator[str]:
     booking = snapshot.booking_by_id.get(saga.booking_id)
     yield from _booking_faults(booking, saga)
     yield from _claim_faults(snapshot, saga, booking)
@@ -80,7 +71,7 @@ def _booking_faults(booking: Booking | None, saga: Saga) -> Iterator[str]:
         yield f"its booking {booking.id} names another saga, session, person or time"
     if saga.price is not None and booking.price != saga.price:
         yield f"its booking {booking.id} costs {booking.price}, the saga {saga.price}"
-    if _costs(saga) and booking.payment_id != saga.payment_id:
+    if _has_price(saga) and booking.payment_id != saga.payment_id:
         yield f"its booking {booking.id} names payment {booking.payment_id or 'none'}"
 
 
@@ -108,8 +99,11 @@ def _session_faults(session: Session | None, saga: Saga) -> Iterator[str]:
 
 
 def _payment_faults(payment: Payment | None, saga: Saga) -> Iterator[str]:
-    """A payment still PENDING is I4's (it can be paid) or I8's (the provider says otherwise); refunds are I2's."""
-    if not _costs(saga):
+    """What is wrong with a completed purchase's payment.
+
+    A payment that is still PENDING breaks I4 (it can be paid) or I8 (the provider disagrees). I2 judges refunds.
+    """
+    if not _has_price(saga):
         if payment is not None:
             yield f"it is free and has a payment {payment.id}"
         return
@@ -123,8 +117,8 @@ def _payment_faults(payment: Payment | None, saga: Saga) -> Iterator[str]:
         yield f"its payment {payment.id} names another saga, booking, enrollment, session, intent or price"
 
 
-def _leftovers(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
-    """Its payment is not looked at here: one that can be paid is I4's, one that says so untruly I8's."""
+def _find_leftovers(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
+    """What an unsold lesson left live. Its payment is not checked here: I4 and I8 do that."""
     ended = f"saga {saga.id} is {saga.state}, but"
     for claim in snapshot.claims_by_saga.get(saga.id, []):
         yield Breach("I7", (saga.id, claim.id), f"{ended} claim {claim.id} is {claim.state}", _by_hand(saga, "release"))
@@ -138,31 +132,27 @@ def _leftovers(snapshot: Snapshot, saga: Saga) -> Iterator[Breach]:
             yield Breach("I7", (saga.id, booking.id), wrong, _by_hand(saga, "end"))
 
 
-def _orphans(snapshot: Snapshot) -> Iterator[Breach]:
-    """What names a saga that there is not."""
-    things = (
+def _find_records_without_saga(snapshot: Snapshot) -> Iterator[Breach]:
+    """Records that name a saga that does not exist."""
+    records = (
         *(("claim", claim.id, claim.saga_id) for claim in snapshot.claims if claim.state != "BLOCKED"),
         *(("booking", booking.id, booking.saga_id) for booking in snapshot.bookings),
         *(("session", session.id, session.saga_id) for session in snapshot.sessions),
         *(("enrollment", enrollment.id, enrollment.saga_id) for enrollment in snapshot.enrollments),
         *(("payment", payment.id, payment.saga_id) for payment in snapshot.payments),
     )
-    for kind, thing_id, saga_id in things:
+    for kind, record_id, saga_id in records:
         if saga_id not in snapshot.saga_by_id:
             yield Breach(
                 "I7",
-                (saga_id, thing_id),
-                f"{kind} {thing_id} is of saga {saga_id or 'none'}, which does not exist",
+                (saga_id, record_id),
+                f"{kind} {record_id} is of saga {saga_id or 'none'}, which does not exist",
                 "was a database restored to an older state than the others? Bring them to the same point in time",
             )
 
 
-def _costs(saga: Saga) -> bool:
+def _has_price(saga: Saga) -> bool:
     return saga.price is None or saga.price.minor > 0
-
-
-def _retry(saga: Saga) -> str:
-    return f"wake it: `tutormesh saga retry {saga.id}`"
 
 
 def _by_hand(saga: Saga, verb: str) -> str:

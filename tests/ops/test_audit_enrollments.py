@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ops.audit.invariants import breaches
+from ops.audit.invariants import find_breaches
+from ops.audit.records import CANCEL, ENROLL, LEAVE, Amount, Course, Enrollment, Saga
 from ops.audit.snapshot import Snapshot
-from ops.audit.things import CANCEL, ENROLL, LEAVE, Amount, Course, Enrollment, Saga
 from tests.ops.snapshots import INTENT, NOW, OUR_REFUND, PAYMENT, PRICE, THEIR_REFUND, broken, saga_of, words
 
 COURSE = Course("course", seats=2, seats_taken=1)
@@ -71,7 +71,7 @@ def left() -> Snapshot:
 
 @pytest.mark.parametrize("whole", [sold, unsold, waiting, left])
 def test_courses_in_order_break_nothing(whole) -> None:
-    assert breaches(whole()) == []
+    assert find_breaches(whole()) == []
 
 
 def test_two_places_are_two_purchases() -> None:
@@ -123,7 +123,7 @@ def test_the_enrollment_ends_as_its_saga_does(state: str, status: str, fits: boo
 
 @pytest.mark.parametrize("state", ["REJECTED", "EXPIRED", "PAYMENT_FAILED"])
 def test_a_tombstone_fits_every_end(state: str) -> None:
-    assert breaches(replace(unsold(state), enrollments=(TOMBSTONE,))) == []
+    assert find_breaches(replace(unsold(state), enrollments=(TOMBSTONE,))) == []
 
 
 def test_a_cancelled_place_that_is_still_active_breaks_i7_alone() -> None:
@@ -158,8 +158,8 @@ def test_seats_that_are_not_what_they_are_counted_break_i1_alone(course: Course,
 
 
 def test_a_hold_may_have_given_way_and_a_course_may_have_no_limit() -> None:
-    assert breaches(replace(waiting(), courses=(replace(COURSE, seats_taken=0),))) == []
-    assert breaches(replace(sold(), courses=(replace(COURSE, seats=0),))) == []
+    assert find_breaches(replace(waiting(), courses=(replace(COURSE, seats_taken=0),))) == []
+    assert find_breaches(replace(sold(), courses=(replace(COURSE, seats=0),))) == []
 
 
 def test_a_second_enrollment_of_a_saga_breaks_i6() -> None:
