@@ -40,7 +40,7 @@ def test_a_second_claim_of_a_saga_on_one_calendar_breaks_i6_alone() -> None:
         ("sessions", replace(SESSION, id="again")),
     ],
 )
-def test_a_second_thing_of_a_saga_breaks_i6_alone(kind: str, again: object) -> None:
+def test_a_second_record_of_a_saga_breaks_i6_alone(kind: str, again: object) -> None:
     spoiled = replace(sold(), **{kind: (*getattr(sold(), kind), again)})
     assert broken(spoiled) == ["I6"]
     assert "again" in words(spoiled)
@@ -59,7 +59,7 @@ def test_two_refunds_for_one_reason_break_i6_alone() -> None:
     assert broken(replace(refunded(), payments=(payment,), intents=(intent,))) == ["I6"]
 
 
-def test_a_refund_decided_again_after_a_failed_one_is_no_second() -> None:
+def test_a_refund_after_a_failed_one_is_no_duplicate() -> None:
     ours = (replace(OUR_REFUND, id="first", provider_id="re_0", status="FAILED"), OUR_REFUND)
     theirs = (THEIR_REFUND, replace(THEIR_REFUND, id="re_0", refund_id="first", status="failed"))
     payment = replace(refunded().payments[0], refunds=ours)

@@ -77,7 +77,7 @@ def test_a_free_lesson_with_a_payment_breaks_i7() -> None:
         {"bookings": (replace(BOOKING, status="PAYMENT_REQUIRED"),)},
     ],
 )
-def test_something_live_after_the_end_breaks_i7_alone(left: dict[str, Any]) -> None:
+def test_a_live_record_after_the_end_breaks_i7_alone(left: dict[str, Any]) -> None:
     assert broken(replace(unsold(), **left)) == ["I7"]
 
 
@@ -110,7 +110,7 @@ def test_an_ended_saga_needs_no_booking_and_may_have_a_cancelled_session() -> No
     "orphan",
     [{"claims": (TUTORS_CLAIM,)}, {"bookings": (BOOKING,)}, {"sessions": (SESSION,)}],
 )
-def test_a_thing_without_a_saga_breaks_i7_alone(orphan: dict[str, Any]) -> None:
+def test_a_record_without_a_saga_breaks_i7_alone(orphan: dict[str, Any]) -> None:
     assert broken(Snapshot(NOW, **orphan)) == ["I7"]
     assert "which does not exist" in words(Snapshot(NOW, **orphan))
 

@@ -28,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.mark.parametrize("whole", [sold, unsold, refunded, waiting, free, lambda: Snapshot(NOW)])
-def test_a_mesh_in_order_breaks_nothing(whole) -> None:
+def test_a_sound_snapshot_breaks_no_invariant(whole) -> None:
     assert find_breaches(whole()) == []
 
 
@@ -56,5 +56,5 @@ def test_the_same_time_on_two_calendars_does_not_overlap() -> None:
     assert find_breaches(Snapshot(NOW, claims=both)) == []
 
 
-def test_the_price_is_told_with_its_currency() -> None:
+def test_an_amount_is_printed_with_its_currency() -> None:
     assert str(PRICE) == "5000 USD"

@@ -47,7 +47,7 @@ def test_an_intent_without_a_payment_of_ours_breaks_i8_alone() -> None:
     assert broken(replace(unsold(), payments=())) == ["I8"]
 
 
-def test_an_amount_changed_at_the_provider_and_refunded_in_full_is_settled() -> None:
+def test_an_amount_changed_at_the_provider_and_refunded_in_full_breaks_nothing() -> None:
     ours, theirs = replace(OUR_REFUND, minor=100), replace(THEIR_REFUND, minor=100)
     settled = with_refunds(refunded(), [ours], [theirs], received_minor=100)
     changed = replace(settled.intents[0], amount=Amount(100, "USD"), received_minor=100)
@@ -55,7 +55,7 @@ def test_an_amount_changed_at_the_provider_and_refunded_in_full_is_settled() -> 
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "told"),
+    ("ours", "theirs", "message"),
     [
         ([replace(OUR_REFUND, status="PENDING", provider_id="")], [], "is not at the provider"),
         ([], [THEIR_REFUND], "is not in our books"),
@@ -64,34 +64,34 @@ def test_an_amount_changed_at_the_provider_and_refunded_in_full_is_settled() -> 
         ([OUR_REFUND], [replace(THEIR_REFUND, status="pending")], "is SUCCEEDED"),
     ],
 )
-def test_a_refund_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any, told: str) -> None:
+def test_a_refund_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any, message: str) -> None:
     spoiled = with_refunds(refunded(), ours, theirs)
     assert broken(spoiled) == ["I8"]
-    assert told in words(spoiled)
+    assert message in words(spoiled)
 
 
-def test_a_refund_that_is_not_named_yet_is_met_by_its_metadata() -> None:
+def test_a_refund_without_a_provider_id_is_matched_by_its_metadata() -> None:
     unnamed = replace(OUR_REFUND, provider_id="", status="PENDING")
     assert find_breaches(with_refunds(refunded(), [unnamed], [replace(THEIR_REFUND, status="pending")])) == []
 
 
-def test_the_books_of_a_parked_saga_wait_for_a_person() -> None:
+def test_the_refunds_of_a_parked_saga_may_differ() -> None:
     unasked = replace(OUR_REFUND, provider_id="", status="PENDING")
     parked = with_refunds(refunded(), [unasked], [], status="PENDING", received_minor=0)
     assert find_breaches(replace(parked, sagas=(saga_of("PARKED"),))) == []
 
 
-def test_a_status_that_differs_is_told_with_both_words() -> None:
+def test_the_breach_of_a_different_status_names_both() -> None:
     spoiled = replace(sold(), intents=(replace(INTENT, status="canceled", received_minor=0),))
     assert "we say SUCCEEDED, the provider canceled" in words(spoiled)
 
 
-def test_a_refund_that_the_provider_never_took_and_we_gave_up_is_no_breach() -> None:
+def test_a_failed_refund_that_the_provider_never_had_is_no_breach() -> None:
     given_up = replace(OUR_REFUND, id="first", provider_id="", status="FAILED")
     assert find_breaches(with_refunds(refunded(), [given_up, OUR_REFUND], [THEIR_REFUND])) == []
 
 
-def test_a_named_refund_is_met_by_its_name_alone() -> None:
+def test_a_refund_with_a_provider_id_is_matched_by_it_alone() -> None:
     spoiled = with_refunds(refunded(), [replace(OUR_REFUND, provider_id="re_gone")], [THEIR_REFUND])
     assert broken(spoiled) == ["I8"]
     assert "is not at the provider" in words(spoiled)

@@ -1,4 +1,4 @@
-"""Where the mesh is, who we are, and what is said when neither answers."""
+"""Where a command finds the mesh and its token, and what it says when it finds neither."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def run(words: list[str], **env: str | None) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_mesh_that_does_not_run_is_one_clear_line(words: list[str]) -> None:
+def test_a_mesh_that_does_not_run_is_reported_in_one_line(words: list[str]) -> None:
     closed = f"127.0.0.1:{free_port()}"
     named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
-    code, told = run(words, OPS_TOKEN="token", **named)
+    code, output = run(words, OPS_TOKEN="token", **named)
     assert code == 2
-    assert told.endswith(f" at {closed} gave no answer (UNAVAILABLE); is the mesh running?\n")
-    assert told.count("\n") == 1
+    assert output.endswith(f" at {closed} gave no answer (UNAVAILABLE); is the mesh running?\n")
+    assert output.count("\n") == 1
 
 
-def test_the_exit_code_leaves_the_process() -> None:
+def test_the_process_ends_with_the_exit_code() -> None:
     closed = f"127.0.0.1:{free_port()}"
     named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
     command = [sys.executable, "-m", "ops", "audit"]
@@ -46,19 +46,19 @@ def test_the_exit_code_leaves_the_process() -> None:
     assert "is the mesh running?" in ended.stderr
 
 
-def test_a_data_folder_where_no_mesh_ran_is_one_clear_line_and_stays_as_it_is(tmp_path: Path) -> None:
-    code, told = run(["audit"], TUTORMESH_DATA=str(tmp_path / "none"), TUTORMESH_PORT_BASE="42000")
+def test_a_data_folder_without_a_mesh_is_reported_in_one_line_and_not_created(tmp_path: Path) -> None:
+    code, output = run(["audit"], TUTORMESH_DATA=str(tmp_path / "none"), TUTORMESH_PORT_BASE="42000")
     assert code == 2
-    assert told.startswith("Error: no mesh has run in ")
+    assert output.startswith("Error: no mesh has run in ")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_port_that_is_no_port_is_named() -> None:
-    code, told = run(["reconcile"], OPS_TOKEN="token", TUTORMESH_PORT_BASE="many")
-    assert (code, told) == (2, "Error: TUTORMESH_PORT_BASE: 'many' is not a number from 1024 to 65000\n")
+    code, output = run(["reconcile"], OPS_TOKEN="token", TUTORMESH_PORT_BASE="many")
+    assert (code, output) == (2, "Error: TUTORMESH_PORT_BASE: 'many' is not a number from 1024 to 65000\n")
 
 
-def test_addresses_are_laid_out_from_the_port_base_unless_they_are_given() -> None:
+def test_addresses_follow_the_port_base_unless_they_are_given() -> None:
     assert addresses({"TUTORMESH_PORT_BASE": "42000", "PAYMENT_ADDRESS": "pay.example:443"}) == {
         "availability": "127.0.0.1:42003",
         "booking": "127.0.0.1:42001",
@@ -68,7 +68,7 @@ def test_addresses_are_laid_out_from_the_port_base_unless_they_are_given() -> No
     }
 
 
-def test_a_token_of_ops_is_signed_with_the_data_folders_own_key(tmp_path: Path) -> None:
+def test_without_a_given_token_one_is_signed_with_the_data_folders_key(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     signer(keys)
     ((name, token),) = credentials({"TUTORMESH_DATA": str(tmp_path)}).metadata()
@@ -76,7 +76,7 @@ def test_a_token_of_ops_is_signed_with_the_data_folders_own_key(tmp_path: Path) 
     assert token.count(".") == 2
 
 
-def test_a_token_from_the_environment_goes_before_a_signed_one(tmp_path: Path) -> None:
+def test_a_token_in_the_environment_is_preferred_to_a_signed_one(tmp_path: Path) -> None:
     given = {"OPS_TOKEN": " a.b.c\n", "TUTORMESH_DATA": str(tmp_path)}
     assert credentials(given).metadata() == (("x-service-token", "a.b.c"),)
 
@@ -91,7 +91,7 @@ def test_a_token_file_is_read_and_a_missing_one_is_named(tmp_path: Path) -> None
     assert source.metadata() == (("x-service-token", "d.e.f"),)
 
 
-def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_preferred_to_the_dotenv_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".env").write_text("TUTORMESH_PORT_BASE=1\nOPS_TOKEN=from-file\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TUTORMESH_PORT_BASE", "42000")
@@ -100,5 +100,5 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
     assert (found["TUTORMESH_PORT_BASE"], found["OPS_TOKEN"]) == ("42000", "from-file")
 
 
-def test_one_line_has_nothing_that_steers_a_terminal() -> None:
+def test_one_line_removes_what_steers_a_terminal() -> None:
     assert one_line("a\x1b[31mb\nc\u202ed") == "a [31mb c d"
