@@ -18,7 +18,7 @@ import psutil
 from devkit.databases import embedded
 from devkit.layout import PROGRAMS, Layout
 from devkit.ports import free_base
-from devkit.readiness import ready
+from devkit.readiness import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
@@ -81,7 +81,7 @@ async def _until_ready(process: asyncio.subprocess.Process, layout: Layout, log:
 
 
 async def _ready(layout: Layout, log: Path) -> None:
-    await ready(layout.port("bff"))
+    await wait_until_ready(layout.port("bff"))
     while "\nready\n" not in _text(log):  # noqa: ASYNC110 - a file has no event for it
         await asyncio.sleep(0.1)
 

@@ -35,14 +35,14 @@ async def _migrate(urls: Mapping[str, str]) -> None:
 async def _migrate_devkit() -> None:
     """Migrate the databases of the mesh on this machine, whether it runs or not."""
     from devkit import databases, layout
-    from devkit.guards import Refused
     from devkit.postgres import PostgresFailed
+    from devkit.preflight import CannotStart
 
     try:
-        async with databases.server(layout.load()) as server_url:
+        async with databases.open_server(layout.load()) as server_url:
             await databases.make_missing(server_url)
             await _migrate(databases.urls(server_url))
-    except (Refused, layout.Misconfigured, PostgresFailed) as error:
+    except (CannotStart, layout.Misconfigured, PostgresFailed) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from ops.audit.command import audit_mesh
-from ops.audit.verdict import Verdict
 from ops.audit.snapshot import Breach
+from ops.audit.verdict import Verdict
 from ops.peers import SERVICES, NoAnswer, Peers, open_peers
 from tests.people import until
 from tests.world import World

@@ -11,7 +11,7 @@ import sys
 
 from devkit.chaos.report import Run, written
 from devkit.chaos.run import run
-from devkit.fate import end_with_parent
+from devkit.processes.lifetime import end_with_parent
 
 SHORT_SECONDS, FULL_SECONDS = 60.0, 600.0
 #: Start, matrix, rest and looks together never last longer.

@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 
 from devkit.chaos.crashes import unforeseen
-from devkit.child import Child
-from devkit.console import Console
 from devkit.databases import embedded, urls
 from devkit.launcher import Launcher
 from devkit.layout import HOST, PROGRAMS, Layout
 from devkit.ports import free_base
+from devkit.processes.child import Child
+from devkit.processes.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90

@@ -17,8 +17,8 @@ from devkit.chaos.faults import Faults
 from devkit.chaos.ledger import Ledger, Pending
 from devkit.chaos.mesh import Mesh
 from devkit.chaos.pace import Pace, Recovery, paced
-from devkit.child import python
-from devkit.readiness import ready
+from devkit.processes.child import python
+from devkit.readiness import wait_until_ready
 
 READY_SECONDS, REST_SECONDS, COMMAND_SECONDS = 60.0, 180.0, 120.0
 MOST_SHOWN = 5
@@ -56,7 +56,7 @@ async def calm(faults: Faults, control: httpx.AsyncClient, mesh: Mesh, ledger: L
     async with asyncio.timeout(READY_SECONDS):
         while not await _sandbox_is_calm(faults, control, ledger):  # noqa: ASYNC110 - the wire has no event for it
             await asyncio.sleep(0.2)
-        await ready(mesh.layout.port("bff"))
+        await wait_until_ready(mesh.layout.port("bff"))
 
 
 async def _sandbox_is_calm(faults: Faults, control: httpx.AsyncClient, ledger: Ledger) -> bool:

@@ -15,10 +15,10 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from devkit.console import Console
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout
 from devkit.ports import free_base
+from devkit.processes.console import Console
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 M = TypeVar("M", bound="Mesh")

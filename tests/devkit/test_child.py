@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from devkit.child import Child
-from devkit.console import Console
+from devkit.processes.child import Child
+from devkit.processes.console import Console
 from tests.devkit.stage import ONLY_LINUX, Written, is_alive, until
 
 
@@ -76,7 +76,7 @@ async def test_what_does_not_want_to_stop_is_killed_with_all_it_started(tmp_path
 async def test_a_child_ends_when_its_launcher_is_killed() -> None:
     code = (
         "import asyncio, sys, os, pathlib\n"
-        "from devkit.child import Child\nfrom devkit.console import Console\n"
+        "from devkit.processes.child import Child\nfrom devkit.processes.console import Console\n"
         "async def main():\n"
         "    c = Child('w', [sys.executable, '-c', 'import time; time.sleep(60)'], {}, Console(), pathlib.Path.cwd())\n"
         "    c.start()\n"
@@ -97,7 +97,7 @@ async def test_a_child_ends_when_its_launcher_is_killed() -> None:
 async def test_run_once_gives_the_exit_code_and_passes_every_line_on() -> None:
     console = Written()
     worker = child(console, "print('one'); print('two', end=''); raise SystemExit(5)")
-    assert await worker.once() == 5
+    assert await worker.run_once() == 5
     assert console.lines == ["worker       | one", "worker       | two"]
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from devkit import demo, issuer
+from devkit import issuer
+from devkit.demo import data as demo
 from devkit.layout import PROGRAMS, Layout
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service

@@ -76,10 +76,10 @@ def test_a_python_too_old_is_named_when_there_is_no_other(monkeypatch: pytest.Mo
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     monkeypatch.setattr(install, "CANDIDATES", ("python99.0",))
     with pytest.raises(SystemExit, match=r"tutormesh needs 99\.0 or newer"):
-        install._python()
+        install._find_python()
 
 
 def test_another_python_is_taken_when_the_usual_one_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     monkeypatch.setattr(install, "CANDIDATES", ("python99.0", "sh"))
-    assert install._python().endswith("/sh")
+    assert install._find_python().endswith("/sh")

@@ -15,7 +15,7 @@ import jwt
 import pytest
 from click.testing import CliRunner
 
-from devkit.keys import secret, signer
+from devkit.keys import read_or_make_secret, signer
 from mesh.errors import Unauthenticated
 from mesh.identity import KeySet, Verifier
 from ops.__main__ import main
@@ -89,8 +89,8 @@ def test_the_key_is_readable_by_its_owner_alone_and_the_jwks_holds_no_secret(tmp
 
 
 def test_a_secret_is_made_once(tmp_path: Path) -> None:
-    first = secret(tmp_path / "webhook.secret", "whsec_")
-    assert first.startswith("whsec_") and secret(tmp_path / "webhook.secret") == first
+    first = read_or_make_secret(tmp_path / "webhook.secret", "whsec_")
+    assert first.startswith("whsec_") and read_or_make_secret(tmp_path / "webhook.secret") == first
     assert stat.S_IMODE((tmp_path / "webhook.secret").stat().st_mode) == 0o600
 
 

@@ -13,10 +13,10 @@ import jwt
 import pytest
 
 from devkit.environment import environment
-from devkit.guards import Refused, sole_owner
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout, Misconfigured, load
-from devkit.readiness import status
+from devkit.preflight import CannotStart, lock_data_folder
+from devkit.readiness import fetch_status
 from tests.devkit.stage import Mesh, Written, free_base, is_alive, running, until
 
 
@@ -28,7 +28,7 @@ def mesh(tmp_path: Path) -> Mesh:
 async def test_everything_starts_and_stops_in_order_and_nothing_is_left(mesh: Mesh) -> None:
     async with running(mesh):
         await until(lambda: all(map(mesh.noted, PROGRAMS)))
-        assert await status(mesh.layout.port("bff"), "/readyz") == 200
+        assert await fetch_status(mesh.layout.port("bff"), "/readyz") == 200
         pids = [mesh.noted(name)[0] for name in PROGRAMS]
         pids.append(int((mesh.layout.data / "postgres" / "postmaster.pid").read_text().split()[0]))
         assert all(map(is_alive, pids))
@@ -59,7 +59,7 @@ def ends_with(code: int, *lines: str) -> list[str]:
 async def test_a_setting_that_a_service_cannot_use_ends_the_mesh_by_name(mesh: Mesh) -> None:
     mesh.commands |= {"booking": ends_with(2, "HOLD_MINUTES: Input should be a valid number")}
     mesh.commands |= {"bff": ends_with(1)}  # never ready, as the real one would not be
-    with pytest.raises(Refused, match=r"^booking: a setting cannot be used"):
+    with pytest.raises(CannotStart, match=r"^booking: a setting cannot be used"):
         await mesh.run()
     assert [line.partition("| ")[2] for line in mesh.console.lines if line.startswith("booking")] == [
         "HOLD_MINUTES: Input should be a valid number",
@@ -78,21 +78,27 @@ async def test_what_dies_later_is_started_again_whatever_it_says(mesh: Mesh) -> 
 
 async def test_a_port_that_is_taken_is_named_and_nothing_starts(mesh: Mesh) -> None:
     port = mesh.layout.port("booking")
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for booking is taken"):
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(CannotStart, match=f"port {port} for booking is taken"),
+    ):
         await mesh.run()
     assert mesh.notes() == []
 
 
 async def test_a_data_folder_has_one_launcher_at_a_time(mesh: Mesh) -> None:
-    with sole_owner(mesh.layout.data), pytest.raises(Refused, match=f"in use by another mesh .process {os.getpid()}"):
+    with (
+        lock_data_folder(mesh.layout.data),
+        pytest.raises(CannotStart, match=f"in use by another mesh .process {os.getpid()}"),
+    ):
         await mesh.run()
-    with sole_owner(mesh.layout.data):
+    with lock_data_folder(mesh.layout.data):
         assert mesh.notes() == []
 
 
 async def test_a_database_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     mesh = Mesh(tmp_path, TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
-    with pytest.raises(Refused, match="the database server cannot be used"):
+    with pytest.raises(CannotStart, match="the database server cannot be used"):
         await mesh.run()
     pids = mesh.noted("sandbox")
     assert not any(map(is_alive, pids))
@@ -149,7 +155,7 @@ def test_nobody_but_payment_is_told_how_people_are_told(tmp_path: Path, name: st
 
 async def test_a_taken_mail_port_is_named(mesh: Mesh) -> None:
     port = mesh.layout.mail_port
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for mail is taken"):
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(CannotStart, match=f"port {port} for mail is taken"):
         await mesh.run()
 
 

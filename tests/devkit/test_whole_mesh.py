@@ -13,9 +13,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from devkit.demo_lesson import DemoFailed, sell_a_lesson
+from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
-from devkit.readiness import ready
+from devkit.readiness import wait_until_ready
 from tests.devkit.stage import RealMesh, is_alive, running, until
 from tests.devkit.test_commands import tutormesh
 
@@ -31,13 +31,13 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMe
 
 async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
     told: list[str] = []
-    await sell_a_lesson(mesh.layout, told.append)
+    await sell_lesson(mesh.layout, told.append)
     steps = [line.split()[0] for line in told if not line.startswith(" ")]
     assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
 
 
 async def test_its_people_get_mail_that_the_sandbox_shows(mesh: RealMesh) -> None:
-    await sell_a_lesson(mesh.layout, lambda _: None)
+    await sell_lesson(mesh.layout, lambda _: None)
     async with httpx.AsyncClient() as http:
         deadline = time.monotonic() + 60
         mails: list[dict[str, Any]] = []
@@ -56,12 +56,12 @@ async def test_payment_killed_right_after_the_payment_still_confirms(mesh: RealM
             killed.append(mesh.pid("payment"))
             os.kill(killed[0], signal.SIGKILL)
 
-    await sell_a_lesson(mesh.layout, kill_once_paid)
+    await sell_lesson(mesh.layout, kill_once_paid)
     assert not is_alive(killed[0]) and mesh.pid("payment") != killed[0]
 
 
 async def test_every_service_answers_that_it_serves(mesh: RealMesh) -> None:
-    await ready(mesh.layout.port("bff"))
+    await wait_until_ready(mesh.layout.port("bff"))
     for program in STORED:
         told = tutormesh("health", mesh.layout.address(program.name))
         assert (told.exit_code, told.output) == (0, f"{mesh.layout.address(program.name)}: SERVING\n")
@@ -74,4 +74,4 @@ async def test_the_demo_data_is_loaded_once(mesh: RealMesh) -> None:
 
 async def test_the_demo_refuses_to_charge_a_real_account(tmp_path: Path) -> None:
     with pytest.raises(DemoFailed, match="real Stripe account"):
-        await sell_a_lesson(Layout(tmp_path, {"STRIPE_SECRET_KEY": "sk_live_1"}))
+        await sell_lesson(Layout(tmp_path, {"STRIPE_SECRET_KEY": "sk_live_1"}))

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from devkit.child import Child
+from devkit.processes.child import Child
 from tests.devkit.stage import RealMesh, running
 
 T = TypeVar("T")

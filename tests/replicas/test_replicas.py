@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from devkit.child import Child
+from devkit.processes.child import Child
 from tests.replicas.processes import Processes, Wish, lesson_time, owner_pid, until
 
 LEASE = timedelta(seconds=4)

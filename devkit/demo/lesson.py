@@ -1,4 +1,4 @@
-"""`make demo`: one lesson sold on a running mesh, over HTTP as an app would do it, each step told."""
+"""`make demo`: sell one lesson on a running mesh, over HTTP as an app would do it, and print each step."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from devkit import layout
 from devkit.environment import SANDBOX_KEYS, uses_sandbox
 
 CONFIRMED_WITHIN_SECONDS = 20
-TELL_AT_MOST = 20
-Tell = Callable[[str], None]
+MAX_ENTRIES = 20
+Print = Callable[[str], None]
 
 PUBLISH = """mutation ($input: PublishAvailabilityInput!) {
   publishAvailability(input: $input) { userErrors { code message } }
@@ -36,21 +36,21 @@ BOOKING = """query ($id: ID!) {
 
 
 class DemoFailed(Exception):
-    """The mesh answered otherwise than a healthy one does."""
+    """The mesh gave an answer that a healthy one does not give."""
 
 
-class Away(DemoFailed):
-    """A part of the mesh cannot answer now; the same question may be asked again."""
+class Unavailable(DemoFailed):
+    """A part of the mesh cannot answer now; the same request may be sent again."""
 
 
 class App:
-    """What an app of a tutor or a student can do: call GraphQL with their token."""
+    """The app of a tutor or a student: it calls GraphQL with their token."""
 
     def __init__(self, http: httpx.AsyncClient, url: str, token: str) -> None:
         self._http, self._url, self._token = http, url, token
 
     async def ask(self, query: str, **variables: object) -> Any:
-        """The answer's only field. Raises Away, and DemoFailed on any other error of either kind."""
+        """Return the answer's only field. Raises Unavailable, or DemoFailed on any other error or user error."""
         answer = await self._http.post(
             f"{self._url}/graphql",
             json={"query": query, "variables": variables},
@@ -58,15 +58,15 @@ class App:
         )
         body = answer.json()
         for error in body.get("errors", ()):
-            raise (Away if error["extensions"]["code"] == "UNAVAILABLE" else DemoFailed)(error["message"])
+            raise (Unavailable if error["extensions"]["code"] == "UNAVAILABLE" else DemoFailed)(error["message"])
         (value,) = body["data"].values()
         if isinstance(value, dict) and value.get("userErrors"):
             raise DemoFailed(value["userErrors"][0]["message"])
         return value
 
 
-async def sell_a_lesson(mesh: layout.Layout, tell: Tell = print) -> str:
-    """Publish, book, pay, and wait for CONFIRMED; gives the booking's id. Raises DemoFailed."""
+async def sell_lesson(mesh: layout.Layout, tell: Print = print) -> str:
+    """Publish hours, book, pay, and wait until the booking is CONFIRMED. Returns its id. Raises DemoFailed."""
     if not uses_sandbox(mesh.settings):
         raise DemoFailed("the demo pays with a test card at the Stripe sandbox; this mesh uses a real Stripe account")
     tutor, student = str(uuid.uuid4()), str(uuid.uuid4())
@@ -79,11 +79,11 @@ async def sell_a_lesson(mesh: layout.Layout, tell: Tell = print) -> str:
         booking = booked["booking"]
         tell(f"booked       {booking['id']} is {booking['status']}, {booking['price']['display']}")
         await _pay(http, mesh.url("sandbox"), booked, tell)
-        await _confirmed(learning, booking["id"], tell)
+        await _wait_until_confirmed(learning, booking["id"], tell)
     return str(booking["id"])
 
 
-async def _publish(tutor: App, tutor_id: str, tell: Tell) -> None:
+async def _publish(tutor: App, tutor_id: str, tell: Print) -> None:
     days = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
     weekly = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in days]
     rate = {"amountMinor": 5000, "currency": "USD"}
@@ -91,7 +91,7 @@ async def _publish(tutor: App, tutor_id: str, tell: Tell) -> None:
     tell(f"published    tutor {tutor_id}: every day 09:00-17:00 in New York")
 
 
-async def _first_slot(student: App, tutor: str, tell: Tell) -> Any:
+async def _first_slot(student: App, tutor: str, tell: Print) -> Any:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     day_after = tomorrow + timedelta(days=2)
     slots = await student.ask(SLOTS, tutor=tutor, **{"from": tomorrow.isoformat(), "to": day_after.isoformat()})
@@ -101,8 +101,8 @@ async def _first_slot(student: App, tutor: str, tell: Tell) -> Any:
     return slots[0]
 
 
-async def _pay(http: httpx.AsyncClient, sandbox: str, booked: Any, tell: Tell) -> None:
-    """As Stripe.js does: with the publishable key and the client secret."""
+async def _pay(http: httpx.AsyncClient, sandbox: str, booked: Any, tell: Print) -> None:
+    """Pay as Stripe.js does: with the publishable key and the client secret."""
     answer = await http.post(
         f"{sandbox}/v1/payment_intents/{booked['paymentIntentId']}/confirm",
         data={"payment_method": "pm_card_visa", "client_secret": booked["clientSecret"]},
@@ -113,20 +113,20 @@ async def _pay(http: httpx.AsyncClient, sandbox: str, booked: Any, tell: Tell) -
     tell(f"paid         {booked['paymentIntentId']} with pm_card_visa: {answer.json()['status']}")
 
 
-async def _confirmed(student: App, booking: str, tell: Tell) -> None:
-    async def until_confirmed() -> Any:
+async def _wait_until_confirmed(student: App, booking: str, tell: Print) -> None:
+    async def poll() -> Any:
         while True:
-            with contextlib.suppress(Away):
+            with contextlib.suppress(Unavailable):
                 seen = await student.ask(BOOKING, id=booking)
                 if seen["status"] == "CONFIRMED":
                     return seen
             await asyncio.sleep(0.1)
 
     try:
-        seen = await asyncio.wait_for(until_confirmed(), CONFIRMED_WITHIN_SECONDS)
+        seen = await asyncio.wait_for(poll(), CONFIRMED_WITHIN_SECONDS)
     except TimeoutError:
         raise DemoFailed(f"the booking is not CONFIRMED after {CONFIRMED_WITHIN_SECONDS} s") from None
-    for entry in seen["timeline"][:TELL_AT_MOST]:
+    for entry in seen["timeline"][:MAX_ENTRIES]:
         tell(f"  {entry['at']}  {entry['service']}: {entry['event']}")
     tell(f"CONFIRMED    session {seen['session']['id']}, payment {seen['payment']['status']}")
 
@@ -135,7 +135,7 @@ def main() -> None:
     """Sell one lesson on the mesh that the environment names."""
     mesh = layout.load()
     try:
-        asyncio.run(sell_a_lesson(mesh))
+        asyncio.run(sell_lesson(mesh))
     except DemoFailed as error:
         sys.exit(f"demo: {error}")
     except httpx.TransportError as error:

@@ -1,4 +1,4 @@
-"""A process that is kept alive until it is told to stop, and that cannot outlive us."""
+"""A child process that is started again whenever it dies, and that dies with this process."""
 
 from __future__ import annotations
 
@@ -13,26 +13,32 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devkit.console import Console
-from devkit.fate import bound_to_us
+from devkit.processes.console import Console
+from devkit.processes.lifetime import bind_to_parent
 
-#: A process that dies at once is started twice a second, no hotter; one that has lived is started again at once.
-SHORTEST_LIFE = 0.5
-_LOOK_EVERY = 0.05
+#: Seconds between two starts, at least. A process that lived longer is started again at once.
+START_INTERVAL = 0.5
+_POLL_SECONDS = 0.05
 
-POLITELY = (signal.SIGTERM, signal.SIGKILL)
+TERM_THEN_KILL = (signal.SIGTERM, signal.SIGKILL)
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command line of one of our own modules."""
+    """The command line that runs one of our modules."""
     return [sys.executable, "-m", module, *arguments]
 
 
 @dataclass
 class Child:
-    """One process: what to run, and how. `prepare` runs before each start, here; `stops` are tried in order.
+    """One child process: what to run, and how.
 
-    `hopeless` says of an exit code that starting again would be no use; the process `gave_up` then.
+    | field | meaning |
+    |---|---|
+    | `before_exec` | runs in the child, between fork and exec |
+    | `prepare` | runs in this process, before each start |
+    | `stops` | the signals that `stop` sends, in order |
+    | `is_hopeless` | tells by an exit code that another start would fail too |
+    | `gave_up` | true once the child ended with a hopeless exit code |
     """
 
     name: str
@@ -42,27 +48,27 @@ class Child:
     folder: Path
     before_exec: Callable[[], None] | None = None
     prepare: Callable[[], None] = lambda: None
-    stops: Sequence[signal.Signals] = POLITELY
-    hopeless: Callable[[int], bool] = lambda _: False
+    stops: Sequence[signal.Signals] = TERM_THEN_KILL
+    is_hopeless: Callable[[int], bool] = lambda _: False
     gave_up: bool = field(default=False, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     starts: int = field(default=0, init=False)
     _keeper: asyncio.Task[None] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        """Start it now, and again whenever it dies, unless that is hopeless."""
+        """Start the process now, and again whenever it dies, until it gives up."""
         self._keeper = asyncio.create_task(self._keep_alive())
 
-    async def once(self) -> int:
-        """Run it to its end and give its exit code; cancelling ends it."""
+    async def run_once(self) -> int:
+        """Run the process to its end and return its exit code. Cancelling kills it."""
         try:
             self._spawn()
-            return await self._ended()
+            return await self._wait_for_end()
         finally:
             self._kill()
 
-    async def stop(self, patience: float) -> None:
-        """Stop it: each signal has `patience` seconds, the last (SIGKILL) needs none."""
+    async def stop(self, seconds: float) -> None:
+        """Stop the process: send each signal of `stops`, and wait up to `seconds` after each."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -70,11 +76,11 @@ class Child:
             if self.process is None or self.process.poll() is not None:
                 break
             if how is signal.SIGKILL:
-                self.console.say(self.name, f"did not stop in {patience:.0f} s: killed")
+                self.console.say(self.name, f"did not stop in {seconds:.0f} s: killed")
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(how)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended(), patience)
+                await asyncio.wait_for(self._wait_for_end(), seconds)
         self._kill()
 
     async def _keep_alive(self) -> None:
@@ -82,13 +88,13 @@ class Child:
             born = time.monotonic()
             try:
                 self._spawn()
-                code = await self._ended()
+                code = await self._wait_for_end()
                 self._kill()
-                how, self.gave_up = _meaning(code), self.hopeless(code)
-            except Exception as error:  # whatever prepare and exec can raise: said, and tried again
+                how, self.gave_up = _describe_exit(code), self.is_hopeless(code)
+            except Exception as error:  # prepare and exec can raise anything; the next try may succeed
                 how = f"could not start: {error}"
             self.console.say(self.name, how if self.gave_up else f"{how}; starting again")
-            await asyncio.sleep(max(0.0, SHORTEST_LIFE - (time.monotonic() - born)))
+            await asyncio.sleep(max(0.0, START_INTERVAL - (time.monotonic() - born)))
 
     def _spawn(self) -> None:
         self.starts += 1
@@ -100,18 +106,18 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # the terminal's Ctrl-C is ours to pass on, in order
-            preexec_fn=self.before_exec or bound_to_us(),
+            start_new_session=True,  # a terminal's Ctrl-C must not reach the child: `stop` has an order to keep
+            preexec_fn=self.before_exec or bind_to_parent(),
         )
         assert self.process.stdout is not None
         out = self.process.stdout.fileno()
         os.set_blocking(out, False)
         asyncio.get_running_loop().add_reader(out, self._pass_on, self.process)
 
-    async def _ended(self) -> int:
+    async def _wait_for_end(self) -> int:
         assert self.process is not None
-        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - the portable ways to be told need threads
-            await asyncio.sleep(_LOOK_EVERY)
+        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - portable notifications need a thread
+            await asyncio.sleep(_POLL_SECONDS)
         self._pass_on(self.process)
         return code
 
@@ -124,14 +130,14 @@ class Child:
         except BlockingIOError:
             if process.returncode is None:
                 return
-            chunk = b""  # dead, and what it started keeps the pipe open
+            chunk = b""  # the child is dead, and a process that it started keeps the pipe open
         self.console.pass_on(self.name, chunk, end=not chunk)
         if not chunk:
             asyncio.get_running_loop().remove_reader(pipe.fileno())
             pipe.close()
 
     def _kill(self) -> None:
-        """Its whole group: also what it started itself."""
+        """Kill the child's process group: the child and what it started."""
         if self.process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -141,5 +147,5 @@ class Child:
             self._pass_on(self.process)
 
 
-def _meaning(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"

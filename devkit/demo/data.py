@@ -1,7 +1,7 @@
-"""Demo data: three tutors in three zones, two courses and two students to play with. Loading it again changes nothing.
+"""Demo data: three tutors in three time zones, two courses and two students, without bookings and enrollments.
 
-No bookings and no enrollments. Run as `python -m devkit.demo` by the launcher, once per data folder, against a running
-mesh.
+The launcher runs `python -m devkit.demo.data` once per data folder, against a running mesh. Loading it again changes
+nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STUDENTS = {
 
 @dataclass(frozen=True, slots=True)
 class Tutor:
-    """A tutor of the demo data; `rate` in minor units per hour."""
+    """A tutor of the demo data. `rate` is in minor units per hour; `notice` and `buffer` are in minutes."""
 
     id: str
     name: str
@@ -55,7 +55,7 @@ TUTORS = (
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A course of the demo data; `price` in minor units, `seats` 0 for no limit."""
+    """A course of the demo data. `price` is in minor units; `seats` 0 means that there is no limit."""
 
     id: str
     title: str
@@ -71,11 +71,11 @@ COURSES = (
 
 
 async def load(mesh: layout.Layout) -> None:
-    """Publish the demo tutors' hours and courses, as the operator. Raises a mesh.errors.Refusal of a service."""
-    who = ServiceTokenFile(mesh.token_file("ops"))
+    """Publish the demo tutors' hours and courses, as the operator. Raises the Refusal of a service."""
+    operator = ServiceTokenFile(mesh.token_file("ops"))
     async with (
-        connect(mesh.address("availability"), who) as calendars,
-        connect(mesh.address("learning"), who) as school,
+        connect(mesh.address("availability"), operator) as calendars,
+        connect(mesh.address("learning"), operator) as school,
     ):
         availability, courses = AvailabilityServiceStub(calendars), LearningServiceStub(school)
         for tutor in TUTORS:

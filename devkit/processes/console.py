@@ -1,4 +1,4 @@
-"""The launcher's voice: every line with the name of who said it in front, in colour on a terminal."""
+"""The launcher's output: every line begins with the name of the process that wrote it, in colour on a terminal."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ _WIDTH = 13
 
 
 class Console:
-    """Writes whole lines; goes silent, rather than failing, when nobody reads any more."""
+    """Writes whole lines. When the reader has gone it writes nothing, and raises nothing."""
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out: TextIO | None = out or sys.stdout
         self._colours: dict[str, int] = {}
         self._coloured = (out or sys.stdout).isatty() and "NO_COLOR" not in os.environ
-        self._rests: dict[str, bytes] = {}
+        self._unfinished: dict[str, bytes] = {}
 
     def say(self, name: str, line: str) -> None:
-        """One line by `name`."""
+        """Print one line of `name`."""
         self.plain(f"{self._label(name)} {line}")
 
     def plain(self, line: str) -> None:
-        """One line by itself."""
+        """Print one line without a name."""
         if self._out is None:
             return
         try:
             print(line, file=self._out, flush=True)
         except (OSError, ValueError):
-            self._out = None  # the reader has gone; whoever stops us still can
+            self._out = None  # the reader has gone; the mesh must go on until somebody stops it
 
     def pass_on(self, name: str, chunk: bytes, *, end: bool = False) -> None:
-        """What a process has written, of which the last line may be unfinished."""
-        *lines, rest = (self._rests.pop(name, b"") + chunk).split(b"\n")
+        """Print what a process wrote. An unfinished last line waits for its rest, or for `end`."""
+        *lines, rest = (self._unfinished.pop(name, b"") + chunk).split(b"\n")
         if rest and (end or len(rest) > 65536):
             lines, rest = [*lines, rest], b""
         for line in lines:
             self.say(name, line.decode(errors="replace").rstrip("\r"))
         if rest:
-            self._rests[name] = rest
+            self._unfinished[name] = rest
 
     def table(self, rows: Mapping[str, str]) -> None:
-        """Names and what they stand for, aligned."""
+        """Print names and their values in two columns."""
         width = max(map(len, rows))
         for name, value in rows.items():
             self.plain(f"  {name.ljust(width)}  {value}")

@@ -1,6 +1,6 @@
-"""What a child process does between fork and exec: bind its life to ours, and stop being root if it must not be.
+"""What a child process does between fork and exec: bind its life to its parent's, and stop being root.
 
-Linux: prctl(2), capabilities(7). Elsewhere children are stopped in the ordinary way only, and nobody is root.
+Sources: Linux, prctl(2) and capabilities(7). On other systems a child can outlive a parent that was killed.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1,
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
-# Loaded before any fork: a child between fork and exec should not load libraries.
+# The library is loaded before any fork, because a child must not load one between fork and exec.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a child runs as."""
+    """The user and the group that a child runs as."""
 
     uid: int
     gid: int
 
 
-def bound_to_us(died: signal.Signals = signal.SIGKILL, identity: Identity | None = None) -> Callable[[], None]:
-    """A `preexec_fn`: the child gets the signal `died` when this process is gone, even by kill -9.
+def bind_to_parent(died: signal.Signals = signal.SIGKILL, identity: Identity | None = None) -> Callable[[], None]:
+    """A `preexec_fn` that sends the child the signal `died` when this process ends, even by kill -9.
 
-    With an `identity`, root becomes that user first. Fork from a thread that lives as long as the child should.
+    With an `identity`, a child of root becomes that user first. The thread that forks must live as long as the child.
     """
     parent = os.getpid()
 
@@ -48,13 +48,13 @@ def bound_to_us(died: signal.Signals = signal.SIGKILL, identity: Identity | None
 
 
 def end_with_parent() -> None:
-    """From now on our own parent's death is a SIGTERM to us: `make`, killed, leaves no mesh behind."""
+    """Have this process get SIGTERM when its parent dies, so that a killed `make` leaves no mesh behind."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def _become(identity: Identity) -> None:  # pragma: no cover - as above
-    """Drop root. Kept, where root has it: the right to pass folders closed to others (a checkout under /root)."""
+def _become(identity: Identity) -> None:  # pragma: no cover - runs in the child too
+    """Become this user. Keep one capability of root's: to pass closed folders, for a checkout below /root."""
     if _libc is not None:
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
