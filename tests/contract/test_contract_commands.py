@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_status import rpc_status
 
 from tests.contract.outside import Outside, lesson_time, until
-from tests.devkit.stage import until as done
+from tests.devkit.fake_mesh import wait_until
 from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 
 #: Service by service, the RPCs that the contract names.
@@ -146,7 +146,7 @@ async def test_the_edge_tells_how_it_fares(mesh: Outside, path: str, says: str) 
 
 
 async def test_the_demo_data_makes_two_courses_and_no_bookings(mesh: Outside) -> None:
-    await done((mesh.layout.data / "demo.loaded").exists)
+    await wait_until((mesh.layout.data / "demo.loaded").exists)
     titles = [node["title"] for node in (await mesh.person("student").get("{ courses { nodes { title } } }"))["nodes"]]
     assert {"Calculus from the beginning", "Japanese conversation, a small group"} <= set(titles)
     sagas = json.loads((await mesh.tutormesh("saga", "list", "--json", "--limit", "100000")).out)

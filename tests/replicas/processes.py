@@ -19,7 +19,7 @@ import asyncpg
 import httpx
 
 from devkit.processes.child import Child
-from tests.devkit.stage import RealMesh, running
+from tests.devkit.fake_mesh import RealMesh, run_mesh
 
 T = TypeVar("T")
 PUBLISH = "mutation ($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { userErrors { code } } }"
@@ -206,7 +206,7 @@ async def processes(folder: Path, **settings: str) -> AsyncIterator[Processes]:
     """A started mesh, stopped at the end."""
     mesh = RealMesh(folder, **settings)
     (mesh.layout.data / "demo.loaded").touch()
-    async with running(mesh), httpx.AsyncClient(timeout=15) as http:
+    async with run_mesh(mesh), httpx.AsyncClient(timeout=15) as http:
         acting = Processes(mesh, http)
         await acting.connect()
         try:

@@ -1,4 +1,4 @@
-"""What the tests of the launcher share: a console to read, waiting for a state, and a mesh of stand-ins."""
+"""A mesh for the tests of the launcher, of stand-ins or of real services, with a console that can be read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAKE = Path(__file__).with_name("fake_service.py")
 ROOT = Path(__file__).parents[2]
 
 
-class Written(Console):
+class RecordingConsole(Console):
     """A console whose lines can be read."""
 
     def __init__(self) -> None:
@@ -38,10 +38,10 @@ class Written(Console):
         return self.text.getvalue().splitlines()
 
 
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+async def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         await asyncio.sleep(0.01)
 
 
@@ -52,17 +52,17 @@ def is_alive(pid: int) -> bool:
 
 
 def stand_ins(journal: Path) -> dict[str, Sequence[str]]:
-    """Small programs that answer 200 to everything and note their starts and stops."""
+    """The command line of a stand-in for each program."""
     return {name: [sys.executable, "-S", str(FAKE), str(journal), name] for name in PROGRAMS}
 
 
 class Mesh:
-    """A launcher running in this process, over stand-ins."""
+    """A launcher in this process, with stand-ins for the services."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.journal = folder / "journal"
         self.journal.touch()
-        self.console = Written()
+        self.console = RecordingConsole()
         given = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
         self.layout = Layout(ROOT, dict(os.environ) | given | settings)
         self.layout.data.mkdir()
@@ -81,27 +81,27 @@ class Mesh:
 
 
 class RealMesh(Mesh):
-    """The same over the real services."""
+    """A launcher in this process, with the real services."""
 
     async def run(self) -> None:
         self.launcher = Launcher(self.layout, self.console)
         await self.launcher.run(self.stopping)
 
     def pid(self, name: str) -> int:
-        """The process of a program, now."""
+        """The id of a program's present process."""
         (child,) = (child for child in self.launcher.children if child.name == name)
         assert child.process is not None
         return child.process.pid
 
 
 @contextlib.asynccontextmanager
-async def running(mesh: M) -> AsyncIterator[M]:
+async def run_mesh(mesh: M) -> AsyncIterator[M]:
     task = asyncio.create_task(mesh.run())
     try:
         try:
-            await until(lambda: task.done() or "ready" in mesh.console.lines, 60)
+            await wait_until(lambda: task.done() or "ready" in mesh.console.lines, 60)
         except AssertionError as error:
-            raise AssertionError(f"it does not get ready: {mesh.console.text.getvalue()[-2000:]}") from error
+            raise AssertionError(f"the mesh is not ready: {mesh.console.text.getvalue()[-2000:]}") from error
         if task.done():
             await task
         yield mesh
