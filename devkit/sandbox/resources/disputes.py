@@ -1,14 +1,14 @@
-"""Disputes: the student's bank takes the money back. Made through `/_sandbox/disputes`: Stripe has no call for it."""
+"""Disputes: the payer's bank takes the money back. `/_sandbox/disputes` makes them, as Stripe has no call for it."""
 
 from __future__ import annotations
 
-from . import shapes
-from .calls import Call
-from .errors import ApiError, Json, missing
+from devkit.sandbox.resources import shapes
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.wire.errors import ApiError, Json, missing
 
 
 def create(call: Call) -> Json:
-    """Disputes the whole charge of a paid intent."""
+    """Dispute the whole charge of a paid intent."""
     intent_id = call.params.text("payment_intent")
     if intent_id is None:
         raise missing("payment_intent")
@@ -27,7 +27,7 @@ def create(call: Call) -> Json:
 
 
 def close(call: Call, id: str) -> Json:
-    """The bank's decision: won (the money stays) or lost."""
+    """Close a dispute by the bank's decision: won (the money stays) or lost."""
     status = call.params.choice("status", ("won", "lost"))
     if status is None:
         raise missing("status")

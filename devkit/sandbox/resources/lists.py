@@ -1,25 +1,25 @@
-"""Stripe's lists: newest first, cursors by id, `created` ranges. Source: Stripe, "Pagination"."""
+"""Stripe's lists: newest first, with ids as cursors and ranges of `created`. Source: Stripe, "Pagination"."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from .calls import Call
-from .errors import ApiError, Json, no_such
-from .params import whole
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.wire.errors import ApiError, Json, no_such
+from devkit.sandbox.wire.params import whole
 
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _DEFAULT, _MOST = 10, 100
 
 
 def retrieve(kind: str) -> Callable[..., Json]:
-    """The operation that gives one object of a kind."""
+    """The operation that returns one object of a kind."""
     return lambda call, id: call.get(kind, id)
 
 
 def listing(kind: str, url: str, *filters: str) -> Callable[[Call], Json]:
-    """The operation that lists a kind; `filters` are the columns it can be narrowed by."""
+    """The operation that lists a kind. `filters` names the columns by which a list can be filtered."""
 
     def operation(call: Call) -> Json:
         call.params.allow(("limit", "starting_after", "ending_before", "created", *filters))
@@ -34,7 +34,7 @@ def listing(kind: str, url: str, *filters: str) -> Callable[[Call], Json]:
 
 
 def limit(call: Call) -> int:
-    """How many the caller wants: 1 to 100, 10 unless told."""
+    """The page size: 1 to 100, 10 by default."""
     wanted = call.params.integer("limit")
     if wanted is not None and wanted > _MOST:
         message = f"This value must be less than or equal to {_MOST}."

@@ -1,4 +1,4 @@
-"""Keys, routes, bodies: what anybody may throw at the door."""
+"""Keys, routes and bodies: the sandbox refuses every malformed request."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devkit.sandbox import forms
-from devkit.sandbox.errors import ApiError
-from devkit.sandbox.params import Params
+from devkit.sandbox.wire import forms
+from devkit.sandbox.wire.errors import ApiError
+from devkit.sandbox.wire.params import Params
 
 INTENTS = "/v1/payment_intents"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -20,7 +20,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 @pytest.mark.parametrize(
     "authorization", ["", "Bearer sk_live_other", "Bearer", "Basic !!!", "Basic /w==", "Digest sk_test_sandbox"]
 )
-async def test_without_a_good_key_nothing_is_answered(sandbox, authorization):
+async def test_a_request_without_a_valid_key_is_refused(sandbox, authorization):
     answer = await sandbox.call("GET", INTENTS, headers={"Authorization": authorization})
     assert (answer.status_code, answer.json()["error"]["type"]) == (401, "invalid_request_error")
     assert answer.headers["www-authenticate"].startswith("Basic")
@@ -28,7 +28,7 @@ async def test_without_a_good_key_nothing_is_answered(sandbox, authorization):
     assert "other" not in answer.text
 
 
-async def test_the_secret_key_may_come_as_a_user_name(sandbox):
+async def test_the_secret_key_may_be_sent_as_a_user_name(sandbox):
     basic = b64encode(b"sk_test_sandbox:").decode()
     answer = await sandbox.call("GET", INTENTS, headers={"Authorization": f"Basic {basic}", "Stripe-Version": "2020"})
     assert (answer.status_code, answer.headers["stripe-version"]) == (200, "2020")
@@ -38,13 +38,13 @@ async def test_the_secret_key_may_come_as_a_user_name(sandbox):
     ("method", "path"),
     [("GET", "/v1/unknown"), ("DELETE", "/v1/refunds"), ("GET", "/"), ("GET", "/v1/charges/"), ("PUT", INTENTS)],
 )
-async def test_an_unknown_route_is_answered_in_stripes_shape(sandbox, method, path):
+async def test_an_unknown_route_is_refused_in_stripes_format(sandbox, method, path):
     answer = await sandbox.call(method, path)
     assert answer.status_code == 404
     assert answer.json()["error"]["message"].startswith(f"Unrecognized request URL ({method}: {path})")
 
 
-async def test_it_says_that_it_is_well(sandbox):
+async def test_healthz_answers_ok(sandbox):
     assert (await sandbox.http.get(f"{sandbox.url}/healthz")).text == "ok"
 
 
@@ -58,13 +58,13 @@ async def test_a_malformed_form_is_a_400(sandbox, body):
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
-async def test_other_kinds_of_bodies_are_refused(sandbox):
+async def test_a_json_body_and_a_body_that_is_too_large_are_refused(sandbox):
     assert (await sandbox.call("POST", INTENTS, json={"amount": 5000})).status_code == 400
     assert (await sandbox.call("POST", INTENTS, content=b"x" * 1_000_001, headers=FORM)).status_code == 413
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"[" * 100_000, b'{"a": "\\ud800"}', b"{\xff}"])
-async def test_a_malformed_control_is_a_400(sandbox, body):
+async def test_a_malformed_control_request_is_a_400(sandbox, body):
     answer = await sandbox.http.post(f"{sandbox.url}/_sandbox/faults", content=body)
     assert answer.status_code == 400
 
@@ -86,11 +86,11 @@ async def test_random_bodies_never_break_the_server(sandbox):
         assert answer.status_code in (200, 400, 404), body
 
 
-async def test_a_bug_is_a_500_that_keeps_nothing(sandbox, monkeypatch, caplog):
-    def fall(*_args, **_more):
+async def test_a_bug_is_a_500_that_stores_nothing(sandbox, monkeypatch, caplog):
+    def fail(*_args, **_more):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("devkit.sandbox.shapes.charge", fall)
+    monkeypatch.setattr("devkit.sandbox.resources.shapes.charge", fail)
     intent = (await sandbox.call("POST", INTENTS, data={"amount": "5000", "currency": "usd"})).json()
     broken = await sandbox.call(
         "POST",

@@ -1,4 +1,4 @@
-"""Refusals in Stripe's shape."""
+"""Errors in Stripe's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """A refusal; `executed` is true once the operation had begun, so that its answer is kept under the idempotency key.
+    """An error answer. `executed` is true when the operation had begun: the idempotency key then keeps this answer.
 
     Source: Stripe, "Errors" and "Idempotent requests".
     """
@@ -30,7 +30,7 @@ class ApiError(Exception):
         self._error = {"code": code, "message": message, "param": param, "type": type, **extra}
 
     def body(self) -> Json:
-        """The JSON answer; fields without a value are left out, as Stripe does."""
+        """The JSON body. Fields without a value are left out, as Stripe does."""
         error = {name: value for name, value in self._error.items() if value is not None}
         if "code" in error:
             error["doc_url"] = doc_url(error["code"])
@@ -38,27 +38,27 @@ class ApiError(Exception):
 
 
 def doc_url(code: str) -> str:
-    """Where Stripe explains an error code."""
+    """The page on which Stripe explains an error code."""
     return f"https://stripe.com/docs/error-codes/{code.replace('_', '-')}"
 
 
 def missing(param: str) -> ApiError:
-    """A required parameter is absent."""
+    """The error for a required parameter that is missing."""
     return ApiError(f"Missing required param: {param}.", code="parameter_missing", param=param)
 
 
 def no_such(kind: str, identifier: str, param: str = "id", status: int = 404) -> ApiError:
-    """Nothing has this id. Stripe answers 404 for an id in the path and 400 for one in a parameter."""
+    """The error for an unknown id. Stripe answers 404 for an id in the path, and 400 for one in a parameter."""
     return ApiError(f"No such {kind}: '{identifier}'", status=status, code="resource_missing", param=param)
 
 
 def server_error() -> ApiError:
-    """What Stripe says when the fault is its own."""
+    """The error for a failure of Stripe's own."""
     return ApiError("An unknown error occurred", status=500, type="api_error")
 
 
 def rate_limited() -> ApiError:
-    """Too many requests; nothing was executed."""
+    """The error for too many requests; nothing was executed."""
     return ApiError(
         "Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.",
         status=429,
@@ -67,7 +67,7 @@ def rate_limited() -> ApiError:
 
 
 def unrecognized(method: str, path: str) -> ApiError:
-    """No such route."""
+    """The error for an unknown route."""
     return ApiError(
         f"Unrecognized request URL ({method}: {path}). Please see https://stripe.com/docs or we can help at "
         "https://support.stripe.com/.",

@@ -1,9 +1,9 @@
-"""Which amounts and currencies Stripe takes."""
+"""The amounts and currencies that Stripe accepts."""
 
 from __future__ import annotations
 
-from .errors import ApiError, missing
-from .params import Params
+from devkit.sandbox.wire.errors import ApiError, missing
+from devkit.sandbox.wire.params import Params
 
 # Stripe: "Supported currencies".
 CURRENCIES = frozenset(
@@ -14,7 +14,7 @@ CURRENCIES = frozenset(
     std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw""".split()
 )
 
-# Stripe: "Minimum and maximum charge amounts", in minor units; a currency that is not listed has no minimum here.
+# Stripe: "Minimum and maximum charge amounts", in minor units. Other currencies have the minimum 1 here.
 MINIMUM = {
     **dict.fromkeys("usd aud brl cad chf eur inr jpy nzd sgd".split(), 50),
     "aed": 200,
@@ -36,7 +36,7 @@ MAXIMUM = 99_999_999
 
 
 def currency(params: Params) -> str:
-    """The currency, in lower case."""
+    """The request's currency, in lower case. Raises ApiError."""
     given = params.text("currency")
     if given is None:
         raise missing("currency")
@@ -46,7 +46,7 @@ def currency(params: Params) -> str:
 
 
 def check(amount: int, code: str) -> None:
-    """Refuses an amount (minor units) that Stripe would not charge in this currency."""
+    """Raise ApiError for an amount (minor units) that Stripe would not charge in this currency."""
     if amount < MINIMUM.get(code, 1):
         message = f"Amount must be at least {MINIMUM[code]} {code} (minor units)."
         raise ApiError(message, code="amount_too_small", param="amount")

@@ -1,14 +1,14 @@
-"""Cards as Stripe shows them: payment methods, and what a charge and a decline say of a card."""
+"""Cards as Stripe shows them: in a payment method, in a charge, and in the error of a decline."""
 
 from __future__ import annotations
 
-from .cards import Card
-from .errors import Json, doc_url
-from .ids import new_id, nulls
+from devkit.sandbox.resources.cards import Card
+from devkit.sandbox.wire.errors import Json, doc_url
+from devkit.sandbox.wire.ids import new_id, nulls
 
 
 def payment_method(card: Card, created: int) -> Json:
-    """The payment method that a use of a test card makes."""
+    """A new payment method for a test card."""
     return {
         "id": new_id("pm"),
         "object": "payment_method",
@@ -31,7 +31,7 @@ def payment_method(card: Card, created: int) -> Json:
 
 
 def card_error(card: Card, charge_id: str, method: Json) -> Json:
-    """Why a card was declined: an intent's `last_payment_error`, and the error of the answer."""
+    """The error of a declined card: the intent's `last_payment_error`, and the body of the answer."""
     error = {
         "charge": charge_id,
         "code": card.code,
@@ -45,7 +45,7 @@ def card_error(card: Card, charge_id: str, method: Json) -> Json:
 
 
 def billing() -> Json:
-    """Billing details that nobody gave."""
+    """Empty billing details."""
     return {**nulls("email name phone tax_id"), "address": nulls("city country line1 line2 postal_code state")}
 
 
@@ -65,7 +65,7 @@ def _card(card: Card) -> Json:
 
 
 def card_details(card: Card, amount: int, authenticated: bool) -> Json:
-    """The card as it was used for a charge."""
+    """The card in a charge's `payment_method_details`."""
     secure = {
         **nulls("electronic_commerce_indicator exemption_indicator result_reason transaction_id"),
         "authentication_flow": "challenge",
@@ -88,7 +88,7 @@ def card_details(card: Card, amount: int, authenticated: bool) -> Json:
 
 
 def outcome(card: Card) -> Json:
-    """What the card network said of the charge."""
+    """The card network's answer to a charge."""
     declined = {
         "network_status": "declined_by_network",
         "reason": card.decline_code or card.code,

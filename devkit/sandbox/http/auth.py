@@ -1,4 +1,4 @@
-"""Who calls: the secret key, the browser's publishable key, or nobody. Source: Stripe, "Authentication"."""
+"""The caller's key: secret, publishable (a browser's), or none. Source: Stripe, "Authentication"."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from .errors import ApiError
-from .params import Params
+from devkit.sandbox.wire.errors import ApiError
+from devkit.sandbox.wire.params import Params
 
 SECRET_KEY, PUBLISHABLE_KEY = "sk_test_sandbox", "pk_test_sandbox"  # public test keys of the sandbox
 
 
-def publishable(headers: Mapping[str, str], params: Params) -> bool:
-    """True for the publishable key, false for the secret one. Raises ApiError 401 for any other or none."""
+def is_publishable(headers: Mapping[str, str], params: Params) -> bool:
+    """True for the publishable key, false for the secret one. Raises ApiError 401 for any other key, or none."""
     key = _key(headers.get("authorization", "")) or params.text("key")
     if not key:
         raise _unauthorized(
@@ -26,7 +26,7 @@ def publishable(headers: Mapping[str, str], params: Params) -> bool:
 
 
 def needs_secret_key() -> ApiError:
-    """The publishable key may not do this."""
+    """The error for an operation that the publishable key may not use."""
     message = "This API call cannot be made with a publishable API key. Please use a secret API key."
     return ApiError(message, status=403, code="secret_key_required")
 

@@ -1,17 +1,17 @@
 """PaymentIntents: create, retrieve, update, cancel.
 
-requires_payment_method → requires_confirmation → requires_action → succeeded; canceled from any but succeeded.
-Source: Stripe, "The Payment Intents API lifecycle".
+A PaymentIntent goes from requires_payment_method over requires_confirmation and requires_action to succeeded. Before
+that it can become canceled. Source: Stripe, "The Payment Intents API lifecycle".
 """
 
 from __future__ import annotations
 
-from . import money, payments, shapes
-from .calls import Call, reached, seen_by, unexpected_state
-from .errors import ApiError, Json
+from devkit.sandbox.resources import money, payments, shapes
+from devkit.sandbox.resources.calls import Call, find_reachable_intent, unexpected_state, visible_fields
+from devkit.sandbox.wire.errors import ApiError, Json
 
 KIND = "payment_intent"
-# Taken and shown, or taken and without effect here.
+# Parameters that are stored and shown, and parameters that are accepted without effect.
 _SHOWN = ("description", "receipt_email", "statement_descriptor", "statement_descriptor_suffix", "transfer_group")
 _INERT = ("automatic_payment_methods", "payment_method_options", "shipping", "confirmation_method")
 _EDITABLE = ("amount", "currency", "metadata", "payment_method", "payment_method_types", *_SHOWN, *_INERT)
@@ -22,12 +22,12 @@ _CANCELABLE = "requires_payment_method, requires_capture, requires_confirmation,
 
 
 def create(call: Call) -> Json:
-    """A new intent, confirmed at once when `confirm` is true."""
+    """Create an intent, and confirm it at once when `confirm` is true."""
     params = call.params
     params.allow(_CREATABLE)
     amount, currency = params.required_integer("amount"), money.currency(params)
     money.check(amount, currency)
-    params.choice("capture_method", ("automatic", "automatic_async"))  # "manual" is not played here
+    params.choice("capture_method", ("automatic", "automatic_async"))  # the sandbox does not support "manual"
     confirm = params.flag("confirm")
     intent = shapes.payment_intent(amount, currency, call.now, metadata=params.metadata({}), **_shown(call))
     intent.update(_payment_methods(call))
@@ -38,12 +38,12 @@ def create(call: Call) -> Json:
 
 
 def retrieve(call: Call, id: str) -> Json:
-    """The intent; the publishable key needs its client secret."""
-    return seen_by(call, reached(call, id))
+    """Return an intent; the publishable key needs its client secret."""
+    return visible_fields(call, find_reachable_intent(call, id))
 
 
 def update(call: Call, id: str) -> Json:
-    """Changes what may still change: amount, currency and method only before the money moves."""
+    """Change an intent. Amount, currency and payment method can change only before the payment succeeds."""
     params, intent = call.params, call.get(KIND, id)
     params.allow(_EDITABLE)
     changes: Json = {"metadata": params.metadata(intent["metadata"]), **_shown(call)}
@@ -59,7 +59,7 @@ def update(call: Call, id: str) -> Json:
 
 
 def cancel(call: Call, id: str) -> Json:
-    """Ends an intent that has not been paid; it can never be paid after."""
+    """Cancel an unpaid intent; nobody can pay it afterwards."""
     call.params.allow(("cancellation_reason",))
     reason, intent = call.params.choice("cancellation_reason", _REASONS), call.get(KIND, id)
     if intent["status"] not in _CANCELABLE.split(", "):

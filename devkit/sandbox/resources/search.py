@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .calls import Call
-from .errors import ApiError, Json, missing
-from .lists import limit
-from .params import whole
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.resources.lists import limit
+from devkit.sandbox.wire.errors import ApiError, Json, missing
+from devkit.sandbox.wire.params import whole
 
 _QUOTED = r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\""
 _CLAUSE = re.compile(
     rf"\s*(?P<not>-)?(?:metadata\[(?P<key>{_QUOTED})\]|(?P<field>[a-z_]+))\s*(?P<op>:|>=|<=|>|<)\s*"
     rf"(?P<value>{_QUOTED}|-?[0-9]+|null)\s*"
 )
-_JOIN = re.compile(r"(AND|OR)\b|(?=\S)", re.IGNORECASE)  # a space between clauses means AND
+_JOIN = re.compile(r"(AND|OR)\b|(?=\S)", re.IGNORECASE)  # clauses without a word between them are joined by AND
 _TEXT = ("status", "currency", "customer")
 _NUMBER = ("amount", "created")
 
 
-def payment_intents(call: Call) -> Json:
-    """The intents that meet the query, newest first. Unlike Stripe's, this search is never late."""
+def search_payment_intents(call: Call) -> Json:
+    """The intents that match the query, newest first. Unlike Stripe's search, this one sees every commit at once."""
     call.params.allow(("query", "limit", "page"))
     query = call.params.text("query")
     if query is None:
@@ -51,7 +51,7 @@ def _condition(query: str) -> tuple[str, list[Any]]:
         if at == len(query):
             break
         join = _JOIN.match(query, at)
-        assert join is not None  # the clause took all space, so something follows
+        assert join is not None  # the clause consumed all spaces, so a word or a clause follows
         joins.add((join[1] or "AND").upper())
         at = join.end()
     if len(joins) > 1:

@@ -1,20 +1,20 @@
-"""Stripe's form encoding: `metadata[sagaId]=…`, `expand[]=…`, `payment_method_types[0]=…` become nested dicts."""
+"""Stripe's form encoding: `metadata[sagaId]=…`, `expand[]=…` and `payment_method_types[0]=…` become nested dicts."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import parse_qsl
 
-from .errors import ApiError, Json
+from devkit.sandbox.wire.errors import ApiError, Json
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _MAX_FIELDS, _MAX_DEPTH = 1000, 8
 
 
 def decode(raw: bytes) -> Json:
-    """The parameters; a list is a dict keyed "0", "1", …, because only its reader knows that it is one.
+    """Decode a form. A list becomes a dict with the keys "0", "1", …: only the reader knows that it is a list.
 
-    Raises ApiError 400 for what is not UTF-8, not well bracketed, or contradicts itself.
+    Raises ApiError 400 for text that is not UTF-8, has wrong brackets, or contradicts itself.
     """
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
@@ -45,7 +45,7 @@ def _put(tree: Json, path: list[str], value: str) -> None:
     leaf = path[-1] or str(len(node))
     if isinstance(node.get(leaf), dict):
         raise _malformed(path[0])
-    node[leaf] = value  # a repeated scalar: the last one counts
+    node[leaf] = value  # the last value of a repeated scalar counts
 
 
 def _malformed(key: str | None = None) -> ApiError:

@@ -1,22 +1,22 @@
-"""Paying an intent: confirmation, the bank's question, the charge."""
+"""Pay an intent: confirm it, authenticate the payer, charge the card."""
 
 from __future__ import annotations
 
-from . import card_shapes, cards, shapes
-from .calls import Call, reached, seen_by, unexpected_state
-from .errors import ApiError, Json, no_such
-from .ids import new_id
+from devkit.sandbox.resources import card_shapes, cards, shapes
+from devkit.sandbox.resources.calls import Call, find_reachable_intent, unexpected_state, visible_fields
+from devkit.sandbox.wire.errors import ApiError, Json, no_such
+from devkit.sandbox.wire.ids import new_id
 
-# Stripe.js sends more than the sandbox plays; what changes nothing here is taken.
+# Stripe.js sends more parameters than the sandbox uses; the others are accepted without effect.
 _CONFIRM = """payment_method payment_method_types payment_method_options return_url receipt_email shipping mandate_data
     use_stripe_sdk radar_options""".split()
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def confirm(call: Call, id: str) -> Json:
-    """Tries to take the money. A declined card raises ApiError 402 after the failed charge is recorded."""
+    """Try to take the money. A declined card raises ApiError 402, after its failed charge is stored."""
     call.params.allow(_CONFIRM)
-    intent = reached(call, id)
+    intent = find_reachable_intent(call, id)
     name = call.params.text("payment_method")
     chosen = method(call, name)["id"] if name else None
     if intent["status"] not in _CONFIRMABLE:
@@ -27,7 +27,7 @@ def confirm(call: Call, id: str) -> Json:
 
 
 def confirm_intent(call: Call, intent: Json) -> Json:
-    """Confirms with the payment method the intent has."""
+    """Confirm an intent with its payment method."""
     if intent["payment_method"] is None:
         message = (
             "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the "
@@ -39,11 +39,13 @@ def confirm_intent(call: Call, intent: Json) -> Json:
     chosen = cards.with_last4(used["card"]["last4"])
     if chosen.code:
         raise _decline(call, intent, used, chosen)
-    return seen_by(call, _ask_the_bank(call, intent) if chosen.authenticate else _pay(call, intent, chosen))
+    return visible_fields(
+        call, _require_authentication(call, intent) if chosen.authenticate else _pay(call, intent, chosen)
+    )
 
 
 def authenticate(call: Call, id: str) -> Json:
-    """What the bank's own page does after the student's answer; needs no key, as a bank has none."""
+    """Do what the bank's page does after the payer's answer. It needs no key, because a bank has none."""
     call.params.allow(("outcome",))
     outcome = call.params.choice("outcome", ("succeeded", "failed")) or "succeeded"
     intent = call.get("payment_intent", id)
@@ -51,12 +53,12 @@ def authenticate(call: Call, id: str) -> Json:
         raise unexpected_state(call, intent, f"This PaymentIntent has a status of {intent['status']}, not an action.")
     used = call.get("payment_method", intent["payment_method"])
     if outcome == "failed":
-        return seen_by(call, _unauthenticated(call, intent, used))
-    return seen_by(call, _pay(call, intent, cards.with_last4(used["card"]["last4"]), authenticated=True))
+        return visible_fields(call, _fail_authentication(call, intent, used))
+    return visible_fields(call, _pay(call, intent, cards.with_last4(used["card"]["last4"]), authenticated=True))
 
 
 def method(call: Call, name: str) -> Json:
-    """The payment method of this id, or the new one that a use of a test card's name makes."""
+    """Return the payment method with this id, or make one for the name of a test card."""
     if name in cards.CARDS:
         made = card_shapes.payment_method(cards.CARDS[name], call.now)
         call.store.put(made)
@@ -84,7 +86,7 @@ def _decline(call: Call, intent: Json, used: Json, declined: cards.Card) -> ApiE
     reason = card_shapes.card_error(declined, charge["id"], used)
     intent["latest_charge"] = charge["id"]
     call.emit("charge.failed", charge)
-    _back_to_start(call, intent, reason)
+    _reset_to_start(call, intent, reason)
     extra = {name: reason[name] for name in reason if name not in ("code", "message", "doc_url", "type")}
     return ApiError(
         declined.message,
@@ -92,12 +94,12 @@ def _decline(call: Call, intent: Json, used: Json, declined: cards.Card) -> ApiE
         type="card_error",
         code=declined.code,
         executed=True,
-        payment_intent=seen_by(call, intent),
+        payment_intent=visible_fields(call, intent),
         **extra,
     )
 
 
-def _ask_the_bank(call: Call, intent: Json) -> Json:
+def _require_authentication(call: Call, intent: Json) -> Json:
     sdk = {"source": new_id("src"), "type": "three_d_secure_redirect"}
     intent.update(status="requires_action", next_action={"type": "use_stripe_sdk", "use_stripe_sdk": sdk})
     intent["last_payment_error"] = None
@@ -106,17 +108,17 @@ def _ask_the_bank(call: Call, intent: Json) -> Json:
     return intent
 
 
-def _unauthenticated(call: Call, intent: Json, used: Json) -> Json:
+def _fail_authentication(call: Call, intent: Json, used: Json) -> Json:
     reason = {
         "code": "payment_intent_authentication_failure",
         "message": "The provided PaymentMethod has failed authentication.",
         "payment_method": used,
         "type": "card_error",
     }
-    return _back_to_start(call, intent, reason)
+    return _reset_to_start(call, intent, reason)
 
 
-def _back_to_start(call: Call, intent: Json, reason: Json) -> Json:
+def _reset_to_start(call: Call, intent: Json, reason: Json) -> Json:
     intent.update(status="requires_payment_method", payment_method=None, next_action=None, last_payment_error=reason)
     call.store.put(intent)
     call.emit("payment_intent.payment_failed", intent)

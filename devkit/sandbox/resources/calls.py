@@ -1,15 +1,15 @@
-"""One request as the operations see it."""
+"""One request as an operation sees it, and what its caller may see."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 
-from . import shapes
-from .errors import ApiError, Json, missing, no_such
-from .outbox import Outbox
-from .params import Params
-from .store import Store
+from devkit.sandbox.resources import shapes
+from devkit.sandbox.store import Store
+from devkit.sandbox.webhooks.outbox import Outbox
+from devkit.sandbox.wire.errors import ApiError, Json, missing, no_such
+from devkit.sandbox.wire.params import Params
 
 
 def now() -> int:
@@ -19,9 +19,9 @@ def now() -> int:
 
 @dataclass(slots=True)
 class Call:
-    """What one operation may use. It runs inside one store transaction and never awaits.
+    """What an operation may use. An operation runs inside one store transaction and never awaits.
 
-    `publishable` is true for the browser's key; `fault` is what the operation itself must simulate.
+    `publishable` is true for a browser's key. `fault` names a fault that the operation itself must simulate.
     """
 
     store: Store
@@ -34,27 +34,27 @@ class Call:
     now: int = field(default_factory=now)
 
     def get(self, kind: str, identifier: str, param: str = "id", status: int = 404) -> Json:
-        """The object, or ApiError resource_missing."""
+        """Return the object, or raise ApiError resource_missing."""
         found = self.store.find(kind, identifier)
         if found is None:
             raise no_such(kind, identifier, param, status)
         return found
 
     def emit(self, kind: str, subject: Json) -> None:
-        """Records that something happened, with the object as it is now, and queues its webhooks."""
-        pending = 1 if self.outbox.sends else 0
+        """Store an event with the object as it is now, and queue its webhooks."""
+        pending = 1 if self.outbox.is_sending else 0
         event = shapes.event(kind, subject, self.now, self.request_id, self.idempotency_key, pending)
         self.store.put(event)
         self.outbox.enqueue(event["id"])
 
 
 def unexpected_state(call: Call, intent: Json, message: str) -> ApiError:
-    """The intent's status forbids this; the error carries the intent, as Stripe's does."""
+    """The error for an operation that the intent's status forbids. It carries the intent, as Stripe's does."""
     code = "payment_intent_unexpected_state"
-    return ApiError(message, code=code, executed=True, payment_intent=seen_by(call, intent))
+    return ApiError(message, code=code, executed=True, payment_intent=visible_fields(call, intent))
 
 
-# What Stripe.js is shown of a PaymentIntent.
+# The fields of a PaymentIntent that a publishable key may see.
 _PUBLIC = frozenset(
     """id object amount amount_details automatic_payment_methods canceled_at cancellation_reason capture_method
     client_secret confirmation_method created currency description last_payment_error livemode next_action
@@ -62,15 +62,15 @@ _PUBLIC = frozenset(
 )
 
 
-def seen_by(call: Call, intent: Json) -> Json:
-    """The intent as this caller may see it: the publishable key is shown neither metadata nor charges."""
+def visible_fields(call: Call, intent: Json) -> Json:
+    """The fields of the intent that this caller may see; the publishable key sees neither metadata nor charges."""
     if not call.publishable:
         return intent
     return {name: value for name, value in intent.items() if name in _PUBLIC}
 
 
-def reached(call: Call, identifier: str) -> Json:
-    """The intent this caller may reach: with the publishable key only by its client secret."""
+def find_reachable_intent(call: Call, identifier: str) -> Json:
+    """Return the intent, which the publishable key can reach by its client secret only. Raises ApiError."""
     intent, secret = call.get("payment_intent", identifier), call.params.text("client_secret")
     if secret is None and call.publishable:
         raise missing("client_secret")

@@ -1,4 +1,4 @@
-"""`/_sandbox`: what a test may do to the sandbox that Stripe offers nobody. No key; JSON or form."""
+"""`/_sandbox`: what a test may do to the sandbox and Stripe offers to nobody. Needs no key; takes JSON or a form."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import disputes, forms, refunds
-from .calls import Call
-from .door import bounded_body
-from .errors import ApiError, Json
-from .faults import bounded
-from .outbox import MODES
-from .params import Params
-from .sandbox import Sandbox
+from devkit.sandbox.faults import read_integer
+from devkit.sandbox.http.endpoints import read_body
+from devkit.sandbox.resources import disputes, refunds
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.sandbox import Sandbox
+from devkit.sandbox.webhooks.outbox import MODES
+from devkit.sandbox.wire import forms
+from devkit.sandbox.wire.errors import ApiError, Json
+from devkit.sandbox.wire.params import Params
 
 _MAX_DELAY_MS = 3_600_000
 
 
 class Controls:
-    """The control routes of one sandbox."""
+    """The control routes of a sandbox."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -32,7 +33,7 @@ class Controls:
             ("GET", "/state", lambda _: self._sandbox.state()),
             ("DELETE", "/state", self._clear),
             ("GET", "/faults", lambda _: {"faults": self._sandbox.faults.all()}),
-            ("POST", "/faults", self._sandbox.faults.order),
+            ("POST", "/faults", self._sandbox.faults.add),
             ("DELETE", "/faults", self._clear_faults),
             ("GET", "/mail", lambda _: self._sandbox.mailbox.listed()),
             ("DELETE", "/mail", self._clear_mail),
@@ -62,7 +63,7 @@ class Controls:
         outbox, mode = self._sandbox.outbox, body.get("mode", self._sandbox.outbox.mode)
         if mode not in MODES:
             raise ApiError(f"mode must be one of {', '.join(MODES)}", param="mode")
-        outbox.switch(mode, bounded(body, "delay_ms", 0, 0, _MAX_DELAY_MS))
+        outbox.switch(mode, read_integer(body, "delay_ms", 0, 0, _MAX_DELAY_MS))
         self._sandbox.deliverer.wake()
         return {"mode": outbox.mode, "delay_ms": outbox.delay_ms}
 
@@ -94,12 +95,12 @@ def _endpoint(handler: Callable[[Json], Json]) -> Callable[[Request], Awaitable[
 
 
 async def _read(request: Request) -> Json:
-    raw = await bounded_body(request)
+    raw = await read_body(request)
     if not raw.lstrip().startswith((b"{", b"[")):
         return forms.decode(raw)
     try:
         body = json.loads(raw)
-        json.dumps(body, ensure_ascii=False).encode()  # refuses lone surrogates, which no store takes
+        json.dumps(body, ensure_ascii=False).encode()  # refuses lone surrogates, which SQLite cannot store
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):

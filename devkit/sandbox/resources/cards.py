@@ -1,6 +1,6 @@
-"""Stripe's test payment methods and how each of them ends.
+"""Stripe's test payment methods, and what happens to a payment with each.
 
-Source: Stripe, "Test card numbers": a card is known by its last four digits.
+Source: Stripe, "Test card numbers". A card is identified by its last four digits.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CARDS = {
     "pm_card_chargeDeclinedExpiredCard": Card("visa", "0069", "expired_card", None, "Your card has expired."),
     "pm_card_authenticationRequired": Card("visa", "3184", authenticate=True),
 }
-# Stripe spells the declined ones both ways.
+# Stripe accepts two names for each declined card.
 for _name in [name for name in CARDS if "chargeDeclined" in name]:
     CARDS[_name.replace("pm_card_", "pm_card_visa_")] = CARDS[_name]
 

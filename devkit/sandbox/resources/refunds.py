@@ -1,23 +1,23 @@
-"""Refunds of card charges: they succeed at once, unless a fault or `/_sandbox/refunds` says otherwise.
+"""Refunds of card charges. They succeed at once, unless a fault or `/_sandbox/refunds` says otherwise.
 
-What has not failed counts against the charge's remainder. Source: Stripe, "Refunds".
+A refund that has not failed reduces what can still be refunded. Source: Stripe, "Refunds".
 """
 
 from __future__ import annotations
 
-from . import shapes
-from .calls import Call
-from .errors import ApiError, Json, missing
+from devkit.sandbox.resources import shapes
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.wire.errors import ApiError, Json, missing
 
 KIND = "refund"
 _REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 _STATUS_OF_FAULT = {"refund_pending": "pending", "refund_failed": "failed"}
-# A succeeded card refund can still be returned by the bank days later.
+# Legal changes of status. A bank can return a succeeded refund days later.
 MOVES = {"pending": ("succeeded", "failed"), "succeeded": ("failed",), "failed": ()}
 
 
 def create(call: Call) -> Json:
-    """Gives money back: the rest of the charge, or `amount` of it."""
+    """Refund the rest of a charge, or `amount` of it."""
     params = call.params
     params.allow(("payment_intent", "charge", "amount", "metadata", "reason"))
     wanted, metadata, reason = params.integer("amount"), params.metadata({}), params.choice("reason", _REASONS)
@@ -28,14 +28,14 @@ def create(call: Call) -> Json:
     call.store.put(refund)
     call.emit("refund.created", refund)
     if status == "failed":
-        _tell_failed(call, refund)
+        _emit_failed(call, refund)
     else:
         call.emit("charge.refunded", _recount(call, charge))
     return refund
 
 
 def update(call: Call, id: str) -> Json:
-    """Changes a refund's metadata, the only thing of it that can change."""
+    """Change a refund's metadata; nothing else of it can be changed."""
     call.params.allow(("metadata",))
     refund = call.get(KIND, id)
     refund["metadata"] = call.params.metadata(refund["metadata"])
@@ -45,20 +45,20 @@ def update(call: Call, id: str) -> Json:
 
 
 def settle(call: Call, id: str) -> Json:
-    """The bank's later word on a refund (not Stripe's: `POST /_sandbox/refunds/{id}`)."""
+    """Settle a refund by the bank's later answer. Stripe has no such call; `POST /_sandbox/refunds/{id}` is ours."""
     status = call.params.choice("status", ("succeeded", "failed"))
     if status is None:
         raise missing("status")
     refund = call.get(KIND, id)
     if status not in MOVES[refund["status"]]:
         raise ApiError(f"A {refund['status']} refund cannot become {status}.", param="status")
-    refund = shapes.refund_became(refund, status)
+    refund = shapes.with_status(refund, status)
     call.store.put(refund)
     _recount(call, call.get("charge", refund["charge"]))
     if status == "failed":
-        _tell_failed(call, refund)
+        _emit_failed(call, refund)
     else:
-        _tell_updated(call, refund)
+        _emit_updated(call, refund)
     return refund
 
 
@@ -95,7 +95,7 @@ def _charged_back(call: Call, charge: Json) -> bool:
 
 
 def _recount(call: Call, charge: Json) -> Json:
-    """Brings the charge's refunds and sums up to date."""
+    """Bring the charge's list of refunds and its sums up to date."""
     refunds = call.store.select("kind = 'refund' and charge = ?", (charge["id"],))
     returned = sum(refund["amount"] for refund in refunds if refund["status"] != "failed")
     charge["refunds"]["data"] = refunds
@@ -104,13 +104,13 @@ def _recount(call: Call, charge: Json) -> Json:
     return charge
 
 
-def _tell_failed(call: Call, refund: Json) -> None:
+def _emit_failed(call: Call, refund: Json) -> None:
     _recount(call, call.get("charge", refund["charge"]))
-    _tell_updated(call, refund)
+    _emit_updated(call, refund)
     call.emit("refund.failed", refund)
 
 
-def _tell_updated(call: Call, refund: Json) -> None:
+def _emit_updated(call: Call, refund: Json) -> None:
     call.emit("charge.refund.updated", refund)
     call.emit("refund.updated", refund)
 

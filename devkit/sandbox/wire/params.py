@@ -1,11 +1,11 @@
-"""Reading parameters by type, refusing what Stripe would refuse."""
+"""Read parameters by their type, and refuse what Stripe would refuse. Every method may raise ApiError 400."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
 
-from .errors import ApiError, Json, missing
+from devkit.sandbox.wire.errors import ApiError, Json, missing
 
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _MAX_TEXT = 5000
@@ -19,13 +19,13 @@ class Params:
         self.raw = raw
 
     def allow(self, names: Collection[str]) -> None:
-        """Refuses any other name; `expand`, `key` and `client_secret` go with every request."""
+        """Refuse any other name. `expand`, `key` and `client_secret` are allowed in every request."""
         for name in self.raw:
             if name not in names and name not in ("expand", "key", "client_secret"):
                 raise ApiError(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
 
     def text(self, name: str) -> str | None:
-        """A string, None when absent or empty (an empty value is Stripe's way to unset)."""
+        """A string, or None when it is absent or empty. Stripe unsets a field by an empty value."""
         value = self.raw.get(name)
         if value is None or value == "":
             return None
@@ -47,7 +47,7 @@ class Params:
         return self.choice(name, ("true", "false")) == "true"
 
     def integer(self, name: str, minimum: int = 1) -> int | None:
-        """A whole number of at least `minimum`, or None when absent."""
+        """A whole number of at least `minimum`, or None when it is absent."""
         value = self.raw.get(name)
         if value is None:
             return None
@@ -60,7 +60,7 @@ class Params:
         return number
 
     def required_integer(self, name: str) -> int:
-        """As `integer`, but it must be there."""
+        """A whole number that must be given."""
         number = self.integer(name)
         if number is None:
             raise missing(name)
@@ -77,9 +77,10 @@ class Params:
         return items
 
     def metadata(self, current: Json) -> Json:
-        """`current` with this request's metadata merged in: an empty value unsets a key, an empty whole unsets all.
+        """`current`, updated with this request's metadata.
 
-        Source: Stripe, "Metadata" (50 keys of 40 characters, values of 500).
+        An empty value unsets a key, and an empty `metadata` unsets all. Source: Stripe, "Metadata" (50 keys of 40
+        characters, values of 500).
         """
         given = self.raw.get("metadata", {})
         if given == "":
@@ -94,7 +95,7 @@ class Params:
 
 
 def whole(value: object, param: str) -> int:
-    """The integer that a form value spells. Raises ApiError (parameter_invalid_integer)."""
+    """Parse an integer of a form. Raises ApiError (parameter_invalid_integer)."""
     if not isinstance(value, str) or not _INTEGER.fullmatch(value):
         shown = str(value)[:50]
         raise ApiError(f"Invalid integer: {shown}", code="parameter_invalid_integer", param=param)

@@ -1,19 +1,19 @@
-"""`expand[]=latest_charge`: ids replaced by what they name. Source: Stripe, "Expanding responses"."""
+"""`expand[]=latest_charge`: replace ids in an answer by the objects. Source: Stripe, "Expanding responses"."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .errors import ApiError, Json
-from .params import Params
-from .store import Store
+from devkit.sandbox.store import Store
+from devkit.sandbox.wire.errors import ApiError, Json
+from devkit.sandbox.wire.params import Params
 
 _KINDS = {name: name for name in ("payment_intent", "charge", "payment_method", "refund")} | {"latest_charge": "charge"}
 _MAX_DEPTH = 4
 
 
-def expanded(store: Store, params: Params, body: Json) -> Json:
-    """The answer with every asked path expanded; a path that names nothing here is left alone."""
+def expand(store: Store, params: Params, body: Json) -> Json:
+    """Expand every requested path of the answer. A path that names nothing is ignored."""
     for path in params.strings("expand"):
         steps = path.split(".")
         if len(steps) > _MAX_DEPTH:

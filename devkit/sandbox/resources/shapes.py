@@ -1,4 +1,4 @@
-"""The objects as Stripe shows them: every field it always sends, null where it is not used here.
+"""The objects as Stripe shows them: every field that it always sends, null where the sandbox does not use it.
 
 Source: Stripe's published OpenAPI fixtures and API reference, version 2026-10-28.endive.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import card_shapes
-from .cards import Card
-from .errors import Json
-from .ids import new_id, nulls
+from devkit.sandbox.resources import card_shapes
+from devkit.sandbox.resources.cards import Card
+from devkit.sandbox.wire.errors import Json
+from devkit.sandbox.wire.ids import new_id, nulls
 
 API_VERSION = "2026-10-28.endive"
 
 
 def payment_intent(amount: int, currency: str, created: int, **fields: Any) -> Json:
-    """A PaymentIntent that waits for a payment method; amount in minor units."""
+    """A new PaymentIntent that waits for a payment method. `amount` is in minor units."""
     identifier = new_id("pi")
     return {
         **nulls("""application application_fee_amount automatic_payment_methods canceled_at cancellation_reason
@@ -46,7 +46,7 @@ def payment_intent(amount: int, currency: str, created: int, **fields: Any) -> J
 
 
 def charge(intent: Json, method: str, card: Card, created: int, *, authenticated: bool = False) -> Json:
-    """A charge on the intent: paid, or failed when the card is one that is declined."""
+    """A new charge of the intent: paid, or failed when the card is declined."""
     identifier, paid, amount = new_id("ch"), not card.code, intent["amount"]
     return {
         **nulls("""application application_fee application_fee_amount customer failure_balance_transaction on_behalf_of
@@ -83,7 +83,7 @@ def charge(intent: Json, method: str, card: Card, created: int, *, authenticated
 
 
 def refund(charged: Json, amount: int, status: str, created: int, **fields: Any) -> Json:
-    """A refund of a part of the charge (minor units): succeeded, pending or failed."""
+    """A new refund of a part of the charge (minor units): succeeded, pending or failed."""
     body = {
         **nulls("customer customer_account receipt_number source_transfer_reversal transfer_reversal"),
         "id": new_id("re"),
@@ -100,11 +100,11 @@ def refund(charged: Json, amount: int, status: str, created: int, **fields: Any)
         "reason": None,
         **fields,
     }
-    return refund_became(body, status)
+    return with_status(body, status)
 
 
-def refund_became(body: Json, status: str) -> Json:
-    """The refund in another status; a failed one says why, a pending one what it waits for."""
+def with_status(body: Json, status: str) -> Json:
+    """The refund with another status. A failed one has a reason, a pending one names what it waits for."""
     kept = {name: body[name] for name in body if name not in ("pending_reason", "status")}
     if status == "pending":
         return {**kept, "pending_reason": "processing", "status": status}
@@ -115,7 +115,7 @@ def refund_became(body: Json, status: str) -> Json:
 
 
 def dispute(charged: Json, created: int) -> Json:
-    """A dispute of the whole charge that waits for the merchant's answer."""
+    """A new dispute of the whole charge, which waits for the merchant's answer."""
     return {
         "id": new_id("dp"),
         "object": "dispute",
@@ -153,7 +153,7 @@ def dispute(charged: Json, created: int) -> Json:
 
 
 def event(kind: str, subject: Json, created: int, request_id: str | None, key: str | None, pending: int) -> Json:
-    """What happened, with the object as it was then."""
+    """A new event: what happened, and the object as it was then."""
     return {
         "id": new_id("evt"),
         "object": "event",
