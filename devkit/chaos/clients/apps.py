@@ -1,4 +1,4 @@
-"""The apps of students and tutors, and their browsers at the payment provider. Every answer must be of a known kind."""
+"""The apps of students and tutors, and their browsers at the payment provider. An answer of an unknown kind is a finding."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from devkit.environment import SANDBOX_KEYS
 from devkit.keys import Signer
 from devkit.layout import Layout
 
-#: Nobody waits longer; an answer has to come in 10 s, and the machine is busy.
+#: When a client gives up, and when an answer is too late. The edge promises 10 s, and this machine is busy.
 TIMEOUT_SECONDS, SLOW_SECONDS = 20.0, 12.0
 AWAY = "NO_ANSWER"
 LATER_CODES = frozenset({"UNAVAILABLE", "RATE_LIMITED", AWAY})
 LATER_REFUSALS = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
-#: What a payload is about; without it the answer is not whole.
+#: The main field of a payload; an answer whose main field is null is incomplete.
 PARTS = ("booking", "enrollment", "course")
 _NAMES = (
     "bookSession", "cancelBooking", "cancellationQuote", "enrollInCourse", "cancelEnrollment", "getMyEnrollments",
@@ -29,7 +29,7 @@ _NAMES = (
 WasDown = Callable[[str, float], bool]
 
 BOOKING = "query ($id: ID!) { booking(id: $id) { id status } }"
-#: Nobody asks for one enrollment; a student has them page by page.
+#: There is no query for one enrollment; a student reads all of them, page by page.
 ENROLLMENTS = """query ($after: String) { getMyEnrollments(first: 100, after: $after) {
   nodes { id status course { id seats seatsTaken } } pageInfo { hasNextPage endCursor }
 } }"""
@@ -47,12 +47,12 @@ OFFERS = "{ __schema { mutationType { fields { name } } queryType { fields { nam
 
 
 class Malformed(Exception):
-    """An answer that the contract does not know; the message says what is wrong with it."""
+    """An answer does not follow docs/api.md; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the edge said: a value, or the codes of what went wrong."""
+    """The edge's answer: a value, the codes of its errors, and the codes of its user errors."""
 
     value: Any = None
     codes: frozenset[str] = field(default=frozenset())
@@ -60,18 +60,18 @@ class Answer:
 
     @property
     def is_for_later(self) -> bool:
-        """True when the same request should be sent again, also because a part of its answer could not be had."""
-        return bool(self.refusals & LATER_REFUSALS) or (self._lacks_something and bool(self.codes & LATER_CODES))
+        """True when the same request has to be sent again, also because a part of the answer is missing."""
+        return bool(self.refusals & LATER_REFUSALS) or (self._is_incomplete and bool(self.codes & LATER_CODES))
 
     @property
-    def _lacks_something(self) -> bool:
+    def _is_incomplete(self) -> bool:
         if not isinstance(self.value, dict):
             return self.value is None
         return any(self.value.get(part, "") is None for part in PARTS)
 
 
-def read(body: str) -> Answer:
-    """A GraphQL answer with one field. Raises Malformed."""
+def parse_answer(body: str) -> Answer:
+    """Parse a GraphQL answer with one field. Raises Malformed."""
     try:
         told = json.loads(body)
         codes = frozenset(error["extensions"]["code"] for error in told.get("errors", ()))
@@ -90,7 +90,7 @@ def read(body: str) -> Answer:
 
 
 class Edge:
-    """GraphQL as a person."""
+    """Calls GraphQL as any person."""
 
     def __init__(
         self, http: httpx.AsyncClient, mesh: Layout, signer: Signer, ledger: Ledger, was_down: WasDown
@@ -100,63 +100,63 @@ class Edge:
         self._tokens: dict[tuple[str, str], str] = {}
 
     async def ask(self, person: tuple[str, str], query: str, known: frozenset[str], **variables: object) -> Answer:
-        """The answer to a (role, id); anything but `known` codes and refusals, and what is for later, is a finding."""
+        """Send a request as this (role, id). Codes that are neither `known` nor "try again later" are findings."""
         body = {"query": query, "variables": variables}
         headers = {"Authorization": f"Bearer {self._token(person)}"}
         began = time.time()
         try:
             response = await self._http.post(self._url, json=body, headers=headers)
         except httpx.TransportError as error:
-            return self._unanswered(query, began, error)
+            return self._lost_connection(query, began, error)
         self._ledger.slowest_answer = max(self._ledger.slowest_answer, time.time() - began)
-        return self._judged(query, response, known, time.time() - began)
+        return self._check(query, response, known, time.time() - began)
 
     def _token(self, person: tuple[str, str]) -> str:
         if person not in self._tokens:
             self._tokens[person] = self._signer.token(person[0], subject=person[1])
         return self._tokens[person]
 
-    def _unanswered(self, query: str, began: float, error: Exception) -> Answer:
+    def _lost_connection(self, query: str, began: float, error: Exception) -> Answer:
         self._ledger.counts["connections lost"] += 1
         if not self._was_down("bff", began):
-            self._ledger.finds(f"{_name(query)}: {error!r} after {time.time() - began:.1f} s, and the bff was up")
+            self._ledger.add_finding(f"{_name(query)}: {error!r} after {time.time() - began:.1f} s, and the bff was up")
         return Answer(codes=frozenset({AWAY}))
 
-    def _judged(self, query: str, response: httpx.Response, known: frozenset[str], seconds: float) -> Answer:
+    def _check(self, query: str, response: httpx.Response, known: frozenset[str], seconds: float) -> Answer:
         try:
-            answer = read(response.text)
+            answer = parse_answer(response.text)
         except Malformed as error:
-            self._ledger.finds(f"{_name(query)}: malformed answer, HTTP {response.status_code}: {error}")
+            self._ledger.add_finding(f"{_name(query)}: malformed answer, HTTP {response.status_code}: {error}")
             return Answer(codes=frozenset({"MALFORMED"}))
         if seconds > SLOW_SECONDS:
-            self._ledger.finds(f"{_name(query)}: answered after {seconds:.1f} s")
+            self._ledger.add_finding(f"{_name(query)}: answered after {seconds:.1f} s")
         wrong = (answer.codes | answer.refusals) - known - LATER_CODES - LATER_REFUSALS
         if wrong:
-            self._ledger.finds(f"{_name(query)}: answered {sorted(wrong)}: {response.text[:300]}")
+            self._ledger.add_finding(f"{_name(query)}: answered {sorted(wrong)}: {response.text[:300]}")
         return answer
 
 
 class Browser:
-    """What the student's browser says to the payment provider, with the publishable key and the client secret."""
+    """A student's browser: it calls the payment provider with the publishable key and the client secret."""
 
     def __init__(self, http: httpx.AsyncClient, mesh: Layout, ledger: Ledger) -> None:
         self._http, self._url, self._ledger = http, f"{mesh.url('sandbox')}/v1/payment_intents", ledger
         self._headers = {"Authorization": f"Bearer {SANDBOX_KEYS['STRIPE_PUBLISHABLE_KEY']}"}
 
     async def pay(self, intent: str, secret: str, card: str) -> str:
-        """Confirm with a test card. Gives the intent's status, "declined", "refused" or "unknown"."""
+        """Confirm with a test card. Returns the intent's status, "declined", "refused" or "unknown"."""
         form = {"payment_method": f"pm_card_{card}", "client_secret": secret}
-        return await self._said("POST", f"{self._url}/{intent}/confirm", form)
+        return await self._request("POST", f"{self._url}/{intent}/confirm", form)
 
     async def authenticate(self, intent: str) -> str:
-        """Pass the bank's question."""
-        return await self._said("POST", f"{self._url}/{intent}/_authenticate", {})
+        """Authenticate at the bank. Returns the same words as `pay`."""
+        return await self._request("POST", f"{self._url}/{intent}/_authenticate", {})
 
     async def status(self, intent: str, secret: str) -> str:
-        """What has become of the intent."""
-        return await self._said("GET", f"{self._url}/{intent}?client_secret={secret}", None)
+        """The intent's present status, in the same words as `pay`."""
+        return await self._request("GET", f"{self._url}/{intent}?client_secret={secret}", None)
 
-    async def _said(self, method: str, url: str, form: dict[str, str] | None) -> str:
+    async def _request(self, method: str, url: str, form: dict[str, str] | None) -> str:
         try:
             answer = await self._http.request(method, url, data=form, headers=self._headers)
         except httpx.TransportError:
@@ -169,5 +169,5 @@ class Browser:
 
 
 def _name(query: str) -> str:
-    """The field that a document asks for."""
+    """The field that a GraphQL document queries."""
     return next(name for name in _NAMES if name in query)

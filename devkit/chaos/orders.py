@@ -1,15 +1,15 @@
-"""What is for sale in a run, lessons and places in courses, and the words in which the edge sells each. Pure."""
+"""What can be ordered in a run: lessons, and seats in courses; and how the edge sells each. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-LESSON_PRICE, PLACE_PRICE = 5000, 9000
+LESSON_PRICE, SEAT_PRICE = 5000, 9000
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """An hour of a tutor's; `slot` counts half hours, `price` is in minor units."""
+    """A lesson of one hour. `slot` counts half hours from the tutor's first lesson; `price` is in minor units."""
 
     tutor: int
     slot: int
@@ -17,24 +17,29 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a course of a tutor's, which has so many seats; `price` is in minor units, 0 is free."""
+class Seat:
+    """A seat in a course that has `seats` of them. `price` is in minor units; 0 is free."""
 
     course: int
     tutor: int
     seats: int
-    price: int = PLACE_PRICE
+    price: int = SEAT_PRICE
 
 
-Wish = Lesson | Place
+Order = Lesson | Seat
 
 
 @dataclass(frozen=True, slots=True)
-class Ware:
+class Product:
     """How the edge sells one kind of thing.
 
-    `noun` is also the field in which payloads show it, `live` its status while it is sold, `refusals` are those by a
-    rule, and `offer` is the field that cancels it.
+    | field | meaning |
+    |---|---|
+    | `noun` | its name, and its field in a payload |
+    | `live` | its status while it is sold |
+    | `buy`, `cancel` | the mutations |
+    | `refusals` | the legal reasons of a refusal |
+    | `offer` | the name of the mutation that cancels it |
     """
 
     noun: str
@@ -45,7 +50,7 @@ class Ware:
     offer: str
 
 
-LESSON = Ware(
+LESSON = Product(
     noun="booking",
     live="CONFIRMED",
     buy="""mutation ($tutor: ID!, $time: AWSDateTime!, $minutes: Int!, $key: String) {
@@ -61,7 +66,7 @@ LESSON = Ware(
     refusals=frozenset({"SLOT_TAKEN", "STUDENT_BUSY", "TOO_MANY_HOLDS"}),
     offer="cancelBooking",
 )
-PLACE = Ware(
+SEAT = Product(
     noun="enrollment",
     live="ACTIVE",
     buy="""mutation ($course: ID!, $key: String) {
@@ -79,6 +84,6 @@ PLACE = Ware(
 )
 
 
-def ware(wish: Wish) -> Ware:
-    """How what is wished for is sold."""
-    return PLACE if isinstance(wish, Place) else LESSON
+def product_of(order: Order) -> Product:
+    """The product that an order is for."""
+    return SEAT if isinstance(order, Seat) else LESSON
