@@ -1,4 +1,4 @@
-"""The cheapest that a lesson's calls and commits could be: bare echoes, and one-row commits on the same PostgreSQL."""
+"""The baseline for a lesson's calls and commits: bare echoes, and one-row commits on the same PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from mesh.clock import now, to_proto
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
 
-POOL = 10  # connections, as many as a service has
+POOL = 10  # connections, as many as a service's pool has
 
 
 @dataclass(frozen=True)
-class Floor:
-    """One echo, one commit, and the process that answers echoes."""
+class Baseline:
+    """The operations of the baseline. `server` is the process that answers the echoes."""
 
     server: psutil.Process
     _call: Any
@@ -39,14 +39,14 @@ class Floor:
 
 
 def _booking() -> booking_pb2.Booking:
-    """A message of the size that the mesh sends about."""
+    """A message of about the size that the services send."""
     one, two, three = (str(uuid.uuid4()) for _ in range(3))
     price = money_pb2.Money(amount_minor=5000, currency="USD")
     return booking_pb2.Booking(id=one, tutor_id=two, student_id=three, price=price, start_time=to_proto(now()))
 
 
 @contextlib.asynccontextmanager
-async def opened(mesh: Mesh) -> AsyncIterator[Floor]:
+async def open_baseline(mesh: Mesh) -> AsyncIterator[Baseline]:
     async with (
         _echo_server() as (process, port),
         _pool(mesh.server_url) as pool,
@@ -57,7 +57,7 @@ async def opened(mesh: Mesh) -> AsyncIterator[Floor]:
             request_serializer=booking_pb2.Booking.SerializeToString,
             response_deserializer=booking_pb2.Booking.FromString,
         )
-        yield Floor(process, call, pool)
+        yield Baseline(process, call, pool)
 
 
 @contextlib.asynccontextmanager
