@@ -1,4 +1,4 @@
-"""What is sent for each row of the table: to an RPC of a service, about the things of a scene."""
+"""The RPC request of each row of the table, about the records of a scene."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from tutormesh.payment.v1 import payment_pb2 as payment
 from tutormesh.session.v1 import session_pb2 as session
 
 Build = Callable[[Scene, str], Awaitable[Message]]
-REQUESTS: dict[str, Build] = {}
+RPC_REQUESTS: dict[str, Build] = {}
 PRICE = Money(amount_minor=5000, currency="USD")
 
 
 def asks(name: str, build: Callable[[Scene], Message]) -> None:
-    """The request of a row that reads, or that can be sent again and again."""
+    """Register the request of a row that reads, or that can be repeated."""
 
     async def built(scene: Scene, _: str) -> Message:
         return build(scene)
 
-    REQUESTS[name] = built
+    RPC_REQUESTS[name] = built
 
 
 def row(name: str) -> Callable[[Build], Build]:
-    """The request of a row that needs something new for each who sends it."""
+    """Register the request of a row that needs a new record for each caller."""
 
-    def kept(build: Build) -> Build:
-        REQUESTS[name] = build
+    def register(build: Build) -> Build:
+        RPC_REQUESTS[name] = build
         return build
 
-    return kept
+    return register
 
 
 def _stamp(value: Any) -> Timestamp:
@@ -86,7 +86,7 @@ async def _remove_block(scene: Scene, _: str) -> Message:
 
 @row("LearningService.PublishCourse: a draft")
 async def _publish_course(scene: Scene, _: str) -> Message:
-    return learning.PublishCourseRequest(course_id=(await scene.another_course(published=False)).id)
+    return learning.PublishCourseRequest(course_id=(await scene.make_course(published=False)).id)
 
 
 @row("PaymentService.BookSession: for oneself")
@@ -96,28 +96,28 @@ async def _book_for_oneself(scene: Scene, who: str) -> Message:
 
 @row("PaymentService.EnrollInCourse: for oneself")
 async def _enroll_oneself(scene: Scene, who: str) -> Message:
-    course = await scene.another_course()
+    course = await scene.make_course()
     return payment.EnrollInCourseRequest(student_id=str(scene.ids[who]), course_id=course.id)
 
 
 @row("PaymentService.EnrollInCourse")
 async def _enroll(scene: Scene, _: str) -> Message:
-    course = await scene.another_course()
+    course = await scene.make_course()
     return payment.EnrollInCourseRequest(student_id=str(scene.student), course_id=course.id)
 
 
 @row("PaymentService.CancelEnrollment")
 async def _cancel_enrollment(scene: Scene, _: str) -> Message:
-    return payment.CancelEnrollmentRequest(enrollment_id=(await scene.enrolled()).id)
+    return payment.CancelEnrollmentRequest(enrollment_id=(await scene.enroll()).id)
 
 
 @row("PaymentService.CreatePaymentIntent")
 async def _create_payment_intent(scene: Scene, _: str) -> Message:
-    return payment.CreatePaymentIntentRequest(booking_id=(await scene.booking()).booking, amount=PRICE)
+    return payment.CreatePaymentIntentRequest(booking_id=(await scene.book()).booking, amount=PRICE)
 
 
-@row("PaymentService.BookSession: through another engine")
-async def _through_another_engine(scene: Scene, _: str) -> Message:
+@row("PaymentService.BookSession: through another provider")
+async def _through_another_provider(scene: Scene, _: str) -> Message:
     order = _order(scene, scene.student)
     order.payment_engine = payment.PAYMENT_ENGINE_CALLBACK
     return order
@@ -132,7 +132,7 @@ async def _report(scene: Scene, _: str) -> Message:
 
 @row("PaymentService.CancelBooking")
 async def _cancel_booking(scene: Scene, _: str) -> Message:
-    return payment.CancelBookingRequest(booking_id=(await scene.booking()).booking)
+    return payment.CancelBookingRequest(booking_id=(await scene.book()).booking)
 
 
 asks("AvailabilityService.PublishAvailability", _hours)
@@ -158,10 +158,10 @@ asks("LearningService.GetCourse: published", lambda scene: learning.GetCourseReq
 asks("LearningService.BatchGetCourses: a draft", lambda s: learning.BatchGetCoursesRequest(course_ids=[s.draft.id]))
 asks("LearningService.ListCourses", lambda _: learning.ListCoursesRequest())
 asks("LearningService.VerifyCourse", lambda scene: learning.VerifyCourseRequest(course_id=scene.course.id))
-asks("LearningService.GetEnrollment", lambda scene: learning.GetEnrollmentRequest(enrollment_id=scene.place.id))
+asks("LearningService.GetEnrollment", lambda scene: learning.GetEnrollmentRequest(enrollment_id=scene.enrollment.id))
 asks(
     "LearningService.BatchGetEnrollments",
-    lambda scene: learning.BatchGetEnrollmentsRequest(enrollment_ids=[scene.place.id]),
+    lambda scene: learning.BatchGetEnrollmentsRequest(enrollment_ids=[scene.enrollment.id]),
 )
 asks("LearningService.ListEnrollments", lambda scene: learning.ListEnrollmentsRequest(student_id=str(scene.student)))
 asks("LearningService.ListEnrollments: everybody's", lambda _: learning.ListEnrollmentsRequest())

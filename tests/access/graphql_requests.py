@@ -1,4 +1,4 @@
-"""What is asked of GraphQL for each row of the table, about the things of a scene."""
+"""The GraphQL request of each row of the table, about the records of a scene."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from tests.access.scene import Scene
 from tests.people import WEEK
 
-Asked = tuple[str, dict[str, Any]]
-Build = Callable[[Scene], Awaitable[Asked]]
-DOCUMENTS: dict[str, Build] = {}
+GraphqlRequest = tuple[str, dict[str, Any]]
+Build = Callable[[Scene], Awaitable[GraphqlRequest]]
+GRAPHQL_REQUESTS: dict[str, Build] = {}
 
 PRICE = {"amountMinor": 5000, "currency": "USD"}
 ERRORS = "userErrors { code message }"
@@ -24,46 +24,46 @@ ENROLLMENTS = "{ getMyEnrollments { nodes { id course { id } payment { id } } } 
 CREATE = f"mutation($input: CreateCourseInput!) {{ createCourse(input: $input) {{ course {{ id }} {ERRORS} }} }}"
 PUBLISH_COURSE = f"mutation($id: ID!) {{ publishCourse(id: $id) {{ course {{ id }} {ERRORS} }} }}"
 ENROLL = f"mutation($id: ID!) {{ enrollInCourse(courseId: $id) {{ enrollment {{ id }} {ERRORS} }} }}"
-#: All that hangs on a booking is as visible as the booking itself.
+#: Session, payment and timeline are as visible as their booking.
 BOOKING = "query($id: ID!) { booking(id: $id) { id session { id } payment { id } timeline { event } } }"
 
 
 def asks(name: str, query: str, **variables: Callable[[Scene], Any]) -> None:
-    """The document of a row that reads, or that can be sent again and again."""
+    """Register the request of a row that reads, or that can be repeated."""
 
-    async def built(scene: Scene) -> Asked:
+    async def built(scene: Scene) -> GraphqlRequest:
         return query, {variable: value(scene) for variable, value in variables.items()}
 
-    DOCUMENTS[name] = built
+    GRAPHQL_REQUESTS[name] = built
 
 
 def changes(name: str, query: str, id: Callable[[Scene], Awaitable[Any]]) -> None:
-    """The document of a row that needs something new for each who sends it: its id is `$id`."""
+    """Register the request of a row that needs a new record for each caller; its id is `$id`."""
 
-    async def built(scene: Scene) -> Asked:
+    async def built(scene: Scene) -> GraphqlRequest:
         return query, {"id": await id(scene)}
 
-    DOCUMENTS[name] = built
+    GRAPHQL_REQUESTS[name] = built
 
 
 async def _unpaid(scene: Scene) -> str:
-    return (await scene.booking()).booking
+    return (await scene.book()).booking
 
 
 async def _enrolled(scene: Scene) -> str:
-    return (await scene.enrolled()).id
+    return (await scene.enroll()).id
 
 
 async def _course(scene: Scene) -> str:
-    return (await scene.another_course()).id
+    return (await scene.make_course()).id
 
 
 async def _draft(scene: Scene) -> str:
-    return (await scene.another_course(published=False)).id
+    return (await scene.make_course(published=False)).id
 
 
 async def _sold(scene: Scene) -> str:
-    return (await scene.sold()).session
+    return (await scene.sell()).session
 
 
 def _hours(_: Scene) -> dict[str, Any]:
@@ -104,19 +104,19 @@ asks("Mutation.createCourse", CREATE, input=lambda _: {"title": "Fractions", "pr
 changes("Mutation.publishCourse: a draft", PUBLISH_COURSE, _draft)
 changes("Mutation.publishCourse: published", PUBLISH_COURSE, _course)
 
-#: The key of each entity.
+#: The key of each entity, out of a scene.
 KEYS: dict[str, Callable[[Scene], Any]] = {
     "Booking": lambda scene: scene.lesson.booking,
     "Session": lambda scene: scene.lesson.session,
     "Payment": lambda scene: scene.lesson.payment,
     "Course: a draft": lambda scene: scene.draft.id,
     "Course: published": lambda scene: scene.course.id,
-    "Enrollment": lambda scene: scene.place.id,
+    "Enrollment": lambda scene: scene.enrollment.id,
     "User": lambda scene: str(scene.tutor),
 }
 
 
-def entity(scene: Scene, name: str) -> Asked:
-    """What a gateway asks for one entity."""
+def entity(scene: Scene, name: str) -> GraphqlRequest:
+    """The request of a gateway for one entity."""
     representation = {"__typename": name.partition(":")[0], "id": KEYS[name](scene)}
     return "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }", {"of": [representation]}
