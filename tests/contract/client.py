@@ -1,4 +1,4 @@
-"""A running mesh as those see it who only have its addresses: HTTP, the sandbox, and the command."""
+"""A client of a running mesh that knows its addresses alone: HTTP, the sandbox, and the command."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TUTORMESH = Path(sys.executable).with_name("tutormesh")
 WEEK = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY")
 ALWAYS = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in WEEK]
 DOLLARS = {"amountMinor": 5000, "currency": "USD"}
-#: CONTRACT.md: every GraphQL call answers within 10 s. Nobody here waits longer for anything that is one request.
+#: docs/api.md: every GraphQL call answers within 10 s. No request of these tests waits longer.
 SECONDS = 10.0
 
 PUBLISH = "mutation($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { userErrors { code } } }"
@@ -48,11 +48,11 @@ CANCEL = """mutation($id: ID!, $quote: String) { cancelBooking(bookingId: $id, q
 QUOTE = "query($id: ID!) { cancellationQuote(bookingId: $id) { percent rule token expiresAt refund { amountMinor } } }"
 
 
-async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds: float = 30.0) -> T:
-    """The first answer that is so; fails at the deadline with the last one."""
+async def wait_until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool], seconds: float = 30.0) -> T:
+    """Ask until the answer meets the condition, and return it. Fails at the deadline with the last answer."""
     deadline = time.monotonic() + seconds
-    while not is_so(answer := await ask()):
-        assert time.monotonic() < deadline, f"still not so: {answer}"
+    while not condition(answer := await ask()):
+        assert time.monotonic() < deadline, f"the condition is not met: {answer}"
         await asyncio.sleep(0.05)
     return answer
 
@@ -63,14 +63,14 @@ def lesson_time(days: int = 3, hour: int = 10, minute: int = 0) -> datetime:
     return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
 
 
-def z(instant: datetime) -> str:
-    """As the contract writes an instant: UTC with Z."""
+def iso(instant: datetime) -> str:
+    """An instant as the API writes it: UTC with Z."""
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a command said, and how it ended."""
+class CommandResult:
+    """A command's output and exit code."""
 
     status: int
     out: str
@@ -79,7 +79,7 @@ class Told:
 
 @dataclass
 class Person:
-    """Somebody (or nobody) at the doors of the edge."""
+    """A person who calls the edge, or nobody when there is no token."""
 
     http: httpx.AsyncClient
     url: str
@@ -91,26 +91,26 @@ class Person:
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole GraphQL answer."""
+        """Send a GraphQL request, and return the whole answer."""
         body = {"query": query, "variables": variables}
         answer = await self.http.post(f"{self.url}/graphql", json=body, headers=self.headers)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
     async def get(self, query: str, **variables: Any) -> Any:
-        """The value of the only field of a query that must succeed."""
+        """Send a request that must succeed, and return the value of its only field."""
         answer = await self.ask(query, **variables)
         assert "errors" not in answer, answer
         (value,) = answer["data"].values()
         return value
 
-    async def code(self, query: str, **variables: Any) -> str:
-        """The `extensions.code` of the only error of a query that must fail."""
+    async def error_code(self, query: str, **variables: Any) -> str:
+        """Send a request that must fail, and return the `extensions.code` of its only error."""
         (error,) = (await self.ask(query, **variables))["errors"]
         return str(error["extensions"]["code"])
 
-    async def refused(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The only user error of a mutation that a rule must refuse."""
+    async def user_error(self, query: str, **variables: Any) -> dict[str, Any]:
+        """Send a mutation that a rule must refuse, and return its only user error."""
         (error,) = (await self.get(query, **variables))["userErrors"]
         return dict(error)
 
@@ -119,28 +119,28 @@ class Person:
         return await self.http.request(method, self.url + path, json=body, headers=headers, **more)
 
     async def book(self, tutor: Person, start: datetime, **more: Any) -> dict[str, Any]:
-        """The payload of a bookSession that must succeed."""
-        made = await self.get(BOOK, **{"tutorId": tutor.id, "time": z(start), **more})
+        """Book a lesson, which must succeed, and return the payload."""
+        made = await self.get(BOOK, **{"tutorId": tutor.id, "time": iso(start), **more})
         assert made["userErrors"] == [], made
         return dict(made)
 
     async def booking(self, id: str) -> dict[str, Any]:
         return dict(await self.get(BOOKING, id=id))
 
-    async def until_status(self, id: str, status: str) -> dict[str, Any]:
-        return await until(lambda: self.booking(id), lambda booking: booking["status"] == status)
+    async def wait_until_status(self, id: str, status: str) -> dict[str, Any]:
+        return await wait_until(lambda: self.booking(id), lambda booking: booking["status"] == status)
 
 
 @dataclass
-class Outside:
-    """The mesh, by its addresses."""
+class MeshClient:
+    """A running mesh, by its addresses."""
 
     layout: Layout
     http: httpx.AsyncClient
-    #: Everything its processes have said until now.
-    said: Callable[[], str]
-    #: Bookings made for a later test to find ended.
-    left_alone: dict[str, Any] = field(default_factory=dict)
+    #: Returns everything that its processes have written so far.
+    read_log: Callable[[], str]
+    #: An unpaid booking; later tests find it expired.
+    expiring: dict[str, Any] = field(default_factory=dict)
 
     @property
     def bff(self) -> str:
@@ -155,20 +155,20 @@ class Outside:
         return Person(self.http, self.bff, "", None)
 
     async def tutor(self, rate: dict[str, Any] = DOLLARS, **hours: Any) -> Person:
-        """A tutor who works around the clock in UTC, unless told otherwise."""
+        """A new tutor, who by default works around the clock in UTC."""
         tutor = self.person("tutor")
         given = {"timezone": "UTC", "weekly": ALWAYS, "rate": rate} | hours
         assert await tutor.get(PUBLISH, input=given) == {"userErrors": []}
         return tutor
 
-    async def sold(self, student: Person, tutor: Person, start: datetime) -> dict[str, Any]:
-        """A lesson booked, paid and confirmed: the booking."""
+    async def sell(self, student: Person, tutor: Person, start: datetime) -> dict[str, Any]:
+        """Book and pay a lesson, and return the booking once it is confirmed."""
         made = await student.book(tutor, start)
         await self.pay(made)
-        return await student.until_status(made["booking"]["id"], "CONFIRMED")
+        return await student.wait_until_status(made["booking"]["id"], "CONFIRMED")
 
     async def pay(self, made: dict[str, Any], card: str = "pm_card_visa") -> httpx.Response:
-        """Confirm the payment of a payload as Stripe.js does."""
+        """Pay for the booking of a payload as Stripe.js does."""
         form = {"payment_method": card, "client_secret": made["clientSecret"]}
         return await self.stripe(
             "POST", f"/v1/payment_intents/{made['paymentIntentId']}/confirm", form, key="pk_test_sandbox"
@@ -177,18 +177,18 @@ class Outside:
     async def stripe(
         self, method: str, path: str, form: dict[str, Any] | None = None, key: str = "sk_test_sandbox", **headers: str
     ) -> httpx.Response:
-        """A call of Stripe's API at the sandbox."""
+        """Call Stripe's API at the sandbox."""
         headers = {"authorization": f"Bearer {key}"} | {name.replace("_", "-"): is_ for name, is_ in headers.items()}
         sent = {"params": form} if method == "GET" else {"data": form}
         return await self.http.request(method, self.layout.url("sandbox") + path, headers=headers, **sent)
 
     async def sandbox(self, method: str, path: str, body: Any = None) -> httpx.Response:
-        """A control of the sandbox."""
+        """Call a control route of the sandbox."""
         url = f"{self.layout.url('sandbox')}/_sandbox{path}"
         return (await self.http.request(method, url, json=body)).raise_for_status()
 
-    async def tutormesh(self, *words: str, **settings: str) -> Told:
-        """The command, in a process of its own."""
+    async def tutormesh(self, *words: str, **settings: str) -> CommandResult:
+        """Run `tutormesh` in a process of its own."""
         env = {name: value for name, value in os.environ.items() if not name.endswith("DATABASE_URL")}
         mesh = {name: is_ for name, is_ in self.layout.settings.items() if name.startswith("TUTORMESH_")}
         process = await asyncio.create_subprocess_exec(
@@ -197,4 +197,4 @@ class Outside:
         )  # fmt: skip
         out, err = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None
-        return Told(process.returncode, out.decode(), err.decode())
+        return CommandResult(process.returncode, out.decode(), err.decode())
