@@ -68,10 +68,10 @@ async def repeat(once: Callable[[], Awaitable[None]], concurrent: int, count: in
 
 async def count_calls(mesh: Mesh, student: Student, count: int) -> dict[str, float]:
     """Count the RPCs of a lesson by name, from the log lines of the services."""
-    before = mesh.served()
+    before = mesh.count_served()
     await sell([student], count, [])
     await asyncio.sleep(0.5)  # the launcher writes the log lines a little later
-    counted = mesh.served() - before
+    counted = mesh.count_served() - before
     return {name: number / count for name, number in counted.items() if name != OBSERVING}
 
 

@@ -35,7 +35,7 @@ class Mesh:
     launcher: psutil.Process
     log: Path
 
-    def served(self) -> Counter[str]:
+    def count_served(self) -> Counter[str]:
         """How many RPCs of each name the services have served so far."""
         return Counter(_SERVED.findall(_text(self.log)))
 

@@ -21,7 +21,7 @@ _HELP = {
     "migrate": "Bring the databases to their newest revision.",
     "token": "Print a development JWT.",
     "saga": "List, show, retry and resolve sagas.",
-    "notifications": "List what people were told, and retry what was given up.",
+    "notifications": "List the messages to people, and retry those that were given up.",
     "audit": "Check the invariants over all databases and the payment provider.",
     "reconcile": "Ask the payment provider about every open payment.",
     "health": "Ask a service whether it is SERVING.",

@@ -15,7 +15,7 @@ PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "learnin
 @click.command()
 @click.option("--service", type=click.Choice(list(PACKAGES)), help="Only this service's; its URL may be DATABASE_URL.")
 def migrate(service: str | None) -> None:
-    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set; with none set, those of `tutormesh up`."""
+    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set. Without any, migrate those of `tutormesh up`."""
     urls = _read_urls({**dotenv_values(".env"), **os.environ}, service)
     if not urls and service is not None:
         raise click.UsageError(f"{service.upper()}_DATABASE_URL: is missing, and so is DATABASE_URL")

@@ -1,7 +1,7 @@
 """`make chaos`: clients of a mesh of its own race for few lessons and seats, while faults hit its processes.
 
 The seed decides who orders what and when, and which faults happen when. It does not decide how the processes
-interleave. At the end the mesh has to quiesce by itself, the audit has to be clean, and every promise to a client has
+interleave. At the end the mesh has to quiesce by itself. The audit has to be clean, and every promise to a client has
 to be kept.
 
 | module | does |

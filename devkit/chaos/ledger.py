@@ -12,7 +12,7 @@ from devkit.chaos.plan import Journey
 
 @dataclass(slots=True)
 class View:
-    """One booking or enrollment as its clients saw it. `told` are the statuses they saw, in order."""
+    """One booking or enrollment as its clients saw it. `statuses` are those that they saw, in order."""
 
     id: str
     student: int
@@ -20,7 +20,7 @@ class View:
     saga: str
     intent: str = ""
     secret: str = field(default="", repr=False)
-    told: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
     cancels: int = 0
     #: The refunds that answered cancels promised, in minor units.
     refunds: list[int] = field(default_factory=list)
@@ -37,8 +37,8 @@ class View:
         return f"{self.product.noun} {self.id} (saga {self.saga})"
 
     def record_status(self, status: str) -> None:
-        if self.told[-1:] != [status]:
-            self.told.append(status)
+        if self.statuses[-1:] != [status]:
+            self.statuses.append(status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,8 @@ def _rows(run: Run) -> dict[str, str]:
     return {
         "seed": f"{run.seed}, {run.seconds:g} s of faults, {run.took:.0f} s in all",
         "kill -9 matrix": f"{len(run.matrix)} cells" if run.matrix else "",
-        "bookings": _sold(ledger, LESSON),
-        "enrollments": _sold(ledger, SEAT),
+        "bookings": _describe_sales(ledger, LESSON),
+        "enrollments": _describe_sales(ledger, SEAT),
         "refused": _listed(ledger.refused),
         "payments": _prefixed(ledger.counts, "payments "),
         "cancels": f"{ledger.counts['cancels asked']} asked, {ledger.counts['cancels done']} done"
@@ -94,7 +94,7 @@ def _rows(run: Run) -> dict[str, str]:
     }
 
 
-def _sold(ledger: Ledger, product: Product) -> str:
+def _describe_sales(ledger: Ledger, product: Product) -> str:
     ends = Counter(view.final or "no answer" for view in ledger.views.values() if view.product is product)
     attempts, repeats = ledger.counts[f"{product.noun} attempts"], ledger.counts[f"{product.noun} repeats"]
     told = f"{attempts} attempts, {repeats} repeats later, {ends.total()} {product.noun}s: {_listed(ends)}"

@@ -109,7 +109,7 @@ class Snapshot:
         saga = self.saga_by_id.get(saga_id)
         return saga is None or not self.is_in_flight(saga)
 
-    def counted(self) -> dict[str, int]:
+    def counts(self) -> dict[str, int]:
         """How many records there are of each kind."""
         refunds = sum(len(intent.refunds) for intent in self.intents)
         kinds = ("sagas", "claims", "bookings", "sessions", "courses", "enrollments", "payments", "intents")

@@ -34,4 +34,4 @@ async def judge(take_snapshot: Callable[[], Awaitable[Snapshot]], pauses: Sequen
         snapshot = await take_snapshot()
         again = set(find_breaches(snapshot))
         found = [breach for breach in found if breach in again]
-    return Verdict(snapshot.taken_at, snapshot.counted(), tuple(found))
+    return Verdict(snapshot.taken_at, snapshot.counts(), tuple(found))

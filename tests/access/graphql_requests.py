@@ -46,23 +46,23 @@ def changes(name: str, query: str, id: Callable[[Scene], Awaitable[Any]]) -> Non
     GRAPHQL_REQUESTS[name] = built
 
 
-async def _unpaid(scene: Scene) -> str:
+async def _new_booking(scene: Scene) -> str:
     return (await scene.book()).booking
 
 
-async def _enrolled(scene: Scene) -> str:
+async def _new_enrollment(scene: Scene) -> str:
     return (await scene.enroll()).id
 
 
-async def _course(scene: Scene) -> str:
+async def _new_course(scene: Scene) -> str:
     return (await scene.make_course()).id
 
 
-async def _draft(scene: Scene) -> str:
+async def _new_draft(scene: Scene) -> str:
     return (await scene.make_course(published=False)).id
 
 
-async def _sold(scene: Scene) -> str:
+async def _new_session(scene: Scene) -> str:
     return (await scene.sell()).session
 
 
@@ -92,17 +92,21 @@ asks("Query.course: published", COURSE, id=lambda scene: scene.course.id)
 asks("Query.getMyEnrollments", ENROLLMENTS)
 asks("Mutation.bookSession", BOOK, tutor=lambda scene: str(scene.tutor), time=_time)
 asks("Mutation.publishAvailability", PUBLISH, input=_hours)
-changes("Mutation.cancelBooking", f"mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{ {ERRORS} }} }}", _unpaid)
-changes("Mutation.cancelSession", f"mutation($id: ID!) {{ cancelSession(sessionId: $id) {{ {ERRORS} }} }}", _sold)
-changes("Mutation.enrollInCourse", ENROLL, _course)
+changes(
+    "Mutation.cancelBooking", f"mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{ {ERRORS} }} }}", _new_booking
+)
+changes(
+    "Mutation.cancelSession", f"mutation($id: ID!) {{ cancelSession(sessionId: $id) {{ {ERRORS} }} }}", _new_session
+)
+changes("Mutation.enrollInCourse", ENROLL, _new_course)
 changes(
     "Mutation.cancelEnrollment",
     f"mutation($id: ID!) {{ cancelEnrollment(enrollmentId: $id) {{ {ERRORS} }} }}",
-    _enrolled,
+    _new_enrollment,
 )
 asks("Mutation.createCourse", CREATE, input=lambda _: {"title": "Fractions", "price": PRICE})
-changes("Mutation.publishCourse: a draft", PUBLISH_COURSE, _draft)
-changes("Mutation.publishCourse: published", PUBLISH_COURSE, _course)
+changes("Mutation.publishCourse: a draft", PUBLISH_COURSE, _new_draft)
+changes("Mutation.publishCourse: published", PUBLISH_COURSE, _new_course)
 
 #: The key of each entity, out of a scene.
 KEYS: dict[str, Callable[[Scene], Any]] = {

@@ -62,12 +62,12 @@ async def _report(scene: Scene, _: str) -> RestRequest:
 
 
 @request_of("GET /api/v1/bookings/{uuid}")
-async def _lesson_of_the_two(scene: Scene, _: str) -> RestRequest:
+async def _get_booking(scene: Scene, _: str) -> RestRequest:
     return {"uuid": scene.lesson.booking}, {}, None
 
 
 @request_of("POST /api/v1/bookings/{uuid}/cancel")
-async def _unpaid(scene: Scene, _: str) -> RestRequest:
+async def _cancel(scene: Scene, _: str) -> RestRequest:
     return {"uuid": (await scene.book()).booking}, {}, {}
 
 
@@ -84,7 +84,7 @@ async def _block(scene: Scene, _: str) -> RestRequest:
 
 
 @request_of(f"DELETE {CALENDAR}/block/{{blockUuid}}")
-async def _blocked(scene: Scene, _: str) -> RestRequest:
+async def _unblock(scene: Scene, _: str) -> RestRequest:
     start = scene.time()
     block = availability_pb2.TimeBlock(start=clock.to_proto(start), end=clock.to_proto(start + timedelta(hours=1)))
     request = availability_pb2.BlockTimeRequest(tutor_id=str(scene.tutor), blocks=[block])
@@ -93,5 +93,5 @@ async def _blocked(scene: Scene, _: str) -> RestRequest:
 
 
 @request_of("POST /payment/create-intent")
-async def _to_pay(scene: Scene, _: str) -> RestRequest:
+async def _create_intent(scene: Scene, _: str) -> RestRequest:
     return {}, {}, {"bookingId": (await scene.book()).booking, "amount": "50.00", "currency": "USD"}

@@ -1,8 +1,8 @@
 """Who may do what, at the edge and again inside every service. This is data only; the tests beside it try each cell.
 
-The columns are the student and the tutor of the record in question, others of their roles, an admin, a machine with the
-role `service` (a payment provider that calls us back), and nobody. A colon in a row's name separates the operation
-from the case.
+The columns are the student and the tutor of the record in question, others of their roles, an admin, a machine, and
+nobody. A machine has the role `service`, as a payment provider that calls us back. A colon in a row's name separates
+the operation from the case.
 """
 
 from __future__ import annotations

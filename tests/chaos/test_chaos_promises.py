@@ -12,10 +12,12 @@ ONE_SEAT, FREE = Seat(1, 0, seats=1, price=5000), Seat(2, 0, seats=3, price=0)
 
 
 def view(
-    final: str, *told: str, cancels: int = 0, refunds: tuple[int, ...] = (), paid: bool = False, seat: Seat | None = None
+    final: str, *statuses: str, cancels: int = 0, refunds: tuple[int, ...] = (), paid: bool = False, seat: Seat | None = None
 ) -> View:  # fmt: skip
     order = seat or Lesson(0, 0)
-    return View("b1", 0, order, "s1", told=list(told), cancels=cancels, refunds=list(refunds), paid=paid, final=final)
+    return View(
+        "b1", 0, order, "s1", statuses=list(statuses), cancels=cancels, refunds=list(refunds), paid=paid, final=final
+    )
 
 
 def student(number: int, final: str = "ACTIVE", seat: Seat = ONE_SEAT) -> View:

@@ -58,9 +58,9 @@ async def test_small_pages_give_the_same_snapshot(
     monkeypatch.setattr(collect, "ROWS", 2)
     monkeypatch.setattr(collect, "INTENTS", 2)
     paged = await collect.collect_snapshot(peers)
-    assert paged.counted() == whole.counted()
+    assert paged.counts() == whole.counted()
     assert set(paged.claims) == set(whole.claims)
-    assert whole.counted()["sagas"] >= 3
+    assert whole.counts()["sagas"] >= 3
 
 
 async def test_a_lesson_that_lost_its_slot_is_reported_with_what_to_do(people: People, tutormesh: Tutormesh) -> None:

@@ -44,7 +44,7 @@ class Load:
     async def one(self) -> Order:
         """Book one more lesson."""
         order = Order(self._tutor, lesson_time(next(self._hours)))
-        while (booked := await self._timed(order)) is None:  # noqa: ASYNC110 - an app has no event for "try again now"
+        while (booked := await self._book_and_time(order)) is None:  # noqa: ASYNC110 - an app has no event for "try again now"
             await asyncio.sleep(0.2)
         self.booked[order] = booked
         return order
@@ -62,7 +62,7 @@ class Load:
 
         await until(now, lambda number: number >= so_far + by, seconds=40)
 
-    async def _timed(self, order: Order) -> dict[str, Any] | None:
+    async def _book_and_time(self, order: Order) -> dict[str, Any] | None:
         began = time.monotonic()
         booked = await self._mesh.book(order)
         self.slowest_answer = max(self.slowest_answer, time.monotonic() - began)

@@ -78,7 +78,7 @@ def _status_faults(view: View) -> Iterator[str]:
     ended = {view.product.live} | ENDS
     if view.final not in ended:
         yield f"has not ended: {view.final or 'no answer'}"
-    history = [status for status in (*view.told, view.final) if status in ended]
+    history = [status for status in (*view.statuses, view.final) if status in ended]
     ends = [status for number, status in enumerate(history) if history[:number][-1:] != [status]]
     if len(ends) > 1 and not (ends == [view.product.live, "CANCELLED"] and view.cancels):
         yield f"its clients were told {' then '.join(ends)}"

@@ -94,11 +94,11 @@ class Journeys:
             if answer.refusals or not answer.value or answer.is_for_later:
                 return None
             view = self._record_answer(journey, answer)
-            if view is None or view.intent or view.told[-1] != "PAYMENT_REQUIRED":
+            if view is None or view.intent or view.statuses[-1] != "PAYMENT_REQUIRED":
                 return view
             if time.time() > deadline:
                 if journey.order.price:
-                    self._ledger.add_finding(f"{view.name} awaits payment; nothing to pay with was told")
+                    self._ledger.add_finding(f"{view.name} awaits payment; it has no client secret")
                 return view
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -110,8 +110,8 @@ class Journeys:
         )
 
     def _record_answer(self, journey: Journey, answer: Answer) -> View | None:
-        told, noun = answer.value, product_of(journey.order).noun
-        sold, saga = told[noun], told["sagaId"]
+        payload, noun = answer.value, product_of(journey.order).noun
+        sold, saga = payload[noun], payload["sagaId"]
         if sold is None:
             if not answer.codes:
                 self._ledger.add_finding(f"saga {saga}: the edge gave neither its {noun} nor an error")
@@ -120,10 +120,10 @@ class Journeys:
         view.record_status(sold["status"])
         if journey.keyed:
             self._ledger.record_result(journey, sold["id"])
-        if told["clientSecret"]:  # null when nothing is left to pay, even if the status does not show it yet
-            if view.intent not in ("", told["paymentIntentId"]):
-                self._ledger.add_finding(f"{view.name} was given {view.intent}, then {told['paymentIntentId']}")
-            view.intent, view.secret = told["paymentIntentId"], told["clientSecret"]
+        if payload["clientSecret"]:  # null when nothing is left to pay, even if the status does not show it yet
+            if view.intent not in ("", payload["paymentIntentId"]):
+                self._ledger.add_finding(f"{view.name} was given {view.intent}, then {payload['paymentIntentId']}")
+            view.intent, view.secret = payload["paymentIntentId"], payload["clientSecret"]
         return view
 
     async def _queue_fault(self, journey: Journey, view: View) -> None:

@@ -26,8 +26,8 @@ def listing(kind: str, url: str, *filters: str) -> Callable[[Call], Json]:
         conditions: list[str] = ["kind = ?"]
         values: list[Any] = [kind]
         for column in filters:
-            _narrow(call, column, conditions, values)
-        _created(call, conditions, values)
+            _filter_by(call, column, conditions, values)
+        _filter_by_created(call, conditions, values)
         return _page(call, kind, url, conditions, values)
 
     return operation
@@ -63,7 +63,7 @@ def _position(call: Call, kind: str, cursor: str, param: str) -> int:
     return position
 
 
-def _narrow(call: Call, column: str, conditions: list[str], values: list[Any]) -> None:
+def _filter_by(call: Call, column: str, conditions: list[str], values: list[Any]) -> None:
     if column == "types":
         wanted = call.params.strings("types")
         if wanted:
@@ -81,7 +81,7 @@ def _narrow(call: Call, column: str, conditions: list[str], values: list[Any]) -
         values.append(value)
 
 
-def _created(call: Call, conditions: list[str], values: list[Any]) -> None:
+def _filter_by_created(call: Call, conditions: list[str], values: list[Any]) -> None:
     given = call.params.raw.get("created")
     if given is None:
         return
