@@ -58,7 +58,7 @@ async def test_small_pages_give_the_same_snapshot(
     monkeypatch.setattr(collect, "ROWS", 2)
     monkeypatch.setattr(collect, "INTENTS", 2)
     paged = await collect.collect_snapshot(peers)
-    assert paged.counts() == whole.counted()
+    assert paged.counts() == whole.counts()
     assert set(paged.claims) == set(whole.claims)
     assert whole.counts()["sagas"] >= 3
 
