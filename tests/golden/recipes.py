@@ -17,17 +17,20 @@ from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceS
 
 OPEN, SOLD = ["HoldSlot", "CreateBooking"], ["ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"]
 Act = Callable[[People, Booked], Awaitable[Any]]
+#: Minor units and a currency. The second one can be priced, but the provider refuses it: it is too little once converted.
+Price = tuple[int, str]
+TAKEN, NEVER_TAKEN = (5000, "USD"), (10, "LBP")
 #: Who teaches, and the request that is under way.
 Begun = tuple[UUID, asyncio.Future[Any]]
 
 
-async def book_a_lesson(people: People, student: UUID, price: int) -> Begun:
-    tutor = await people.tutor(rate=price)
+async def book_a_lesson(people: People, student: UUID, price: Price) -> Begun:
+    tutor = await people.tutor(*price)
     return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
 
 
-async def book_a_blocked_lesson(people: People, student: UUID, price: int) -> Begun:
-    tutor = await people.tutor(rate=price)
+async def book_a_blocked_lesson(people: People, student: UUID, price: Price) -> Begun:
+    tutor = await people.tutor(*price)
     await block(people, tutor, lesson_time())
     return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
 
@@ -93,8 +96,8 @@ class Recipe:
     opens: bool = False
     parked: bool = False
     cancels: bool = False
-    rate: int = 5000
-    begin: Callable[[People, UUID, int], Awaitable[Begun]] = book_a_lesson
+    price: Price = TAKEN
+    begin: Callable[[People, UUID, Price], Awaitable[Begun]] = book_a_lesson
 
 
 def stall(point: str) -> Callable[[], Hook]:
@@ -141,7 +144,7 @@ RECIPES = {
         "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), decline_all, OPEN, ["create", "decline", "cancel"]
     ),
     "undo_provider_refused": Recipe(
-        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), calls=OPEN, intent=[], opens=True, rate=10
+        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), calls=OPEN, intent=[], opens=True, price=NEVER_TAKEN
     ),
     "undo_slot_lost": Recipe(
         "COMPENSATING", "REFUNDED", stall("create_refund"), lose_the_slot, [*OPEN, "ReleaseSlot"], ["create", "pay"]

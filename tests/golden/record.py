@@ -50,7 +50,7 @@ async def test_record(people: People, world: World, name: str) -> None:
 
 async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asyncio.Future[Any]]:
     student = uuid4()
-    teacher, asking = await recipe.begin(people, student, recipe.rate)
+    teacher, asking = await recipe.begin(people, student, recipe.price)
     if not recipe.opens:
         await asking
     ask = "select * from saga where student_id = $1"
