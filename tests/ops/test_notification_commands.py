@@ -11,7 +11,7 @@ import pytest
 from ops import notifications
 from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import Booked, People, until
 
 NOBODY_LISTENS = "http://127.0.0.1:9/"

@@ -16,7 +16,7 @@ from payment_svc.providers.callback import INTENT_PREFIX, CallbackProvider
 from payment_svc.store import SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.conftest import MakeDatabase
-from tests.payment.bad_days import let_time_pass, put_to_sleep
+from tests.payment.faults import let_time_pass, put_to_sleep
 from tests.people import People, lesson_time, until
 from tests.rest.conftest import BOOKINGS, Rest, wish
 

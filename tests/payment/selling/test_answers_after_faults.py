@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
-from tests.payment.bad_days import ALWAYS, Meanwhile, each, opening_of
+from tests.payment.faults import ALWAYS, Meanwhile, each, opening_of
 from tests.people import Booked, People, lesson_time, until
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import payment_pb2

@@ -33,7 +33,7 @@ async def test_06_a_student_cannot_take_two_lessons_at_once(people: People) -> N
     assert refused.value.reason == "STUDENT_BUSY"
 
 
-async def test_07_the_same_key_gives_the_same_booking_and_another_wish_is_refused(people: People) -> None:
+async def test_07_the_same_key_gives_the_same_booking_and_another_order_is_refused(people: People) -> None:
     tutor, student = await people.tutor(), uuid4()
     first = await people.book(tutor, lesson_time(), student, idempotency_key="k1")
     again = await people.book(tutor, lesson_time(), student, idempotency_key="k1")
@@ -91,7 +91,7 @@ async def test_two_students_may_use_the_same_key(people: People) -> None:
     assert one.booking_id != other.booking_id
 
 
-async def test_15_the_same_wish_while_it_awaits_payment_is_the_same_booking(people: People) -> None:
+async def test_15_the_same_order_while_it_awaits_payment_is_the_same_booking(people: People) -> None:
     tutor, student = await people.tutor(), uuid4()
     first = await people.book(tutor, lesson_time(), student)
     again = await people.book(tutor, lesson_time(), student, purpose="other words")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import People, lesson_time, until
 
 MINUTES_AGO = "clock_timestamp() - interval '3 minutes'"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.payment.bad_days import ALWAYS, StallsOne, alerted, cancel_of, sold
+from tests.payment.faults import ALWAYS, StallsOne, alerted, cancel_of, sold
 from tests.people import Booked, People, lesson_time, until
 from tests.world import World
 

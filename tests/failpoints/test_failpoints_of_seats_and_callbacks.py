@@ -8,14 +8,14 @@ from tests.failpoints.actors import Outside
 from tests.failpoints.boundaries import catalogue, lesson_points
 from tests.failpoints.callbacks import CALLBACK_FLOWS
 from tests.failpoints.cases import Flow
-from tests.failpoints.flows import PLACE_FLOWS
+from tests.failpoints.flows import SEAT_FLOWS
 from tests.failpoints.walk import walk
 from tests.people import People
 
 visited: set[str] = set()
 
 
-@pytest.mark.parametrize("flow", PLACE_FLOWS + CALLBACK_FLOWS, ids=lambda flow: flow.name)
+@pytest.mark.parametrize("flow", SEAT_FLOWS + CALLBACK_FLOWS, ids=lambda flow: flow.name)
 async def test_29_30_whatever_fails_wherever_the_flow_ends_as_it_must(
     people: People, shared: Outside, flow: Flow
 ) -> None:

@@ -93,7 +93,7 @@ async def test_26_reconcile_goes_through_everything_in_pages(people: People, mon
         await people.until_state(booked.saga_id, "COMPLETED")
 
 
-async def test_a_place_that_no_round_has_is_refused(people: People) -> None:
+async def test_a_cursor_that_no_round_has_is_refused(people: People) -> None:
     with pytest.raises(Refusal) as refused:
         await people.operator.Reconcile(saga_pb2.ReconcileRequest(is_paged=True, page_token="nowhere:"), timeout=20)
     assert (refused.value.reason, refused.value.field) == ("BAD_USER_INPUT", "page_token")

@@ -133,7 +133,7 @@ async def test_46_a_refund_that_stays_pending_is_answered_and_finished_later(peo
     await people.until_state(answer.saga_id, "REFUNDED")
 
 
-async def test_46_a_free_place_is_cancelled_without_money(people: People) -> None:
+async def test_46_a_free_seat_is_cancelled_without_money(people: People) -> None:
     place = await enrolled(people, await people.course(price=0))
     answer = await leave(people, place)
     assert answer.refund.amount_minor == 0

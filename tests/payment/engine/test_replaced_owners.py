@@ -10,8 +10,8 @@ import pytest
 from mesh.errors import Refusal
 from payment_svc.domain import BOOK, ENROLL
 from tests.learners import enroll, enrolled, leave
-from tests.payment.bad_days import each, opening_of, told_by
-from tests.payment.zombies import LateFirst, StallFirst, block, first_step_of, unblock
+from tests.payment.faults import each, opening_of, told_by
+from tests.payment.stalled_owners import LateFirst, StallFirst, block, first_step_of, unblock
 from tests.people import People, lesson_time
 from tests.world import FailAt, World
 

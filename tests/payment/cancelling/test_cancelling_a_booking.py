@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal, TryAgain
-from tests.payment.bad_days import timeline_of
+from tests.payment.faults import timeline_of
 from tests.people import Booked, People, lesson_time, until
 from tests.world import StallAt, World
 

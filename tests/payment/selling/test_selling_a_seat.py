@@ -15,7 +15,7 @@ from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
 
-async def test_46_a_paid_place_is_active_and_its_payment_names_the_course(people: People) -> None:
+async def test_46_a_paid_seat_is_active_and_its_payment_names_the_course(people: People) -> None:
     course = await people.course(seats=2)
     made = await enroll(people, course.id, student := uuid4())
     assert made.saga_state == "AWAITING_PAYMENT"
@@ -39,7 +39,7 @@ async def test_46_a_paid_place_is_active_and_its_payment_names_the_course(people
     assert await people.seats_taken(course.id) == 1
 
 
-async def test_46_a_free_place_is_active_in_the_call_without_an_intent(people: People) -> None:
+async def test_46_a_free_seat_is_active_in_the_call_without_an_intent(people: People) -> None:
     course = await people.course(price=0)
     made = await enroll(people, course.id)
     assert (made.saga_state, made.payment_id, made.payment_intent_id, made.client_secret) == ("COMPLETED", "", "", "")
@@ -79,21 +79,21 @@ async def test_46_what_cannot_be_sold_is_refused_by_its_reason_and_has_no_intent
         assert await people.intents_of(ids[0]["id"]) == []
 
 
-async def test_46_a_student_has_one_place_in_a_course(people: People) -> None:
+async def test_46_a_student_has_one_seat_in_a_course(people: People) -> None:
     place = await active(people)
     with pytest.raises(Refusal) as refused:
         await enroll(people, place.course.id, place.student)
     assert refused.value.reason == "ALREADY_ENROLLED"
 
 
-async def test_46_an_instructor_takes_no_place_in_their_own_course(people: People) -> None:
+async def test_46_an_instructor_takes_no_seat_in_their_own_course(people: People) -> None:
     course = await people.course()
     with pytest.raises(Refusal) as refused:
         await enroll(people, course.id, UUID(course.instructor_id))
     assert (refused.value.reason, refused.value.field) == ("BAD_USER_INPUT", "student_id")
 
 
-async def test_46_the_same_wish_while_it_awaits_payment_is_the_same_enrollment(people: People) -> None:
+async def test_46_the_same_order_while_it_awaits_payment_is_the_same_enrollment(people: People) -> None:
     course, student = await people.course(), uuid4()
     answers = await asyncio.gather(*(enroll(people, course.id, student) for _ in range(10)))
     assert len({(answer.enrollment_id, answer.client_secret) for answer in answers}) == 1
@@ -107,7 +107,7 @@ async def test_46_the_same_wish_while_it_awaits_payment_is_the_same_enrollment(p
     assert again.client_secret == ""
 
 
-async def test_46_a_key_means_one_wish_whether_of_a_lesson_or_a_course(people: People) -> None:
+async def test_46_a_key_means_one_order_whether_of_a_lesson_or_a_course(people: People) -> None:
     course, student = await people.course(), uuid4()
     first = await enroll(people, course.id, student, idempotency_key="k1")
     again = await enroll(people, course.id, student, idempotency_key="k1")

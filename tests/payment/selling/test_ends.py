@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import Refusal
 from payment_svc.settling.callbacks import Outcome, Report
-from tests.payment.bad_days import ALWAYS, opening_of, put_to_sleep
+from tests.payment.faults import ALWAYS, opening_of, put_to_sleep
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
 

@@ -151,7 +151,7 @@ async def test_46_a_lost_answer_to_the_pivot_is_asked_for_again(people: People, 
     assert (await status(people, place), await refunded(people, place)) == (ACTIVE, [])
 
 
-async def test_46_a_place_that_cannot_be_made_active_for_a_day_is_parked_and_finished_by_retry(
+async def test_46_a_seat_that_cannot_be_made_active_for_a_day_is_parked_and_finished_by_retry(
     people: People, world: World
 ) -> None:
     for replica in list(world.replicas):

@@ -63,7 +63,7 @@ async def test_a_repeat_while_it_awaits_payment_writes_nothing(people: People, w
     assert await writes(world) == NONE
 
 
-async def test_a_sold_place_in_a_course_costs_six_write_transactions_four_of_them_in_payment(
+async def test_a_sold_seat_in_a_course_costs_six_write_transactions_four_of_them_in_payment(
     people: People, world: World
 ) -> None:
     course = await people.course(seats=5)
@@ -105,7 +105,7 @@ async def test_a_sold_lesson_costs_five_calls_between_services(people: People, w
     assert seen == ["HoldSlot", "CreateBooking", "ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"]
 
 
-async def test_a_sold_place_in_a_course_costs_two_calls_between_services(people: People, world: World) -> None:
+async def test_a_sold_seat_in_a_course_costs_two_calls_between_services(people: People, world: World) -> None:
     seen = await calls_from_now(world)
     place = await enrolled(people)
     await people.pay(place.intent)

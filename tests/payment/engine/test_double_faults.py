@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal, TryAgain
-from tests.payment.bad_days import (
+from tests.payment.faults import (
     ALWAYS,
     ForgetsThePrice,
     Meanwhile,
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.usefixtures("no_replica")
     ("provider", "news", "end"),
     [("pay", "payment_intent.succeeded", "COMPLETED"), ("cancel_intent", "payment_intent.canceled", "CANCELLED")],
 )
-async def test_a_stalled_owners_late_write_after_a_webhooks_move_changes_nothing(
+async def test_a_stalled_owners_late_write_after_a_webhooks_transition_changes_nothing(
     people: People, world: World, provider: str, news: str, end: str
 ) -> None:
     stall = StallAt("after retrieve_intent")

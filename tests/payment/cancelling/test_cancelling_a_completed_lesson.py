@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import Refusal
-from tests.payment.bad_days import sold, timeline_of
+from tests.payment.faults import sold, timeline_of
 from tests.people import People, lesson_time, until
 from tests.world import StallAt, World
 

@@ -47,7 +47,7 @@ async def test_who_has_no_deadline_waits_half_a_minute_at_most(monkeypatch: pyte
         await asyncio.wait_for(engine_over(LeasedElsewhere()).wait_until(uuid4(), lambda row: False), 5)
 
 
-async def test_who_has_no_deadline_waits_for_a_drive_half_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_no_deadline_waits_for_a_run_half_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_WAITING_SECONDS", 0.1)
     driving: Any = engine_over(LeasedElsewhere())
     monkeypatch.setattr(driving, "_run_in_background", lambda saga: asyncio.sleep(60))
@@ -58,7 +58,7 @@ async def test_who_has_no_deadline_waits_for_a_drive_half_a_minute_at_most(monke
     await driving.drain(0)
 
 
-async def test_a_drain_ends_the_drives_that_newer_ones_have_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_drain_ends_the_runs_that_newer_ones_have_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     driving: Any = engine_over(LeasedElsewhere())
     monkeypatch.setattr(driving, "_run_in_background", lambda saga: asyncio.sleep(60))
     saga: Any = SimpleNamespace(id=uuid4())

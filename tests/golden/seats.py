@@ -67,7 +67,7 @@ async def lose_the_seat(people: People, booked: Booked) -> None:
 
 
 Place = partial(Recipe, begin=enroll_in_a_course)
-PLACES: dict[str, Recipe] = {
+SEATS: dict[str, Recipe] = {
     "place_opening": Place("AWAITING_AVAILABILITY", "COMPLETED", stall("HoldSeat"), intent=[], then="pay", opens=True),
     "place_opening_held": Place(
         "AWAITING_AVAILABILITY", "COMPLETED", stall("create_intent"), nothing, HELD, [], "pay", opens=True

@@ -36,7 +36,7 @@ async def test_31_a_recovery_a_day_later_finds_the_intent_by_its_metadata(people
     assert [intent["id"] for intent in await people.intents_of(booked.saga_id)] == [booked.payment_intent_id]
 
 
-async def test_a_provider_that_is_away_is_said_so_and_the_same_wish_goes_on_later(people: People) -> None:
+async def test_a_provider_that_is_away_is_said_so_and_the_same_order_goes_on_later(people: People) -> None:
     tutor, student = await people.tutor(), uuid4()
     await people.fault(INTENTS, "error_before", times=3)
     with pytest.raises(Refusal) as refused:

@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import TryAgain
 from payment_svc.domain import ProviderUnavailable
-from tests.payment.bad_days import told_by
+from tests.payment.faults import told_by
 from tests.people import People, lesson_time
 from tests.world import World
 
@@ -30,7 +30,7 @@ class EachAnswerIsLost:
 
 
 @pytest.mark.usefixtures("no_replica")
-async def test_a_move_that_was_committed_without_an_answer_is_told_once(people: People, world: World) -> None:
+async def test_a_transition_that_was_committed_without_an_answer_is_told_once(people: People, world: World) -> None:
     await world.start_replica(EachAnswerIsLost())
     booked = await people.booked(await people.tutor(), lesson_time())
     await people.pay(booked.intent)
@@ -39,7 +39,9 @@ async def test_a_move_that_was_committed_without_an_answer_is_told_once(people: 
 
 
 @pytest.mark.usefixtures("no_replica")
-async def test_a_rest_that_was_committed_without_an_answer_is_one_failed_attempt(people: People, world: World) -> None:
+async def test_a_back_off_that_was_committed_without_an_answer_is_one_failed_attempt(
+    people: People, world: World
+) -> None:
     await world.start_replica(EachAnswerIsLost())
     tutor = await people.tutor()
     await people.fault("/v1/payment_intents", "error_before", times=1000)
@@ -53,7 +55,7 @@ async def test_a_rest_that_was_committed_without_an_answer_is_one_failed_attempt
 
 
 @pytest.mark.usefixtures("no_replica")
-async def test_the_drive_goes_on_from_a_move_whose_answer_was_lost(people: People, world: World) -> None:
+async def test_the_run_goes_on_from_a_transition_whose_answer_was_lost(people: People, world: World) -> None:
     """It does not wait for the lease to lapse: the repeat finds the move made, by this drive."""
     await world.start_replica(EachAnswerIsLost(), saga_lease_seconds=60)
     tutor = await people.tutor(rate=0)
