@@ -151,7 +151,7 @@ class PublishAvailabilityRequest(_message.Message):
 
     @_builtins.property
     def rate(self) -> _money_pb2.Money:
-        """Price of one hour."""
+        """Price of one hour; 0 means free. At another rate, some offered length must cost what the provider can charge."""
 
     def __init__(
         self,
@@ -339,7 +339,7 @@ class HoldSlotResponse(_message.Message):
     """
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price at the time of the hold: rate × minutes / 60, rounded half-even."""
+        """The price at the time of the hold: rate × minutes / 60, rounded half-even to what the provider can charge."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:

@@ -202,7 +202,7 @@ class CreateCourseRequest(_message.Message):
     """0 means no limit; else 1 to 1000000."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price; 0 means free."""
+        """The price; 0 means free. It is rounded half-even to what the provider can charge, and refused outside its range."""
 
     def __init__(
         self,
