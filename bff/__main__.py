@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from bff.app import build
+from bff.http.server import serve
 from bff.peers import Peers
-from bff.server import serve
 from bff.settings import Settings
 from mesh import logs
 from mesh.identity import KeySet, ServiceTokenFile, Verifier

@@ -14,18 +14,18 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from bff import schema
-from bff.admission import Admission
-from bff.cross_origin import cross_origin
-from bff.door import Door
 from bff.explorer import Endpoint, served
 from bff.graphql_door import GraphQLDoor
-from bff.health import Readiness, alive
-from bff.metrics import Metrics
+from bff.http import envelope
+from bff.http.authentication import Admission
+from bff.http.cors import cross_origin
+from bff.http.health import Readiness, alive
+from bff.http.metrics import Metrics
+from bff.http.middleware import Door
+from bff.http.rate_limits import Rates
 from bff.operations import Operations
 from bff.peers import Peers
 from bff.policy import DEFAULT, Policy
-from bff.rates import Rates
-from bff.rest import envelope
 from bff.rest.routes import routes as rest
 from bff.schema.federation import subgraphs
 from bff.seats import Seats

@@ -11,12 +11,12 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from bff import transport_ws
-from bff.addresses import address
-from bff.admission import Admission
-from bff.bodies import Operation
 from bff.errors import at_the_door, told
+from bff.http.addresses import address
+from bff.http.authentication import Admission
+from bff.http.bodies import Operation
+from bff.http.rate_limits import RateLimited
 from bff.operations import Ended, Operations
-from bff.rates import RateLimited
 from bff.seats import Seats
 from bff.transport_ws import Closed, Complete, Init, Message, Ping, Pong, Subscribe
 from mesh import calls

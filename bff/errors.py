@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from grpc import StatusCode
 
 from bff.context import Info
-from bff.rates import RateLimited
+from bff.http.rate_limits import RateLimited
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 

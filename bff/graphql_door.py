@@ -9,10 +9,10 @@ from graphql import ExecutionResult, GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bff import bodies
-from bff.admission import Admission
-from bff.bodies import BadBody
 from bff.errors import at_the_door, told
+from bff.http import bodies
+from bff.http.authentication import Admission
+from bff.http.bodies import BadBody
 from bff.operations import Operations, shape
 from mesh.errors import Refusal
 

@@ -21,10 +21,10 @@ from graphql import (
 )
 from graphql.execution import Executor, create_source_event_stream
 
-from bff.bodies import Operation
 from bff.context import Context
 from bff.documents import Documents
 from bff.errors import at_the_door, not_now, told
+from bff.http.bodies import Operation
 from bff.peers import Peers
 from bff.policy import Policy
 from mesh import calls

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bff.bodies import Operation
+from bff.http.bodies import Operation
 from mesh.errors import BadInput
 
 #: The words by which Apollo's clients know that they must send the document itself.

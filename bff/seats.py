@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
-from bff.patience import Patience
+from bff.http.slow_clients import Patience
 from bff.transport_ws import TRY_AGAIN_LATER, Closed
 from mesh.server import Room
 

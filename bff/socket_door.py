@@ -7,9 +7,9 @@ from collections.abc import Collection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
-from bff.admission import Admission
 from bff.conversation import Conversation
-from bff.cross_origin import may_connect
+from bff.http.authentication import Admission
+from bff.http.cors import may_connect
 from bff.operations import Operations
 from bff.seats import Seats
 from bff.transport_ws import BAD_SUBPROTOCOL, SUBPROTOCOL

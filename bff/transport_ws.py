@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bff import bodies
-from bff.bodies import BadBody, Operation
+from bff.http import bodies
+from bff.http.bodies import BadBody, Operation
 
 SUBPROTOCOL = "graphql-transport-ws"
 MAX_ID = 100

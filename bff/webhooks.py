@@ -5,10 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bff import bodies
-from bff.bodies import BadBody
+from bff.http import bodies, envelope
+from bff.http.bodies import BadBody
 from bff.peers import Peers
-from bff.rest import envelope
 from mesh.errors import Refusal, TryAgain
 from mesh.logs import log
 from tutormesh.payment.v1 import payment_pb2

@@ -10,8 +10,9 @@ from uuid import UUID, uuid5
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
+from bff.http import envelope
 from bff.loaders import READ_SECONDS
-from bff.rest import envelope, shapes
+from bff.rest import shapes
 from bff.rest.door import ANYBODY, Asked, Operation
 from bff.rest.fields import Fields
 from mesh.errors import BadInput, Forbidden, NotFound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from bff.admission import Admission
+from bff.http.authentication import Admission
 from bff.peers import Peers
 from bff.rest import availability, bookings, openapi, payments
 from bff.rest.door import RestDoor

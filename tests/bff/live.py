@@ -13,7 +13,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from bff import server
+from bff.http import server
 from bff.settings import Settings
 
 SECONDS = 10.0

@@ -105,7 +105,7 @@ async def test_a_body_that_never_comes_is_408(http: httpx.AsyncClient, monkeypat
         yield b"{"
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.bodies.READ_SECONDS", 0.05)
+    monkeypatch.setattr("bff.http.bodies.READ_SECONDS", 0.05)
     answer = await http.post("/graphql", content=stalled(), headers={"content-type": "application/json"})
     assert answer.status_code == 408
 
@@ -180,7 +180,7 @@ async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monke
     async def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("bff.bodies.read", broken)
+    monkeypatch.setattr("bff.http.bodies.read", broken)
     transport = httpx.ASGITransport(app=build(peers, verifier), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         answer = await client.post("/graphql", json={"query": "{ __typename }"})

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
-from bff.rates import Allowance
+from bff.http.rate_limits import Allowance
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2

@@ -12,7 +12,7 @@ import httpx
 from grpc_health.v1 import health_pb2_grpc
 
 from bff.app import build
-from bff.health import Readiness
+from bff.http.health import Readiness
 from bff.peers import Peers
 from bff.settings import Settings
 from mesh.identity import ServiceTokenFile
@@ -78,7 +78,7 @@ async def test_a_crowd_of_questions_asks_each_service_once(peers: Peers, monkeyp
             super().__init__(channel)
 
     monkeypatch.setattr(health_pb2_grpc, "HealthStub", Counting)
-    monkeypatch.setattr("bff.health.REMEMBER_SECONDS", 60)
+    monkeypatch.setattr("bff.http.health.REMEMBER_SECONDS", 60)
     readiness = Readiness(peers)
     answers = await asyncio.gather(*(readiness.get(None) for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from bff.app import build
-from bff.patience import MAX_EACH, Patience
-from bff.rates import Rates
+from bff.http.rate_limits import Rates
+from bff.http.slow_clients import MAX_EACH, Patience
 from tests.bff.live import listening, served
 
 NAME = {"query": "{ __typename }"}

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from bff import __main__ as program
-from bff.server import listening
+from bff.http.server import listening
 from bff.settings import Settings
 from tests.bff.live import listening as listening_to
 from tutormesh.booking.v1 import booking_pb2

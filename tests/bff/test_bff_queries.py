@@ -255,7 +255,7 @@ async def test_the_whole_request_ends_at_its_deadline(
     async def never(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.door.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call minds the deadline
     monkeypatch.setattr("bff.operations.GRACE_SECONDS", 0.1)
     script.answers["BatchGetBookings"] = never

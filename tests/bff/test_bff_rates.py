@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from bff.app import build
-from bff.rates import Allowance, Rates
+from bff.http.rate_limits import Allowance, Rates
 
 NAME = {"query": "{ __typename }"}
 

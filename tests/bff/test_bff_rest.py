@@ -12,7 +12,7 @@ import pytest
 from grpc import StatusCode
 
 from bff.app import build
-from bff.rates import Rates
+from bff.http.rate_limits import Rates
 from mesh.errors import BadInput, CallFailed, Forbidden, NotFound, Overloaded, Refusal, TryAgain, Unauthenticated
 from mesh.identity import KeySet, Verifier
 from tutormesh.booking.v1 import booking_pb2
@@ -142,7 +142,7 @@ async def test_who_waits_too_long_is_told_to_ask_again(
         await asyncio.Event().wait()
 
     script.answers["BookSession"] = never
-    monkeypatch.setattr("bff.door.REQUEST_SECONDS", 0.1)
+    monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("bff.rest.door.GRACE_SECONDS", 0.0)
     answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
-from bff.rates import Rates
+from bff.http.rate_limits import Rates
 from bff.rest.routes import OPERATIONS
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from bff.app import build
-from bff.rates import Rates
+from bff.http.rate_limits import Rates
 from tests.bff.live import Listener, listening, served
 from tests.bff.test_bff_fuzz import CODES, documents, json_values, many
 from tutormesh.booking.v1 import booking_pb2

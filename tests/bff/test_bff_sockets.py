@@ -16,8 +16,8 @@ from websockets.exceptions import InvalidStatus
 
 from bff import conversation
 from bff.app import build
+from bff.http.rate_limits import Rates
 from bff.policy import Policy
-from bff.rates import Rates
 from mesh.errors import NotFound, TryAgain
 from tests.bff.live import Listener, listening, served
 from tests.people import until

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 
 from bff.app import build
+from bff.http.rate_limits import Rates
 from bff.peers import Peers
-from bff.rates import Rates
 from bff.settings import Settings
 from booking_svc.bookings import Bookings
 from booking_svc.changes import Changes

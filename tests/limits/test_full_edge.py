@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from bff.door import Door
+from bff.http.middleware import Door
 from devkit.ports import free_port
 from mesh.errors import Overloaded
 from payment_svc.sagas import engine

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bff.patience import Patience
+from bff.http.slow_clients import Patience
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import Overloaded
@@ -19,7 +19,7 @@ from mesh.server import Room
 #: Seconds a request has, whatever it asks; the contract says 10.
 REQUEST_SECONDS = 9.0
 #: Requests at once; more are turned away before anything of them is read. Who asks after our health is not counted.
-#: Those whose body is waited for are fewer (bff/patience.py), so that they never have all the places.
+#: Those whose body is waited for are fewer (bff/http/slow_clients.py), so that they never have all the places.
 MAX_REQUESTS = 512
 UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
 REQUEST_ID = "x-request-id"
@@ -47,7 +47,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        # What the doors need, and note, of this request (bff/bodies.py, bff/admission.py).
+        # What the doors need, and note, of this request (bff/http/bodies.py, bff/http/authentication.py).
         scope["state"] = {"patience": self._patience}
 
         async def answer(message: Message) -> None:

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from bff.bodies import MAX_JSON_BYTES
-from bff.heads import BoundedHeads
+from bff.http.bodies import MAX_JSON_BYTES
+from bff.http.header_limits import BoundedHeads
 from bff.settings import Settings
 from mesh.logs import log
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
-#: Connections, idle ones too; the door's own limit (bff/door.py), which tells when to come again, is met before.
+#: Connections, idle ones too; the door's own limit (bff/http/middleware.py), which tells when to come again, is met before.
 MAX_CONNECTIONS = 4096
 #: How often a WebSocket is asked whether anybody is there, and how long it has to say so.
 PING_SECONDS, PONG_SECONDS = 20.0, 10.0

@@ -11,8 +11,8 @@ from typing import Any
 from grpc import StatusCode
 from starlette.responses import Response
 
-from bff.bodies import BadBody
-from bff.rates import RateLimited
+from bff.http.bodies import BadBody
+from bff.http.rate_limits import RateLimited
 from mesh.errors import CallFailed, Refusal, TryAgain
 from mesh.logs import log
 

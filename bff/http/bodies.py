@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
-from bff.addresses import address
+from bff.http.addresses import address
 
 READ_SECONDS = 5.0
 #: Of a JSON body, at every door that takes one.
@@ -41,7 +41,7 @@ class Operation:
 async def read(request: Request, most: int) -> bytes:
     """The whole body, byte for byte. Raises BadBody: 413 beyond `most` bytes, 408 when it does not come.
 
-    The door has noted its patience on the request (bff/door.py).
+    The door has noted its patience on the request (bff/http/middleware.py).
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.requests import HTTPConnection
 
-from bff.addresses import address
-from bff.rates import RateLimited, Rates
+from bff.http.addresses import address
+from bff.http.rate_limits import RateLimited, Rates
 from mesh.calls import Person
 from mesh.errors import Refusal, Unauthenticated
 from mesh.identity import Claims, Verifier

@@ -1,0 +1,1 @@
+"""HTTP at the edge: the server, the middleware every request passes, and the limits on what clients send."""
