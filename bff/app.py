@@ -13,9 +13,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from bff import schema
-from bff.explorer import Endpoint, served
-from bff.graphql_door import GraphQLDoor
+from bff.graphql import schema
+from bff.graphql.endpoint import GraphQLDoor
+from bff.graphql.explorer import Endpoint, served
+from bff.graphql.operations import Operations
+from bff.graphql.schema.federation import subgraphs
+from bff.graphql.websocket.endpoint import SocketDoor
+from bff.graphql.websocket.limits import Seats
 from bff.http import envelope
 from bff.http.authentication import Admission
 from bff.http.cors import cross_origin
@@ -23,13 +27,9 @@ from bff.http.health import Readiness, alive
 from bff.http.metrics import Metrics
 from bff.http.middleware import Door
 from bff.http.rate_limits import Rates
-from bff.operations import Operations
 from bff.peers import Peers
 from bff.policy import DEFAULT, Policy
 from bff.rest.routes import routes as rest
-from bff.schema.federation import subgraphs
-from bff.seats import Seats
-from bff.socket_door import SocketDoor
 from bff.webhooks import WebhookDoor
 from mesh.identity import Verifier
 

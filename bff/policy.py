@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bff.persisted import Persisted
+from bff.persisted_operations import Persisted
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bff import persisted
-from bff.persisted import Persisted
+from bff import persisted_operations
+from bff.persisted_operations import Persisted
 from bff.policy import Policy
 from mesh.settings import Address, ServiceSettings
 
@@ -30,7 +30,7 @@ def _origins(value: str) -> str:
 
 
 def _readable(value: Path) -> Path:
-    persisted.load(value)
+    persisted_operations.load(value)
     return value
 
 
@@ -59,7 +59,7 @@ class Settings(ServiceSettings):
 
     def policy(self) -> Policy:
         """What these settings decide."""
-        documents = persisted.load(self.persisted_operations) if self.persisted_operations else {}
+        documents = persisted_operations.load(self.persisted_operations) if self.persisted_operations else {}
         return Policy(
             publishable_key=self.stripe_publishable_key,
             introspection=self.graphql_introspection,

@@ -10,8 +10,8 @@ from uuid import UUID, uuid5
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
+from bff.graphql.loaders import READ_SECONDS
 from bff.http import envelope
-from bff.loaders import READ_SECONDS
 from bff.rest import shapes
 from bff.rest.door import ANYBODY, Asked, Operation
 from bff.rest.fields import Fields

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from bff.context import BOOK_SECONDS, CANCEL_SECONDS
+from bff.graphql.context import BOOK_SECONDS, CANCEL_SECONDS
+from bff.graphql.loaders import READ_SECONDS
 from bff.http import envelope
-from bff.loaders import READ_SECONDS
-from bff.payable import refused_payment
+from bff.payment_refusal import refused_payment
 from bff.rest import shapes
 from bff.rest.door import ANYBODY, Asked, Operation
 from bff.rest.fields import Fields

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bff.graphql.operations import GRACE_SECONDS
 from bff.http import bodies, envelope
 from bff.http.authentication import Admission
 from bff.http.bodies import BadBody
 from bff.http.envelope import Names
-from bff.operations import GRACE_SECONDS
 from bff.peers import Peers
 from bff.rest.fields import Fields
 from mesh import calls, wire

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from bff.scalars import instant
+from bff.graphql.scalars import instant
 from mesh import wire
 from mesh.errors import BadInput
 from mesh.money import MAX_MINOR, MOST_PLACES, Money, exponent

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from bff.graphql.loaders import READ_SECONDS
 from bff.http import envelope
-from bff.loaders import READ_SECONDS
 from bff.rest.door import Asked, Operation
 from mesh import wire
 from tutormesh.payment.v1 import payment_pb2

@@ -12,8 +12,8 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 import bff.app
-from bff import schema
-from bff.schema.federation import subgraphs
+from bff.graphql import schema
+from bff.graphql.schema.federation import subgraphs
 from tests.access.documents import DOCUMENTS, entity
 from tests.access.letters import LETTERS
 from tests.access.scene import Scene

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from graphql import parse, validate
 
-from bff import schema
-from bff.documents import Documents
+from bff.graphql import schema
+from bff.graphql.documents import Documents
 
 FILES = {
     "/graphql": "text/html; charset=utf-8",

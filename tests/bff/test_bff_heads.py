@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bff.app import build
+from bff.http import header_limits
 from tests.bff.live import served
 
 SOUND = b"GET /healthz HTTP/1.1\r\nhost: edge.test\r\n\r\n"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, get_introspection_query, get_named_type, get_nullable_type, is_list_type, parse
 
-from bff import documents, schema
-from bff.documents import Documents
-from bff.limits import LISTS_OF_A_TYPE, MAX_ALIASES, MAX_COST, Prices, Size, measure
+from bff.graphql import documents, schema
+from bff.graphql.documents import Documents
+from bff.graphql.limits import LISTS_OF_A_TYPE, MAX_ALIASES, MAX_COST, Prices, Size, measure
 from tutormesh.availability.v1 import availability_pb2
 
 BUILT = schema.build()

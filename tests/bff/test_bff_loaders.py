@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from typing import Any
 
-from bff.loaders import ById
+from bff.graphql.loaders import ById
 from mesh.errors import TryAgain
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1.money_pb2 import Money

@@ -13,9 +13,9 @@ import pytest
 from graphql import get_introspection_query
 from pydantic import ValidationError
 
-from bff import persisted
+from bff import persisted_operations
 from bff.app import build
-from bff.persisted import Persisted
+from bff.persisted_operations import Persisted
 from bff.policy import Policy
 from bff.settings import Settings
 
@@ -147,7 +147,7 @@ def test_persisted_operations_come_from_a_folder_or_a_manifest(tmp_path: Path) -
     (tmp_path / "name.graphql").write_text(NAME)
     manifest = tmp_path / "operations.json"
     manifest.write_text(json.dumps({sha256(NAME): NAME}))
-    assert persisted.load(tmp_path) == persisted.load(manifest) == {sha256(NAME): NAME}
+    assert persisted_operations.load(tmp_path) == persisted_operations.load(manifest) == {sha256(NAME): NAME}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "{ __typename }"}', f'{{"{"0" * 64}": 5}}'])

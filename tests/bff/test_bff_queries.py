@@ -243,7 +243,7 @@ async def test_a_peer_that_does_not_answer_ends_in_a_typed_error(
     async def never(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.loaders.READ_SECONDS", 0.1)
+    monkeypatch.setattr("bff.graphql.loaders.READ_SECONDS", 0.1)
     script.answers["BatchGetBookings"] = never
     error = await student.error(ANY)
     assert error["code"] == "UNAVAILABLE"
@@ -257,7 +257,7 @@ async def test_the_whole_request_ends_at_its_deadline(
 
     monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call minds the deadline
-    monkeypatch.setattr("bff.operations.GRACE_SECONDS", 0.1)
+    monkeypatch.setattr("bff.graphql.operations.GRACE_SECONDS", 0.1)
     script.answers["BatchGetBookings"] = never
     error = await student.error(ANY)
     assert error["code"] == "UNAVAILABLE"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from graphql import GraphQLEnumType
 
-from bff import schema
-from bff.errors import RETRYABLE, USER_ERROR_CODES
-from bff.scalars import instant
+from bff.graphql import schema
+from bff.graphql.errors import RETRYABLE, USER_ERROR_CODES
+from bff.graphql.scalars import instant
 from mesh.errors import BadInput
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2

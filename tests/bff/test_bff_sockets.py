@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from websockets.exceptions import InvalidStatus
 
-from bff import conversation
 from bff.app import build
+from bff.graphql.websocket import connection
 from bff.http.rate_limits import Rates
 from bff.policy import Policy
 from mesh.errors import NotFound, TryAgain
@@ -112,7 +112,7 @@ async def test_the_token_may_come_with_the_upgrade(address: str, script: Any, st
 async def test_a_connection_that_is_not_introduced_in_time_closes_with_4408(
     address: str, script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "INIT_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "INIT_SECONDS", 0.05)
     async with listening(address) as listener:
         assert await listener.closed() == (4408, "Connection initialisation timeout")
 
@@ -199,7 +199,7 @@ async def test_49_a_bad_or_costly_operation_is_refused_before_anything_runs(
 async def test_what_cannot_be_watched_is_a_typed_error(
     listener: Listener, script: Any, world: Any, refusal: Exception, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.watching.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.0)
     script.answers["WatchBooking"] = refusal
     await listener.subscribe(world.booking_id)
     error = await listener.refused()
@@ -212,7 +212,7 @@ async def test_what_cannot_be_watched_is_a_typed_error(
 async def test_a_service_that_is_away_is_unavailable_within_the_patience(
     listener: Listener, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.watching.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.2)
     script.answers["WatchBooking"] = TryAgain()
     await listener.subscribe(world.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
@@ -225,8 +225,8 @@ async def test_a_stream_without_a_first_word_is_unavailable(
     async def silence(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.watching.FIRST_WORD_SECONDS", 0.1)
-    monkeypatch.setattr("bff.watching.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_WORD_SECONDS", 0.1)
+    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.0)
     script.answers["WatchBooking"] = silence
     await listener.subscribe(world.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
@@ -277,7 +277,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
 
         return changes()
 
-    monkeypatch.setattr(conversation, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "SEND_SECONDS", 0.2)
     script.answers["WatchBooking"] = chatter
     query = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { purpose } }"
     async with listening(address, student.token) as listener:
@@ -290,7 +290,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
 async def test_only_so_much_runs_on_a_connection(
     listener: Listener, watched: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "MAX_RUNNING", 2)
+    monkeypatch.setattr(connection, "MAX_RUNNING", 2)
     for id in "ab":
         await listener.subscribe(world.booking_id, id)
         await listener.status(id)
@@ -320,8 +320,8 @@ async def test_each_person_and_the_process_have_so_many_connections(
     make_person: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bff.socket_door.Seats", lambda: seats)
-    from bff.seats import Seats
+    monkeypatch.setattr("bff.graphql.websocket.endpoint.Seats", lambda: seats)
+    from bff.graphql.websocket.limits import Seats
 
     seats = Seats(most=3, each=2, running=1)
     one, other = make_person("student"), make_person("student")
@@ -388,6 +388,6 @@ async def test_a_fault_of_our_own_closes_with_4500_and_tells_nothing(
     def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("bff.operations.Operations.is_subscription", broken)
+    monkeypatch.setattr("bff.graphql.operations.Operations.is_subscription", broken)
     await listener.say("subscribe", id="1", payload=QUERY)
     assert await listener.closed() == (4500, "Internal server error")

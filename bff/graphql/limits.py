@@ -30,7 +30,7 @@ from graphql import (
     is_list_type,
 )
 
-from bff.scalars import instant
+from bff.graphql.scalars import instant
 from mesh.errors import BadInput
 
 MAX_DEPTH, MAX_ALIASES, MAX_COST, MAX_VALUES = 12, 20, 600, 20_000

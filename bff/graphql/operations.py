@@ -21,9 +21,9 @@ from graphql import (
 )
 from graphql.execution import Executor, create_source_event_stream
 
-from bff.context import Context
-from bff.documents import Documents
-from bff.errors import at_the_door, not_now, told
+from bff.graphql.context import Context
+from bff.graphql.documents import Documents
+from bff.graphql.errors import at_the_door, not_now, told
 from bff.http.bodies import Operation
 from bff.peers import Peers
 from bff.policy import Policy

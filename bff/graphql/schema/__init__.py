@@ -7,12 +7,12 @@ from functools import cache
 from ariadne import make_executable_schema
 from graphql import GraphQLSchema
 
-from bff import courses, types
-from bff.mutations import mutation
-from bff.queries import query
-from bff.scalars import aws_date_time
-from bff.schema import sdl
-from bff.subscriptions import subscription
+from bff.graphql.resolvers import learning, types
+from bff.graphql.resolvers.mutations import mutation
+from bff.graphql.resolvers.queries import query
+from bff.graphql.resolvers.subscriptions import subscription
+from bff.graphql.scalars import aws_date_time
+from bff.graphql.schema import sdl
 
 
 @cache
@@ -26,6 +26,6 @@ def build() -> GraphQLSchema:
         types.session,
         types.book_session_payload,
         types.cancel_booking_payload,
-        *courses.bindables,
+        *learning.bindables,
     )
     return make_executable_schema(sdl.whole(), *bindables, aws_date_time)

@@ -10,8 +10,8 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from bff.payable import refused_payment
-from bff.scalars import instant
+from bff.graphql.scalars import instant
+from bff.payment_refusal import refused_payment
 from mesh import clock, wire
 from mesh.errors import BadInput
 from mesh.money import Money

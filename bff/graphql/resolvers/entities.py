@@ -7,12 +7,12 @@ from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from bff import convert
-from bff import convert_courses as shapes
-from bff.context import Info
-from bff.convert import Shape
-from bff.errors import reads
-from bff.loaders import ById, Loaders
+from bff.graphql import convert
+from bff.graphql import convert_courses as shapes
+from bff.graphql.context import Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import reads
+from bff.graphql.loaders import ById, Loaders
 from mesh import wire
 from mesh.errors import BadInput
 

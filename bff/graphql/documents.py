@@ -17,7 +17,7 @@ from graphql import (
 )
 from graphql.validation import NoSchemaIntrospectionCustomRule, recommended_rules
 
-from bff.limits import NONE_GIVEN, Prices, Variables, measure
+from bff.graphql.limits import NONE_GIVEN, Prices, Variables, measure
 
 MAX_TOKENS, MAX_COMMENTS, MAX_ERRORS = 2000, 200, 5
 #: No number that is meant has more characters; graphql-core would read it, and repeat it in its messages.

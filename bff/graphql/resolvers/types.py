@@ -6,10 +6,10 @@ import asyncio
 
 from ariadne import ObjectType
 
-from bff import convert
-from bff.context import Info
-from bff.convert import Shape
-from bff.errors import reads
+from bff.graphql import convert
+from bff.graphql.context import Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import reads
 
 booking, session = ObjectType("Booking"), ObjectType("Session")
 book_session_payload, cancel_booking_payload = ObjectType("BookSessionPayload"), ObjectType("CancelBookingPayload")

@@ -6,10 +6,10 @@ from typing import Any
 
 from ariadne import QueryType
 
-from bff import convert
-from bff.context import Info
-from bff.convert import Shape
-from bff.errors import reads
+from bff.graphql import convert
+from bff.graphql.context import Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import reads
 from tutormesh.payment.v1 import payment_pb2
 
 query = QueryType()

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
-from bff.conversation import Conversation
+from bff.graphql.operations import Operations
+from bff.graphql.websocket.connection import Conversation
+from bff.graphql.websocket.limits import Seats
+from bff.graphql.websocket.messages import BAD_SUBPROTOCOL, SUBPROTOCOL
 from bff.http.authentication import Admission
 from bff.http.cors import may_connect
-from bff.operations import Operations
-from bff.seats import Seats
-from bff.transport_ws import BAD_SUBPROTOCOL, SUBPROTOCOL
 from mesh.errors import Overloaded
 
 

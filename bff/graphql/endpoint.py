@@ -9,11 +9,11 @@ from graphql import ExecutionResult, GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bff.errors import at_the_door, told
+from bff.graphql.errors import at_the_door, told
+from bff.graphql.operations import Operations, shape
 from bff.http import bodies
 from bff.http.authentication import Admission
 from bff.http.bodies import BadBody
-from bff.operations import Operations, shape
 from mesh.errors import Refusal
 
 

@@ -10,15 +10,15 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from bff import transport_ws
-from bff.errors import at_the_door, told
+from bff.graphql.errors import at_the_door, told
+from bff.graphql.operations import Ended, Operations
+from bff.graphql.websocket import messages
+from bff.graphql.websocket.limits import Seats
+from bff.graphql.websocket.messages import Closed, Complete, Init, Message, Ping, Pong, Subscribe
 from bff.http.addresses import address
 from bff.http.authentication import Admission
 from bff.http.bodies import Operation
 from bff.http.rate_limits import RateLimited
-from bff.operations import Ended, Operations
-from bff.seats import Seats
-from bff.transport_ws import Closed, Complete, Init, Message, Ping, Pong, Subscribe
 from mesh import calls
 from mesh.calls import Call, Person
 from mesh.errors import Overloaded, Refusal, TryAgain
@@ -52,7 +52,7 @@ class Conversation:
             await self._close(_first(closed))
         except* Exception as broken:
             log().error("socket_broken", exc_info=broken)
-            await self._close(Closed(transport_ws.BROKEN, "Internal server error"))
+            await self._close(Closed(messages.BROKEN, "Internal server error"))
 
     async def _serve(self) -> None:
         claims = await self._introduced()
@@ -63,7 +63,7 @@ class Conversation:
                     await self._send("connection_ack")
                     await self._converse(claims.person)
         except TimeoutError:
-            raise Closed(transport_ws.FORBIDDEN, "The token has expired") from None
+            raise Closed(messages.FORBIDDEN, "The token has expired") from None
 
     async def _introduced(self) -> Claims:
         """Who it is, told in time. Raises Closed."""
@@ -71,21 +71,21 @@ class Conversation:
             async with self._seats.strangers.wait(address(self._websocket), INIT_SECONDS):
                 while not isinstance(message := await self._received(), Init):
                     if isinstance(message, Subscribe):
-                        raise Closed(transport_ws.UNAUTHORIZED, "Unauthorized")
+                        raise Closed(messages.UNAUTHORIZED, "Unauthorized")
                 return await self._claims(message)
         except TimeoutError:
-            raise Closed(transport_ws.INIT_TIMEOUT, "Connection initialisation timeout") from None
+            raise Closed(messages.INIT_TIMEOUT, "Connection initialisation timeout") from None
 
     async def _claims(self, init: Init) -> Claims:
         authorization = init.authorization or self._websocket.headers.get("authorization", "")
         try:
             claims = await self._admission.claims(self._websocket, authorization)
         except (TryAgain, RateLimited) as error:
-            raise Closed(transport_ws.TRY_AGAIN_LATER, error.message) from None
+            raise Closed(messages.TRY_AGAIN_LATER, error.message) from None
         except Refusal as error:
-            raise Closed(transport_ws.FORBIDDEN, error.message) from None
+            raise Closed(messages.FORBIDDEN, error.message) from None
         if claims is None:
-            raise Closed(transport_ws.FORBIDDEN, "a token must be given")
+            raise Closed(messages.FORBIDDEN, "a token must be given")
         return claims
 
     async def _converse(self, person: Person) -> None:
@@ -93,7 +93,7 @@ class Conversation:
             while True:
                 match await self._received():
                     case Init():
-                        raise Closed(transport_ws.TOO_MANY, "Too many initialisation requests")
+                        raise Closed(messages.TOO_MANY, "Too many initialisation requests")
                     case Subscribe(id, operation):
                         await self._begin(tasks, id, operation, person)
                     case Complete(id) if id in self._running:
@@ -101,7 +101,7 @@ class Conversation:
 
     async def _begin(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
         if id in self._running:
-            raise Closed(transport_ws.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
+            raise Closed(messages.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
         try:
             if len(self._running) >= MAX_RUNNING:
                 raise RateLimited(f"at most {MAX_RUNNING} operations run at once on a connection")
@@ -141,7 +141,7 @@ class Conversation:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received["code"], received.get("reason"))
-            message = transport_ws.read(received.get("text"))
+            message = messages.read(received.get("text"))
             if not await self._is_admitted(message):
                 continue
             match message:
@@ -160,7 +160,7 @@ class Conversation:
             self._admission.charge(self._websocket, self._person)
         except RateLimited as error:
             if self._person is None or not isinstance(message, Subscribe):
-                raise Closed(transport_ws.TOO_MANY, error.message) from None
+                raise Closed(messages.TOO_MANY, error.message) from None
             await self._refuse(message.id, error)
             return False
         return True
@@ -172,7 +172,7 @@ class Conversation:
         """Raises WebSocketDisconnect when the client has gone, or does not read."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._websocket.send_text(transport_ws.written(kind, **more))
+                await self._websocket.send_text(messages.written(kind, **more))
         except (TimeoutError, RuntimeError):
             raise WebSocketDisconnect(1006, "does not read") from None
 

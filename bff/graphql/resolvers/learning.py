@@ -7,13 +7,14 @@ from uuid import uuid4
 
 from ariadne import MutationType, ObjectType, QueryType
 
-from bff import convert, types
-from bff import convert_courses as shapes
-from bff.context import BOOK_SECONDS, CANCEL_SECONDS, Info
-from bff.convert import Shape
-from bff.errors import changes, reads
-from bff.loaders import READ_SECONDS
-from bff.mutations import caller
+from bff.graphql import convert
+from bff.graphql import convert_courses as shapes
+from bff.graphql.context import BOOK_SECONDS, CANCEL_SECONDS, Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import changes, reads
+from bff.graphql.loaders import READ_SECONDS
+from bff.graphql.resolvers import types
+from bff.graphql.resolvers.mutations import caller
 from tutormesh.learning.v1 import learning_pb2
 
 query, mutation = QueryType(), MutationType()

@@ -7,10 +7,10 @@ from functools import cache
 from ariadne.contrib.federation import make_federated_schema
 from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 
-from bff.context import Info
-from bff.entities import entities
-from bff.scalars import aws_date_time
-from bff.schema import sdl
+from bff.graphql.context import Info
+from bff.graphql.resolvers.entities import entities
+from bff.graphql.scalars import aws_date_time
+from bff.graphql.schema import sdl
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from google.protobuf.message import Message
 from graphql import GraphQLResolveInfo
 
-from bff.loaders import Answer, Loaders, Read, read
+from bff.graphql.loaders import Answer, Loaders, Read, read
 from bff.peers import Peers
 from mesh.calls import Person
 from mesh.errors import Unauthenticated

@@ -10,7 +10,7 @@ from typing import Any
 from graphql import GraphQLError
 from grpc import StatusCode
 
-from bff.context import Info
+from bff.graphql.context import Info
 from bff.http.rate_limits import RateLimited
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log

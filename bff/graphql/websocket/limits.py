@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
+from bff.graphql.websocket.messages import TRY_AGAIN_LATER, Closed
 from bff.http.slow_clients import Patience
-from bff.transport_ws import TRY_AGAIN_LATER, Closed
 from mesh.server import Room
 
 #: Sockets at once, of everybody and of one person; and what runs on them all (booking_svc has room for as many watchers).

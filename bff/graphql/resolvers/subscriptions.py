@@ -8,10 +8,10 @@ from typing import Any
 
 from ariadne import SubscriptionType
 
-from bff import convert, watching
-from bff.context import Info
-from bff.convert import Shape
-from bff.errors import typed
+from bff.graphql import booking_watch, convert
+from bff.graphql.context import Info
+from bff.graphql.convert import Shape
+from bff.graphql.errors import typed
 from mesh.errors import CallFailed, Refusal
 from tutormesh.booking.v1 import booking_pb2
 
@@ -21,7 +21,7 @@ subscription = SubscriptionType()
 @subscription.source("bookingUpdated")
 async def booking_changes(_: None, info: Info, **arguments: Any) -> AsyncGenerator[booking_pb2.Booking, None]:
     try:
-        async with aclosing(watching.changes(info.context.mesh, arguments["bookingId"])) as bookings:
+        async with aclosing(booking_watch.changes(info.context.mesh, arguments["bookingId"])) as bookings:
             async for booking in bookings:
                 yield booking
     except (Refusal, CallFailed) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bff.convert import Arguments, Shape, enum_name, given, money, page_size, unpayable
+from bff.graphql.convert import Arguments, Shape, enum_name, given, money, page_size, unpayable
 from mesh import wire
 from mesh.errors import BadInput
 from tutormesh.common.v1 import money_pb2

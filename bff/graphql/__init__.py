@@ -1,0 +1,1 @@
+"""GraphQL at the edge: over HTTP (`endpoint.py`) and over WebSockets (`websocket/`)."""
