@@ -1,12 +1,12 @@
-"""Whether what was bought can be paid at all."""
+"""Did the payment provider refuse the payment of what was just bought? GraphQL and REST both tell it."""
 
 from __future__ import annotations
 
 from mesh.errors import Refusal
 from tutormesh.payment.v1 import payment_pb2
 
-#: Where a saga is once the provider has refused to open its payment: on its way to its end, and there.
-_TURNED_BACK = frozenset({"COMPENSATING", "PAYMENT_FAILED"})
+#: The states of a saga after the provider refused to open its payment: while it is undone, and after.
+_ENDING = frozenset({"COMPENSATING", "PAYMENT_FAILED"})
 
 
 class PaymentRefused(Refusal):
@@ -15,7 +15,7 @@ class PaymentRefused(Refusal):
     reason = "PAYMENT_REFUSED"
 
 
-def refused_payment(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> Refusal | None:
-    """Why what was made has ended at once; None when its payment was opened, or there is nothing to pay."""
+def payment_refusal(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> Refusal | None:
+    """The refusal that ended this purchase at once. None when its payment was opened, or nothing is to be paid."""
     was_opened = reply.payment_intent_id or not reply.payment_id
-    return None if was_opened or reply.saga_state not in _TURNED_BACK else PaymentRefused()
+    return None if was_opened or reply.saga_state not in _ENDING else PaymentRefused()

@@ -1,7 +1,7 @@
-"""Persisted operations: documents that clients name by their SHA-256 instead of sending them.
+"""Persisted operations: GraphQL documents that clients name by their SHA-256 instead of sending them.
 
-The way to name one is Apollo's (automatic persisted queries), so that its clients work as they are; but nothing is
-ever registered by a client: what is known comes from a file that whoever runs the edge has written.
+A client names one as in Apollo's automatic persisted queries, so that Apollo's clients work unchanged. But no client
+can register a document: all of them come from a file that the operator of the edge has written.
 """
 
 from __future__ import annotations
@@ -12,40 +12,42 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bff.http.bodies import Operation
 from mesh.errors import BadInput
 
-#: The words by which Apollo's clients know that they must send the document itself.
+#: On this message Apollo's clients send the document itself.
 NOT_FOUND = "PersistedQueryNotFound"
 
 
 @dataclass(frozen=True, slots=True)
-class Persisted:
-    """The documents by their SHA-256 in hex; `only` these are taken, or others too."""
+class PersistedOperations:
+    """The documents by their SHA-256 in hex. With `only`, no other document is accepted."""
 
     documents: Mapping[str, str] = field(default_factory=dict)
     only: bool = False
 
-    def document(self, operation: Operation) -> str:
-        """The document an operation means. Raises BadInput: unknown, not what was named, or not taken."""
-        if not operation.query:
-            return self._named(operation.sha256)
-        sha256 = hashlib.sha256(operation.query.encode()).hexdigest()
-        if operation.sha256 and operation.sha256 != sha256:
-            raise BadInput("the query has another SHA-256", field="extensions.persistedQuery.sha256Hash")
-        if self.only and sha256 not in self.documents:
-            raise BadInput("only persisted operations are taken here", field="query")
-        return operation.query
+    def find_document(self, query: str, sha256: str) -> str:
+        """The document to run: the query itself, or the one that the hash names when the query is empty.
 
-    def _named(self, sha256: str) -> str:
+        Raises BadInput: the hash is unknown, it is not the query's, or the query is not persisted and must be.
+        """
+        if not query:
+            return self._find_by_hash(sha256)
+        actual = _sha256(query)
+        if sha256 and sha256 != actual:
+            raise BadInput("the query has another SHA-256", field="extensions.persistedQuery.sha256Hash")
+        if self.only and actual not in self.documents:
+            raise BadInput("only persisted operations are taken here", field="query")
+        return query
+
+    def _find_by_hash(self, sha256: str) -> str:
         try:
             return self.documents[sha256]
         except KeyError:
             raise BadInput(NOT_FOUND) from None
 
 
-def load(path: Path) -> dict[str, str]:
-    """The documents in a folder of `.graphql` files, or in a JSON file of an object {sha256: document}.
+def load_documents(path: Path) -> dict[str, str]:
+    """The documents of a folder of `.graphql` files, or of a JSON file with one object {sha256: document}.
 
     Raises ValueError that says what is wrong with it.
     """
@@ -56,10 +58,10 @@ def load(path: Path) -> dict[str, str]:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot be read: {type(error).__name__}") from None
-    return _checked(manifest)
+    return _check_manifest(manifest)
 
 
-def _checked(manifest: object) -> dict[str, str]:
+def _check_manifest(manifest: object) -> dict[str, str]:
     if not isinstance(manifest, dict):
         raise ValueError("must be one JSON object of documents by their SHA-256")
     for sha256, document in manifest.items():

@@ -1,4 +1,4 @@
-"""What the resolvers of one request share: the person, the peers, and what has already been asked."""
+"""What the resolvers of one request share: the person, the peers, and the answers so far."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any, TypeAlias
 from google.protobuf.message import Message
 from graphql import GraphQLResolveInfo
 
-from bff.graphql.loaders import Answer, Loaders, Read, read
+from bff.graphql.loaders import Answer, Loaders, Read, call_peer
 from bff.peers import Peers
 from mesh.calls import Person
-from mesh.errors import Unauthenticated
-
-#: Seconds for what may take longer than a read, since it waits for the payment provider.
-BOOK_SECONDS, CANCEL_SECONDS = 8.0, 8.0
+from mesh.errors import Forbidden, Unauthenticated
 
 
 class Context:
@@ -22,12 +19,16 @@ class Context:
 
     def __init__(self, peers: Peers, person: Person | None, publishable_key: str | None = None) -> None:
         self._peers, self._person, self.publishable_key = peers, person, publishable_key
-        self._asked: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
+        self._calls: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
         self._loaders: Loaders | None = None
 
     @property
     def person(self) -> Person:
-        """Who asks. Raises Unauthenticated for an anonymous request."""
+        """The person who asks. Raises Unauthenticated for an anonymous request."""
+        return self.require_person()
+
+    def require_person(self) -> Person:
+        """The same, where only the check matters."""
         if self._person is None:
             raise Unauthenticated("a token must be given")
         return self._person
@@ -36,40 +37,47 @@ class Context:
     def is_anonymous(self) -> bool:
         return self._person is None
 
+    def require_role(self, role: str) -> Person:
+        """The person who asks. Raises Unauthenticated, and Forbidden without this role."""
+        if role not in self.person.roles:
+            raise Forbidden(f"only a {role} may do this")
+        return self.person
+
     @property
-    def mesh(self) -> Peers:
-        """The peers. Raises Unauthenticated for an anonymous request: to a peer, no person means the edge itself."""
-        _ = self.person
+    def peers(self) -> Peers:
+        """Raises Unauthenticated for an anonymous request: a peer reads a call without a person as the edge's own."""
+        self.require_person()
         return self._peers
 
     @property
     def by_id(self) -> Loaders:
-        """What is read by id. Raises Unauthenticated for an anonymous request."""
+        """The loaders that read by id. Raises Unauthenticated for an anonymous request."""
         if self._loaders is None:
-            self._loaders = Loaders(self.mesh)
+            self._loaders = Loaders(self.peers)
         return self._loaders
 
-    async def once(self, rpc: Read[Answer], request: Message) -> Answer:
-        """The answer to a read; the same question within this request is asked once, whoever asks first."""
-        _ = self.person
+    async def call_once(self, rpc: Read[Answer], request: Message) -> Answer:
+        """The answer to a read. The same request again, while this GraphQL request lasts, gets the same answer."""
+        self.require_person()
         key = (type(request), request.SerializeToString(deterministic=True))
-        task = self._asked.get(key)
+        task = self._calls.get(key)
         if task is None:
-            task = self._asked[key] = asyncio.ensure_future(read(rpc, request))
-            task.add_done_callback(_read_the_outcome)
-        answer: Answer = await asyncio.shield(task)  # one reader's cancellation is not the others'
+            task = self._calls[key] = asyncio.ensure_future(call_peer(rpc, request))
+            task.add_done_callback(_retrieve_exception)
+        answer: Answer = await asyncio.shield(task)  # one reader's cancellation must not cancel the others'
         return answer
 
-    def forget(self) -> None:
-        """What was read before a mutation may no longer be so."""
-        self._asked.clear()
+    def forget_answers(self) -> None:
+        """A mutation may make every answer so far wrong."""
+        self._calls.clear()
         self._loaders = None
 
 
-#: What a resolver is told.
+#: The `info` of a resolver.
 Info: TypeAlias = "GraphQLResolveInfo[Context]"
 
 
-def _read_the_outcome(task: asyncio.Task[Any]) -> None:
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """asyncio logs an exception that nobody retrieves, and every reader may have left."""
     if not task.cancelled():
         task.exception()

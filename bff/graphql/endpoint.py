@@ -1,37 +1,37 @@
-"""POST /graphql: who asks, may they ask now, and the answer."""
+"""POST /graphql, and the same for each subgraph."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError
+from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bff.graphql.errors import at_the_door, told
-from bff.graphql.operations import Operations, shape
-from bff.http import bodies
-from bff.http.authentication import Admission
-from bff.http.bodies import BadBody
+from bff.graphql.errors import format_error, refusal_error
+from bff.graphql.operations import Operations
+from bff.graphql.requests import parse_operation
+from bff.http.authentication import Authenticator
+from bff.http.bodies import BadBody, read_json_body
 from mesh.errors import Refusal
 
 
-class GraphQLDoor:
-    """Answers GraphQL over HTTP: 200 with `data` and `errors`; 4xx with `errors` for what is no GraphQL request."""
+class GraphQLEndpoint:
+    """GraphQL over HTTP: 200 with `data` and `errors`; 4xx with `errors` for what is not a GraphQL request."""
 
-    def __init__(self, operations: Operations, admission: Admission) -> None:
-        self._operations, self._admission = operations, admission
+    def __init__(self, operations: Operations, authenticator: Authenticator) -> None:
+        self._operations, self._authenticator = operations, authenticator
 
     async def post(self, request: Request) -> Response:
-        """Nothing of a body is read before it is known who asks, and that they may: a bad one counts too."""
+        """Authenticates and counts the request before it reads the body, so that a bad body counts too."""
         try:
-            person = await self._admission.person(request)
-            operation = bodies.operation(await bodies.read_json(request))
+            person = await self._authenticator.authenticate(request)
+            operation = parse_operation(await read_json_body(request))
         except Refusal as error:
-            return _json(shape(ExecutionResult(errors=[at_the_door(error)])))
+            return _json({"errors": [format_error(refusal_error(error))]})
         except BadBody as error:
-            return _json({"errors": [told(GraphQLError(error.message))]}, error.status)
+            return _json({"errors": [format_error(GraphQLError(error.message))]}, error.status)
         return _json(await self._operations.answer(operation, person))
 
 

@@ -1,5 +1,8 @@
-"""What a document may cost before anything of it runs: depth, aliases, a price for each field that calls a peer, and how
-much it can answer. A call's price does not grow with the lists above it: what is read by id is read together."""
+"""What a document may cost, measured before it runs: depth, aliases, a price for each field, and values in the answer.
+
+A field that calls a peer has a higher price. The price does not grow with the lists above it, because reads by id are
+batched.
+"""
 
 from __future__ import annotations
 
@@ -30,32 +33,32 @@ from graphql import (
     is_list_type,
 )
 
-from bff.graphql.scalars import instant
+from bff.times import parse_time
 from mesh.errors import BadInput
 
 MAX_DEPTH, MAX_ALIASES, MAX_COST, MAX_VALUES = 12, 20, 600, 20_000
 CALL_COST, FIELD_COST = 10, 1
-#: How many things a list is taken to hold: a page what `first` says (what it can say, when that is a variable).
+#: The assumed lengths of lists: of a page what `first` says, or the largest page when `first` is a variable.
 PAGE, LARGEST_PAGE, ENTITIES, OTHER_LIST = 20, 100, 100, 10
-#: A tutor's free times come every quarter of an hour, and availability lists at most 31 days of them.
+#: A tutor's free slots start every quarter of an hour, and availability lists at most 31 days of them.
 LISTING, SLOT_EVERY, LONGEST_LISTING = "tutorAvailability", timedelta(minutes=15), 31 * 96
-#: What leads into introspection, and the lists that lead from types to types; no field of ours has such a name.
+#: The fields of introspection, and its lists that lead from type to type. No other field has such a name.
 _INTROSPECTION = frozenset({"__schema", "__type"})
 LISTS_OF_A_TYPE = frozenset({"fields", "inputFields", "interfaces", "possibleTypes", "enumValues"})
 
 Variables: TypeAlias = Mapping[str, Any]
-NONE_GIVEN: Variables = {}
+NO_VARIABLES: Variables = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What a selection amounts to, fragments written out."""
+    """The size of a selection, its fragments written out."""
 
     depth: int = 0
     aliases: int = 0
     cost: int = 0
     values: int = 0
-    #: How often it asks for the schema, and how far the lists of a type lie within one another there.
+    #: How often it asks for the schema, and how deep it nests the lists of a type there.
     introspections: int = 0
     nested: int = 0
 
@@ -70,7 +73,7 @@ class Size:
         )
 
     def problem(self) -> str:
-        """Which limit it breaks; empty when none."""
+        """The limit that it breaks, in words; empty when none."""
         if self.depth > MAX_DEPTH:
             return f"the query is nested deeper than {MAX_DEPTH} levels"
         if self.aliases > MAX_ALIASES:
@@ -88,13 +91,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """The fields of a schema, by name, that cost more than others."""
+    """The names of a schema's fields that cost more than others."""
 
-    #: They have a resolver of their own, which means that they may call a peer.
+    #: They have a resolver, so they may call a peer.
     calling: frozenset[str]
     #: They take `first`.
     paged: frozenset[str]
-    #: They are lists of other things than leaves. The nodes of a page have been counted with the page.
+    #: They are lists of objects. `nodes` is missing: a page is already counted where it takes `first`.
     lists: frozenset[str]
 
     @classmethod
@@ -107,12 +110,12 @@ class Prices:
         )
 
     def length(self, node: FieldNode, variables: Variables) -> int:
-        """How many things a field gives at most, or usually."""
+        """The length of a field's list: the most it can be, or a usual one. 1 for no list."""
         name = node.name.value
         if name == "_entities":
             return ENTITIES
         if name == LISTING:
-            return _slots(node, variables)
+            return _slot_count(node, variables)
         if name not in self.paged:
             return OTHER_LIST if name in self.lists else 1
         first = _argument(node, "first")
@@ -121,17 +124,17 @@ class Prices:
         return LARGEST_PAGE if isinstance(first, VariableNode) else PAGE
 
 
-def _slots(node: FieldNode, variables: Variables) -> int:
-    """How many times lie between `from` and `to`; as many as can be listed when that is not known."""
+def _slot_count(node: FieldNode, variables: Variables) -> int:
+    """The number of slots between `from` and `to`; the longest listing when they cannot be read."""
     try:
-        begin, end = (instant(_text(_argument(node, name), variables), name) for name in ("from", "to"))
+        begin, end = (parse_time(_text(_argument(node, name), variables), name) for name in ("from", "to"))
     except BadInput:
         return LONGEST_LISTING
     return min(max(math.ceil((end - begin) / SLOT_EVERY), 1), LONGEST_LISTING)
 
 
 def _text(value: ValueNode | None, variables: Variables) -> str:
-    """The text that was written, or given for a variable; empty for anything else."""
+    """The text of a literal or of a variable; empty for anything else."""
     if isinstance(value, VariableNode):
         given = variables.get(value.name.value)
         return given if isinstance(given, str) else ""
@@ -150,13 +153,13 @@ def _composite_fields(schema: GraphQLSchema) -> Iterator[tuple[str, GraphQLField
                     yield name, field
 
 
-def measure(document: DocumentNode, prices: Prices, variables: Variables = NONE_GIVEN) -> Size:
-    """The size of all operations of a document. A cycle of fragments counts as nothing; validation names it."""
+def measure(document: DocumentNode, prices: Prices, variables: Variables = NO_VARIABLES) -> Size:
+    """The size of all operations of a document. A cycle of fragments counts as nothing; validation refuses it."""
     meter = _Meter(document, prices, variables)
     total = Size()
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):
-            total += meter.selections(definition.selection_set)
+            total += meter.measure_selections(definition.selection_set)
     return total
 
 
@@ -168,21 +171,21 @@ class _Meter:
         }
         self._measured: dict[str, Size] = {}
 
-    def selections(self, node: SelectionSetNode | None) -> Size:
+    def measure_selections(self, node: SelectionSetNode | None) -> Size:
         total = Size()
         for selection in node.selections if node else ():
-            total += self._selection(selection)
+            total += self._measure_selection(selection)
         return total
 
-    def _selection(self, node: SelectionNode) -> Size:
+    def _measure_selection(self, node: SelectionNode) -> Size:
         if isinstance(node, FieldNode):
-            return self._field(node)
+            return self._measure_field(node)
         if isinstance(node, FragmentSpreadNode):
-            return self._fragment(node.name.value)
-        return self.selections(getattr(node, "selection_set", None))
+            return self._measure_fragment(node.name.value)
+        return self.measure_selections(getattr(node, "selection_set", None))
 
-    def _field(self, node: FieldNode) -> Size:
-        name, inside = node.name.value, self.selections(node.selection_set)
+    def _measure_field(self, node: FieldNode) -> Size:
+        name, inside = node.name.value, self.measure_selections(node.selection_set)
         if name in _INTROSPECTION:
             return _introspection(node, inside)
         price = CALL_COST if name in self._prices.calling else FIELD_COST
@@ -195,20 +198,20 @@ class _Meter:
             inside.nested + (name in LISTS_OF_A_TYPE),
         )
 
-    def _fragment(self, name: str) -> Size:
+    def _measure_fragment(self, name: str) -> Size:
         if name not in self._measured:
-            self._measured[name] = Size()  # what a cycle finds
+            self._measured[name] = Size()  # what a cycle of fragments finds
             fragment = self._fragments.get(name)
-            self._measured[name] = self.selections(fragment.selection_set if fragment else None)
+            self._measured[name] = self.measure_selections(fragment.selection_set if fragment else None)
         return self._measured[name]
 
 
 def _values(node: FieldNode, inside: int) -> int:
-    """Clients put `__typename` everywhere; where it is not renamed it is one word, however often it is asked for."""
+    """`__typename` without an alias is free: clients add it everywhere, and it is one word however often it appears."""
     return 0 if node.name.value == "__typename" and node.alias is None else 1 + inside
 
 
 def _introspection(node: FieldNode, inside: Size) -> Size:
-    """What asks for the schema. An alias in it asks once more for something that may be all of it."""
+    """The size of an introspection field. Each alias in it may ask for the whole schema once more."""
     aliases = inside.aliases + (node.alias is not None)
     return Size(1, aliases, inside.cost + FIELD_COST, 1 + inside.values, 1 + inside.aliases, inside.nested)

@@ -1,4 +1,4 @@
-"""GraphQL operations against one schema, whichever door they came through: read, measured, validated, executed."""
+"""Runs GraphQL operations against one schema, for HTTP and for WebSockets: read, measured, validated, executed."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ from graphql.execution import Executor, create_source_event_stream
 
 from bff.graphql.context import Context
 from bff.graphql.documents import Documents
-from bff.graphql.errors import at_the_door, not_now, told
-from bff.http.bodies import Operation
+from bff.graphql.errors import format_error, refusal_error, unavailable
+from bff.graphql.requests import Operation
+from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
-from bff.policy import Policy
+from bff.settings import Options
 from mesh import calls
 from mesh.calls import Person
 from mesh.errors import Refusal
 from mesh.logs import log
 
-#: Seconds after the request's deadline when an answer is given anyhow.
-GRACE_SECONDS = 0.5
 #: Seconds to answer one event of a subscription.
 EVENT_SECONDS = 9.0
 
 Answer = dict[str, Any]
 
 
-class Ended(Exception):
-    """An operation that could not begin, or a subscription that cannot go on; carries the errors as they are told."""
+class OperationFailed(Exception):
+    """An operation that could not start, or a subscription that cannot go on; carries the errors for the client."""
 
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         self.errors = errors
@@ -49,61 +48,62 @@ class Ended(Exception):
 
 
 class Operations:
-    """What clients may ask of one schema."""
+    """Runs what clients send against one schema."""
 
-    def __init__(self, schema: GraphQLSchema, peers: Peers, policy: Policy) -> None:
-        self._schema, self._peers, self._policy = schema, peers, policy
-        self._documents = Documents(schema, introspection=policy.introspection)
+    def __init__(self, schema: GraphQLSchema, peers: Peers, options: Options) -> None:
+        self._schema, self._peers, self._options = schema, peers, options
+        self._documents = Documents(schema, introspection=options.introspection)
 
     async def answer(self, operation: Operation, person: Person | None) -> Answer:
-        """The answer to a query or a mutation, soon after the current call's deadline at the latest."""
+        """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
         began = time.perf_counter()
-        answer = shape(await self._answered(operation, person))
-        tell(operation, began, answer)
+        answer = _format(await self._run(operation, person))
+        _log(operation, began, answer)
         return answer
 
-    async def events(self, operation: Operation, person: Person) -> AsyncGenerator[Answer, None]:
-        """The answers to a subscription, one after each of its events. Raises Ended."""
+    async def subscribe(self, operation: Operation, person: Person) -> AsyncGenerator[Answer, None]:
+        """The answers to a subscription, one after each of its events. Raises OperationFailed."""
         document = self._read(operation)
         if isinstance(document, list):
-            raise _ended(document)
+            raise _failure(document)
         calls.enter(replace(calls.current(), person=person))
-        async with aclosing(await self._source(document, operation, person)) as events:
+        async with aclosing(await self._open_source(document, operation, person)) as events:
             while True:
                 try:
                     event = await anext(events)
                 except StopAsyncIteration:
                     return
                 except GraphQLError as error:
-                    raise _ended([error]) from error
+                    raise _failure([error]) from error
                 except Exception as error:
                     log().error("subscription_crashed", exc_info=error)
-                    raise _ended([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
+                    raise _failure([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
                 with calls.deadline(EVENT_SECONDS):
-                    answer = shape(await self._executed(document, operation, person, event))
+                    answer = _format(await self._execute(document, operation, person, event))
                 yield answer
 
     def is_subscription(self, operation: Operation) -> bool:
-        """True for a valid document whose operation subscribes."""
+        """True for a valid document whose operation is a subscription."""
         document = self._read(operation)
-        return not isinstance(document, list) and _subscribes(document, operation)
+        return not isinstance(document, list) and _is_subscription(document, operation)
 
     def _read(self, operation: Operation) -> DocumentNode | list[GraphQLError]:
         try:
-            return self._documents.read(self._policy.persisted.document(operation), operation.variables)
+            text = self._options.persisted_operations.find_document(operation.query, operation.sha256)
         except Refusal as error:
-            return [at_the_door(error)]
+            return [refusal_error(error)]
+        return self._documents.read(text, operation.variables)
 
-    async def _answered(self, operation: Operation, person: Person | None) -> ExecutionResult:
+    async def _run(self, operation: Operation, person: Person | None) -> ExecutionResult:
         document = self._read(operation)
         if isinstance(document, list):
             return ExecutionResult(errors=document)
-        if _subscribes(document, operation):
+        if _is_subscription(document, operation):
             return ExecutionResult(errors=[GraphQLError("subscriptions are answered over a WebSocket only")])
         calls.enter(replace(calls.current(), person=person))
-        return await self._executed(document, operation, person)
+        return await self._execute(document, operation, person)
 
-    async def _executed(
+    async def _execute(
         self, document: DocumentNode, operation: Operation, person: Person | None, event: object = None
     ) -> ExecutionResult:
         deadline = calls.current().deadline
@@ -116,15 +116,16 @@ class Operations:
                     context_value=self._context(person),
                     variable_values=operation.variables,
                     operation_name=operation.name,
-                    hide_suggestions=not self._policy.introspection,
+                    hide_suggestions=not self._options.introspection,
                 )
                 return await result if inspect.isawaitable(result) else result
         except TimeoutError:
-            return ExecutionResult(errors=[not_now()])
+            return ExecutionResult(errors=[unavailable()])
 
-    async def _source(
+    async def _open_source(
         self, document: DocumentNode, operation: Operation, person: Person
     ) -> AsyncGenerator[object, None]:
+        """The events of a subscription. Raises OperationFailed."""
         executor = Executor.build(
             self._schema,
             document,
@@ -133,36 +134,36 @@ class Operations:
             operation_name=operation.name,
         )
         if isinstance(executor, list):
-            raise _ended(executor)
+            raise _failure(executor)
         stream = create_source_event_stream(executor)
-        found = await stream if inspect.isawaitable(stream) else stream
-        if isinstance(found, ExecutionResult):
-            raise _ended(found.errors or [])
-        return cast("AsyncGenerator[object, None]", found)
+        source = await stream if inspect.isawaitable(stream) else stream
+        if isinstance(source, ExecutionResult):
+            raise _failure(source.errors or [])
+        return cast("AsyncGenerator[object, None]", source)
 
     def _context(self, person: Person | None) -> Context:
-        return Context(self._peers, person, self._policy.publishable_key)
+        return Context(self._peers, person, self._options.publishable_key)
 
 
-def _ended(errors: list[GraphQLError]) -> Ended:
-    return Ended([told(error) for error in errors])
+def _failure(errors: list[GraphQLError]) -> OperationFailed:
+    return OperationFailed([format_error(error) for error in errors])
 
 
-def _subscribes(document: DocumentNode, operation: Operation) -> bool:
+def _is_subscription(document: DocumentNode, operation: Operation) -> bool:
     definition = get_operation_ast(document, operation.name)
     return definition is not None and definition.operation is OperationType.SUBSCRIPTION
 
 
-def shape(result: ExecutionResult) -> Answer:
-    """GraphQL, 7.1: no `data` when nothing was executed."""
-    errors = [told(error) for error in result.errors or ()]
+def _format(result: ExecutionResult) -> Answer:
+    """GraphQL, 7.1: an answer has no `data` when nothing was executed."""
+    errors = [format_error(error) for error in result.errors or ()]
     if not errors:
         return {"data": result.data}
     before_execution = result.data is None and all("path" not in error for error in errors)
     return {"errors": errors} if before_execution else {"errors": errors, "data": result.data}
 
 
-def tell(operation: Operation, began: float, answer: Answer) -> None:
+def _log(operation: Operation, began: float, answer: Answer) -> None:
     codes = sorted({error["extensions"]["code"] for error in answer.get("errors", ())})
     fields = {"errors": codes} if codes else {}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)

@@ -1,1 +1,1 @@
-"""HTTP at the edge: the server, the middleware every request passes, and the limits on what clients send."""
+"""HTTP at the edge, for every endpoint alike: the server, middleware, authentication, limits, bodies and answers."""

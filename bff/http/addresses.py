@@ -1,4 +1,4 @@
-"""Whom a connection counts for as long as nobody has said who they are."""
+"""The address that a connection without a person counts for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import HTTPConnection
 
-#: An IPv6 host is given a whole /64; anybody could choose among its addresses.
+#: An IPv6 host is given a whole /64, and may choose any address in it.
 _HOST_BITS = 64
 
 
-def address(connection: HTTPConnection) -> str:
-    """The address of the connection; behind a proxy that is the proxy's: it must limit for itself."""
+def client_address(connection: HTTPConnection) -> str:
+    """The connection's IP address; of IPv6 the /64. Behind a proxy it is the proxy's, which must limit for itself."""
     host = connection.client.host if connection.client else ""
     try:
         parsed = ip_address(host)

@@ -1,4 +1,4 @@
-"""Which web pages of other origins may call (Fetch: CORS protocol). Tokens travel in a header: no cookie is asked for."""
+"""Which web pages of other origins may call (Fetch: CORS protocol). Tokens travel in a header, so no cookie is allowed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.types import ASGIApp
 
 ANY = "*"
 METHODS = ("GET", "POST", "DELETE")
-SENT = ("authorization", "content-type", "idempotency-key", "x-request-id")
-SHOWN = (
+REQUEST_HEADERS = ("authorization", "content-type", "idempotency-key", "x-request-id")
+EXPOSED_HEADERS = (
     "x-request-id",
     "retry-after",
     "ratelimit",
@@ -20,10 +20,10 @@ SHOWN = (
     "ratelimit-remaining",
     "ratelimit-reset",
 )
-REMEMBERED_SECONDS = 600
+MAX_AGE_SECONDS = 600
 
 
-def cross_origin(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
+def allow_origins(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
     """The application, with its answers readable by pages of these origins."""
     if not origins:
         return app
@@ -31,14 +31,17 @@ def cross_origin(app: ASGIApp, origins: Collection[str]) -> ASGIApp:
         app,
         allow_origins=list(origins),
         allow_methods=METHODS,
-        allow_headers=SENT,
-        expose_headers=SHOWN,
-        max_age=REMEMBERED_SECONDS,
+        allow_headers=REQUEST_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=MAX_AGE_SECONDS,
     )
 
 
 def may_connect(connection: HTTPConnection, origins: Collection[str]) -> bool:
-    """May a page open this WebSocket? Browsers ask nobody before, so we look (RFC 6455, 10.2); others send no Origin."""
+    """May the sender open this WebSocket? Browsers send no preflight for one, so its Origin decides (RFC 6455, 10.2).
+
+    Clients that are no browsers send no Origin, and may.
+    """
     origin = connection.headers.get("origin")
     if origin is None or ANY in origins or origin in origins:
         return True

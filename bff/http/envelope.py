@@ -1,4 +1,4 @@
-"""How REST answers: one envelope for all of it, and the HTTP status that a refusal has."""
+"""The envelope around every answer that is not GraphQL, and the HTTP status of each refusal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mesh.errors import CallFailed, Refusal, TryAgain
 from mesh.logs import log
 
 INTERNAL, BAD_REQUEST = "INTERNAL", "BAD_REQUEST"
-#: What a refusal's gRPC code is in HTTP; any other is a rule that the state of things does not meet: 409.
+#: The HTTP status of a refusal's gRPC code. Any other code is a rule that the present state does not meet: 409.
 _STATUSES = {
     StatusCode.INVALID_ARGUMENT: 422,
     StatusCode.UNAUTHENTICATED: 401,
@@ -27,18 +27,18 @@ _STATUSES = {
     StatusCode.DEADLINE_EXCEEDED: 503,
     StatusCode.RESOURCE_EXHAUSTED: 503,
 }
-#: Seconds after which to come again, when nobody has said better.
+#: Seconds until a client should try again, when the refusal does not say.
 RETRY_AFTER = 1.0
 
-Names = Mapping[str, str]
+#: The client's names for the services' fields.
+FieldNames = Mapping[str, str]
 
 
-def done(message: str, data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A success."""
+def success(message: str, data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return _json({"success": True, "message": message, "data": data}, status, headers)
 
 
-def failed(
+def failure(
     status: int,
     code: str,
     message: str,
@@ -47,18 +47,19 @@ def failed(
     data: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A failure; `field` names what of the request it is about, `data` is what was made all the same."""
+    """A failure. `field` names the part of the request at fault; `data` is what exists in spite of the failure."""
     error = {"code": code, "field": field} if field else {"code": code}
     return _json({"success": False, "message": message, "data": data, "error": error}, status, headers)
 
 
-def refused(error: Refusal, names: Names, data: object = None) -> Response:
-    """What a service, or the door itself, refused; `names` are the request's own for the services' fields."""
-    status, field = status_of(error), _named(error.field, names)
+def refusal(error: Refusal, names: FieldNames, data: object = None) -> Response:
+    """The failure for a refusal of a service, or of the edge."""
+    status, field = status_of(error), _client_field(error.field, names)
     message = error.message
     if field and message.startswith(f"{error.field}: "):
         message = f"{field}: {message.removeprefix(f'{error.field}: ')}"
-    return failed(status, error.reason, message, field=field, data=data, headers=_advice(status, error.retry_after))
+    headers = _advice(status, error.retry_after)
+    return failure(status, error.reason, message, field=field, data=data, headers=headers)
 
 
 def status_of(refusal: Refusal) -> int:
@@ -70,25 +71,25 @@ def status_of(refusal: Refusal) -> int:
     return _STATUSES.get(refusal.status_code, 409)
 
 
-def not_taken(error: BadBody) -> Response:
-    """A body that cannot be read."""
-    return failed(error.status, BAD_REQUEST, error.message)
+def bad_body(error: BadBody) -> Response:
+    """The failure for a body that cannot be read."""
+    return failure(error.status, BAD_REQUEST, error.message)
 
 
-def not_answered(error: CallFailed) -> Response:
-    """A peer that gave no answer: whatever became of it, the same request may be sent again, unless it never can."""
+def failed_call(error: CallFailed) -> Response:
+    """The failure for a peer that gave no answer. The client may send the request again unless that cannot help."""
     log().warning("peer_failed", error=str(error))
-    return broken() if error.definite else not_now()
+    return internal_error() if error.definite else unavailable()
 
 
-def not_now() -> Response:
-    """Nobody is at fault; the same request may be sent again."""
-    return failed(503, TryAgain.reason, "not now; the same request may be sent again", headers=_advice(503, 0))
+def unavailable() -> Response:
+    """The failure for which nobody is at fault; the client may send the same request again."""
+    return failure(503, TryAgain.reason, "not now; the same request may be sent again", headers=_advice(503, 0))
 
 
-def broken() -> Response:
-    """A fault of our own, of which nothing is told."""
-    return failed(500, INTERNAL, "internal error")
+def internal_error() -> Response:
+    """The failure for a fault of the edge or a service; it reveals nothing of it."""
+    return failure(500, INTERNAL, "internal error")
 
 
 def _advice(status: int, retry_after: float) -> dict[str, str]:
@@ -98,12 +99,12 @@ def _advice(status: int, retry_after: float) -> dict[str, str]:
     return {"www-authenticate": "Bearer"} if status == 401 else {}
 
 
-def _named(field: str, names: Names) -> str:
-    """`blocks[0].start` → `blocks[0].start_time`: the last part, or the whole, by the name the client knows."""
+def _client_field(field: str, names: FieldNames) -> str:
+    """`blocks[0].start` → `blocks[0].start_time`: the whole field, or its last part, as the client calls it."""
     if field in names:
         return names[field]
-    place, dot, last = field.rpartition(".")
-    return f"{place}{dot}{names.get(last, last)}" if re.match(r"\w+\[\d+\]$", place) else field
+    parent, dot, last = field.rpartition(".")
+    return f"{parent}{dot}{names.get(last, last)}" if re.match(r"\w+\[\d+\]$", parent) else field
 
 
 def _json(body: dict[str, Any], status: int, headers: Mapping[str, str] | None) -> Response:

@@ -1,4 +1,4 @@
-"""Request heads (request line and header fields) within bounds of size and time; uvicorn knows none for either."""
+"""Request headers (the request line and its fields) within bounds of size and time; uvicorn has neither bound."""
 
 from __future__ import annotations
 
@@ -7,71 +7,69 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-MAX_HEAD_BYTES = 32 * 1024
-#: More than the largest body of any door, with its framing: who sends on is not listened to.
+MAX_HEADER_BYTES = 32 * 1024
+#: More than the largest body of any endpoint with its framing. A client that sends more is cut off.
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
-#: From a head's first byte (of a connection: from its beginning) to its end.
-HEAD_SECONDS = 10.0
+#: From a header's first byte, or for a new connection from its beginning, to the header's end.
+HEADER_SECONDS = 10.0
 
 
-class BoundedHeads(HttpToolsProtocol):
-    """Refuses with 431 a head that is too large and with 408 one that does not come; then it closes."""
+class HeaderLimitProtocol(HttpToolsProtocol):
+    """Answers 431 to a header that is too large and 408 to one that is too slow; then it closes the connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._bytes = 0  # of the request that is coming
-        self._in_head = True
-        self._too_late: asyncio.TimerHandle | None = None
+        self._bytes = 0  # of the request that is arriving
+        self._in_header = True
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._come()
+        self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self._bytes += len(data)
-        if self._in_head:
-            self._wait()
+        if self._in_header:
+            self._start_timer()
         super().data_received(data)
-        if self._bytes > (MAX_HEAD_BYTES if self._in_head else MAX_REQUEST_BYTES):
-            self._refuse(431 if self._in_head else 413, b"the request is too large")
+        if self._bytes > (MAX_HEADER_BYTES if self._in_header else MAX_REQUEST_BYTES):
+            self._refuse(431 if self._in_header else 413, b"the request is too large")
 
     def on_message_begin(self) -> None:
-        self._wait()
+        self._start_timer()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._come()
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD_BYTES:
-            self._refuse(431, b"the request is too large")  # it came all at once
+        self._in_header = False
+        self._stop_timer()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._refuse(431, b"the request is too large")  # it arrived in one piece
             raise ValueError  # ends the parsing
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._bytes, self._in_head = 0, True
+        self._bytes, self._in_header = 0, True
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
-    def _wait(self) -> None:
-        if self._too_late is None:
-            self._too_late = self.loop.call_later(
-                HEAD_SECONDS, self._refuse, 408, b"the request did not arrive in time"
-            )
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEADER_SECONDS, self._refuse, 408, b"the request did not arrive in time")
 
-    def _come(self) -> None:
-        if self._too_late is not None:
-            self._too_late.cancel()
-            self._too_late = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self, status: int, message: bytes) -> None:
-        self._come()
+        self._stop_timer()
         if self.transport.is_closing():
             return
         length = b"content-length: %d\r\n" % len(message)

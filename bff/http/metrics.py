@@ -1,4 +1,4 @@
-"""GET /metrics: what the edge can tell of itself, as Prometheus reads it (text format 0.0.4). Counted by this process."""
+"""GET /metrics: requests of this process, counted for Prometheus (text format 0.0.4)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-#: How a request is counted that no route took: a path of the client's own making would grow the table.
+#: The label of a request that matched no route. Its path is any text of a client's, and would grow the table.
 NO_ROUTE = "none"
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 
@@ -18,31 +18,31 @@ Labels = tuple[str, str, int]
 
 
 class Metrics:
-    """Counts what passes through `around`."""
+    """Counts the requests of the application that `count_requests` wraps."""
 
     def __init__(self) -> None:
         self._requests: Counter[Labels] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._limited = self._in_flight = 0
 
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """The same application, counted."""
+    def count_requests(self, app: ASGIApp) -> ASGIApp:
+        """The same application, each of its requests counted."""
 
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def count(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
-                await self._counted(app, scope, receive, send)
+                await self._run(app, scope, receive, send)
             else:
                 await app(scope, receive, send)
 
-        return counted
+        return count
 
-    async def get(self, _: Request) -> Response:
+    async def report(self, _: Request) -> Response:
         return Response("\n".join(self._lines()) + "\n", media_type="text/plain; version=0.0.4")
 
-    async def _counted(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.perf_counter(), 500
 
-        async def answer(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -50,7 +50,7 @@ class Metrics:
 
         self._in_flight += 1
         try:
-            await app(scope, receive, answer)
+            await app(scope, receive, note_status)
         finally:
             self._in_flight -= 1
             self._count(scope, status, time.perf_counter() - began)
@@ -61,7 +61,7 @@ class Metrics:
         self._requests[route, method, status] += 1
         self._seconds[route] += seconds
         allowance = scope.get("state", {}).get("allowance")
-        self._limited += allowance is not None and not allowance.is_admitted
+        self._limited += allowance is not None and not allowance.is_allowed
 
     def _lines(self) -> Iterator[str]:
         yield "# TYPE tutormesh_bff_requests_total counter"

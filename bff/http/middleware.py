@@ -1,4 +1,4 @@
-"""What every HTTP request passes: a request id, a deadline, and headers that keep browsers careful."""
+"""What every HTTP request passes: a request id, a deadline, careful headers, and the limit on requests at once."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bff.http.slow_clients import Patience
+from bff.http.slow_clients import SlowClientLimit
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import Overloaded
 from mesh.server import Room
 
-#: Seconds a request has, whatever it asks; the contract says 10.
+#: Seconds a request has, whatever it asks for; the contract says 10.
 REQUEST_SECONDS = 9.0
-#: Requests at once; more are turned away before anything of them is read. Who asks after our health is not counted.
-#: Those whose body is waited for are fewer (bff/http/slow_clients.py), so that they never have all the places.
+#: Seconds after the request's deadline at which it is answered in any case.
+GRACE_SECONDS = 0.5
+#: Requests at once. It must be larger than the slow-client limit, so that slow bodies never fill it.
 MAX_REQUESTS = 512
-UNCOUNTED = frozenset({"/healthz", "/readyz", "/metrics"})
+#: These must answer on a full edge too.
+UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 REQUEST_ID = "x-request-id"
-_GIVEN_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
-#: For what is no page; a page says itself what it may load. Nothing of ours is shown in a frame of another's.
-_HEADERS = {
+_VALID_REQUEST_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
+#: For answers that are not pages; a page sets its own policy. No page of another origin may frame ours.
+_SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
     "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
@@ -34,23 +36,26 @@ _HEADERS = {
 }
 
 
-class Door:
-    """ASGI middleware. A client's X-Request-Id is kept when it is short and plain, and is always answered."""
+class RequestMiddleware:
+    """Gives each request an id and a deadline, and its answer security and rate-limit headers.
 
-    def __init__(self, app: ASGIApp, most: int = MAX_REQUESTS, *, hsts_seconds: int = 0) -> None:
-        self._app, self.room, self._patience = app, Room(most), Patience()
-        https = {"strict-transport-security": f"max-age={hsts_seconds}"} if hsts_seconds else {}
-        self._headers = _HEADERS | https
+    A client's X-Request-Id is kept when it is short and plain. Every answer carries it.
+    """
+
+    def __init__(self, app: ASGIApp, *, hsts_seconds: int = 0) -> None:
+        self._app, self._slow_clients = app, SlowClientLimit()
+        hsts = {"strict-transport-security": f"max-age={hsts_seconds}"} if hsts_seconds else {}
+        self._headers = _SECURITY_HEADERS | hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        # What the doors need, and note, of this request (bff/http/bodies.py, bff/http/authentication.py).
-        scope["state"] = {"patience": self._patience}
+        # bodies.py reads `slow_clients`; authentication.py adds `allowance`.
+        scope["state"] = {"slow_clients": self._slow_clients}
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
@@ -60,25 +65,32 @@ class Door:
             await send(message)
 
         calls.enter(Call(request_id, deadline=asyncio.get_running_loop().time() + REQUEST_SECONDS))
-        if scope["path"] in UNCOUNTED:
-            await self._app(scope, receive, answer)
-        else:
-            await self._within_room(scope, receive, answer)
+        await self._app(scope, receive, send_with_headers)
 
-    async def _within_room(self, scope: Scope, receive: Receive, send: Send) -> None:
+
+class ConcurrencyLimitMiddleware:
+    """Answers 503 beyond so many requests at once, before anything of the request is read."""
+
+    def __init__(self, app: ASGIApp, max_requests: int = MAX_REQUESTS) -> None:
+        self._app, self._requests = app, Room(max_requests)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS:
+            await self._app(scope, receive, send)
+            return
         try:
-            self.room.enter()
+            self._requests.enter()
         except Overloaded as full:
-            await _turned_away(full)(scope, receive, send)
+            await _unavailable(full)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            self.room.leave()
+            self._requests.leave()
 
 
-def _turned_away(full: Overloaded) -> JSONResponse:
-    """As GraphQL and as REST tell it, whichever door was asked for; the header is everybody's (RFC 9110, 10.2.3)."""
+def _unavailable(full: Overloaded) -> JSONResponse:
+    """One body for clients of GraphQL and of REST; Retry-After is for both (RFC 9110, 10.2.3)."""
     extensions = {"code": "UNAVAILABLE", "retryAfterMs": round(full.retry_after * 1000)}
     error = {"message": full.message, "extensions": extensions}
     envelope = {"success": False, "message": full.message, "data": None, "error": {"code": full.reason}}
@@ -87,6 +99,6 @@ def _turned_away(full: Overloaded) -> JSONResponse:
 
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
-        if name == REQUEST_ID.encode() and _GIVEN_ID.fullmatch(value):
+        if name == REQUEST_ID.encode() and _VALID_REQUEST_ID.fullmatch(value):
             return str(value.decode())
     return calls.new_request_id()

@@ -1,4 +1,4 @@
-"""How long the edge waits for what a client has yet to send, and for how many of them at once."""
+"""Slow clients: how many the edge waits for at once, of one address and of all."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-#: Of one address; of all. Behind a proxy all are of one address.
-MAX_EACH, MAX_WAITED_FOR = 64, 256
+#: Behind a proxy all clients have one address.
+MAX_PER_ADDRESS, MAX_IN_ALL = 64, 256
 
 
-class Patience:
-    """It is never refused to anybody: where too many are waited for, who has kept us waiting longest gives way.
+class SlowClientLimit:
+    """Bounds the clients that have not yet sent all of what they must send.
 
-    So whoever sends at once is served, however many others send nothing.
+    A new client is never refused. When the limit is reached, the client that has waited longest is closed. So a client
+    that sends at once is served, however many others send nothing.
     """
 
-    def __init__(self, each: int = MAX_EACH, most: int = MAX_WAITED_FOR) -> None:
-        self._each, self._most = each, most
+    def __init__(self, max_per_address: int = MAX_PER_ADDRESS, max_in_all: int = MAX_IN_ALL) -> None:
+        self._max_per_address, self._max_in_all = max_per_address, max_in_all
         self._waits: dict[asyncio.Timeout, str] = {}  # the longest first
 
     @contextlib.asynccontextmanager
-    async def wait(self, address: str, seconds: float) -> AsyncIterator[None]:
-        """Within the block a client of this address is waited for. Raises TimeoutError when it has to end."""
-        async with asyncio.timeout(seconds) as limit:
-            self._make_room(address)
-            self._waits[limit] = address
+    async def wait_for(self, address: str, seconds: float) -> AsyncIterator[None]:
+        """The block waits for a client of this address. Raises TimeoutError in it when the client was too slow."""
+        async with asyncio.timeout(seconds) as wait:
+            self._close_slowest(address)
+            self._waits[wait] = address
             try:
                 yield
             finally:
-                self._waits.pop(limit, None)
+                self._waits.pop(wait, None)
 
-    def _make_room(self, address: str) -> None:
+    def _close_slowest(self, address: str) -> None:
+        """Ends the longest wait, of this address or of all, when its limit is reached."""
         longest = list(self._waits)
-        own = [limit for limit in longest if self._waits[limit] == address]
-        if len(own) >= self._each:
-            self._give_up(own[0])
-        elif len(longest) >= self._most:
-            self._give_up(longest[0])
+        own = [wait for wait in longest if self._waits[wait] == address]
+        if len(own) >= self._max_per_address:
+            self._close(own[0])
+        elif len(longest) >= self._max_in_all:
+            self._close(longest[0])
 
-    def _give_up(self, limit: asyncio.Timeout) -> None:
-        del self._waits[limit]
-        limit.reschedule(asyncio.get_running_loop().time())
+    def _close(self, wait: asyncio.Timeout) -> None:
+        del self._waits[wait]
+        wait.reschedule(asyncio.get_running_loop().time())

@@ -1,4 +1,4 @@
-"""GET /openapi.json: REST as OpenAPI 3.1 describes it. The tests hold every answer against it."""
+"""GET /openapi.json: REST described by OpenAPI 3.1. The tests compare every answer with it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bff.rest.schemas import SCHEMAS, TIME_IN, UUID, Schema, envelope, record, told
+from bff.rest.json_schema import TIME_IN, UUID, Schema, record, reference
+from bff.rest.schemas import SCHEMAS, envelope
 
-#: What any request can meet, by status.
+#: The failures of any request, by status.
 _ALWAYS = {
     "401": "No token, or a bad one.",
     "403": "The caller's role may not do this.",
@@ -60,7 +61,7 @@ def document() -> dict[str, Any]:
 def _paths() -> dict[str, Any]:
     book = _operation("book", "Book a lesson", "BookingToPay", status="201", body="NewBooking", more=[_KEY])
     ended = "Sent again with the same key: the booking, which has ended."
-    book["responses"]["200"] = {"description": ended, "content": _json(envelope(told("BookingToPay")))}
+    book["responses"]["200"] = {"description": ended, "content": _json(envelope(reference("BookingToPay")))}
     booking, instructor = [_in_path("uuid", "The booking.")], [_in_path("uuid", "The tutor.")]
     block = [*instructor, _in_path("blockUuid", "The block.")]
     return {
@@ -129,15 +130,15 @@ def _operation(
     more: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     failures = _ALWAYS | _CONFLICT | (_WITH_BODY if body else {})
-    told_data: Schema = told(data) if data else {"type": "null"}
-    success = {"description": summary, "content": _json(envelope(told_data))}
+    data_schema: Schema = reference(data) if data else {"type": "null"}
+    success = {"description": summary, "content": _json(envelope(data_schema))}
     responses = {status: success} | {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(failures)}
-    taken = {"requestBody": {"required": required, "content": _json(told(body))}} if body else {}
+    taken = {"requestBody": {"required": required, "content": _json(reference(body))}} if body else {}
     return {"operationId": name, "summary": summary, "parameters": more or [], **taken, "responses": responses}
 
 
 def _webhook(name: str) -> dict[str, Any]:
-    """The door that Stripe knocks at: the same at both addresses."""
+    """The endpoint that Stripe calls: the same at both addresses."""
     failures = {"400": "The signature is bad.", "503": "It could not be stored; send it again."}
     responses = {code: _failure(_WITH_BODY.get(code, text)) for code, text in (_WITH_BODY | failures).items()}
     del responses["415"]
@@ -154,7 +155,7 @@ def _webhook(name: str) -> dict[str, Any]:
 
 
 def _open(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:
-    """What needs no token and is no envelope."""
+    """An operation without a token and without an envelope."""
     responses = {code: {"description": text, "content": _json({"type": "object"})} for code, text in answers.items()}
     return {"operationId": name, "summary": summary, "security": [], "responses": responses}
 
@@ -164,7 +165,7 @@ def _in_path(name: str, description: str) -> dict[str, Any]:
 
 
 def _failure(description: str) -> dict[str, Any]:
-    return {"description": description, "content": _json(told("Failure"))}
+    return {"description": description, "content": _json(reference("Failure"))}
 
 
 def _json(schema: Schema) -> dict[str, Any]:
@@ -174,6 +175,6 @@ def _json(schema: Schema) -> dict[str, Any]:
 _TEXT = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def served(_: Request) -> Response:
+async def serve(_: Request) -> Response:
     """The document; it needs no token."""
     return Response(_TEXT, media_type="application/json")

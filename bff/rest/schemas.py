@@ -1,72 +1,21 @@
-"""The shapes of REST as JSON Schema (draft 2020-12, as OpenAPI 3.1 takes it)."""
+"""The schemas of REST's request bodies and answers, by the names that `/openapi.json` gives them."""
 
 from __future__ import annotations
 
-from typing import Any
+from bff.rest.json_schema import (
+    AMOUNT,
+    AMOUNT_IN,
+    CURRENCY,
+    ENGINE,
+    TIME_IN,
+    UUID,
+    Schema,
+    list_of,
+    nullable,
+    record,
+)
+from bff.rest.shapes import BLOCK, BOOKING, SLOT, schemas
 
-Schema = dict[str, Any]
-
-UUID: Schema = {"type": "string", "format": "uuid"}
-TIME: Schema = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC with Z."}
-TIME_IN: Schema = {
-    "type": "string",
-    "description": "ISO 8601; without an offset it is UTC. On a whole minute where a lesson begins or ends.",
-    "examples": ["2030-01-31T09:00:00Z", "2030-01-31T09:00"],
-}
-AMOUNT: Schema = {
-    "type": "string",
-    "pattern": r"^\d+(\.\d+)?$",
-    "description": "Exact decimal text.",
-    "examples": ["50.00"],
-}
-AMOUNT_IN: Schema = {
-    "oneOf": [{"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,30})?$"}, {"type": "number", "minimum": 0}],
-    "description": 'Read exactly: "50.00", 50.00 and 50 are one amount. More places than the currency has are refused.',
-    "examples": ["50.00"],
-}
-CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
-STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
-ENGINE: Schema = {"enum": ["stripe", "callback"]}
-
-
-def nullable(schema: Schema) -> Schema:
-    """The same, or null."""
-    if "type" in schema:
-        return schema | {"type": [schema["type"], "null"]}
-    return {"oneOf": [schema, {"type": "null"}]}
-
-
-def record(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
-    """An object; what else it may have is nobody's concern."""
-    return {"type": "object", "required": list(required), "properties": required | (optional or {})}
-
-
-def told(ref: str) -> Schema:
-    return {"$ref": f"#/components/schemas/{ref}"}
-
-
-_BOOKING: dict[str, Schema] = {
-    "uuid": UUID,
-    "status": STATUS,
-    "student_uuid": UUID,
-    "instructor_uuid": UUID,
-    "course_uuid": nullable(UUID),
-    "start_time": TIME,
-    "end_time": TIME,
-    "price_amount": AMOUNT,
-    "currency": CURRENCY,
-    "purpose": nullable({"type": "string"}),
-    "payment_session_id": nullable(
-        {
-            "type": "string",
-            "description": "The PaymentIntent, cb_… of the callback engine; null when nothing is to be paid.",
-        }
-    ),
-    "refunded_amount": AMOUNT | {"description": "Given back, or on its way back."},
-    "availability_block_uuid": nullable(UUID),
-    "hold_expires_at": nullable(TIME),
-    "created_at": TIME,
-}
 _SECRET: Schema = nullable(
     {
         "type": "string",
@@ -124,20 +73,11 @@ SCHEMAS: dict[str, Schema] = {
         },
     ),
     "PaymentToMake": record({"bookingId": UUID, "amount": AMOUNT_IN, "currency": CURRENCY}),
-    "Booking": record(_BOOKING),
-    "BookingToPay": record(_BOOKING | {"client_secret": _SECRET}),
-    "CancelledBooking": record(_BOOKING | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),
-    "Slots": record(
-        {
-            "slots": {
-                "type": "array",
-                "items": record({"start_time": TIME, "end_time": TIME, "price_amount": AMOUNT, "currency": CURRENCY}),
-            }
-        }
-    ),
-    "Blocks": record(
-        {"blocks": {"type": "array", "items": record({"uuid": UUID, "start_time": TIME, "end_time": TIME})}}
-    ),
+    "Booking": record(schemas(BOOKING)),
+    "BookingToPay": record(schemas(BOOKING) | {"client_secret": _SECRET}),
+    "CancelledBooking": record(schemas(BOOKING) | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),
+    "Slots": record({"slots": list_of(record(schemas(SLOT)))}),
+    "Blocks": record({"blocks": list_of(record(schemas(BLOCK)))}),
     "LivePayment": record(
         {
             "payment_session_id": {"type": "string"},
@@ -161,5 +101,5 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def envelope(data: Schema) -> Schema:
-    """A success with this data."""
+    """The envelope of a success with this data."""
     return record({"success": {"const": True}, "message": {"type": "string"}, "data": data})

@@ -26,7 +26,7 @@ async def served(app: Any, settings: Settings) -> AsyncIterator[str]:
     """`host:port` of the application, served as `python -m bff` serves it."""
     running = uvicorn.Server(server.config(app, settings))
     running.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    with server.listening(settings) as listener:
+    with server.listen(settings) as listener:
         serving = asyncio.create_task(running.serve(sockets=[listener]))
         try:
             yield f"127.0.0.1:{listener.getsockname()[1]}"

@@ -180,7 +180,7 @@ async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monke
     async def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("bff.http.bodies.read", broken)
+    monkeypatch.setattr("bff.http.bodies.read_body", broken)
     transport = httpx.ASGITransport(app=build(peers, verifier), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         answer = await client.post("/graphql", json={"query": "{ __typename }"})

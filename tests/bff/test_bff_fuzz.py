@@ -81,8 +81,8 @@ async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.Asy
     """The edge, an exception of which would reach the test."""
 
     class Unlimited:
-        def take(self, _: object) -> Allowance:
-            return Allowance(is_admitted=True, tokens=1)
+        def take_token(self, _: object) -> Allowance:
+            return Allowance(is_allowed=True, tokens=1)
 
     transport = httpx.ASGITransport(app=build(peers, verifier, Unlimited()), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:

@@ -83,7 +83,7 @@ async def test_a_head_too_large_is_431(address: str, head: bytes) -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nhost: a\r\n", b"\r\n", SOUND + b"GET"])
 async def test_a_head_that_does_not_come_is_408(address: str, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(header_limits, "HEAD_SECONDS", 0.1)
+    monkeypatch.setattr(header_limits, "HEADER_SECONDS", 0.1)
     async with raw(address) as (reader, writer):
         writer.write(begun)
         if begun.startswith(SOUND):

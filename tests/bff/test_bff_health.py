@@ -78,8 +78,8 @@ async def test_a_crowd_of_questions_asks_each_service_once(peers: Peers, monkeyp
             super().__init__(channel)
 
     monkeypatch.setattr(health_pb2_grpc, "HealthStub", Counting)
-    monkeypatch.setattr("bff.http.health.REMEMBER_SECONDS", 60)
-    readiness = Readiness(peers)
-    answers = await asyncio.gather(*(readiness.get(None) for _ in range(50)))
+    monkeypatch.setattr("bff.http.health.CACHE_SECONDS", 60)
+    readiness = Readiness(peers.channels)
+    answers = await asyncio.gather(*(readiness.report(None) for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(asked) == len(ALL)

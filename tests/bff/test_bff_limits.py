@@ -209,8 +209,8 @@ def test_a_document_is_parsed_once() -> None:
 
 
 def test_the_least_used_document_is_forgotten_and_long_ones_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "REMEMBERED", 2)
-    monkeypatch.setattr(documents, "REMEMBERED_LENGTH", 30)
+    monkeypatch.setattr(documents, "MAX_CACHED", 2)
+    monkeypatch.setattr(documents, "MAX_CACHED_LENGTH", 30)
     known = Documents(BUILT)
     kept = known.read("{ a: __typename }")
     forgotten = known.read("{ b: __typename }")

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from bff.app import build
-from bff.http.rate_limits import Rates
-from bff.http.slow_clients import MAX_EACH, Patience
+from bff.http.rate_limits import RateLimiter
+from bff.http.slow_clients import MAX_PER_ADDRESS, SlowClientLimit
 from tests.bff.live import listening, served
 
 NAME = {"query": "{ __typename }"}
@@ -19,11 +19,11 @@ NAME = {"query": "{ __typename }"}
 MANY = 560
 
 
-class Unlimited(Rates):
+class Unlimited(RateLimiter):
     """Nobody is ever told that they ask too often."""
 
     def __init__(self) -> None:
-        super().__init__(remembered=0)
+        super().__init__(max_keys=0)
 
 
 async def stalled(at: str, path: str, stack: contextlib.AsyncExitStack, count: int) -> list[asyncio.StreamReader]:
@@ -50,7 +50,7 @@ async def test_whoever_sends_is_served_while_hundreds_send_nothing(
     ):
         silent = await stalled(at, path, stack, MANY)
         async with asyncio.timeout(10):
-            gave_way = [await reader.readline() for reader in silent[: MANY - MAX_EACH]]
+            gave_way = [await reader.readline() for reader in silent[: MANY - MAX_PER_ADDRESS]]
         assert {line.split()[1] for line in gave_way} == {b"408"}
         answer = await client.post("/graphql", json=NAME, headers=student.headers())
         assert (answer.status_code, answer.json()) == (200, {"data": {"__typename": "Query"}})
@@ -58,7 +58,7 @@ async def test_whoever_sends_is_served_while_hundreds_send_nothing(
 
 async def test_nothing_is_read_of_who_may_not_ask(peers: Any, verifier: Any, script: Any, edge_settings: Any) -> None:
     async with (
-        served(build(peers, verifier, Rates(clock=lambda: 0.0)), edge_settings) as at,
+        served(build(peers, verifier, RateLimiter(clock=lambda: 0.0)), edge_settings) as at,
         contextlib.AsyncExitStack() as stack,
     ):
         silent = await stalled(at, "/graphql", stack, 101)
@@ -70,36 +70,36 @@ async def test_whoever_introduces_themselves_is_heard_while_others_say_nothing(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
 ) -> None:
     async with served(build(peers, verifier), edge_settings) as at, contextlib.AsyncExitStack() as stack:
-        silent = [await stack.enter_async_context(listening(at)) for _ in range(MAX_EACH + 1)]
+        silent = [await stack.enter_async_context(listening(at)) for _ in range(MAX_PER_ADDRESS + 1)]
         assert await silent[0].closed() == (4408, "Connection initialisation timeout")
         async with listening(at, student.token) as heard:
             await heard.say("ping")
             assert await heard.heard() == {"type": "pong"}
 
 
-async def waiting(patience: Patience, address: str, told: list[str]) -> None:
+async def waiting(limit: SlowClientLimit, address: str, told: list[str]) -> None:
     try:
-        async with patience.wait(address, 30):
+        async with limit.wait_for(address, 30):
             await asyncio.Event().wait()
     except TimeoutError:
         told.append(address)
 
 
 async def test_the_longest_of_an_address_gives_way_and_of_all_when_there_are_too_many() -> None:
-    patience, told = Patience(each=2, most=3), []
+    limit, told = SlowClientLimit(max_per_address=2, max_in_all=3), []
     async with asyncio.TaskGroup() as tasks:
         begun = []
         for address, given_up in [("a", []), ("b", []), ("b", []), ("b", ["b"]), ("c", ["b", "a"])]:
-            begun.append(tasks.create_task(waiting(patience, address, told)))
+            begun.append(tasks.create_task(waiting(limit, address, told)))
             for _ in range(5):
                 await asyncio.sleep(0)
             assert told == given_up
         for task in begun:
             task.cancel()
-    assert not patience._waits
+    assert not limit._waits
 
 
 async def test_patience_ends() -> None:
     with pytest.raises(TimeoutError):
-        async with Patience().wait("a", 0.01):
+        async with SlowClientLimit().wait_for("a", 0.01):
             await asyncio.Event().wait()

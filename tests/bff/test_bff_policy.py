@@ -13,11 +13,9 @@ import pytest
 from graphql import get_introspection_query
 from pydantic import ValidationError
 
-from bff import persisted_operations
 from bff.app import build
-from bff.persisted_operations import Persisted
-from bff.policy import Policy
-from bff.settings import Settings
+from bff.persisted_operations import PersistedOperations, load_documents
+from bff.settings import Options, Settings
 
 NAME = "{ __typename }"
 OTHER = "{ other: __typename }"
@@ -29,7 +27,7 @@ def edge(peers: Any, verifier: Any, script: Any) -> Callable[..., httpx.AsyncCli
     """`edge(setting=…)`: the edge under a policy."""
 
     def under(**decided: Any) -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=build(peers, verifier, policy=Policy(**decided)))
+        transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(**decided)))
         return httpx.AsyncClient(transport=transport, base_url="http://edge.test")
 
     return under
@@ -100,7 +98,7 @@ async def test_without_introspection_the_schema_is_not_told(edge: Callable[..., 
 
 
 async def test_a_persisted_operation_is_run_by_its_hash(edge: Callable[..., Any]) -> None:
-    http = edge(persisted=Persisted({sha256(NAME): NAME}))
+    http = edge(persisted_operations=PersistedOperations({sha256(NAME): NAME}))
     for body in (named(sha256(NAME)), named(sha256(NAME), query=NAME), {"query": OTHER}):
         assert "errors" not in (await http.post("/graphql", json=body)).json()
 
@@ -118,7 +116,7 @@ async def test_a_hash_of_another_query_is_refused(edge: Callable[..., Any]) -> N
 
 
 async def test_where_only_persisted_operations_are_taken_no_other_is(edge: Callable[..., Any]) -> None:
-    http = edge(persisted=Persisted({sha256(NAME): NAME}, only=True))
+    http = edge(persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True))
     for body in (named(sha256(NAME)), {"query": NAME}):
         assert "errors" not in (await http.post("/graphql", json=body)).json()
     for body in ({"query": OTHER}, named(sha256(OTHER), query=OTHER), named(sha256(OTHER))):
@@ -147,7 +145,7 @@ def test_persisted_operations_come_from_a_folder_or_a_manifest(tmp_path: Path) -
     (tmp_path / "name.graphql").write_text(NAME)
     manifest = tmp_path / "operations.json"
     manifest.write_text(json.dumps({sha256(NAME): NAME}))
-    assert persisted_operations.load(tmp_path) == persisted_operations.load(manifest) == {sha256(NAME): NAME}
+    assert load_documents(tmp_path) == load_documents(manifest) == {sha256(NAME): NAME}
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "{ __typename }"}', f'{{"{"0" * 64}": 5}}'])
@@ -175,10 +173,10 @@ def test_the_settings_become_the_policy(settings: Callable[..., Settings], tmp_p
         persisted_operations_only=True,
         hsts_seconds=60,
     )
-    assert given.policy() == Policy(
+    assert given.options() == Options(
         introspection=False,
-        persisted=Persisted({sha256(NAME): NAME}, only=True),
+        persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True),
         cors_origins=(PAGE, "http://localhost:3000"),
         hsts_seconds=60,
     )
-    assert settings().policy() == Policy()
+    assert settings().options() == Options()

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from bff import __main__ as program
-from bff.http.server import listening
+from bff.http.server import listen
 from bff.settings import Settings
 from tests.bff.live import listening as listening_to
 from tutormesh.booking.v1 import booking_pb2
@@ -167,7 +167,7 @@ async def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head(ed
         accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         writer.close()
 
-    with listening(edge_settings) as listener:
+    with listen(edge_settings) as listener:
         async with await asyncio.start_server(greet, sock=listener):
             _, writer = await asyncio.open_connection(*listener.getsockname())
             assert await asyncio.wait_for(accepted, 5) == 1
@@ -198,7 +198,7 @@ async def test_the_whole_program_runs_and_ends_by_itself_on_sigint(
     signals_restored: None,
     edge_settings: Settings,
 ) -> None:
-    with listening(edge_settings) as free:
+    with listen(edge_settings) as free:
         port = free.getsockname()[1]
     for name, value in {**environment, "PORT": str(port), "LOG_FORMAT": "console", "REUSE_PORT": "true"}.items():
         monkeypatch.setenv(name, value)

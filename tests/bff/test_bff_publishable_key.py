@@ -12,8 +12,7 @@ import pytest_asyncio
 from pydantic import ValidationError
 
 from bff.app import build
-from bff.policy import Policy
-from bff.settings import Settings
+from bff.settings import Options, Settings
 from mesh.errors import Refusal
 
 BOOK = """mutation($tutor: ID!) {
@@ -24,7 +23,7 @@ BOOK = """mutation($tutor: ID!) {
 @pytest_asyncio.fixture
 async def told(peers: Any, verifier: Any, student: Any) -> AsyncIterator[Any]:
     """The student at an edge that was told a publishable key."""
-    transport = httpx.ASGITransport(app=build(peers, verifier, policy=Policy(publishable_key="pk_test_1")))
+    transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(publishable_key="pk_test_1")))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield replace(student, http=client)
 

@@ -9,19 +9,19 @@ import httpx
 import pytest
 
 from bff.app import build
-from bff.http.rate_limits import Allowance, Rates
+from bff.http.rate_limits import Allowance, RateLimiter
 
 NAME = {"query": "{ __typename }"}
 
 
 @pytest.fixture
-def standing_still() -> Rates:
+def standing_still() -> RateLimiter:
     """Buckets that do not fill again."""
-    return Rates(clock=lambda: 0.0)
+    return RateLimiter(clock=lambda: 0.0)
 
 
 @pytest.fixture
-def ask(peers: Any, verifier: Any, script: Any, standing_still: Rates) -> Callable[..., Any]:
+def ask(peers: Any, verifier: Any, script: Any, standing_still: RateLimiter) -> Callable[..., Any]:
     """`ask(headers, host)`: one operation that needs no peer, from an address."""
     app = build(peers, verifier, standing_still)
 
@@ -75,7 +75,7 @@ async def test_who_claims_to_be_somebody_in_vain_is_limited_as_nobody(ask: Any) 
 
 @pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
 async def test_what_is_no_request_counts_as_one(
-    peers: Any, verifier: Any, student: Any, standing_still: Rates, path: str
+    peers: Any, verifier: Any, student: Any, standing_still: RateLimiter, path: str
 ) -> None:
     transport = httpx.ASGITransport(app=build(peers, verifier, standing_still))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
@@ -84,7 +84,7 @@ async def test_what_is_no_request_counts_as_one(
     assert codes(bad[100]) == ["RATE_LIMITED"]
 
 
-async def test_addresses_of_one_ipv6_network_count_together(ask: Any, standing_still: Rates) -> None:
+async def test_addresses_of_one_ipv6_network_count_together(ask: Any, standing_still: RateLimiter) -> None:
     for _ in range(50):
         await ask(host="2001:db8::1")
         await ask(host="2001:db8::2")
@@ -98,23 +98,23 @@ async def test_who_asks_after_our_health_is_not_counted(peers: Any, verifier: An
 
 def test_a_bucket_fills_again_fifty_times_a_second() -> None:
     now = [0.0]
-    rates = Rates(clock=lambda: now[0])
-    assert sum(rates.take("a").is_admitted for _ in range(150)) == 100
+    limiter = RateLimiter(clock=lambda: now[0])
+    assert sum(limiter.take_token("a").is_allowed for _ in range(150)) == 100
     now[0] = 1.0
-    assert sum(rates.take("a").is_admitted for _ in range(150)) == 50
+    assert sum(limiter.take_token("a").is_allowed for _ in range(150)) == 50
     now[0] = 100.0
-    assert sum(rates.take("a").is_admitted for _ in range(150)) == 100
+    assert sum(limiter.take_token("a").is_allowed for _ in range(150)) == 100
 
 
 def test_the_longest_unseen_person_is_forgotten_first() -> None:
-    rates = Rates(clock=lambda: 0.0, remembered=2)
-    assert all(rates.take("a").is_admitted for _ in range(100))
-    rates.take("b")
-    assert not rates.take("a").is_admitted
-    rates.take("c")  # forgets b
-    assert not rates.take("a").is_admitted
+    limiter = RateLimiter(clock=lambda: 0.0, max_keys=2)
+    assert all(limiter.take_token("a").is_allowed for _ in range(100))
+    limiter.take_token("b")
+    assert not limiter.take_token("a").is_allowed
+    limiter.take_token("c")  # forgets b
+    assert not limiter.take_token("a").is_allowed
 
 
 @pytest.mark.parametrize(("tokens", "seconds"), [(0.0, 0.02), (0.5, 0.01), (3.0, 0.0)])
 def test_the_hint_says_when_the_next_would_pass(tokens: float, seconds: float) -> None:
-    assert Allowance(is_admitted=False, tokens=tokens).retry_after == pytest.approx(seconds)
+    assert Allowance(is_allowed=False, tokens=tokens).retry_after == pytest.approx(seconds)

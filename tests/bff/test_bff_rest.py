@@ -12,7 +12,7 @@ import pytest
 from grpc import StatusCode
 
 from bff.app import build
-from bff.http.rate_limits import Rates
+from bff.http.rate_limits import RateLimiter
 from mesh.errors import BadInput, CallFailed, Forbidden, NotFound, Overloaded, Refusal, TryAgain, Unauthenticated
 from mesh.identity import KeySet, Verifier
 from tutormesh.booking.v1 import booking_pb2
@@ -143,7 +143,7 @@ async def test_who_waits_too_long_is_told_to_ask_again(
 
     script.answers["BookSession"] = never
     monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr("bff.rest.door.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("bff.rest.endpoints.GRACE_SECONDS", 0.0)
     answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")
 
@@ -183,7 +183,7 @@ async def test_a_bad_token_is_401_and_an_issuer_that_is_away_503(
 async def test_one_rate_for_rest_and_graphql(
     peers: Any, verifier: Any, script: Any, make_person: Callable[..., Any]
 ) -> None:
-    transport = httpx.ASGITransport(app=build(peers, verifier, Rates(clock=lambda: 0.0)))
+    transport = httpx.ASGITransport(app=build(peers, verifier, RateLimiter(clock=lambda: 0.0)))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         headers = make_person("student").headers()
         for _ in range(100):

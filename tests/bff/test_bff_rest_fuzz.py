@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
-from bff.http.rate_limits import Rates
-from bff.rest.routes import OPERATIONS
+from bff.http.rate_limits import RateLimiter
+from bff.rest.routes import ENDPOINTS
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2
 
@@ -48,7 +48,7 @@ many = settings(
 @pytest.fixture
 async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The edge, an exception of which would reach the test, and no limit on how often."""
-    transport = httpx.ASGITransport(app=build(peers, verifier, Rates(clock=Rising())), raise_app_exceptions=True)
+    transport = httpx.ASGITransport(app=build(peers, verifier, RateLimiter(clock=Rising())), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield client
 
@@ -75,7 +75,7 @@ def known(script: Any, world: Any) -> None:
 
 
 @many
-@given(operation=st.sampled_from(OPERATIONS), content=bodies, query=st.dictionaries(words, words, max_size=3))
+@given(operation=st.sampled_from(ENDPOINTS), content=bodies, query=st.dictionaries(words, words, max_size=3))
 async def test_50_random_bodies_and_queries_at_every_route(
     raw: httpx.AsyncClient, script: Any, world: Any, token: Any, operation: Any, content: bytes, query: dict[str, str]
 ) -> None:

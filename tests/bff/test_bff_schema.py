@@ -9,7 +9,7 @@ from graphql import GraphQLEnumType
 
 from bff.graphql import schema
 from bff.graphql.errors import RETRYABLE, USER_ERROR_CODES
-from bff.graphql.scalars import instant
+from bff.times import parse_time
 from mesh.errors import BadInput
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
@@ -63,7 +63,7 @@ def test_everything_in_the_schema_has_a_source() -> None:
     ],
 )
 def test_a_time_with_its_offset_is_an_instant(text: str, utc: str) -> None:
-    assert instant(text, "time").isoformat() == utc
+    assert parse_time(text, "time").isoformat() == utc
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_a_time_with_its_offset_is_an_instant(text: str, utc: str) -> None:
 )
 def test_what_is_no_instant_is_refused_by_name(text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
-        instant(text, "time")
+        parse_time(text, "time")

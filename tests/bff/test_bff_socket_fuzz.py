@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed
 
 from bff.app import build
-from bff.http.rate_limits import Rates
+from bff.http.rate_limits import RateLimiter
 from tests.bff.live import Listener, listening, served
 from tests.bff.test_bff_fuzz import CODES, documents, json_values, many
 from tutormesh.booking.v1 import booking_pb2
@@ -35,7 +35,7 @@ messages = (
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def address(peers: Any, verifier: Any, edge_settings: Any) -> AsyncIterator[str]:
-    ample = Rates(clock=itertools.count().__next__)
+    ample = RateLimiter(clock=itertools.count().__next__)
     async with served(build(peers, verifier, ample), edge_settings) as at:
         yield at
 

@@ -16,8 +16,8 @@ from websockets.exceptions import InvalidStatus
 
 from bff.app import build
 from bff.graphql.websocket import connection
-from bff.http.rate_limits import Rates
-from bff.policy import Policy
+from bff.http.rate_limits import RateLimiter
+from bff.settings import Options
 from mesh.errors import NotFound, TryAgain
 from tests.bff.live import Listener, listening, served
 from tests.people import until
@@ -29,7 +29,7 @@ QUERY = {"query": "{ __typename }"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def address(peers: Any, verifier: Any, edge_settings: Any) -> AsyncIterator[str]:
-    async with served(build(peers, verifier, policy=Policy(cors_origins=(PAGE,))), edge_settings) as at:
+    async with served(build(peers, verifier, options=Options(cors_origins=(PAGE,))), edge_settings) as at:
         yield at
 
 
@@ -199,7 +199,7 @@ async def test_49_a_bad_or_costly_operation_is_refused_before_anything_runs(
 async def test_what_cannot_be_watched_is_a_typed_error(
     listener: Listener, script: Any, world: Any, refusal: Exception, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.0)
     script.answers["WatchBooking"] = refusal
     await listener.subscribe(world.booking_id)
     error = await listener.refused()
@@ -212,7 +212,7 @@ async def test_what_cannot_be_watched_is_a_typed_error(
 async def test_a_service_that_is_away_is_unavailable_within_the_patience(
     listener: Listener, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.2)
     script.answers["WatchBooking"] = TryAgain()
     await listener.subscribe(world.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
@@ -225,8 +225,8 @@ async def test_a_stream_without_a_first_word_is_unavailable(
     async def silence(_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_WORD_SECONDS", 0.1)
-    monkeypatch.setattr("bff.graphql.booking_watch.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_MESSAGE_SECONDS", 0.1)
+    monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.0)
     script.answers["WatchBooking"] = silence
     await listener.subscribe(world.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
@@ -290,7 +290,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
 async def test_only_so_much_runs_on_a_connection(
     listener: Listener, watched: Any, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "MAX_RUNNING", 2)
+    monkeypatch.setattr(connection, "MAX_OPERATIONS", 2)
     for id in "ab":
         await listener.subscribe(world.booking_id, id)
         await listener.status(id)
@@ -301,7 +301,7 @@ async def test_only_so_much_runs_on_a_connection(
 async def test_messages_count_as_requests_do(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
 ) -> None:
-    app = build(peers, verifier, Rates(clock=lambda: 0.0))
+    app = build(peers, verifier, RateLimiter(clock=lambda: 0.0))
     async with served(app, edge_settings) as at, listening(at, student.token) as listener:
         for _ in range(99):
             await listener.say("ping")
@@ -320,10 +320,10 @@ async def test_each_person_and_the_process_have_so_many_connections(
     make_person: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bff.graphql.websocket.endpoint.Seats", lambda: seats)
-    from bff.graphql.websocket.limits import Seats
+    monkeypatch.setattr("bff.app.ConnectionLimits", lambda: limits)
+    from bff.graphql.websocket.limits import ConnectionLimits
 
-    seats = Seats(most=3, each=2, running=1)
+    limits = ConnectionLimits(max_connections=3, max_per_person=2, max_operations=1)
     one, other = make_person("student"), make_person("student")
     async with served(build(peers, verifier), edge_settings) as at:
         async with listening(at, one.token), listening(at, one.token) as second:
@@ -339,10 +339,10 @@ async def test_each_person_and_the_process_have_so_many_connections(
             assert (await second.heard())["type"] == "pong"
 
         async def taken() -> int:
-            return seats.sockets.taken
+            return limits.connections.taken
 
         assert await until(taken, lambda count: count == 0) == 0
-    assert not seats._people
+    assert not limits._people
 
 
 @pytest.mark.parametrize("origin", [None, PAGE])

@@ -15,7 +15,7 @@ from bff.app import build
 from bff.graphql import schema
 from bff.graphql.schema.federation import subgraphs
 from bff.peers import Peers
-from bff.policy import Policy
+from bff.settings import Options
 from mesh.identity import Verifier
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
@@ -87,7 +87,7 @@ async def test_a_subgraph_tells_its_sdl_to_everybody(nobody: Any, name: str) -> 
 async def test_a_subgraph_keeps_its_sdl_to_itself_where_the_schema_is_hidden(
     peers: Peers, verifier: Verifier, student: Any, name: str
 ) -> None:
-    transport = httpx.ASGITransport(app=build(peers, verifier, policy=Policy(introspection=False)))
+    transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(introspection=False)))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as http:
         error = await replace(student, http=http, door=f"/subgraphs/{name}").error("{ _service { sdl } }")
     assert error["code"] == "FORBIDDEN"

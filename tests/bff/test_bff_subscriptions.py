@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from bff.app import build
-from bff.http.rate_limits import Rates
+from bff.http.rate_limits import RateLimiter
 from bff.peers import Peers
 from bff.settings import Settings
 from booking_svc.bookings import Bookings
@@ -103,7 +103,7 @@ async def service(make_database: Any, verifier: Any, auth_settings: dict[str, An
 async def address(service: BookingService, edge_settings: Settings, verifier: Any) -> AsyncIterator[str]:
     told = edge_settings.model_dump() | {"booking_address": f"127.0.0.1:{service.settings.port}"}
     settings = Settings(_env_file=None, **told)
-    ample = Rates(clock=itertools.count().__next__)  # a second passes with every look
+    ample = RateLimiter(clock=itertools.count().__next__)  # a second passes with every look
     async with (
         Peers(settings, ServiceTokenFile(settings.service_token_file)) as peers,
         served(build(peers, verifier, ample), settings) as at,

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from bff.http.middleware import Door
+from bff.http.middleware import ConcurrencyLimitMiddleware
 from devkit.ports import free_port
 from mesh.errors import Overloaded
 from payment_svc.sagas import engine
@@ -39,7 +39,7 @@ async def edge() -> AsyncIterator[tuple[Slow, httpx.AsyncClient]]:
     """A door for two, with something slow behind it, before a real HTTP server."""
     slow, port = Slow(), free_port()
     async with (
-        _http(Door(slow, most=2), port, lifespan="off"),
+        _http(ConcurrencyLimitMiddleware(slow, max_requests=2), port, lifespan="off"),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
     ):
         yield slow, client

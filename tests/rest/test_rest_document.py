@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bff.rest.openapi import document
-from bff.rest.routes import OPERATIONS
+from bff.rest.routes import ENDPOINTS
 from tests.people import People, lesson_time
 from tests.rest.conftest import DOCUMENT
 from tests.world import World
@@ -94,7 +94,7 @@ async def test_the_document_is_served_to_anybody_and_is_whole(world: World, some
 
 def test_the_document_tells_of_every_route_and_of_no_other() -> None:
     told = {label for label in LABELS if label.partition(" ")[2] not in OPEN}
-    assert told == {f"{operation.method} {operation.path}" for operation in OPERATIONS}
+    assert told == {f"{operation.method} {operation.path}" for operation in ENDPOINTS}
 
 
 async def test_a_method_that_no_route_has_is_405_and_says_which_are(world: World) -> None:

@@ -1,4 +1,4 @@
-"""GET /graphql: a page to try the API with, made of three files of our own, so that it works without the internet."""
+"""GET /graphql: a page to try the API with. Its three files are served from here: it needs no internet."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-_POLICY = (
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -16,11 +16,11 @@ _POLICY = (
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def served(name: str, media_type: str) -> Endpoint:
-    """An endpoint that always answers with this file of the explorer; a query string changes nothing."""
+def serve(name: str, media_type: str) -> Endpoint:
+    """An endpoint that always answers with this file of the explorer, whatever the query string."""
     content = Path(__file__).with_name(name).read_bytes()
 
-    async def serve(_: Request) -> Response:
-        return Response(content, media_type=media_type, headers={"content-security-policy": _POLICY})
+    async def send_file(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers={"content-security-policy": _CONTENT_SECURITY_POLICY})
 
-    return serve
+    return send_file

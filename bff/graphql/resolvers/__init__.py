@@ -1,1 +1,1 @@
-"""Where each field of the schema gets its value. The services decide; the edge translates."""
+"""Where each field gets its value, a module for each subgraph. The edge says who asks; the services decide."""

@@ -1,6 +1,6 @@
-"""The schema's text: one file for each subgraph, and what they have in common.
+"""The schema's text: a file for each subgraph, and a common one.
 
-A type that spans subgraphs (`Booking`) is written in each of them with the fields it has there; here they become one.
+A type that spans subgraphs (`Booking`) stands in each of their files, with its fields there. Here they become one type.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ from graphql import (
 FOLDER = Path(__file__).parent
 COMMON = "common"
 LINK = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.3", import: ["@key", "@shareable"])\n'
-#: What only a gateway needs (Apollo Federation 2).
+#: Only a gateway needs these directives (Apollo Federation 2).
 DIRECTIVES = frozenset({"key", "shareable"})
 
 
 def subgraphs() -> list[str]:
-    """Their names."""
+    """The names of the subgraphs."""
     return sorted(path.stem for path in FOLDER.glob("*.graphql") if path.stem != COMMON)
 
 
 def subgraph(name: str) -> str:
-    """One subgraph as a gateway reads it."""
+    """The text of one subgraph for a gateway."""
     return "\n".join([LINK, _text(COMMON), _text(name)])
 
 
 def whole() -> str:
-    """All subgraphs as one schema, as /graphql serves it."""
+    """All subgraphs as one schema, for /graphql."""
     names = [COMMON, *subgraphs()]
     definitions = [definition for name in names for definition in parse(_text(name)).definitions]
-    return print_ast(visit(DocumentNode(definitions=_merged(definitions)), _Plain()))
+    return print_ast(visit(DocumentNode(definitions=_merge(definitions)), _RemoveDirectives()))
 
 
 def _text(name: str) -> str:
     return (FOLDER / f"{name}.graphql").read_text(encoding="utf-8")
 
 
-class _Plain(Visitor):
+class _RemoveDirectives(Visitor):
     def enter_directive(self, node: DirectiveNode, *_: Any) -> Any:
         return REMOVE if node.name.value in DIRECTIVES else None
 
 
-def _merged(definitions: Sequence[DefinitionNode]) -> tuple[DefinitionNode, ...]:
-    """Each type once: where it was met first, with what the others add."""
+def _merge(definitions: Sequence[DefinitionNode]) -> tuple[DefinitionNode, ...]:
+    """Each type once, at its first place, with the fields of all its definitions."""
     known: dict[str, DefinitionNode] = {}
     for definition in definitions:
         name: str = definition.name.value  # type: ignore[attr-defined]
         other = known.get(name)
-        known[name] = _joined(other, definition) if other else definition
+        known[name] = _join(other, definition) if other else definition
     return tuple(known.values())
 
 
-def _joined(one: DefinitionNode, other: DefinitionNode) -> DefinitionNode:
-    """Raises TypeError for what only one subgraph may define."""
+def _join(one: DefinitionNode, other: DefinitionNode) -> DefinitionNode:
+    """Raises TypeError for definitions that are not of an object type: only one subgraph may have them."""
     if not (isinstance(one, ObjectTypeDefinitionNode) and isinstance(other, ObjectTypeDefinitionNode)):
         raise TypeError(f"{one} is defined twice")
     fields = {field.name.value: field for field in one.fields or ()}

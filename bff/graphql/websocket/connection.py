@@ -1,4 +1,4 @@
-"""One client's connection: what it says, what runs for it, and that nothing of it is left when it goes."""
+"""One client's connection: its messages, and the operations that run for it. When it ends, so do they."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from bff.graphql.errors import at_the_door, told
-from bff.graphql.operations import Ended, Operations
+from bff.graphql.errors import format_error, refusal_error
+from bff.graphql.operations import OperationFailed, Operations
+from bff.graphql.requests import Operation
 from bff.graphql.websocket import messages
-from bff.graphql.websocket.limits import Seats
+from bff.graphql.websocket.limits import ConnectionLimits
 from bff.graphql.websocket.messages import Closed, Complete, Init, Message, Ping, Pong, Subscribe
-from bff.http.addresses import address
-from bff.http.authentication import Admission
-from bff.http.bodies import Operation
+from bff.http.addresses import client_address
+from bff.http.authentication import Authenticator
 from bff.http.rate_limits import RateLimited
 from mesh import calls
 from mesh.calls import Call, Person
@@ -26,24 +26,26 @@ from mesh.identity import Claims
 from mesh.logs import log
 
 INIT_SECONDS = 5.0
-#: Seconds for one message to leave: who reads more slowly is cut off, and nothing waits for them.
+#: Seconds to send one message. A client that reads more slowly is cut off.
 SEND_SECONDS = 10.0
-#: Seconds for a query or a mutation, as at the other door.
+#: Seconds for a query or a mutation, as over HTTP.
 ANSWER_SECONDS = 9.0
-MAX_RUNNING = 20
+MAX_OPERATIONS = 20
 
 
-class Conversation:
+class Connection:
     """An accepted WebSocket that speaks graphql-transport-ws."""
 
-    def __init__(self, websocket: WebSocket, operations: Operations, admission: Admission, seats: Seats) -> None:
+    def __init__(
+        self, websocket: WebSocket, operations: Operations, authenticator: Authenticator, limits: ConnectionLimits
+    ) -> None:
         self._websocket, self._operations = websocket, operations
-        self._admission, self._seats = admission, seats
+        self._authenticator, self._limits = authenticator, limits
         self._running: dict[str, asyncio.Task[None]] = {}
         self._person: Person | None = None
 
-    async def run(self) -> None:
-        """Until either side leaves. Whatever happens, what ran for the client is ended."""
+    async def serve(self) -> None:
+        """Serves the client until either side closes. However it ends, no operation of the client runs on."""
         try:
             await self._serve()
         except* WebSocketDisconnect:
@@ -55,31 +57,31 @@ class Conversation:
             await self._close(Closed(messages.BROKEN, "Internal server error"))
 
     async def _serve(self) -> None:
-        claims = await self._introduced()
+        claims = await self._authenticate()
         self._person = claims.person
         try:
-            with self._seats.of(claims.person.id):
+            with self._limits.count_connection(claims.person.id):
                 async with asyncio.timeout(claims.expires_at - time.time()):
                     await self._send("connection_ack")
-                    await self._converse(claims.person)
+                    await self._serve_messages(claims.person)
         except TimeoutError:
             raise Closed(messages.FORBIDDEN, "The token has expired") from None
 
-    async def _introduced(self) -> Claims:
-        """Who it is, told in time. Raises Closed."""
+    async def _authenticate(self) -> Claims:
+        """Waits for connection_init. Raises Closed when it does not come in time, or has no good token."""
         try:
-            async with self._seats.strangers.wait(address(self._websocket), INIT_SECONDS):
-                while not isinstance(message := await self._received(), Init):
+            async with self._limits.slow_clients.wait_for(client_address(self._websocket), INIT_SECONDS):
+                while not isinstance(message := await self._receive(), Init):
                     if isinstance(message, Subscribe):
                         raise Closed(messages.UNAUTHORIZED, "Unauthorized")
-                return await self._claims(message)
+                return await self._verify(message)
         except TimeoutError:
             raise Closed(messages.INIT_TIMEOUT, "Connection initialisation timeout") from None
 
-    async def _claims(self, init: Init) -> Claims:
+    async def _verify(self, init: Init) -> Claims:
         authorization = init.authorization or self._websocket.headers.get("authorization", "")
         try:
-            claims = await self._admission.claims(self._websocket, authorization)
+            claims = await self._authenticator.authenticate_token(self._websocket, authorization)
         except (TryAgain, RateLimited) as error:
             raise Closed(messages.TRY_AGAIN_LATER, error.message) from None
         except Refusal as error:
@@ -88,61 +90,61 @@ class Conversation:
             raise Closed(messages.FORBIDDEN, "a token must be given")
         return claims
 
-    async def _converse(self, person: Person) -> None:
+    async def _serve_messages(self, person: Person) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                match await self._received():
+                match await self._receive():
                     case Init():
                         raise Closed(messages.TOO_MANY, "Too many initialisation requests")
                     case Subscribe(id, operation):
-                        await self._begin(tasks, id, operation, person)
+                        await self._start_operation(tasks, id, operation, person)
                     case Complete(id) if id in self._running:
                         self._running.pop(id).cancel()
 
-    async def _begin(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
+    async def _start_operation(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
         if id in self._running:
             raise Closed(messages.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
         try:
-            if len(self._running) >= MAX_RUNNING:
-                raise RateLimited(f"at most {MAX_RUNNING} operations run at once on a connection")
-            self._seats.running.enter()
+            if len(self._running) >= MAX_OPERATIONS:
+                raise RateLimited(f"at most {MAX_OPERATIONS} operations run at once on a connection")
+            self._limits.operations.enter()
         except (RateLimited, Overloaded) as full:
             await self._refuse(id, full)
             return
-        task = self._running[id] = tasks.create_task(self._operate(id, operation, person))
-        task.add_done_callback(lambda _: self._seats.running.leave())
+        task = self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
+        task.add_done_callback(lambda _: self._limits.operations.leave())
 
-    async def _operate(self, id: str, operation: Operation, person: Person) -> None:
+    async def _run_operation(self, id: str, operation: Operation, person: Person) -> None:
         calls.enter(Call(calls.new_request_id(), person=person))
         last: dict[str, Any] = {"kind": "complete"}
         try:
             await self._answer(id, operation, person)
-        except Ended as ended:
-            last = {"kind": "error", "payload": ended.errors}
+        except OperationFailed as failed:
+            last = {"kind": "error", "payload": failed.errors}
         if self._running.get(id) is asyncio.current_task():
             del self._running[id]
             await self._send(**last, id=id)
 
     async def _answer(self, id: str, operation: Operation, person: Person) -> None:
         if self._operations.is_subscription(operation):
-            async with aclosing(self._operations.events(operation, person)) as answers:
+            async with aclosing(self._operations.subscribe(operation, person)) as answers:
                 async for answer in answers:
                     await self._send("next", id=id, payload=answer)
             return
         with calls.deadline(ANSWER_SECONDS):
             answer = await self._operations.answer(operation, person)
         if "data" not in answer:
-            raise Ended(answer["errors"])
+            raise OperationFailed(answer["errors"])
         await self._send("next", id=id, payload=answer)
 
-    async def _received(self) -> Message:
-        """The next message that asks for something; pings are answered. Raises Closed, WebSocketDisconnect."""
+    async def _receive(self) -> Message:
+        """The next message that is neither ping nor pong; pings are answered. Raises Closed, WebSocketDisconnect."""
         while True:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received["code"], received.get("reason"))
-            message = messages.read(received.get("text"))
-            if not await self._is_admitted(message):
+            message = messages.parse_message(received.get("text"))
+            if not await self._count(message):
                 continue
             match message:
                 case Ping(payload):
@@ -152,12 +154,15 @@ class Conversation:
                 case _:
                     return message
 
-    async def _is_admitted(self, message: Message) -> bool:
-        """Each message counts as a request does. Raises Closed for too many that ask for nothing."""
-        if isinstance(message, Init):  # counted with its token
+    async def _count(self, message: Message) -> bool:
+        """Counts a message against the rate as a request. False when it was refused.
+
+        Raises Closed when the message names no operation that could be refused.
+        """
+        if isinstance(message, Init):  # counted when its token is verified
             return True
         try:
-            self._admission.charge(self._websocket, self._person)
+            self._authenticator.count_request(self._websocket, self._person)
         except RateLimited as error:
             if self._person is None or not isinstance(message, Subscribe):
                 raise Closed(messages.TOO_MANY, error.message) from None
@@ -166,13 +171,13 @@ class Conversation:
         return True
 
     async def _refuse(self, id: str, refusal: Refusal) -> None:
-        await self._send("error", id=id, payload=[told(at_the_door(refusal))])
+        await self._send("error", id=id, payload=[format_error(refusal_error(refusal))])
 
     async def _send(self, kind: str, **more: Any) -> None:
-        """Raises WebSocketDisconnect when the client has gone, or does not read."""
+        """Raises WebSocketDisconnect when the client has left, or does not read."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._websocket.send_text(messages.written(kind, **more))
+                await self._websocket.send_text(messages.format_message(kind, **more))
         except (TimeoutError, RuntimeError):
             raise WebSocketDisconnect(1006, "does not read") from None
 
@@ -185,6 +190,6 @@ class Conversation:
 
 
 def _first(group: BaseExceptionGroup[Closed]) -> Closed:
-    """The reason among those that came together."""
+    """The first of the reasons that came together."""
     found = group.exceptions[0]
     return _first(found) if isinstance(found, BaseExceptionGroup) else found

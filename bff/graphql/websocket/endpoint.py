@@ -8,22 +8,22 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket
 
 from bff.graphql.operations import Operations
-from bff.graphql.websocket.connection import Conversation
-from bff.graphql.websocket.limits import Seats
+from bff.graphql.websocket.connection import Connection
+from bff.graphql.websocket.limits import ConnectionLimits
 from bff.graphql.websocket.messages import BAD_SUBPROTOCOL, SUBPROTOCOL
-from bff.http.authentication import Admission
+from bff.http.authentication import Authenticator
 from bff.http.cors import may_connect
 from mesh.errors import Overloaded
 
 
-class SocketDoor:
-    """GraphQL over WebSockets."""
+class GraphQLWebSocket:
+    """The endpoint of GraphQL over WebSockets."""
 
     def __init__(
-        self, operations: Operations, admission: Admission, origins: Collection[str], seats: Seats | None = None
+        self, operations: Operations, authenticator: Authenticator, limits: ConnectionLimits, origins: Collection[str]
     ) -> None:
-        self._operations, self._admission, self._origins = operations, admission, origins
-        self.seats = seats or Seats()
+        self._operations, self._authenticator = operations, authenticator
+        self._limits, self._origins = limits, origins
 
     async def serve(self, websocket: WebSocket) -> None:
         """One connection, from its handshake to its end."""
@@ -31,19 +31,19 @@ class SocketDoor:
             await websocket.close()  # before it is accepted: 403
             return
         try:
-            self.seats.sockets.enter()
+            self._limits.connections.enter()
         except Overloaded:
             await websocket.send_denial_response(JSONResponse({"error": "try again"}, 503, {"retry-after": "1"}))
             return
         try:
-            await self._accepted(websocket)
+            await self._accept(websocket)
         finally:
-            self.seats.sockets.leave()
+            self._limits.connections.leave()
 
-    async def _accepted(self, websocket: WebSocket) -> None:
+    async def _accept(self, websocket: WebSocket) -> None:
         if SUBPROTOCOL not in websocket["subprotocols"]:
             await websocket.accept()
             await websocket.close(BAD_SUBPROTOCOL, "Subprotocol not acceptable")
             return
         await websocket.accept(SUBPROTOCOL)
-        await Conversation(websocket, self._operations, self._admission, self.seats).run()
+        await Connection(websocket, self._operations, self._authenticator, self._limits).serve()

@@ -1,7 +1,7 @@
 """graphql-transport-ws: the messages of the subprotocol and the codes that end a connection.
 
-https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md is the source of every rule here. Ariadne's own handler
-of it is not used: it answers what is no JSON with a crash, bad tokens with 1000, and knows no bounds.
+Every rule here comes from https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md. Ariadne's own handler is not
+used: it crashes on what is not JSON, closes with 1000 on a bad token, and has no limits.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bff.http import bodies
-from bff.http.bodies import BadBody, Operation
+from bff.graphql.requests import Operation, read_operation
+from bff.http.bodies import BadBody, parse_json
 
 SUBPROTOCOL = "graphql-transport-ws"
 MAX_ID = 100
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
 INIT_TIMEOUT, ALREADY_SUBSCRIBED, TOO_MANY, BROKEN = 4408, 4409, 4429, 4500
-#: RFC 6455 and its registry: come again later, here or at another replica.
+#: RFC 6455 and its registry: try again later, here or at another replica.
 TRY_AGAIN_LATER = 1013
 
 
 class Closed(Exception):
-    """The connection ends, by our doing; carries the close code and the reason."""
+    """The edge closes the connection; carries the close code and the reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -33,13 +33,13 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Init:
-    """connection_init: who the client says it is."""
+    """connection_init: the client says who it is."""
 
     payload: Mapping[str, Any]
 
     @property
     def authorization(self) -> str:
-        """As a header of that name would say it, whatever its case; empty when there is none."""
+        """The payload's `Authorization`, in any case, as a header would say it; empty when there is none."""
         for name, value in self.payload.items():
             if name.lower() == "authorization" and isinstance(value, str):
                 return value
@@ -70,25 +70,25 @@ class Complete:
 Message = Init | Ping | Pong | Subscribe | Complete
 
 
-def read(text: str | None) -> Message:
-    """What a client says. Raises Closed (4400) for what no client may say; None is a binary frame."""
+def parse_message(text: str | None) -> Message:
+    """A client's message; None is a binary frame. Raises Closed (4400) for what is no message of the protocol."""
     if text is None:
         raise Closed(BAD_REQUEST, "Only text is taken")
     try:
-        message = bodies.json_in(text.encode())
+        message = parse_json(text.encode())
         if not isinstance(message, dict):
             raise BadBody(400, "a message must be a JSON object")
-        return _read(message)
+        return _read_message(message)
     except (BadBody, UnicodeEncodeError) as error:
         raise Closed(BAD_REQUEST, f"Invalid message: {error}") from None
 
 
-def written(kind: str, **more: Any) -> str:
-    """A message of ours."""
+def format_message(kind: str, **more: Any) -> str:
+    """A message of the edge, as JSON."""
     return json.dumps({"type": kind, **more}, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read(message: dict[str, Any]) -> Message:
+def _read_message(message: dict[str, Any]) -> Message:
     match message.get("type"):
         case "connection_init":
             return Init(_payload(message))
@@ -97,7 +97,7 @@ def _read(message: dict[str, Any]) -> Message:
         case "pong":
             return Pong(_payload(message))
         case "subscribe":
-            return Subscribe(_id(message), bodies.operation_in(message.get("payload")))
+            return Subscribe(_id(message), read_operation(message.get("payload")))
         case "complete":
             return Complete(_id(message))
     raise BadBody(400, "type: unknown")

@@ -1,13 +1,23 @@
-"""proto ↔ GraphQL shapes of courses and enrollments. Every function is pure; bad input raises BadInput by name."""
+"""proto ↔ the schema of `learning.graphql`."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from bff.graphql.convert import Arguments, Shape, enum_name, given, money, page_size, unpayable
+from bff.graphql.convert.payments import payment_errors
+from bff.graphql.convert.values import (
+    Arguments,
+    Shape,
+    enum_name,
+    money,
+    optional_text,
+    read_money,
+    read_page,
+    user,
+)
+from bff.times import format_optional_time
 from mesh import wire
 from mesh.errors import BadInput
-from tutormesh.common.v1 import money_pb2
 from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
 
@@ -15,27 +25,25 @@ NO_LIMIT = 0
 
 
 def create_course(course_id: UUID, instructor: UUID, given: Arguments) -> learning_pb2.CreateCourseRequest:
-    """A draft under an id of ours: sent again by a channel, it is no second course."""
-    price, seats = given["price"], given.get("seats")
+    """A draft whose id the edge chose: a channel that sends the request again makes no second course."""
+    seats = given.get("seats")
     if seats == NO_LIMIT:
         raise BadInput("must be 1 or more; null is no limit", field="seats")
     return learning_pb2.CreateCourseRequest(
         course_id=str(course_id),
         title=given["title"],
         instructor_id=str(instructor),
-        price=money_pb2.Money(amount_minor=price["amountMinor"], currency=price["currency"]),
+        price=read_money(given["price"]),
         seats=NO_LIMIT if seats is None else seats,
     )
 
 
 def enroll(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInCourseRequest:
-    """The place a student asks for. An empty key is refused, not read as none."""
-    key = arguments.get("idempotencyKey")
-    if key == "":
-        raise BadInput("must not be empty", field="idempotencyKey")
+    """The seat that a student orders. An empty key is refused, not read as none."""
+    key = optional_text(arguments, "idempotencyKey")
     wire.uuid(arguments["courseId"], "courseId")
     return payment_pb2.EnrollInCourseRequest(
-        student_id=str(student), course_id=arguments["courseId"], idempotency_key=key or ""
+        student_id=str(student), course_id=arguments["courseId"], idempotency_key=key
     )
 
 
@@ -46,13 +54,11 @@ def cancel_enrollment(arguments: Arguments) -> payment_pb2.CancelEnrollmentReque
 
 
 def list_courses(arguments: Arguments) -> learning_pb2.ListCoursesRequest:
-    return learning_pb2.ListCoursesRequest(page_size=page_size(arguments), page_token=arguments.get("after") or "")
+    return learning_pb2.ListCoursesRequest(**read_page(arguments))
 
 
 def list_enrollments(student: UUID, arguments: Arguments) -> learning_pb2.ListEnrollmentsRequest:
-    return learning_pb2.ListEnrollmentsRequest(
-        student_id=str(student), page_size=page_size(arguments), page_token=arguments.get("after") or ""
-    )
+    return learning_pb2.ListEnrollmentsRequest(student_id=str(student), **read_page(arguments))
 
 
 def course(value: learning_pb2.Course) -> Shape:
@@ -60,7 +66,7 @@ def course(value: learning_pb2.Course) -> Shape:
         "id": value.id,
         "title": value.title,
         "instructorId": value.instructor_id,
-        "instructor": {"id": value.instructor_id},
+        "instructor": user(value.instructor_id),
         "price": money(value.price),
         "published": value.published,
         "seats": None if value.seats == NO_LIMIT else value.seats,
@@ -69,29 +75,29 @@ def course(value: learning_pb2.Course) -> Shape:
 
 
 def enrollment(value: learning_pb2.Enrollment) -> Shape:
-    """An enrollment, with the id that leads to its payment."""
+    """An Enrollment, with the id that leads to its payment."""
     return {
         "id": value.id,
         "courseId": value.course_id,
         "studentId": value.student_id,
-        "student": {"id": value.student_id},
+        "student": user(value.student_id),
         "status": enum_name(learning_pb2.EnrollmentStatus, value.status),
-        "holdExpiresAt": given(value, "hold_expires_at"),
+        "holdExpiresAt": format_optional_time(value, "hold_expires_at"),
         "paymentId": value.payment_id,
     }
 
 
-def enrolled(reply: payment_pb2.EnrollInCourseResponse) -> Shape:
-    """The payload of enrollInCourse but for its enrollment, which is read when it is selected."""
+def enroll_payload(reply: payment_pb2.EnrollInCourseResponse) -> Shape:
+    """An EnrollInCoursePayload without its enrollment, which is read when it is selected."""
     return {
         "enrollmentId": reply.enrollment_id,
         "clientSecret": reply.client_secret or None,
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
-        "holdExpiresAt": given(reply, "hold_expires_at"),
-        "userErrors": unpayable(reply),
+        "holdExpiresAt": format_optional_time(reply, "hold_expires_at"),
+        "userErrors": payment_errors(reply),
     }
 
 
-def cancelled(enrollment_id: str, reply: payment_pb2.CancelEnrollmentResponse) -> Shape:
+def cancel_enrollment_payload(enrollment_id: str, reply: payment_pb2.CancelEnrollmentResponse) -> Shape:
     return {"enrollmentId": enrollment_id, "refund": money(reply.refund), "userErrors": []}
