@@ -17,7 +17,7 @@ TOGETHER = frozenset(("contract", "replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
     "access contract doors failpoints federation golden limits model replicas"
-    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_rest_document"
+    " test_graphql_fuzz test_rest_fuzz test_websocket_fuzz test_openapi"
     " test_crashes test_worst_days test_worst_days_answers test_lost_answers test_failing_refunds test_honest_ends"
     " test_zombies test_repeats test_enroll_hold_end test_enroll_cancel"
     " test_races test_booking_races test_learning_races test_session_races"

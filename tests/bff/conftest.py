@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bff.app import build
 from bff.peers import Peers
-from bff.settings import Settings
+from bff.settings import Options, Settings
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import NotFound
@@ -171,6 +171,17 @@ async def http(peers: Peers, verifier: Verifier, script: Script) -> AsyncIterato
         yield client
 
 
+@pytest.fixture
+def edge(peers: Peers, verifier: Verifier, script: Script) -> Callable[..., httpx.AsyncClient]:
+    """`edge(introspection=False)`: a client of an edge with these options."""
+
+    def with_options(**options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(**options)))
+        return httpx.AsyncClient(transport=transport, base_url="http://edge.test")
+
+    return with_options
+
+
 @dataclass(frozen=True)
 class Client:
     """A person (or nobody) at the edge."""
@@ -245,7 +256,7 @@ def at_fixture() -> Callable[[str], Timestamp]:
 
 
 @dataclass(frozen=True)
-class World:
+class SoldLesson:
     """One sold lesson as each peer tells it."""
 
     student: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -343,5 +354,5 @@ class World:
 
 
 @pytest.fixture
-def world(student: Client, tutor: Client) -> World:
-    return replace(World(), student=student.id, tutor=tutor.id)
+def lesson(student: Client, tutor: Client) -> SoldLesson:
+    return replace(SoldLesson(), student=student.id, tutor=tutor.id)

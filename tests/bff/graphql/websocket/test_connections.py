@@ -40,21 +40,21 @@ async def listener(address: str, script: Any, student: Any) -> AsyncIterator[Lis
 
 
 @pytest.fixture
-def watched(script: Any, world: Any) -> Any:
+def watched(script: Any, lesson: Any) -> Any:
     """A booking that awaits its payment and then nothing happens; tells when a watcher has left."""
     left = asyncio.Event()
 
     async def watch(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
             try:
-                yield booking_pb2.WatchBookingResponse(booking=world.booking())
+                yield booking_pb2.WatchBookingResponse(booking=lesson.booking())
                 await asyncio.Event().wait()
             finally:
                 left.set()
 
         return changes()
 
-    script.answers = world.answers() | {"WatchBooking": watch}
+    script.answers = lesson.answers() | {"WatchBooking": watch}
     return left
 
 
@@ -122,10 +122,10 @@ async def test_a_second_introduction_closes_with_4429(listener: Listener) -> Non
     assert await listener.closed() == (4429, "Too many initialisation requests")
 
 
-async def test_an_id_in_use_closes_with_4409(listener: Listener, watched: Any, world: Any) -> None:
-    await listener.subscribe(world.booking_id)
+async def test_an_id_in_use_closes_with_4409(listener: Listener, watched: Any, lesson: Any) -> None:
+    await listener.subscribe(lesson.booking_id)
     await listener.status()
-    await listener.subscribe(world.booking_id)
+    await listener.subscribe(lesson.booking_id)
     assert await listener.closed() == (4409, "Subscriber for 1 already exists")
     await asyncio.wait_for(watched.wait(), 5)
 
@@ -137,12 +137,12 @@ async def test_another_subprotocol_closes_with_4406(address: str, subprotocols: 
 
 
 async def test_a_token_that_expires_ends_what_runs(
-    address: str, watched: Any, world: Any, student: Any, token_signer: Any
+    address: str, watched: Any, lesson: Any, student: Any, token_signer: Any
 ) -> None:
     claims = jwt.decode(student.token, options={"verify_signature": False}) | {"exp": int(time.time()) + 2}
     brief = jwt.encode(claims, token_signer.key, "ES256", headers={"kid": token_signer.kid})
     async with listening(address, brief) as listener:
-        await listener.subscribe(world.booking_id)
+        await listener.subscribe(lesson.booking_id)
         await listener.status()
         assert await listener.closed() == (4403, "The token has expired")
     await asyncio.wait_for(watched.wait(), 5)
@@ -197,11 +197,11 @@ async def test_49_a_bad_or_costly_operation_is_refused_before_anything_runs(
 
 @pytest.mark.parametrize(("refusal", "code"), [(NotFound(), "NOT_FOUND"), (RuntimeError("sql"), "INTERNAL")])
 async def test_what_cannot_be_watched_is_a_typed_error(
-    listener: Listener, script: Any, world: Any, refusal: Exception, code: str, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, script: Any, lesson: Any, refusal: Exception, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.0)
     script.answers["WatchBooking"] = refusal
-    await listener.subscribe(world.booking_id)
+    await listener.subscribe(lesson.booking_id)
     error = await listener.refused()
     assert error["code"] == code
     assert "sql" not in error["message"]
@@ -210,17 +210,17 @@ async def test_what_cannot_be_watched_is_a_typed_error(
 
 
 async def test_a_service_that_is_away_is_unavailable_within_the_patience(
-    listener: Listener, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.2)
     script.answers["WatchBooking"] = TryAgain()
-    await listener.subscribe(world.booking_id)
+    await listener.subscribe(lesson.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
     assert len(script.asked("WatchBooking")) > 1
 
 
 async def test_a_stream_without_a_first_word_is_unavailable(
-    listener: Listener, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def silence(_: object) -> None:
         await asyncio.Event().wait()
@@ -228,23 +228,23 @@ async def test_a_stream_without_a_first_word_is_unavailable(
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_MESSAGE_SECONDS", 0.1)
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.0)
     script.answers["WatchBooking"] = silence
-    await listener.subscribe(world.booking_id)
+    await listener.subscribe(lesson.booking_id)
     assert (await listener.refused())["code"] == "UNAVAILABLE"
 
 
 async def test_49_what_a_field_fails_with_leaves_the_rest_of_the_event(
-    listener: Listener, watched: Any, script: Any, world: Any
+    listener: Listener, watched: Any, script: Any, lesson: Any
 ) -> None:
     script.answers["BatchGetPayments"] = TryAgain()
     query = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { status payment { id } } }"
-    await listener.subscribe(world.booking_id, query=query)
+    await listener.subscribe(lesson.booking_id, query=query)
     payload = (await listener.heard())["payload"]
     assert payload["data"] == {"bookingUpdated": {"status": "CONFIRMED", "payment": None}}
     assert [error["extensions"]["code"] for error in payload["errors"]] == ["UNAVAILABLE"]
 
 
-async def test_what_is_completed_by_the_client_is_left(listener: Listener, watched: Any, world: Any) -> None:
-    await listener.subscribe(world.booking_id)
+async def test_what_is_completed_by_the_client_is_left(listener: Listener, watched: Any, lesson: Any) -> None:
+    await listener.subscribe(lesson.booking_id)
     await listener.status()
     await listener.say("complete", id="1")
     await asyncio.wait_for(watched.wait(), 5)
@@ -254,23 +254,23 @@ async def test_what_is_completed_by_the_client_is_left(listener: Listener, watch
 
 
 async def test_a_client_that_vanishes_leaves_no_stream_behind(
-    address: str, watched: Any, world: Any, student: Any
+    address: str, watched: Any, lesson: Any, student: Any
 ) -> None:
     async with listening(address, student.token) as listener:
-        await listener.subscribe(world.booking_id)
+        await listener.subscribe(lesson.booking_id)
         await listener.status()
         listener.socket.transport.abort()
         await asyncio.wait_for(watched.wait(), 5)
 
 
 async def test_a_client_that_does_not_read_is_cut_off(
-    address: str, watched: Any, script: Any, world: Any, student: Any, monkeypatch: pytest.MonkeyPatch
+    address: str, watched: Any, script: Any, lesson: Any, student: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def chatter(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
             try:
                 for version in itertools.count(2):
-                    told = world.booking(version=version, purpose="x" * 100_000)
+                    told = lesson.booking(version=version, purpose="x" * 100_000)
                     yield booking_pb2.WatchBookingResponse(booking=told)
             finally:
                 watched.set()
@@ -282,19 +282,19 @@ async def test_a_client_that_does_not_read_is_cut_off(
     query = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { purpose } }"
     async with listening(address, student.token) as listener:
         listener.socket.transport.pause_reading()
-        await listener.subscribe(world.booking_id, query=query)
+        await listener.subscribe(lesson.booking_id, query=query)
         await asyncio.wait_for(watched.wait(), 10)
         listener.socket.transport.abort()
 
 
 async def test_only_so_much_runs_on_a_connection(
-    listener: Listener, watched: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, watched: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "MAX_OPERATIONS", 2)
     for id in "ab":
-        await listener.subscribe(world.booking_id, id)
+        await listener.subscribe(lesson.booking_id, id)
         await listener.status(id)
-    await listener.subscribe(world.booking_id, "c")
+    await listener.subscribe(lesson.booking_id, "c")
     assert (await listener.refused("c"))["code"] == "RATE_LIMITED"
 
 

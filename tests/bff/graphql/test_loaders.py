@@ -22,65 +22,65 @@ ALONE = (
 RPCS = ["BatchGetBookings", "BatchGetBookingTimelines", "BatchGetPayments", "BatchGetSessions", "BatchGetTimelines"]
 
 
-def two(world: Any, **changed: Any) -> tuple[str, booking_pb2.BatchGetBookingsResponse]:
-    """Another booking's id, and the answer that has it beside the world's own."""
-    other = world.booking(id=str(uuid.uuid4()), session_id=str(uuid.uuid4()), **changed)
-    return other.id, booking_pb2.BatchGetBookingsResponse(bookings=[other, world.booking()])
+def two(lesson: Any, **changed: Any) -> tuple[str, booking_pb2.BatchGetBookingsResponse]:
+    """Another booking's id, and the answer that has it beside the lesson's own."""
+    other = lesson.booking(id=str(uuid.uuid4()), session_id=str(uuid.uuid4()), **changed)
+    return other.id, booking_pb2.BatchGetBookingsResponse(bookings=[other, lesson.booking()])
 
 
 async def test_bookings_and_all_that_hangs_on_them_are_one_call_of_each_kind(
-    student: Any, script: Any, world: Any
+    student: Any, script: Any, lesson: Any
 ) -> None:
-    other, both = two(world)
-    script.answers = world.answers() | {"BatchGetBookings": both}
-    answer = await student.ask(QUERY, a=world.booking_id, b=other, c=world.booking_id.upper())
+    other, both = two(lesson)
+    script.answers = lesson.answers() | {"BatchGetBookings": both}
+    answer = await student.ask(QUERY, a=lesson.booking_id, b=other, c=lesson.booking_id.upper())
     assert answer["data"]["a"] == answer["data"]["c"]
     assert sorted(seen.rpc for seen in script.seen) == sorted(RPCS)
-    assert list(script.one("BatchGetBookings").request.booking_ids) == [world.booking_id, other]
+    assert list(script.one("BatchGetBookings").request.booking_ids) == [lesson.booking_id, other]
     assert len(script.one("BatchGetSessions").request.session_ids) == 2
 
 
-async def test_an_id_that_is_none_spoils_only_its_own_answer(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    answer = await student.ask(ALONE, a=world.booking_id, b="x", c=str(uuid.uuid4()))
-    assert answer["data"] == {"a": {"id": world.booking_id}, "b": None, "c": None}
+async def test_an_id_that_is_none_spoils_only_its_own_answer(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    answer = await student.ask(ALONE, a=lesson.booking_id, b="x", c=str(uuid.uuid4()))
+    assert answer["data"] == {"a": {"id": lesson.booking_id}, "b": None, "c": None}
     told = {error["path"][0]: error["extensions"]["code"] for error in answer["errors"]}
     assert told == {"b": "BAD_USER_INPUT", "c": "NOT_FOUND"}
     assert "x" not in script.one("BatchGetBookings").request.booking_ids
 
 
-async def test_one_broken_thing_of_a_batch_spoils_only_its_own_answer(student: Any, script: Any, world: Any) -> None:
-    other, both = two(world, price=Money(amount_minor=1, currency="???"))
-    script.answers = world.answers() | {"BatchGetBookings": both}
-    answer = await student.ask(ALONE, a=world.booking_id, b=other, c=other)
-    assert answer["data"] == {"a": {"id": world.booking_id}, "b": None, "c": None}
+async def test_one_broken_thing_of_a_batch_spoils_only_its_own_answer(student: Any, script: Any, lesson: Any) -> None:
+    other, both = two(lesson, price=Money(amount_minor=1, currency="???"))
+    script.answers = lesson.answers() | {"BatchGetBookings": both}
+    answer = await student.ask(ALONE, a=lesson.booking_id, b=other, c=other)
+    assert answer["data"] == {"a": {"id": lesson.booking_id}, "b": None, "c": None}
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"INTERNAL"}
 
 
-async def test_a_batch_that_fails_is_told_to_each_of_its_readers(student: Any, script: Any, world: Any) -> None:
-    other, both = two(world)
-    script.answers = world.answers() | {"BatchGetBookings": both, "BatchGetSessions": TryAgain()}
-    answer = await student.ask(QUERY, a=world.booking_id, b=other, c=other)
+async def test_a_batch_that_fails_is_told_to_each_of_its_readers(student: Any, script: Any, lesson: Any) -> None:
+    other, both = two(lesson)
+    script.answers = lesson.answers() | {"BatchGetBookings": both, "BatchGetSessions": TryAgain()}
+    answer = await student.ask(QUERY, a=lesson.booking_id, b=other, c=other)
     failed = [error["path"] for error in answer["errors"] if error["extensions"]["code"] == "UNAVAILABLE"]
-    assert failed == [["a", "session"], ["b", "session"], ["c", "session"]]
-    assert answer["data"]["a"]["payment"] == {"id": world.payment_id}
+    assert sorted(failed) == [["a", "session"], ["b", "session"], ["c", "session"]]
+    assert answer["data"]["a"]["payment"] == {"id": lesson.payment_id}
 
 
-async def test_a_reader_that_leaves_does_not_take_the_answer_with_it(world: Any) -> None:
+async def test_a_reader_that_leaves_does_not_take_the_answer_with_it(lesson: Any) -> None:
     asked, answer_now = asyncio.Event(), asyncio.Event()
 
     async def ask(ids: list[str]) -> list[booking_pb2.Booking]:
         asked.set()
         await answer_now.wait()
-        return [world.booking()]
+        return [lesson.booking()]
 
     bookings = ById(ask)
-    leaves, stays = (asyncio.ensure_future(bookings.get(world.booking_id)) for _ in range(2))
+    leaves, stays = (asyncio.ensure_future(bookings.get(lesson.booking_id)) for _ in range(2))
     await asyncio.wait_for(asked.wait(), 5)
     leaves.cancel()
     await asyncio.wait([leaves], timeout=5)
     answer_now.set()
-    assert await asyncio.wait_for(stays, 5) == world.booking()
+    assert await asyncio.wait_for(stays, 5) == lesson.booking()
     assert leaves.cancelled()
 
 

@@ -33,20 +33,20 @@ async def key(person: Any, tutor: str) -> str | None:
     return found
 
 
-async def test_it_comes_with_the_client_secret(told: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    assert await key(told, world.tutor) == "pk_test_1"
+async def test_it_comes_with_the_client_secret(told: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    assert await key(told, lesson.tutor) == "pk_test_1"
 
 
-async def test_what_need_not_or_cannot_be_paid_comes_without_it(told: Any, script: Any, world: Any) -> None:
-    for answer in (world.booked(client_secret=""), Refusal.known("ABORTED", "SLOT_TAKEN", "taken")):
+async def test_what_need_not_or_cannot_be_paid_comes_without_it(told: Any, script: Any, lesson: Any) -> None:
+    for answer in (lesson.booked(client_secret=""), Refusal.known("ABORTED", "SLOT_TAKEN", "taken")):
         script.answers = {"BookSession": answer}
-        assert await key(told, world.tutor) is None
+        assert await key(told, lesson.tutor) is None
 
 
-async def test_an_edge_that_was_not_told_it_has_none(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    assert await key(student, world.tutor) is None
+async def test_an_edge_that_was_not_told_it_has_none(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    assert await key(student, lesson.tutor) is None
 
 
 def test_a_secret_key_in_its_place_is_refused(edge_settings: Settings) -> None:

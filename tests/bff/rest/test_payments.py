@@ -1,4 +1,4 @@
-"""/payment/create-intent, and the operator's routes, as CONTRACT's table tells them."""
+"""/payment/create-intent and the operator's routes, as docs/api.md (REST) says."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("mutation", [CANCEL_BOOKING, CANCEL_SESSION], ids
 
 
 @pytest.fixture
-def sold(script: Any, world: Any, at: Any) -> Any:
+def sold(script: Any, lesson: Any, at: Any) -> Any:
     """The peers of a sold lesson that can be cancelled for half of its price."""
     half = Money(amount_minor=2500, currency="USD")
     quote = payment_pb2.QuoteCancellationResponse(
@@ -45,18 +45,18 @@ def sold(script: Any, world: Any, at: Any) -> Any:
     )
 
     async def cancel(_: object) -> payment_pb2.CancelBookingResponse:
-        ended = world.session(status=session_pb2.SESSION_STATUS_CANCELLED)
-        script.answers["BatchGetBookings"] = world.bookings(status=booking_pb2.BOOKING_STATUS_CANCELLED)
+        ended = lesson.session(status=session_pb2.SESSION_STATUS_CANCELLED)
+        script.answers["BatchGetBookings"] = lesson.bookings(status=booking_pb2.BOOKING_STATUS_CANCELLED)
         script.answers["BatchGetSessions"] = session_pb2.BatchGetSessionsResponse(sessions=[ended])
-        return payment_pb2.CancelBookingResponse(refund=half, saga_id=world.saga_id)
+        return payment_pb2.CancelBookingResponse(refund=half, saga_id=lesson.saga_id)
 
-    script.answers = world.answers() | {"QuoteCancellation": quote, "CancelBooking": cancel}
-    return world
+    script.answers = lesson.answers() | {"QuoteCancellation": quote, "CancelBooking": cancel}
+    return lesson
 
 
-def named(mutation: str, world: Any) -> str:
+def named(mutation: str, lesson: Any) -> str:
     """The id that a mutation is given."""
-    wanted: str = world.session_id if mutation is CANCEL_SESSION else world.booking_id
+    wanted: str = lesson.session_id if mutation is CANCEL_SESSION else lesson.booking_id
     return wanted
 
 

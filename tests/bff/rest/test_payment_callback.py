@@ -14,10 +14,10 @@ from mesh.money import Money
 from payment_svc.domain import ENROLL, CourseOrder, Refund, RefundStatus, Saga
 from payment_svc.store import CallbackStore, SagaStore
 from payment_svc.tables import VIOLATIONS
+from tests.bff.rest.conftest import BOOKINGS, Rest, order
 from tests.conftest import MakeDatabase
 from tests.payment.bad_days import let_time_pass, put_to_sleep
 from tests.people import People, lesson_time, until
-from tests.rest.conftest import BOOKINGS, Rest, wish
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Engine:
     tutor: UUID
 
     async def book(self, hour: int = 10, **changes: Any) -> Any:
-        body = wish(self.student.id, self.tutor, lesson_time(3, hour), payment_engine="callback")
+        body = order(self.student.id, self.tutor, lesson_time(3, hour), payment_engine="callback")
         return await self.service.data("POST", BOOKINGS, body | changes)
 
     def report(self, reference: str, status: str, **more: Any) -> dict[str, Any]:
@@ -223,10 +223,10 @@ async def test_the_engine_is_chosen_once(engine: Engine) -> None:
     made = await engine.book()
     assert await engine.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
     assert (await engine.student.book(engine.tutor, lesson_time(3)))["uuid"] == made["uuid"]  # who names none gets it
-    stripe = wish(engine.student.id, engine.tutor, lesson_time(3), payment_engine="stripe")
+    stripe = order(engine.student.id, engine.tutor, lesson_time(3), payment_engine="stripe")
     assert await engine.student.refused("POST", BOOKINGS, stripe) == (409, "ENGINE_MISMATCH")
     keyed = {"headers": {"Idempotency-Key": "k"}}
-    body = wish(engine.student.id, engine.tutor, lesson_time(4), payment_engine="callback")
+    body = order(engine.student.id, engine.tutor, lesson_time(4), payment_engine="callback")
     first = await engine.service.data("POST", BOOKINGS, body, **keyed)
     other = await engine.service.refused("POST", BOOKINGS, body | {"payment_engine": "stripe"}, **keyed)
     assert other == (409, "IDEMPOTENCY_MISMATCH")
@@ -234,7 +234,7 @@ async def test_the_engine_is_chosen_once(engine: Engine) -> None:
 
 
 async def test_only_a_service_chooses_it(engine: Engine) -> None:
-    body = wish(engine.student.id, engine.tutor, lesson_time(3), payment_engine="callback")
+    body = order(engine.student.id, engine.tutor, lesson_time(3), payment_engine="callback")
     assert await engine.student.refused("POST", BOOKINGS, body) == (403, "FORBIDDEN")
     body["payment_engine"] = "barter"
     assert await engine.student.refused_field("POST", BOOKINGS, body) == "payment_engine"

@@ -19,7 +19,7 @@ from mesh.errors import CallFailed, Unauthenticated
     ],
 )
 async def test_a_peer_that_does_not_believe_us_is_our_trouble_and_not_the_persons(
-    student: Any, script: Any, peers: Any, world: Any, capfd: Any, monkeypatch: Any, failure: str, query: str, rpc: str
+    student: Any, script: Any, peers: Any, lesson: Any, capfd: Any, monkeypatch: Any, failure: str, query: str, rpc: str
 ) -> None:
     """The person's token was verified here; to log in again would not help them."""
     script.answers[rpc] = Unauthenticated("the token is signed by an unknown key")
@@ -29,7 +29,7 @@ async def test_a_peer_that_does_not_believe_us_is_our_trouble_and_not_the_person
             raise CallFailed(StatusCode.UNAUTHENTICATED, "no credentials")
 
         monkeypatch.setattr(peers.payment if rpc == "CancelBooking" else peers.booking, rpc, refused)
-    error = await student.error(query, id=world.booking_id)
+    error = await student.error(query, id=lesson.booking_id)
     assert error["code"] == "UNAVAILABLE"
     assert "token" not in error["message"]
     logged = "".join(capfd.readouterr())

@@ -94,18 +94,18 @@ async def test_a_subgraph_keeps_its_sdl_to_itself_where_the_schema_is_hidden(
 
 
 async def test_48_a_hundred_bookings_with_session_payment_and_history_are_a_constant_number_of_calls(
-    at_subgraph: Callable[[str], Any], script: Any, world: Any
+    at_subgraph: Callable[[str], Any], script: Any, lesson: Any
 ) -> None:
     ids = [[str(uuid.uuid4()) for _ in range(100)] for _ in range(3)]
     all_of = list(zip(*ids, strict=True))
-    script.answers = world.answers() | {
+    script.answers = lesson.answers() | {
         "BatchGetBookings": booking_pb2.BatchGetBookingsResponse(
-            bookings=[world.booking(id=b, session_id=s, payment_id=p) for b, s, p in all_of]
+            bookings=[lesson.booking(id=b, session_id=s, payment_id=p) for b, s, p in all_of]
         ),
         "BatchGetSessions": session_pb2.BatchGetSessionsResponse(
-            sessions=[world.session(id=s, booking_id=b) for b, s, _ in all_of]
+            sessions=[lesson.session(id=s, booking_id=b) for b, s, _ in all_of]
         ),
-        "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(payments=[world.payment(id=p) for _, _, p in all_of]),
+        "BatchGetPayments": payment_pb2.BatchGetPaymentsResponse(payments=[lesson.payment(id=p) for _, _, p in all_of]),
     }
     wanted = references("Booking", ids[0])
     for subgraph, selected, calls in (
@@ -122,10 +122,10 @@ async def test_48_a_hundred_bookings_with_session_payment_and_history_are_a_cons
 
 
 async def test_entities_of_several_types_are_one_call_of_each(
-    at_subgraph: Callable[[str], Any], script: Any, world: Any
+    at_subgraph: Callable[[str], Any], script: Any, lesson: Any
 ) -> None:
-    script.answers = world.answers()
-    wanted = [*references("Session", [world.session_id] * 3), *references("Booking", [world.booking_id] * 3)]
+    script.answers = lesson.answers()
+    wanted = [*references("Session", [lesson.session_id] * 3), *references("Booking", [lesson.booking_id] * 3)]
     query = ENTITIES % "... on Session { status } ... on Booking { session { meetingLink } }"
     found = (await at_subgraph("sessions").data(query, of=wanted))["_entities"]
     assert [one["__typename"] for one in found] == ["Session"] * 3 + ["Booking"] * 3
@@ -136,10 +136,10 @@ async def test_entities_of_several_types_are_one_call_of_each(
     ("subgraph", "kind"), [("bookings", "Booking"), ("sessions", "Session"), ("payments", "Payment")]
 )
 async def test_another_persons_entity_is_null_in_its_place(
-    at_subgraph: Callable[[str], Any], script: Any, world: Any, subgraph: str, kind: str
+    at_subgraph: Callable[[str], Any], script: Any, lesson: Any, subgraph: str, kind: str
 ) -> None:
-    script.answers = world.answers()
-    own = {"Booking": world.booking_id, "Session": world.session_id, "Payment": world.payment_id}[kind]
+    script.answers = lesson.answers()
+    own = {"Booking": lesson.booking_id, "Session": lesson.session_id, "Payment": lesson.payment_id}[kind]
     wanted = references(kind, [str(uuid.uuid4()), own, str(uuid.uuid4())])
     found = (await at_subgraph(subgraph).data(ENTITIES % f"... on {kind} {{ id }}", of=wanted))["_entities"]
     assert found == [None, {"__typename": kind, "id": own}, None]
@@ -153,9 +153,9 @@ async def test_a_person_is_no_more_than_a_name_here(at_subgraph: Callable[[str],
     assert not script.seen
 
 
-async def test_entities_are_told_to_nobody_without_a_token(nobody: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    wanted = references("Booking", [world.booking_id])
+async def test_entities_are_told_to_nobody_without_a_token(nobody: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    wanted = references("Booking", [lesson.booking_id])
     error = await replace(nobody, door="/subgraphs/bookings").error(ENTITIES % "", of=wanted)
     assert (error["code"], script.seen) == ("UNAUTHENTICATED", [])
 
@@ -179,14 +179,14 @@ async def test_entities_are_told_to_nobody_without_a_token(nobody: Any, script: 
     ids=str,
 )
 async def test_what_is_no_entity_here_is_bad_input_and_spoils_nothing_else(
-    at_subgraph: Callable[[str], Any], script: Any, world: Any, representation: Any
+    at_subgraph: Callable[[str], Any], script: Any, lesson: Any, representation: Any
 ) -> None:
-    script.answers = world.answers()
-    wanted = [*references("Booking", [world.booking_id]), representation]
+    script.answers = lesson.answers()
+    wanted = [*references("Booking", [lesson.booking_id]), representation]
     answer = await at_subgraph("bookings").ask(ENTITIES % "... on Booking { id }", of=wanted)
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
     if representation is not None:  # GraphQL itself refuses a null where none may be
-        assert answer["data"]["_entities"][0]["id"] == world.booking_id
+        assert answer["data"]["_entities"][0]["id"] == lesson.booking_id
         assert answer["data"]["_entities"][1] is None
 
 

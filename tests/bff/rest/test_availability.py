@@ -1,4 +1,4 @@
-"""/api/v1/instructors/{uuid}/availability as CONTRACT's table tells it."""
+"""/api/v1/instructors/{uuid}/availability, as docs/api.md (REST) says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.bff.rest.conftest import BOOKINGS, order
 from tests.people import People, lesson_time
-from tests.rest.conftest import BOOKINGS, wish
 
 HOUR = timedelta(hours=1)
 
@@ -40,7 +40,7 @@ async def test_a_tutor_blocks_time_lists_what_is_left_and_gives_it_back(people: 
     free = (await student.data("GET", at(tutor), params=day))["slots"]
     assert [slot["start_time"] for slot in free] == [zulu(start + 2 * HOUR), zulu(start + 2.25 * HOUR)]
     assert (free[0]["price_amount"], free[0]["currency"]) == ("37.50", "USD")
-    busy = wish(student.id, tutor, start)
+    busy = order(student.id, tutor, start)
     assert await student.refused("POST", BOOKINGS, busy) == (409, "SLOT_TAKEN")
     for block in made:
         for _ in range(2):  # once removed it stays removed

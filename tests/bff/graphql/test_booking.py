@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
-from mesh.errors import BadInput, CallFailed, Forbidden, NotFound, Overloaded, Refusal, TryAgain
-from tutormesh.availability.v1 import availability_pb2
+from mesh.errors import BadInput, CallFailed, Overloaded, Refusal, TryAgain
 
 BOOK = """
 mutation Book($tutorId: ID!, $time: AWSDateTime!, $durationMinutes: Int, $courseId: ID, $purpose: String,
@@ -23,51 +22,41 @@ mutation Book($tutorId: ID!, $time: AWSDateTime!, $durationMinutes: Int, $course
   }
 }
 """
-PUBLISH = """
-mutation Publish($input: PublishAvailabilityInput!) {
-  publishAvailability(input: $input) { tutorId userErrors { code message field retryable } }
-}
-"""
 TIME = "2030-01-31T10:00:00+01:00"
-HOURS = {
-    "timezone": "Europe/Paris",
-    "weekly": [{"weekday": "MONDAY", "start": "09:00", "end": "24:00"}],
-    "rate": {"amountMinor": 5000, "currency": "EUR"},
-}
 
 
-async def test_a_lesson_is_booked_for_the_caller(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
+async def test_a_lesson_is_booked_for_the_caller(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
     given = {"purpose": "fractions", "key": "k1", "durationMinutes": 90}
-    payload = (await student.data(BOOK, tutorId=world.tutor, time=TIME, **given))["bookSession"]
+    payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME, **given))["bookSession"]
     assert payload == {
-        "booking": {"id": world.booking_id, "status": "CONFIRMED"},
+        "booking": {"id": lesson.booking_id, "status": "CONFIRMED"},
         "clientSecret": "pi_1_secret_hush",
         "paymentIntentId": "pi_1",
-        "sagaId": world.saga_id,
+        "sagaId": lesson.saga_id,
         "holdExpiresAt": "2030-01-30T09:30:00Z",
         "userErrors": [],
     }
     seen = script.one("BookSession")
     request = seen.request
-    assert (request.student_id, request.tutor_id) == (student.id, world.tutor)
+    assert (request.student_id, request.tutor_id) == (student.id, lesson.tutor)
     assert request.start_time.ToJsonString() == "2030-01-31T09:00:00Z"
     assert (request.duration_minutes, request.purpose, request.idempotency_key) == (90, "fractions", "k1")
     assert request.course_id == ""
     assert 7 < seen.seconds_left < 8.5
 
 
-async def test_an_hour_is_booked_when_no_length_is_given(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    await student.data(BOOK, tutorId=world.tutor, time=TIME, durationMinutes=None)
+async def test_an_hour_is_booked_when_no_length_is_given(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    await student.data(BOOK, tutorId=lesson.tutor, time=TIME, durationMinutes=None)
     assert script.one("BookSession").request.duration_minutes == 60
 
 
-async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, world: Any) -> None:
-    free = world.booked(client_secret="", payment_intent_id="", payment_id="")
+async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, lesson: Any) -> None:
+    free = lesson.booked(client_secret="", payment_intent_id="", payment_id="")
     free.ClearField("hold_expires_at")
-    script.answers = world.answers() | {"BookSession": free}
-    payload = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]
+    script.answers = lesson.answers() | {"BookSession": free}
+    payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]
     assert (payload["clientSecret"], payload["paymentIntentId"], payload["holdExpiresAt"]) == (None, None, None)
 
 
@@ -82,36 +71,36 @@ async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, w
     ],
 )
 async def test_a_payment_that_could_not_be_opened_is_a_user_error_beside_the_booking(
-    student: Any, script: Any, world: Any, changed: dict[str, str], codes: list[str]
+    student: Any, script: Any, lesson: Any, changed: dict[str, str], codes: list[str]
 ) -> None:
-    script.answers = world.answers() | {"BookSession": world.booked(client_secret="", **changed)}
-    payload = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]
-    assert payload["booking"]["id"] == world.booking_id
+    script.answers = lesson.answers() | {"BookSession": lesson.booked(client_secret="", **changed)}
+    payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]
+    assert payload["booking"]["id"] == lesson.booking_id
     assert [error["code"] for error in payload["userErrors"]] == codes
     assert not any(error["retryable"] or error["field"] for error in payload["userErrors"])
 
 
-async def test_the_booking_is_read_only_when_it_is_selected(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
+async def test_the_booking_is_read_only_when_it_is_selected(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
     query = "mutation($t: ID!, $at: AWSDateTime!) { bookSession(tutorId: $t, time: $at) { sagaId } }"
-    await student.data(query, t=world.tutor, at=TIME)
+    await student.data(query, t=lesson.tutor, at=TIME)
     assert [seen.rpc for seen in script.seen] == ["BookSession"]
 
 
-async def test_the_client_secret_survives_a_booking_that_cannot_be_read(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers() | {"BatchGetBookings": TryAgain()}
-    answer = await student.ask(BOOK, tutorId=world.tutor, time=TIME)
+async def test_the_client_secret_survives_a_booking_that_cannot_be_read(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers() | {"BatchGetBookings": TryAgain()}
+    answer = await student.ask(BOOK, tutorId=lesson.tutor, time=TIME)
     assert answer["data"]["bookSession"]["clientSecret"] == "pi_1_secret_hush"
     assert [error["path"] for error in answer["errors"]] == [["bookSession", "booking"]]
 
 
-async def test_a_second_mutation_reads_the_booking_again(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
+async def test_a_second_mutation_reads_the_booking_again(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
     query = """mutation($t: ID!, $at: AWSDateTime!) {
       one: bookSession(tutorId: $t, time: $at) { booking { id } }
       two: bookSession(tutorId: $t, time: $at) { booking { id } }
     }"""
-    await student.data(query, t=world.tutor, at=TIME)
+    await student.data(query, t=lesson.tutor, at=TIME)
     assert [seen.rpc for seen in script.seen] == ["BookSession", "BatchGetBookings"] * 2
 
 
@@ -131,50 +120,50 @@ async def test_a_second_mutation_reads_the_booking_again(student: Any, script: A
     ],
 )
 async def test_what_a_rule_refuses_is_a_user_error(
-    student: Any, script: Any, world: Any, reason: str, field: list[str] | None, retryable: bool
+    student: Any, script: Any, lesson: Any, reason: str, field: list[str] | None, retryable: bool
 ) -> None:
     script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", reason, "because")
-    payload = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]
+    payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]
     assert payload["userErrors"] == [{"code": reason, "message": "because", "field": field, "retryable": retryable}]
     assert payload["booking"] is None
     assert payload["clientSecret"] is None
 
 
-async def test_the_field_a_refusal_names_is_told_in_the_clients_words(student: Any, script: Any, world: Any) -> None:
+async def test_the_field_a_refusal_names_is_told_in_the_clients_words(student: Any, script: Any, lesson: Any) -> None:
     script.answers["BookSession"] = Refusal.known("ABORTED", "SLOT_TAKEN", "start_time: taken", "start_time")
-    (error,) = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]["userErrors"]
+    (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["field"], error["message"]) == (["time"], "time: taken")
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL", "ABORTED", "CANCELLED"])
 async def test_a_booking_whose_outcome_is_unknown_may_be_sent_again(
-    student: Any, script: Any, world: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: str
+    student: Any, script: Any, lesson: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
     async def lost(*_: object, timeout: float) -> None:
         raise CallFailed(StatusCode[code], "10.0.0.1 went away")
 
     monkeypatch.setattr(peers.payment, "BookSession", lost)
-    (error,) = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]["userErrors"]
+    (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["code"], error["retryable"]) == ("TRY_AGAIN", True)
     assert "10.0.0.1" not in error["message"]
 
 
 @pytest.mark.parametrize("refusal", [TryAgain(), Overloaded(), RuntimeError("boom")])
-async def test_a_peer_in_trouble_is_try_again(student: Any, script: Any, world: Any, refusal: Exception) -> None:
+async def test_a_peer_in_trouble_is_try_again(student: Any, script: Any, lesson: Any, refusal: Exception) -> None:
     script.answers["BookSession"] = refusal
-    (error,) = (await student.data(BOOK, tutorId=world.tutor, time=TIME))["bookSession"]["userErrors"]
+    (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["code"], error["retryable"]) == ("TRY_AGAIN", True)
     assert "boom" not in error["message"]
 
 
 async def test_a_call_that_surely_had_no_effect_is_an_internal_error(
-    student: Any, script: Any, world: Any, peers: Any, monkeypatch: pytest.MonkeyPatch
+    student: Any, script: Any, lesson: Any, peers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unknown(*_: object, timeout: float) -> None:
         raise CallFailed(StatusCode.UNIMPLEMENTED, "no such method")
 
     monkeypatch.setattr(peers.payment, "BookSession", unknown)
-    error = await student.error(BOOK, tutorId=world.tutor, time=TIME)
+    error = await student.error(BOOK, tutorId=lesson.tutor, time=TIME)
     assert (error["code"], error["message"]) == ("INTERNAL", "internal error")
 
 
@@ -189,10 +178,10 @@ async def test_a_call_that_surely_had_no_effect_is_an_internal_error(
     ],
 )
 async def test_bad_input_names_the_argument(
-    student: Any, script: Any, world: Any, proto_field: str, argument: str
+    student: Any, script: Any, lesson: Any, proto_field: str, argument: str
 ) -> None:
     script.answers["BookSession"] = BadInput("cannot be", field=proto_field)
-    error = await student.error(BOOK, tutorId=world.tutor, time=TIME)
+    error = await student.error(BOOK, tutorId=lesson.tutor, time=TIME)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", [argument])
     assert error["message"] == f"{argument}: cannot be"
 
@@ -210,16 +199,16 @@ async def test_bad_input_names_the_argument(
     ],
 )
 async def test_what_cannot_be_meant_is_refused_at_the_edge(
-    student: Any, script: Any, world: Any, changed: dict[str, str], field: str
+    student: Any, script: Any, lesson: Any, changed: dict[str, str], field: str
 ) -> None:
-    error = await student.error(BOOK, **{"tutorId": world.tutor, "time": TIME} | changed)
+    error = await student.error(BOOK, **{"tutorId": lesson.tutor, "time": TIME} | changed)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", [field])
     assert error["message"].startswith(f"{field}: ")
     assert not script.seen
 
 
-async def test_a_time_that_is_no_text_is_bad_input(student: Any, world: Any) -> None:
-    assert (await student.error(BOOK, tutorId=world.tutor, time=5))["code"] == "BAD_USER_INPUT"
+async def test_a_time_that_is_no_text_is_bad_input(student: Any, lesson: Any) -> None:
+    assert (await student.error(BOOK, tutorId=lesson.tutor, time=5))["code"] == "BAD_USER_INPUT"
 
 
 @pytest.mark.parametrize("role", ["tutor", "admin", "service"])
@@ -227,43 +216,3 @@ async def test_only_a_student_books(script: Any, make_person: Callable[..., Any]
     error = await make_person(role).error(BOOK, tutorId=str(uuid.uuid4()), time=TIME)
     assert error["code"] == "FORBIDDEN"
     assert not script.seen
-
-
-async def test_a_tutor_publishes_their_own_hours(tutor: Any, script: Any) -> None:
-    script.answers["PublishAvailability"] = availability_pb2.PublishAvailabilityResponse()
-    payload = (await tutor.data(PUBLISH, input=HOURS | {"bufferMinutes": 10}))["publishAvailability"]
-    assert payload == {"tutorId": tutor.id, "userErrors": []}
-    request = script.one("PublishAvailability").request
-    assert (request.tutor_id, request.timezone) == (tutor.id, "Europe/Paris")
-    (window,) = request.weekly
-    assert (window.weekday, window.start, window.end) == (availability_pb2.WEEKDAY_MONDAY, "09:00", "24:00")
-    assert (request.minimum_notice_minutes, request.buffer_minutes) == (0, 10)
-    assert (request.rate.amount_minor, request.rate.currency) == (5000, "EUR")
-
-
-async def test_a_null_notice_means_none(tutor: Any, script: Any) -> None:
-    script.answers["PublishAvailability"] = availability_pb2.PublishAvailabilityResponse()
-    await tutor.data(PUBLISH, input=HOURS | {"minimumNoticeMinutes": None})
-    assert script.one("PublishAvailability").request.minimum_notice_minutes == 0
-
-
-@pytest.mark.parametrize(
-    ("proto_field", "path"),
-    [("weekly[0].end", ["input", "weekly", "0", "end"]), ("minimum_notice_minutes", ["input", "minimumNoticeMinutes"])],
-)
-async def test_bad_hours_name_the_place(tutor: Any, script: Any, proto_field: str, path: list[str]) -> None:
-    script.answers["PublishAvailability"] = BadInput("cannot be", field=proto_field)
-    error = await tutor.error(PUBLISH, input=HOURS)
-    assert (error["code"], error["field"]) == ("BAD_USER_INPUT", path)
-    assert error["message"] == f"{'.'.join(path)}: cannot be"
-
-
-async def test_only_a_tutor_publishes_hours(student: Any, script: Any) -> None:
-    assert (await student.error(PUBLISH, input=HOURS))["code"] == "FORBIDDEN"
-    assert not script.seen
-
-
-@pytest.mark.parametrize("refusal", [Forbidden(), NotFound()])
-async def test_a_refusal_without_a_user_code_is_an_error(tutor: Any, script: Any, refusal: Refusal) -> None:
-    script.answers["PublishAvailability"] = refusal
-    assert (await tutor.error(PUBLISH, input=HOURS))["code"] == refusal.reason

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from mesh.errors import Forbidden, Overloaded, Refusal, TryAgain
-from tutormesh.availability.v1 import availability_pb2
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.session.v1 import session_pb2
@@ -27,23 +26,16 @@ query Booking($id: ID!) {
 }
 """
 ANY = f'{{ booking(id: "{uuid.uuid4()}") {{ id }} }}'
-SLOTS = """
-query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $durationMinutes: Int) {
-  tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $durationMinutes) {
-    start end price { amountMinor currency display }
-  }
-}
-"""
 
 
-async def test_a_booking_is_told_whole(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    booking = (await student.data(BOOKING, id=world.booking_id))["booking"]
+async def test_a_booking_is_told_whole(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    booking = (await student.data(BOOKING, id=lesson.booking_id))["booking"]
     assert booking == {
-        "id": world.booking_id,
+        "id": lesson.booking_id,
         "status": "CONFIRMED",
-        "tutorId": world.tutor,
-        "studentId": world.student,
+        "tutorId": lesson.tutor,
+        "studentId": lesson.student,
         "courseId": None,
         "startTime": "2030-01-31T09:00:00Z",
         "endTime": "2030-01-31T10:00:00Z",
@@ -53,19 +45,19 @@ async def test_a_booking_is_told_whole(student: Any, script: Any, world: Any) ->
         "createdAt": "2030-01-30T09:00:00.250000Z",
         "price": {"amountMinor": 5000, "currency": "USD", "display": "$50.00"},
         "session": {
-            "id": world.session_id,
-            "bookingId": world.booking_id,
+            "id": lesson.session_id,
+            "bookingId": lesson.booking_id,
             "status": "CONFIRMED",
             "scheduledAt": "2030-01-31T09:00:00Z",
             "durationMinutes": 60,
             "meetingLink": None,
         },
         "payment": {
-            "id": world.payment_id,
+            "id": lesson.payment_id,
             "status": "SUCCEEDED",
             "context": "SESSION_BOOKING",
-            "contextId": world.session_id,
-            "sessionId": world.session_id,
+            "contextId": lesson.session_id,
+            "sessionId": lesson.session_id,
             "stripePaymentIntentId": "pi_1",
             "disputed": False,
             "createdAt": "2030-01-30T09:00:00Z",
@@ -80,39 +72,42 @@ async def test_a_booking_is_told_whole(student: Any, script: Any, world: Any) ->
     }
 
 
-async def test_only_what_is_selected_is_asked_for(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    await student.data("query($id: ID!) { booking(id: $id) { status } }", id=world.booking_id)
+async def test_only_what_is_selected_is_asked_for(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    await student.data("query($id: ID!) { booking(id: $id) { status } }", id=lesson.booking_id)
     assert [seen.rpc for seen in script.seen] == ["BatchGetBookings"]
 
 
-async def test_the_same_thing_is_asked_once_in_a_request(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
+async def test_the_same_thing_is_asked_once_in_a_request(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
     query = """query($id: ID!, $session: ID!) {
       one: booking(id: $id) { session { id } payment { id } }
       other: booking(id: $id) { session { id } payment { id } timeline { at } }
       getSessionDetails(id: $session) { id }
     }"""
-    await student.data(query, id=world.booking_id, session=world.session_id)
+    await student.data(query, id=lesson.booking_id, session=lesson.session_id)
     asked = sorted(seen.rpc for seen in script.seen)
     parts = ["BatchGetBookingTimelines", "BatchGetTimelines"]
     assert asked == sorted(["BatchGetBookings", "BatchGetPayments", "BatchGetSessions", *parts])
 
 
 async def test_a_booking_has_no_session_before_it_is_confirmed_and_no_payment_when_it_is_free(
-    student: Any, script: Any, world: Any
+    student: Any, script: Any, lesson: Any
 ) -> None:
     nothing = session_pb2.BatchGetSessionsResponse()
-    script.answers = world.answers() | {"BatchGetBookings": world.bookings(payment_id=""), "BatchGetSessions": nothing}
+    script.answers = lesson.answers() | {
+        "BatchGetBookings": lesson.bookings(payment_id=""),
+        "BatchGetSessions": nothing,
+    }
     query = "query($id: ID!) { booking(id: $id) { session { id } payment { id } } }"
-    data = await student.data(query, id=world.booking_id)
+    data = await student.data(query, id=lesson.booking_id)
     assert data["booking"] == {"session": None, "payment": None}
     assert not script.asked("BatchGetPayments")
 
 
-async def test_a_payment_that_cannot_be_found_is_null(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers() | {"BatchGetPayments": payment_pb2.BatchGetPaymentsResponse()}
-    data = await student.data("query($id: ID!) { booking(id: $id) { payment { id } } }", id=world.booking_id)
+async def test_a_payment_that_cannot_be_found_is_null(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers() | {"BatchGetPayments": payment_pb2.BatchGetPaymentsResponse()}
+    data = await student.data("query($id: ID!) { booking(id: $id) { payment { id } } }", id=lesson.booking_id)
     assert data["booking"] == {"payment": None}
 
 
@@ -124,38 +119,15 @@ async def test_47_what_is_not_ones_own_does_not_exist(student: Any, script: Any,
     assert answer["errors"][0]["path"] == [query]
 
 
-async def test_free_slots_are_listed_with_their_price(student: Any, script: Any, world: Any) -> None:
-    start, end = world.booking().start_time, world.booking().end_time
-    slot = availability_pb2.Slot(start=start, end=end, price=Money(amount_minor=2000, currency="JPY"))
-    script.answers["ListSlots"] = availability_pb2.ListSlotsResponse(slots=[slot])
-    data = await student.data(
-        SLOTS, tutorId=world.tutor, **{"from": "2030-01-31T00:00:00+01:00", "to": "2030-02-01T00:00Z"}
-    )
-    price = {"amountMinor": 2000, "currency": "JPY", "display": "¥2,000"}
-    assert data["tutorAvailability"] == [
-        {"start": "2030-01-31T09:00:00Z", "end": "2030-01-31T10:00:00Z", "price": price}
-    ]
-    request = script.one("ListSlots").request
-    assert (request.tutor_id, request.duration_minutes) == (world.tutor, 60)
-    assert getattr(request, "from").ToJsonString() == "2030-01-30T23:00:00Z"
-    assert request.to.ToJsonString() == "2030-02-01T00:00:00Z"
-
-
-async def test_an_unknown_tutor_is_not_found(student: Any, script: Any) -> None:
-    script.answers["ListSlots"] = Refusal.known("FAILED_PRECONDITION", "TUTOR_NOT_FOUND", "no such tutor")
-    error = await student.error(SLOTS, tutorId="t", **{"from": "2030-01-31T00:00:00Z", "to": "2030-02-01T00:00:00Z"})
-    assert (error["code"], error["message"]) == ("NOT_FOUND", "no such tutor")
-
-
-async def test_my_sessions_are_paged_and_filtered(student: Any, script: Any, world: Any) -> None:
+async def test_my_sessions_are_paged_and_filtered(student: Any, script: Any, lesson: Any) -> None:
     script.answers["ListSessions"] = session_pb2.ListSessionsResponse(
-        sessions=[world.session(meeting_link="https://meet.test/1")], next_page_token="next"
+        sessions=[lesson.session(meeting_link="https://meet.test/1")], next_page_token="next"
     )
     query = """query($after: String) { getMySessions(status: CONFIRMED, first: 7, after: $after) {
       nodes { id meetingLink } pageInfo { hasNextPage endCursor } } }"""
     page = (await student.data(query, after="here"))["getMySessions"]
     assert page == {
-        "nodes": [{"id": world.session_id, "meetingLink": "https://meet.test/1"}],
+        "nodes": [{"id": lesson.session_id, "meetingLink": "https://meet.test/1"}],
         "pageInfo": {"hasNextPage": True, "endCursor": "next"},
     }
     request = script.one("ListSessions").request
@@ -163,8 +135,8 @@ async def test_my_sessions_are_paged_and_filtered(student: Any, script: Any, wor
     assert request.status == session_pb2.SESSION_STATUS_CONFIRMED
 
 
-async def test_my_payments_are_paged(student: Any, script: Any, world: Any) -> None:
-    refunded = world.payment(
+async def test_my_payments_are_paged(student: Any, script: Any, lesson: Any) -> None:
+    refunded = lesson.payment(
         status=payment_pb2.PAYMENT_STATUS_PARTIALLY_REFUNDED, refunded=Money(amount_minor=2500, currency="USD")
     )
     script.answers["ListPayments"] = payment_pb2.ListPaymentsResponse(payments=[refunded])
@@ -188,9 +160,9 @@ async def test_a_page_has_1_to_100(student: Any, script: Any, query: str, first:
     assert not script.seen
 
 
-async def test_identity_request_id_and_deadline_are_handed_down(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    body = {"query": BOOKING, "variables": {"id": world.booking_id}}
+async def test_identity_request_id_and_deadline_are_handed_down(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    body = {"query": BOOKING, "variables": {"id": lesson.booking_id}}
     answer = await student.http.post("/graphql", json=body, headers=student.headers() | {"x-request-id": "abc-1"})
     assert answer.headers["x-request-id"] == "abc-1"
     assert len(script.seen) == 5
@@ -199,20 +171,20 @@ async def test_identity_request_id_and_deadline_are_handed_down(student: Any, sc
         assert seen.seconds_left < 5.5  # a read's own limit, not the whole request's
 
 
-async def test_49_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers() | {"BatchGetPayments": TryAgain()}
+async def test_49_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers() | {"BatchGetPayments": TryAgain()}
     query = "query($id: ID!) { booking(id: $id) { status session { id } payment { id } } }"
-    answer = await student.ask(query, id=world.booking_id)
-    assert answer["data"]["booking"] == {"status": "CONFIRMED", "session": {"id": world.session_id}, "payment": None}
+    answer = await student.ask(query, id=lesson.booking_id)
+    assert answer["data"]["booking"] == {"status": "CONFIRMED", "session": {"id": lesson.session_id}, "payment": None}
     (error,) = answer["errors"]
     assert (error["extensions"]["code"], error["path"]) == ("UNAVAILABLE", ["booking", "payment"])
 
 
 async def test_what_breaks_inside_a_peer_is_an_internal_error_without_its_words(
-    student: Any, script: Any, world: Any
+    student: Any, script: Any, lesson: Any
 ) -> None:
-    script.answers = world.answers() | {"BatchGetBookingTimelines": RuntimeError("sql: select 1")}
-    answer = await student.ask("query($id: ID!) { booking(id: $id) { id timeline { at } } }", id=world.booking_id)
+    script.answers = lesson.answers() | {"BatchGetBookingTimelines": RuntimeError("sql: select 1")}
+    answer = await student.ask("query($id: ID!) { booking(id: $id) { id timeline { at } } }", id=lesson.booking_id)
     (error,) = answer["errors"]
     assert (error["message"], error["extensions"]) == ("internal error", {"code": "INTERNAL"})
     assert answer["data"] == {"booking": None}
@@ -263,8 +235,8 @@ async def test_the_whole_request_ends_at_its_deadline(
     assert error["code"] == "UNAVAILABLE"
 
 
-async def test_a_value_a_peer_should_never_send_is_an_internal_error(student: Any, script: Any, world: Any) -> None:
-    broken = world.bookings(price=Money(amount_minor=1, currency="???"))
-    script.answers = world.answers() | {"BatchGetBookings": broken}
-    error = await student.error("query($id: ID!) { booking(id: $id) { id } }", id=world.booking_id)
+async def test_a_value_a_peer_should_never_send_is_an_internal_error(student: Any, script: Any, lesson: Any) -> None:
+    broken = lesson.bookings(price=Money(amount_minor=1, currency="???"))
+    script.answers = lesson.answers() | {"BatchGetBookings": broken}
+    error = await student.error("query($id: ID!) { booking(id: $id) { id } }", id=lesson.booking_id)
     assert (error["code"], error["message"]) == ("INTERNAL", "internal error")

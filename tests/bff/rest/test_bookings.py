@@ -1,4 +1,4 @@
-"""/api/v1/bookings as CONTRACT's table tells it, over a whole mesh."""
+"""/api/v1/bookings, as docs/api.md (REST) says, over a whole mesh."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.bff.rest.conftest import BOOKINGS, order
 from tests.people import People, lesson_time, until
-from tests.rest.conftest import BOOKINGS, wish
 
 DATA = {
     "uuid", "status", "payment_session_id", "client_secret", "availability_block_uuid", "hold_expires_at", "start_time",
@@ -20,7 +20,7 @@ DATA = {
 
 async def test_a_student_books_pays_sees_and_cancels(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(3)
-    answer = await student.ask("POST", BOOKINGS, wish(student.id, tutor, start, purpose="fractions"))
+    answer = await student.ask("POST", BOOKINGS, order(student.id, tutor, start, purpose="fractions"))
     made = answer.json()["data"]
     assert (answer.status_code, answer.headers["location"]) == (201, f"{BOOKINGS}/{made['uuid']}")
     assert set(made) >= DATA
@@ -53,10 +53,10 @@ async def test_a_time_without_offset_is_utc(people: People, someone: Any) -> Non
 
 async def test_the_same_key_gives_the_same_booking_and_other_input_is_409(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(3, 12)
-    key, body = {"headers": {"Idempotency-Key": "k1"}}, wish(student.id, tutor, start, price_amount="50.00")
+    key, body = {"headers": {"Idempotency-Key": "k1"}}, order(student.id, tutor, start, price_amount="50.00")
     first = await student.data("POST", BOOKINGS, body, **key)
     assert await student.data("POST", BOOKINGS, {**body, "price_amount": 50}, **key) == first
-    later = wish(student.id, tutor, start + timedelta(hours=2), price_amount="50.00")
+    later = order(student.id, tutor, start + timedelta(hours=2), price_amount="50.00")
     assert await student.refused("POST", BOOKINGS, later, **key) == (409, "IDEMPOTENCY_MISMATCH")
     assert await student.refused_field("POST", BOOKINGS, body, headers={"Idempotency-Key": ""}) == "Idempotency-Key"
 
@@ -64,7 +64,7 @@ async def test_the_same_key_gives_the_same_booking_and_other_input_is_409(people
 @pytest.mark.parametrize("amount", ["50.00", "50", "50.0", 50, b"50.00", b"5e1"])
 async def test_fifty_is_fifty_however_it_is_written(people: People, someone: Any, amount: Any) -> None:
     student, tutor = someone("student"), await people.tutor()
-    body = wish(student.id, tutor, lesson_time(5), price_amount="AMOUNT", currency="USD")
+    body = order(student.id, tutor, lesson_time(5), price_amount="AMOUNT", currency="USD")
     if not isinstance(amount, bytes):
         made = await student.data("POST", BOOKINGS, {**body, "price_amount": amount})
     else:
@@ -93,27 +93,27 @@ async def test_another_price_than_the_tutors_is_409_and_nothing_is_booked(
 ) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(7)
     key = {"headers": {"Idempotency-Key": "k"}}
-    body = wish(student.id, tutor, start, **asked)
+    body = order(student.id, tutor, start, **asked)
     assert await student.refused("POST", BOOKINGS, body, **key) == (409, "AMOUNT_MISMATCH")
     live = "select 1 from claim where calendar_id = any($1)"
     assert await people.world.sql("availability", live, [student.id, tutor]) == []
     assert await people.world.sql("booking", "select 1 from booking where student_id = $1", student.id) == []
     assert await people.world.sql("payment", "select 1 from payment where student_id = $1", student.id) == []
-    made = await student.data("POST", BOOKINGS, wish(student.id, tutor, start), **key)  # the key is free again
+    made = await student.data("POST", BOOKINGS, order(student.id, tutor, start), **key)  # the key is free again
     assert made["status"] == "payment_required"
 
 
 async def test_an_open_booking_is_not_given_again_at_another_price(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(8)
     made = await student.book(tutor, start)
-    dearer = wish(student.id, tutor, start, price_amount="51.00")
+    dearer = order(student.id, tutor, start, price_amount="51.00")
     assert await student.refused("POST", BOOKINGS, dearer) == (409, "AMOUNT_MISMATCH")
     assert await student.book(tutor, start, price_amount="50.00") == made
 
 
 async def test_a_service_books_for_anyone_at_its_own_price(people: People, someone: Any) -> None:
     service, student, tutor = someone("service"), someone("student"), await people.tutor()
-    body = wish(student.id, tutor, lesson_time(9), price_amount=12.5, currency="EUR")
+    body = order(student.id, tutor, lesson_time(9), price_amount=12.5, currency="EUR")
     made = await service.data("POST", BOOKINGS, body)
     assert (made["price_amount"], made["currency"], made["student_uuid"]) == ("12.50", "EUR", str(student.id))
     assert made["client_secret"]
@@ -123,7 +123,7 @@ async def test_a_service_books_for_anyone_at_its_own_price(people: People, someo
 
 
 async def test_a_service_can_give_a_lesson_away(people: People, someone: Any) -> None:
-    body = wish(uuid4(), await people.tutor(), lesson_time(9), price_amount="0.00")
+    body = order(uuid4(), await people.tutor(), lesson_time(9), price_amount="0.00")
     made = await someone("service").data("POST", BOOKINGS, body)
     assert (made["status"], made["price_amount"], made["payment_session_id"]) == ("confirmed", "0.00", None)
     assert made["client_secret"] is None
@@ -139,8 +139,8 @@ async def test_exponents_are_the_currencys(people: People, someone: Any) -> None
 async def test_a_slot_taken_and_a_student_busy_are_409(people: People, someone: Any) -> None:
     one, other, tutor, start = someone("student"), someone("student"), await people.tutor(), lesson_time(12)
     await one.book(tutor, start)
-    assert await other.refused("POST", BOOKINGS, wish(other.id, tutor, start)) == (409, "SLOT_TAKEN")
-    elsewhere = wish(one.id, await people.tutor(), start)
+    assert await other.refused("POST", BOOKINGS, order(other.id, tutor, start)) == (409, "SLOT_TAKEN")
+    elsewhere = order(one.id, await people.tutor(), start)
     assert await one.refused("POST", BOOKINGS, elsewhere) == (409, "STUDENT_BUSY")
 
 
@@ -148,18 +148,18 @@ async def test_a_slot_taken_is_told_in_the_same_words_whoever_has_it(people: Peo
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(15)
     await student.book(tutor, start)
     longer = {"end_time": (start + timedelta(minutes=90)).isoformat()}
-    own = await student.ask("POST", BOOKINGS, wish(student.id, tutor, start, **longer))
+    own = await student.ask("POST", BOOKINGS, order(student.id, tutor, start, **longer))
     other = someone("student")
-    anothers = await other.ask("POST", BOOKINGS, wish(other.id, tutor, start))
+    anothers = await other.ask("POST", BOOKINGS, order(other.id, tutor, start))
     assert own.json()["error"]["code"] == "SLOT_TAKEN"
     assert own.json() == anothers.json()
 
 
 async def test_what_there_is_not_is_404(people: People, someone: Any) -> None:
     student = someone("student")
-    nobodys = wish(student.id, uuid4(), lesson_time(13))
+    nobodys = order(student.id, uuid4(), lesson_time(13))
     assert await student.refused("POST", BOOKINGS, nobodys) == (404, "TUTOR_NOT_FOUND")
-    nowhere = wish(student.id, await people.tutor(), lesson_time(13), course_uuid=str(uuid4()))
+    nowhere = order(student.id, await people.tutor(), lesson_time(13), course_uuid=str(uuid4()))
     assert await student.refused("POST", BOOKINGS, nowhere) == (404, "COURSE_NOT_FOUND")
     for method, path in (("GET", f"{BOOKINGS}/{uuid4()}"), ("POST", f"{BOOKINGS}/{uuid4()}/cancel")):
         assert await student.refused(method, path) == (404, "NOT_FOUND")
@@ -169,7 +169,7 @@ async def test_a_price_below_the_providers_least_is_409_with_the_booking_that_ha
     people: People, someone: Any
 ) -> None:
     student, tutor, start = someone("student"), await people.tutor(rate=1000), lesson_time(13)
-    minute = wish(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
+    minute = order(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
     answer = await student.ask("POST", BOOKINGS, minute, **key)
     told = answer.json()
@@ -184,7 +184,7 @@ async def test_a_price_below_the_providers_least_is_409_with_the_booking_that_ha
 
 async def test_a_key_whose_booking_has_ended_gives_it_as_it_is(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(13, 12)
-    body, key = wish(student.id, tutor, start), {"headers": {"Idempotency-Key": "k"}}
+    body, key = order(student.id, tutor, start), {"headers": {"Idempotency-Key": "k"}}
     made = await student.data("POST", BOOKINGS, body, **key)
     await student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     again = await student.ask("POST", BOOKINGS, body, **key)
@@ -195,7 +195,7 @@ async def test_a_key_whose_booking_has_ended_gives_it_as_it_is(people: People, s
 async def test_a_lesson_that_would_end_after_time_does_is_refused_for_good(people: People, someone: Any) -> None:
     last = {"start_time": "8999-12-31T23:30:00Z", "end_time": "9000-01-01T00:30:00Z"}
     student = someone("student")
-    body = wish(student.id, await people.tutor(), lesson_time(14), **last)
+    body = order(student.id, await people.tutor(), lesson_time(14), **last)
     assert await student.refused_field("POST", BOOKINGS, body) == "start_time"
 
 
@@ -239,21 +239,21 @@ async def test_cancelling_what_has_ended_is_409(people: People, someone: Any) ->
 )
 async def test_bad_input_names_the_field(someone: Any, changes: dict[str, Any], field: str) -> None:
     student = someone("student")
-    body = wish(student.id, uuid4(), lesson_time(3)) | changes
+    body = order(student.id, uuid4(), lesson_time(3)) | changes
     assert await student.refused_field("POST", BOOKINGS, body) == field
 
 
 @pytest.mark.parametrize("field", ["student_uuid", "course_uuid", "instructor_uuid", "start_time", "end_time"])
 async def test_what_is_required_must_be_there(someone: Any, field: str) -> None:
     student = someone("student")
-    body = wish(student.id, uuid4(), lesson_time(3))
+    body = order(student.id, uuid4(), lesson_time(3))
     del body[field]
     assert await student.refused_field("POST", BOOKINGS, body) == field
 
 
 async def test_a_tutor_cannot_be_their_own_student(someone: Any) -> None:
     student = someone("student")
-    body = wish(student.id, student.id, lesson_time(3))
+    body = order(student.id, student.id, lesson_time(3))
     assert await student.refused_field("POST", BOOKINGS, body) == "instructor_uuid"
 
 

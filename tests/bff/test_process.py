@@ -74,13 +74,13 @@ async def running(
 
 
 async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
-    running: Any, student: Any, world: Any, script: Any
+    running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
-    script.answers = world.answers()
+    script.answers = lesson.answers()
     async with httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/readyz")).status_code == 200
-        body = {"query": "query($id: ID!) { booking(id: $id) { status } }", "variables": {"id": world.booking_id}}
+        body = {"query": "query($id: ID!) { booking(id: $id) { status } }", "variables": {"id": lesson.booking_id}}
         answer = await client.post("/graphql", json=body, headers=student.headers())
         assert answer.json() == {"data": {"booking": {"status": "CONFIRMED"}}}
         assert "server" not in answer.headers
@@ -89,7 +89,7 @@ async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
 
 
 async def test_its_websockets_are_told_to_come_again_when_it_stops(
-    running: Any, student: Any, world: Any, script: Any
+    running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
     left = asyncio.Event()
@@ -97,7 +97,7 @@ async def test_its_websockets_are_told_to_come_again_when_it_stops(
     async def watch(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
             try:
-                yield booking_pb2.WatchBookingResponse(booking=world.booking())
+                yield booking_pb2.WatchBookingResponse(booking=lesson.booking())
                 await asyncio.Event().wait()
             finally:
                 left.set()
@@ -106,7 +106,7 @@ async def test_its_websockets_are_told_to_come_again_when_it_stops(
 
     script.answers["WatchBooking"] = watch
     async with listening_to(url.removeprefix("http://"), student.token) as listener:
-        await listener.subscribe(world.booking_id)
+        await listener.subscribe(lesson.booking_id)
         assert await listener.status() == "CONFIRMED"
         process.send_signal(signal.SIGTERM)
         assert (await listener.closed())[0] == 1012  # RFC 6455's registry: service restart
@@ -115,17 +115,17 @@ async def test_its_websockets_are_told_to_come_again_when_it_stops(
 
 
 async def test_it_hands_out_the_publishable_key_of_its_settings(
-    running: Any, student: Any, world: Any, script: Any
+    running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
-    script.answers = world.answers()
-    book = f'mutation {{ bookSession(tutorId: "{world.tutor}", time: "2030-01-31T09:00:00Z") {{ publishableKey }} }}'
+    script.answers = lesson.answers()
+    book = f'mutation {{ bookSession(tutorId: "{lesson.tutor}", time: "2030-01-31T09:00:00Z") {{ publishableKey }} }}'
     async with httpx.AsyncClient(base_url=running[1]) as client:
         answer = await client.post("/graphql", json={"query": book}, headers=student.headers())
     assert answer.json() == {"data": {"bookSession": {"publishableKey": "pk_test_1"}}}
 
 
 async def test_a_request_under_way_is_answered_before_it_stops(
-    running: Any, student: Any, world: Any, script: Any
+    running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
     reached, answer_now = asyncio.Event(), asyncio.Event()
@@ -133,11 +133,11 @@ async def test_a_request_under_way_is_answered_before_it_stops(
     async def slow(_: object) -> Any:
         reached.set()
         await answer_now.wait()
-        return world.bookings()
+        return lesson.bookings()
 
     script.answers["BatchGetBookings"] = slow
     async with httpx.AsyncClient(base_url=url) as client:
-        body = {"query": f'{{ booking(id: "{world.booking_id}") {{ status }} }}'}
+        body = {"query": f'{{ booking(id: "{lesson.booking_id}") {{ status }} }}'}
         asking = asyncio.create_task(client.post("/graphql", json=body, headers=student.headers()))
         await asyncio.wait_for(reached.wait(), 5)
         process.send_signal(signal.SIGTERM)

@@ -25,8 +25,8 @@ from schemathesis.specs.openapi.checks import (
 
 from bff.rest.openapi import document
 from bff.rest.routes import ENDPOINTS
+from tests.bff.rest.conftest import DOCUMENT
 from tests.people import People, lesson_time
-from tests.rest.conftest import DOCUMENT
 from tests.world import World
 
 CHECKS = [

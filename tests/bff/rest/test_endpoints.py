@@ -21,28 +21,28 @@ from tutormesh.payment.v1 import payment_pb2
 BOOKINGS, CREATE = "/api/v1/bookings", "/payment/create-intent"
 
 
-def body(world: Any, **changes: Any) -> dict[str, Any]:
+def body(lesson: Any, **changes: Any) -> dict[str, Any]:
     times = {"start_time": "2030-01-31T09:00:00Z", "end_time": "2030-01-31T10:00:00Z"}
-    people = {"student_uuid": world.student, "course_uuid": None, "instructor_uuid": world.tutor}
+    people = {"student_uuid": lesson.student, "course_uuid": None, "instructor_uuid": lesson.tutor}
     return {**people, **times, **changes}
 
 
-async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
-    asked = body(world, purpose="fractions", price_amount=50.0, currency="USD")
+async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
+    asked = body(lesson, purpose="fractions", price_amount=50.0, currency="USD")
     headers = student.headers() | {"idempotency-key": "k"}
     answer = await student.http.post(BOOKINGS, json=asked, headers=headers)
     seen = script.one("BookSession")
-    wish = payment_pb2.BookSessionRequest(
-        student_id=world.student,
-        tutor_id=world.tutor,
+    order = payment_pb2.BookSessionRequest(
+        student_id=lesson.student,
+        tutor_id=lesson.tutor,
         duration_minutes=60,
         purpose="fractions",
         idempotency_key="k",
         price=payment_pb2.AskedPrice(amount="50.0", currency="USD"),
     )
-    wish.start_time.FromJsonString("2030-01-31T09:00:00Z")
-    assert seen.request == wish
+    order.start_time.FromJsonString("2030-01-31T09:00:00Z")
+    assert seen.request == order
     assert (str(seen.call.person.id), seen.call.service) == (student.id, "bff")
     assert seen.call.request_id == answer.headers["x-request-id"]
     told = answer.json()
@@ -50,39 +50,39 @@ async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, scri
     assert told["data"]["payment_session_id"] == "pi_1"
 
 
-async def test_a_repeat_that_finds_its_booking_ended_says_what_it_is(student: Any, script: Any, world: Any) -> None:
-    script.answers = world.answers()
+async def test_a_repeat_that_finds_its_booking_ended_says_what_it_is(student: Any, script: Any, lesson: Any) -> None:
+    script.answers = lesson.answers()
     for word in ("EXPIRED", "CANCELLED", "PAYMENT_FAILED"):
-        ended = world.booking(status=f"BOOKING_STATUS_{word}")
+        ended = lesson.booking(status=f"BOOKING_STATUS_{word}")
         script.answers["GetBooking"] = booking_pb2.GetBookingResponse(booking=ended)
-        script.answers["BookSession"] = world.booked(saga_state=word, client_secret="")
-        answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+        script.answers["BookSession"] = lesson.booked(saga_state=word, client_secret="")
+        answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
         assert (answer.status_code, answer.json()["message"]) == (200, f"the booking has ended: {word.lower()}")
         assert (answer.json()["data"]["status"], answer.json()["data"]["client_secret"]) == (word.lower(), None)
     script.answers["GetBooking"].booking.status = booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED
     script.answers["BookSession"].saga_state = "COMPENSATING"
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     assert (answer.status_code, answer.json()["message"]) == (200, "the booking is ending")
 
 
 @pytest.mark.parametrize("state", ["COMPENSATING", "PAYMENT_FAILED"])
 async def test_a_booking_whose_payment_is_refused_is_no_success(
-    student: Any, script: Any, world: Any, state: str
+    student: Any, script: Any, lesson: Any, state: str
 ) -> None:
-    refused = world.booked(saga_state=state, payment_intent_id="", client_secret="")
-    script.answers = world.answers() | {"BookSession": refused}
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    refused = lesson.booked(saga_state=state, payment_intent_id="", client_secret="")
+    script.answers = lesson.answers() | {"BookSession": refused}
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     told = answer.json()
     assert (answer.status_code, told["success"], told["error"]) == (409, False, {"code": "PAYMENT_REFUSED"})
-    assert told["data"]["uuid"] == world.booking_id
+    assert told["data"]["uuid"] == lesson.booking_id
 
 
 async def test_a_price_of_which_only_the_currency_was_given_is_wrong_in_that(
-    student: Any, script: Any, world: Any
+    student: Any, script: Any, lesson: Any
 ) -> None:
     for asked, named in [({"currency": "EUR"}, "currency"), ({"currency": "EUR", "price_amount": 50}, "price_amount")]:
         script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", "AMOUNT_MISMATCH", "no", "price")
-        answer = await student.http.post(BOOKINGS, json=body(world, **asked), headers=student.headers())
+        answer = await student.http.post(BOOKINGS, json=body(lesson, **asked), headers=student.headers())
         assert (answer.status_code, answer.json()["error"]["field"]) == (409, named)
 
 
@@ -113,10 +113,10 @@ FAILURES = [
 
 @pytest.mark.parametrize(("failure", "status", "code"), FAILURES)
 async def test_each_failure_has_its_status_and_code(
-    student: Any, script: Any, world: Any, failure: Exception, status: int, code: str
+    student: Any, script: Any, lesson: Any, failure: Exception, status: int, code: str
 ) -> None:
     script.answers["BookSession"] = failure
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert ("retry-after" in answer.headers) == (status == 503)
     assert "inside" not in answer.text
@@ -124,19 +124,19 @@ async def test_each_failure_has_its_status_and_code(
 
 @pytest.mark.parametrize(("code", "status"), [(StatusCode.UNAVAILABLE, 503), (StatusCode.UNIMPLEMENTED, 500)])
 async def test_a_peer_without_an_answer_is_503_unless_it_never_will_have_one(
-    student: Any, world: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: StatusCode, status: int
+    student: Any, lesson: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: StatusCode, status: int
 ) -> None:
     async def failing(*_: object, timeout: float) -> None:
         raise CallFailed(code, "the inside")
 
     monkeypatch.setattr(peers.payment, "BookSession", failing)
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     assert answer.status_code == status
     assert "inside" not in answer.text
 
 
 async def test_who_waits_too_long_is_told_to_ask_again(
-    student: Any, script: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+    student: Any, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(_: object) -> None:
         await asyncio.Event().wait()
@@ -144,7 +144,7 @@ async def test_who_waits_too_long_is_told_to_ask_again(
     script.answers["BookSession"] = never
     monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
     monkeypatch.setattr("bff.rest.endpoints.GRACE_SECONDS", 0.0)
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")
 
 
@@ -160,10 +160,10 @@ async def test_who_waits_too_long_is_told_to_ask_again(
     ],
 )
 async def test_a_services_field_is_told_by_its_name_here(
-    student: Any, script: Any, world: Any, field: str, named: str
+    student: Any, script: Any, lesson: Any, field: str, named: str
 ) -> None:
     script.answers["BookSession"] = BadInput("is wrong", field=field)
-    answer = (await student.http.post(BOOKINGS, json=body(world), headers=student.headers())).json()
+    answer = (await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())).json()
     assert (answer["message"], answer["error"]["field"]) == (f"{named}: is wrong", named)
 
 
@@ -214,9 +214,9 @@ async def test_a_body_that_cannot_be_read(student: Any, script: Any, content: by
     assert not script.seen
 
 
-async def test_secrets_are_in_no_log(student: Any, script: Any, world: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    script.answers = world.answers()
-    answer = await student.http.post(BOOKINGS, json=body(world), headers=student.headers())
+async def test_secrets_are_in_no_log(student: Any, script: Any, lesson: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    script.answers = lesson.answers()
+    answer = await student.http.post(BOOKINGS, json=body(lesson), headers=student.headers())
     assert answer.json()["data"]["client_secret"] == "pi_1_secret_hush"
     logged = "".join(capfd.readouterr())
     assert "route=/api/v1/bookings " in logged

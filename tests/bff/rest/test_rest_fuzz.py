@@ -64,10 +64,10 @@ class Rising:
         return self.now
 
 
-def known(script: Any, world: Any) -> None:
+def known(script: Any, lesson: Any) -> None:
     script.seen.clear()
     nothing = Money(amount_minor=0, currency="USD")
-    script.answers = world.answers() | {
+    script.answers = lesson.answers() | {
         "CancelBooking": payment_pb2.CancelBookingResponse(refund=nothing),
         "HandlePaymentCallback": payment_pb2.HandlePaymentCallbackResponse(),
         "CreatePaymentIntent": payment_pb2.CreatePaymentIntentResponse(),
@@ -77,10 +77,10 @@ def known(script: Any, world: Any) -> None:
 @many
 @given(operation=st.sampled_from(ENDPOINTS), content=bodies, query=st.dictionaries(words, words, max_size=3))
 async def test_50_random_bodies_and_queries_at_every_route(
-    raw: httpx.AsyncClient, script: Any, world: Any, token: Any, operation: Any, content: bytes, query: dict[str, str]
+    raw: httpx.AsyncClient, script: Any, lesson: Any, token: Any, operation: Any, content: bytes, query: dict[str, str]
 ) -> None:
-    known(script, world)
-    path = operation.path.replace("{uuid}", world.booking_id).replace("{blockUuid}", world.session_id)
+    known(script, lesson)
+    path = operation.path.replace("{uuid}", lesson.booking_id).replace("{blockUuid}", lesson.session_id)
     headers = {"authorization": f"Bearer {token('service')}", "content-type": "application/json"}
     sent = raw.request(operation.method, path, content=content, params=encodable(query), headers=headers)
     answer = await asyncio.wait_for(sent, 10)
@@ -97,13 +97,13 @@ def encodable(query: dict[str, str]) -> dict[str, str]:
 @many
 @given(path=words, key=st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"])))
 async def test_50_random_paths_and_keys(
-    raw: httpx.AsyncClient, script: Any, world: Any, token: Any, path: str, key: str
+    raw: httpx.AsyncClient, script: Any, lesson: Any, token: Any, path: str, key: str
 ) -> None:
-    known(script, world)
+    known(script, lesson)
     wish = {
-        "student_uuid": world.student,
+        "student_uuid": lesson.student,
         "course_uuid": None,
-        "instructor_uuid": world.tutor,
+        "instructor_uuid": lesson.tutor,
         "start_time": "2030-01-31T09:00",
         "end_time": "2030-01-31T10:00",
     }

@@ -73,10 +73,10 @@ class Rest:
         return str(told["error"]["field"])
 
     async def book(self, tutor: UUID, start: datetime, **changes: Any) -> Any:
-        return await self.data("POST", BOOKINGS, wish(self.id, tutor, start, **changes))
+        return await self.data("POST", BOOKINGS, order(self.id, tutor, start, **changes))
 
 
-def wish(student: UUID, tutor: UUID, start: datetime, **changes: Any) -> dict[str, Any]:
+def order(student: UUID, tutor: UUID, start: datetime, **changes: Any) -> dict[str, Any]:
     """The body of a booking of one hour."""
     body = {
         "student_uuid": str(student),

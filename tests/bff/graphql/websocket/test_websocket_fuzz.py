@@ -14,8 +14,8 @@ from websockets.exceptions import ConnectionClosed
 
 from bff.app import build
 from bff.http.rate_limits import RateLimiter
+from tests.bff.graphql.test_graphql_fuzz import CODES, documents, json_values, many
 from tests.bff.live import Listener, listening, served
-from tests.bff.test_bff_fuzz import CODES, documents, json_values, many
 from tutormesh.booking.v1 import booking_pb2
 
 TYPES = "connection_init connection_ack ping pong subscribe next error complete".split()
@@ -56,10 +56,12 @@ async def heard_of(listener: Listener, said: list[str | bytes]) -> list[dict[str
 
 @settings(many, max_examples=150)
 @given(said=st.lists(messages, max_size=6))
-async def test_50_random_messages(address: str, script: Any, student: Any, world: Any, said: list[str | bytes]) -> None:
+async def test_50_random_messages(
+    address: str, script: Any, student: Any, lesson: Any, said: list[str | bytes]
+) -> None:
     async def one(_: object) -> AsyncIterator[Any]:
         async def changes() -> AsyncIterator[Any]:
-            booking = world.booking(status=booking_pb2.BOOKING_STATUS_EXPIRED)
+            booking = lesson.booking(status=booking_pb2.BOOKING_STATUS_EXPIRED)
             yield booking_pb2.WatchBookingResponse(booking=booking)
 
         return changes()
