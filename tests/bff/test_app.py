@@ -10,7 +10,7 @@ import pytest
 from bff.app import build
 
 
-async def test_an_unknown_path_or_method_is_told_in_json(http: httpx.AsyncClient) -> None:
+async def test_an_unknown_path_or_method_answers_json(http: httpx.AsyncClient) -> None:
     answer = await http.get("/nowhere")
     assert answer.json() == {"success": False, "message": "Not Found", "data": None, "error": {"code": "NOT_FOUND"}}
     answer = await http.put("/graphql", json={})
@@ -19,13 +19,15 @@ async def test_an_unknown_path_or_method_is_told_in_json(http: httpx.AsyncClient
 
 
 @pytest.mark.parametrize("path", ["/graphql/", "/healthz/", "/api/v1/bookings/", "//evil.test/"])
-async def test_a_slash_too_many_leads_nowhere(http: httpx.AsyncClient, path: str) -> None:
+async def test_a_trailing_slash_is_404_and_no_redirect(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(f"http://edge.test{path}", headers={"host": "evil.test"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
     assert "location" not in answer.headers
 
 
-async def test_a_fault_of_our_own_tells_nothing(peers: Any, verifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_answers_500_without_internals(
+    peers: Any, verifier: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 

@@ -1,4 +1,4 @@
-"""A peer that does not believe the edge."""
+"""A peer that rejects a token which the edge has verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mesh.errors import CallFailed, Unauthenticated
         ("mutation($id: ID!) { cancelBooking(bookingId: $id) { refund { display } } }", "CancelBooking"),
     ],
 )
-async def test_a_peer_that_does_not_believe_us_is_our_trouble_and_not_the_persons(
+async def test_a_peer_that_rejects_the_token_makes_the_edge_unavailable(
     student: Any, script: Any, peers: Any, lesson: Any, capfd: Any, monkeypatch: Any, failure: str, query: str, rpc: str
 ) -> None:
     """The person's token was verified here; to log in again would not help them."""

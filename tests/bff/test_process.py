@@ -1,4 +1,4 @@
-"""The edge as a process: it starts by its settings, names what is missing, and stops gently."""
+"""The edge as a process: it starts with its settings, names a missing one, and stops gently."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
         assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
-async def test_its_websockets_are_told_to_come_again_when_it_stops(
+async def test_its_websockets_are_closed_with_1012_when_it_stops(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
@@ -114,7 +114,7 @@ async def test_its_websockets_are_told_to_come_again_when_it_stops(
     await asyncio.wait_for(left.wait(), 5)
 
 
-async def test_it_hands_out_the_publishable_key_of_its_settings(
+async def test_it_answers_the_publishable_key_of_its_settings(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     script.answers = lesson.answers()
@@ -124,7 +124,7 @@ async def test_it_hands_out_the_publishable_key_of_its_settings(
     assert answer.json() == {"data": {"bookSession": {"publishableKey": "pk_test_1"}}}
 
 
-async def test_a_request_under_way_is_answered_before_it_stops(
+async def test_a_running_request_is_answered_before_it_stops(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
@@ -160,7 +160,7 @@ async def until_refused(url: str) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_an_answer_does_not_wait_for_the_client_to_acknowledge_its_head(edge_settings: Settings) -> None:
+async def test_an_answers_body_does_not_wait_for_the_acknowledgement_of_its_header(edge_settings: Settings) -> None:
     accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -192,7 +192,7 @@ def signals_restored() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-async def test_the_whole_program_runs_and_ends_by_itself_on_sigint(
+async def test_the_whole_program_runs_and_stops_on_sigint(
     environment: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
     signals_restored: None,

@@ -28,7 +28,7 @@ def sha256(document: str) -> str:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "{ __typename }"}', f'{{"{"0" * 64}": 5}}'])
-def test_a_manifest_that_lies_stops_the_process_by_name(
+def test_a_bad_manifest_stops_the_process_and_names_its_setting(
     tmp_path: Path, settings: Callable[..., Settings], text: str
 ) -> None:
     manifest = tmp_path / "operations.json"
@@ -38,12 +38,12 @@ def test_a_manifest_that_lies_stops_the_process_by_name(
 
 
 @pytest.mark.parametrize("value", ["app.example.org", "https://a.test/", "ftp://a.test", "https://a.test b"])
-def test_what_is_no_origin_stops_the_process_by_name(settings: Callable[..., Settings], value: str) -> None:
+def test_a_bad_origin_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
     with pytest.raises(ValidationError, match="cors_origins"):
         settings(cors_origins=value)
 
 
-def test_the_settings_become_the_policy(settings: Callable[..., Settings], tmp_path: Path) -> None:
+def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "name.graphql").write_text(NAME)
     given = settings(
         cors_origins=f"{PAGE}, http://localhost:3000",

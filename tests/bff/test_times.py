@@ -17,7 +17,7 @@ from mesh.errors import BadInput
         ("2030-01-31T09:00:00.123456789-08:00", "2030-01-31T17:00:00.123456+00:00"),
     ],
 )
-def test_a_time_with_its_offset_is_an_instant(text: str, utc: str) -> None:
+def test_a_time_with_an_offset_is_parsed(text: str, utc: str) -> None:
     assert parse_time(text, "time").isoformat() == utc
 
 
@@ -37,6 +37,6 @@ def test_a_time_with_its_offset_is_an_instant(text: str, utc: str) -> None:
         ("2030-01-31T09:00:00+99:00", "time: there is no such time"),
     ],
 )
-def test_what_is_no_instant_is_refused_by_name(text: str, says: str) -> None:
+def test_a_text_that_is_no_time_is_refused_and_named(text: str, says: str) -> None:
     with pytest.raises(BadInput, match=says):
         parse_time(text, "time")

@@ -1,4 +1,4 @@
-"""The webhook door: bytes and signature go through untouched, and Stripe is told the truth."""
+"""The webhook endpoint: it forwards bytes and signature unchanged, and answers Stripe what became of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFUSED = {"success": False, "message": "no signature", "data": None, "error": {
 
 
 @pytest.mark.parametrize("path", ["/webhooks/stripe", "/payment/webhook"])
-async def test_the_event_goes_through_byte_for_byte(http: httpx.AsyncClient, script: Any, path: str) -> None:
+async def test_the_event_is_forwarded_byte_for_byte(http: httpx.AsyncClient, script: Any, path: str) -> None:
     script.answers["HandleStripeWebhook"] = STORED
     body = b'{ "id":\r\n "evt_1",  "\xff\x00" }'
     answer = await http.post(path, content=body, headers=SIGNATURE | {"authorization": "Bearer ignored"})
@@ -30,7 +30,7 @@ async def test_the_event_goes_through_byte_for_byte(http: httpx.AsyncClient, scr
     assert seen.seconds_left < 8.5
 
 
-async def test_a_missing_signature_is_for_the_payment_service_to_judge(http: httpx.AsyncClient, script: Any) -> None:
+async def test_the_payment_service_judges_a_missing_signature(http: httpx.AsyncClient, script: Any) -> None:
     script.answers["HandleStripeWebhook"] = Refusal.known("INVALID_ARGUMENT", "BAD_SIGNATURE", "no signature")
     answer = await http.post("/webhooks/stripe", content=b"{}")
     assert (answer.status_code, answer.json()) == (400, REFUSED)
@@ -48,7 +48,9 @@ async def test_a_missing_signature_is_for_the_payment_service_to_judge(http: htt
         (RuntimeError("the inside"), 503),
     ],
 )
-async def test_only_what_is_final_is_400(http: httpx.AsyncClient, script: Any, answer: Exception, status: int) -> None:
+async def test_only_a_refusal_that_a_repeat_cannot_change_is_400(
+    http: httpx.AsyncClient, script: Any, answer: Exception, status: int
+) -> None:
     script.answers["HandleStripeWebhook"] = answer
     told = await http.post("/webhooks/stripe", content=b"{}", headers=SIGNATURE)
     assert told.status_code == status

@@ -1,4 +1,4 @@
-"""A real gateway (Apollo's) before the subgraphs of a whole mesh."""
+"""A real gateway, Apollo's, in front of the subgraphs of a whole mesh."""
 
 from __future__ import annotations
 

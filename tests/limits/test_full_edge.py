@@ -1,4 +1,4 @@
-"""The edge at its limit: 503 and when to come again, before anything of the request is read."""
+"""The edge at its limit of requests: 503 with Retry-After, before anything of the request is read."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ async def test_a_tutor_publishes_their_own_hours(tutor: Any, script: Any) -> Non
     assert (request.rate.amount_minor, request.rate.currency) == (5000, "EUR")
 
 
-async def test_a_null_notice_means_none(tutor: Any, script: Any) -> None:
+async def test_a_null_notice_is_zero(tutor: Any, script: Any) -> None:
     script.answers["PublishAvailability"] = availability_pb2.PublishAvailabilityResponse()
     await tutor.data(PUBLISH, input=HOURS | {"minimumNoticeMinutes": None})
     assert script.one("PublishAvailability").request.minimum_notice_minutes == 0
@@ -51,7 +51,9 @@ async def test_a_null_notice_means_none(tutor: Any, script: Any) -> None:
     ("proto_field", "path"),
     [("weekly[0].end", ["input", "weekly", "0", "end"]), ("minimum_notice_minutes", ["input", "minimumNoticeMinutes"])],
 )
-async def test_bad_hours_name_the_place(tutor: Any, script: Any, proto_field: str, path: list[str]) -> None:
+async def test_the_bad_field_of_working_hours_is_named(
+    tutor: Any, script: Any, proto_field: str, path: list[str]
+) -> None:
     script.answers["PublishAvailability"] = BadInput("cannot be", field=proto_field)
     error = await tutor.error(PUBLISH, input=HOURS)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", path)

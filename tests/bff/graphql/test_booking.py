@@ -1,4 +1,4 @@
-"""What can be changed: bookSession and publishAvailability, and how their refusals are told."""
+"""bookSession: its RPC, its answer, and its refusals."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_an_hour_is_booked_when_no_length_is_given(student: Any, script: A
     assert script.one("BookSession").request.duration_minutes == 60
 
 
-async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_booking_with_nothing_to_pay_has_null_payment_fields(student: Any, script: Any, lesson: Any) -> None:
     free = lesson.booked(client_secret="", payment_intent_id="", payment_id="")
     free.ClearField("hold_expires_at")
     script.answers = lesson.answers() | {"BookSession": free}
@@ -70,7 +70,7 @@ async def test_nothing_left_to_pay_is_told_by_nulls(student: Any, script: Any, l
         ({"saga_state": "COMPENSATING", "payment_intent_id": "", "payment_id": ""}, []),  # free
     ],
 )
-async def test_a_payment_that_could_not_be_opened_is_a_user_error_beside_the_booking(
+async def test_a_refused_payment_is_a_user_error_beside_the_booking(
     student: Any, script: Any, lesson: Any, changed: dict[str, str], codes: list[str]
 ) -> None:
     script.answers = lesson.answers() | {"BookSession": lesson.booked(client_secret="", **changed)}
@@ -119,7 +119,7 @@ async def test_a_second_mutation_reads_the_booking_again(student: Any, script: A
         ("TRY_AGAIN", None, True),
     ],
 )
-async def test_what_a_rule_refuses_is_a_user_error(
+async def test_a_business_rule_that_refuses_is_a_user_error(
     student: Any, script: Any, lesson: Any, reason: str, field: list[str] | None, retryable: bool
 ) -> None:
     script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", reason, "because")
@@ -129,7 +129,7 @@ async def test_what_a_rule_refuses_is_a_user_error(
     assert payload["clientSecret"] is None
 
 
-async def test_the_field_a_refusal_names_is_told_in_the_clients_words(student: Any, script: Any, lesson: Any) -> None:
+async def test_the_field_of_a_refusal_has_the_clients_name(student: Any, script: Any, lesson: Any) -> None:
     script.answers["BookSession"] = Refusal.known("ABORTED", "SLOT_TAKEN", "start_time: taken", "start_time")
     (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["field"], error["message"]) == (["time"], "time: taken")
@@ -149,7 +149,7 @@ async def test_a_booking_whose_outcome_is_unknown_may_be_sent_again(
 
 
 @pytest.mark.parametrize("refusal", [TryAgain(), Overloaded(), RuntimeError("boom")])
-async def test_a_peer_in_trouble_is_try_again(student: Any, script: Any, lesson: Any, refusal: Exception) -> None:
+async def test_an_overloaded_peer_is_try_again(student: Any, script: Any, lesson: Any, refusal: Exception) -> None:
     script.answers["BookSession"] = refusal
     (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["code"], error["retryable"]) == ("TRY_AGAIN", True)
@@ -198,7 +198,7 @@ async def test_bad_input_names_the_argument(
         ({"key": ""}, "idempotencyKey"),
     ],
 )
-async def test_what_cannot_be_meant_is_refused_at_the_edge(
+async def test_an_argument_that_cannot_be_valid_is_refused_at_the_edge(
     student: Any, script: Any, lesson: Any, changed: dict[str, str], field: str
 ) -> None:
     error = await student.error(BOOK, **{"tutorId": lesson.tutor, "time": TIME} | changed)
@@ -207,7 +207,7 @@ async def test_what_cannot_be_meant_is_refused_at_the_edge(
     assert not script.seen
 
 
-async def test_a_time_that_is_no_text_is_bad_input(student: Any, lesson: Any) -> None:
+async def test_a_time_that_is_not_a_string_is_bad_input(student: Any, lesson: Any) -> None:
     assert (await student.error(BOOK, tutorId=lesson.tutor, time=5))["code"] == "BAD_USER_INPUT"
 
 

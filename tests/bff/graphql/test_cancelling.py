@@ -1,4 +1,4 @@
-"""Quoting and cancelling: what is asked of whom, and how the answers and the refusals are told."""
+"""Quoting and cancelling: the RPC of each field, and its answers and refusals."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def named(mutation: str, lesson: Any) -> str:
     return wanted
 
 
-async def test_a_quote_is_told_whole(student: Any, script: Any, sold: Any) -> None:
+async def test_a_quote_shows_refund_percent_rule_token_and_expiry(student: Any, script: Any, sold: Any) -> None:
     assert (await student.data(QUOTE, bookingId=sold.booking_id))["cancellationQuote"] == {
         "refund": {"amountMinor": 2500, "currency": "USD", "display": "$25.00"},
         "percent": 50,
@@ -73,7 +73,7 @@ async def test_a_quote_is_told_whole(student: Any, script: Any, sold: Any) -> No
     assert str(seen.call.person.id) == student.id
 
 
-async def test_a_quote_that_cannot_be_given_says_why_in_its_error(student: Any, script: Any, sold: Any) -> None:
+async def test_a_booking_that_cannot_be_cancelled_has_no_quote(student: Any, script: Any, sold: Any) -> None:
     script.answers["QuoteCancellation"] = Refusal.known("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
     error = await student.error(QUOTE, bookingId=sold.booking_id)
     assert (error["code"], error["message"]) == ("BAD_USER_INPUT", "NOT_CANCELLABLE: it has ended")
@@ -85,7 +85,7 @@ async def test_a_quote_for_anothers_booking_does_not_exist(student: Any, script:
 
 
 @BOTH
-async def test_a_cancel_tells_the_refund_and_the_booking_as_it_is_then(
+async def test_a_cancel_answers_the_refund_and_the_cancelled_booking(
     student: Any, script: Any, sold: Any, mutation: str
 ) -> None:
     given = {"id": named(mutation, sold), "quoteToken": "q.1", "reason": "ill"}
@@ -101,7 +101,7 @@ async def test_a_cancel_tells_the_refund_and_the_booking_as_it_is_then(
 
 
 @BOTH
-async def test_quote_and_reason_may_be_left_out(student: Any, script: Any, sold: Any, mutation: str) -> None:
+async def test_quote_and_reason_are_optional(student: Any, script: Any, sold: Any, mutation: str) -> None:
     await student.data(mutation, id=named(mutation, sold), reason=None)
     request = script.one("CancelBooking").request
     assert (request.quote_token, request.reason) == ("", "")
@@ -114,14 +114,16 @@ async def test_a_session_read_before_its_cancel_is_read_again(student: Any, scri
     assert [seen.rpc for seen in script.seen] == ["GetSession", "CancelBooking", "BatchGetBookings", "BatchGetSessions"]
 
 
-async def test_nothing_due_is_a_refund_of_zero(student: Any, script: Any, sold: Any) -> None:
+async def test_a_cancel_without_a_refund_answers_zero(student: Any, script: Any, sold: Any) -> None:
     none = payment_pb2.CancelBookingResponse(refund=Money(amount_minor=0, currency="USD"), saga_id=sold.saga_id)
     script.answers["CancelBooking"] = none
     payload = (await student.data(CANCEL_BOOKING, id=sold.booking_id))["cancel"]
     assert payload["refund"] == {"amountMinor": 0, "display": "$0.00"}
 
 
-async def test_the_refund_is_told_when_the_booking_cannot_be_read(student: Any, script: Any, sold: Any) -> None:
+async def test_a_cancel_answers_the_refund_even_when_the_booking_cannot_be_read(
+    student: Any, script: Any, sold: Any
+) -> None:
     cancel = payment_pb2.CancelBookingResponse(refund=Money(amount_minor=2500, currency="USD"))
     script.answers |= {"CancelBooking": cancel, "BatchGetBookings": TryAgain()}
     answer = await student.ask(CANCEL_BOOKING, id=sold.booking_id)
@@ -131,7 +133,7 @@ async def test_the_refund_is_told_when_the_booking_cannot_be_read(student: Any, 
 
 @BOTH
 @pytest.mark.parametrize("role", ["tutor", "admin"])
-async def test_whose_booking_it_is_the_services_decide(
+async def test_any_role_may_cancel_and_the_services_decide_whose_booking_it_is(
     make_person: Callable[..., Any], script: Any, sold: Any, mutation: str, role: str
 ) -> None:
     person = make_person(role)
@@ -149,7 +151,7 @@ async def test_whose_booking_it_is_the_services_decide(
         ("TRY_AGAIN", None, True),
     ],
 )
-async def test_what_a_rule_refuses_is_a_user_error_of_the_cancel(
+async def test_a_business_rule_that_refuses_a_cancel_is_a_user_error(
     student: Any, script: Any, sold: Any, mutation: str, reason: str, field: list[str] | None, retryable: bool
 ) -> None:
     script.answers["CancelBooking"] = Refusal.known("FAILED_PRECONDITION", reason, "because")
@@ -171,21 +173,19 @@ async def test_a_cancel_whose_outcome_is_unknown_may_be_sent_again(
     assert (error["code"], error["retryable"]) == ("TRY_AGAIN", True)
 
 
-async def test_a_session_that_is_not_ones_own_cannot_be_cancelled(student: Any, script: Any, sold: Any) -> None:
+async def test_another_persons_session_cannot_be_cancelled(student: Any, script: Any, sold: Any) -> None:
     script.answers["GetSession"] = NotFound()
     assert (await student.error(CANCEL_SESSION, id=str(uuid.uuid4())))["code"] == "NOT_FOUND"
     assert not script.asked("CancelBooking")
 
 
-async def test_a_booking_that_is_not_ones_own_cannot_be_cancelled(student: Any, script: Any) -> None:
+async def test_another_persons_booking_cannot_be_cancelled(student: Any, script: Any) -> None:
     script.answers["CancelBooking"] = NotFound()
     assert (await student.error(CANCEL_BOOKING, id=str(uuid.uuid4())))["code"] == "NOT_FOUND"
 
 
 @BOTH
-async def test_an_empty_quote_is_refused_and_not_read_as_none(
-    student: Any, script: Any, sold: Any, mutation: str
-) -> None:
+async def test_an_empty_quote_token_is_refused(student: Any, script: Any, sold: Any, mutation: str) -> None:
     error = await student.error(mutation, id=named(mutation, sold), quoteToken="")
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", ["quoteToken"])
     assert not script.asked("CancelBooking")
@@ -194,7 +194,7 @@ async def test_an_empty_quote_is_refused_and_not_read_as_none(
 @pytest.mark.parametrize(
     ("proto_field", "argument"), [("booking_id", "bookingId"), ("quote_token", "quoteToken"), ("reason", "reason")]
 )
-async def test_bad_input_of_a_cancel_names_the_argument(
+async def test_a_bad_argument_of_a_cancel_is_named(
     student: Any, script: Any, sold: Any, proto_field: str, argument: str
 ) -> None:
     script.answers["CancelBooking"] = BadInput("cannot be", field=proto_field)
@@ -203,6 +203,6 @@ async def test_bad_input_of_a_cancel_names_the_argument(
 
 
 @pytest.mark.parametrize("query", [QUOTE.replace("$bookingId", "$id"), CANCEL_BOOKING, CANCEL_SESSION])
-async def test_nobody_without_a_token_quotes_or_cancels(nobody: Any, script: Any, query: str) -> None:
+async def test_quoting_and_cancelling_need_a_token(nobody: Any, script: Any, query: str) -> None:
     assert (await nobody.error(query, id=str(uuid.uuid4())))["code"] == "UNAUTHENTICATED"
     assert not script.seen

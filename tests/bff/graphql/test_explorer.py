@@ -1,4 +1,4 @@
-"""The explorer works without the internet and runs nothing but our own files."""
+"""The explorer works without the internet and runs only the edge's own files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ FILES = {
 
 
 @pytest.mark.parametrize(("path", "kind"), FILES.items())
-async def test_its_files_are_served_under_a_strict_policy(http: httpx.AsyncClient, path: str, kind: str) -> None:
+async def test_the_explorers_files_have_a_strict_content_security_policy(
+    http: httpx.AsyncClient, path: str, kind: str
+) -> None:
     answer = await http.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     policy = answer.headers["content-security-policy"]
@@ -28,12 +30,12 @@ async def test_its_files_are_served_under_a_strict_policy(http: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", FILES)
-async def test_nothing_comes_from_elsewhere(http: httpx.AsyncClient, path: str) -> None:
+async def test_the_explorer_loads_nothing_from_other_sites(http: httpx.AsyncClient, path: str) -> None:
     text = (await http.get(path)).text
     assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|<script>|style=|\son\w+=", text)
 
 
-async def test_the_page_asks_only_for_files_that_are_there(http: httpx.AsyncClient) -> None:
+async def test_the_page_refers_only_to_files_that_exist(http: httpx.AsyncClient) -> None:
     page = (await http.get("/graphql")).text
     named = set(re.findall(r'(?:src|href)="(/[^"]+)"', page))
     assert named == {"/graphql/explorer.css", "/graphql/explorer.js"}
@@ -44,7 +46,7 @@ async def test_a_query_string_is_not_executed(http: httpx.AsyncClient) -> None:
     assert (await http.get("/graphql", params={"query": "{ __typename }"})).content == plain.content
 
 
-async def test_its_own_question_for_the_schema_is_answered(http: httpx.AsyncClient) -> None:
+async def test_the_explorers_introspection_query_is_answered(http: httpx.AsyncClient) -> None:
     script = (await http.get("/graphql/explorer.js")).text
     (question,) = re.findall(r"const SCHEMA = `(.*?)`", script, re.DOTALL)
     assert not isinstance(Documents(schema.build()).read(question), list)
@@ -53,7 +55,7 @@ async def test_its_own_question_for_the_schema_is_answered(http: httpx.AsyncClie
     assert {"Query", "Mutation", "Booking"} <= names
 
 
-async def test_its_examples_are_valid(http: httpx.AsyncClient) -> None:
+async def test_the_explorers_examples_are_valid(http: httpx.AsyncClient) -> None:
     script = (await http.get("/graphql/explorer.js")).text
     blocks = re.findall(r'query: ((?:"(?:[^"\\]|\\.)*"[\s+]*)+)', script)
     assert len(blocks) == 11

@@ -1,4 +1,4 @@
-"""Random bodies at every door: a clear answer, never a 5xx of our own making, never a stack trace, never a hang."""
+"""Random bodies at GraphQL and at the webhook endpoint: a clear answer, no 5xx of ours, no stack trace, no hang."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ async def test_random_variables_of_courses(
 
 @many
 @given(body=st.binary(max_size=2000), signature=st.binary(max_size=50).filter(lambda text: b"\n" not in text))
-async def test_50_random_bodies_at_the_webhook_door(
+async def test_50_random_bodies_at_the_webhook_endpoint(
     raw: httpx.AsyncClient, script: Any, body: bytes, signature: bytes
 ) -> None:
     script.answers["HandleStripeWebhook"] = payment_pb2.HandleStripeWebhookResponse()

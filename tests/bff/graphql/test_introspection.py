@@ -10,7 +10,7 @@ from graphql import get_introspection_query
 NAME = "{ __typename }"
 
 
-async def test_without_introspection_the_schema_is_not_told(edge: Callable[..., Any]) -> None:
+async def test_without_introspection_the_schema_is_hidden(edge: Callable[..., Any]) -> None:
     http = edge(introspection=False)
     for query in (get_introspection_query(), '{ __type(name: "Booking") { name } }', "{ bookin { id } }"):
         (error, *_) = (await http.post("/graphql", json={"query": query})).json()["errors"]

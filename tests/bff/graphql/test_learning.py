@@ -1,4 +1,4 @@
-"""Courses and enrollments: what is asked of whom, and how the answers and the refusals are told."""
+"""Courses and enrollments: the RPC of each field, and its answers and refusals."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_courses_are_paged(student: Any, script: Any, taught: Taught) -> N
     assert script.one("ListCourses").request.page_size == 5
 
 
-async def test_a_course_is_told_or_does_not_exist(student: Any, taught: Taught) -> None:
+async def test_a_course_is_found_or_does_not_exist(student: Any, taught: Taught) -> None:
     query = "query($id: ID!) { course(id: $id) { title seats } }"
     assert (await student.data(query, id=taught.course_id))["course"] == {"title": "Fractions", "seats": 12}
     answer = await student.ask(query, id=str(uuid.uuid4()))
@@ -98,7 +98,9 @@ async def test_a_course_is_told_or_does_not_exist(student: Any, taught: Taught) 
     assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
 
 
-async def test_my_enrollments_are_told_with_constant_calls(student: Any, script: Any, taught: Taught, at: Any) -> None:
+async def test_a_list_of_enrollments_needs_a_constant_number_of_calls(
+    student: Any, script: Any, taught: Taught, at: Any
+) -> None:
     waiting = taught.enrollment(
         status=learning_pb2.ENROLLMENT_STATUS_PAYMENT_REQUIRED, hold_expires_at=at("2030-01-30T09:30:00Z")
     )
@@ -122,9 +124,7 @@ async def test_my_enrollments_are_told_with_constant_calls(student: Any, script:
     assert len(script.seen) == 3
 
 
-async def test_a_course_is_created_by_its_instructor_under_an_id_of_ours(
-    tutor: Any, script: Any, taught: Taught
-) -> None:
+async def test_the_edge_chooses_the_id_of_a_new_course(tutor: Any, script: Any, taught: Taught) -> None:
     draft = learning_pb2.CreateCourseResponse(course=taught.course(published=False))
     script.answers["CreateCourse"] = draft
     given = {"title": "Fractions", "price": {"amountMinor": 12000, "currency": "EUR"}, "seats": 12}
@@ -140,14 +140,16 @@ async def test_a_course_is_created_by_its_instructor_under_an_id_of_ours(
 
 
 @pytest.mark.parametrize(("seats", "told"), [(None, 0), (1, 1)])
-async def test_no_seats_given_means_no_limit(tutor: Any, script: Any, taught: Taught, seats: Any, told: int) -> None:
+async def test_a_course_without_seats_has_no_limit(
+    tutor: Any, script: Any, taught: Taught, seats: Any, told: int
+) -> None:
     script.answers["CreateCourse"] = learning_pb2.CreateCourseResponse(course=taught.course())
     given = {"title": "x", "price": {"amountMinor": 0, "currency": "EUR"}, "seats": seats}
     await tutor.data(CREATE, input=given)
     assert script.one("CreateCourse").request.seats == told
 
 
-async def test_what_a_course_cannot_be_is_refused_by_name(tutor: Any, script: Any) -> None:
+async def test_a_bad_field_of_a_new_course_is_named(tutor: Any, script: Any) -> None:
     given = {"title": "x", "price": {"amountMinor": 1, "currency": "EUR"}}
     error = await tutor.error(CREATE, input=given | {"seats": 0})
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", ["input", "seats"])
@@ -159,14 +161,14 @@ async def test_what_a_course_cannot_be_is_refused_by_name(tutor: Any, script: An
     )
 
 
-async def test_a_course_is_published_once_and_again(tutor: Any, script: Any, taught: Taught) -> None:
+async def test_publishing_a_course_again_changes_nothing(tutor: Any, script: Any, taught: Taught) -> None:
     script.answers["PublishCourse"] = learning_pb2.PublishCourseResponse(course=taught.course())
     for _ in range(2):
         payload = (await tutor.data(PUBLISH, id=taught.course_id))["publishCourse"]
         assert payload == {"course": {"id": taught.course_id, "published": True}, "userErrors": []}
 
 
-async def test_a_course_that_is_not_theirs_is_a_user_error_or_forbidden(tutor: Any, script: Any) -> None:
+async def test_another_instructors_course_cannot_be_published(tutor: Any, script: Any) -> None:
     script.answers["PublishCourse"] = Refusal.known("NOT_FOUND", "COURSE_NOT_FOUND", "there is no such course")
     payload = (await tutor.data(PUBLISH, id=str(uuid.uuid4())))["publishCourse"]
     (error,) = payload["userErrors"]
@@ -199,7 +201,7 @@ async def test_enrolling_opens_a_payment(student: Any, script: Any, taught: Taug
     assert (request.student_id, request.course_id, request.idempotency_key) == (student.id, taught.course_id, "k")
 
 
-async def test_an_enrollment_whose_payment_could_not_be_opened_says_so(student: Any, script: Any, taught: Any) -> None:
+async def test_an_enrollment_whose_payment_was_refused_has_a_user_error(student: Any, script: Any, taught: Any) -> None:
     script.answers["EnrollInCourse"] = payment_pb2.EnrollInCourseResponse(
         saga_id=taught.instructor, enrollment_id=str(uuid.uuid4()), payment_id=taught.payment_id,
         saga_state="PAYMENT_FAILED",
@@ -220,7 +222,7 @@ async def test_an_enrollment_whose_payment_could_not_be_opened_says_so(student: 
         ("TRY_AGAIN", "UNAVAILABLE", None, True),
     ],
 )
-async def test_what_a_rule_refuses_is_a_user_error(
+async def test_a_business_rule_that_refuses_is_a_user_error(
     student: Any, script: Any, reason: str, code: str, field: Any, retryable: bool
 ) -> None:
     script.answers["EnrollInCourse"] = Refusal.known(code, reason, "no")
@@ -229,7 +231,7 @@ async def test_what_a_rule_refuses_is_a_user_error(
     assert payload["enrollment"] is None
 
 
-async def test_an_outcome_that_nobody_knows_may_be_asked_again(
+async def test_an_enrollment_with_an_unknown_outcome_may_be_sent_again(
     student: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, script: Any
 ) -> None:
     async def lost(*_: object, timeout: float) -> None:
@@ -244,13 +246,13 @@ async def test_an_outcome_that_nobody_knows_may_be_asked_again(
     ("given", "field"),
     [({"course": "5"}, ["courseId"]), ({"course": str(uuid.uuid4()), "key": ""}, ["idempotencyKey"])],
 )
-async def test_bad_input_names_its_argument(student: Any, script: Any, given: dict[str, str], field: list[str]) -> None:
+async def test_a_bad_argument_is_named(student: Any, script: Any, given: dict[str, str], field: list[str]) -> None:
     error = await student.error(ENROLL, **given)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", field)
     assert not script.seen
 
 
-async def test_a_cancel_tells_what_goes_back(student: Any, script: Any, taught: Taught) -> None:
+async def test_cancelling_an_enrollment_answers_the_refund(student: Any, script: Any, taught: Taught) -> None:
     place = taught.enrollment(status=learning_pb2.ENROLLMENT_STATUS_CANCELLED)
     script.answers["BatchGetEnrollments"] = learning_pb2.BatchGetEnrollmentsResponse(enrollments=[place])
     script.answers["CancelEnrollment"] = payment_pb2.CancelEnrollmentResponse(refund=PRICE)
@@ -263,7 +265,7 @@ async def test_a_cancel_tells_what_goes_back(student: Any, script: Any, taught: 
     assert (request.enrollment_id, request.reason) == (place.id, "moved away")
 
 
-async def test_what_cannot_be_cancelled_is_a_user_error_or_not_there(student: Any, script: Any) -> None:
+async def test_an_enrollment_that_cannot_be_cancelled_is_a_user_error_or_not_found(student: Any, script: Any) -> None:
     script.answers["CancelEnrollment"] = Refusal.known("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
     payload = (await student.data(CANCEL, id=str(uuid.uuid4())))["cancelEnrollment"]
     assert [error["code"] for error in payload["userErrors"]] == ["NOT_CANCELLABLE"]
@@ -278,7 +280,7 @@ async def test_what_cannot_be_cancelled_is_a_user_error_or_not_there(student: An
         ("student", CREATE, {"input": {"title": "x", "price": {"amountMinor": 1, "currency": "EUR"}}}),
     ],
 )
-async def test_only_students_enroll_and_only_tutors_teach(
+async def test_only_students_enroll_and_only_tutors_create_courses(
     make_person: Callable[..., Any], script: Any, role: str, mutation: str, given: dict[str, Any]
 ) -> None:
     assert (await make_person(role).error(mutation, **given))["code"] == "FORBIDDEN"
@@ -296,6 +298,6 @@ async def test_only_students_enroll_and_only_tutors_teach(
         'mutation { publishCourse(id: "1") { course { id } } }',
     ],
 )
-async def test_nothing_of_it_is_answered_to_nobody(nobody: Any, script: Any, query: str) -> None:
+async def test_courses_and_enrollments_need_a_token(nobody: Any, script: Any, query: str) -> None:
     assert (await nobody.error(query))["code"] == "UNAUTHENTICATED"
     assert not script.seen

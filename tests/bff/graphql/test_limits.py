@@ -1,4 +1,4 @@
-"""What costs too much is refused before anything runs."""
+"""A document that costs too much is refused before anything runs."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_49_a_bad_or_costly_document_is_refused_before_anything_runs(
     assert not script.seen
 
 
-async def test_a_number_that_is_refused_is_not_repeated(student: Any) -> None:
+async def test_a_refused_number_is_not_repeated_in_the_message(student: Any) -> None:
     answer = await student.ask(f"{{ courses(first: {'9' * 5000}) {{ nodes {{ id }} }} }}")
     assert "sys." not in str(answer)
     assert "999" not in str(answer)
@@ -88,7 +88,7 @@ async def test_the_standard_introspection_query_passes(nobody: Any, options: dic
     assert {kind["name"] for kind in data["__schema"]["types"]} >= {"Booking", "UserErrorCode"}
 
 
-def test_no_field_of_ours_is_taken_for_a_list_of_introspection() -> None:
+def test_no_field_of_the_schema_has_the_name_of_an_introspection_list() -> None:
     ours = [kind for kind in BUILT.type_map.values() if not kind.name.startswith("__")]
     assert LISTS_OF_A_TYPE.isdisjoint(name for kind in ours for name in getattr(kind, "fields", ()))
 
@@ -99,7 +99,7 @@ def test_fragments_are_counted_each_time_they_are_spread() -> None:
     assert size("{ ...F ... on Query { ...F } } " + fragment) == Size(depth=3, aliases=2, cost=42, values=6)
 
 
-def test_fragments_that_double_each_time_are_measured_in_no_time() -> None:
+def test_fragments_that_double_each_time_are_measured_quickly() -> None:
     doubling = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(100))
     assert size("{ ...F0 } " + doubling + " fragment F100 on Query { __typename }").cost == 2**100
 
@@ -108,7 +108,7 @@ def test_all_operations_of_a_document_count_together() -> None:
     assert size("query A { x: __typename } query B { y: __typename }") == Size(depth=1, aliases=2, cost=2, values=2)
 
 
-def test_what_is_allowed_is_enough_for_a_page_of_bookings() -> None:
+def test_the_limits_allow_a_page_of_bookings() -> None:
     booking = "booking(id: 1) { id status price { display } session { id } payment { id } timeline { event } }"
     page = size("{" + " ".join(f"b{n}: {booking}" for n in range(10)) + "}")
     assert (page.aliases, page.problem()) == (10, "")
@@ -116,7 +116,7 @@ def test_what_is_allowed_is_enough_for_a_page_of_bookings() -> None:
     assert page.aliases <= MAX_ALIASES
 
 
-def test_fields_that_call_a_peer_are_known_by_their_resolvers() -> None:
+def test_a_field_with_a_resolver_costs_a_call() -> None:
     assert {"booking", "bookSession", "session", "payment", "timeline"} <= CALLING
     assert CALLING.isdisjoint({"id", "price", "nodes"})
 
@@ -135,7 +135,7 @@ def test_fields_that_call_a_peer_are_known_by_their_resolvers() -> None:
     ],
     ids=lambda given: str(given)[:60],
 )
-def test_values_count_as_often_as_the_lists_above_them_can_hold_them(query: str, values: int) -> None:
+def test_values_are_multiplied_by_the_lengths_of_the_lists_above_them(query: str, values: int) -> None:
     assert size(query).values == values
 
 
@@ -151,13 +151,13 @@ def test_values_count_as_often_as_the_lists_above_them_can_hold_them(query: str,
         ("$from", '"2030-01-01T00:00:00Z"', 2976),
     ],
 )
-def test_a_listing_counts_as_the_times_that_it_can_hold(begin: str, end: str, slots: int) -> None:
+def test_a_slot_listing_counts_its_possible_slots(begin: str, end: str, slots: int) -> None:
     assert (
         size(f'{{ tutorAvailability(tutorId: "1", from: {begin}, to: {end}) {{ start end }} }}').values == 1 + 2 * slots
     )
 
 
-def test_a_listing_counts_by_what_is_given_for_its_variables() -> None:
+def test_a_slot_listing_counts_by_the_values_of_its_variables() -> None:
     day = {"from": "2030-01-01T00:00:00Z", "to": "2030-01-02T00:00:00Z"}
     document = parse(f"{DECLARED} {{ {FREE} }}")
     assert measure(document, PRICES, day).values == 1 + 96 * 6
@@ -165,7 +165,7 @@ def test_a_listing_counts_by_what_is_given_for_its_variables() -> None:
 
 
 @pytest.mark.parametrize("door", ["/graphql", "/subgraphs/availability"])
-async def test_one_full_listing_is_answered_and_a_second_is_not(student: Any, script: Any, door: str) -> None:
+async def test_one_full_slot_listing_is_answered_and_two_are_refused(student: Any, script: Any, door: str) -> None:
     script.answers["ListSlots"] = availability_pb2.ListSlotsResponse()
     month = {"id": student.id, "from": "2030-01-01T00:00:00Z", "to": "2030-02-01T00:00:00Z"}
     asker = replace(student, door=door)
@@ -176,7 +176,9 @@ async def test_one_full_listing_is_answered_and_a_second_is_not(student: Any, sc
     assert not script.seen
 
 
-async def test_a_document_is_measured_anew_when_it_is_small_only_for_what_was_given(student: Any, script: Any) -> None:
+async def test_a_document_that_is_small_only_with_its_variables_is_measured_each_time(
+    student: Any, script: Any
+) -> None:
     script.answers["ListSlots"] = availability_pb2.ListSlotsResponse()
     twice = f"{DECLARED} {{ {FREE} again: {FREE} }}"
     told = {"id": student.id, "from": "2030-01-01T00:00:00Z"}
@@ -184,7 +186,7 @@ async def test_a_document_is_measured_anew_when_it_is_small_only_for_what_was_gi
     assert "values" in (await student.ask(twice, **told, to="2030-02-01T00:00:00Z"))["errors"][0]["message"]
 
 
-def test_a_hundred_bookings_with_all_that_hangs_on_them_are_allowed() -> None:
+def test_a_hundred_bookings_with_session_payment_and_timeline_are_allowed() -> None:
     money, parts = "{ amountMinor currency display }", "session { id status meetingLink } timeline { at service event }"
     booking = f"id status startTime price {money} payment {{ id status amount {money} refunded {money} }} {parts}"
     page = size(f"{{ getMyBookings(first: 100) {{ nodes {{ {booking} }} pageInfo {{ endCursor }} }} }}")
@@ -193,7 +195,7 @@ def test_a_hundred_bookings_with_all_that_hangs_on_them_are_allowed() -> None:
     assert "values" in often.problem()
 
 
-def test_a_list_holds_fields_that_call_a_peer_only_where_they_are_read_together() -> None:
+def test_a_field_inside_a_list_calls_a_peer_only_through_a_loader() -> None:
     """A call's price is not multiplied by the length of the lists above it; this says why it need not be."""
     read_by_id = {"session", "payment", "timeline", "booking", "course"}
     elements = [field.type for kind in BUILT.type_map.values() for field in getattr(kind, "fields", {}).values()]
@@ -208,7 +210,9 @@ def test_a_document_is_parsed_once() -> None:
     assert known.read("{ __typename }") is known.read("{ __typename }")
 
 
-def test_the_least_used_document_is_forgotten_and_long_ones_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_recently_used_document_leaves_the_cache_and_long_ones_never_enter_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(documents, "MAX_CACHED", 2)
     monkeypatch.setattr(documents, "MAX_CACHED_LENGTH", 30)
     known = Documents(BUILT)
@@ -221,7 +225,7 @@ def test_the_least_used_document_is_forgotten_and_long_ones_are_not_kept(monkeyp
     assert known.read(long) is not known.read(long)
 
 
-def test_a_document_that_breaks_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_document_that_overflows_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_deep(*_: object) -> None:
         raise RecursionError
 

@@ -1,4 +1,4 @@
-"""What is read by id is read together, and what one of the ids leads to is nobody else's trouble."""
+"""Reads by id are batched, and an id that fails spoils only its own field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def two(lesson: Any, **changed: Any) -> tuple[str, booking_pb2.BatchGetBookingsR
     return other.id, booking_pb2.BatchGetBookingsResponse(bookings=[other, lesson.booking()])
 
 
-async def test_bookings_and_all_that_hangs_on_them_are_one_call_of_each_kind(
+async def test_bookings_with_session_payment_and_timeline_are_one_call_of_each_kind(
     student: Any, script: Any, lesson: Any
 ) -> None:
     other, both = two(lesson)
@@ -40,7 +40,7 @@ async def test_bookings_and_all_that_hangs_on_them_are_one_call_of_each_kind(
     assert len(script.one("BatchGetSessions").request.session_ids) == 2
 
 
-async def test_an_id_that_is_none_spoils_only_its_own_answer(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_malformed_id_spoils_only_its_own_answer(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     answer = await student.ask(ALONE, a=lesson.booking_id, b="x", c=str(uuid.uuid4()))
     assert answer["data"] == {"a": {"id": lesson.booking_id}, "b": None, "c": None}
@@ -57,7 +57,7 @@ async def test_one_broken_thing_of_a_batch_spoils_only_its_own_answer(student: A
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"INTERNAL"}
 
 
-async def test_a_batch_that_fails_is_told_to_each_of_its_readers(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_failed_batch_is_an_error_of_each_of_its_fields(student: Any, script: Any, lesson: Any) -> None:
     other, both = two(lesson)
     script.answers = lesson.answers() | {"BatchGetBookings": both, "BatchGetSessions": TryAgain()}
     answer = await student.ask(QUERY, a=lesson.booking_id, b=other, c=other)
@@ -66,7 +66,7 @@ async def test_a_batch_that_fails_is_told_to_each_of_its_readers(student: Any, s
     assert answer["data"]["a"]["payment"] == {"id": lesson.payment_id}
 
 
-async def test_a_reader_that_leaves_does_not_take_the_answer_with_it(lesson: Any) -> None:
+async def test_a_cancelled_reader_does_not_cancel_the_others(lesson: Any) -> None:
     asked, answer_now = asyncio.Event(), asyncio.Event()
 
     async def ask(ids: list[str]) -> list[booking_pb2.Booking]:
@@ -84,7 +84,7 @@ async def test_a_reader_that_leaves_does_not_take_the_answer_with_it(lesson: Any
     assert leaves.cancelled()
 
 
-async def test_at_most_200_are_asked_for_in_one_call() -> None:
+async def test_one_call_reads_at_most_200_ids() -> None:
     sizes: list[int] = []
 
     async def ask(ids: list[str]) -> list[booking_pb2.Booking]:

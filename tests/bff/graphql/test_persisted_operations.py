@@ -31,7 +31,7 @@ async def test_a_persisted_operation_is_run_by_its_hash(edge: Callable[..., Any]
         assert "errors" not in (await http.post("/graphql", json=body)).json()
 
 
-async def test_an_unknown_hash_is_told_as_apollos_clients_expect(edge: Callable[..., Any]) -> None:
+async def test_an_unknown_hash_is_refused_as_apollos_clients_expect(edge: Callable[..., Any]) -> None:
     answer = await edge().post("/graphql", json=named(sha256(NAME)))
     assert [error["message"] for error in answer.json()["errors"]] == ["PersistedQueryNotFound"]
     again = await edge().post("/graphql", json=named(sha256(NAME), query=NAME))
@@ -43,7 +43,7 @@ async def test_a_hash_of_another_query_is_refused(edge: Callable[..., Any]) -> N
     assert "has another SHA-256" in answer.json()["errors"][0]["message"]
 
 
-async def test_where_only_persisted_operations_are_taken_no_other_is(edge: Callable[..., Any]) -> None:
+async def test_an_edge_that_takes_only_persisted_operations_refuses_others(edge: Callable[..., Any]) -> None:
     http = edge(persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True))
     for body in (named(sha256(NAME)), {"query": NAME}):
         assert "errors" not in (await http.post("/graphql", json=body)).json()
@@ -63,7 +63,7 @@ async def test_where_only_persisted_operations_are_taken_no_other_is(edge: Calla
         {"persistedQuery": {"version": 1, "sha256Hash": 5}},
     ],
 )
-async def test_what_names_no_operation_is_400(http: httpx.AsyncClient, extensions: object) -> None:
+async def test_malformed_extensions_are_400(http: httpx.AsyncClient, extensions: object) -> None:
     answer = await http.post("/graphql", json={"query": NAME, "extensions": extensions})
     assert answer.status_code == 400
     assert "extensions" in answer.json()["errors"][0]["message"]

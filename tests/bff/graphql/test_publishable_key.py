@@ -1,4 +1,4 @@
-"""What an app needs to pay besides the client secret: Stripe's publishable key, if the edge was told it."""
+"""Stripe's publishable key, which an app needs to pay besides the client secret."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ async def key(person: Any, tutor: str) -> str | None:
     return found
 
 
-async def test_it_comes_with_the_client_secret(told: Any, script: Any, lesson: Any) -> None:
+async def test_the_publishable_key_comes_with_the_client_secret(told: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     assert await key(told, lesson.tutor) == "pk_test_1"
 
 
-async def test_what_need_not_or_cannot_be_paid_comes_without_it(told: Any, script: Any, lesson: Any) -> None:
+async def test_a_booking_without_a_client_secret_has_no_publishable_key(told: Any, script: Any, lesson: Any) -> None:
     for answer in (lesson.booked(client_secret=""), Refusal.known("ABORTED", "SLOT_TAKEN", "taken")):
         script.answers = {"BookSession": answer}
         assert await key(told, lesson.tutor) is None
 
 
-async def test_an_edge_that_was_not_told_it_has_none(student: Any, script: Any, lesson: Any) -> None:
+async def test_an_edge_without_the_setting_has_no_publishable_key(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     assert await key(student, lesson.tutor) is None
 
 
-def test_a_secret_key_in_its_place_is_refused(edge_settings: Settings) -> None:
+def test_a_secret_key_in_place_of_the_publishable_key_is_refused(edge_settings: Settings) -> None:
     given = edge_settings.model_dump() | {"stripe_publishable_key": "sk_test_oops"}
     with pytest.raises(ValidationError, match="must be a publishable key, which starts with pk_"):
         Settings(_env_file=None, **given)

@@ -1,4 +1,4 @@
-"""What can be asked: each query becomes its RPC, and the answer its GraphQL shape."""
+"""Queries: each calls its RPC, and its reply becomes the schema's type."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ query Booking($id: ID!) {
 ANY = f'{{ booking(id: "{uuid.uuid4()}") {{ id }} }}'
 
 
-async def test_a_booking_is_told_whole(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_booking_has_all_its_fields(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     booking = (await student.data(BOOKING, id=lesson.booking_id))["booking"]
     assert booking == {
@@ -72,13 +72,13 @@ async def test_a_booking_is_told_whole(student: Any, script: Any, lesson: Any) -
     }
 
 
-async def test_only_what_is_selected_is_asked_for(student: Any, script: Any, lesson: Any) -> None:
+async def test_only_selected_fields_call_a_peer(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     await student.data("query($id: ID!) { booking(id: $id) { status } }", id=lesson.booking_id)
     assert [seen.rpc for seen in script.seen] == ["BatchGetBookings"]
 
 
-async def test_the_same_thing_is_asked_once_in_a_request(student: Any, script: Any, lesson: Any) -> None:
+async def test_the_same_thing_is_read_once_in_a_request(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     query = """query($id: ID!, $session: ID!) {
       one: booking(id: $id) { session { id } payment { id } }
@@ -160,7 +160,7 @@ async def test_a_page_has_1_to_100(student: Any, script: Any, query: str, first:
     assert not script.seen
 
 
-async def test_identity_request_id_and_deadline_are_handed_down(student: Any, script: Any, lesson: Any) -> None:
+async def test_peers_get_the_person_the_request_id_and_the_deadline(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     body = {"query": BOOKING, "variables": {"id": lesson.booking_id}}
     answer = await student.http.post("/graphql", json=body, headers=student.headers() | {"x-request-id": "abc-1"})
@@ -180,7 +180,7 @@ async def test_49_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any
     assert (error["extensions"]["code"], error["path"]) == ("UNAVAILABLE", ["booking", "payment"])
 
 
-async def test_what_breaks_inside_a_peer_is_an_internal_error_without_its_words(
+async def test_a_crash_of_a_peer_is_an_internal_error_without_its_message(
     student: Any, script: Any, lesson: Any
 ) -> None:
     script.answers = lesson.answers() | {"BatchGetBookingTimelines": RuntimeError("sql: select 1")}
@@ -235,7 +235,7 @@ async def test_the_whole_request_ends_at_its_deadline(
     assert error["code"] == "UNAVAILABLE"
 
 
-async def test_a_value_a_peer_should_never_send_is_an_internal_error(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_malformed_value_of_a_peer_is_an_internal_error(student: Any, script: Any, lesson: Any) -> None:
     broken = lesson.bookings(price=Money(amount_minor=1, currency="???"))
     script.answers = lesson.answers() | {"BatchGetBookings": broken}
     error = await student.error("query($id: ID!) { booking(id: $id) { id } }", id=lesson.booking_id)

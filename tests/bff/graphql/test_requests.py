@@ -28,7 +28,7 @@ import pytest
         (b'{"query": "{ __typename }", "operationName": 1}', "operationName: "),
     ],
 )
-async def test_what_is_no_graphql_request_is_400(http: httpx.AsyncClient, body: bytes, says: str) -> None:
+async def test_a_body_that_is_not_a_graphql_request_is_400(http: httpx.AsyncClient, body: bytes, says: str) -> None:
     answer = await http.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     (error,) = answer.json()["errors"]
@@ -36,13 +36,13 @@ async def test_what_is_no_graphql_request_is_400(http: httpx.AsyncClient, body: 
     assert says in error["message"]
 
 
-async def test_json_may_say_its_charset_and_null_the_rest(http: httpx.AsyncClient) -> None:
+async def test_json_may_name_its_charset_and_send_nulls(http: httpx.AsyncClient) -> None:
     body = json.dumps({"query": "{ __typename }", "variables": None, "operationName": None, "extensions": {}})
     answer = await http.post("/graphql", content=body, headers={"content-type": "application/json; charset=utf-8"})
     assert answer.json() == {"data": {"__typename": "Query"}}
 
 
-async def test_the_named_operation_is_run(http: httpx.AsyncClient) -> None:
+async def test_operation_name_chooses_the_operation(http: httpx.AsyncClient) -> None:
     query = "query A { a: __typename } query B { b: __typename }"
     answer = await http.post("/graphql", json={"query": query, "operationName": "B"})
     assert answer.json() == {"data": {"b": "Query"}}

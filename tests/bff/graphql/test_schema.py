@@ -1,4 +1,4 @@
-"""The schema says what the contracts behind it say."""
+"""The schema agrees with the protos behind it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def values(name: str) -> set[str]:
         ("Weekday", "WEEKDAY_", availability_pb2.Weekday),
     ],
 )
-def test_every_enum_has_the_words_of_its_proto(name: str, prefix: str, enum: Any) -> None:
+def test_every_enum_has_the_names_of_its_proto(name: str, prefix: str, enum: Any) -> None:
     assert values(name) == {key.removeprefix(prefix) for key in enum.DESCRIPTOR.values_by_name} - {"UNSPECIFIED"}
 
 
@@ -44,7 +44,7 @@ def test_every_user_error_code_is_in_the_schema_and_no_other() -> None:
     assert RETRYABLE < USER_ERROR_CODES
 
 
-def test_everything_in_the_schema_has_a_source() -> None:
+def test_every_root_field_has_a_resolver() -> None:
     """Every root field has a resolver: nothing is promised that does not work."""
     for root in (BUILT.query_type, BUILT.mutation_type):
         assert root

@@ -1,4 +1,4 @@
-"""The doors of a gateway: five parts of the schema, and what they know by its key."""
+"""The subgraphs: five parts of the schema, and the entities that they find by key."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_every_field_is_resolved_as_in_the_whole() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
-async def test_a_subgraph_tells_its_sdl_to_everybody(nobody: Any, name: str) -> None:
+async def test_a_subgraph_shows_its_sdl_without_a_token(nobody: Any, name: str) -> None:
     data = await replace(nobody, door=f"/subgraphs/{name}").data("{ _service { sdl } }")
     told = data["_service"]["sdl"]
     assert "https://specs.apollo.dev/federation/v2" in told
@@ -84,7 +84,7 @@ async def test_a_subgraph_tells_its_sdl_to_everybody(nobody: Any, name: str) -> 
 
 
 @pytest.mark.parametrize("name", sorted(PARTS))
-async def test_a_subgraph_keeps_its_sdl_to_itself_where_the_schema_is_hidden(
+async def test_a_subgraph_hides_its_sdl_when_introspection_is_off(
     peers: Peers, verifier: Verifier, student: Any, name: str
 ) -> None:
     transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(introspection=False)))
@@ -145,7 +145,7 @@ async def test_another_persons_entity_is_null_in_its_place(
     assert found == [None, {"__typename": kind, "id": own}, None]
 
 
-async def test_a_person_is_no_more_than_a_name_here(at_subgraph: Callable[[str], Any], script: Any) -> None:
+async def test_a_user_entity_is_an_id_and_no_more(at_subgraph: Callable[[str], Any], script: Any) -> None:
     person = str(uuid.uuid4())
     for name in PARTS:
         found = await at_subgraph(name).data(ENTITIES % "... on User { id }", of=references("User", [person]))
@@ -153,7 +153,7 @@ async def test_a_person_is_no_more_than_a_name_here(at_subgraph: Callable[[str],
     assert not script.seen
 
 
-async def test_entities_are_told_to_nobody_without_a_token(nobody: Any, script: Any, lesson: Any) -> None:
+async def test_entities_need_a_token(nobody: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     wanted = references("Booking", [lesson.booking_id])
     error = await replace(nobody, door="/subgraphs/bookings").error(ENTITIES % "", of=wanted)
@@ -178,7 +178,7 @@ async def test_entities_are_told_to_nobody_without_a_token(nobody: Any, script: 
     ],
     ids=str,
 )
-async def test_what_is_no_entity_here_is_bad_input_and_spoils_nothing_else(
+async def test_an_unknown_entity_is_bad_input_and_spoils_nothing_else(
     at_subgraph: Callable[[str], Any], script: Any, lesson: Any, representation: Any
 ) -> None:
     script.answers = lesson.answers()
@@ -205,7 +205,7 @@ async def test_more_than_200_entities_are_refused(at_subgraph: Callable[[str], A
     ],
     ids=["too deep", "too many aliases", "too costly"],
 )
-async def test_the_limits_hold_at_these_doors_too(at_subgraph: Callable[[str], Any], script: Any, query: str) -> None:
+async def test_subgraphs_have_the_limits_of_graphql(at_subgraph: Callable[[str], Any], script: Any, query: str) -> None:
     error = await at_subgraph("sessions").error(query, of=references("Session", [str(uuid.uuid4())]))
     assert (error["code"], script.seen) == ("BAD_USER_INPUT", [])
     assert any(word in error["message"] for word in ("deeper", "aliases", "costs"))

@@ -31,7 +31,7 @@ async def test_introspection_needs_no_token(nobody: Any) -> None:
            { tutorId } }""",
     ],
 )
-async def test_nothing_else_is_answered_to_nobody(nobody: Any, script: Any, query: str) -> None:
+async def test_every_field_needs_a_token(nobody: Any, script: Any, query: str) -> None:
     assert (await nobody.error(query))["code"] == "UNAUTHENTICATED"
     assert not script.seen
 
@@ -47,7 +47,7 @@ async def test_a_bad_token_is_refused_even_for_introspection(http: httpx.AsyncCl
     assert [error["extensions"]["code"] for error in answer.json()["errors"]] == ["UNAUTHENTICATED"]
 
 
-async def test_an_issuer_that_cannot_be_asked_makes_the_edge_unavailable(
+async def test_an_issuer_that_is_away_makes_the_edge_unavailable(
     peers: Any, student: Any, auth_settings: dict[str, Any]
 ) -> None:
     verifier = Verifier(KeySet("file:///nowhere/jwks.json"), auth_settings["auth_issuer"], "x")

@@ -12,7 +12,7 @@ import pytest
 from bff.app import build
 
 
-async def test_a_body_too_large_is_413_announced_or_not(http: httpx.AsyncClient) -> None:
+async def test_a_body_that_is_too_large_is_413_with_or_without_content_length(http: httpx.AsyncClient) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(11):
             yield b" " * 10_000
@@ -23,7 +23,7 @@ async def test_a_body_too_large_is_413_announced_or_not(http: httpx.AsyncClient)
         assert "100000 bytes" in answer.json()["errors"][0]["message"]
 
 
-async def test_a_body_that_never_comes_is_408(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_never_arrives_is_408(http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     async def stalled() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.Event().wait()
@@ -33,7 +33,7 @@ async def test_a_body_that_never_comes_is_408(http: httpx.AsyncClient, monkeypat
     assert answer.status_code == 408
 
 
-async def test_a_client_that_leaves_is_no_fault(peers: Any, verifier: Any) -> None:
+async def test_a_client_that_leaves_early_is_no_crash(peers: Any, verifier: Any) -> None:
     app, sent = build(peers, verifier), []
 
     async def left() -> dict[str, str]:
@@ -48,7 +48,7 @@ async def test_a_client_that_leaves_is_no_fault(peers: Any, verifier: Any) -> No
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
-async def test_only_json_is_taken(http: httpx.AsyncClient, kind: str) -> None:
+async def test_only_json_is_accepted(http: httpx.AsyncClient, kind: str) -> None:
     answer = await http.post("/graphql", content=b'{"query": "{ __typename }"}', headers={"content-type": kind})
     assert answer.status_code == 415
     assert answer.json()["errors"]

@@ -21,7 +21,7 @@ async def preflight(http: httpx.AsyncClient, origin: str) -> httpx.Response:
     return await http.options("/graphql", headers=asks)
 
 
-async def test_a_page_of_a_named_origin_may_call_and_read_its_limit(edge: Callable[..., Any]) -> None:
+async def test_a_page_of_an_allowed_origin_may_call_and_read_its_rate_limit(edge: Callable[..., Any]) -> None:
     http = edge(cors_origins=(PAGE,))
     allowed = await preflight(http, PAGE)
     assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, PAGE)

@@ -1,4 +1,4 @@
-"""Raw connections: heads too large, too slow, or never ending are refused, and what is sound is answered."""
+"""Raw connections: headers too large, too slow or endless are refused, and valid ones are answered."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def closed(reader: asyncio.StreamReader) -> bool:
             return True
 
 
-async def test_sound_requests_share_a_connection(address: str) -> None:
+async def test_valid_requests_share_a_connection(address: str) -> None:
     async with raw(address) as (reader, writer):
         for request in (SOUND, b"\r\n" + SOUND):
             writer.write(request)
@@ -74,7 +74,7 @@ async def test_sound_requests_share_a_connection(address: str) -> None:
     ],
     ids=["url", "field", "fields", "endless url", "endless field"],
 )
-async def test_a_head_too_large_is_431(address: str, head: bytes) -> None:
+async def test_a_header_that_is_too_large_is_431(address: str, head: bytes) -> None:
     async with raw(address) as (reader, writer):
         writer.write(head)
         assert await status(reader) == 431
@@ -82,7 +82,9 @@ async def test_a_head_too_large_is_431(address: str, head: bytes) -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /healthz HTTP/1.1\r\nhost: a\r\n", b"\r\n", SOUND + b"GET"])
-async def test_a_head_that_does_not_come_is_408(address: str, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_header_that_does_not_arrive_is_408(
+    address: str, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(header_limits, "HEADER_SECONDS", 0.1)
     async with raw(address) as (reader, writer):
         writer.write(begun)
@@ -92,7 +94,7 @@ async def test_a_head_that_does_not_come_is_408(address: str, begun: bytes, monk
         assert await closed(reader)
 
 
-async def test_trailers_without_end_are_cut_off(address: str) -> None:
+async def test_endless_trailers_are_cut_off(address: str) -> None:
     head = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
     async with raw(address) as (reader, writer):
         writer.write(head + b"0\r\nx: ")
@@ -105,7 +107,7 @@ async def test_trailers_without_end_are_cut_off(address: str) -> None:
         assert await closed(reader)
 
 
-async def test_what_is_no_http_is_400(address: str) -> None:
+async def test_a_request_that_is_not_http_is_400(address: str) -> None:
     async with raw(address) as (reader, writer):
         writer.write(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
         assert await status(reader) == 400

@@ -1,4 +1,4 @@
-"""healthz: this process lives. readyz: every service is SERVING, asked at once and not too often."""
+"""/healthz: this process lives. /readyz: every service is SERVING, asked at once and not too often."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ async def eventually(check: Callable[[], Any], within: float = 5.0) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_living_process_says_so(http: httpx.AsyncClient) -> None:
+async def test_healthz_answers_while_the_process_lives(http: httpx.AsyncClient) -> None:
     answer = await http.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
 
-async def test_ready_names_every_service(http: httpx.AsyncClient) -> None:
+async def test_readyz_names_every_service(http: httpx.AsyncClient) -> None:
     answer = await http.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "services": ALL})
 
@@ -69,7 +69,7 @@ async def test_a_service_that_stops_serving_or_goes_away_makes_the_mesh_not_read
             await back.stop()
 
 
-async def test_a_crowd_of_questions_asks_each_service_once(peers: Peers, monkeypatch: Any) -> None:
+async def test_many_readyz_requests_at_once_ask_each_service_once(peers: Peers, monkeypatch: Any) -> None:
     asked = []
 
     class Counting(health_pb2_grpc.HealthStub):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 
-async def test_every_answer_has_a_request_id_and_careful_headers(http: httpx.AsyncClient) -> None:
+async def test_every_answer_has_a_request_id_and_security_headers(http: httpx.AsyncClient) -> None:
     for path in ("/graphql", "/healthz", "/nowhere"):
         answer = await http.get(path)
         assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
@@ -20,12 +20,12 @@ async def test_every_answer_has_a_request_id_and_careful_headers(http: httpx.Asy
 
 
 @pytest.mark.parametrize("given", ["a b", "x" * 65, '"', "é"])
-async def test_a_request_id_that_is_not_plain_is_replaced(http: httpx.AsyncClient, given: str) -> None:
+async def test_a_malformed_request_id_is_replaced(http: httpx.AsyncClient, given: str) -> None:
     answer = await http.get("/healthz", headers={"x-request-id": given.encode()})
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
-async def test_nothing_of_ours_can_be_framed_or_load_anything(http: httpx.AsyncClient) -> None:
+async def test_no_answer_may_be_framed_or_load_anything(http: httpx.AsyncClient) -> None:
     for path in ("/graphql", "/healthz", "/nowhere"):
         answer = await http.get(path)
         assert answer.headers["content-security-policy"].startswith("default-src 'none'")
@@ -33,7 +33,7 @@ async def test_nothing_of_ours_can_be_framed_or_load_anything(http: httpx.AsyncC
         assert answer.headers["x-frame-options"] == "DENY"
 
 
-async def test_https_is_promised_only_where_there_is_https(edge: Callable[..., Any]) -> None:
+async def test_hsts_is_sent_only_when_the_operator_sets_it(edge: Callable[..., Any]) -> None:
     assert "strict-transport-security" not in (await edge().get("/healthz")).headers
     answer = await edge(hsts_seconds=31536000).get("/healthz")
     assert answer.headers["strict-transport-security"] == "max-age=31536000"

@@ -1,4 +1,4 @@
-"""How often somebody may ask, and how they are told."""
+"""Rate limits, and the headers and errors that show them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def codes(answer: httpx.Response) -> list[str]:
     return [error["extensions"]["code"] for error in answer.json().get("errors", ())]
 
 
-async def test_the_rate_is_each_persons_own(ask: Any, make_person: Callable[..., Any]) -> None:
+async def test_each_person_has_their_own_rate(ask: Any, make_person: Callable[..., Any]) -> None:
     one, other = make_person("student"), make_person("student")
     assert [codes(await ask(one.headers())) for _ in range(100)] == [[]] * 100
     refused = await ask(one.headers())
@@ -47,7 +47,7 @@ async def test_the_rate_is_each_persons_own(ask: Any, make_person: Callable[...,
     assert codes(await ask(other.headers())) == []
 
 
-async def test_the_limit_and_what_is_left_are_told(ask: Any, student: Any) -> None:
+async def test_answers_carry_the_limit_and_the_remaining_requests(ask: Any, student: Any) -> None:
     await ask(student.headers())
     answer = await ask(student.headers())
     assert {name: value for name, value in answer.headers.items() if name.startswith("ratelimit")} == {
@@ -60,21 +60,21 @@ async def test_the_limit_and_what_is_left_are_told(ask: Any, student: Any) -> No
     assert "retry-after" not in answer.headers
 
 
-async def test_nobody_is_limited_by_their_address(ask: Any, student: Any) -> None:
+async def test_requests_without_a_token_are_limited_by_address(ask: Any, student: Any) -> None:
     assert [codes(await ask()) for _ in range(100)] == [[]] * 100
     assert codes(await ask()) == ["RATE_LIMITED"]
     assert codes(await ask(host="192.0.2.2")) == []
     assert codes(await ask(student.headers())) == []
 
 
-async def test_who_claims_to_be_somebody_in_vain_is_limited_as_nobody(ask: Any) -> None:
+async def test_requests_with_a_bad_token_are_limited_by_address(ask: Any) -> None:
     bad = {"authorization": "Bearer nonsense"}
     assert [codes(await ask(bad)) for _ in range(100)] == [["UNAUTHENTICATED"]] * 100
     assert codes(await ask(bad)) == ["RATE_LIMITED"]
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
-async def test_what_is_no_request_counts_as_one(
+async def test_a_malformed_request_counts_as_one(
     peers: Any, verifier: Any, student: Any, standing_still: RateLimiter, path: str
 ) -> None:
     transport = httpx.ASGITransport(app=build(peers, verifier, standing_still))
@@ -92,7 +92,7 @@ async def test_addresses_of_one_ipv6_network_count_together(ask: Any, standing_s
     assert codes(await ask(host="2001:db8:0:1::3")) == []
 
 
-async def test_who_asks_after_our_health_is_not_counted(peers: Any, verifier: Any, http: httpx.AsyncClient) -> None:
+async def test_health_checks_are_not_counted(peers: Any, verifier: Any, http: httpx.AsyncClient) -> None:
     assert not [name for name in (await http.get("/healthz")).headers if name.startswith("ratelimit")]
 
 
@@ -106,7 +106,7 @@ def test_a_bucket_fills_again_fifty_times_a_second() -> None:
     assert sum(limiter.take_token("a").is_allowed for _ in range(150)) == 100
 
 
-def test_the_longest_unseen_person_is_forgotten_first() -> None:
+def test_the_least_recently_seen_key_is_forgotten_first() -> None:
     limiter = RateLimiter(clock=lambda: 0.0, max_keys=2)
     assert all(limiter.take_token("a").is_allowed for _ in range(100))
     limiter.take_token("b")
@@ -116,5 +116,5 @@ def test_the_longest_unseen_person_is_forgotten_first() -> None:
 
 
 @pytest.mark.parametrize(("tokens", "seconds"), [(0.0, 0.02), (0.5, 0.01), (3.0, 0.0)])
-def test_the_hint_says_when_the_next_would_pass(tokens: float, seconds: float) -> None:
+def test_retry_after_says_when_the_next_request_would_pass(tokens: float, seconds: float) -> None:
     assert Allowance(is_allowed=False, tokens=tokens).retry_after == pytest.approx(seconds)

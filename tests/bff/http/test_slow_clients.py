@@ -1,4 +1,4 @@
-"""Who sends nothing takes nobody's place."""
+"""Slow clients do not keep others out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def stalled(at: str, path: str, stack: contextlib.AsyncExitStack, count: i
 
 
 @pytest.mark.parametrize("path", ["/graphql", "/webhooks/stripe"])
-async def test_whoever_sends_is_served_while_hundreds_send_nothing(
+async def test_a_client_that_sends_is_served_while_hundreds_send_nothing(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any, path: str
 ) -> None:
     async with (
@@ -56,7 +56,9 @@ async def test_whoever_sends_is_served_while_hundreds_send_nothing(
         assert (answer.status_code, answer.json()) == (200, {"data": {"__typename": "Query"}})
 
 
-async def test_nothing_is_read_of_who_may_not_ask(peers: Any, verifier: Any, script: Any, edge_settings: Any) -> None:
+async def test_the_body_of_a_rate_limited_request_is_not_read(
+    peers: Any, verifier: Any, script: Any, edge_settings: Any
+) -> None:
     async with (
         served(build(peers, verifier, RateLimiter(clock=lambda: 0.0)), edge_settings) as at,
         contextlib.AsyncExitStack() as stack,
@@ -66,7 +68,7 @@ async def test_nothing_is_read_of_who_may_not_ask(peers: Any, verifier: Any, scr
             assert b" 200 " in await silent[100].readline()
 
 
-async def test_whoever_introduces_themselves_is_heard_while_others_say_nothing(
+async def test_a_websocket_that_authenticates_is_served_while_others_send_nothing(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
 ) -> None:
     async with served(build(peers, verifier), edge_settings) as at, contextlib.AsyncExitStack() as stack:
@@ -85,7 +87,7 @@ async def waiting(limit: SlowClientLimit, address: str, told: list[str]) -> None
         told.append(address)
 
 
-async def test_the_longest_of_an_address_gives_way_and_of_all_when_there_are_too_many() -> None:
+async def test_at_the_limit_the_client_that_has_waited_longest_is_closed() -> None:
     limit, told = SlowClientLimit(max_per_address=2, max_in_all=3), []
     async with asyncio.TaskGroup() as tasks:
         begun = []
@@ -99,7 +101,7 @@ async def test_the_longest_of_an_address_gives_way_and_of_all_when_there_are_too
     assert not limit._waits
 
 
-async def test_patience_ends() -> None:
+async def test_a_wait_ends_after_its_seconds() -> None:
     with pytest.raises(TimeoutError):
         async with SlowClientLimit().wait_for("a", 0.01):
             await asyncio.Event().wait()

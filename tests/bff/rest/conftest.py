@@ -1,4 +1,4 @@
-"""The REST door of a whole mesh, and people who speak REST."""
+"""REST of a whole mesh, and people who use it."""
 
 from __future__ import annotations
 

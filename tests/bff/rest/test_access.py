@@ -1,4 +1,4 @@
-"""What the matrix of tests/access does not ask at REST."""
+"""Access rules of REST that the table in tests/access does not hold."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 from tests.people import People, lesson_time
 
 
-async def test_only_who_pays_sees_the_client_secret(people: People, someone: Any) -> None:
+async def test_only_the_payer_sees_the_client_secret(people: People, someone: Any) -> None:
     tutor, student, service = await people.tutor(), someone("student"), someone("service")
     made = await student.book(tutor, lesson_time(3))
     secret = made["client_secret"]

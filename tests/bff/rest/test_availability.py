@@ -48,7 +48,7 @@ async def test_a_tutor_blocks_time_lists_what_is_left_and_gives_it_back(people: 
     assert (await student.book(tutor, start))["status"] == "payment_required"
 
 
-async def test_blocks_are_made_all_or_none(people: People, someone: Any) -> None:
+async def test_all_blocks_are_made_or_none(people: People, someone: Any) -> None:
     tutor, start = await people.tutor(), lesson_time(4)
     await someone("student").book(tutor, start)
     owner = someone("tutor", tutor)
@@ -96,7 +96,7 @@ async def test_a_tutor_without_hours_is_404(someone: Any) -> None:
         ({"duration_minutes": ""}, "duration_minutes"),
     ],
 )
-async def test_a_bad_query_is_named(someone: Any, changes: dict[str, Any], field: str) -> None:
+async def test_a_bad_query_parameter_is_named(someone: Any, changes: dict[str, Any], field: str) -> None:
     query = {"from": "2030-01-01T00:00Z", "to": "2030-01-02T00:00Z"} | changes
     given = {name: value for name, value in query.items() if value is not None}
     assert await someone("student").refused_field("GET", at(uuid4()), params=given) == field

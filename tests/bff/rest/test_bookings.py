@@ -74,7 +74,9 @@ async def test_fifty_is_fifty_however_it_is_written(people: People, someone: Any
 
 
 @pytest.mark.parametrize("asked", [{"price_amount": "50.00"}, {"currency": "USD"}, {"price_amount": None}])
-async def test_half_a_price_is_checked_as_far_as_it_goes(people: People, someone: Any, asked: dict[str, Any]) -> None:
+async def test_an_amount_or_a_currency_alone_is_enough_when_it_matches(
+    people: People, someone: Any, asked: dict[str, Any]
+) -> None:
     assert (await someone("student").book(await people.tutor(), lesson_time(6), **asked))["price_amount"] == "50.00"
 
 
@@ -103,7 +105,7 @@ async def test_another_price_than_the_tutors_is_409_and_nothing_is_booked(
     assert made["status"] == "payment_required"
 
 
-async def test_an_open_booking_is_not_given_again_at_another_price(people: People, someone: Any) -> None:
+async def test_booking_the_same_lesson_again_at_another_price_is_refused(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(8)
     made = await student.book(tutor, start)
     dearer = order(student.id, tutor, start, price_amount="51.00")
@@ -129,7 +131,7 @@ async def test_a_service_can_give_a_lesson_away(people: People, someone: Any) ->
     assert made["client_secret"] is None
 
 
-async def test_exponents_are_the_currencys(people: People, someone: Any) -> None:
+async def test_amounts_have_the_decimals_of_their_currency(people: People, someone: Any) -> None:
     student, yen, dinar = someone("student"), await people.tutor(2000, "JPY"), await people.tutor(1250, "KWD")
     assert (await student.book(yen, lesson_time(10), price_amount="2000.00", currency="JPY"))["price_amount"] == "2000"
     body = {"price_amount": "1.250", "currency": "KWD"}
@@ -144,7 +146,7 @@ async def test_a_slot_taken_and_a_student_busy_are_409(people: People, someone: 
     assert await one.refused("POST", BOOKINGS, elsewhere) == (409, "STUDENT_BUSY")
 
 
-async def test_a_slot_taken_is_told_in_the_same_words_whoever_has_it(people: People, someone: Any) -> None:
+async def test_a_taken_slot_has_the_same_message_whoever_took_it(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(15)
     await student.book(tutor, start)
     longer = {"end_time": (start + timedelta(minutes=90)).isoformat()}
@@ -155,7 +157,7 @@ async def test_a_slot_taken_is_told_in_the_same_words_whoever_has_it(people: Peo
     assert own.json() == anothers.json()
 
 
-async def test_what_there_is_not_is_404(people: People, someone: Any) -> None:
+async def test_a_booking_tutor_or_course_that_does_not_exist_is_404(people: People, someone: Any) -> None:
     student = someone("student")
     nobodys = order(student.id, uuid4(), lesson_time(13))
     assert await student.refused("POST", BOOKINGS, nobodys) == (404, "TUTOR_NOT_FOUND")
@@ -165,9 +167,7 @@ async def test_what_there_is_not_is_404(people: People, someone: Any) -> None:
         assert await student.refused(method, path) == (404, "NOT_FOUND")
 
 
-async def test_a_price_below_the_providers_least_is_409_with_the_booking_that_has_ended(
-    people: People, someone: Any
-) -> None:
+async def test_a_price_below_the_providers_minimum_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(rate=1000), lesson_time(13)
     minute = order(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
@@ -182,7 +182,7 @@ async def test_a_price_below_the_providers_least_is_409_with_the_booking_that_ha
     assert (await student.book(tutor, start))["status"] == "payment_required"
 
 
-async def test_a_key_whose_booking_has_ended_gives_it_as_it_is(people: People, someone: Any) -> None:
+async def test_a_repeated_key_whose_booking_has_ended_answers_200_with_it(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(13, 12)
     body, key = order(student.id, tutor, start), {"headers": {"Idempotency-Key": "k"}}
     made = await student.data("POST", BOOKINGS, body, **key)
@@ -192,14 +192,14 @@ async def test_a_key_whose_booking_has_ended_gives_it_as_it_is(people: People, s
     assert (again.json()["data"]["uuid"], again.json()["data"]["client_secret"]) == (made["uuid"], None)
 
 
-async def test_a_lesson_that_would_end_after_time_does_is_refused_for_good(people: People, someone: Any) -> None:
+async def test_a_lesson_that_ends_after_the_last_representable_time_is_refused(people: People, someone: Any) -> None:
     last = {"start_time": "8999-12-31T23:30:00Z", "end_time": "9000-01-01T00:30:00Z"}
     student = someone("student")
     body = order(student.id, await people.tutor(), lesson_time(14), **last)
     assert await student.refused_field("POST", BOOKINGS, body) == "start_time"
 
 
-async def test_cancelling_what_has_ended_is_409(people: People, someone: Any) -> None:
+async def test_cancelling_an_ended_booking_is_409(people: People, someone: Any) -> None:
     student, tutor = someone("student"), await people.tutor()
     made = await student.book(tutor, lesson_time(14))
     saga = (await people.world.sql("payment", "select id::text from saga where student_id = $1", student.id))[0]["id"]
@@ -237,14 +237,14 @@ async def test_cancelling_what_has_ended_is_409(people: People, someone: Any) ->
         ({"purpose": 5}, "purpose"),
     ],
 )
-async def test_bad_input_names_the_field(someone: Any, changes: dict[str, Any], field: str) -> None:
+async def test_a_bad_field_is_named(someone: Any, changes: dict[str, Any], field: str) -> None:
     student = someone("student")
     body = order(student.id, uuid4(), lesson_time(3)) | changes
     assert await student.refused_field("POST", BOOKINGS, body) == field
 
 
 @pytest.mark.parametrize("field", ["student_uuid", "course_uuid", "instructor_uuid", "start_time", "end_time"])
-async def test_what_is_required_must_be_there(someone: Any, field: str) -> None:
+async def test_a_missing_required_field_is_named(someone: Any, field: str) -> None:
     student = someone("student")
     body = order(student.id, uuid4(), lesson_time(3))
     del body[field]
@@ -257,5 +257,5 @@ async def test_a_tutor_cannot_be_their_own_student(someone: Any) -> None:
     assert await student.refused_field("POST", BOOKINGS, body) == "instructor_uuid"
 
 
-async def test_a_path_that_is_no_uuid_is_named(someone: Any) -> None:
+async def test_a_path_that_is_not_a_uuid_is_named(someone: Any) -> None:
     assert await someone("student").refused_field("GET", f"{BOOKINGS}/1") == "uuid"

@@ -1,4 +1,4 @@
-"""The REST door before scripted peers: what it passes on, and how each kind of failure leaves it."""
+"""REST before scripted peers: what it sends on, and the answer to each kind of failure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def body(lesson: Any, **changes: Any) -> dict[str, Any]:
     return {**people, **times, **changes}
 
 
-async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_booking_is_made_and_answered_with_rests_names(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     asked = body(lesson, purpose="fractions", price_amount=50.0, currency="USD")
     headers = student.headers() | {"idempotency-key": "k"}
@@ -50,7 +50,7 @@ async def test_a_booking_is_passed_on_and_told_in_rests_words(student: Any, scri
     assert told["data"]["payment_session_id"] == "pi_1"
 
 
-async def test_a_repeat_that_finds_its_booking_ended_says_what_it_is(student: Any, script: Any, lesson: Any) -> None:
+async def test_a_repeat_whose_booking_has_ended_says_how(student: Any, script: Any, lesson: Any) -> None:
     script.answers = lesson.answers()
     for word in ("EXPIRED", "CANCELLED", "PAYMENT_FAILED"):
         ended = lesson.booking(status=f"BOOKING_STATUS_{word}")
@@ -66,7 +66,7 @@ async def test_a_repeat_that_finds_its_booking_ended_says_what_it_is(student: An
 
 
 @pytest.mark.parametrize("state", ["COMPENSATING", "PAYMENT_FAILED"])
-async def test_a_booking_whose_payment_is_refused_is_no_success(
+async def test_a_booking_whose_payment_is_refused_is_a_failure(
     student: Any, script: Any, lesson: Any, state: str
 ) -> None:
     refused = lesson.booked(saga_state=state, payment_intent_id="", client_secret="")
@@ -77,7 +77,7 @@ async def test_a_booking_whose_payment_is_refused_is_no_success(
     assert told["data"]["uuid"] == lesson.booking_id
 
 
-async def test_a_price_of_which_only_the_currency_was_given_is_wrong_in_that(
+async def test_a_refused_price_names_the_currency_when_only_that_was_given(
     student: Any, script: Any, lesson: Any
 ) -> None:
     for asked, named in [({"currency": "EUR"}, "currency"), ({"currency": "EUR", "price_amount": 50}, "price_amount")]:
@@ -86,7 +86,7 @@ async def test_a_price_of_which_only_the_currency_was_given_is_wrong_in_that(
         assert (answer.status_code, answer.json()["error"]["field"]) == (409, named)
 
 
-async def test_a_block_that_ends_before_it_starts_is_told_in_rests_words(tutor: Any, script: Any) -> None:
+async def test_a_block_that_ends_before_it_starts_is_refused_with_rests_names(tutor: Any, script: Any) -> None:
     blocks = [
         {"start_time": "2030-01-01T01:00Z", "end_time": end} for end in ("2030-01-01T02:00Z", "2030-01-01T01:00Z")
     ]
@@ -123,7 +123,7 @@ async def test_each_failure_has_its_status_and_code(
 
 
 @pytest.mark.parametrize(("code", "status"), [(StatusCode.UNAVAILABLE, 503), (StatusCode.UNIMPLEMENTED, 500)])
-async def test_a_peer_without_an_answer_is_503_unless_it_never_will_have_one(
+async def test_a_peer_that_does_not_answer_is_503_unless_a_repeat_cannot_help(
     student: Any, lesson: Any, peers: Any, monkeypatch: pytest.MonkeyPatch, code: StatusCode, status: int
 ) -> None:
     async def failing(*_: object, timeout: float) -> None:
@@ -135,7 +135,7 @@ async def test_a_peer_without_an_answer_is_503_unless_it_never_will_have_one(
     assert "inside" not in answer.text
 
 
-async def test_who_waits_too_long_is_told_to_ask_again(
+async def test_a_request_beyond_its_deadline_is_503(
     student: Any, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(_: object) -> None:
@@ -159,7 +159,7 @@ async def test_who_waits_too_long_is_told_to_ask_again(
         ("other[0].start", "other[0].start"),
     ],
 )
-async def test_a_services_field_is_told_by_its_name_here(
+async def test_a_services_field_is_named_as_in_rest(
     student: Any, script: Any, lesson: Any, field: str, named: str
 ) -> None:
     script.answers["BookSession"] = BadInput("is wrong", field=field)
@@ -180,7 +180,7 @@ async def test_a_bad_token_is_401_and_an_issuer_that_is_away_503(
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "TRY_AGAIN")
 
 
-async def test_one_rate_for_rest_and_graphql(
+async def test_rest_and_graphql_share_a_persons_rate(
     peers: Any, verifier: Any, script: Any, make_person: Callable[..., Any]
 ) -> None:
     transport = httpx.ASGITransport(app=build(peers, verifier, RateLimiter(clock=lambda: 0.0)))
@@ -207,7 +207,9 @@ async def test_one_rate_for_rest_and_graphql(
         (b" " * 100_001, "application/json", 413),
     ],
 )
-async def test_a_body_that_cannot_be_read(student: Any, script: Any, content: bytes, kind: str, status: int) -> None:
+async def test_a_body_that_cannot_be_read_is_refused(
+    student: Any, script: Any, content: bytes, kind: str, status: int
+) -> None:
     headers = student.headers() | {"content-type": kind}
     answer = await student.http.post(BOOKINGS, content=content, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, "BAD_REQUEST")

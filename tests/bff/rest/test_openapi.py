@@ -1,4 +1,4 @@
-"""/openapi.json is true: schemathesis asks whatever it allows, and more, and every answer is as it says.
+"""/openapi.json is true: schemathesis sends what it allows, and more, and every answer matches it.
 
 What the other tests of this folder ask is held against it too (conftest.py).
 """
@@ -76,7 +76,7 @@ def asked(case: schemathesis.Case, url: str, token: str) -> int:
 
 
 @pytest.mark.parametrize("label", LABELS)
-async def test_every_answer_is_as_the_document_says(people: People, someone: Any, label: str) -> None:
+async def test_every_answer_matches_the_document(people: People, someone: Any, label: str) -> None:
     tutor, service = await people.tutor(), someone("service")
     made = await someone("student").book(tutor, lesson_time(3))
     of_tutor = {"uuid": str(tutor), "blockUuid": made["availability_block_uuid"]}
@@ -85,19 +85,19 @@ async def test_every_answer_is_as_the_document_says(people: People, someone: Any
     assert len(seen) >= (2 if label.startswith(HEALTH) else 20)
 
 
-async def test_the_document_is_served_to_anybody_and_is_whole(world: World, someone: Any) -> None:
+async def test_the_document_is_valid_and_needs_no_token(world: World, someone: Any) -> None:
     answer = await someone("").ask("GET", "/openapi.json")
     assert answer.json() == document()
     DOCUMENT.validate()
     assert document()["openapi"].startswith("3.1.")
 
 
-def test_the_document_tells_of_every_route_and_of_no_other() -> None:
+def test_the_document_has_every_route_and_no_other() -> None:
     told = {label for label in LABELS if label.partition(" ")[2] not in OPEN}
     assert told == {f"{operation.method} {operation.path}" for operation in ENDPOINTS}
 
 
-async def test_a_method_that_no_route_has_is_405_and_says_which_are(world: World) -> None:
+async def test_an_unknown_method_is_405_and_names_the_allowed_ones(world: World) -> None:
     async with httpx.AsyncClient(base_url=world.bff_url) as http:
         answer = await http.put("/api/v1/bookings")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

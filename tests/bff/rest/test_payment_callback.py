@@ -1,4 +1,4 @@
-"""/payment-callback: any payment engine that calls us back, and Stripe, of which nothing is believed."""
+"""/payment-callback: reports of a provider that calls us back, and reports about Stripe, which decide nothing."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def engine(people: People, someone: Any) -> Engine:
     return Engine(people, someone("service"), someone("student"), await people.tutor())
 
 
-async def test_a_booking_is_confirmed_by_its_engines_word_and_never_unmade(engine: Engine) -> None:
+async def test_a_report_confirms_a_booking_and_no_later_report_undoes_it(engine: Engine) -> None:
     made = await engine.book()
     assert (made["status"], made["client_secret"]) == ("payment_required", None)
     assert made["payment_session_id"].startswith("cb_")
@@ -83,7 +83,7 @@ async def test_a_booking_is_confirmed_by_its_engines_word_and_never_unmade(engin
     assert (await engine.people.world.sql("payment", ask, made["payment_session_id"]))[0]["count"] == 1
 
 
-async def test_declined_attempts_count_by_reference_until_the_last(engine: Engine) -> None:
+async def test_declined_attempts_are_counted_by_reference_until_the_last(engine: Engine) -> None:
     made = await engine.book()
     for reference in ("a", "a", "b", "a"):
         assert (await engine.tell(made, reference, "failed"))["status"] == "payment_required"
@@ -91,13 +91,13 @@ async def test_declined_attempts_count_by_reference_until_the_last(engine: Engin
     assert await engine.people.claims(await engine.saga(made)) == []
 
 
-async def test_a_reference_that_failed_may_succeed(engine: Engine) -> None:
+async def test_a_reference_that_failed_may_succeed_later(engine: Engine) -> None:
     made = await engine.book()
     await engine.tell(made, "a", "failed")
     assert (await engine.tell(made, "a", "succeeded"))["status"] == "confirmed"
 
 
-async def test_a_cancel_asks_for_the_money_back_and_is_done_when_the_engine_says_so(engine: Engine) -> None:
+async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_reports_it(engine: Engine) -> None:
     made = await engine.book()
     await engine.tell(made, "ref-1", "succeeded")
     cancelled = await engine.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
@@ -115,7 +115,7 @@ async def test_a_cancel_asks_for_the_money_back_and_is_done_when_the_engine_says
     assert await engine.refused(made, "back-2", "refunded") == (409, "WRONG_STATE")
 
 
-async def test_nothing_is_given_back_that_was_not_asked_for(engine: Engine) -> None:
+async def test_a_refund_that_was_not_requested_is_refused(engine: Engine) -> None:
     made = await engine.book()
     assert await engine.refused(made, "back", "refunded") == (409, "WRONG_STATE")
 
@@ -155,7 +155,7 @@ async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(engine: E
     await engine.tell(late, "back", "refunded")
 
 
-async def test_what_is_called_off_by_a_saga_that_has_not_ended_waits_for_its_end(engine: Engine) -> None:
+async def test_a_success_after_the_call_off_waits_for_the_end_of_its_saga(engine: Engine) -> None:
     made = await engine.book()
     store = engine.people.world.replicas[0].app.callbacks.store
     await store.call_off(made["payment_session_id"])
@@ -193,7 +193,7 @@ async def resolved_unpaid(engine: Engine, state: str) -> Any:
 
 
 @pytest.mark.parametrize("state", ["EXPIRED", "REFUNDED"])
-async def test_money_that_comes_after_a_persons_word_is_given_back(engine: Engine, state: str) -> None:
+async def test_money_that_arrives_after_a_person_resolved_the_saga_is_refunded(engine: Engine, state: str) -> None:
     made = await resolved_unpaid(engine, state)
     await engine.tell(made, "late", "succeeded")
     intent = made["payment_session_id"]
@@ -204,7 +204,7 @@ async def test_money_that_comes_after_a_persons_word_is_given_back(engine: Engin
     assert len(paid_back) == 1
 
 
-async def test_money_that_comes_for_what_a_person_called_done_is_shown_to_a_person(
+async def test_money_that_arrives_for_a_saga_resolved_as_done_needs_a_person(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = await resolved_unpaid(engine, "COMPLETED")
@@ -219,7 +219,7 @@ async def test_money_that_comes_for_what_a_person_called_done_is_shown_to_a_pers
     assert await engine.people.our_refunds_of(made["payment_session_id"]) == []
 
 
-async def test_the_engine_is_chosen_once(engine: Engine) -> None:
+async def test_the_provider_is_chosen_once(engine: Engine) -> None:
     made = await engine.book()
     assert await engine.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
     assert (await engine.student.book(engine.tutor, lesson_time(3)))["uuid"] == made["uuid"]  # who names none gets it
@@ -233,14 +233,14 @@ async def test_the_engine_is_chosen_once(engine: Engine) -> None:
     assert await engine.service.data("POST", BOOKINGS, body, **keyed) == first
 
 
-async def test_only_a_service_chooses_it(engine: Engine) -> None:
+async def test_only_a_service_chooses_the_callback_provider(engine: Engine) -> None:
     body = order(engine.student.id, engine.tutor, lesson_time(3), payment_engine="callback")
     assert await engine.student.refused("POST", BOOKINGS, body) == (403, "FORBIDDEN")
     body["payment_engine"] = "barter"
     assert await engine.student.refused_field("POST", BOOKINGS, body) == "payment_engine"
 
 
-async def test_a_price_of_its_own_is_collected_in_full(engine: Engine) -> None:
+async def test_a_price_that_a_service_set_is_collected_in_full(engine: Engine) -> None:
     made = await engine.book(price_amount="7.25", currency="EUR")
     live = {"bookingId": made["uuid"], "amount": "7.25", "currency": "EUR"}
     payment = await engine.service.data("POST", "/payment/create-intent", live)
@@ -252,7 +252,7 @@ async def test_a_price_of_its_own_is_collected_in_full(engine: Engine) -> None:
     assert [tuple(row) for row in rows] == [(725, "EUR")]
 
 
-async def test_what_is_free_or_unknown_takes_no_report(engine: Engine) -> None:
+async def test_a_free_or_unknown_booking_takes_no_report(engine: Engine) -> None:
     free = await engine.book(price_amount="0")
     assert free["status"] == "confirmed"
     assert await engine.refused(free, "ref", "succeeded") == (409, "WRONG_STATE")
@@ -260,7 +260,7 @@ async def test_what_is_free_or_unknown_takes_no_report(engine: Engine) -> None:
     assert await engine.refused(nowhere, "ref", "succeeded") == (404, "NOT_FOUND")
 
 
-async def test_of_stripe_nothing_is_believed(engine: Engine) -> None:
+async def test_a_report_about_stripe_changes_nothing_by_itself(engine: Engine) -> None:
     people, stripe = engine.people, {"payment_engine": "stripe"}
     await people.webhooks("drop")
     made = await engine.student.book(engine.tutor, lesson_time(5))
@@ -271,7 +271,7 @@ async def test_of_stripe_nothing_is_believed(engine: Engine) -> None:
     assert (await engine.tell(made, "me", "failed", **stripe))["status"] == "confirmed"
 
 
-async def test_a_stripe_that_cannot_be_asked_is_503(engine: Engine) -> None:
+async def test_a_report_while_stripe_is_away_is_503(engine: Engine) -> None:
     made = await engine.student.book(engine.tutor, lesson_time(6))
     await engine.people.fault(f"/v1/payment_intents/{made['payment_session_id']}", "error_before", 5, method="GET")
     refused = await engine.refused(made, "me", "succeeded", payment_engine="stripe")
@@ -290,12 +290,12 @@ async def test_a_stripe_that_cannot_be_asked_is_503(engine: Engine) -> None:
         ({"payment_engine": "barter"}, "payment_engine"),
     ],
 )
-async def test_bad_reports_name_the_field(engine: Engine, changes: dict[str, Any], field: str) -> None:
+async def test_a_bad_field_of_a_report_is_named(engine: Engine, changes: dict[str, Any], field: str) -> None:
     path, body = f"{BOOKINGS}/{engine.tutor}/payment-callback", engine.report("ref", "succeeded")
     assert await engine.service.refused_field("POST", path, body | changes) == field
 
 
-async def test_a_report_that_is_repeated_says_nothing_of_a_later_refund(make_database: MakeDatabase) -> None:
+async def test_a_repeated_report_changes_nothing_about_a_later_refund(make_database: MakeDatabase) -> None:
     """In a database of its own: the sagas themselves decide on a second refund of one payment but rarely."""
     async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
         store, saga = CallbackStore(database), await _begun(database)

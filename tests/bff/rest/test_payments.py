@@ -13,7 +13,9 @@ CREATE = "/payment/create-intent"
 
 
 @pytest.mark.parametrize("amount", ["50.00", 50])
-async def test_the_live_payments_secret_is_given_again(people: People, someone: Any, amount: Any) -> None:
+async def test_the_client_secret_of_the_live_payment_is_answered_again(
+    people: People, someone: Any, amount: Any
+) -> None:
     student = someone("student")
     made = await student.book(await people.tutor(), lesson_time(3))
     body = {"bookingId": made["uuid"], "amount": amount, "currency": "USD"}
@@ -49,12 +51,12 @@ async def test_another_amount_currency_or_state_is_409(people: People, someone: 
         ({"currency": "XXX"}, "currency"),
     ],
 )
-async def test_bad_input_names_the_field(someone: Any, changes: dict[str, Any], field: str) -> None:
+async def test_a_bad_field_is_named(someone: Any, changes: dict[str, Any], field: str) -> None:
     body = {"bookingId": str(uuid4()), "amount": "50.00", "currency": "USD"} | changes
     assert await someone("student").refused_field("POST", CREATE, body) == field
 
 
-async def test_the_edge_counts_what_passes(someone: Any) -> None:
+async def test_metrics_count_requests(someone: Any) -> None:
     nobody = someone("")
     await nobody.ask("GET", "/api/v1/bookings/1")
     await nobody.ask("GET", "/nowhere")

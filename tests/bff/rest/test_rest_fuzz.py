@@ -1,4 +1,4 @@
-"""Random bodies, queries, paths and keys at every REST route: a clear answer, no 5xx of our making, no trace, no hang."""
+"""Random bodies, queries, paths and keys at every REST route: a clear answer, no 5xx, no stack trace, no hang."""
 
 from __future__ import annotations
 

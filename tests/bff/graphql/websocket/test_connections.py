@@ -1,4 +1,4 @@
-"""graphql-transport-ws at /graphql: the protocol's own rules, its codes, and the bounds of the house."""
+"""graphql-transport-ws at /graphql: the protocol's rules, its close codes, and the edge's limits."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def watched(script: Any, lesson: Any) -> Any:
         (b'{"type": "ping"}', "text"),
     ],
 )
-async def test_what_no_client_may_say_closes_with_4400(address: str, script: Any, text: Any, says: str) -> None:
+async def test_an_invalid_message_closes_with_4400(address: str, script: Any, text: Any, says: str) -> None:
     async with listening(address) as listener:
         await listener.socket.send(text)
         code, reason = await listener.closed()
@@ -90,26 +90,26 @@ async def test_what_no_client_may_say_closes_with_4400(address: str, script: Any
     assert says in reason
 
 
-async def test_subscribing_before_the_introduction_closes_with_4401(address: str, script: Any) -> None:
+async def test_subscribing_before_connection_init_closes_with_4401(address: str, script: Any) -> None:
     async with listening(address) as listener:
         await listener.say("subscribe", id="1", payload=QUERY)
         assert await listener.closed() == (4401, "Unauthorized")
 
 
 @pytest.mark.parametrize("payload", [None, {}, {"Authorization": "Bearer nonsense"}, {"Authorization": 5}])
-async def test_an_introduction_without_a_valid_token_closes_with_4403(address: str, script: Any, payload: Any) -> None:
+async def test_connection_init_without_a_valid_token_closes_with_4403(address: str, script: Any, payload: Any) -> None:
     async with listening(address) as listener:
         await listener.say("connection_init", payload=payload)
         assert (await listener.closed())[0] == 4403
 
 
-async def test_the_token_may_come_with_the_upgrade(address: str, script: Any, student: Any) -> None:
+async def test_the_token_may_come_in_the_upgrades_header(address: str, script: Any, student: Any) -> None:
     async with listening(address, additional_headers=student.headers()) as listener:
         await listener.say("connection_init")
         assert await listener.heard() == {"type": "connection_ack"}
 
 
-async def test_a_connection_that_is_not_introduced_in_time_closes_with_4408(
+async def test_a_connection_without_connection_init_in_time_closes_with_4408(
     address: str, script: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "INIT_SECONDS", 0.05)
@@ -117,7 +117,7 @@ async def test_a_connection_that_is_not_introduced_in_time_closes_with_4408(
         assert await listener.closed() == (4408, "Connection initialisation timeout")
 
 
-async def test_a_second_introduction_closes_with_4429(listener: Listener) -> None:
+async def test_a_second_connection_init_closes_with_4429(listener: Listener) -> None:
     await listener.say("connection_init")
     assert await listener.closed() == (4429, "Too many initialisation requests")
 
@@ -136,7 +136,7 @@ async def test_another_subprotocol_closes_with_4406(address: str, subprotocols: 
         assert await listener.closed() == (4406, "Subprotocol not acceptable")
 
 
-async def test_a_token_that_expires_ends_what_runs(
+async def test_a_token_that_expires_closes_the_connection(
     address: str, watched: Any, lesson: Any, student: Any, token_signer: Any
 ) -> None:
     claims = jwt.decode(student.token, options={"verify_signature": False}) | {"exp": int(time.time()) + 2}
@@ -148,7 +148,7 @@ async def test_a_token_that_expires_ends_what_runs(
     await asyncio.wait_for(watched.wait(), 5)
 
 
-async def test_a_ping_is_answered_with_what_it_carried(address: str, script: Any, listener: Listener) -> None:
+async def test_a_ping_is_answered_with_its_payload(address: str, script: Any, listener: Listener) -> None:
     await listener.say("ping", payload={"n": 1})
     assert await listener.heard() == {"type": "pong", "payload": {"n": 1}}
     await listener.say("pong")
@@ -196,7 +196,7 @@ async def test_49_a_bad_or_costly_operation_is_refused_before_anything_runs(
 
 
 @pytest.mark.parametrize(("refusal", "code"), [(NotFound(), "NOT_FOUND"), (RuntimeError("sql"), "INTERNAL")])
-async def test_what_cannot_be_watched_is_a_typed_error(
+async def test_a_booking_that_cannot_be_watched_is_a_typed_error(
     listener: Listener, script: Any, lesson: Any, refusal: Exception, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.0)
@@ -209,7 +209,7 @@ async def test_what_cannot_be_watched_is_a_typed_error(
     assert (await listener.heard())["type"] == "next"
 
 
-async def test_a_service_that_is_away_is_unavailable_within_the_patience(
+async def test_a_service_that_is_away_is_unavailable_in_time(
     listener: Listener, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bff.graphql.booking_watch.FIRST_ANSWER_SECONDS", 0.2)
@@ -219,7 +219,7 @@ async def test_a_service_that_is_away_is_unavailable_within_the_patience(
     assert len(script.asked("WatchBooking")) > 1
 
 
-async def test_a_stream_without_a_first_word_is_unavailable(
+async def test_a_stream_without_a_first_message_is_unavailable(
     listener: Listener, script: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def silence(_: object) -> None:
@@ -243,7 +243,7 @@ async def test_49_what_a_field_fails_with_leaves_the_rest_of_the_event(
     assert [error["extensions"]["code"] for error in payload["errors"]] == ["UNAVAILABLE"]
 
 
-async def test_what_is_completed_by_the_client_is_left(listener: Listener, watched: Any, lesson: Any) -> None:
+async def test_a_subscription_that_the_client_completes_ends(listener: Listener, watched: Any, lesson: Any) -> None:
     await listener.subscribe(lesson.booking_id)
     await listener.status()
     await listener.say("complete", id="1")
@@ -287,7 +287,7 @@ async def test_a_client_that_does_not_read_is_cut_off(
         listener.socket.transport.abort()
 
 
-async def test_only_so_much_runs_on_a_connection(
+async def test_a_connection_has_a_limit_of_operations(
     listener: Listener, watched: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "MAX_OPERATIONS", 2)
@@ -298,7 +298,7 @@ async def test_only_so_much_runs_on_a_connection(
     assert (await listener.refused("c"))["code"] == "RATE_LIMITED"
 
 
-async def test_messages_count_as_requests_do(
+async def test_messages_count_against_the_rate(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
 ) -> None:
     app = build(peers, verifier, RateLimiter(clock=lambda: 0.0))
@@ -312,7 +312,7 @@ async def test_messages_count_as_requests_do(
         assert (await listener.closed())[0] == 4429
 
 
-async def test_each_person_and_the_process_have_so_many_connections(
+async def test_each_person_and_the_process_have_a_connection_limit(
     peers: Any,
     verifier: Any,
     script: Any,
@@ -346,7 +346,7 @@ async def test_each_person_and_the_process_have_so_many_connections(
 
 
 @pytest.mark.parametrize("origin", [None, PAGE])
-async def test_pages_of_our_own_origins_may_connect(address: str, script: Any, student: Any, origin: Any) -> None:
+async def test_pages_of_allowed_origins_may_connect(address: str, script: Any, student: Any, origin: Any) -> None:
     for allowed in (origin, f"http://{address}"):
         async with listening(address, student.token, origin=allowed) as listener:
             assert listener.socket.subprotocol == "graphql-transport-ws"
@@ -371,7 +371,7 @@ async def test_a_message_too_large_closes_with_1009(listener: Listener) -> None:
     assert (await listener.closed())[0] == 1009
 
 
-async def test_an_issuer_that_is_away_asks_to_come_again(
+async def test_an_issuer_that_is_away_closes_with_1013(
     peers: Any, edge_settings: Any, student: Any, auth_settings: dict[str, Any]
 ) -> None:
     from mesh.identity import KeySet, Verifier
@@ -382,9 +382,7 @@ async def test_an_issuer_that_is_away_asks_to_come_again(
         assert (await listener.closed())[0] == 1013
 
 
-async def test_a_fault_of_our_own_closes_with_4500_and_tells_nothing(
-    listener: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_crash_closes_with_4500_without_internals(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 

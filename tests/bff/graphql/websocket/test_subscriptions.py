@@ -137,7 +137,7 @@ async def test_each_change_is_pushed_in_order_until_the_end(
     assert await listener.heard() == {"type": "complete", "id": "1"}
 
 
-async def test_what_has_ended_is_told_and_completed(
+async def test_an_ended_booking_is_sent_once_and_completed(
     service: BookingService, address: str, booked: Booked, token: Callable[..., str]
 ) -> None:
     await service.bookings.end(booked.id, booked.saga, Status.EXPIRED, "")
@@ -158,7 +158,7 @@ async def test_47_anothers_booking_does_not_exist(
         assert refused == {"NOT_FOUND"}
 
 
-async def test_an_id_that_is_none_is_refused_by_name(address: str, token: Callable[..., str]) -> None:
+async def test_a_malformed_id_is_refused_and_named(address: str, token: Callable[..., str]) -> None:
     async with listening(address, token("student")) as student:
         await student.subscribe("nonsense")
         error = await student.refused()
@@ -175,7 +175,7 @@ async def test_a_restart_of_the_service_leaves_no_gap(
     assert await listener.status() == "CONFIRMED"
 
 
-async def test_a_change_while_nobody_can_watch_is_told_afterwards_once(
+async def test_a_change_during_an_outage_is_sent_once_afterwards(
     service: BookingService, listener: Listener, booked: Booked
 ) -> None:
     await service.server._server.stop(0)
@@ -188,7 +188,9 @@ async def test_a_change_while_nobody_can_watch_is_told_afterwards_once(
 
 
 @pytest.mark.parametrize("leave", ["vanish", "close", "complete"])
-async def test_who_leaves_leaves_no_stream_behind(service: BookingService, listener: Listener, leave: str) -> None:
+async def test_a_client_that_leaves_leaves_no_stream_behind(
+    service: BookingService, listener: Listener, leave: str
+) -> None:
     assert await service.watchers() == 1
     if leave == "vanish":
         listener.socket.transport.abort()

@@ -1,4 +1,4 @@
-"""Random messages over a WebSocket: an answer or one of the protocol's codes, never a fault of ours, never a hang."""
+"""Random messages over a WebSocket: an answer or one of the protocol's codes, no crash, no hang."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def test_50_random_messages(
 
 @settings(many, max_examples=80)
 @given(said=st.lists(messages, max_size=3))
-async def test_50_random_messages_of_nobody(address: str, script: Any, said: list[str | bytes]) -> None:
+async def test_50_random_messages_before_authentication(address: str, script: Any, said: list[str | bytes]) -> None:
     async with listening(address) as listener:
         assert {message["type"] for message in await heard_of(listener, said)} <= {"pong"}
     assert not script.asked("WatchBooking")

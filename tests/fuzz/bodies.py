@@ -1,4 +1,4 @@
-"""Random bodies for HTTP: JSON of any shape, JSON with the right names and wrong values, and no JSON at all."""
+"""Random bodies for HTTP: any JSON, JSON with the right names and wrong values, and bytes that are not JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DOCUMENTS = (
 
 
 def bodies(ids: tuple[str, ...]) -> st.SearchStrategy[bytes]:
-    """What a client might send that should not; its strings are often one of these ids."""
+    """Bodies that no good client sends; their strings are often one of these ids."""
     words = st.sampled_from(
         (*ids, "", "\x00", "50.00", "50.001", "USD", "2030-01-31T10:00:00", "stripe", "callback", "succeeded")
     )

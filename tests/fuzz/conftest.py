@@ -1,4 +1,4 @@
-"""One mesh for everybody who knocks."""
+"""One mesh for all modules of this folder."""
 
 from __future__ import annotations
 

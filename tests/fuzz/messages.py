@@ -1,4 +1,4 @@
-"""Random messages of any type, read off its descriptor: some nearly right, most not."""
+"""Random messages of any type, made from its descriptor: some nearly valid, most not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random messages at every RPC of every service: an answer or a refusal with a name, never an INTERNAL, never a hang."""
+"""Random messages at every RPC of every service: an answer or a refusal with a reason, no INTERNAL, no hang."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mesh.callers import declared
 from mesh.channels import messages as messages_of
 from mesh.errors import Refusal
-from tests.doors.messages import messages
+from tests.fuzz.messages import messages
 from tests.people import People, lesson_time
 from tests.world import World
 
@@ -33,7 +33,7 @@ SERVICES = {
 }
 #: Services in a file that is not named after its package.
 FILES = {"NotificationService": "notification", "SagaService": "saga"}
-#: A round of these looks at everything there is; what they take is one small message.
+#: Their request is one small message, and one call looks at everything there is.
 ELSEWHERE = {"Reconcile"}
 
 
@@ -54,7 +54,7 @@ def strategy(method: MethodDescriptor, ids: tuple[str, ...]) -> st.SearchStrateg
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def known(world: World) -> tuple[str, ...]:
-    """Ids of things there are."""
+    """Ids of things that exist."""
     async with httpx.AsyncClient(timeout=10) as http:
         people = People(world, http, {})
         tutor, student = await people.tutor(), uuid4()
@@ -82,13 +82,13 @@ async def test_50_a_random_message_is_answered_or_refused_by_name(
     stubs = import_module(f"tutormesh.{package}.v1.{file}_pb2_grpc")
     call = getattr(people.stub(getattr(stubs, f"{service.name}Stub"), package, caller), method.name)
     try:
-        await answered(call(request, timeout=9), method)
+        await await_answer(call(request, timeout=9), method)
     except Refusal as refusal:
         assert refusal.reason, request
         assert "Traceback" not in refusal.message
 
 
-async def answered(call: Any, method: MethodDescriptor) -> None:
+async def await_answer(call: Any, method: MethodDescriptor) -> None:
     if not method.server_streaming:
         await call
         return

@@ -1,6 +1,6 @@
-"""Random bodies at every HTTP door of an edge process: no 5xx, no trace, no hang, and memory stays flat.
+"""Random bodies at every HTTP endpoint of an edge process: no 5xx, no stack trace, no hang, and memory stays flat.
 
-Eighty to each door; FULL=1 sends ten thousand.
+Eighty to each endpoint; FULL=1 sends ten thousand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.doors.bodies import bodies
+from tests.fuzz.bodies import bodies
 from tests.people import until
 from tests.world import World
 
@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FULL = bool(os.environ.get("FULL"))
 AT_ONCE, ROUNDS = 20, 500 if FULL else 4
 PEOPLE = 40
-#: Bytes that the process may gain after the first door's bodies: caches fill, fragments stay.
+#: Bytes that the process may gain after the first endpoint's bodies: caches fill, fragments stay.
 SLACK = 48 * 2**20
 BOOKING, BLOCK = "/api/v1/bookings/{id}", "/api/v1/instructors/{id}/availability/block"
-DOORS = (
+ENDPOINTS = (
     "POST /graphql",
     "POST /subgraphs/bookings",
     "POST /api/v1/bookings",
@@ -49,17 +49,17 @@ DOORS = (
 
 @dataclass
 class Edge:
-    """One edge process, and many people who knock."""
+    """One edge process, and many people who send requests."""
 
     process: psutil.Process
     http: httpx.AsyncClient
     tokens: cycle[str]
 
-    async def knock(self, door: str, body: bytes) -> None:
-        method, _, path = door.partition(" ")
+    async def send(self, endpoint: str, body: bytes) -> None:
+        method, _, path = endpoint.partition(" ")
         headers = {"authorization": f"Bearer {next(self.tokens)}", "content-type": "application/json"}
         answer = await self.http.request(method, path.format(id=uuid4()), content=body, headers=headers)
-        assert answer.status_code < 500, (door, answer.status_code, answer.text, body)
+        assert answer.status_code < 500, (endpoint, answer.status_code, answer.text, body)
         assert "Traceback" not in answer.text
 
     @property
@@ -108,11 +108,11 @@ async def _port(log: Path) -> int:
 
 @pytest.fixture(scope="module")
 def memory() -> dict[str, int]:
-    """What the process used after each door."""
+    """What the process used after each endpoint."""
     return {}
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @settings(
     max_examples=ROUNDS,
     derandomize=True,
@@ -122,12 +122,14 @@ def memory() -> dict[str, int]:
     suppress_health_check=list(HealthCheck),
 )
 @given(sent=st.lists(bodies((str(UUID(int=7)),)), min_size=AT_ONCE, max_size=AT_ONCE))
-async def test_50_random_bodies_are_answered(edge: Edge, memory: dict[str, int], door: str, sent: list[bytes]) -> None:
-    await asyncio.gather(*(edge.knock(door, body) for body in sent))
-    memory[door] = edge.memory
+async def test_50_random_bodies_are_answered(
+    edge: Edge, memory: dict[str, int], endpoint: str, sent: list[bytes]
+) -> None:
+    await asyncio.gather(*(edge.send(endpoint, body) for body in sent))
+    memory[endpoint] = edge.memory
 
 
 def test_50_memory_stays_flat(memory: dict[str, int]) -> None:
     first, *_, last = memory.values()
-    print({door: f"{used / 2**20:.0f} MiB" for door, used in memory.items()})
+    print({endpoint: f"{used / 2**20:.0f} MiB" for endpoint, used in memory.items()})
     assert last - first < SLACK
