@@ -15,10 +15,10 @@ from bff.rest.schemas import SCHEMAS, envelope
 _ALWAYS = {
     "401": "No token, or a bad one.",
     "403": "The caller's role may not do this.",
-    "404": "There is no such thing, or it is somebody else's.",
-    "422": "Something of the request cannot be used; `error.field` names it.",
-    "429": "Too many requests; `Retry-After` says when to come again.",
-    "500": "A fault of ours.",
+    "404": "It does not exist, or it is another person's.",
+    "422": "A part of the request is invalid; `error.field` names it.",
+    "429": "Too many requests; `Retry-After` says when to try again.",
+    "500": "A fault of the server.",
     "503": "Not now; the same request may be sent again.",
 }
 _WITH_BODY = {
@@ -28,13 +28,13 @@ _WITH_BODY = {
     "415": "The body is not JSON.",
 }
 _CONFLICT = {
-    "409": "The state of things does not allow it; `error.code` says why: SLOT_TAKEN, AMOUNT_MISMATCH, PAYMENT_REFUSED, …"
+    "409": "The present state does not allow it; `error.code` says why: SLOT_TAKEN, AMOUNT_MISMATCH, PAYMENT_REFUSED, …"
 }
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "Sent again with the same body it gives the same answer; with another, 409.",
+    "description": "A repeat with the same body gives the same answer; with another body it is refused with 409.",
 }
 
 
@@ -45,7 +45,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "tutormesh",
             "version": "1",
-            "description": "Lessons: their times, bookings and payments. Every answer is an envelope.",
+            "description": "Lessons: free slots, bookings and payments. Every answer is an envelope.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{"bearer": []}],
@@ -73,7 +73,7 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/api/v1/bookings/{uuid}/payment-callback": {
-            "post": _operation("report", "A payment engine reports", "Booking", body="Report", more=booking)
+            "post": _operation("report", "A payment provider reports", "Booking", body="Report", more=booking)
         },
         "/api/v1/instructors/{uuid}/availability": {
             "get": _operation("slots", "A tutor's free slots", "Slots", more=[*instructor, *_RANGE])
@@ -87,7 +87,7 @@ def _paths() -> dict[str, Any]:
             "delete": _operation("unblock", "Give blocked time back", None, more=block)
         },
         "/payment/create-intent": {
-            "post": _operation("createIntent", "What a payment needs", "LivePayment", body="PaymentToMake")
+            "post": _operation("createIntent", "The client secret of a payment", "LivePayment", body="PaymentToMake")
         },
         "/webhooks/stripe": {"post": _webhook("stripe")},
         "/payment/webhook": {"post": _webhook("paymentWebhook")},

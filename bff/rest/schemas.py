@@ -19,7 +19,7 @@ from bff.rest.shapes import BLOCK, BOOKING, SLOT, schemas
 _SECRET: Schema = nullable(
     {
         "type": "string",
-        "description": "Pays for the booking with Stripe.js. For its student and services, while it awaits payment.",
+        "description": "For Stripe.js. Only the booking's student and services see it, while the booking awaits payment.",
     }
 )
 
@@ -34,11 +34,11 @@ SCHEMAS: dict[str, Schema] = {
         },
         {
             "price_amount": AMOUNT_IN
-            | {"description": "A service's word is the price; anybody else's must equal the tutor's."},
-            "currency": CURRENCY | {"description": "ISO 4217; absent, the tutor's."},
+            | {"description": "A service sets the price. From a student it must equal the tutor's."},
+            "currency": CURRENCY | {"description": "ISO 4217. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
-            | {"default": "stripe", "description": "Who takes the money; callback is a service's to choose."},
+            | {"default": "stripe", "description": "The payment provider. Only a service may choose callback."},
         },
     ),
     "Report": record(
@@ -47,11 +47,14 @@ SCHEMAS: dict[str, Schema] = {
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 255,
-                "description": "The engine's name for what it did; a repeat changes nothing.",
+                "description": "The provider's own name for this event. A repeat changes nothing.",
             },
             "payment_status": {"enum": ["succeeded", "failed", "refunded"]},
         },
-        {"payment_engine": ENGINE | {"description": "Absent: the booking's own. Of stripe nothing is believed."}},
+        {
+            "payment_engine": ENGINE
+            | {"description": "Default: the booking's. A report about stripe is checked with Stripe."}
+        },
     ),
     "NewBlocks": record(
         {
@@ -90,10 +93,10 @@ SCHEMAS: dict[str, Schema] = {
         {
             "success": {"const": False},
             "message": {"type": "string"},
-            "data": {"type": ["object", "null"], "description": "Of PAYMENT_REFUSED the booking, which has ended."},
+            "data": {"type": ["object", "null"], "description": "With PAYMENT_REFUSED: the booking, which has ended."},
             "error": record(
                 {"code": {"type": "string", "examples": ["SLOT_TAKEN"]}},
-                {"field": {"type": "string", "description": "What of the request it is about."}},
+                {"field": {"type": "string", "description": "The part of the request at fault."}},
             ),
         }
     ),

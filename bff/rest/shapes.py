@@ -66,7 +66,7 @@ def amount(value: money_pb2.Money) -> str:
 
 INTENT: Schema = {
     "type": "string",
-    "description": "The PaymentIntent, cb_… of the callback engine; null when nothing is to be paid.",
+    "description": "The PaymentIntent; cb_… for the provider callback; null when nothing is to be paid.",
 }
 
 #: A booking for its student, its tutor and services: without the secret that pays for it.
@@ -88,7 +88,7 @@ BOOKING: tuple[Property[Sold], ...] = (
     ),
     Property(
         "refunded_amount",
-        AMOUNT | {"description": "Given back, or on its way back."},
+        AMOUNT | {"description": "Refunded, or on its way back."},
         lambda sold: amount(sold.refunded),
     ),
     Property("availability_block_uuid", nullable(UUID), lambda sold: sold.booking.availability_block_id or None),
