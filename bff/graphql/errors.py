@@ -64,7 +64,7 @@ _ARGUMENT_OF_REASON = {
 _ARGUMENT_OF_FIELD = {"start": "time", "start_time": "time", "page_size": "first", "page_token": "after"}
 
 
-def reads(resolver: Resolver) -> Resolver:
+def field_resolver(resolver: Resolver) -> Resolver:
     """A decorator for resolvers: a refusal becomes a GraphQL error with a code."""
 
     @functools.wraps(resolver)
@@ -77,7 +77,7 @@ def reads(resolver: Resolver) -> Resolver:
     return resolve
 
 
-def changes(resolver: Resolver) -> Resolver:
+def mutation_resolver(resolver: Resolver) -> Resolver:
     """A decorator for a mutation's resolvers: a refusal by a business rule, or an unknown outcome, becomes a UserError."""
 
     @functools.wraps(resolver)

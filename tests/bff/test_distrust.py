@@ -21,7 +21,7 @@ from mesh.errors import CallFailed, Unauthenticated
 async def test_a_peer_that_rejects_the_token_makes_the_edge_unavailable(
     student: Any, script: Any, peers: Any, lesson: Any, capfd: Any, monkeypatch: Any, failure: str, query: str, rpc: str
 ) -> None:
-    """The person's token was verified here; to log in again would not help them."""
+    """The edge has verified the person's token, so another login would not help."""
     script.answers[rpc] = Unauthenticated("the token is signed by an unknown key")
     if failure == "bare status":
 

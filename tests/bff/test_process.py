@@ -148,7 +148,7 @@ async def test_a_running_request_is_answered_before_it_stops(
 
 
 async def until_refused(url: str) -> None:
-    """Until the port takes no more connections."""
+    """Waits until the port accepts no connection."""
     host, _, port = url.removeprefix("http://").partition(":")
     async with asyncio.timeout(5):
         while True:

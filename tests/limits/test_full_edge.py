@@ -21,7 +21,7 @@ from tests.world import World, _http
 
 
 class Slow:
-    """An application that answers when it is let go."""
+    """An application that answers when `go` is set."""
 
     def __init__(self) -> None:
         self.inside, self.go = 0, asyncio.Event()
@@ -36,7 +36,7 @@ class Slow:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def edge() -> AsyncIterator[tuple[Slow, httpx.AsyncClient]]:
-    """A door for two, with something slow behind it, before a real HTTP server."""
+    """A real HTTP server whose limit is two requests, before a slow application."""
     slow, port = Slow(), free_port()
     async with (
         _http(ConcurrencyLimitMiddleware(slow, max_requests=2), port, lifespan="off"),
@@ -90,7 +90,7 @@ async def test_a_payment_service_that_drives_all_it_may_begins_nothing_and_loses
     with pytest.raises(Overloaded):
         await people.book(tutor, lesson_time(), student)
     assert await people.world.sql("payment", "select id from saga where student_id = $1", student) == []
-    await people.pay(booked.intent)  # its event is kept for whoever has room
+    await people.pay(booked.intent)  # its event is stored until a process has capacity
     await people.until_state(booked.saga, "COMPLETED")
     monkeypatch.undo()
     assert (await people.book(tutor, lesson_time(), student)).saga_state == "AWAITING_PAYMENT"

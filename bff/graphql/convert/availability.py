@@ -9,7 +9,7 @@ from bff.times import format_time, parse_timestamp
 from tutormesh.availability.v1 import availability_pb2
 
 
-def list_slots(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
+def list_slots_request(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
     request = availability_pb2.ListSlotsRequest(
         tutor_id=arguments["tutorId"], duration_minutes=or_default(arguments.get("durationMinutes"), DEFAULT_MINUTES)
     )
@@ -18,7 +18,7 @@ def list_slots(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
     return request
 
 
-def publish_availability(tutor: UUID, given: Arguments) -> availability_pb2.PublishAvailabilityRequest:
+def publish_availability_request(tutor: UUID, given: Arguments) -> availability_pb2.PublishAvailabilityRequest:
     return availability_pb2.PublishAvailabilityRequest(
         tutor_id=str(tutor),
         timezone=given["timezone"],

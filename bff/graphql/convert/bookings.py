@@ -26,7 +26,7 @@ from tutormesh.common.v1 import timeline_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 
-def book_session(student: UUID, arguments: Arguments) -> payment_pb2.BookSessionRequest:
+def book_session_request(student: UUID, arguments: Arguments) -> payment_pb2.BookSessionRequest:
     """The lesson that a student orders. Empty text in place of a course or a key is refused, not read as none."""
     course = arguments.get("courseId")
     if course is not None:
@@ -43,7 +43,7 @@ def book_session(student: UUID, arguments: Arguments) -> payment_pb2.BookSession
     )
 
 
-def cancel_booking(booking_id: str, arguments: Arguments) -> payment_pb2.CancelBookingRequest:
+def cancel_booking_request(booking_id: str, arguments: Arguments) -> payment_pb2.CancelBookingRequest:
     """The booking to cancel. An empty quote is refused: read as none, it could pay another amount than the quoted one."""
     quote = optional_text(arguments, "quoteToken")
     return payment_pb2.CancelBookingRequest(
@@ -51,7 +51,7 @@ def cancel_booking(booking_id: str, arguments: Arguments) -> payment_pb2.CancelB
     )
 
 
-def list_bookings(person: UUID, arguments: Arguments) -> booking_pb2.ListBookingsRequest:
+def list_bookings_request(person: UUID, arguments: Arguments) -> booking_pb2.ListBookingsRequest:
     status = enum_number(booking_pb2.BookingStatus, arguments.get("status"))
     return booking_pb2.ListBookingsRequest(
         person_id=str(person), status=cast("booking_pb2.BookingStatus.ValueType", status), **read_page(arguments)

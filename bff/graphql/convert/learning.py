@@ -24,7 +24,7 @@ from tutormesh.payment.v1 import payment_pb2
 NO_LIMIT = 0
 
 
-def create_course(course_id: UUID, instructor: UUID, given: Arguments) -> learning_pb2.CreateCourseRequest:
+def create_course_request(course_id: UUID, instructor: UUID, given: Arguments) -> learning_pb2.CreateCourseRequest:
     """A draft whose id the edge chose: a channel that sends the request again makes no second course."""
     seats = given.get("seats")
     if seats == NO_LIMIT:
@@ -38,7 +38,7 @@ def create_course(course_id: UUID, instructor: UUID, given: Arguments) -> learni
     )
 
 
-def enroll(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInCourseRequest:
+def enroll_request(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInCourseRequest:
     """The seat that a student orders. An empty key is refused, not read as none."""
     key = optional_text(arguments, "idempotencyKey")
     wire.uuid(arguments["courseId"], "courseId")
@@ -47,17 +47,17 @@ def enroll(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInCourseReq
     )
 
 
-def cancel_enrollment(arguments: Arguments) -> payment_pb2.CancelEnrollmentRequest:
+def cancel_enrollment_request(arguments: Arguments) -> payment_pb2.CancelEnrollmentRequest:
     return payment_pb2.CancelEnrollmentRequest(
         enrollment_id=arguments["enrollmentId"], reason=arguments.get("reason") or ""
     )
 
 
-def list_courses(arguments: Arguments) -> learning_pb2.ListCoursesRequest:
+def list_courses_request(arguments: Arguments) -> learning_pb2.ListCoursesRequest:
     return learning_pb2.ListCoursesRequest(**read_page(arguments))
 
 
-def list_enrollments(student: UUID, arguments: Arguments) -> learning_pb2.ListEnrollmentsRequest:
+def list_enrollments_request(student: UUID, arguments: Arguments) -> learning_pb2.ListEnrollmentsRequest:
     return learning_pb2.ListEnrollmentsRequest(student_id=str(student), **read_page(arguments))
 
 

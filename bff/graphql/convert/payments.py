@@ -11,7 +11,7 @@ from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 
-def list_payments(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
+def list_payments_request(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
     return payment_pb2.ListPaymentsRequest(student_id=str(student), **read_page(arguments))
 
 

@@ -10,7 +10,7 @@ from bff.times import format_time
 from tutormesh.session.v1 import session_pb2
 
 
-def list_sessions(person: UUID, arguments: Arguments) -> session_pb2.ListSessionsRequest:
+def list_sessions_request(person: UUID, arguments: Arguments) -> session_pb2.ListSessionsRequest:
     status = enum_number(session_pb2.SessionStatus, arguments.get("status"))
     return session_pb2.ListSessionsRequest(
         person_id=str(person), status=cast("session_pb2.SessionStatus.ValueType", status), **read_page(arguments)

@@ -13,7 +13,7 @@ from bff.graphql.booking_watch import watch_booking
 from bff.graphql.context import Context, Info
 from bff.graphql.convert import bookings as convert
 from bff.graphql.convert.values import Shape, page
-from bff.graphql.errors import changes, reads, to_graphql_error
+from bff.graphql.errors import field_resolver, mutation_resolver, to_graphql_error
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from mesh.errors import CallFailed, Refusal
 from tutormesh.booking.v1 import booking_pb2
@@ -26,22 +26,22 @@ BINDABLES = (query, mutation, subscription, booking, book_payload, cancel_payloa
 
 
 @query.field("booking")
-@reads
+@field_resolver
 async def get_booking(_: None, info: Info, **arguments: Any) -> Shape:
     return convert.booking(await info.context.by_id.bookings.get(arguments["id"]))
 
 
 @query.field("getMyBookings")
-@reads
+@field_resolver
 async def list_my_bookings(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
-    request = convert.list_bookings(context.person.id, arguments)
+    request = convert.list_bookings_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.booking.ListBookings, request)
     return page([convert.booking(booking) for booking in reply.bookings], reply.next_page_token)
 
 
 @query.field("cancellationQuote")
-@reads
+@field_resolver
 async def quote_cancellation(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = payment_pb2.QuoteCancellationRequest(booking_id=arguments["bookingId"])
@@ -49,21 +49,21 @@ async def quote_cancellation(_: None, info: Info, **arguments: Any) -> Shape:
 
 
 @mutation.field("bookSession")
-@changes
+@mutation_resolver
 async def book_session(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
-    request = convert.book_session(context.require_role("student").id, arguments)
+    request = convert.book_session_request(context.require_role("student").id, arguments)
     return convert.book_session_payload(await context.peers.payment.BookSession(request, timeout=BOOK_SECONDS))
 
 
 @mutation.field("cancelBooking")
-@changes
+@mutation_resolver
 async def cancel_booking(_: None, info: Info, **arguments: Any) -> Shape:
     return await _cancel(info.context, arguments["bookingId"], arguments)
 
 
 @mutation.field("cancelSession")
-@changes
+@mutation_resolver
 async def cancel_session(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = session_pb2.GetSessionRequest(session_id=arguments["sessionId"])
@@ -74,14 +74,14 @@ async def cancel_session(_: None, info: Info, **arguments: Any) -> Shape:
 
 async def _cancel(context: Context, booking_id: str, arguments: Shape) -> Shape:
     """Any role may try: the payment service knows whose booking it is."""
-    request = convert.cancel_booking(booking_id, arguments)
+    request = convert.cancel_booking_request(booking_id, arguments)
     reply = await context.peers.payment.CancelBooking(request, timeout=CANCEL_SECONDS)
     return convert.cancel_booking_payload(booking_id, reply)
 
 
 @book_payload.field("booking")
 @cancel_payload.field("booking")
-@reads
+@field_resolver
 async def booking_of_payload(payload: Shape, info: Info) -> Shape | None:
     """The booking after the change. A refused mutation has none."""
     if "bookingId" not in payload:
@@ -96,7 +96,7 @@ def publishable_key(payload: Shape, info: Info) -> str | None:
 
 
 @booking.field("timeline")
-@reads
+@field_resolver
 async def timeline(booking: Shape, info: Info) -> list[Shape]:
     """The histories that the booking and the payment service know, merged."""
     by_id = info.context.by_id

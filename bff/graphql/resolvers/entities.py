@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from bff.graphql.context import Info
 from bff.graphql.convert import bookings, learning, payments, sessions
 from bff.graphql.convert.values import Shape, user
-from bff.graphql.errors import reads
+from bff.graphql.errors import field_resolver
 from bff.graphql.loaders import ById, Loaders
 from mesh import wire
 from mesh.errors import BadInput
@@ -42,7 +42,7 @@ _FIND: dict[str, Find] = {
 }
 
 
-@reads
+@field_resolver
 async def find_entities(_: None, info: Info, representations: list[Any]) -> list[Awaitable[Shape | None]]:
     """The entities in the order of their representations, at most 200. Null for one that this person cannot see."""
     info.context.require_person()
@@ -51,7 +51,7 @@ async def find_entities(_: None, info: Info, representations: list[Any]) -> list
     return [_find_entity(representation, info) for representation in representations]
 
 
-@reads
+@field_resolver
 async def _find_entity(representation: Any, info: Info) -> Shape | None:
     name, key = _read_representation(representation)
     if name not in info.schema.type_map or name not in _FIND:

@@ -54,7 +54,7 @@ class Connection:
             await self._close(_first(closed))
         except* Exception as broken:
             log().error("socket_broken", exc_info=broken)
-            await self._close(Closed(messages.BROKEN, "Internal server error"))
+            await self._close(Closed(messages.INTERNAL_ERROR, "Internal server error"))
 
     async def _serve(self) -> None:
         claims = await self._authenticate()

@@ -65,7 +65,7 @@ async def test_a_booking_with_nothing_to_pay_has_null_payment_fields(student: An
     [
         ({"saga_state": "COMPENSATING", "payment_intent_id": ""}, ["PAYMENT_REFUSED"]),
         ({"saga_state": "PAYMENT_FAILED", "payment_intent_id": ""}, ["PAYMENT_REFUSED"]),
-        ({"saga_state": "PAYMENT_FAILED"}, []),  # declined: it could have been paid
+        ({"saga_state": "PAYMENT_FAILED"}, []),  # declined, but its payment was opened
         ({"saga_state": "EXPIRED", "payment_intent_id": ""}, []),
         ({"saga_state": "COMPENSATING", "payment_intent_id": "", "payment_id": ""}, []),  # free
     ],

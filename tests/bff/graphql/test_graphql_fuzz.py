@@ -69,7 +69,7 @@ variable_values = st.fixed_dictionaries(
 
 many = settings(
     max_examples=200,
-    deadline=None,  # each is bounded below; the machine may be busy
+    deadline=None,  # each request has its own below; the machine may be busy
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -78,7 +78,7 @@ many = settings(
 
 @pytest_asyncio.fixture
 async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The edge, an exception of which would reach the test."""
+    """The edge; an exception in it reaches the test."""
 
     class Unlimited:
         def take_token(self, _: object) -> Allowance:

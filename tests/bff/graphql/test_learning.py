@@ -32,7 +32,7 @@ MINE = """query($after: String) { getMyEnrollments(first: 3, after: $after) {
 
 @dataclass(frozen=True)
 class Taught:
-    """A course and a student's place in it, as the peers tell them."""
+    """A course and an enrollment in it, as the peers answer them."""
 
     student: str
     course_id: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -17,7 +17,7 @@ from tutormesh.availability.v1 import availability_pb2
 BUILT = schema.build()
 PRICES = Prices.of(BUILT)
 CALLING = PRICES.calling
-#: The whole of introspection, as GraphiQL, Apollo's tools and gateways ask for it.
+#: The full introspection query of GraphiQL, Apollo's tools and gateways.
 FULL = {
     "specified_by_url": True,
     "directive_is_repeatable": True,
@@ -196,7 +196,7 @@ def test_a_hundred_bookings_with_session_payment_and_timeline_are_allowed() -> N
 
 
 def test_a_field_inside_a_list_calls_a_peer_only_through_a_loader() -> None:
-    """A call's price is not multiplied by the length of the lists above it; this says why it need not be."""
+    """The price of a call is not multiplied by the lists above it. This test shows why: loaders batch the calls."""
     read_by_id = {"session", "payment", "timeline", "booking", "course"}
     elements = [field.type for kind in BUILT.type_map.values() for field in getattr(kind, "fields", {}).values()]
     listed = {get_named_type(kind) for kind in elements if is_list_type(get_nullable_type(kind))}

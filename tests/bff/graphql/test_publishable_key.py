@@ -22,7 +22,7 @@ BOOK = """mutation($tutor: ID!) {
 
 @pytest_asyncio.fixture
 async def told(peers: Any, verifier: Any, student: Any) -> AsyncIterator[Any]:
-    """The student at an edge that was told a publishable key."""
+    """The student at an edge with a publishable key."""
     transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(publishable_key="pk_test_1")))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield replace(student, http=client)

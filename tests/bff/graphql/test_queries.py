@@ -168,7 +168,7 @@ async def test_peers_get_the_person_the_request_id_and_the_deadline(student: Any
     assert len(script.seen) == 5
     for seen in script.seen:
         assert (seen.call.request_id, seen.call.service, str(seen.call.person.id)) == ("abc-1", "bff", student.id)
-        assert seen.seconds_left < 5.5  # a read's own limit, not the whole request's
+        assert seen.seconds_left < 5.5  # a read's own deadline, not the request's
 
 
 async def test_49_one_peer_that_fails_leaves_the_rest_of_the_answer(student: Any, script: Any, lesson: Any) -> None:
@@ -228,7 +228,7 @@ async def test_the_whole_request_ends_at_its_deadline(
         await asyncio.Event().wait()
 
     monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call minds the deadline
+    monkeypatch.setattr("mesh.calls.remaining", lambda: None)  # even if no call keeps the deadline
     monkeypatch.setattr("bff.graphql.operations.GRACE_SECONDS", 0.1)
     script.answers["BatchGetBookings"] = never
     error = await student.error(ANY)

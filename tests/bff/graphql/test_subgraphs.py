@@ -35,12 +35,12 @@ def references(kind: str, ids: list[str]) -> list[dict[str, str]]:
 
 @pytest.fixture
 def at_subgraph(student: Any) -> Callable[[str], Any]:
-    """`at_subgraph("bookings")`: the student at that door."""
+    """`at_subgraph("bookings")`: the student at that subgraph."""
     return lambda name: replace(student, door=f"/subgraphs/{name}")
 
 
 def objects(part: Any) -> dict[str, GraphQLObjectType]:
-    """Types of ours, by name."""
+    """The schema's own types, by name."""
     return {
         name: kind
         for name, kind in part.type_map.items()
@@ -49,7 +49,7 @@ def objects(part: Any) -> dict[str, GraphQLObjectType]:
 
 
 def fields(part: Any) -> dict[str, str]:
-    """What it serves: "Booking.id" → "ID!"."""
+    """The fields that a schema serves: "Booking.id" → "ID!"."""
     return {
         f"{name}.{field}": str(definition.type)
         for name, kind in objects(part).items()
@@ -185,7 +185,7 @@ async def test_an_unknown_entity_is_bad_input_and_spoils_nothing_else(
     wanted = [*references("Booking", [lesson.booking_id]), representation]
     answer = await at_subgraph("bookings").ask(ENTITIES % "... on Booking { id }", of=wanted)
     assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
-    if representation is not None:  # GraphQL itself refuses a null where none may be
+    if representation is not None:  # GraphQL itself refuses a null here
         assert answer["data"]["_entities"][0]["id"] == lesson.booking_id
         assert answer["data"]["_entities"][1] is None
 

@@ -36,7 +36,7 @@ async def raw(address: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio
 
 
 async def status(reader: asyncio.StreamReader) -> int:
-    """Of the next answer, whose body must be short; the connection stays usable when the server keeps it."""
+    """Status and body of the next answer, which must be short. A connection that the server keeps stays usable."""
     async with asyncio.timeout(10):
         head = await reader.readuntil(b"\r\n\r\n")
         (length,) = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]

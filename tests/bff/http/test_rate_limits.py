@@ -16,7 +16,7 @@ NAME = {"query": "{ __typename }"}
 
 @pytest.fixture
 def standing_still() -> RateLimiter:
-    """Buckets that do not fill again."""
+    """A rate limiter whose buckets never refill."""
     return RateLimiter(clock=lambda: 0.0)
 
 

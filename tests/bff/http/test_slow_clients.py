@@ -15,19 +15,19 @@ from bff.http.slow_clients import MAX_PER_ADDRESS, SlowClientLimit
 from tests.bff.live import listening, served
 
 NAME = {"query": "{ __typename }"}
-#: More than the edge has places for.
+#: More than the edge serves at once.
 MANY = 560
 
 
 class Unlimited(RateLimiter):
-    """Nobody is ever told that they ask too often."""
+    """A rate limiter that never refuses."""
 
     def __init__(self) -> None:
         super().__init__(max_keys=0)
 
 
 async def stalled(at: str, path: str, stack: contextlib.AsyncExitStack, count: int) -> list[asyncio.StreamReader]:
-    """So many connections that announce a body and send one byte of it."""
+    """Opens so many connections that announce a body and send one byte of it."""
     host, _, port = at.partition(":")
     head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{{"
     readers = []

@@ -25,7 +25,7 @@ DOCUMENT = schemathesis.openapi.from_dict(document())
 
 
 def must_be_as_described(method: str, path: str, answer: httpx.Response) -> None:
-    """Status and body are what the document says of this operation. What it does not tell of is left alone."""
+    """Status and body must match the document. An operation that it does not describe is not checked."""
     operation = DOCUMENT.find_operation_by_path(method, path.partition("?")[0])
     if operation is not None:
         assert str(answer.status_code) in operation.definition.raw["responses"]
@@ -34,7 +34,7 @@ def must_be_as_described(method: str, path: str, answer: httpx.Response) -> None
 
 @dataclass(frozen=True)
 class Rest:
-    """Somebody (or nobody) at the REST door."""
+    """A person (or nobody) who uses REST."""
 
     http: httpx.AsyncClient
     id: UUID

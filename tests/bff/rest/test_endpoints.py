@@ -106,8 +106,8 @@ FAILURES = [
     (Refusal.known("UNAVAILABLE", "PAYMENT_PROVIDER_UNAVAILABLE", "away"), 503, "PAYMENT_PROVIDER_UNAVAILABLE"),
     (TryAgain(), 503, "TRY_AGAIN"),
     (Overloaded(), 503, "OVERLOADED"),
-    (Unauthenticated(), 503, "TRY_AGAIN"),  # a peer does not believe us: nothing that the person can mend
-    (RuntimeError("the inside"), 503, "TRY_AGAIN"),  # a bare INTERNAL: nobody knows what became of it
+    (Unauthenticated(), 503, "TRY_AGAIN"),  # a peer rejects the token; the person cannot mend that
+    (RuntimeError("the inside"), 503, "TRY_AGAIN"),  # a bare INTERNAL: the outcome is unknown
 ]
 
 

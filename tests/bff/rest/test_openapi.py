@@ -47,11 +47,11 @@ few = settings(
 )
 LABELS = [f"{method.upper()} {path}" for path, item in document()["paths"].items() for method in item]
 OPEN = {"/webhooks/stripe", "/payment/webhook", "/healthz", "/readyz"}
-HEALTH = ("GET /healthz", "GET /readyz")  # they take nothing: there is one way to ask
+HEALTH = ("GET /healthz", "GET /readyz")  # they have no parameters: one request is every request
 
 
 def cases(label: str, known: dict[str, str]) -> list[schemathesis.Case]:
-    """What the document allows of one operation, at a thing that is there and at others; and what it does not.
+    """Requests for one operation that the document allows, for things that exist and for others; and some it forbids.
 
     All of them are drawn before the first is asked: Hypothesis watches the `random` that the mesh of this process uses.
     """

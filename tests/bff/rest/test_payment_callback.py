@@ -135,7 +135,7 @@ async def test_28_money_after_the_end_is_asked_back_and_the_booking_stays_ended(
 
 
 async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(provider: Provider) -> None:
-    """The report is kept, and dies with its process before the saga hears of it: the hold's end looks first."""
+    """The process dies after it stored the report and before it signals the saga. The hold's end reads the report first."""
     made = await provider.book()
     replica = provider.people.world.replicas[0]
     await replica.app.callbacks.store.report_paid(made["payment_session_id"], "ref-1")
@@ -159,7 +159,7 @@ async def test_a_success_after_the_call_off_waits_for_the_end_of_its_saga(provid
     made = await provider.book()
     store = provider.people.world.replicas[0].app.callbacks.store
     await store.call_off(made["payment_session_id"])
-    await store.report_paid(made["payment_session_id"], "early")  # nobody would see to it yet
+    await store.report_paid(made["payment_session_id"], "early")  # no saga has ended yet that could refund it
     assert await store.reference_of(made["payment_session_id"]) is None
     await provider.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "cancelled"
@@ -182,7 +182,7 @@ async def test_a_cancel_that_was_parked_for_its_refund_ends_when_the_refund_is_r
 
 
 async def resolved_unpaid(provider: Provider, state: str) -> Any:
-    """A booking that a person closed while nothing had been received."""
+    """A booking whose saga a person resolved before any money came."""
     made = await provider.book()
     saga = await provider.saga(made)
     park = """update saga set state = 'PARKED', wake_at = null, lease_owner = null, lease_until = null, fence = fence + 1,
@@ -226,7 +226,7 @@ async def test_the_provider_is_chosen_once(provider: Provider) -> None:
     assert await provider.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
     assert (await provider.student.book(provider.tutor, lesson_time(3)))["uuid"] == made[
         "uuid"
-    ]  # who names none gets it
+    ]  # a request that names no provider gets it
     stripe = order(provider.student.id, provider.tutor, lesson_time(3), payment_engine="stripe")
     assert await provider.student.refused("POST", BOOKINGS, stripe) == (409, "ENGINE_MISMATCH")
     keyed = {"headers": {"Idempotency-Key": "k"}}
@@ -300,7 +300,7 @@ async def test_a_bad_field_of_a_report_is_named(provider: Provider, changes: dic
 
 
 async def test_a_repeated_report_changes_nothing_about_a_later_refund(make_database: MakeDatabase) -> None:
-    """In a database of its own: the sagas themselves decide on a second refund of one payment but rarely."""
+    """It has a database of its own, because sagas rarely decide on a second refund of one payment."""
     async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
         store, saga = CallbackStore(database), await _begun(database)
         payment = (await store.open_payment(saga, Money(5000, "USD"))).id

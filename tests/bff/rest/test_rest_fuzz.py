@@ -38,7 +38,7 @@ bodies = (
 words = st.text() | near
 many = settings(
     max_examples=150,
-    deadline=None,  # each is bounded below; the machine may be busy
+    deadline=None,  # each request has its own below; the machine may be busy
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -47,14 +47,14 @@ many = settings(
 
 @pytest.fixture
 async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The edge, an exception of which would reach the test, and no limit on how often."""
+    """The edge without a rate limit; an exception in it reaches the test."""
     transport = httpx.ASGITransport(app=build(peers, verifier, RateLimiter(clock=Rising())), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield client
 
 
 class Rising:
-    """A clock on which no two questions are close."""
+    """A clock that moves on a second at each reading."""
 
     def __init__(self) -> None:
         self.now = 0.0

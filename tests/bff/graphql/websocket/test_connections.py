@@ -41,7 +41,7 @@ async def listener(address: str, script: Any, student: Any) -> AsyncIterator[Lis
 
 @pytest.fixture
 def watched(script: Any, lesson: Any) -> Any:
-    """A booking that awaits its payment and then nothing happens; tells when a watcher has left."""
+    """A booking that awaits its payment for ever. The event is set when a watcher has left."""
     left = asyncio.Event()
 
     async def watch(_: object) -> AsyncIterator[Any]:
@@ -250,7 +250,7 @@ async def test_a_subscription_that_the_client_completes_ends(listener: Listener,
     await asyncio.wait_for(watched.wait(), 5)
     await listener.say("complete", id="unknown")
     await listener.say("ping")
-    assert (await listener.heard())["type"] == "pong"  # and nothing is told of it any more
+    assert (await listener.heard())["type"] == "pong"  # and no message about it comes
 
 
 async def test_a_client_that_vanishes_leaves_no_stream_behind(

@@ -61,7 +61,7 @@ class Booked:
 
 @dataclass
 class BookingService:
-    """booking_svc on a port of its own, which can die and come again."""
+    """booking_svc on a port of its own; it can be stopped and started again."""
 
     url: str
     verifier: Any
@@ -103,7 +103,7 @@ async def service(make_database: Any, verifier: Any, auth_settings: dict[str, An
 async def address(service: BookingService, edge_settings: Settings, verifier: Any) -> AsyncIterator[str]:
     told = edge_settings.model_dump() | {"booking_address": f"127.0.0.1:{service.settings.port}"}
     settings = Settings(_env_file=None, **told)
-    ample = RateLimiter(clock=itertools.count().__next__)  # a second passes with every look
+    ample = RateLimiter(clock=itertools.count().__next__)  # each reading is a second later
     async with (
         Peers(settings, ServiceTokenFile(settings.service_token_file)) as peers,
         served(build(peers, verifier, ample), settings) as at,
@@ -120,7 +120,7 @@ async def booked(service: BookingService) -> Booked:
 
 @pytest_asyncio.fixture
 async def listener(address: str, booked: Booked, token: Callable[..., str]) -> AsyncIterator[Listener]:
-    """The booking's student, listening to it."""
+    """A connection of the booking's student that has subscribed to it."""
     async with listening(address, token("student", subject=booked.student)) as introduced:
         await introduced.subscribe(str(booked.id))
         assert await introduced.status() == "PAYMENT_REQUIRED"
@@ -204,7 +204,7 @@ async def test_a_client_that_leaves_leaves_no_stream_behind(
 async def test_many_streams_leave_room_for_calls(
     service: BookingService, address: str, booked: Booked, token: Callable[..., str]
 ) -> None:
-    """They share a connection with every other call to the service."""
+    """Streams share one gRPC connection with every other call to the service."""
     person = token("student", subject=booked.student)
     async with contextlib.AsyncExitStack() as stack:
         listeners = [await stack.enter_async_context(listening(address, person)) for _ in range(10)]

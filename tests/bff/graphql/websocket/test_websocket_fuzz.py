@@ -41,7 +41,7 @@ async def address(peers: Any, verifier: Any, edge_settings: Any) -> AsyncIterato
 
 
 async def heard_of(listener: Listener, said: list[str | bytes]) -> list[dict[str, Any]]:
-    """What comes back until the end, or until all of it has been looked at."""
+    """The messages that come back, until the connection ends or every message was answered."""
     heard: list[dict[str, Any]] = []
     try:
         for message in said:
