@@ -14,6 +14,8 @@ from bff.http import envelope
 from bff.peers import READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
+from bff.rest.json_schema import TIME_IN
+from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path, in_query
 from bff.rest.shapes import BLOCK, SLOT, to_json
 from mesh.errors import BadInput, Forbidden, NotFound
 from tutormesh.availability.v1 import availability_pb2
@@ -102,8 +104,22 @@ def _minutes(query: Fields) -> int:
     return int(text)
 
 
+_TUTOR, _BLOCK = in_path("uuid", "The tutor."), in_path("blockUuid", "The block.")
+_LIST = describe(
+    "slots",
+    "A tutor's free slots",
+    _TUTOR,
+    in_query("from", TIME_IN, "Slots start then or later.", required=True),
+    in_query("to", TIME_IN, "Slots end then or before, at most 31 days after `from`.", required=True),
+    in_query("duration_minutes", {"type": "integer", "minimum": 1, "maximum": 1440, "default": DEFAULT_MINUTES}),
+    answer="Slots",
+)
+_BLOCK_TIME = describe(
+    "block", "Take time out", _TUTOR, IDEMPOTENCY_KEY, body="NewBlocks", answer="Blocks", status="201"
+)
+_UNBLOCK = describe("unblock", "Give blocked time back", _TUTOR, _BLOCK, answer=None)
 ENDPOINTS = (
-    Endpoint("GET", PATH, ANYBODY, list_slots, NAMES),
-    Endpoint("POST", f"{PATH}/block", OWNERS, block_time, NAMES),
-    Endpoint("DELETE", f"{PATH}/block/{{blockUuid}}", OWNERS, remove_block, NAMES),
+    Endpoint("GET", PATH, ANYBODY, list_slots, _LIST, NAMES),
+    Endpoint("POST", f"{PATH}/block", OWNERS, block_time, _BLOCK_TIME, NAMES),
+    Endpoint("DELETE", f"{PATH}/block/{{blockUuid}}", OWNERS, remove_block, _UNBLOCK, NAMES),
 )

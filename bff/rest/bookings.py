@@ -12,6 +12,7 @@ from bff.payment_refusal import payment_refusal
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
+from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
 from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2
@@ -20,6 +21,7 @@ from tutormesh.payment.v1 import payment_pb2
 MINUTE = timedelta(minutes=1)
 MAX_MINUTES = 1440
 KEY = "Idempotency-Key"
+PATH = "/api/v1/bookings"
 NAMES = {
     "student_id": "student_uuid",
     "tutor_id": "instructor_uuid",
@@ -46,7 +48,7 @@ async def book(request: RestRequest) -> Response:
     if refusal is not None:
         return envelope.refusal(refusal, NAMES, data)
     status, message = _status_and_message(reply.saga_state, sold.booking.status)
-    return envelope.success(message, data, status, {"location": f"/api/v1/bookings/{sold.booking.id}"})
+    return envelope.success(message, data, status, {"location": f"{PATH}/{sold.booking.id}"})
 
 
 async def show(request: RestRequest) -> Response:
@@ -164,11 +166,25 @@ _CALLBACK_STATUSES = {
     "failed": payment_pb2.CALLBACK_STATUS_FAILED,
     "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
 }
+_UUID = in_path("uuid", "The booking.")
+_BOOK = describe(
+    "book",
+    "Book a lesson",
+    IDEMPOTENCY_KEY,
+    body="NewBooking",
+    answer="BookingToPay",
+    status="201",
+    also={"200": "Sent again with the same key: the booking, which has ended."},
+)
+_SHOW = describe("booking", "A booking", _UUID, answer="Booking")
+_CANCEL = describe(
+    "cancel", "Cancel a booking", _UUID, body="Cancellation", body_required=False, answer="CancelledBooking"
+)
+_REPORT = describe("report", "A payment provider reports", _UUID, body="Report", answer="Booking")
+BUYERS, SERVICES = frozenset({"student", "service"}), frozenset({"service"})
 ENDPOINTS = (
-    Endpoint("POST", "/api/v1/bookings", frozenset({"student", "service"}), book, NAMES),
-    Endpoint("GET", "/api/v1/bookings/{uuid}", ANYBODY, show, NAMES),
-    Endpoint("POST", "/api/v1/bookings/{uuid}/cancel", ANYBODY, cancel, NAMES),
-    Endpoint(
-        "POST", "/api/v1/bookings/{uuid}/payment-callback", frozenset({"service"}), handle_payment_callback, NAMES
-    ),
+    Endpoint("POST", PATH, BUYERS, book, _BOOK, NAMES),
+    Endpoint("GET", f"{PATH}/{{uuid}}", ANYBODY, show, _SHOW, NAMES),
+    Endpoint("POST", f"{PATH}/{{uuid}}/cancel", ANYBODY, cancel, _CANCEL, NAMES),
+    Endpoint("POST", f"{PATH}/{{uuid}}/payment-callback", SERVICES, handle_payment_callback, _REPORT, NAMES),
 )

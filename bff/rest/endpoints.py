@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +18,7 @@ from bff.http.envelope import FieldNames
 from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
 from bff.rest.fields import Fields
+from bff.rest.operations import Operation
 from mesh import calls, wire
 from mesh.calls import Person
 from mesh.errors import CallFailed, Forbidden, Refusal, Unauthenticated
@@ -55,13 +56,17 @@ class RestRequest:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A method of a path, the roles that may use it, and its handler. `names` are the client's for services' fields."""
+    """A method of a path: the roles that may use it, its handler, and its description for `/openapi.json`.
+
+    `names` are the client's names for the services' fields.
+    """
 
     method: str
     path: str
     roles: frozenset[str]
     handle: Callable[[RestRequest], Awaitable[Response]]
-    names: FieldNames = field(default_factory=dict)
+    operation: Operation
+    names: FieldNames
 
 
 class RestRouter:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from bff.http import envelope
 from bff.peers import READ_SECONDS
 from bff.rest.endpoints import Endpoint, RestRequest
+from bff.rest.operations import describe
 from mesh import wire
 from tutormesh.payment.v1 import payment_pb2
 
@@ -24,6 +25,14 @@ async def create_payment_intent(request: RestRequest) -> Response:
     return envelope.success("the payment can be made", data)
 
 
+_CREATE_INTENT = describe("createIntent", "The client secret of a payment", body="PaymentToMake", answer="LivePayment")
 ENDPOINTS = (
-    Endpoint("POST", "/payment/create-intent", frozenset({"student", "service"}), create_payment_intent, NAMES),
+    Endpoint(
+        "POST",
+        "/payment/create-intent",
+        frozenset({"student", "service"}),
+        create_payment_intent,
+        _CREATE_INTENT,
+        NAMES,
+    ),
 )

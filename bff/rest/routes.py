@@ -15,4 +15,4 @@ ENDPOINTS = (*bookings.ENDPOINTS, *availability.ENDPOINTS, *payments.ENDPOINTS)
 def rest_routes(peers: Peers, authenticator: Authenticator) -> list[Route]:
     """The routes to these peers."""
     router = RestRouter(peers, authenticator)
-    return [*map(router.route, ENDPOINTS), Route("/openapi.json", openapi.serve)]
+    return [*map(router.route, ENDPOINTS), Route("/openapi.json", openapi.serve(ENDPOINTS))]

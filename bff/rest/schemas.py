@@ -101,8 +101,3 @@ SCHEMAS: dict[str, Schema] = {
         }
     ),
 }
-
-
-def envelope(data: Schema) -> Schema:
-    """The envelope of a success with this data."""
-    return record({"success": {"const": True}, "message": {"type": "string"}, "data": data})

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bff.rest.openapi import document
-from bff.rest.routes import ENDPOINTS
+from bff.rest.routes import ENDPOINTS, rest_routes
 from tests.bff.rest.conftest import DOCUMENT
 from tests.people import People, lesson_time
 from tests.world import World
@@ -45,7 +45,7 @@ few = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-LABELS = [f"{method.upper()} {path}" for path, item in document()["paths"].items() for method in item]
+LABELS = [f"{method.upper()} {path}" for path, item in document(ENDPOINTS)["paths"].items() for method in item]
 OPEN = {"/webhooks/stripe", "/payment/webhook", "/healthz", "/readyz"}
 HEALTH = ("GET /healthz", "GET /readyz")  # they have no parameters: one request is every request
 
@@ -87,14 +87,15 @@ async def test_every_answer_matches_the_document(people: People, someone: Any, l
 
 async def test_the_document_is_valid_and_needs_no_token(world: World, someone: Any) -> None:
     answer = await someone("").ask("GET", "/openapi.json")
-    assert answer.json() == document()
+    assert answer.json() == document(ENDPOINTS)
     DOCUMENT.validate()
-    assert document()["openapi"].startswith("3.1.")
+    assert document(ENDPOINTS)["openapi"].startswith("3.1.")
 
 
 def test_the_document_has_every_route_and_no_other() -> None:
-    told = {label for label in LABELS if label.partition(" ")[2] not in OPEN}
-    assert told == {f"{operation.method} {operation.path}" for operation in ENDPOINTS}
+    described = {label for label in LABELS if label.partition(" ")[2] not in OPEN}
+    served = {f"{method} {route.path}" for route in rest_routes(None, None) for method in route.methods - {"HEAD"}}
+    assert described == served - {"GET /openapi.json"}
 
 
 async def test_an_unknown_method_is_405_and_names_the_allowed_ones(world: World) -> None:
