@@ -26,16 +26,20 @@ class AskedPrice:
             asked, is_the_price = tutors, currency == tutors.currency
         else:
             asked = self._in(currency)
-            is_the_price = (self.decides and asked.is_payable) or asked == tutors
+            is_the_price = self.decides or asked == tutors
         if not is_the_price:
             raise AmountMismatch("the price is not the tutor's", field="price")
         return asked
 
     def _in(self, currency: str) -> Money:
+        """Raises AmountMismatch. A currency that the order named was checked with its amount: this is the tutor's."""
         try:
-            return Money.exactly(Decimal(self.amount), currency)
-        except ValueError as error:  # a currency that the order named was checked earlier, so it is the tutor's
+            asked = Money.exactly(Decimal(self.amount), currency)
+        except ValueError as error:
             raise AmountMismatch(f"no such price: {error}", field="price") from None
+        if self.decides and not asked.is_payable:
+            raise AmountMismatch(f"no such price: it {asked.payable_amounts}", field="price")
+        return asked
 
 
 @dataclass(frozen=True, slots=True)

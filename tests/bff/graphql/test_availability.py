@@ -49,7 +49,11 @@ async def test_a_null_notice_is_zero(tutor: Any, script: Any) -> None:
 
 @pytest.mark.parametrize(
     ("proto_field", "path"),
-    [("weekly[0].end", ["input", "weekly", "0", "end"]), ("minimum_notice_minutes", ["input", "minimumNoticeMinutes"])],
+    [
+        ("weekly[0].end", ["input", "weekly", "0", "end"]),
+        ("minimum_notice_minutes", ["input", "minimumNoticeMinutes"]),
+        ("rate", ["input", "rate"]),
+    ],
 )
 async def test_the_bad_field_of_working_hours_is_named(
     tutor: Any, script: Any, proto_field: str, path: list[str]
@@ -58,6 +62,23 @@ async def test_the_bad_field_of_working_hours_is_named(
     error = await tutor.error(PUBLISH, input=HOURS)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", path)
     assert error["message"] == f"{'.'.join(path)}: cannot be"
+
+
+@pytest.mark.parametrize("amount", [2**31, 10**11, -(2**31) - 1])
+async def test_an_amount_that_graphql_cannot_tell_is_refused_and_its_field_named(
+    tutor: Any, script: Any, amount: int
+) -> None:
+    error = await tutor.error(PUBLISH, input=HOURS | {"rate": {"amountMinor": amount, "currency": "IDR"}})
+    assert error["code"] == "BAD_USER_INPUT"
+    assert ".rate.amountMinor:" in error["message"]
+    assert not script.seen
+
+
+async def test_the_largest_rate_is_passed_on(tutor: Any, script: Any) -> None:
+    script.answers["PublishAvailability"] = availability_pb2.PublishAvailabilityResponse()
+    rate = {"amountMinor": 2**31 - 1, "currency": "IDR"}
+    assert (await tutor.data(PUBLISH, input=HOURS | {"rate": rate}))["publishAvailability"]["userErrors"] == []
+    assert script.one("PublishAvailability").request.rate.amount_minor == 2**31 - 1
 
 
 async def test_only_a_tutor_publishes_hours(student: Any, script: Any) -> None:

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from tests.payment.bad_days import let_time_pass, put_to_sleep
 
 from mesh.database import Database
 from mesh.money import Money
@@ -18,6 +17,7 @@ from payment_svc.store import SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.bff.rest.conftest import BOOKINGS, Rest, order
 from tests.conftest import MakeDatabase
+from tests.payment.faults import let_time_pass, put_to_sleep
 from tests.people import People, lesson_time, until
 
 
@@ -261,6 +261,16 @@ async def test_a_price_that_a_service_set_is_collected_in_full(provider: Provide
         "payment", "select received_minor, currency from payment where booking_id = $1", UUID(made["uuid"])
     )
     assert [tuple(row) for row in rows] == [(725, "EUR")]
+
+
+async def test_a_price_that_a_service_names_must_be_one_that_can_be_charged(provider: Provider) -> None:
+    body = order(provider.student.id, provider.tutor, lesson_time(3))
+    for amount, currency in (("0.49", "USD"), ("1.255", "KWD"), ("1000000", "UGX"), ("5", "IQD"), ("1e12", "IDR")):
+        asked = body | {"price_amount": amount, "currency": currency}
+        assert await provider.service.refused_field("POST", BOOKINGS, asked) == "price_amount"
+    assert await provider.service.refused("POST", BOOKINGS, body | {"price_amount": "0.49"}) == (409, "AMOUNT_MISMATCH")
+    made = await provider.service.data("POST", BOOKINGS, body | {"price_amount": "50000", "currency": "UGX"})
+    assert (made["price_amount"], made["currency"]) == ("50000", "UGX")
 
 
 async def test_a_free_or_unknown_booking_takes_no_report(provider: Provider) -> None:
