@@ -45,6 +45,7 @@ def order(request: pb.HoldSeatRequest) -> Order:
         course_id=wire.uuid(request.course_id, "course_id"),
         student_id=wire.uuid(request.student_id, "student_id"),
         payment_id=wire.uuid(request.payment_id, "payment_id"),
+        expected_price=wire.money(request, "expected_price") if request.HasField("expected_price") else None,
     )
 
 

@@ -32,6 +32,12 @@ class CourseFull(Refusal):
     reason = "COURSE_FULL"
 
 
+class AmountMismatch(Refusal):
+    """The price is not the course's."""
+
+    reason = "AMOUNT_MISMATCH"
+
+
 class AlreadyEnrolled(Refusal):
     """The student has a seat in this course, or holds one."""
 
@@ -122,6 +128,7 @@ class Order:
     course_id: UUID
     student_id: UUID
     payment_id: UUID
+    expected_price: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from learning_svc.domain import (
     ENDS,
     AlreadyEnrolled,
+    AmountMismatch,
     CourseFull,
     CourseNotFound,
     CourseNotPublished,
@@ -42,7 +43,7 @@ class Seats:
         """Hold a seat until the hold ends. Repeating a saga's order returns its first hold.
 
         A repeat raises Cancelled when the enrollment has ended. A first order raises, the first of these that applies:
-        CourseNotFound, CourseNotPublished, BadInput, AlreadyEnrolled, CourseFull.
+        CourseNotFound, CourseNotPublished, BadInput, AlreadyEnrolled, AmountMismatch, CourseFull.
         """
         for _ in range(ATTEMPTS):
             try:
@@ -153,6 +154,8 @@ def _must_be_free(situation: Situation | None, order: Order, *, may_evict: bool)
         raise BadInput("must not be the instructor", field="student_id")
     if situation.is_enrolled:
         raise AlreadyEnrolled
+    if order.expected_price not in (None, situation.course.price):
+        raise AmountMismatch(field="price")
     if situation.course.is_full and not (may_evict and situation.has_lapsed_hold):
         raise CourseFull
 

@@ -25,6 +25,7 @@ from payment_svc.cancelling.take_back import TakeBack
 from payment_svc.domain.owed import COURSE_TERMS
 from payment_svc.engine.definition import Kind
 from payment_svc.engine.engine import Engine
+from payment_svc.forgetting import Forgetting
 from payment_svc.notifications.delivering import Deliveries, routes_of
 from payment_svc.notifications.email import Email, parse_mail_server
 from payment_svc.notifications.notifier import Notifier
@@ -50,7 +51,7 @@ from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.webhooks import Webhooks
-from payment_svc.store import KeyStore, Stores
+from payment_svc.store import Stores
 from payment_svc.tables import VIOLATIONS
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
@@ -77,7 +78,7 @@ class App:
     callbacks: Callbacks
     inbox: Inbox
     reconcile: Reconcile
-    keys: KeyStore
+    forgetting: Forgetting
     deliveries: Deliveries
     services: list[Service]
 
@@ -114,12 +115,13 @@ def compose(
     payments = Payments(stores.payments, stores.sagas)
     operators = Operators(engine, stores, inbox, intents, providers)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
+    forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
         PaymentServicer(purchases, payments, webhooks, callbacks),
         SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )
-    return App(engine, purchases, webhooks, callbacks, inbox, reconcile, stores.keys, deliveries, services)
+    return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
 
 
 def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers) -> list[Kind]:
@@ -205,7 +207,9 @@ async def main() -> None:
         app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
-        loops = run_loops(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
+        loops = run_loops(
+            app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
+        )
         async with loops:
             await serve(server)
         await app.engine.drain(settings.drain_seconds)

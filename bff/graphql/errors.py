@@ -21,7 +21,7 @@ Resolver = Callable[..., Awaitable[Any]]
 USER_ERROR_CODES = frozenset(
     "SLOT_TAKEN OUTSIDE_WORKING_HOURS TOO_SOON STUDENT_BUSY TUTOR_NOT_FOUND COURSE_NOT_FOUND COURSE_NOT_PUBLISHED"
     " COURSE_FULL ALREADY_ENROLLED TOO_MANY_HOLDS IDEMPOTENCY_MISMATCH NOT_CANCELLABLE QUOTE_EXPIRED"
-    " PAYMENT_PROVIDER_UNAVAILABLE PAYMENT_REFUSED TRY_AGAIN".split()
+    " PAYMENT_PROVIDER_UNAVAILABLE PAYMENT_REFUSED AMOUNT_MISMATCH TRY_AGAIN".split()
 )
 RETRYABLE = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
 #: The codes with a hint when to ask again: the service's, or RETRY_AFTER_MS.
@@ -61,7 +61,13 @@ _ARGUMENT_OF_REASON = {
     "QUOTE_EXPIRED": "quoteToken",
 }
 #: The arguments that are called otherwise than the services' fields.
-_ARGUMENT_OF_FIELD = {"start": "time", "start_time": "time", "page_size": "first", "page_token": "after"}
+_ARGUMENT_OF_FIELD = {
+    "start": "time",
+    "start_time": "time",
+    "page_size": "first",
+    "page_token": "after",
+    "expected_price": "price",
+}
 
 
 def field_resolver(resolver: Resolver) -> Resolver:

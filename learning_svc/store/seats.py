@@ -29,6 +29,7 @@ _TAKE = text(f"""
 with taken as (
     update course set seats_taken = seats_taken + 1
     where id = :course_id and published and instructor_id <> :student_id and {_HAS_FREE_SEAT}
+        and (cast(:expected_minor as bigint) is null or (price_minor, currency) = (:expected_minor, :expected_currency))
         and not exists (select from enrollment where id = :id or saga_id = :saga_id)
         and not exists (select from enrollment where {_SEATED})
     returning id, instructor_id, price_minor, currency
@@ -149,7 +150,12 @@ class SeatStore:
 
         May violate enrollment_once_per_student, enrollment_once_per_saga or enrollment_pkey in a race.
         """
-        row = await self._row(_TAKE, _order_values(order) | {"hold": hold})
+        expected = order.expected_price
+        price = {
+            "expected_minor": expected.amount_minor if expected else None,
+            "expected_currency": expected.currency if expected else None,
+        }
+        row = await self._row(_TAKE, _order_values(order) | price | {"hold": hold})
         return as_record(row) if row else None
 
     async def read_situation(self, course_id: UUID, student: UUID | None, grace: timedelta) -> Situation | None:

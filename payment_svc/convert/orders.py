@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,9 @@ _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
 
 def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
-    """A price that a service names is the price. A price that a person names must be the tutor's."""
+    """A price that a service names is the price. A price that a person names, or was shown, must be the tutor's."""
+    if request.HasField("price") and request.HasField("expected_price"):
+        raise BadInput("must not be given together with price", field="expected_price")
     start = wire.instant(request, "start_time")
     if start.second or start.microsecond:
         raise BadInput("must be on a whole minute", field="start_time")
@@ -40,7 +43,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         course_id=wire.optional_uuid(request.course_id, "course_id"),
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
-        price=_decode_asked_price(request.price) if request.HasField("price") else None,
+        price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
         provider=_decode_chosen_provider(request.payment_engine),
     )
 
@@ -97,6 +100,13 @@ def _must_be_a_price(asked: pb.AskedPrice, decides: bool) -> None:
         raise BadInput(named.payable_amounts, field="price.amount")
 
 
+def _decode_shown_price(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> AskedPrice | None:
+    if not request.HasField("expected_price"):
+        return None
+    shown = AskedPrice.shown(wire.money(request, "expected_price"))
+    return replace(shown, amount=_normalize(shown.amount))
+
+
 def _normalize(amount: str) -> str:
     """The same number in one form, so that "50" and "50.00" are the same request."""
     whole, _, fraction = amount.partition(".")
@@ -109,6 +119,7 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         student_id=wire.uuid(request.student_id, "student_id"),
         course_id=wire.uuid(request.course_id, "course_id"),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
+        price=_decode_shown_price(request),
     )
 
 

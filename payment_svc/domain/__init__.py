@@ -43,6 +43,7 @@ from payment_svc.domain.refusals import (
     QuoteExpired,
     SlotTaken,
     StillOwed,
+    TooManyKeys,
     WrongState,
 )
 from payment_svc.domain.saga import Event, Resolution, Saga, Timeline, Transition
@@ -104,6 +105,7 @@ __all__ = [
     "StillOwed",
     "Subject",
     "Timeline",
+    "TooManyKeys",
     "Transition",
     "Undo",
     "WrongState",

@@ -84,3 +84,4 @@ class ProviderEvent:
     object: str  # what the event is about: payment_intent, charge, refund or dispute
     status: str  # the status of that object
     intent: Intent | None  # the intent as it was then; only in payment_intent.* events
+    unreadable: str = ""  # why that object cannot be read; nothing of it is believed then

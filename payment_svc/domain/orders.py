@@ -19,6 +19,16 @@ class AskedPrice:
     currency: str
     decides: bool  # True: a service sets the price. False: a person's price must equal the tutor's
 
+    @classmethod
+    def shown(cls, price: Money) -> AskedPrice:
+        """The price that a student was shown. It decides nothing, whoever asks."""
+        return cls(price.decimal, price.currency, decides=False)
+
+    @property
+    def whole(self) -> Money:
+        """The price, when it has an amount and a currency. Raises ValueError for a part of a minor unit."""
+        return Money.exactly(Decimal(self.amount), self.currency)
+
     def agree(self, tutors: Money) -> Money:
         """The price of the order, when the tutor asks `tutors`. Raises AmountMismatch."""
         currency = self.currency or tutors.currency
@@ -64,6 +74,7 @@ class CourseOrder:
     student_id: UUID
     course_id: UUID
     key: str
+    price: AskedPrice | None = None  # the price that the student was shown
 
 
 Order = LessonOrder | CourseOrder

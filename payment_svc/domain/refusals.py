@@ -95,6 +95,12 @@ class KeyUsed(Refusal):
     reason = "IDEMPOTENCY_KEY_USED"
 
 
+class TooManyKeys(Refusal):
+    """The student has used too many idempotency keys within a day."""
+
+    reason = "TOO_MANY_HOLDS"
+
+
 class OpenAlready(Refusal):
     """The student has an open saga for this tutor and time, or for this course."""
 

@@ -126,9 +126,9 @@ class CallbackProvider:
         """It reports no disputes."""
         return []
 
-    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], bool]:
+    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], str]:
         rows = await self._database.rows(_PAGE, {"after": after or INTENT_PREFIX, "most": most})
-        return [_intent(row) for row in rows], len(rows) == most
+        return [_intent(row) for row in rows], rows[-1].id if len(rows) == most else ""
 
     async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
         """What was collected in the last seconds, latest first; at most 1000."""

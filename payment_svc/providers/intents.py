@@ -31,7 +31,7 @@ class Intents:
                 created = await self._providers.create_intent(saga, price)
                 return await self._providers.retrieve_intent(created.id) if in_doubt else created
             except OutcomeUnknown as error:
-                log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=str(error.__cause__))
+                log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=f"{error}: {error.__cause__}")
                 in_doubt = True
         found = await self._find(saga)
         if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, ProviderUnavailable, Refund, Saga
@@ -11,6 +11,18 @@ from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, P
 
 class OutcomeUnknown(ProviderUnavailable):
     """The provider gave no answer that can be trusted: it may or may not have happened."""
+
+
+class Unreadable(OutcomeUnknown):
+    """The provider's answer lacks a field, or has one that our schema cannot keep. The message names it."""
+
+
+class EventIgnored(Exception):
+    """A provider's event tells nothing about an intent. `told` is what the log says of it."""
+
+    def __init__(self, reason: str, **told: str) -> None:
+        self.reason, self.told = reason, told
+        super().__init__(reason)
 
 
 class ProviderRefused(Exception):
@@ -66,8 +78,11 @@ class Provider(Protocol):
     async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""
 
-    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], bool]:
-        """A page of all intents after this id, and whether there are more. Raises ProviderRefused for a bad id."""
+    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], str]:
+        """A page of all intents after this id, and the id after which the next page begins; empty on the last page.
+
+        Unreadable intents are left out. Raises ProviderRefused for a bad id.
+        """
 
     def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
         """The intents of the last seconds whose money may belong to a saga that has ended."""
@@ -91,3 +106,9 @@ class ReportingProvider(Provider, Protocol):
 
 def takes_reports(provider: Provider) -> TypeGuard[ReportingProvider]:
     return provider.takes_reports
+
+
+def printable(words: Any, most: int = 500) -> str:
+    """A provider's words as text that can be stored and logged: at most so long, and without control characters."""
+    text = words if isinstance(words, str) else ""
+    return "".join(char if char.isprintable() else " " for char in text[:most])

@@ -80,8 +80,8 @@ class Providers:
         ProviderRefused for another token.
         """
         provider = self.of_intent(token) if token else self._default
-        page, has_more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
-        return page, page[-1].id if has_more else await self._first_token_after(provider)
+        page, more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
+        return page, more or await self._first_token_after(provider)
 
     async def _first_token_after(self, provider: Provider) -> str:
         for each in self._all[self._all.index(provider) + 1 :]:

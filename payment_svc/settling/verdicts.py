@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from payment_svc.domain import Intent, ProviderEvent, Saga, State, Transition, Undo
 from payment_svc.selling.transitions import await_payment, follow_intent, turn_back
-from payment_svc.store.events import Apply, Ignore, Signal, ToInbox, Verdict
+from payment_svc.store.events import Apply, Ignore, Park, Signal, ToInbox, Verdict
 
 CREATED, SUCCEEDED = "payment_intent.created", "payment_intent.succeeded"
 DECLINED, CANCELED = "payment_intent.payment_failed", "payment_intent.canceled"
@@ -27,6 +27,7 @@ def judge(event: ProviderEvent, saga: Saga | None, max_attempts: int) -> Verdict
     | the event | verdict |
     |---|---|
     | of an intent that is not ours | ignore |
+    | whose object cannot be read | park, and let an open saga look at the intent |
     | of an orphaned intent (it carries our saga's id, but is not the saga's) | to the inbox |
     | `created` | ignore |
     | after the saga's end | see `_judge_after_end` |
@@ -38,6 +39,8 @@ def judge(event: ProviderEvent, saga: Saga | None, max_attempts: int) -> Verdict
     """
     if saga is None:
         return Ignore()
+    if event.unreadable:
+        return Park(event.unreadable)
     is_sagas_own = event.intent_id == saga.payment_intent_id
     if not is_sagas_own and (saga.payment_intent_id is not None or saga.is_complete):
         return _send_to_inbox(event)

@@ -62,6 +62,13 @@ _DISPUTE = text("""
 _DISPUTED = text("update payment set disputed = :disputed where payment_intent_id = :intent and disputed <> :disputed")
 
 
+# A cancel of this purchase that was refused, because its lesson took place or it had ended otherwise. That stays so.
+_REFUSED = text("""
+    select *, clock_timestamp() as loaded_at from saga where booking_id = :sold and role = 'CANCEL' and state = 'REJECTED'
+    limit 1
+""")
+
+
 class CancellationStore:
     """The decision to cancel, committed with its refund before anybody is asked to do anything."""
 
@@ -73,13 +80,17 @@ class CancellationStore:
     ) -> Saga | None:
         """A cancel of a completed purchase, its lease taken, its refund PENDING.
 
-        None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided.
+        None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided. Raises the
+        refusal of an earlier cancel, so that repeats of it leave no rows.
         """
 
         async def lock_and_begin(connection: AsyncConnection) -> Saga | None:
             row = (await connection.execute(_LOCK, {"id": purchase.id})).one()
             if row.state != State.COMPLETED:
                 return None
+            refused = (await connection.execute(_REFUSED, {"sold": purchase.sold_id})).one_or_none()
+            if refused is not None and (error := to_saga(refused).error) is not None:
+                raise error.to_refusal()
             if refund is not None:
                 left = (await connection.execute(_LOCK_PAYMENT, {"saga": purchase.id})).one()
                 if left.left_minor < refund.amount.amount_minor:

@@ -161,7 +161,8 @@ class LearningServiceServicer:
         same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
         when no seat is left.
         Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+        not the expected one) before COURSE_FULL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

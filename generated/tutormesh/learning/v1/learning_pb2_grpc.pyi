@@ -63,7 +63,8 @@ class LearningServiceStub:
     same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
     when no seat is left.
     Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+    not the expected one) before COURSE_FULL.
     """
     CreateEnrollmentRecord: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]
     """CreateEnrollmentRecord makes a paid enrollment ACTIVE: this is the pivot of the saga. Repeating it changes nothing.
@@ -129,7 +130,8 @@ class LearningServiceAsyncStub(LearningServiceStub):
     same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
     when no seat is left.
     Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+    not the expected one) before COURSE_FULL.
     """
     CreateEnrollmentRecord: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]  # type: ignore[assignment]
     """CreateEnrollmentRecord makes a paid enrollment ACTIVE: this is the pivot of the saga. Repeating it changes nothing.
@@ -234,7 +236,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
         when no seat is left.
         Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+        not the expected one) before COURSE_FULL.
         """
 
     @_abc_1.abstractmethod

@@ -343,6 +343,7 @@ class BookSessionRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
+    EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -365,6 +366,12 @@ class BookSessionRequest(_message.Message):
     def price(self) -> Global___AskedPrice:
         """Absent: the tutor's price. A service sets the price with it; a person's must equal the tutor's price."""
 
+    @_builtins.property
+    def expected_price(self) -> _money_pb2.Money:
+        """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks. Not
+        together with price.
+        """
+
     def __init__(
         self,
         *,
@@ -377,10 +384,11 @@ class BookSessionRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         price: Global___AskedPrice | None = ...,
         payment_engine: Global___PaymentEngine.ValueType = ...,
+        expected_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -447,22 +455,28 @@ class EnrollInCourseRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     COURSE_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
     """The course, a UUID."""
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
+    @_builtins.property
+    def expected_price(self) -> _money_pb2.Money:
+        """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
+
     def __init__(
         self,
         *,
         student_id: _builtins.str = ...,
         course_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        expected_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
