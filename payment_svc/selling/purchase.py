@@ -152,7 +152,9 @@ class Purchase:
     async def _refund(self, saga: Saga, intent: Intent) -> Transition:
         """What was sold ends in a commit of its own, before its money goes back."""
         if not saga.purchase.has_ended:
-            return announce_end(saga, end_to_announce(saga))
+            return replace(
+                announce_end(saga, end_to_announce(saga)), payment=PaymentStatus.SUCCEEDED, received=intent.money
+            )
         try:
             await self.definition.payment.refund(self._ports, saga, intent)
         except StillOwed as error:
