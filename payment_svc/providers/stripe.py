@@ -18,10 +18,12 @@ import stripe
 from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRefused
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
+#: Stripe's code for an object that this account, in this mode, does not have (Stripe: error codes).
+_MISSING = "resource_missing"
 
 
 class StripeProvider:
@@ -115,8 +117,14 @@ class StripeProvider:
             params["starting_after"] = page.data[-1].id
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        with _translate_errors():
-            return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
+        """The intent as it is now. Raises NoSuchIntent."""
+        try:
+            with _translate_errors():
+                return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
+        except ProviderRefused as error:
+            if error.code != _MISSING:
+                raise
+            raise NoSuchIntent(_MISSING, "no such intent") from error
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """The intent after cancelling it, or as it is when it can no longer be cancelled."""

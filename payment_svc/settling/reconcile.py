@@ -16,7 +16,7 @@ from mesh.logs import log
 from payment_svc.domain import Intent, Refund, Saga, State
 from payment_svc.domain.owed import owed_after_end
 from payment_svc.engine.engine import Engine
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRefused
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.late_payments import LatePayments, RefundNotDone, is_left_to_us
@@ -144,11 +144,13 @@ class Reconcile:
         """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
         try:
-            intent = await self.providers.retrieve_intent(saga.payment_intent_id)
+            is_news = knows_less(saga, await self.providers.retrieve_intent(saga.payment_intent_id))
+        except NoSuchIntent:
+            is_news = True
         except (OutcomeUnknown, ProviderRefused) as error:
             log().warning("not_reconciled", saga_id=str(saga.id), error=str(error))
             return False
-        if not knows_less(saga, intent):
+        if not is_news:
             return False
         if self.engine.is_full:  # a replica that has capacity runs it
             return await self.stores.sagas.signal(saga.id)
