@@ -12,8 +12,8 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 import bff.app
-from bff import schema
-from bff.schema.federation import subgraphs
+from bff.graphql import schema
+from bff.graphql.schema.federation import subgraphs
 from tests.access.graphql_requests import GRAPHQL_REQUESTS, entity
 from tests.access.rest_requests import REST_REQUESTS
 from tests.access.scene import Scene
