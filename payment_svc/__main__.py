@@ -50,6 +50,7 @@ from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
 from payment_svc.tables import VIOLATIONS
@@ -95,10 +96,11 @@ def compose(
     providers = Providers(all_providers)
     intents, refunds = Intents(providers), Refunds(stores.refunds, providers)
     ports = PaymentPorts(providers, intents, refunds)
-    engine = Engine(stores.sagas, list_kinds(settings, stores, ports, peers), settings.saga_lease_seconds)
     late_payments = LatePayments(
         stores.sagas, stores.cancellations, stores.payments, intents, refunds, providers, stores.operators
     )
+    kinds = list_kinds(settings, stores, ports, peers, late_payments)
+    engine = Engine(stores.sagas, kinds, settings.saga_lease_seconds)
     inbox = Inbox(stores.events, late_payments)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(engine, stores, providers, refunds, late_payments, webhooks)
@@ -124,7 +126,9 @@ def compose(
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
 
 
-def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers) -> list[Kind]:
+def list_kinds(
+    settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers, late_payments: LatePayments
+) -> list[Kind]:
     """Every kind of saga that the engine runs. A new kind is one line here."""
     attempts, refunds = settings.payment_max_attempts, ports.refunds
     return [
@@ -132,6 +136,7 @@ def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: P
         Purchase(ENROLL_IN_COURSE, peers, ports, max_attempts=attempts),
         TakeBack(CANCEL_BOOKING, peers, stores.sagas, stores.refunds, refunds),
         TakeBack(CANCEL_ENROLLMENT, peers, stores.sagas, stores.refunds, refunds),
+        RefundCase(stores.sagas, late_payments),
     ]
 
 

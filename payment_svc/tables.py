@@ -217,6 +217,8 @@ payment = Table(
     Column("payment_intent_id", Text, nullable=False, unique=True),
     Column("received_minor", BigInteger, nullable=False, server_default="0"),
     Column("disputed", Boolean, nullable=False, server_default=text("false")),
+    # A dispute was lost: the bank has given the money back, and nothing is left to refund.
+    Column("charged_back", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("amount_minor > 0 and received_minor >= 0", name="payment_amounts"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency"),
@@ -242,6 +244,8 @@ refund = Table(
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("provider_refund_id", Text, unique=True),
+    # People are told once per this id. All tries of one decision share it; null: the refund's own id.
+    Column("told_as", UUID),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("amount_minor > 0", name="refund_amount"),

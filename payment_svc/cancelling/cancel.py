@@ -26,7 +26,6 @@ from payment_svc.domain import (
     RefundStatus,
     Saga,
     State,
-    StillOwed,
     Undo,
 )
 from payment_svc.domain.owed import LESSON_TERMS, PAID, Offer, Terms, decide_cancel, name_cancel_refund
@@ -97,10 +96,10 @@ class Cancelling:
             if not self.engine.can_run(purchase):  # only other replicas know its version
                 raise TryAgain
             return await self._turn_back(purchase, await self._decide_as_quoted(purchase, token), reason)
-        if purchase.is_complete:
-            raise NotCancellable
-        if purchase.state is State.COMPENSATING and purchase.refund_due is not None:
+        if purchase.refund_due is not None and purchase.state in (State.COMPENSATING, State.PARKED):
             return await self._answer_when_shown(purchase)
+        if purchase.has_ended:
+            raise NotCancellable
         moved = await self.engine.wait_until(purchase.id, lambda row: row.state is not purchase.state)
         if moved.state is purchase.state:
             raise TryAgain
@@ -144,11 +143,14 @@ class Cancelling:
         return await self._answer_when_shown(begun)
 
     async def _answer_when_shown(self, saga: Saga) -> Cancelled:
-        """The answer once the booking or the enrollment shows it. A refund on its way is not waited for."""
-        saga = await self.engine.wait_until(saga.id, _is_shown)
+        """The answer once the booking or the enrollment shows it.
+
+        A refund on its way is not waited for, and one that the provider refuses changes nothing of the answer.
+        """
+        saga = await self.engine.wait_until(saga.id, lambda row: row.has_ended)
         if saga.state is State.REJECTED and saga.error is not None:
             raise saga.error.to_refusal()
-        if not _is_shown(saga) or saga.refund_due is None:
+        if not saga.has_ended or saga.refund_due is None:
             raise TryAgain
         return Cancelled(saga.refund_due, saga.id)
 
@@ -195,11 +197,6 @@ def _caller_id() -> str:
     return str(call.person.id) if call.person else call.service
 
 
-def _is_shown(saga: Saga) -> bool:
-    """True once the booking has ended: the saga is complete, or waits for nothing but its money."""
-    return saga.is_complete or (saga.error is not None and saga.error.reason == StillOwed.reason)
-
-
 def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, amount: Money) -> Refund | None:
     if payment is None or not amount.amount_minor:
         return None
@@ -212,4 +209,5 @@ def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, amou
         amount=amount,
         status=RefundStatus.PENDING,
         reason=decision.reason,
+        told_as=decision.told_as(0),
     )

@@ -47,6 +47,10 @@ class Share:
         return min(paid.portion(self.percent, 100), paid) if self.percent < 100 else paid
 
 
+#: A dispute was lost: the cardholder's bank has taken the money back, and nothing is left to refund.
+CHARGED_BACK = Share(0, "the payment was charged back: 0 %")
+
+
 def share_before_lesson(policy: str, before_start: timedelta) -> Share:
     """The share that a student's cancel gives back this long before the lesson."""
     rules = sorted((_rule(text) for text in policy.split(",")), reverse=True)
@@ -115,7 +119,7 @@ def decide_cancel(terms: Terms, purchase: Saga, payment: Payment | None, by: str
     Raises NotCancellable once the purchase has ended or its lesson has begun, and TryAgain while it is under way.
     """
     if purchase.state not in PAID and purchase.state is not State.AWAITING_PAYMENT:
-        if purchase.is_complete:
+        if purchase.has_ended:
             raise NotCancellable
         raise TryAgain
     everything = Share(100, f"cancelled by the {terms.teacher} or the platform: 100 %")
@@ -124,10 +128,11 @@ def decide_cancel(terms: Terms, purchase: Saga, payment: Payment | None, by: str
     assert price is not None
     if purchase.state not in PAID:
         return _offer(by, replace(share, rule="nothing has been paid"), Money(0, price.currency), "unpaid")
-    refunded = payment.refunded_minor if payment else 0
-    left = (payment.received_minor if payment else 0) - refunded
+    if payment is not None and payment.charged_back:
+        return _offer(by, CHARGED_BACK, Money(0, price.currency), "charged back")
+    given, left = (payment.given_minor, payment.left_minor) if payment else (0, 0)
     due = min(share.of(price).amount_minor, left)
-    return _offer(by, share, Money(due, price.currency), f"paid, {refunded} back")
+    return _offer(by, share, Money(due, price.currency), f"paid, {given} back")
 
 
 def _offer(by: str, share: Share, refund: Money, payment_state: str) -> Offer:

@@ -15,6 +15,7 @@ from payment_svc.domain.facts import (
     Facts,
     LessonFacts,
     PurchaseFacts,
+    RefundCaseFacts,
     SagaError,
 )
 from payment_svc.domain.orders import Lesson
@@ -106,6 +107,12 @@ class Saga:
         return self.facts
 
     @property
+    def refund_case(self) -> RefundCaseFacts:
+        """The facts of a case about a refund that was given up."""
+        assert isinstance(self.facts, RefundCaseFacts)
+        return self.facts
+
+    @property
     def price(self) -> Money | None:
         """The price. It is None until the slot or the seat is held."""
         return None if isinstance(self.facts, CaseFacts) else self.facts.price
@@ -124,6 +131,11 @@ class Saga:
         """How much a person's cancel decided to give back; None when nobody cancelled."""
         cancel, price = self.cancel, self.price
         return Money(cancel.refund_minor, price.currency) if cancel and price else None
+
+    @property
+    def has_ended(self) -> bool:
+        """True once what was sold has ended, and at most its money is still on its way."""
+        return self.is_complete or (not isinstance(self.facts, CaseFacts) and self.facts.has_ended)
 
     @property
     def was_never_booked(self) -> bool:

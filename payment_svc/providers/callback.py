@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from mesh.database import Database
 from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
-from payment_svc.providers.port import ProviderRefused
+from payment_svc.providers.port import NoSuchIntent
 
 CALLBACK, INTENT_PREFIX = "callback", "cb_"
 MOST_RECENT = 1000
@@ -93,10 +93,10 @@ class CallbackProvider:
         return _intent(rows[0]) if rows else None
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        """Raises ProviderRefused when there is no such payment."""
+        """Raises NoSuchIntent."""
         row = await self._row(intent_id)
         if row is None:
-            raise ProviderRefused("resource_missing", "no such payment")
+            raise NoSuchIntent("resource_missing", "no such payment")
         return _intent(row)
 
     async def cancel_intent(self, intent_id: str) -> Intent:

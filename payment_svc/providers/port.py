@@ -33,6 +33,10 @@ class ProviderRefused(Exception):
         super().__init__(f"{code}: {message}")
 
 
+class NoSuchIntent(ProviderRefused):
+    """The provider does not know the intent. That is a definite answer: nobody can pay it."""
+
+
 class Provider(Protocol):
     """A payment provider.
 
@@ -58,10 +62,10 @@ class Provider(Protocol):
         """The intent that was made for the saga, if there is one."""
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        """The intent as it is now."""
+        """The intent as it is now. Raises NoSuchIntent."""
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        """The intent after cancelling it, or as it is when it can no longer be cancelled."""
+        """The intent after cancelling it, or as it is when it can no longer be cancelled. Raises NoSuchIntent."""
 
     async def list_declined_charges(self, intent_id: str) -> set[str]:
         """The ids of the declined attempts to pay an intent."""

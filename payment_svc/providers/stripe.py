@@ -19,7 +19,14 @@ import stripe
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
-from payment_svc.providers.port import EventIgnored, OutcomeUnknown, ProviderRefused, Unreadable, printable
+from payment_svc.providers.port import (
+    EventIgnored,
+    NoSuchIntent,
+    OutcomeUnknown,
+    ProviderRefused,
+    Unreadable,
+    printable,
+)
 from payment_svc.providers.stripe_amounts import to_wire
 from payment_svc.providers.stripe_objects import (
     read_charge,
@@ -35,6 +42,8 @@ TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
 #: Pages of 100 that a list may have.
 MOST_PAGES = 1000
+#: Stripe's code for an object that this account, in this mode, does not have (Stripe: error codes).
+_MISSING = "resource_missing"
 
 
 class StripeProvider:
@@ -129,7 +138,13 @@ class StripeProvider:
         raise Unreadable("the list of events has no end")
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        return _same(intent_id, await _ask(self._client.v1.payment_intents.retrieve_async(intent_id)))
+        """The intent as it is now. Raises NoSuchIntent."""
+        try:
+            return _same(intent_id, await _ask(self._client.v1.payment_intents.retrieve_async(intent_id)))
+        except ProviderRefused as error:
+            if error.code != _MISSING:
+                raise
+            raise NoSuchIntent(_MISSING, "no such intent") from error
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """The intent after cancelling it, or as it is when it can no longer be cancelled."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payment_svc.domain import Intent, RefundStatus, Saga, StillOwed, Undo
+from payment_svc.domain import Intent, RefundGivenUp, RefundStatus, Saga, StillOwed, Undo
 from payment_svc.domain.owed import owed_by_undo
+from payment_svc.engine.definition import Halted
 from payment_svc.providers.intents import Intents
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
@@ -44,14 +45,27 @@ async def look_at_payment(ports: PaymentPorts, saga: Saga) -> PaymentLook:
 
 
 async def close_payment(ports: PaymentPorts, saga: Saga) -> Intent | None:
-    """Make sure that nobody can pay any more: the intent then, canceled or succeeded. None when there is none."""
-    if saga.purchase.undo is Undo.PROVIDER_REFUSED:
+    """Make sure that nobody can pay any more: the intent then, canceled or succeeded. None when there is none.
+
+    An intent that is known to be paid can no longer be cancelled, and the provider is not asked.
+    """
+    facts = saga.purchase
+    if facts.undo is Undo.PROVIDER_REFUSED:
         return None
+    if facts.paid is not None and saga.payment_intent_id is not None:
+        return Intent.paid(saga.payment_intent_id, facts.paid)
     return await ports.intents.close(saga)
 
 
 async def refund_payment(ports: PaymentPorts, saga: Saga, intent: Intent) -> None:
-    """Give back what the undone saga owes of its paid intent. Raises StillOwed until all of it is back."""
-    status = await ports.refunds.carry_out(saga, owed_by_undo(saga, intent), intent.received)
+    """Give back what the undone saga owes of its paid intent.
+
+    Raises StillOwed until all of it is back, and Halted when the refund is given up.
+    """
+    try:
+        decision, given_up = owed_by_undo(saga, intent), saga.purchase.refunds_given_up
+        status = await ports.refunds.carry_out(saga, decision, intent.received, given_up)
+    except RefundGivenUp as error:
+        raise Halted(saga.learn(refunds_given_up=error.failed), error) from error
     if status is not RefundStatus.SUCCEEDED:
         raise StillOwed

@@ -14,7 +14,7 @@ from payment_svc.domain import Intent, PaymentStatus, Saga, SagaError, State, St
 from payment_svc.domain.owed import owed_by_undo
 from payment_svc.engine.definition import Halted
 from payment_svc.peers import Peers, is_retryable
-from payment_svc.providers.port import ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, ProviderRefused
 from payment_svc.selling.definition import Definition
 from payment_svc.selling.holding import RefusedInDoubt
 from payment_svc.selling.payment import PaymentPorts
@@ -104,7 +104,10 @@ class Purchase:
         wait = self.definition.wait
         if saga.hold_is_over:
             return turn_back(saga, wait.hold_ends)
-        look = await wait.look(self._ports, saga)
+        try:
+            look = await wait.look(self._ports, saga)
+        except NoSuchIntent:
+            return turn_back(saga, Undo.CANCELLED, "the provider does not know the intent")
         if look.intent.has_ended:
             return follow_intent(saga, look.intent)
         declined = sorted({*saga.purchase.declined_charges, *look.declined_charges})
@@ -152,7 +155,9 @@ class Purchase:
     async def _refund(self, saga: Saga, intent: Intent) -> Transition:
         """What was sold ends in a commit of its own, before its money goes back."""
         if not saga.purchase.has_ended:
-            return announce_end(saga, end_to_announce(saga))
+            return replace(
+                announce_end(saga, end_to_announce(saga)), payment=PaymentStatus.SUCCEEDED, received=intent.money
+            )
         try:
             await self.definition.payment.refund(self._ports, saga, intent)
         except StillOwed as error:

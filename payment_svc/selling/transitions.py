@@ -46,14 +46,32 @@ def follow_intent(saga: Saga, intent: Intent) -> Transition:
 
 def turn_back(saga: Saga, why: Undo, detail: str = "", received: Received | None = None) -> Transition:
     """From here on the saga is undone. How its booking will end is decided and committed now."""
+    paid = Received(saga.price.amount_minor, saga.price.currency) if _was_paid(saga, why) and saga.price else received
     return Transition(
-        saga.learn(undo=why, ends_as=_end_of_undo(saga, why)),
+        saga.learn(undo=why, ends_as=_end_of_undo(saga, why), paid=paid),
         State.COMPENSATING,
         f"undo_{why.value.lower()}",
         detail,
         keep_lease=True,
         payment=PaymentStatus.SUCCEEDED if received else None,
         received=received,
+    )
+
+
+def _was_paid(saga: Saga, why: Undo) -> bool:
+    """True when exactly the price had been received before the saga turned back."""
+    return why is Undo.SLOT_LOST and not saga.is_free
+
+
+def learn_paid(saga: Saga, intent: Intent) -> Transition:
+    """The intent of an undone saga was paid: it can no longer be cancelled, and its money goes back with the rest."""
+    return Transition(
+        saga.learn(paid=intent.money, client_secret=""),
+        State.COMPENSATING,
+        "paid_while_undone",
+        keep_lease=True,
+        payment=PaymentStatus.SUCCEEDED,
+        received=intent.money,
     )
 
 

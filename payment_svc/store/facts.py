@@ -35,7 +35,9 @@ _FACTS_OF_KIND = {kind.name: kind.facts for kind in KINDS}
 
 #: In SQL, of a row of saga: the state in which a parked saga goes on.
 PARKED_FROM = "context ->> 'parked_from'"
-#: The purchase that a cancel takes back; null in a purchase.
+#: The intent of a case about a refund.
+REFUND_CASE_INTENT = "context ->> 'intent_id'"
+#: The purchase that a cancel takes back, or that a case about a refund is of; null in a purchase.
 PURCHASE_ID = "cast(context ->> 'purchase_id' as uuid)"
 #: The context of a saga that a person closes, when its intent has received `:received` minor units.
 RESOLVED_CONTEXT = """(context || jsonb_build_object(
@@ -68,9 +70,9 @@ def encode_context(saga: Saga) -> str:
     return json.dumps(context)
 
 
-def encode_facts(facts: Facts) -> str:
-    """The JSON of the facts with which a saga begins."""
-    return json.dumps(_write(facts))
+def encode_facts(facts: Facts, parked_from: State | None = None) -> str:
+    """The JSON of the facts with which a saga begins. One that begins parked goes on in `parked_from`."""
+    return json.dumps(_write(facts) | ({"parked_from": parked_from.value} if parked_from else {}))
 
 
 def decode_facts(kind: str, context: dict[str, Any]) -> Facts:
