@@ -11,7 +11,7 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from mesh.errors import Forbidden, TryAgain, Unauthenticated
@@ -26,7 +26,7 @@ class Person:
 
     id: UUID
     roles: frozenset[str]
-    token: str
+    token: str = field(repr=False)
 
     @property
     def is_admin(self) -> bool:

@@ -119,7 +119,7 @@ class KeySet:
         elif self._age() > REFRESH_SECONDS and not self._is_away:
             await self._await_fetch(KNOWN_KEY_WAIT_SECONDS)
         elif self._age() > REFRESH_SECONDS / 2:
-            self._start_fetch()
+            self.start_fetch()
         if self._age() > STALE_SECONDS:
             raise TryAgain("the issuer's keys cannot be read now")
         if kid in self._keys:
@@ -136,11 +136,12 @@ class KeySet:
 
     async def _await_fetch(self, seconds: float) -> None:
         """Start a fetch unless there was one lately, and wait at most so long for its end."""
-        self._start_fetch()
+        self.start_fetch()
         if self._fetch is not None and self._is_fetching():
             await asyncio.wait([self._fetch], timeout=seconds)  # a cancel of this call does not cancel the fetch
 
-    def _start_fetch(self) -> None:
+    def start_fetch(self) -> None:
+        """Begin a fetch, and wait for nothing. Does nothing while there is one, or shortly after the last."""
         if not self._is_fetching() and time.monotonic() - self._asked_at > COOL_DOWN_SECONDS:
             self._asked_at = time.monotonic()
             self._fetch = asyncio.create_task(self._refresh())
@@ -187,6 +188,10 @@ class Verifier:
     def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._cache: OrderedDict[bytes, _Verdict] = OrderedDict()
+
+    def fetch_keys(self) -> None:
+        """Begin to fetch the issuer's keys, so that the first callers need not wait for them."""
+        self._keys.start_fetch()
 
     async def verify(self, token: str) -> Claims:
         """Verify a token and return its claims. Raises TryAgain, or Unauthenticated, which says only what is wrong."""

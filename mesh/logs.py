@@ -71,6 +71,21 @@ def configure(service: str, log_format: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_STRANGERS)
+
+
+class _WithoutStrangersTracebacks(logging.Filter):
+    """gRPC logs a traceback for metadata that is not UTF-8, and for a client that leaves while it is answered.
+
+    Anybody can cause both, as often as they like, and neither is a fault of ours.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, UnicodeDecodeError) and type(error).__name__ != "ExecuteBatchError"
+
+
+_STRANGERS = _WithoutStrangersTracebacks()
 
 
 def _remove_meta(logger: Any, name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

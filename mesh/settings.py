@@ -13,6 +13,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mesh.identity import service_token
 
 
+class Hidden(str):
+    """Text that does not show itself: `repr` hides it, and with it every settings object, traceback and log line."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'**********'"
+
+
 def _database_url(value: str) -> str:
     if not value.startswith("postgresql+asyncpg://"):
         raise ValueError("must start with postgresql+asyncpg://")
@@ -26,7 +35,9 @@ def _jwks_url(value: str) -> str:
     return value
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+#: A key, a password, or a URL with one in it.
+Secret = Annotated[str, AfterValidator(Hidden)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_database_url)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 Address = Annotated[str, Field(pattern=r"^[^\s/]+:\d+$")]
 
@@ -34,7 +45,13 @@ Address = Annotated[str, Field(pattern=r"^[^\s/]+:\d+$")]
 class ServiceSettings(BaseSettings):
     """Settings that every service has."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,  # an input may be a secret, or be one that was put in a wrong place
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)

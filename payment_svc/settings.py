@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
 
-from mesh.settings import Address, DatabaseUrl, ServiceSettings
+from mesh.settings import Address, DatabaseUrl, Secret, ServiceSettings
 from payment_svc.notifications.email import parse_mail_server
 
 
@@ -31,8 +31,9 @@ def _check_http_url(value: str) -> str:
 #: Neither can contain what ends a mail header.
 _SENDER = re.compile(r"(?:[^\x00-\x1f\x7f<>@]*<[!-~]+@[\w.-]+>|[!-~]+@[\w.-]+)", re.ASCII)
 _PEOPLE = re.compile(r"[\w.+-]*\{person_id\}[\w.+-]*@[\w.-]+", re.ASCII)
-SmtpUrl = Annotated[str, AfterValidator(_check_smtp_url)]
-HttpUrl = Annotated[str, AfterValidator(_check_http_url)]
+SmtpUrl = Annotated[Secret, AfterValidator(_check_smtp_url)]
+#: A URL may carry a token, or a user's password.
+HttpUrl = Annotated[Secret, AfterValidator(_check_http_url)]
 
 
 class Settings(ServiceSettings):
@@ -44,8 +45,9 @@ class Settings(ServiceSettings):
     booking_address: Address = "127.0.0.1:50051"
     session_address: Address = "127.0.0.1:50054"
     learning_address: Address = "127.0.0.1:50055"
-    stripe_secret_key: str = Field(pattern=r"^(sk|rk)_(test|live)_\w+$")
-    stripe_webhook_secret: str = Field(pattern=r"^whsec_.+$")
+    stripe_secret_key: Secret = Field(pattern=r"^(sk|rk)_(test|live)_\w+$")
+    #: One signing secret, or several separated by commas while one replaces another.
+    stripe_webhook_secret: Secret = Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$")
     stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     stripe_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
     payment_max_attempts: int = Field(default=3, ge=1, le=100)
@@ -55,10 +57,10 @@ class Settings(ServiceSettings):
     reconcile_seconds: float = Field(default=60.0, gt=0)
     forget_refused_hours: float = Field(default=24.0, ge=1)
     notify_webhook_url: HttpUrl | None = None
-    notify_webhook_secret: str | None = Field(default=None, min_length=16, validate_default=True, repr=False)
+    notify_webhook_secret: Secret | None = Field(default=None, min_length=16, validate_default=True)
     notify_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
     notify_give_up_hours: float = Field(default=24.0, gt=0)
-    smtp_url: SmtpUrl | None = Field(default=None, repr=False)
+    smtp_url: SmtpUrl | None = None
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=300)
     notify_email_from: str | None = Field(default=None, validate_default=True)
     notify_email_to: str | None = Field(default=None, validate_default=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -61,7 +61,7 @@ class PurchaseFacts:
     hold_expires_at: datetime | None = None  # the end of the hold, as the student was shown it
     hold_was_over: bool = False  # the hold had ended before its answer came
     is_recorded: bool = False  # the booking or the enrollment exists
-    client_secret: str = ""  # the PaymentIntent's, while it can be paid
+    client_secret: str = field(default="", repr=False)  # the PaymentIntent's, while it can be paid
     declined_charges: tuple[str, ...] = ()  # the provider's ids of the declined attempts, sorted
     undo: Undo | None = None  # why the saga is undone
     ends_as: State | None = None  # how its booking ends; missing in rows from before 2026-11-26

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from payment_svc.domain.payments import Received
@@ -18,7 +18,7 @@ class Intent:
 
     id: str
     status: str
-    client_secret: str
+    client_secret: str = field(repr=False)
     amount: int  # minor units
     currency: str
     received: int  # minor units

@@ -51,8 +51,9 @@ class StripeProvider:
 
     name, intent_prefix, takes_reports = STRIPE, "pi_", False
 
-    def __init__(self, secret_key: str, webhook_secret: str, *, api_base: str | None, timeout: float) -> None:
-        self._webhook_secret = webhook_secret
+    def __init__(self, secret_key: str, webhook_secrets: str, *, api_base: str | None, timeout: float) -> None:
+        """`webhook_secrets`: one signing secret, or several separated by commas while one replaces another."""
+        self._webhook_secrets = [secret.strip() for secret in webhook_secrets.split(",")]
         self.livemode = "_live_" in secret_key
         self._http = stripe.HTTPXClient(timeout=timeout, allow_sync_methods=False)
         self._client = stripe.StripeClient(
@@ -197,14 +198,23 @@ class StripeProvider:
         """
         try:
             body = payload.decode()
-            stripe.WebhookSignature.verify_header(body, signature, self._webhook_secret, TOLERANCE_SECONDS)
-        except (stripe.SignatureVerificationError, UnicodeDecodeError, TypeError) as error:  # TypeError: not ASCII
+        except UnicodeDecodeError as error:
             raise BadSignature from error
+        if not any(_is_signed(body, signature, secret) for secret in self._webhook_secrets):
+            raise BadSignature
         try:
             event = json.loads(body)
         except (ValueError, RecursionError) as error:
             raise EventIgnored("unreadable", error="the body is no JSON, or nested too deep", type="other") from error
         return read_event(event)
+
+
+def _is_signed(body: str, signature: str, secret: str) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_SECONDS)
+    except (stripe.SignatureVerificationError, TypeError):  # TypeError: the signature is not ASCII
+        return False
+    return True
 
 
 async def _ask(call: Awaitable[Any]) -> Any:

@@ -8,10 +8,11 @@ import httpx
 import pytest_asyncio
 
 from tests.inhabited import world, world_settings
+from tests.limits.gated import reach, start_limited
 from tests.people import People
 from tests.world import World
 
-__all__ = ["world", "world_settings"]
+__all__ = ["reach", "start_limited", "world", "world_settings"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

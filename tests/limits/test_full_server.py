@@ -3,86 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
 
-from mesh.channels import connect, messages
+from mesh.channels import messages
 from mesh.errors import Overloaded
-from mesh.identity import Verifier
-from mesh.server import SERVING, Server, Service
-from mesh.settings import ServiceSettings
+from mesh.server import SERVING
 from payment_svc.peers import call_peer
-from tests.conftest import FixedToken
-from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
-
-GET, WATCH = booking_pb2.GetBookingRequest(booking_id="b"), booking_pb2.WatchBookingRequest(booking_id="b")
-
-
-class Gated(booking_pb2_grpc.BookingServiceServicer):
-    """Answers once `go` is set."""
-
-    def __init__(self) -> None:
-        self.inside, self.go = 0, asyncio.Event()
-
-    async def GetBooking(self, request: Any, context: Any) -> booking_pb2.GetBookingResponse:
-        self.inside += 1
-        await self.go.wait()
-        return booking_pb2.GetBookingResponse()
-
-    async def WatchBooking(self, request: Any, context: Any) -> AsyncIterator[booking_pb2.WatchBookingResponse]:
-        yield booking_pb2.WatchBookingResponse()
-        await self.go.wait()
-
-    async def until_inside(self, number: int) -> None:
-        async with asyncio.timeout(5):
-            while self.inside < number:  # noqa: ASYNC110 - a counter, polled within a deadline
-                await asyncio.sleep(0.005)
-
-
-@pytest_asyncio.fixture
-async def start_limited(
-    auth_settings: dict[str, Any], verifier: Verifier, token: Callable[..., str]
-) -> AsyncIterator[Callable[..., Any]]:
-    """`await start_limited(max_calls=…)`: a server with these limits, its servicer, and the address to call."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def start(**limits: int) -> tuple[Gated, str]:
-            servicer = Gated()
-            service = Service(
-                booking_pb2.DESCRIPTOR.services_by_name["BookingService"],
-                booking_pb2_grpc.add_BookingServiceServicer_to_server,
-                servicer,
-            )
-            settings = ServiceSettings(_env_file=None, port=0, drain_seconds=1, **auth_settings)
-            server = Server(settings, verifier, [service], **limits)
-            await server.start()
-            stack.push_async_callback(server.stop)
-            stack.callback(servicer.go.set)
-            return servicer, f"127.0.0.1:{server.port}"
-
-        yield start
-
-
-@pytest_asyncio.fixture
-async def reach(token: Callable[..., str]) -> AsyncIterator[Callable[..., Any]]:
-    """`reach(address)`: a stub over the chassis' channel; `reach(address, plain=True)`: over a plain one."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        def create(address: str, *, plain: bool = False) -> Any:
-            own = FixedToken("bff", token("service", service="bff"))
-            channel = grpc.aio.insecure_channel(address) if plain else connect(address, own)
-            stack.push_async_callback(channel.close)
-            return booking_pb2_grpc.BookingServiceStub(channel)
-
-        yield create
+from tests.limits.gated import GET, WATCH
+from tutormesh.booking.v1 import booking_pb2
 
 
 async def test_a_server_at_its_limit_of_calls_answers_overloaded_with_a_hint_and_later_accepts_more(
@@ -100,10 +33,11 @@ async def test_a_server_at_its_limit_of_calls_answers_overloaded_with_a_hint_and
     assert await stub.GetBooking(GET, timeout=5) == booking_pb2.GetBookingResponse()
 
 
-async def test_overloaded_is_resource_exhausted_with_retry_info_on_the_wire(start_limited, reach):
+async def test_overloaded_is_resource_exhausted_with_retry_info_on_the_wire(start_limited, reach, token):
     servicer, address = await start_limited(max_calls=0)
+    own = grpc.aio.Metadata(("x-service-token", token("service", service="bff")))
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await reach(address, plain=True).GetBooking(GET, timeout=5)
+        await reach(address, plain=True).GetBooking(GET, timeout=5, metadata=own)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     status = rpc_status.from_call(refused.value)
     retry = error_details_pb2.RetryInfo()
@@ -155,10 +89,8 @@ async def test_a_full_server_is_still_healthy(start_limited, reach):
 
 
 async def test_a_call_that_grpc_itself_rejects_is_overloaded_too(start_limited, reach):
-    """Beyond calls, streams and the spare RPCs gRPC rejects a call unread; without details of ours it means the same."""
-    servicer, address = await start_limited(
-        max_calls=2, max_streams=0, spare_rpcs=0
-    )  # one of them goes to the channel's health
+    """Beyond all limits and the spare RPCs gRPC rejects a call unread; without details of ours it means the same."""
+    servicer, address = await start_limited(max_calls=1, max_streams=0, max_public=1, spare_rpcs=0)
     stub = reach(address)
     busy = asyncio.ensure_future(stub.GetBooking(GET, timeout=10))
     await servicer.until_inside(1)

@@ -117,3 +117,17 @@ async def test_a_call_that_does_not_end_within_the_drain_is_cancelled(start_serv
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+async def test_a_process_whose_server_ends_by_itself_ends_too(start_server):
+    """Whoever supervises it starts it again; a process that listens to nobody would stay."""
+    server = await start_server(sessions(nothing))
+    task = asyncio.create_task(serve(server))
+    await asyncio.sleep(0)  # `serve` has set its handlers
+    try:
+        await server._server.stop(None)
+        with pytest.raises(RuntimeError, match="ended by itself"):
+            await asyncio.wait_for(task, 5)
+    finally:
+        for handled in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(handled)

@@ -25,9 +25,13 @@ _HEADERS = {
 
 
 def signature(payload: bytes, secret: str, at: int) -> str:
-    """The Stripe-Signature header for a payload sent at `at` (Unix seconds). Source: Stripe, "Verify signatures"."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+    """The Stripe-Signature header for a payload sent at `at` (Unix seconds). Source: Stripe, "Verify signatures".
+
+    With several secrets, separated by commas, each signs: so does Stripe while an old secret lives on beside a new one.
+    """
+    signed = f"{at}.".encode() + payload
+    digests = (hmac.new(one.strip().encode(), signed, hashlib.sha256).hexdigest() for one in secret.split(","))
+    return f"t={at}," + ",".join(f"v1={digest}" for digest in digests)
 
 
 class Deliverer:

@@ -137,6 +137,53 @@ async def test_23_a_signature_that_does_not_fit_is_400_and_stores_nothing(people
     assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
 
 
+NEW_SECRET = "whsec_new"
+
+
+def sign(body: str, *secrets: str) -> str:
+    """The header of an event that each of these secrets signs, as Stripe signs while it rolls one."""
+    now = int(time.time())
+    headers = (stripe.WebhookSignature.generate_signature_header(body, secret, timestamp=now) for secret in secrets)
+    return f"t={now}," + ",".join(header.partition(",")[2] for header in headers)
+
+
+@pytest.mark.parametrize(
+    ("configured", "believed", "refused"),
+    [
+        (f"{NEW_SECRET},{WEBHOOK_SECRET}", [(NEW_SECRET,), (WEBHOOK_SECRET,)], [("whsec_other",), ("whsec_new,",)]),
+        (
+            f"{WEBHOOK_SECRET} , {NEW_SECRET}",
+            [(NEW_SECRET,), (WEBHOOK_SECRET,)],
+            [(f"{WEBHOOK_SECRET} , {NEW_SECRET}",)],
+        ),
+        (NEW_SECRET, [(NEW_SECRET,), (WEBHOOK_SECRET, NEW_SECRET)], [(WEBHOOK_SECRET,), ("",)]),
+    ],
+    ids=["the new one first", "the old one first", "the old one withdrawn"],
+)
+async def test_56_each_configured_secret_is_believed_and_no_other(
+    people: People,
+    world: World,
+    configured: str,
+    believed: list[tuple[str, ...]],
+    refused: list[tuple[str, ...]],
+) -> None:
+    await people.webhooks("drop")
+    booked = [await people.book(await people.tutor(), lesson_time()) for _ in believed]
+    for replica in list(world.replicas):
+        await world.stop_replica(replica)
+    rotating = await world.start_replica(stripe_webhook_secret=configured)
+    for one, secrets in zip(booked, believed, strict=True):
+        await people.pay(one.payment_intent_id)
+        body = json.dumps(await people.event(one.payment_intent_id, "payment_intent.succeeded"))
+        for wrong in refused:
+            assert await people.post_webhook(body, sign(body, *wrong)) == 400
+        assert await people.state(one.saga_id) == "AWAITING_PAYMENT"
+        assert await people.post_webhook(body, sign(body, *secrets)) == 200
+        await people.until_state(one.saga_id, "COMPLETED")
+    await world.stop_replica(rotating)
+    await world.start_replica()
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

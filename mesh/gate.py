@@ -1,0 +1,232 @@
+"""The interceptor that every RPC passes: it identifies the caller, bounds the call, types errors, and logs the outcome.
+
+gRPC reads a request's message before it calls a handler, and waits for it as long as the client likes. So every RPC is
+served as a stream of raw requests: the caller is identified first, then the message is awaited for MESSAGE_SECONDS, and
+decoded here, where a malformed one is a refusal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc import StatusCode
+
+from mesh import calls, errors
+from mesh.calls import Call
+from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
+from mesh.identity import Verifier
+from mesh.logs import log
+from mesh.rooms import Context, PublicRoom, Room, SharedRoom
+
+#: How long the message of a request may take to arrive.
+MESSAGE_SECONDS = 10.0
+#: How long an RPC that needs no token may take. Watches of health are excepted: they last as long as their channel.
+PUBLIC_SECONDS = 30.0
+ENDLESS = frozenset({"/grpc.health.v1.Health/Watch"})
+
+Handler = Any  # grpc.RpcMethodHandler; its stubs know only synchronous behaviours
+Decode = Callable[[bytes], Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How many RPCs of each sort may be inside at once."""
+
+    calls: Room
+    streams: Room
+    #: Callers whose token is being verified.
+    unidentified: SharedRoom
+    #: Health and reflection, which need no token.
+    public: PublicRoom
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Lets in who may call, bounds how long it may take, and turns every error into a status."""
+
+    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], rooms: Rooms) -> None:
+        self._verifier, self._callers, self._rooms = verifier, callers, rooms
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        method = handler_call_details.method
+        wrapped = self._handlers.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None:  # there is no such RPC
+            return None
+        self._handlers[method] = self._wrap(method, handler)
+        return self._handlers[method]
+
+    def _wrap(self, method: str, handler: Handler) -> Handler:
+        codec, decode = {"response_serializer": handler.response_serializer}, handler.request_deserializer
+        if method not in self._callers:
+            return grpc.stream_stream_rpc_method_handler(self._wrap_public(method, handler), **codec)
+        if handler.unary_unary:
+            unary = self._wrap_unary(method, handler.unary_unary, decode)
+            return grpc.stream_unary_rpc_method_handler(unary, **codec)
+        stream = self._wrap_stream(method, handler.unary_stream, decode)
+        return grpc.stream_stream_rpc_method_handler(stream, **codec)
+
+    def _wrap_unary(
+        self, method: str, serve: Callable[..., Awaitable[Message]], decode: Decode
+    ) -> Callable[..., Awaitable[Message]]:
+        async def unary(_: object, context: Context) -> Message:
+            began = time.perf_counter()
+            try:
+                await self._admit(method, context)
+                with self._rooms.calls:
+                    response = await serve(await _receive(context, decode), context)
+            except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
+                _tell(method, began, StatusCode.CANCELLED)
+                raise
+            except Exception as error:
+                await _abort(method, began, context, error)
+                raise AssertionError("abort always raises") from error
+            _tell(method, began, StatusCode.OK)
+            return response
+
+        return unary
+
+    def _wrap_stream(
+        self, method: str, serve: Callable[..., AsyncGenerator[Message, None]], decode: Decode
+    ) -> Callable[..., Awaitable[None]]:
+        async def stream(_: object, context: Context) -> None:
+            began = time.perf_counter()
+            try:
+                await self._admit(method, context)
+                with self._rooms.streams:
+                    await _send_all(serve(await _receive(context, decode), context), context)
+            except asyncio.CancelledError:
+                _tell(method, began, StatusCode.CANCELLED)
+                raise
+            except Exception as error:
+                await _abort(method, began, context, error)
+            _tell(method, began, StatusCode.OK)
+
+        return stream
+
+    def _wrap_public(self, method: str, handler: Handler) -> Callable[..., Awaitable[None]]:
+        """An RPC that is open to everybody. Its answers are sent within its place and its time, too."""
+        seconds = None if method in ENDLESS else PUBLIC_SECONDS
+
+        async def public(_: object, context: Context) -> None:
+            try:
+                async with self._rooms.public.enter(context, seconds):
+                    await _serve_public(handler, context)
+            except Refusal as refusal:
+                await context.abort(*errors.to_status(refusal))
+
+        return public
+
+    async def _admit(self, method: str, context: Context) -> None:
+        """Make this the current call. Raises a Refusal unless the caller may make it."""
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        left = context.time_remaining()
+        call = Call(
+            request_id=_request_id(metadata.get("x-request-id", "")),
+            deadline=None if left is None else asyncio.get_running_loop().time() + left,
+        )
+        calls.enter(call)
+        with self._rooms.unidentified.enter(context):
+            person, service = await self._identify(metadata)
+        calls.enter(Call(call.request_id, call.deadline, person, service))
+        if service not in self._callers[method]:
+            raise Forbidden(f"{method.rpartition('/')[2]} may not be called by {service or 'a person'}")
+
+    async def _identify(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
+        """Verify the tokens of a call. `authorization` takes a person's token, or a service's (handy with grpcurl)."""
+        person, service = None, ""
+        bearer = metadata.get("authorization", "")
+        if bearer:
+            scheme, _, token = bearer.partition(" ")
+            if scheme.lower() != "bearer":
+                raise Unauthenticated("authorization must be a Bearer token")
+            claims = await self._verifier.verify(token.strip())
+            if claims.service:
+                service = claims.service
+            else:
+                person = claims.person
+        own = metadata.get("x-service-token", "")
+        if own:
+            service = (await self._verifier.verify(own)).service
+        if person is None and not service:
+            raise Unauthenticated("a token must be given")
+        return person, service
+
+
+async def _serve_public(handler: Handler, context: Context) -> None:
+    decode = handler.request_deserializer
+    if handler.unary_unary:
+        await context.write(await handler.unary_unary(await _receive(context, decode), context))
+    elif handler.unary_stream:
+        await _send_all(handler.unary_stream(await _receive(context, decode), context), context)
+    else:
+        await _send_all(handler.stream_stream(_receive_all(context, decode), context), context)
+
+
+async def _receive(context: Context, decode: Decode) -> Message:
+    """The request's message. Raises TryAgain when it does not arrive in time, and BadInput for what is none."""
+    try:
+        async with asyncio.timeout(MESSAGE_SECONDS):
+            raw = await context.read()
+    except TimeoutError:
+        raise TryAgain("the request's message did not arrive in time") from None
+    if raw is grpc.aio.EOF:
+        raise BadInput("the request has no message")
+    return _decode(raw, decode)
+
+
+async def _receive_all(context: Context, decode: Decode) -> AsyncIterator[Message]:
+    while (raw := await context.read()) is not grpc.aio.EOF:
+        yield _decode(raw, decode)
+
+
+def _decode(raw: Any, decode: Decode) -> Message:
+    try:
+        return decode(raw)
+    except DecodeError:
+        raise BadInput("the request's message cannot be decoded") from None
+
+
+async def _send_all(responses: AsyncGenerator[Message, None], context: Context) -> None:
+    async with contextlib.aclosing(responses):
+        async for response in responses:
+            await context.write(response)
+
+
+def _request_id(given: str) -> str:
+    """The caller's own request id; a new one when it sent none, or only the mark of being in no call."""
+    return calls.new_request_id() if given in ("", calls.NO_CALL) else given[:64]
+
+
+async def _abort(method: str, began: float, context: Context, error: Exception) -> None:
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, errors.CallFailed):  # the caller learns only that it may try again; the log has the rest
+        log().warning("peer_failed", method=method, error=str(error))
+        error = errors.TryAgain()
+    if isinstance(error, Refusal):
+        code, message, trailing = errors.to_status(error)
+        _tell(method, began, code, error.reason)
+        await context.abort(code, message, trailing)
+    log().error("rpc_crashed", method=method, exc_info=error)
+    await context.abort(StatusCode.INTERNAL, "internal error")
+
+
+def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None:
+    call = calls.current()
+    fields = {"reason": reason} if reason else {}
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)
