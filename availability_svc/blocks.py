@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from availability_svc.domain import Block, IdempotencyMismatch, SlotTaken, Span, Terms
+from availability_svc.domain import Block, IdempotencyMismatch, SlotTaken, Span
+from availability_svc.limits import Terms
 from availability_svc.store import BlockStore
 from mesh.database import Database
 from mesh.errors import NotFound

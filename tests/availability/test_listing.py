@@ -20,9 +20,14 @@ OFFICE = [(day, "09:00", "17:00") for day in range(1, 8)]
 
 
 def change_of_clocks(month: int, sunday: int) -> datetime:
-    """Local midnight of the Nth Sunday of a month of the year after next, in New York."""
-    first = datetime(datetime.now(UTC).year + 2, month, 1, tzinfo=NEW_YORK)
-    return first + DAY * ((6 - first.weekday()) % 7 + 7 * (sunday - 1))
+    """Local midnight of the Nth Sunday of a month in New York, at least two days ahead and less than a year."""
+    ahead = datetime.now(UTC) + 2 * DAY
+    for year in (ahead.year, ahead.year + 1):
+        first = datetime(year, month, 1, tzinfo=NEW_YORK)
+        found = first + DAY * ((6 - first.weekday()) % 7 + 7 * (sunday - 1))
+        if found > ahead:
+            return found
+    raise AssertionError("each year has one")
 
 
 def listing(start: datetime, end: datetime, **changes: Any) -> pb2.ListSlotsRequest:
