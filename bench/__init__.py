@@ -1,1 +1,1 @@
-"""What a lesson costs: the real mesh, beside the cheapest that its calls and commits could be on the same machine."""
+"""What a lesson costs on the real mesh, beside bare RPCs and bare commits on the same machine."""

@@ -1,4 +1,4 @@
-"""CPU seconds, user and system, that processes have used."""
+"""The CPU seconds, user and system, that processes have used."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _BY_MODULE = {program.module: program.name for program in PROGRAMS.values()}
 
 
 def of(process: psutil.Process) -> float:
-    """What one process has used so far; what its ended children have used counts too."""
+    """The CPU seconds of one process so far, with those of its ended children."""
     times = process.cpu_times()
     return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def of_mesh(launcher: psutil.Process) -> dict[str, float]:
-    """What each kind of process of a mesh has used so far, by name; "postgres" is all of its backends."""
+    """The CPU seconds of each kind of process of a mesh so far, by name. "postgres" is the sum of its backends."""
     used: defaultdict[str, float] = defaultdict(float, launcher=own(launcher))
     for process in launcher.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -28,7 +28,7 @@ def of_mesh(launcher: psutil.Process) -> dict[str, float]:
 
 
 def own(process: psutil.Process) -> float:
-    """What one process has used itself."""
+    """The CPU seconds of one process so far, without its children."""
     times = process.cpu_times()
     return float(times.user + times.system)
 

@@ -1,4 +1,4 @@
-"""A bare grpc.aio server that gives back what it is given; `python -m bench.echo` prints its port and serves."""
+"""A bare grpc.aio server that returns its requests. `python -m bench.echo` prints its port and serves."""
 
 from __future__ import annotations
 

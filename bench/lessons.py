@@ -1,4 +1,4 @@
-"""Lessons sold as an app sells them: book over GraphQL, pay at the sandbox, and hear of CONFIRMED by a stream."""
+"""Sell lessons as an app does: book over GraphQL, pay at the sandbox, and watch a stream for CONFIRMED."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!) {
 
 
 class LessonFailed(Exception):
-    """The mesh answered otherwise than a healthy one does."""
+    """The mesh gave an answer that a healthy one does not give."""
 
 
 @dataclass(frozen=True)
 class _AsBff:
-    """Credentials of an observer at the edge, on behalf of a student."""
+    """The credentials of the bff on behalf of a student."""
 
     service_token: str
     person_token: str
@@ -50,7 +50,7 @@ class _AsBff:
 
 @dataclass(frozen=True)
 class Sold:
-    """How long one lesson took, in seconds: the booking call, and all of it."""
+    """How long one lesson took, in seconds: until the booking call returned, and until it was CONFIRMED."""
 
     booked: float
     confirmed: float
@@ -62,12 +62,12 @@ class Student:
     def __init__(self, shop: Shop, token: str, bookings: booking_pb2_grpc.BookingServiceAsyncStub) -> None:
         self._shop, self._token, self._bookings = shop, token, bookings
 
-    async def buys_a_lesson(self) -> Sold:
+    async def buy_lesson(self) -> Sold:
         began = time.perf_counter()
         tutor, start = self._shop.next_slot()
         booked = await self._shop.ask(self._token, BOOK, tutor=tutor, time=start.isoformat())
         booked_after = time.perf_counter() - began
-        confirmed = asyncio.create_task(self._confirmed(booked["booking"]["id"]))
+        confirmed = asyncio.create_task(self._wait_until_confirmed(booked["booking"]["id"]))
         try:
             await self._shop.pay(booked)
             await confirmed
@@ -75,7 +75,7 @@ class Student:
             confirmed.cancel()
         return Sold(booked_after, time.perf_counter() - began)
 
-    async def _confirmed(self, booking: str) -> None:
+    async def _wait_until_confirmed(self, booking: str) -> None:
         request = booking_pb2.WatchBookingRequest(booking_id=booking)
         stream = self._bookings.WatchBooking(request, timeout=CONFIRMED_WITHIN_SECONDS)
         async for seen in messages(stream):
@@ -86,7 +86,7 @@ class Student:
 
 
 class Shop:
-    """The mesh as an app sees it, with tutors who teach around the clock; no slot is asked for twice."""
+    """The mesh as an app sees it, with tutors who teach around the clock. Each slot is booked once."""
 
     def __init__(self, mesh: Layout, http: httpx.AsyncClient, signer: Signer) -> None:
         self._mesh, self._http, self._signer = mesh, http, signer
@@ -103,7 +103,7 @@ class Shop:
             await self.ask(token, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
 
     def next_slot(self) -> tuple[str, datetime]:
-        """A tutor, and an hour nobody has asked for yet."""
+        """A tutor, and an hour that nobody has booked yet."""
         number = next(self._numbers)
         return self._tutors[number % TUTORS], self._first + timedelta(hours=number)
 
@@ -115,7 +115,7 @@ class Shop:
             yield Student(self, token, booking_pb2_grpc.BookingServiceStub(channel))
 
     async def ask(self, token: str, query: str, **variables: object) -> Any:
-        """The answer's only field. Raises LessonFailed on an error of either kind."""
+        """Return the answer's only field. Raises LessonFailed on an error or a user error."""
         answer = await self._http.post(
             f"{self._mesh.url('bff')}/graphql",
             json={"query": query, "variables": variables},
@@ -130,7 +130,7 @@ class Shop:
         return value
 
     async def pay(self, booked: Any) -> None:
-        """As Stripe.js does: with the publishable key and the client secret."""
+        """Pay as Stripe.js does: with the publishable key and the client secret."""
         answer = await self._http.post(
             f"{self._mesh.url('sandbox')}/v1/payment_intents/{booked['paymentIntentId']}/confirm",
             data={"payment_method": "pm_card_visa", "client_secret": booked["clientSecret"]},
@@ -141,8 +141,8 @@ class Shop:
 
 
 @asynccontextmanager
-async def opened(mesh: Layout) -> AsyncIterator[Shop]:
-    """The shop of a running mesh."""
+async def open_shop(mesh: Layout) -> AsyncIterator[Shop]:
+    """Open a shop on a running mesh, with published hours."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
     async with httpx.AsyncClient(timeout=30, limits=limits) as http:
         shop = Shop(mesh, http, mesh.signer())

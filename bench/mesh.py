@@ -1,4 +1,4 @@
-"""A mesh of its own to measure: started as `make up` does, durable PostgreSQL, its own ports and data folder."""
+"""A mesh to measure, started as `make up` does: PostgreSQL is durable, and ports and data folder are its own."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ import psutil
 from devkit.databases import embedded
 from devkit.layout import PROGRAMS, Layout
 from devkit.ports import free_base
-from devkit.readiness import ready
+from devkit.readiness import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60
 STOP_SECONDS = 20
-#: The line that each process writes for each RPC it has served.
+#: The log line that a service writes for each RPC.
 _SERVED = re.compile(r"\brpc\b.*?\bmethod=/(?:[\w.]+)\.(\w+/\w+)")
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """A running mesh: where it is, its launcher, and what it writes."""
+    """A running mesh: its layout, its launcher, and its log."""
 
     layout: Layout
     launcher: psutil.Process
     log: Path
 
-    def served(self) -> Counter[str]:
-        """How many RPCs of each name have been served so far."""
+    def count_served(self) -> Counter[str]:
+        """How many RPCs of each name the services have served so far."""
         return Counter(_SERVED.findall(_text(self.log)))
 
     @property
@@ -46,12 +46,12 @@ class Mesh:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Mesh]:
-    """A mesh that is ready; stopped, and its data removed, at the end."""
-    folder = ROOT / ".data" / f"bench-{os.getpid()}"  # beside the real data: on the disk whose fsync counts
+async def run_mesh() -> AsyncIterator[Mesh]:
+    """Run a mesh, which is ready inside. Afterwards it is stopped and its data is removed."""
+    folder = ROOT / ".data" / f"bench-{os.getpid()}"  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
-    settings["TUTORMESH_MAIL"] = "off"  # what people are told is no part of selling a lesson
+    settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
     log = folder / "log"
@@ -62,7 +62,7 @@ async def running() -> AsyncIterator[Mesh]:
             )
         try:
             layout = Layout(ROOT, settings)
-            await _until_ready(process, layout, log)
+            await _wait_until_ready(process, layout, log)
             yield Mesh(layout, psutil.Process(process.pid), log)
         finally:
             await _stop(process)
@@ -70,8 +70,8 @@ async def running() -> AsyncIterator[Mesh]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _until_ready(process: asyncio.subprocess.Process, layout: Layout, log: Path) -> None:
-    came_up = asyncio.create_task(_ready(layout, log))
+async def _wait_until_ready(process: asyncio.subprocess.Process, layout: Layout, log: Path) -> None:
+    came_up = asyncio.create_task(_poll_until_ready(layout, log))
     ended = asyncio.create_task(process.wait())
     done, waiting = await asyncio.wait({came_up, ended}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
@@ -80,8 +80,8 @@ async def _until_ready(process: asyncio.subprocess.Process, layout: Layout, log:
         raise SystemExit(f"bench: the mesh does not start:\n{_text(log)[-2000:]}")
 
 
-async def _ready(layout: Layout, log: Path) -> None:
-    await ready(layout.port("bff"))
+async def _poll_until_ready(layout: Layout, log: Path) -> None:
+    await wait_until_ready(layout.port("bff"))
     while "\nready\n" not in _text(log):  # noqa: ASYNC110 - a file has no event for it
         await asyncio.sleep(0.1)
 

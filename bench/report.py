@@ -1,4 +1,4 @@
-"""What the benchmark saw, and how it is told."""
+"""The benchmark's measurements, and their report as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from bench.lessons import Sold
 
 @dataclass(frozen=True)
 class Batch:
-    """One measured piece of work, in seconds; `mesh` is CPU by process, `bench` our own and the echo server's."""
+    """One measured piece of work, in seconds.
+
+    `mesh` is the CPU of each kind of process; `bench` is the CPU of the benchmark and of the echo server.
+    """
 
     count: int
     wall: float
@@ -34,7 +37,7 @@ class Row:
 
 @dataclass
 class Result:
-    """What a lesson calls, and all rows by their number of students."""
+    """The RPCs of a lesson, and all rows by their number of students."""
 
     calls: dict[str, float]
     echoes_per_lesson: int
@@ -45,8 +48,8 @@ class Result:
         return self.rows.setdefault(students, Row())
 
 
-def written(result: Result) -> str:
-    """The report, for a terminal."""
+def format_report(result: Result) -> str:
+    """The report for a terminal."""
     parts = [_calls(result), _speed(result), _cpu(result), _ratio(result)]
     return "\n\n".join(parts)
 
@@ -73,16 +76,16 @@ def _speed(result: Result) -> str:
 
 
 def _cpu(result: Result) -> str:
-    """CPU of a lesson by process, most expensive first, over every round."""
+    """The CPU of a lesson by process over all rounds, the most expensive first."""
     lines = ["CPU milliseconds per lesson, by process"]
     for number, row in result.rows.items():
         count = sum(batch.count for batch in row.lessons)
         each = {
             name: sum(batch.mesh[name] for batch in row.lessons) / count * 1000 for name in sorted(row.lessons[0].mesh)
         }
-        told = "  ".join(f"{name} {each[name]:.1f}" for name in sorted(each, key=lambda name: -each[name]))
+        parts = "  ".join(f"{name} {each[name]:.1f}" for name in sorted(each, key=lambda name: -each[name]))
         students = sum(batch.bench for batch in row.lessons) / count * 1000
-        lines.append(f"{number:8}  mesh {sum(each.values()):.1f} = {told}   (and the students' apps {students:.1f})")
+        lines.append(f"{number:8}  mesh {sum(each.values()):.1f} = {parts}   (and the students' apps {students:.1f})")
     return "\n".join(lines)
 
 
@@ -104,13 +107,15 @@ def _ratio(result: Result) -> str:
 
 
 def _each(seconds: list[float], batches: list[Batch], per_lesson: int) -> float:
-    """The median over rounds of what a lesson's share took, in milliseconds."""
+    """The milliseconds per lesson, as the median over the rounds. `per_lesson` items make up one lesson."""
     return median(spent / batch.count * per_lesson * 1000 for spent, batch in zip(seconds, batches, strict=True))
 
 
 def _used(batch: Batch, kind: str) -> float:
-    """The CPU that belongs to the work: the mesh's for a lesson, without the benchmark's own as a client; both ends of
-    an echo; a commit's client and PostgreSQL."""
+    """The CPU that belongs to the work.
+
+    For lessons it is the mesh's alone. For echoes it is both ends, for commits the client and PostgreSQL.
+    """
     if kind == "lessons":
         return float(sum(batch.mesh.values()))
     return batch.bench + (batch.mesh["postgres"] if kind == "commits" else 0.0)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from bff.app import build
+from bff.http.server import serve
 from bff.peers import Peers
-from bff.server import serve
 from bff.settings import Settings
 from mesh import logs
 from mesh.identity import KeySet, ServiceTokenFile, Verifier
@@ -18,7 +18,7 @@ async def main() -> None:
     logs.configure("bff", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with Peers(settings, ServiceTokenFile(settings.service_token_file)) as peers:
-        await serve(build(peers, verifier, policy=settings.policy()), settings)
+        await serve(build(peers, verifier, options=settings.options()), settings)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The application: which door leads where."""
+"""The application: which endpoint is at which path."""
 
 from __future__ import annotations
 
@@ -13,77 +13,86 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from bff import schema
-from bff.admission import Admission
-from bff.cross_origin import cross_origin
-from bff.door import Door
-from bff.explorer import Endpoint, served
-from bff.graphql_door import GraphQLDoor
-from bff.health import Readiness, alive
-from bff.metrics import Metrics
-from bff.operations import Operations
+from bff.graphql import explorer, schema
+from bff.graphql.endpoint import GraphQLEndpoint
+from bff.graphql.operations import Operations
+from bff.graphql.schema.federation import subgraphs
+from bff.graphql.websocket.endpoint import GraphQLWebSocket
+from bff.graphql.websocket.limits import ConnectionLimits
+from bff.http import envelope
+from bff.http.authentication import Authenticator
+from bff.http.cors import allow_origins
+from bff.http.health import Readiness, report_alive
+from bff.http.metrics import Metrics
+from bff.http.middleware import ConcurrencyLimitMiddleware, RequestMiddleware
+from bff.http.rate_limits import RateLimiter
 from bff.peers import Peers
-from bff.policy import DEFAULT, Policy
-from bff.rates import Rates
-from bff.rest import envelope
-from bff.rest.routes import routes as rest
-from bff.schema.federation import subgraphs
-from bff.seats import Seats
-from bff.socket_door import SocketDoor
-from bff.webhooks import WebhookDoor
+from bff.rest.routes import rest_routes
+from bff.settings import Options
+from bff.webhooks import WebhookEndpoint
 from mesh.identity import Verifier
 
+DEFAULT = Options()
 
-def build(peers: Peers, verifier: Verifier, rates: Rates | None = None, policy: Policy = DEFAULT) -> ASGIApp:
-    """The edge over these peers, believing tokens that this verifier accepts."""
-    admission, whole = Admission(verifier, rates or Rates()), schema.build()
-    operations = Operations(whole, peers, policy)
-    graphql = GraphQLDoor(operations, admission)
-    sockets = SocketDoor(operations, admission, policy.cors_origins)
-    webhooks, metrics = WebhookDoor(peers), Metrics()
-    explorer_or_operation = _by_method(served("page.html", "text/html"), graphql.post)
+
+def build(
+    peers: Peers, verifier: Verifier, rate_limiter: RateLimiter | None = None, options: Options = DEFAULT
+) -> ASGIApp:
+    """The edge in front of these peers. It accepts the tokens that the verifier accepts."""
+    authenticator = Authenticator(verifier, rate_limiter or RateLimiter())
+    metrics, webhooks = Metrics(), WebhookEndpoint(peers)
     routes: list[BaseRoute] = [
-        Route("/graphql", explorer_or_operation, methods=["GET", "POST"]),
-        WebSocketRoute("/graphql", sockets.serve),
-        Route("/graphql/explorer.css", served("page.css", "text/css")),
-        Route("/graphql/explorer.js", served("page.js", "text/javascript")),
-        *_federated(whole, peers, admission, policy, sockets.seats),
+        *_graphql(peers, authenticator, options),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
-        *rest(peers, admission),
-        Route("/healthz", alive),
-        Route("/readyz", Readiness(peers).get),
-        Route("/metrics", metrics.get),
+        *rest_routes(peers, authenticator),
+        Route("/healthz", report_alive),
+        Route("/readyz", Readiness(peers.channels).report),
+        Route("/metrics", metrics.report),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_door, Exception: _broken})
-    app.router.redirect_slashes = False  # it would send people on to whatever Host they named, by http:
-    return metrics.around(cross_origin(Door(app, hsts_seconds=policy.hsts_seconds), policy.cors_origins))
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route, Exception: _crashed})
+    app.router.redirect_slashes = False  # it would redirect to whatever Host the client named, by http:
+    limited = RequestMiddleware(ConcurrencyLimitMiddleware(app), hsts_seconds=options.hsts_seconds)
+    return metrics.count_requests(allow_origins(limited, options.cors_origins))
 
 
-def _federated(
-    whole: GraphQLSchema, peers: Peers, admission: Admission, policy: Policy, seats: Seats
-) -> Iterator[BaseRoute]:
-    """The doors of a gateway: as /graphql in everything, each to its part of the schema."""
-    for name, part in subgraphs(whole, introspection=policy.introspection).items():
-        operations, path = Operations(part, peers, policy), f"/subgraphs/{name}"
-        yield Route(path, GraphQLDoor(operations, admission).post, methods=["POST"])
+def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> Iterator[BaseRoute]:
+    """/graphql with its explorer, and the endpoints of a gateway: as /graphql, each with its part of the schema."""
+    limits = ConnectionLimits()
+
+    def endpoints(part: GraphQLSchema) -> tuple[GraphQLEndpoint, GraphQLWebSocket]:
+        operations = Operations(part, peers, options)
+        websocket = GraphQLWebSocket(operations, authenticator, limits, options.cors_origins)
+        return GraphQLEndpoint(operations, authenticator), websocket
+
+    whole = schema.build()
+    endpoint, websocket = endpoints(whole)
+    yield Route(
+        "/graphql", _by_method(explorer.serve("page.html", "text/html"), endpoint.post), methods=["GET", "POST"]
+    )
+    yield WebSocketRoute("/graphql", websocket.serve)
+    yield Route("/graphql/explorer.css", explorer.serve("page.css", "text/css"))
+    yield Route("/graphql/explorer.js", explorer.serve("page.js", "text/javascript"))
+    for name, part in subgraphs(whole, introspection=options.introspection).items():
+        endpoint, websocket = endpoints(part)
+        yield Route(f"/subgraphs/{name}", endpoint.post, methods=["POST"])
         if part.subscription_type:
-            yield WebSocketRoute(path, SocketDoor(operations, admission, policy.cors_origins, seats).serve)
+            yield WebSocketRoute(f"/subgraphs/{name}", websocket.serve)
 
 
-def _by_method(get: Endpoint, post: Endpoint) -> Endpoint:
+def _by_method(get: explorer.Endpoint, post: explorer.Endpoint) -> explorer.Endpoint:
     async def serve(request: Request) -> Response:
         return await (post if request.method == "POST" else get)(request)
 
     return serve
 
 
-async def _no_door(_: Request, error: Exception) -> Response:
+async def _no_route(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).name  # NOT_FOUND, METHOD_NOT_ALLOWED
-    return envelope.failed(error.status_code, code, error.detail, headers=error.headers)
+    return envelope.failure(error.status_code, code, error.detail, headers=error.headers)
 
 
-async def _broken(_: Request, __: Exception) -> Response:
-    """The exception itself goes on to the server, which logs it."""
-    return envelope.broken()
+async def _crashed(_: Request, __: Exception) -> Response:
+    """Starlette raises the exception again after this answer, and the server logs it."""
+    return envelope.internal_error()

@@ -1,4 +1,4 @@
-"""The services behind the edge: one channel each."""
+"""The services behind the edge: one gRPC channel each, and how long a call may take."""
 
 from __future__ import annotations
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 
 
+#: Seconds for a read.
+READ_SECONDS = 5.0
+#: Seconds for what may take longer than a read, because it waits for the payment provider.
+BOOK_SECONDS, CANCEL_SECONDS = 8.0, 8.0
+
+
 class Peers:
-    """Typed stubs of every peer. Calls wait for no connection: a peer that is away fails quickly."""
+    """Typed stubs of every peer. A call does not wait for a connection: it fails at once when the peer is away."""
 
     availability: AvailabilityServiceAsyncStub
     booking: BookingServiceAsyncStub

@@ -1,41 +1,55 @@
-"""What the edge is told."""
+"""The settings of the edge, and the options that follow from them."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from bff import persisted
-from bff.persisted import Persisted
-from bff.policy import Policy
+from bff.persisted_operations import PersistedOperations, load_documents
 from mesh.settings import Address, ServiceSettings
 
 
-def _publishable(value: str) -> str:
-    """It goes to every student: a secret key put here by mistake must not."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the operator decides about the public API. The defaults are those of `make up`."""
+
+    #: Stripe's key for the apps; a payload shows it beside a client secret.
+    publishable_key: str | None = None
+    #: May clients ask for the schema?
+    introspection: bool = True
+    persisted_operations: PersistedOperations = field(default_factory=PersistedOperations)
+    #: Web pages of these origins may call ("https://app.example.org"); "*" is every origin.
+    cors_origins: tuple[str, ...] = ()
+    #: max-age of Strict-Transport-Security in seconds; 0 sends no such header.
+    hsts_seconds: int = 0
+
+
+def _check_publishable_key(value: str) -> str:
+    """Every student sees this key: a secret key put here by mistake must be refused."""
     if not value.startswith("pk_"):
         raise ValueError("must be a publishable key, which starts with pk_")
     return value
 
 
-def _origins(value: str) -> str:
-    """RFC 6454: scheme, host and port, and nothing behind them."""
+def _check_origins(value: str) -> str:
+    """RFC 6454: an origin is scheme, host and port, and nothing more."""
     for origin in value.split(","):
         if not re.fullmatch(r"\s*(\*|https?://[^\s/?#,*]+)?\s*", origin):
             raise ValueError(f"{origin.strip()!r:.100} is not an origin such as https://app.example.org")
     return value
 
 
-def _readable(value: Path) -> Path:
-    persisted.load(value)
+def _check_documents(value: Path) -> Path:
+    load_documents(value)
     return value
 
 
 class Settings(ServiceSettings):
-    """The edge's settings: who its peers are, and the token that says who it is to them."""
+    """The addresses of the edge's peers, the token that names the edge to them, and the operator's options."""
 
     service_token_file: Path
     availability_address: Address
@@ -43,27 +57,27 @@ class Settings(ServiceSettings):
     learning_address: Address
     payment_address: Address
     session_address: Address
-    #: Stripe's key for the apps, told with a booking to pay for; None: the apps know it by themselves.
-    stripe_publishable_key: Annotated[str, AfterValidator(_publishable)] | None = None
-    #: Web pages of these origins may call, separated by commas; "*" is all of them, nothing is none.
-    cors_origins: Annotated[str, AfterValidator(_origins)] = ""
-    #: What browsers are told of https: (RFC 6797: max-age); 0 says nothing, for where there is none.
+    #: Stripe's key for the apps, shown with a booking to pay for. Without it, the apps must know the key themselves.
+    stripe_publishable_key: Annotated[str, AfterValidator(_check_publishable_key)] | None = None
+    #: Web pages of these origins may call, separated by commas; "*" is every origin, empty is none.
+    cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
+    #: max-age of Strict-Transport-Security (RFC 6797) in seconds; 0 sends no such header, for an edge without https.
     hsts_seconds: int = Field(default=0, ge=0)
     graphql_introspection: bool = True
     #: A folder of .graphql files, or a JSON file {sha256: document}.
-    persisted_operations: Annotated[Path, AfterValidator(_readable)] | None = None
-    #: Take no others.
+    persisted_operations: Annotated[Path, AfterValidator(_check_documents)] | None = None
+    #: Refuse every other document.
     persisted_operations_only: bool = False
-    #: Seconds that requests under way get to finish after SIGTERM.
+    #: Seconds that running requests get to finish after SIGTERM.
     drain_seconds: float = Field(default=4.0, ge=0, le=60)
 
-    def policy(self) -> Policy:
-        """What these settings decide."""
-        documents = persisted.load(self.persisted_operations) if self.persisted_operations else {}
-        return Policy(
+    def options(self) -> Options:
+        """The options that these settings decide."""
+        documents = load_documents(self.persisted_operations) if self.persisted_operations else {}
+        return Options(
             publishable_key=self.stripe_publishable_key,
             introspection=self.graphql_introspection,
-            persisted=Persisted(documents, only=self.persisted_operations_only),
+            persisted_operations=PersistedOperations(documents, only=self.persisted_operations_only),
             cors_origins=tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip()),
             hsts_seconds=self.hsts_seconds,
         )

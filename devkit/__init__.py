@@ -1,4 +1,14 @@
-"""What only a developer's machine needs: the launcher, an embedded PostgreSQL, keys, demo data, a Stripe sandbox.
+"""What only a developer's machine needs. No service imports it, and none of it runs in production.
 
-No service imports it; in production none of it runs.
+| module | does |
+|---|---|
+| `launcher`, `processes/` | start a whole mesh, keep it alive, stop it in order |
+| `layout`, `environment`, `ports` | ports, addresses, URLs and settings of each process |
+| `preflight`, `readiness` | what is checked before a start, and when a mesh is ready |
+| `postgres`, `databases` | an embedded PostgreSQL and the services' databases |
+| `keys`, `issuer` | development keys and tokens |
+| `demo/` | demo data and the demo lesson |
+| `sandbox/` | a stand-in for Stripe's server |
+| `chaos/` | `make chaos` |
+| `install` | makes `.venv` |
 """

@@ -1,10 +1,10 @@
-"""What each process of the mesh is told: its settings as environment variables, and the secrets only it needs."""
+"""The environment variables of each process of the mesh: its settings, and the secrets that it alone needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from devkit.keys import secret
+from devkit.keys import read_or_make_secret
 from devkit.layout import HOST, PROGRAMS, Layout, Misconfigured
 
 SANDBOX_KEYS = {"STRIPE_SECRET_KEY": "sk_test_sandbox", "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox"}
@@ -13,36 +13,36 @@ SANDBOX_MAIL = {
     "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",
 }
 CALLED = ("availability", "booking", "learning", "payment", "session")
-#: Never handed on as they are: told to those who need them.
+#: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL")
 
 
 def uses_sandbox(settings: Mapping[str, str]) -> bool:
-    """False when the settings name a real Stripe account: a key of its own, and no other address."""
+    """False when the settings name a real Stripe account: a key of its own, and no STRIPE_API_BASE."""
     key = settings.get("STRIPE_SECRET_KEY", SANDBOX_KEYS["STRIPE_SECRET_KEY"])
     return key == SANDBOX_KEYS["STRIPE_SECRET_KEY"] or "STRIPE_API_BASE" in settings
 
 
-def must_be_whole(settings: Mapping[str, str]) -> None:
-    """Raises Misconfigured when the settings name a real Stripe account without its webhook secret."""
+def check_stripe_settings(settings: Mapping[str, str]) -> None:
+    """Raise Misconfigured when the settings name a real Stripe account without its webhook secret."""
     if not uses_sandbox(settings) and "STRIPE_WEBHOOK_SECRET" not in settings:
         raise Misconfigured("STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
 
 
 def environment(layout: Layout, name: str, database_url: str | None = None) -> dict[str, str]:
     """The whole environment of a program. Raises Misconfigured when a real Stripe account lacks its webhook secret."""
-    own = sandbox(layout) if name == "sandbox" else service(layout, name)
+    own = sandbox_settings(layout) if name == "sandbox" else service_settings(layout, name)
     if database_url is not None:
         own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
     if name == "payment":
-        own |= stripe(layout) | notifications(layout)
+        own |= stripe_settings(layout) | notification_settings(layout)
     elif name == "bff":
-        own["STRIPE_PUBLISHABLE_KEY"] = stripe(layout).get("STRIPE_PUBLISHABLE_KEY", "")
-    return bare(layout.settings) | own
+        own["STRIPE_PUBLISHABLE_KEY"] = stripe_settings(layout).get("STRIPE_PUBLISHABLE_KEY", "")
+    return shared_settings(layout.settings) | own
 
 
-def service(layout: Layout, name: str) -> dict[str, str]:
-    """What every service is told, whoever starts it."""
+def service_settings(layout: Layout, name: str) -> dict[str, str]:
+    """What every service needs: its address, its identity and its peers."""
     return {
         "HOST": HOST,
         "PORT": str(layout.port(name)),
@@ -56,9 +56,9 @@ def service(layout: Layout, name: str) -> dict[str, str]:
     }
 
 
-def stripe(layout: Layout) -> dict[str, str]:
+def stripe_settings(layout: Layout) -> dict[str, str]:
     """How to reach Stripe: the sandbox, or the account that the user's settings name."""
-    must_be_whole(layout.settings)
+    check_stripe_settings(layout.settings)
     given = {name: value for name, value in layout.settings.items() if name.startswith("STRIPE_")}
     if not uses_sandbox(layout.settings):
         return given
@@ -66,37 +66,37 @@ def stripe(layout: Layout) -> dict[str, str]:
     return SANDBOX_KEYS | defaults | given
 
 
-def notifications(layout: Layout) -> dict[str, str]:
-    """By which channels people are told: the user's, and mail into the sandbox's mailbox where they name no server."""
+def notification_settings(layout: Layout) -> dict[str, str]:
+    """The channels for messages: the user's, and mail to the sandbox's mailbox when the user names no mail server."""
     given = {name: value for name, value in layout.settings.items() if name.startswith(("NOTIFY_", "SMTP_"))}
     if "SMTP_URL" in given or not uses_sandbox(layout.settings) or layout.settings.get("TUTORMESH_MAIL") == "off":
         return given
     return SANDBOX_MAIL | given | {"SMTP_URL": f"smtp://{HOST}:{layout.mail_port}"}
 
 
-def sandbox(layout: Layout) -> dict[str, str]:
-    """What the Stripe sandbox is told."""
+def sandbox_settings(layout: Layout) -> dict[str, str]:
+    """The settings of the Stripe sandbox."""
     return {
         "SANDBOX_HOST": HOST,
         "SANDBOX_PORT": str(layout.port("sandbox")),
         "SANDBOX_SMTP_PORT": str(layout.mail_port),
         "SANDBOX_DATA": str(layout.data / "stripe"),
         "SANDBOX_WEBHOOK_URL": f"{layout.url('bff')}/webhooks/stripe",
-        "STRIPE_WEBHOOK_SECRET": stripe(layout)["STRIPE_WEBHOOK_SECRET"],
+        "STRIPE_WEBHOOK_SECRET": stripe_settings(layout)["STRIPE_WEBHOOK_SECRET"],
     }
 
 
 def programs(settings: Mapping[str, str]) -> list[str]:
-    """The programs of this mesh, in the order in which they are told of."""
+    """The names of this mesh's programs, in the order of the summary."""
     return [name for name in PROGRAMS if name != "sandbox" or uses_sandbox(settings)]
 
 
 def _webhook_secret(layout: Layout) -> str:
-    return secret(layout.keys / "stripe-webhook.secret", "whsec_")
+    return read_or_make_secret(layout.keys / "stripe-webhook.secret", "whsec_")
 
 
-def bare(settings: Mapping[str, str]) -> dict[str, str]:
-    """The user's own environment without what is secret or differs by process."""
+def shared_settings(settings: Mapping[str, str]) -> dict[str, str]:
+    """The user's environment without secrets, and without settings that differ by process."""
     shown = {
         name: value
         for name, value in settings.items()

@@ -1,7 +1,7 @@
 """`python3 devkit/install.py devkit|dev`: make `.venv` and install a lock file into it, unless that has been done.
 
-Run by the machine's own Python, with its standard library only, before anything is installed. Two at once: the second
-waits for the first. A stamp in `.venv` remembers what is installed, so that a call with nothing to do is quick.
+The machine's own Python runs it before anything is installed, so it uses the standard library only. A second call at
+the same time waits for the first. A stamp file in `.venv` remembers what is installed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 OLDEST = (3, 11)
 CANDIDATES = ("python3.14", "python3.13", "python3.12", "python3.11")
-#: What a lock file contains besides itself.
+#: The lock files that each lock file includes.
 INCLUDED = {"devkit": ("devkit",), "dev": ("dev", "devkit")}
 
 
 def main(lock: str) -> None:
-    """Install the lock file of this name unless its stamp says that it is."""
-    with _alone():
+    """Install the lock file of this name, unless its stamp exists."""
+    with _lock():
         if _stamp(lock).exists() and (VENV / "bin" / "tutormesh").exists():
             return
         print(f"installing the packages of requirements/{lock}.txt into .venv (once)", flush=True)
         if not _is_usable():
-            _run(_python(), "-m", "venv", "--clear", str(VENV))
+            _run(_find_python(), "-m", "venv", "--clear", str(VENV))
         pip = (str(VENV / "bin" / "python"), "-m", "pip", "-q", "--disable-pip-version-check", "install")
-        # A lock names everything, so nothing is left to resolve: pip would look for extras of a pinned package anew.
+        # --no-deps: a lock file names every package, and pip would resolve the extras of a pinned one again.
         _run(*pip, "--no-deps", "--require-hashes", "-r", str(ROOT / "requirements" / f"{lock}.txt"))
         _run(*pip, "--no-deps", "--no-build-isolation", "-e", str(ROOT))
         for name in INCLUDED[lock]:
@@ -41,8 +41,8 @@ def main(lock: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """A lock on a folder leaves no file behind."""
+def _lock() -> Iterator[None]:
+    """Lock a folder of the checkout; unlike a lock file, it leaves nothing behind."""
     folder = os.open(ROOT / "requirements", os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -52,14 +52,14 @@ def _alone() -> Iterator[None]:
 
 
 def _stamp(lock: str) -> Path:
-    """Named by everything that decides what is installed; the place too, as scripts carry it in their first line."""
+    """The stamp's name hashes all that decides what is installed, and the path of `.venv`, which scripts contain."""
     parts = [(ROOT / name).read_bytes() for name in (f"requirements/{lock}.txt", "pyproject.toml")]
     digest = hashlib.sha256(b"\0".join([*parts, os.fsencode(VENV)])).hexdigest()[:16]
     return VENV / f".installed-{lock}-{digest}"
 
 
 def _is_usable() -> bool:
-    """False when there is no `.venv`, or its Python has gone, is too old, or the checkout was moved."""
+    """False when `.venv` is missing, its Python has gone or is too old, or the checkout was moved."""
     script = VENV / "bin" / "pip"
     if not script.exists() or os.fsencode(VENV) not in script.read_bytes():
         return False
@@ -69,7 +69,7 @@ def _is_usable() -> bool:
     return False
 
 
-def _python() -> str:
+def _find_python() -> str:
     if sys.version_info[:2] >= OLDEST:
         return sys.executable
     for name in CANDIDATES:

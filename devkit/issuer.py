@@ -1,6 +1,7 @@
-"""`python -m devkit.issuer`: keys and service tokens for a mesh in containers on one machine, renewed every hour.
+"""`python -m devkit.issuer`: write keys and service tokens for a mesh in containers, and renew the tokens every hour.
 
-A stand-in for the identity provider and the certificates of production, as the launcher is for `make up`.
+It stands in for the identity provider and the certificates of production. `make up` does not need it: the launcher
+writes tokens itself.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ EVERY_SECONDS = 3600
 
 
 def issue(mesh: layout.Layout) -> None:
-    """Write a fresh token for every program, and the keys when there are none."""
+    """Write a new token for every program, and the keys when they do not exist."""
     for name in (*PROGRAMS, "ops"):
         mesh.write_service_token(name)
 
 
 async def issue_forever(mesh: layout.Layout) -> None:
-    """Issue now, and again every hour: the tokens last twelve."""
+    """Write tokens now and every hour; a token is valid for twelve."""
     while True:
         issue(mesh)
         await asyncio.sleep(EVERY_SECONDS)

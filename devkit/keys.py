@@ -1,6 +1,7 @@
-"""Development keys and tokens: an ES256 key pair in the data folder, and the JWTs it signs.
+"""Development keys and tokens: an ES256 key pair in the data folder, and JWTs that it signs.
 
-In production an identity provider does this; services see its JWKS only. Imports little, to be quick.
+In production an identity provider does this, and services see its JWKS only. This module imports little, so that
+`tutormesh token` starts fast.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Signer:
     audience: str = DEFAULT_AUDIENCE
 
     def token(self, role: str, *, subject: str | None = None, service: str | None = None) -> str:
-        """A JWT for a person of this role (a random one without `subject`, a UUID), or for a service by name.
+        """A JWT for a person of this role, or for a service; it is valid for 12 hours.
 
-        Valid for 12 hours. Raises ValueError on an unknown role, a subject that is no UUID, a service of another role.
+        `subject` is the person's UUID, by default a random one. `service` is a service's name, with the role service.
+        Raises ValueError for an unknown role, a subject that is no UUID, or a service with another role.
         """
         if role not in ROLES:
             raise ValueError(f"role: {role!r} is not one of {', '.join(ROLES)}")
@@ -53,9 +55,9 @@ class Signer:
             "iat": now,
             "exp": now + LIFETIME_SECONDS,
         }
-        return self._signed(claims)
+        return self._sign(claims)
 
-    def _signed(self, claims: dict[str, object]) -> str:
+    def _sign(self, claims: dict[str, object]) -> str:
         header = {"alg": "ES256", "kid": self.kid, "typ": "JWT"}
         text = f"{_base64(_json(header))}.{_base64(_json(claims))}"
         r, s = decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
@@ -63,7 +65,7 @@ class Signer:
 
 
 def signer(folder: Path, issuer: str = DEFAULT_ISSUER, audience: str = DEFAULT_AUDIENCE) -> Signer:
-    """The signer of a keys folder; the key and `jwks.json` are made on first use, once, whoever asks."""
+    """The signer of a keys folder. The first use makes the key and `jwks.json`; several processes make one key."""
     path = folder / "signing.pem"
     if not path.exists():
         _make_key(folder, path)
@@ -76,16 +78,16 @@ def signer(folder: Path, issuer: str = DEFAULT_ISSUER, audience: str = DEFAULT_A
     return Signer(key, jwk["kid"], issuer, audience)
 
 
-def secret(path: Path, prefix: str = "") -> str:
-    """The random secret kept in a file, made on first use."""
+def read_or_make_secret(path: Path, prefix: str = "") -> str:
+    """The random secret in a file. The first use makes it."""
     if not path.exists():
-        _keep_first(path, prefix + secrets.token_urlsafe(32))
+        _write_once(path, prefix + secrets.token_urlsafe(32))
     return path.read_text().strip()
 
 
 def replace_file(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old or the new text, never a part."""
-    draft = _draft(path, text, mode)
+    """Write a file atomically: a reader sees the old text or the new one, never a part."""
+    draft = _write_draft(path, text, mode)
     draft.replace(path)
 
 
@@ -94,13 +96,13 @@ def _make_key(folder: Path, path: Path) -> None:
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _keep_first(path, pem.decode())
+    _write_once(path, pem.decode())
 
 
-def _keep_first(path: Path, text: str) -> None:
-    """Put the text at `path` unless somebody else already has: a hard link, unlike a rename, never replaces."""
+def _write_once(path: Path, text: str) -> None:
+    """Write a file unless another process has: a hard link, unlike a rename, never replaces a file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = _draft(path, text, 0o600)
+    draft = _write_draft(path, text, 0o600)
     try:
         path.hardlink_to(draft)
     except FileExistsError:
@@ -109,7 +111,7 @@ def _keep_first(path: Path, text: str) -> None:
         draft.unlink()
 
 
-def _draft(path: Path, text: str, mode: int) -> Path:
+def _write_draft(path: Path, text: str, mode: int) -> Path:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
@@ -126,7 +128,7 @@ def _subject(subject: str | None, service: str | None) -> str:
 
 
 def _public_jwk(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
-    """RFC 7517, named by its thumbprint (RFC 7638)."""
+    """The public key as a JWK (RFC 7517); its `kid` is its thumbprint (RFC 7638)."""
     numbers = key.public_key().public_numbers()
     x, y = (_base64(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
     thumbprint = hashlib.sha256(_json({"crv": "P-256", "kty": "EC", "x": x, "y": y})).digest()

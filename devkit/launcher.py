@@ -1,6 +1,6 @@
-"""`tutormesh up`: one process per service, a PostgreSQL, a Stripe sandbox; kept alive, and stopped in order.
+"""`tutormesh up`: run PostgreSQL, a Stripe sandbox and one process per service, keep them alive, stop them in order.
 
-Warm start: PostgreSQL and the sandbox at once, one question per database, then all services at once.
+A start runs PostgreSQL and the sandbox together, checks the databases' revisions, and then starts all services together.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import time
 from collections.abc import Mapping, Sequence
 
 from devkit import databases
-from devkit.child import Child, python
-from devkit.console import Console
-from devkit.environment import bare, environment, must_be_whole, programs
-from devkit.guards import Refused, ports_are_free, sole_owner
+from devkit.environment import check_stripe_settings, environment, programs, shared_settings
 from devkit.layout import HOST, PROGRAMS, STORED, Layout
 from devkit.postgres import Postgres
-from devkit.readiness import ready
+from devkit.preflight import CannotStart, check_ports, lock_data_folder
+from devkit.processes.child import Child, python
+from devkit.processes.console import Console
+from devkit.readiness import wait_until_ready
 
 TOKENS_EVERY_SECONDS = 3600
 START_SECONDS = 30
-#: What our programs exit with when a setting is missing or malformed, which they have named.
+#: The exit code of our programs when a setting is missing or malformed. They have printed its name.
 MISCONFIGURED = 2
-_LOOK_EVERY = 0.05
-#: Who is stopped when, and how long each is given before it is killed: callers before the called.
+_POLL_SECONDS = 0.05
+#: The order of stopping, callers before the services they call; and the seconds before a program is killed.
 STOPS: Sequence[tuple[Sequence[str], float]] = (
     (("bff",), 5),
     (("payment",), 8),
@@ -52,15 +52,15 @@ class Launcher:
         return self._postgres.url() if self._postgres else str(self._layout.foreign_server)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Start everything, and keep it alive until `stopping` is set. Raises Refused, Misconfigured."""
-        must_be_whole(self._layout.settings)
-        with sole_owner(self._layout.data):
-            await ports_are_free(self._layout, self._names)
+        """Start the mesh, and keep it alive until `stopping` is set. Raises CannotStart, Misconfigured."""
+        check_stripe_settings(self._layout.settings)
+        with lock_data_folder(self._layout.data):
+            await check_ports(self._layout, self._names)
             starting = asyncio.create_task(self._start())
             asked = asyncio.create_task(stopping.wait())
             try:
                 await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
-                if starting.done():  # it ends only by failing
+                if starting.done():  # _start returns only by raising
                     await starting
             finally:
                 starting.cancel()
@@ -72,46 +72,46 @@ class Launcher:
         began = time.monotonic()
         self._write_tokens()
         if "sandbox" in self._names:
-            self._keep("sandbox")
+            self._start_program("sandbox")
         await self._start_postgres()
         await self._migrate()
         for name in self._names:
             if name != "sandbox":
-                self._keep(name)
-        await self._all_ready()
+                self._start_program(name)
+        await self._wait_until_ready()
         await self._load_demo()
-        self._tell(time.monotonic() - began)
+        self._print_summary(time.monotonic() - began)
         while True:
             await asyncio.sleep(TOKENS_EVERY_SECONDS)
             self._write_tokens()
 
-    async def _all_ready(self) -> None:
-        """Until everything serves. Raises Refused when a program says that its settings never will do."""
-        serving = asyncio.create_task(ready(self._layout.port("bff")))
+    async def _wait_until_ready(self) -> None:
+        """Wait until every service serves. Raises CannotStart when a program gave up because of its settings."""
+        serving = asyncio.create_task(wait_until_ready(self._layout.port("bff")))
         try:
             while not serving.done():
-                await asyncio.wait([serving], timeout=_LOOK_EVERY)
+                await asyncio.wait([serving], timeout=_POLL_SECONDS)
                 if unable := [child.name for child in self.children if child.gave_up]:
-                    raise Refused(f"{', '.join(unable)}: a setting cannot be used; the lines above say which")
+                    raise CannotStart(f"{', '.join(unable)}: a setting cannot be used; the lines above say which")
         finally:
             serving.cancel()
         self._was_ready = True
 
-    def _hopeless(self, code: int) -> bool:
-        """Settings do not change under way: what ends so later has another trouble, and is started again as ever."""
+    def _is_hopeless(self, code: int) -> bool:
+        """True for a bad setting at the start. Settings do not change later, so the same code then has another cause."""
         return code == MISCONFIGURED and not self._was_ready
 
-    def _keep(self, name: str) -> None:
+    def _start_program(self, name: str) -> None:
         known = databases.urls(self._server_url)
         own = environment(self._layout, name, known.get(name))
         for number in range(1, self._layout.replicas(name) + 1):
             label = name if self._layout.replicas(name) == 1 else f"{name}.{number}"
-            child = self._child(label, self._commands[name], own)
+            child = self._make_child(label, self._commands[name], own)
             self.children.append(child)
             child.start()
 
-    def _child(self, label: str, argv: Sequence[str], own: dict[str, str]) -> Child:
-        return Child(label, argv, own, self._console, self._layout.root, hopeless=self._hopeless)
+    def _make_child(self, label: str, argv: Sequence[str], own: dict[str, str]) -> Child:
+        return Child(label, argv, own, self._console, self._layout.root, is_hopeless=self._is_hopeless)
 
     async def _start_postgres(self) -> None:
         if self._postgres is None:
@@ -122,52 +122,52 @@ class Launcher:
         deadline = time.monotonic() + START_SECONDS
         while child.process is None or not self._postgres.is_ready(child.process.pid):
             if time.monotonic() > deadline or child.starts > 3:
-                raise Refused("PostgreSQL does not start; the lines above say why")
+                raise CannotStart("PostgreSQL does not start; the lines above say why")
             await asyncio.sleep(0.01)
 
     async def _migrate(self) -> None:
-        if not await databases.all_current(self._server_url):
-            known = databases.urls(self._server_url)
-            await self._once(
-                "migrate", python("ops", "migrate"), {f"{n.upper()}_DATABASE_URL": u for n, u in known.items()}
-            )
+        await databases.make_missing(self._server_url)
+        if not await databases.are_current(self._server_url):
+            urls = databases.urls(self._server_url)
+            own = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()}
+            await self._run_once("migrate", python("ops", "migrate"), own)
 
     async def _load_demo(self) -> None:
         loaded = self._layout.data / "demo.loaded"
         if not loaded.exists():
-            await self._once("demo", python("devkit.demo"), {})
+            await self._run_once("demo", python("devkit.demo.data"), {})
             loaded.touch()
 
-    async def _once(self, label: str, argv: Sequence[str], own: dict[str, str]) -> None:
-        if await self._child(label, argv, bare(self._layout.settings) | own).once() != 0:
-            raise Refused(f"{label} failed; the lines above say why")
+    async def _run_once(self, label: str, argv: Sequence[str], own: dict[str, str]) -> None:
+        if await self._make_child(label, argv, shared_settings(self._layout.settings) | own).run_once() != 0:
+            raise CannotStart(f"{label} failed; the lines above say why")
 
     def _write_tokens(self) -> None:
         for name in (*self._names, "ops"):
             self._layout.write_service_token(name)
 
-    def _tell(self, seconds: float) -> None:
+    def _print_summary(self, seconds: float) -> None:
         self._console.plain("")
-        self._console.table(_told(self._layout, self._names))
+        self._console.table(_summary(self._layout, self._names))
         self._console.plain(
             f"\nstarted in {seconds:.1f} s; Ctrl-C stops everything; data is kept in {self._layout.data}"
         )
         self._console.plain("ready")
 
     async def _stop(self) -> None:
-        for names, patience in STOPS:
-            now = [child for child in self.children if child.name.split(".")[0] in names]
-            await asyncio.gather(*(child.stop(patience) for child in now))
+        for names, seconds in STOPS:
+            children = [child for child in self.children if child.name.split(".")[0] in names]
+            await asyncio.gather(*(child.stop(seconds) for child in children))
         if self._postgres is not None:
-            self._postgres.forget_sockets()
+            self._postgres.remove_sockets()
 
 
 def postgres_child(postgres: Postgres, layout: Layout, console: Console) -> Child:
-    """The embedded PostgreSQL as a process to keep alive."""
+    """The embedded PostgreSQL as a child process."""
     return Child(
         "postgres",
         postgres.argv,
-        bare(layout.settings),
+        shared_settings(layout.settings),
         console,
         layout.data,
         before_exec=postgres.before_exec,
@@ -176,20 +176,20 @@ def postgres_child(postgres: Postgres, layout: Layout, console: Console) -> Chil
     )
 
 
-async def up(layout: Layout) -> None:
-    """Run one mesh until a signal."""
-    await Launcher(layout, Console()).run(_signals())
+async def run_mesh(layout: Layout) -> None:
+    """Run one mesh until SIGINT, SIGTERM or SIGHUP."""
+    await Launcher(layout, Console()).run(_watch_signals())
 
 
-def _signals() -> asyncio.Event:
-    """Set at the first signal; more of them (a terminal's, and make's) change nothing."""
+def _watch_signals() -> asyncio.Event:
+    """An event that the first signal sets. Further signals (a terminal's, and make's) change nothing."""
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
 
 
-def _told(layout: Layout, names: Sequence[str]) -> dict[str, str]:
+def _summary(layout: Layout, names: Sequence[str]) -> dict[str, str]:
     rows = {
         "GraphQL": f"{layout.url('bff')}/graphql (in a browser: the explorer)",
         "webhooks": f"{layout.url('bff')}/webhooks/stripe",

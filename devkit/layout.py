@@ -1,6 +1,6 @@
-"""Where everything of one mesh on a developer's machine lives: data folder, ports, addresses, URLs. Derived here only.
+"""The data folder, ports, addresses and URLs of a mesh on a developer's machine. No other module derives them.
 
-Several meshes run side by side: TUTORMESH_DATA and TUTORMESH_PORT_BASE tell them apart.
+Several meshes can run side by side, each with its own TUTORMESH_DATA and TUTORMESH_PORT_BASE.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ HOST = "127.0.0.1"
 
 
 class Misconfigured(Exception):
-    """A setting that cannot be used; the message begins with its name."""
+    """A setting cannot be used; the message begins with its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One kind of process of the mesh. `offset` counts from TUTORMESH_PORT_BASE, `port` is taken without one."""
+    """One kind of process. Its port is TUTORMESH_PORT_BASE plus `offset`, or `port` when there is no base."""
 
     name: str
     module: str
@@ -43,7 +43,7 @@ PROGRAMS = {
         Program("sandbox", "devkit.sandbox", 6, 12111),
     )
 }
-#: The Stripe sandbox also takes mail, on a port of its own.
+#: The Stripe sandbox also receives mail, on a second port.
 MAIL_OFFSET, MAIL_PORT = 7, 12125
 OFFSETS = (*(program.offset for program in PROGRAMS.values()), MAIL_OFFSET)
 STORED = [program for program in PROGRAMS.values() if program.has_database]
@@ -51,7 +51,7 @@ STORED = [program for program in PROGRAMS.values() if program.has_database]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One mesh. `settings` is the environment over `.env`, without empty values."""
+    """One mesh. `settings` is the environment over `.env`; empty values are left out."""
 
     root: Path
     settings: Mapping[str, str]
@@ -74,7 +74,7 @@ class Layout:
         return self.settings.get("AUTH_AUDIENCE", DEFAULT_AUDIENCE)
 
     def signer(self) -> Signer:
-        """What signs this mesh's tokens; its key is made on first use."""
+        """The signer of this mesh's tokens. The first use makes its key."""
         return signer(self.keys, self.issuer, self.audience)
 
     def port(self, name: str) -> int:
@@ -83,7 +83,7 @@ class Layout:
 
     @property
     def mail_port(self) -> int:
-        """Where the sandbox takes mail. Raises Misconfigured."""
+        """The port on which the sandbox receives mail. Raises Misconfigured."""
         return self._port(MAIL_PORT, MAIL_OFFSET)
 
     def _port(self, usual: int, offset: int) -> int:
@@ -104,16 +104,16 @@ class Layout:
         return _number(variable, self.settings.get(variable, "1"), 1, 16)
 
     def token_file(self, name: str) -> Path:
-        """Where a service finds the token that says who it is."""
+        """The file that holds a service's own token."""
         return self.keys / f"{name}.token"
 
     def write_service_token(self, name: str) -> None:
-        """Put a fresh token, valid for 12 hours, where the service finds it."""
+        """Write a new token, valid for 12 hours, into the service's token file."""
         replace_file(self.token_file(name), self.signer().token("service", service=name))
 
     @property
     def foreign_server(self) -> str | None:
-        """The URL of a database `postgres` on the server that TUTORMESH_DATABASE names, if one is named."""
+        """The URL of the database `postgres` on the server that TUTORMESH_DATABASE names; None without the setting."""
         given = self.settings.get("TUTORMESH_DATABASE")
         if given is None:
             return None
@@ -125,7 +125,6 @@ class Layout:
 def on_server(server_url: str, database: str) -> str:
     """The URL, for SQLAlchemy with asyncpg, of another database on the same server."""
     parts = urlsplit(server_url)
-
     query = f"?{parts.query}" if parts.query else ""
     return f"postgresql+asyncpg://{parts.netloc}/{database}{query}"
 
@@ -135,14 +134,14 @@ def database_name(program: Program) -> str:
 
 
 def load(environ: Mapping[str, str] | None = None) -> Layout:
-    """The layout that the environment and the project's `.env` ask for."""
+    """The layout by the environment and the project's `.env`."""
     root = _root()
     given = {name: value for name, value in (os.environ if environ is None else environ).items() if value}
     return Layout(root, _dotenv(root / ".env") | given)
 
 
 def _root() -> Path:
-    """The project's root when run from a checkout, else the current folder."""
+    """The project's root when this runs from a checkout, else the current folder."""
     checkout = Path(__file__).resolve().parent.parent
     return checkout if (checkout / "pyproject.toml").exists() else Path.cwd()
 

@@ -1,7 +1,7 @@
-"""Free ports for meshes and servers of tests, benchmarks and chaos: below the range the kernel lends to clients.
+"""Free ports for tests, benchmarks and chaos, below the range from which the kernel gives ports to clients.
 
-A server binds its port long after it was found free, so whoever was given one keeps a lock on it until their process
-ends: no two runs on a machine get the same.
+A server binds its port long after it was found free. Therefore the process keeps a lock on each port until it ends,
+and no two runs on a machine get the same port.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _bases = itertools.cycle(range(FIRST, END, STEP))
 
 
 def free_base(count: int = 1 + max(OFFSETS)) -> int:
-    """The first of `count` ports in a row (at most 10; a mesh's own, unless told) that nobody has or was given."""
+    """Lock `count` free ports in a row (at most 10; by default as many as a mesh has), and return the first."""
     for base in itertools.islice(_bases, (END - FIRST) // STEP):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
             fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, base)
@@ -33,11 +33,11 @@ def free_base(count: int = 1 + max(OFFSETS)) -> int:
 
 
 def free_port() -> int:
-    """One free port."""
+    """Lock one free port and return it."""
     return free_base(1)
 
 
 @cache
 def _locks() -> int:
-    """A file with a byte for each port; never closed, as that would let go of all of them."""
+    """A file with one byte to lock for each port. It is never closed, as that would release all locks."""
     return os.open(Path(tempfile.gettempdir()) / f"tutormesh-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT, 0o600)

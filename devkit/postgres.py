@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: a server of our own from a wheel, on a unix socket only, that leaves nothing behind.
+"""The embedded PostgreSQL: a server from a wheel, on a unix socket only, that ends with its owner.
 
-We drive `initdb` and `postgres` ourselves: the wheel's own server class starts a daemon that outlives us and opens
-folder permissions up to the root when it runs as root.
+This module runs `initdb` and `postgres` itself. The wheel's own server class starts a daemon that outlives us, and as
+root it opens the permissions of every folder above the data.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-from devkit.fate import Identity, bound_to_us
+from devkit.processes.lifetime import Identity, bind_to_parent
 
 USER = "postgres"
-#: Names the socket only; said aloud, so that a PGPORT in the environment changes nothing.
+#: The port is only a part of the socket's name. It is always given, so that PGPORT in the environment has no effect.
 PORT = 5432
 START_SECONDS = 20
 STOP_SECONDS = 8
-#: sun_path holds 108 bytes on Linux, 104 on macOS; the socket's own name takes 16.
+#: A socket's path holds 108 bytes on Linux and 104 on macOS; the file name takes 16 of them.
 _LONGEST_SOCKET_FOLDER = 85
-#: For a machine with two cores that runs everything else as well. fsync stays on: what is promised is on the disk.
+#: Tuned for two cores that run the services as well. fsync stays on, so that committed data is on the disk.
 SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "128MB",
@@ -43,10 +43,10 @@ SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "log_min_messages": "fatal",  # a refused claim is an ERROR to PostgreSQL; services tell theirs
+    "log_min_messages": "fatal",  # a violated constraint is an ERROR to PostgreSQL, but ordinary to a service
     "log_line_prefix": "%m [%p] %d ",
 }
-#: For throw-away databases of tests: nothing there has to survive a power cut.
+#: For the databases of tests, which need not survive a power cut.
 THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -57,8 +57,8 @@ class PostgresFailed(Exception):
 class Postgres:
     """A PostgreSQL server on its own data folder.
 
-    `with Postgres(folder) as server: await server.create_database("name")` for tests; the launcher, which supervises
-    processes itself, uses `prepare`, `argv`, `before_exec` and `is_ready`.
+    Tests use it as a context manager: `with Postgres(folder) as server: await server.create_database("name")`. The
+    launcher supervises the process itself, with `prepare`, `argv`, `before_exec` and `is_ready`.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
@@ -66,7 +66,7 @@ class Postgres:
         self.log = self.folder.with_suffix(".log")
         self.sockets = _socket_folder(self.folder)
         self._settings = SETTINGS if durable else SETTINGS | THROW_AWAY
-        self._identity = _identity(self.folder)
+        self._identity = _server_identity(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
@@ -85,21 +85,21 @@ class Postgres:
 
     @property
     def before_exec(self) -> Callable[[], None]:
-        """The `preexec_fn` of the server: it shuts down at once, crash-safely, when we are gone."""
-        return bound_to_us(signal.SIGQUIT, self._identity)
+        """The `preexec_fn` of the server: when this process ends, the server gets SIGQUIT and stops at once."""
+        return bind_to_parent(signal.SIGQUIT, self._identity)
 
     def prepare(self) -> None:
-        """Make the data folder on first use; clear away what a killed server left behind. Raises PostgresFailed."""
+        """Make the data folder on first use, and remove what a killed server left. Raises PostgresFailed."""
         if (self.folder / "postmaster.pid").exists():
             _end_leftovers(self.folder)
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
-        self.forget_sockets()
-        self._own(self.sockets)
+        self.remove_sockets()
+        self._make_private_folder(self.sockets)
         if not (self.folder / "PG_VERSION").exists():
-            self._initialise()
+            self._run_initdb()
 
     def is_ready(self, pid: int) -> bool:
-        """True when the server of this process id takes connections (the last line of its postmaster.pid says so)."""
+        """True when the server with this process id takes connections; its postmaster.pid says so."""
         try:
             lines = (self.folder / "postmaster.pid").read_text().split("\n")
         except OSError:
@@ -107,7 +107,7 @@ class Postgres:
         return lines[0] == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"
 
     def is_running(self) -> bool:
-        """True when a server, whoever started it, takes connections on our socket."""
+        """True when any server takes connections on our socket."""
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(str(self.sockets / f".s.PGSQL.{PORT}")) == 0
 
@@ -127,25 +127,32 @@ class Postgres:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Stop the server: politely, then not. Stopping a stopped one does nothing."""
+        """Stop the server. A second call does nothing."""
         process, self._process = self._process, None
-        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):  # fast, immediate, no choice
+        for how in (
+            signal.SIGINT,
+            signal.SIGQUIT,
+            signal.SIGKILL,
+        ):  # PostgreSQL's fast and immediate shutdown, then kill
             if process is None or process.poll() is not None:
                 break
             process.send_signal(how)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
-        self.forget_sockets()
+        self.remove_sockets()
 
-    def forget_sockets(self) -> None:
-        """Remove the socket folder, once the server has stopped."""
+    def remove_sockets(self) -> None:
+        """Remove the socket folder of a stopped server."""
         with contextlib.suppress(OSError):
             for left in self.sockets.iterdir():
                 left.unlink()
             self.sockets.rmdir()
 
     async def create_database(self, name: str, *, template: str | None = None) -> str:
-        """Make a database when it is missing (as a copy of `template`, which nobody may be using) and give its URL."""
+        """Make a database when it is missing, and return its URL.
+
+        It becomes a copy of `template`, to which nobody may be connected.
+        """
         await create_databases(self.url(), [name], template=template)
         return self.url(name)
 
@@ -156,7 +163,7 @@ class Postgres:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
-    def _own(self, folder: Path) -> None:
+    def _make_private_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._identity is not None:
             os.chown(folder, self._identity.uid, self._identity.gid)
@@ -164,27 +171,27 @@ class Postgres:
             raise PostgresFailed(f"{folder} belongs to somebody else")
         folder.chmod(0o700)
 
-    def _initialise(self) -> None:
-        self._own(self.folder)
+    def _run_initdb(self) -> None:
+        self._make_private_folder(self.folder)
         made = subprocess.run(  # noqa: S603 - our own binary
             [_binary("initdb"), "-D", str(self.folder), "-U", USER, "--auth=trust", "--encoding=UTF8",
              "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C",
              *(["--no-sync"] if "fsync" in self._settings else [])],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=bound_to_us(identity=self._identity),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=bind_to_parent(identity=self._identity),
         )  # fmt: skip
         if made.returncode != 0:
             raise PostgresFailed(f"initdb failed: {' '.join((made.stderr or made.stdout).split())[-500:]}")
 
 
 async def create_databases(server_url: str, names: Sequence[str], *, template: str | None = None) -> None:
-    """Make those of these databases that are missing. `server_url` names a database that exists on the server."""
+    """Make the databases that are missing. `server_url` names a database that exists on the server."""
     import asyncpg
 
     connection = await asyncpg.connect(server_url.replace("+asyncpg", "", 1), timeout=5)
     try:
-        there = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
+        existing = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
         for name in names:
-            if name not in there:
+            if name not in existing:
                 copy = f' template "{template}" strategy file_copy' if template else ""
                 with contextlib.suppress(asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
                     await connection.execute(f'create database "{name}"{copy}')
@@ -200,14 +207,17 @@ def _binary(name: str) -> str:
 
 
 def _socket_folder(folder: Path) -> Path:
-    """A short folder that the data folder alone decides: socket paths are limited to about 100 bytes."""
+    """A folder for the socket, derived from the data folder. Its path is short: a socket's may have about 100 bytes."""
     name = f"tutormesh-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
     usual = Path(tempfile.gettempdir()) / name
     return usual if len(os.fsencode(usual)) <= _LONGEST_SOCKET_FOLDER else Path("/tmp") / name  # noqa: S108 - mode 0700, owner checked
 
 
-def _identity(folder: Path) -> Identity | None:
-    """Whom the server runs as when we are root (PostgreSQL refuses to): the folder's owner, else a lowly user."""
+def _server_identity(folder: Path) -> Identity | None:
+    """The user for the server when we are root, as which PostgreSQL refuses to run.
+
+    It is the folder's owner, else `postgres`, else `nobody`.
+    """
     if os.geteuid() != 0:
         return None
     if folder.exists() and (owner := folder.stat()).st_uid != 0:
@@ -220,12 +230,15 @@ def _identity(folder: Path) -> Identity | None:
 
 
 def _end_leftovers(folder: Path) -> None:
-    """End the servers and orphaned backends that still work in this folder; a reused process id is nobody's server."""
+    """End the servers and orphaned backends that still run in this folder.
+
+    They are found by their working folder: the id in postmaster.pid may belong to another process by now.
+    """
     import psutil
 
     deadline = time.monotonic() + 1.0
     for how in (None, signal.SIGKILL):
-        while left := list(_working_in(folder)):
+        while left := list(_find_servers(folder)):
             for process in left if how else ():
                 with contextlib.suppress(psutil.Error):
                     process.send_signal(how)
@@ -234,7 +247,7 @@ def _end_leftovers(folder: Path) -> None:
             psutil.wait_procs(left, timeout=0.05)
 
 
-def _working_in(folder: Path) -> Iterator[Any]:
+def _find_servers(folder: Path) -> Iterator[Any]:
     import psutil
 
     for process in psutil.process_iter(["name"]):

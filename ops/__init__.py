@@ -1,5 +1,5 @@
-"""The operator's command: `tutormesh up | migrate | token | saga | audit | reconcile`.
+"""The operator's command, `tutormesh`.
 
-It talks gRPC to the services like everybody else, under the name "ops", and opens no database but to migrate it.
-Only `up`, and the development tokens it needs, come from devkit.
+It calls the services over gRPC under the name "ops". It opens a database only to migrate it. Only `up` and the
+development tokens come from devkit.
 """

@@ -1,4 +1,4 @@
-"""`tutormesh`: a table of commands, each imported only when it is asked for, so that the small ones are quick."""
+"""`tutormesh`: a table of commands. A command is imported when it is used, so that the small ones start fast."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HELP = {
     "migrate": "Bring the databases to their newest revision.",
     "token": "Print a development JWT.",
     "saga": "List, show, retry and resolve sagas.",
-    "notifications": "List what people were told, and retry what was given up.",
+    "notifications": "List the messages to people, and retry those that were given up.",
     "audit": "Check the invariants over all databases and the payment provider.",
     "reconcile": "Ask the payment provider about every open payment.",
     "health": "Ask a service whether it is SERVING.",
@@ -29,7 +29,7 @@ _HELP = {
 
 
 class Commands(click.Group):
-    """A group whose commands are "module:attribute", imported on use."""
+    """A click group whose commands are "module:attribute" and are imported on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -42,7 +42,7 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in the help text, without importing anything."""
+        """Write the list for the help text without importing a command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(_HELP.items()))
 

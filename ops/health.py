@@ -1,4 +1,4 @@
-"""`tutormesh health`: for container healthchecks and people in a hurry."""
+"""`tutormesh health`: is one service SERVING? Container healthchecks run it."""
 
 from __future__ import annotations
 

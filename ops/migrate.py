@@ -1,4 +1,4 @@
-"""`tutormesh migrate`: bring the databases to their newest revision; several at once are safe."""
+"""`tutormesh migrate`: bring the databases to their newest revision. Several processes may run it at once."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "learnin
 @click.command()
 @click.option("--service", type=click.Choice(list(PACKAGES)), help="Only this service's; its URL may be DATABASE_URL.")
 def migrate(service: str | None) -> None:
-    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set; with none set, those of `tutormesh up`."""
-    known = _known({**dotenv_values(".env"), **os.environ}, service)
-    if not known and service is not None:
+    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set. Without any, migrate those of `tutormesh up`."""
+    urls = _read_urls({**dotenv_values(".env"), **os.environ}, service)
+    if not urls and service is not None:
         raise click.UsageError(f"{service.upper()}_DATABASE_URL: is missing, and so is DATABASE_URL")
-    asyncio.run(_migrate(known) if known else _migrate_devkit())
+    asyncio.run(_migrate(urls) if urls else _migrate_devkit())
 
 
 async def _migrate(urls: Mapping[str, str]) -> None:
@@ -33,28 +33,26 @@ async def _migrate(urls: Mapping[str, str]) -> None:
 
 
 async def _migrate_devkit() -> None:
-    """The databases of a mesh on this machine, running or not."""
+    """Migrate the databases of the mesh on this machine, whether it runs or not."""
     from devkit import databases, layout
-    from devkit.guards import Refused
     from devkit.postgres import PostgresFailed
+    from devkit.preflight import CannotStart
 
     try:
-        async with databases.server(layout.load()) as server_url:
+        async with databases.open_server(layout.load()) as server_url:
             await databases.make_missing(server_url)
             await _migrate(databases.urls(server_url))
-    except (Refused, layout.Misconfigured, PostgresFailed) as error:
+    except (CannotStart, layout.Misconfigured, PostgresFailed) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _known(environ: Mapping[str, str | None], service: str | None) -> dict[str, str]:
+def _read_urls(environ: Mapping[str, str | None], service: str | None) -> dict[str, str]:
     names = [service] if service else list(PACKAGES)
-    known = {name: environ.get(f"{name.upper()}_DATABASE_URL") for name in names}
-    if service and not known[service]:
-        known[service] = environ.get("DATABASE_URL")
-    return {name: _checked(name, url) for name, url in known.items() if url}
-
-
-def _checked(name: str, url: str) -> str:
-    if not url.startswith("postgresql+asyncpg://"):
-        raise click.UsageError(f"{name.upper()}_DATABASE_URL: must start with postgresql+asyncpg://")
-    return url
+    given = {name: environ.get(f"{name.upper()}_DATABASE_URL") for name in names}
+    if service and not given[service]:
+        given[service] = environ.get("DATABASE_URL")
+    urls = {name: url for name, url in given.items() if url}
+    for name, url in urls.items():
+        if not url.startswith("postgresql+asyncpg://"):
+            raise click.UsageError(f"{name.upper()}_DATABASE_URL: must start with postgresql+asyncpg://")
+    return urls

@@ -1,4 +1,4 @@
-"""The services an operator's command talks to, and how one says that a service does not answer."""
+"""The services that an operator's command calls."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ SERVICES = ("availability", "booking", "learning", "payment", "session")
 
 
 class NoAnswer(Exception):
-    """A service gave no answer; the message names it and its address."""
+    """A service gave no answer; the message names the service and its address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """Stubs of the services, and the addresses they were made for by service name."""
+    """Stubs of the services, and each service's address by its name."""
 
     addresses: Mapping[str, str]
     availability: AvailabilityServiceAsyncStub
@@ -50,19 +50,19 @@ class Peers:
     session: SessionServiceAsyncStub
 
     @contextlib.contextmanager
-    def asking(self, service: str) -> Iterator[None]:
-        """Around a call of this service: raises NoAnswer when it fails without a reason of the mesh's."""
+    def calling(self, service: str) -> Iterator[None]:
+        """Wrap a call of this service: a failure without a reason of the mesh's becomes NoAnswer."""
         try:
             yield
         except CallFailed as error:
             hint = "; is the mesh running?" if error.status_code is grpc.StatusCode.UNAVAILABLE else ""
-            told = f"{service} at {self.addresses[service]} gave no answer ({error.status_code.name}){hint}"
-            raise NoAnswer(told) from error
+            message = f"{service} at {self.addresses[service]} gave no answer ({error.status_code.name}){hint}"
+            raise NoAnswer(message) from error
 
 
 @contextlib.asynccontextmanager
-async def connected(addresses: Mapping[str, str], credentials: CredentialSource) -> AsyncIterator[Peers]:
-    """Peers at these addresses ("host:port" by each name of SERVICES). Nothing is sent before the first call."""
+async def open_peers(addresses: Mapping[str, str], credentials: CredentialSource) -> AsyncIterator[Peers]:
+    """Open channels to these addresses, "host:port" by each name of SERVICES. The first call connects, not this."""
     async with contextlib.AsyncExitStack() as stack:
         channels = {name: await stack.enter_async_context(connect(addresses[name], credentials)) for name in SERVICES}
         yield Peers(

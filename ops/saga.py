@@ -1,38 +1,35 @@
-"""`tutormesh saga list | show | retry | resolve`: what the sagas do, and the operator's word on them."""
+"""`tutormesh saga list | show | retry | resolve`: read sagas, wake them, and resolve parked ones."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import UTC
 from typing import Any
 
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from mesh import clock
-from ops.asking import ask, one_line, tell_json
+from ops.cli import call_mesh, iso, one_line, print_json, table
 from ops.peers import Peers
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import saga_pb2 as pb
 
 TIMEOUT_SECONDS = 10
-DRIVE_SECONDS = 20
-MOST_PER_PAGE = 500
+RUN_SECONDS = 20
+MAX_PER_PAGE = 500
 RESOLUTIONS = ("COMPLETED", "CANCELLED", "EXPIRED", "PAYMENT_FAILED", "REFUNDED")
+TITLES = ("ID", "KIND", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR")
 ERROR_WIDTH = 60
 Facts = dict[str, Any]
 
 
-async def listed(peers: Peers, *, state: str = "", open_only: bool = False, most: int = 50) -> list[pb.Saga]:
-    """At most this many sagas, newest first."""
+async def fetch_sagas(peers: Peers, *, state: str = "", open_only: bool = False, most: int = 50) -> list[pb.Saga]:
+    """At most `most` sagas, newest first."""
     found: list[pb.Saga] = []
     token = ""
     while len(found) < most:
         request = pb.ListSagasRequest(
-            state=state, open_only=open_only, page_size=min(MOST_PER_PAGE, most - len(found)), page_token=token
+            state=state, open_only=open_only, page_size=min(MAX_PER_PAGE, most - len(found)), page_token=token
         )
-        with peers.asking("payment"):
+        with peers.calling("payment"):
             page = await peers.sagas.ListSagas(request, timeout=TIMEOUT_SECONDS)
         found.extend(page.sagas)
         token = page.next_page_token
@@ -41,22 +38,25 @@ async def listed(peers: Peers, *, state: str = "", open_only: bool = False, most
     return found
 
 
-async def shown(peers: Peers, saga_id: str) -> pb.GetSagaResponse:
+async def fetch_saga(peers: Peers, saga_id: str) -> pb.GetSagaResponse:
     """One saga with its events. Raises NotFound, BadInput."""
-    with peers.asking("payment"):
+    with peers.calling("payment"):
         return await peers.sagas.GetSaga(pb.GetSagaRequest(saga_id=saga_id), timeout=TIMEOUT_SECONDS)
 
 
-async def retried(peers: Peers, saga_id: str) -> pb.Saga:
-    """The saga after it was woken and driven. Raises NotFound, WRONG_STATE, TryAgain when the drive takes longer."""
-    with peers.asking("payment"):
-        return (await peers.sagas.RetrySaga(pb.RetrySagaRequest(saga_id=saga_id), timeout=DRIVE_SECONDS)).saga
+async def retry_saga(peers: Peers, saga_id: str) -> pb.Saga:
+    """Wake a saga, run it, and return it as it is then.
+
+    Raises NotFound, WRONG_STATE, and TryAgain when the run takes longer than the call.
+    """
+    with peers.calling("payment"):
+        return (await peers.sagas.RetrySaga(pb.RetrySagaRequest(saga_id=saga_id), timeout=RUN_SECONDS)).saga
 
 
-async def resolved(peers: Peers, saga_id: str, state: str, note: str) -> pb.Saga:
-    """The parked saga closed by a person's word. Raises NotFound, WRONG_STATE, BadInput."""
+async def resolve_saga(peers: Peers, saga_id: str, state: str, note: str) -> pb.Saga:
+    """Close a parked saga in this state, with the person's note. Raises NotFound, WRONG_STATE, BadInput."""
     request = pb.ResolveSagaRequest(saga_id=saga_id, state=state, note=note)
-    with peers.asking("payment"):
+    with peers.calling("payment"):
         return (await peers.sagas.ResolveSaga(request, timeout=TIMEOUT_SECONDS)).saga
 
 
@@ -72,11 +72,11 @@ def saga() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_sagas(state: str, open_only: bool, limit: int, as_json: bool) -> None:
     """List sagas, newest first."""
-    found = ask(lambda peers: listed(peers, state=state.upper(), open_only=open_only, most=limit))
+    found = call_mesh(lambda peers: fetch_sagas(peers, state=state.upper(), open_only=open_only, most=limit))
     if as_json:
-        tell_json([facts(item) for item in found])
+        print_json([facts(item) for item in found])
     elif found:
-        click.echo(table([facts(item) for item in found]))
+        click.echo(table(TITLES, [_row(facts(item)) for item in found]))
     else:
         click.echo("no sagas")
 
@@ -86,12 +86,12 @@ def list_sagas(state: str, open_only: bool, limit: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(saga_id: str, as_json: bool) -> None:
     """Show one saga and what happened to it."""
-    found = ask(lambda peers: shown(peers, saga_id))
+    found = call_mesh(lambda peers: fetch_saga(peers, saga_id))
     events = [event_facts(event) for event in found.events]
     if as_json:
-        tell_json({**facts(found.saga), "events": events})
+        print_json({**facts(found.saga), "events": events})
         return
-    click.echo(page(facts(found.saga)))
+    click.echo(details(facts(found.saga)))
     click.echo("events")
     for event in events:
         click.echo(one_line(f"  {event['at']}  {event['event']}  {event['detail']}").rstrip())
@@ -102,7 +102,7 @@ def show(saga_id: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def retry(saga_id: str, as_json: bool) -> None:
     """Wake a saga that is parked or backs off, and its parked events."""
-    _tell_outcome(ask(lambda peers: retried(peers, saga_id)), as_json)
+    _print_outcome(call_mesh(lambda peers: retry_saga(peers, saga_id)), as_json)
 
 
 @saga.command()
@@ -112,19 +112,19 @@ def retry(saga_id: str, as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def resolve(saga_id: str, state: str, note: str, yes: bool, as_json: bool) -> None:
-    """Close a parked saga whose slot and money you have settled by hand."""
+    """Close a parked saga after you have put its slot and its money right by hand."""
     if not yes:
         click.confirm(
             f"Close saga {saga_id} as {state}? Nothing else changes: slot and money stay as you left them.",
             abort=True,
             err=True,
         )
-    _tell_outcome(ask(lambda peers: resolved(peers, saga_id, state, note)), as_json)
+    _print_outcome(call_mesh(lambda peers: resolve_saga(peers, saga_id, state, note)), as_json)
 
 
-def _tell_outcome(saga: pb.Saga, as_json: bool) -> None:
+def _print_outcome(saga: pb.Saga, as_json: bool) -> None:
     if as_json:
-        tell_json(facts(saga))
+        print_json(facts(saga))
         return
     waits = f", wakes {iso(saga.wake_at)}" if saga.HasField("wake_at") else ""
     because = f" ({saga.error})" if saga.error and not saga.is_complete else ""
@@ -132,7 +132,7 @@ def _tell_outcome(saga: pb.Saga, as_json: bool) -> None:
 
 
 def facts(saga: pb.Saga) -> Facts:
-    """Everything about a saga, for JSON: instants in ISO 8601, absent things None."""
+    """Everything about a saga, for JSON: instants in ISO 8601, None where there is no value."""
     return {
         "id": saga.id,
         "kind": saga.kind,
@@ -170,31 +170,17 @@ def event_facts(event: timeline_pb2.TimelineEntry) -> Facts:
     return {"at": iso(event.at), "event": event.event, "detail": event.detail}
 
 
-def iso(stamp: Timestamp) -> str:
-    """ISO 8601 in UTC, to the second or as exact as it is."""
-    return clock.iso(stamp.ToDatetime(UTC))
-
-
-def table(sagas: Sequence[Facts]) -> str:
-    """One line per saga under a line of titles."""
-    titles = ("ID", "KIND", "STATE", "LESSON", "PRICE", "TRIES", "WAKES", "ERROR")
-    rows = [titles, *(_row(saga) for saga in sagas)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def page(saga: Facts) -> str:
-    """One line per fact that there is."""
+def details(saga: Facts) -> str:
+    """One line for each fact that has a value."""
     width = max(map(len, saga))
-    told = {name: price(value) if name in ("price", "refund_due") else value for name, value in saga.items()}
-    return "\n".join(one_line(f"{name.ljust(width)}  {value}") for name, value in told.items() if value is not None)
+    values = {name: price(value) if name in ("price", "refund_due") else value for name, value in saga.items()}
+    return "\n".join(one_line(f"{name.ljust(width)}  {value}") for name, value in values.items() if value is not None)
 
 
 def _row(saga: Facts) -> tuple[str, ...]:
     error = one_line(saga["error"] or "")
     sold = saga["start_time"] or f"course {saga['course_id']}"
-    cells = (saga["id"], short(saga["kind"]), saga["state"], sold, price(saga["price"]) or "")
+    cells = (saga["id"], short_kind(saga["kind"]), saga["state"], sold, price(saga["price"]) or "")
     return (
         *cells,
         str(saga["attempt"]),
@@ -203,8 +189,8 @@ def _row(saga: Facts) -> tuple[str, ...]:
     )
 
 
-def short(kind: str) -> str:
-    """The first word of a kind: Book of BookAndPayForSessionSaga, Cancel of CancelBookingSaga, Dispute of DisputeCase."""
+def short_kind(kind: str) -> str:
+    """The first word of a kind: Book for BookAndPayForSessionSaga, Dispute for DisputeCase."""
     first = re.match("[A-Z][a-z]+", kind)
     return first[0] if first else kind
 

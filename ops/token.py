@@ -1,4 +1,4 @@
-"""`tutormesh token`: a development JWT, and nothing but it, on standard output."""
+"""`tutormesh token`: print a development JWT, and nothing else, on standard output."""
 
 from __future__ import annotations
 

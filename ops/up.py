@@ -1,4 +1,4 @@
-"""`tutormesh up`: the whole mesh on a developer's machine."""
+"""`tutormesh up`: run the whole mesh on a developer's machine."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def up() -> None:
     Prints a line `ready` when everything is SERVING. Data is kept in TUTORMESH_DATA (.data).
     """
     from devkit import layout
-    from devkit.fate import end_with_parent
-    from devkit.guards import Refused
-    from devkit.launcher import up as run
+    from devkit.launcher import run_mesh
     from devkit.postgres import PostgresFailed
+    from devkit.preflight import CannotStart
+    from devkit.processes.lifetime import end_with_parent
 
     if "MAKELEVEL" in os.environ:
         end_with_parent()
     try:
-        asyncio.run(run(layout.load()))
-    except (Refused, layout.Misconfigured, PostgresFailed) as error:
+        asyncio.run(run_mesh(layout.load()))
+    except (CannotStart, layout.Misconfigured, PostgresFailed) as error:
         raise click.ClickException(str(error)) from None

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from ops.audit.command import audited
-from ops.audit.looks import Verdict
+from ops.audit.command import audit_mesh
 from ops.audit.snapshot import Breach
-from ops.peers import SERVICES, NoAnswer, Peers, connected
+from ops.audit.verdict import Verdict
+from ops.peers import SERVICES, NoAnswer, Peers, open_peers
 from tests.people import until
 from tests.world import World
 
@@ -47,7 +47,7 @@ async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
     await until(lambda: world.sql("payment", BUSY), lambda rows: not rows)
     about = await _about(world, set(but_for))
     addresses = {name: f"127.0.0.1:{world.ports[name]}" for name in SERVICES}
-    async with connected(addresses, world.credentials("ops")) as peers:
+    async with open_peers(addresses, world.credentials("ops")) as peers:
         verdict = await until(lambda: _looked(peers), lambda found: found is not None)
     found = [breach for breach in verdict.breaches if about.isdisjoint(breach.ids)]
     assert not found, "\n".join(map(_told, found))
@@ -57,7 +57,7 @@ async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
 async def _looked(peers: Peers) -> Verdict | None:
     """None while a service that has just come back is not found yet: channels of one process share how they fare."""
     try:
-        return await audited(peers)
+        return await audit_mesh(peers)
     except NoAnswer:
         return None
 

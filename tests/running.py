@@ -11,15 +11,15 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 #: What takes long begins first, so that the runner's processes end together; what computes and what waits by turns.
-LONGEST_FIRST = "failpoints chaos model devkit doors limits access contract golden docs replicas".split()
+LONGEST_FIRST = "failpoints chaos model devkit fuzz limits access contract golden docs replicas".split()
 #: Folders whose modules share a mesh of real processes (a fixture of their package): one runner's process takes them all.
 TOGETHER = frozenset(("contract", "replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
-    "access contract docs doors failpoints federation golden limits model replicas"
-    " test_bff_fuzz test_bff_rest_fuzz test_bff_socket_fuzz test_rest_document"
-    " test_crashes test_worst_days test_worst_days_answers test_lost_answers test_failing_refunds test_honest_ends"
-    " test_zombies test_repeats test_enroll_hold_end test_enroll_cancel"
+    "access contract docs failpoints federation fuzz golden limits model replicas"
+    " test_graphql_fuzz test_rest_fuzz test_websocket_fuzz test_openapi"
+    " test_crashes test_double_faults test_answers_after_faults test_lost_commits test_failing_refunds test_ends"
+    " test_replaced_owners test_ordering test_seat_hold_end test_cancelling_an_enrollment"
     " test_races test_booking_races test_learning_races test_session_races"
     " test_audit_cancelled_mesh test_audit_command test_delivery".split()
 )

@@ -1,6 +1,6 @@
-"""The REST door: JSON under /api/v1 and /payment, for other backends and for apps that speak no GraphQL.
+"""REST at the edge: JSON under /api/v1 and /payment, for other backends and for apps without GraphQL.
 
-Every answer is an envelope, `{"success", "message", "data"}`, a failure's with `"error": {"code"}` besides. Names and
-statuses are REST's own (`student_uuid`, `payment_required`); the rules are those of the services, as at every door.
-`GET /openapi.json` describes it.
+Every answer is an envelope, `{"success", "message", "data"}`; a failure has `"error": {"code"}` too. Names and statuses
+are REST's own (`student_uuid`, `payment_required`); the rules are those of the services. `GET /openapi.json` describes
+it.
 """

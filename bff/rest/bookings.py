@@ -1,4 +1,4 @@
-"""/api/v1/bookings: book a lesson, see it, cancel it."""
+"""/api/v1/bookings: book a lesson, see it, cancel it; and a payment engine's callback."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from bff.context import BOOK_SECONDS, CANCEL_SECONDS
-from bff.loaders import READ_SECONDS
-from bff.payable import refused_payment
-from bff.rest import envelope, shapes
-from bff.rest.door import ANYBODY, Asked, Operation
+from bff.http import envelope
+from bff.payment_refusal import payment_refusal
+from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
+from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
-from bff.rest.shapes import Shape
+from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
+from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 MINUTE = timedelta(minutes=1)
+MAX_MINUTES = 1440
 KEY = "Idempotency-Key"
+PATH = "/api/v1/bookings"
 NAMES = {
     "student_id": "student_uuid",
     "tutor_id": "instructor_uuid",
@@ -33,145 +35,156 @@ NAMES = {
 }
 
 
-async def book(asked: Asked) -> Response:
-    """201 with the booking to pay for, also when it is the same again; 200 when that has ended meanwhile.
+async def book(request: RestRequest) -> Response:
+    """201 with the booking to pay for, also when the request is repeated; 200 when that booking has ended meanwhile.
 
-    409 with the booking when it has ended at once, because its payment could not be opened.
+    409 with the booking when it ended at once because the provider refused its payment.
     """
-    fields = await asked.body()
-    request = _wanted(fields, asked.request.headers.get(KEY))
-    reply = await _booked(asked, request)
-    found = await _booking(asked, reply.booking_id)
-    data = await _whole(asked, found) | {"client_secret": reply.client_secret or None}
-    refusal = refused_payment(reply)
+    fields = await request.read_body()
+    reply = await _book_session(request, _read_order(fields, request.http.headers.get(KEY)))
+    sold = await _find(request, reply.booking_id)
+    data = to_json(BOOKING, sold) | {"client_secret": reply.client_secret or None}
+    refusal = payment_refusal(reply)
     if refusal is not None:
-        return envelope.refused(refusal, NAMES, data)
-    status, message = _as_it_is(reply.saga_state, found.status)
-    return envelope.done(message, data, status, {"location": f"/api/v1/bookings/{found.id}"})
+        return envelope.refusal(refusal, NAMES, data)
+    status, message = _status_and_message(reply.saga_state, sold.booking.status)
+    return envelope.success(message, data, status, {"location": f"{PATH}/{sold.booking.id}"})
 
 
-async def show(asked: Asked) -> Response:
+async def show(request: RestRequest) -> Response:
     """200 with the booking."""
-    found = await _booking(asked, asked.path_uuid("uuid"))
-    return envelope.done("the booking", await _whole(asked, found))
+    sold = await _find(request, request.path_uuid("uuid"))
+    return envelope.success("the booking", to_json(BOOKING, sold))
 
 
-async def cancel(asked: Asked) -> Response:
-    """200 once the booking shows it, with what goes back; cancelling again gives the same answer."""
-    fields = await asked.body(may_be_empty=True)
-    booking_id, quote = asked.path_uuid("uuid"), fields.optional_text("quote_token")
+async def cancel(request: RestRequest) -> Response:
+    """200 with the cancelled booking and its refund. A repeat gets the same answer."""
+    fields = await request.read_body(may_be_empty=True)
+    booking_id, quote = request.path_uuid("uuid"), fields.optional_text("quote_token")
     if quote == "":
         raise BadInput("must not be empty", field="quote_token")
-    request = payment_pb2.CancelBookingRequest(
+    order = payment_pb2.CancelBookingRequest(
         booking_id=booking_id, quote_token=quote or "", reason=fields.optional_text("reason") or ""
     )
-    reply = await asked.mesh.payment.CancelBooking(request, timeout=CANCEL_SECONDS)
-    found = await _booking(asked, booking_id)
-    refund = {"refund_amount": shapes.amount(reply.refund), "refund_currency": reply.refund.currency}
-    return envelope.done("the booking is cancelled", await _whole(asked, found) | refund)
+    reply = await request.peers.payment.CancelBooking(order, timeout=CANCEL_SECONDS)
+    refund = {"refund_amount": amount(reply.refund), "refund_currency": reply.refund.currency}
+    return envelope.success("the booking is cancelled", to_json(BOOKING, await _find(request, booking_id)) | refund)
 
 
-def _wanted(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
-    """The lesson asked for. Each field is read in the order the document tells them."""
-    fields.must_have("course_uuid")
-    request = payment_pb2.BookSessionRequest(
+async def handle_payment_callback(request: RestRequest) -> Response:
+    """200 once the payment engine's report is stored, with the booking as it is then."""
+    fields, booking_id = await request.read_body(), request.path_uuid("uuid")
+    report = payment_pb2.HandlePaymentCallbackRequest(
+        booking_id=booking_id,
+        payment_reference=fields.text("payment_reference"),
+        payment_status=_CALLBACK_STATUSES[fields.choice("payment_status", _CALLBACK_STATUSES)],
+        payment_engine=_read_engine(fields),
+    )
+    await request.peers.payment.HandlePaymentCallback(report, timeout=BOOK_SECONDS)
+    return envelope.success("the report is kept", to_json(BOOKING, await _find(request, booking_id)))
+
+
+def _read_order(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
+    """The lesson that was ordered. Fields are read in the document's order, so that the first bad one is refused."""
+    fields.require_present("course_uuid")
+    order = payment_pb2.BookSessionRequest(
         student_id=fields.uuid("student_uuid"),
         tutor_id=fields.uuid("instructor_uuid"),
         course_id=fields.optional_uuid("course_uuid") or "",
         purpose=fields.optional_text("purpose") or "",
-        payment_engine=_engine(fields),
+        payment_engine=_read_engine(fields),
     )
     if key == "":
         raise BadInput("must not be empty", field=KEY)
-    request.idempotency_key = key or ""
-    request.start_time.CopyFrom(fields.stamp("start_time"))
-    request.duration_minutes = _minutes(fields.instant("start_time"), fields.instant("end_time"))
-    _ask_price(request, fields)
-    return request
+    order.idempotency_key = key or ""
+    order.start_time.CopyFrom(fields.timestamp("start_time"))
+    order.duration_minutes = _minutes(fields.time("start_time"), fields.time("end_time"))
+    _read_price(order, fields)
+    return order
 
 
-async def _booked(asked: Asked, request: payment_pb2.BookSessionRequest) -> payment_pb2.BookSessionResponse:
-    """Raises what payment refuses; a price of which only the currency was given is refused for that."""
-    try:
-        return await asked.mesh.payment.BookSession(request, timeout=BOOK_SECONDS)
-    except Refusal as error:
-        if error.field == "price" and not request.price.amount:
-            error.field = "price.currency"
-        raise
+def _read_price(order: payment_pb2.BookSessionRequest, fields: Fields) -> None:
+    """Sets the price, if the client gave one. Without a currency it is in the tutor's, which only payment knows."""
+    has_currency, has_price = (fields.values.get(name) is not None for name in ("currency", "price_amount"))
+    if has_currency:
+        order.price.currency = fields.currency("currency")
+    if has_price:
+        if has_currency:
+            fields.money("price_amount", order.price.currency)
+        order.price.amount = f"{fields.amount('price_amount'):f}"
 
 
-def _as_it_is(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> tuple[int, str]:
-    """Status and message of a booking that stands, or of one that a repeat finds ended, or ending."""
-    if status not in _STANDING:
-        return 200, f"the booking has ended: {shapes.status(status)}"
-    return (200, "the booking is ending") if saga_state == "COMPENSATING" else (201, "the lesson is booked")
+def _read_engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
+    """The payment engine; unspecified when the client named none."""
+    if fields.values.get("payment_engine") is None:
+        return payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
+    return _ENGINES[fields.choice("payment_engine", _ENGINES)]
 
 
 def _minutes(start: datetime, end: datetime) -> int:
     if end <= start:
         raise BadInput("must be after start_time", field="end_time")
     minutes, rest = divmod(end - start, MINUTE)
-    if rest or minutes > 1440:
-        raise BadInput("must be whole minutes after start_time, at most 1440", field="end_time")
+    if rest or minutes > MAX_MINUTES:
+        raise BadInput(f"must be whole minutes after start_time, at most {MAX_MINUTES}", field="end_time")
     return minutes
 
 
-def _ask_price(request: payment_pb2.BookSessionRequest, fields: Fields) -> None:
-    """What the lesson costs, if the client says so. Without a currency it is the tutor's, which only payment learns."""
-    has_currency, has_price = (fields.values.get(name) is not None for name in ("currency", "price_amount"))
-    if has_currency:
-        request.price.currency = fields.currency("currency")
-    if has_price:
-        if has_currency:
-            fields.money("price_amount", request.price.currency)
-        request.price.amount = f"{fields.amount('price_amount'):f}"
+async def _book_session(request: RestRequest, order: payment_pb2.BookSessionRequest) -> payment_pb2.BookSessionResponse:
+    """Raises what payment refuses. When only a currency was given, a refused price is a refused currency."""
+    try:
+        return await request.peers.payment.BookSession(order, timeout=BOOK_SECONDS)
+    except Refusal as error:
+        if error.field == "price" and not order.price.amount:
+            error.field = "price.currency"
+        raise
 
 
-async def _booking(asked: Asked, booking_id: str) -> booking_pb2.Booking:
-    request = booking_pb2.GetBookingRequest(booking_id=booking_id)
-    return (await asked.mesh.booking.GetBooking(request, timeout=READ_SECONDS)).booking
+def _status_and_message(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> tuple[int, str]:
+    """201 for a live booking; 200 when the request was a repeat and finds it ended or ending."""
+    if status not in _LIVE:
+        return 200, f"the booking has ended: {status_name(status)}"
+    return (200, "the booking is ending") if saga_state == "COMPENSATING" else (201, "the lesson is booked")
 
 
-async def _whole(asked: Asked, found: booking_pb2.Booking) -> Shape:
-    """The booking with what its payment tells; there is none when it is free, or was never opened."""
+async def _find(request: RestRequest, booking_id: str) -> Sold:
+    """The booking with its payment. Raises NotFound."""
+    wanted = booking_pb2.GetBookingRequest(booking_id=booking_id)
+    booking = (await request.peers.booking.GetBooking(wanted, timeout=READ_SECONDS)).booking
     payment = None
-    if found.payment_id:
-        request = payment_pb2.GetPaymentRequest(payment_id=found.payment_id)
-        with contextlib.suppress(NotFound):
-            payment = (await asked.mesh.payment.GetPayment(request, timeout=READ_SECONDS)).payment
-    return shapes.booking(found, payment)
+    if booking.payment_id:
+        wanted_payment = payment_pb2.GetPaymentRequest(payment_id=booking.payment_id)
+        with contextlib.suppress(NotFound):  # it was never opened
+            payment = (await request.peers.payment.GetPayment(wanted_payment, timeout=READ_SECONDS)).payment
+    return Sold(booking, payment)
 
 
-async def report(asked: Asked) -> Response:
-    """200 once the payment engine's report is kept, with the booking as it is then."""
-    fields, booking_id = await asked.body(), asked.path_uuid("uuid")
-    request = payment_pb2.HandlePaymentCallbackRequest(
-        booking_id=booking_id,
-        payment_reference=fields.text("payment_reference"),
-        payment_status=_REPORTED[fields.choice("payment_status", _REPORTED)],
-        payment_engine=_engine(fields),
-    )
-    await asked.mesh.payment.HandlePaymentCallback(request, timeout=BOOK_SECONDS)
-    return envelope.done("the report is kept", await _whole(asked, await _booking(asked, booking_id)))
-
-
-def _engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
-    """The engine that was named; none is whichever the booking has."""
-    if fields.values.get("payment_engine") is None:
-        return payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
-    return _ENGINES[fields.choice("payment_engine", _ENGINES)]
-
-
-_STANDING = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
+_LIVE = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
 _ENGINES = {"stripe": payment_pb2.PAYMENT_ENGINE_STRIPE, "callback": payment_pb2.PAYMENT_ENGINE_CALLBACK}
-_REPORTED = {
+_CALLBACK_STATUSES = {
     "succeeded": payment_pb2.CALLBACK_STATUS_SUCCEEDED,
     "failed": payment_pb2.CALLBACK_STATUS_FAILED,
     "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
 }
-OPERATIONS = (
-    Operation("POST", "/api/v1/bookings", frozenset({"student", "service"}), book, NAMES),
-    Operation("GET", "/api/v1/bookings/{uuid}", ANYBODY, show, NAMES),
-    Operation("POST", "/api/v1/bookings/{uuid}/cancel", ANYBODY, cancel, NAMES),
-    Operation("POST", "/api/v1/bookings/{uuid}/payment-callback", frozenset({"service"}), report, NAMES),
+_UUID = in_path("uuid", "The booking.")
+_BOOK = describe(
+    "book",
+    "Book a lesson",
+    IDEMPOTENCY_KEY,
+    body="NewBooking",
+    answer="BookingToPay",
+    status="201",
+    also={"200": "Sent again with the same key: the booking, which has ended."},
+)
+_SHOW = describe("booking", "A booking", _UUID, answer="Booking")
+_CANCEL = describe(
+    "cancel", "Cancel a booking", _UUID, body="Cancellation", body_required=False, answer="CancelledBooking"
+)
+_REPORT = describe("report", "A payment provider reports", _UUID, body="Report", answer="Booking")
+BUYERS, SERVICES = frozenset({"student", "service"}), frozenset({"service"})
+ENDPOINTS = (
+    Endpoint("POST", PATH, BUYERS, book, _BOOK, NAMES),
+    Endpoint("GET", f"{PATH}/{{uuid}}", ANYBODY, show, _SHOW, NAMES),
+    Endpoint("POST", f"{PATH}/{{uuid}}/cancel", ANYBODY, cancel, _CANCEL, NAMES),
+    Endpoint("POST", f"{PATH}/{{uuid}}/payment-callback", SERVICES, handle_payment_callback, _REPORT, NAMES),
 )

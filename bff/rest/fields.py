@@ -1,4 +1,4 @@
-"""A JSON object read field by field. Whatever cannot be used raises BadInput that names the field."""
+"""A JSON object, read field by field. A field that cannot be used raises BadInput with its name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from bff.scalars import instant
+from bff.times import parse_time, parse_timestamp
 from mesh import wire
 from mesh.errors import BadInput
 from mesh.money import MAX_MINOR, MOST_PLACES, Money, exponent
@@ -21,22 +21,25 @@ _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """What a client sent, JSON numbers as Decimal. `place` says where it lay: "blocks[0]." or nothing."""
+    """An object that a client sent. Numbers are int or Decimal, never float.
+
+    `prefix` goes before a field's name in errors: "blocks[0]." for an object in a list.
+    """
 
     values: dict[str, Any]
-    place: str = ""
+    prefix: str = ""
 
     def name(self, field: str) -> str:
-        return f"{self.place}{field}"
+        return f"{self.prefix}{field}"
 
-    def must_have(self, field: str) -> None:
-        """The field must be there, be it null."""
+    def require_present(self, field: str) -> None:
+        """The field must be present, but may be null."""
         if field not in self.values:
             raise BadInput("must be given", field=self.name(field))
 
     def text(self, field: str) -> str:
         """Text that must be given."""
-        value: str = self._kind(field, str, "text")
+        value: str = self._require(field, str, "text")
         return value
 
     def optional_text(self, field: str) -> str | None:
@@ -50,18 +53,16 @@ class Fields:
     def optional_uuid(self, field: str) -> str | None:
         return None if self.values.get(field) is None else self.uuid(field)
 
-    def instant(self, field: str) -> datetime:
+    def time(self, field: str) -> datetime:
         """A time that must be given; without an offset it is UTC."""
-        return instant(self.text(field), self.name(field), bare_is_utc=True)
+        return parse_time(self.text(field), self.name(field), bare_is_utc=True)
 
-    def stamp(self, field: str) -> Timestamp:
-        """The same as the services take it."""
-        stamp = Timestamp()
-        stamp.FromDatetime(self.instant(field))
-        return stamp
+    def timestamp(self, field: str) -> Timestamp:
+        """The same as a proto Timestamp."""
+        return parse_timestamp(self.text(field), self.name(field), bare_is_utc=True)
 
     def amount(self, field: str) -> Decimal:
-        """A decimal amount that must be given, as a number or as text, and never a float on its way."""
+        """A decimal amount that must be given, as a number or as text; it is never read as a float."""
         value = self.values.get(field)
         if value is None:
             raise BadInput("must be given", field=self.name(field))
@@ -71,7 +72,7 @@ class Fields:
         amount = Decimal(value)
         if not 0 <= amount <= MAX_MINOR or int(amount.as_tuple().exponent) < -MOST_PLACES:
             raise BadInput("out of range", field=self.name(field))
-        return abs(amount)  # JSON knows a -0
+        return abs(amount)  # JSON has a -0
 
     def currency(self, field: str) -> str:
         """An ISO 4217 currency that must be given, in upper case."""
@@ -90,21 +91,21 @@ class Fields:
             raise BadInput(str(error), field=self.name(field)) from None
 
     def choice(self, field: str, known: Collection[str]) -> str:
-        """One of these words, that must be given."""
+        """One of these words; it must be given."""
         word = self.text(field)
         if word not in known:
             raise BadInput(f"must be one of {', '.join(known)}", field=self.name(field))
         return word
 
     def objects(self, field: str) -> list[Fields]:
-        """A list of objects that must be given, each with its own place."""
-        items: list[Any] = self._kind(field, list, "a list")
+        """A list of objects that must be given, each with its own prefix."""
+        items: list[Any] = self._require(field, list, "a list")
         for number, item in enumerate(items):
             if not isinstance(item, dict):
                 raise BadInput("must be an object", field=self.name(f"{field}[{number}]"))
         return [Fields(item, self.name(f"{field}[{number}].")) for number, item in enumerate(items)]
 
-    def _kind(self, field: str, kind: type, word: str) -> Any:
+    def _require(self, field: str, kind: type, word: str) -> Any:
         value = self.values.get(field)
         if value is None:
             raise BadInput("must be given", field=self.name(field))

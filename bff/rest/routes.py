@@ -1,18 +1,18 @@
-"""Every route of the REST door."""
+"""Every route of REST."""
 
 from __future__ import annotations
 
 from starlette.routing import Route
 
-from bff.admission import Admission
+from bff.http.authentication import Authenticator
 from bff.peers import Peers
 from bff.rest import availability, bookings, openapi, payments
-from bff.rest.door import RestDoor
+from bff.rest.endpoints import RestRouter
 
-OPERATIONS = (*bookings.OPERATIONS, *availability.OPERATIONS, *payments.OPERATIONS)
+ENDPOINTS = (*bookings.ENDPOINTS, *availability.ENDPOINTS, *payments.ENDPOINTS)
 
 
-def routes(peers: Peers, admission: Admission) -> list[Route]:
-    """The routes over these peers."""
-    door = RestDoor(peers, admission)
-    return [*map(door.route, OPERATIONS), Route("/openapi.json", openapi.served)]
+def rest_routes(peers: Peers, authenticator: Authenticator) -> list[Route]:
+    """The routes to these peers."""
+    router = RestRouter(peers, authenticator)
+    return [*map(router.route, ENDPOINTS), Route("/openapi.json", openapi.serve(ENDPOINTS))]

@@ -1,61 +1,62 @@
-"""proto → REST's shapes: UUIDs by REST's names, statuses in lower case, amounts as decimal text, times in UTC."""
+"""The objects in REST's answers. Each property is declared once: its name, its JSON Schema, and its value.
+
+Names are REST's own, statuses are in lower case, amounts are decimal text, and times are in UTC.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from mesh import clock
+from bff.rest.json_schema import AMOUNT, CURRENCY, STATUS, TIME, UUID, Schema, nullable
+from bff.times import format_optional_time, format_time
 from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2
 
+T = TypeVar("T")
 Shape = dict[str, Any]
 
 
-def booking(value: booking_pb2.Booking, payment: payment_pb2.Payment | None) -> Shape:
-    """A booking as its student, its tutor and services see it: without the secret that pays for it."""
-    nothing = money_pb2.Money(amount_minor=0, currency=value.price.currency)
-    return {
-        "uuid": value.id,
-        "status": status(value.status),
-        "student_uuid": value.student_id,
-        "instructor_uuid": value.tutor_id,
-        "course_uuid": value.course_id or None,
-        "start_time": iso(value.start_time),
-        "end_time": iso(value.end_time),
-        "price_amount": amount(value.price),
-        "currency": value.price.currency,
-        "purpose": value.purpose or None,
-        "payment_session_id": payment.stripe_payment_intent_id if payment else None,
-        "refunded_amount": amount(payment.refunded if payment and payment.HasField("refunded") else nothing),
-        "availability_block_uuid": value.availability_block_id or None,
-        "hold_expires_at": given(value, "hold_expires_at"),
-        "created_at": iso(value.created_at),
-    }
+@dataclass(frozen=True, slots=True)
+class Property(Generic[T]):
+    """A property of an object made from a T."""
+
+    name: str
+    schema: Schema
+    value: Callable[[T], object]
 
 
-def status(number: booking_pb2.BookingStatus.ValueType) -> str:
+def to_json(properties: Iterable[Property[T]], source: T) -> Shape:
+    """The object with these properties."""
+    return {property.name: property.value(source) for property in properties}
+
+
+def schemas(properties: Iterable[Property[T]]) -> dict[str, Schema]:
+    """The JSON Schemas of these properties, by name."""
+    return {property.name: property.schema for property in properties}
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A booking, and its payment. There is none when it is free, or when its payment was never opened."""
+
+    booking: booking_pb2.Booking
+    payment: payment_pb2.Payment | None
+
+    @property
+    def refunded(self) -> money_pb2.Money:
+        if self.payment and self.payment.HasField("refunded"):
+            return self.payment.refunded
+        return money_pb2.Money(amount_minor=0, currency=self.booking.price.currency)
+
+
+def status_name(number: booking_pb2.BookingStatus.ValueType) -> str:
     """BOOKING_STATUS_PAYMENT_REQUIRED → payment_required."""
     return booking_pb2.BookingStatus.Name(number).removeprefix("BOOKING_STATUS_").lower()
-
-
-def block(value: availability_pb2.Block) -> Shape:
-    return {"uuid": value.id, "start_time": iso(value.start), "end_time": iso(value.end)}
-
-
-def slot(value: availability_pb2.Slot) -> Shape:
-    return {
-        "start_time": iso(value.start),
-        "end_time": iso(value.end),
-        "price_amount": amount(value.price),
-        "currency": value.price.currency,
-    }
 
 
 def amount(value: money_pb2.Money) -> str:
@@ -63,9 +64,45 @@ def amount(value: money_pb2.Money) -> str:
     return Money(value.amount_minor, value.currency).decimal
 
 
-def iso(stamp: Timestamp) -> str:
-    return clock.iso(stamp.ToDatetime(tzinfo=UTC))
+INTENT: Schema = {
+    "type": "string",
+    "description": "The PaymentIntent; cb_… for the provider callback; null when nothing is to be paid.",
+}
 
-
-def given(message: Message, field: str) -> str | None:
-    return iso(getattr(message, field)) if message.HasField(field) else None
+#: A booking for its student, its tutor and services: without the secret that pays for it.
+BOOKING: tuple[Property[Sold], ...] = (
+    Property("uuid", UUID, lambda sold: sold.booking.id),
+    Property("status", STATUS, lambda sold: status_name(sold.booking.status)),
+    Property("student_uuid", UUID, lambda sold: sold.booking.student_id),
+    Property("instructor_uuid", UUID, lambda sold: sold.booking.tutor_id),
+    Property("course_uuid", nullable(UUID), lambda sold: sold.booking.course_id or None),
+    Property("start_time", TIME, lambda sold: format_time(sold.booking.start_time)),
+    Property("end_time", TIME, lambda sold: format_time(sold.booking.end_time)),
+    Property("price_amount", AMOUNT, lambda sold: amount(sold.booking.price)),
+    Property("currency", CURRENCY, lambda sold: sold.booking.price.currency),
+    Property("purpose", nullable({"type": "string"}), lambda sold: sold.booking.purpose or None),
+    Property(
+        "payment_session_id",
+        nullable(INTENT),
+        lambda sold: sold.payment.stripe_payment_intent_id if sold.payment else None,
+    ),
+    Property(
+        "refunded_amount",
+        AMOUNT | {"description": "Refunded, or on its way back."},
+        lambda sold: amount(sold.refunded),
+    ),
+    Property("availability_block_uuid", nullable(UUID), lambda sold: sold.booking.availability_block_id or None),
+    Property("hold_expires_at", nullable(TIME), lambda sold: format_optional_time(sold.booking, "hold_expires_at")),
+    Property("created_at", TIME, lambda sold: format_time(sold.booking.created_at)),
+)
+BLOCK: tuple[Property[availability_pb2.Block], ...] = (
+    Property("uuid", UUID, lambda block: block.id),
+    Property("start_time", TIME, lambda block: format_time(block.start)),
+    Property("end_time", TIME, lambda block: format_time(block.end)),
+)
+SLOT: tuple[Property[availability_pb2.Slot], ...] = (
+    Property("start_time", TIME, lambda slot: format_time(slot.start)),
+    Property("end_time", TIME, lambda slot: format_time(slot.end)),
+    Property("price_amount", AMOUNT, lambda slot: amount(slot.price)),
+    Property("currency", CURRENCY, lambda slot: slot.price.currency),
+)

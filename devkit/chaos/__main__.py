@@ -1,4 +1,4 @@
-"""`python -m devkit.chaos`: a run by the command line. Ends with 0 when nothing was found, with 1 when something was."""
+"""`python -m devkit.chaos`: one run, as the command line says. The exit code is 0 without findings, else 1."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import secrets
 import signal
 import sys
 
-from devkit.chaos.report import Run, written
+from devkit.chaos.report import Run, format_report
 from devkit.chaos.run import run
-from devkit.fate import end_with_parent
+from devkit.processes.lifetime import end_with_parent
 
 SHORT_SECONDS, FULL_SECONDS = 60.0, 600.0
-#: Start, matrix, rest and looks together never last longer.
-BESIDES_SECONDS = 1500.0
+#: The start, the matrix and the checks together take less than this.
+OVERHEAD_SECONDS = 1500.0
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
     print(f"seed {seed}", flush=True)
     if "MAKELEVEL" in os.environ:
         end_with_parent()
-    result = asyncio.run(_until_a_signal(seed, seconds, full=arguments.full))
-    print(written(result))
+    result = asyncio.run(_run_until_signal(seed, seconds, full=arguments.full))
+    print(format_report(result))
     sys.exit(1 if result.findings else 0)
 
 
@@ -40,19 +40,19 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _until_a_signal(seed: int, seconds: float, *, full: bool) -> Run:
-    """A signal ends the run in order, so that no process stays behind."""
-    task = asyncio.create_task(run(seed, seconds, full=full, tell=_tell))
+async def _run_until_signal(seed: int, seconds: float, *, full: bool) -> Run:
+    """Run, and let a signal stop the run in order, so that no process is left."""
+    task = asyncio.create_task(run(seed, seconds, full=full, tell=_print_line))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
-        async with asyncio.timeout(seconds + BESIDES_SECONDS):
+        async with asyncio.timeout(seconds + OVERHEAD_SECONDS):
             return await task
     except asyncio.CancelledError:
         sys.exit("chaos: stopped")
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, flush=True)
 
 

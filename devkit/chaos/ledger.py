@@ -1,4 +1,4 @@
-"""What the clients were told, kept to be compared with what became of it."""
+"""What a run remembers: what its clients saw and did, its faults, and its findings."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+from devkit.chaos.orders import Order, Product, product_of
 from devkit.chaos.plan import Journey
-from devkit.chaos.wares import Ware, Wish, ware
 
 
 @dataclass(slots=True)
 class View:
-    """One booking or enrollment as its clients saw it: each status they were told, in order, and what they did."""
+    """One booking or enrollment as its clients saw it. `statuses` are those that they saw, in order."""
 
     id: str
     student: int
-    wish: Wish
+    order: Order
     saga: str
     intent: str = ""
     secret: str = field(default="", repr=False)
-    told: list[str] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
     cancels: int = 0
-    #: What each answered cancel said goes back, in minor units.
+    #: The refunds that answered cancels promised, in minor units.
     refunds: list[int] = field(default_factory=list)
     paid: bool = False
     final: str = ""
 
     @property
-    def ware(self) -> Ware:
-        return ware(self.wish)
+    def product(self) -> Product:
+        return product_of(self.order)
 
     @property
     def name(self) -> str:
-        """What it is called in a finding."""
-        return f"{self.ware.noun} {self.id} (saga {self.saga})"
+        """Its name in a finding."""
+        return f"{self.product.noun} {self.id} (saga {self.saga})"
 
-    def hears(self, status: str) -> None:
-        if self.told[-1:] != [status]:
-            self.told.append(status)
+    def record_status(self, status: str) -> None:
+        if self.statuses[-1:] != [status]:
+            self.statuses.append(status)
 
 
 @dataclass(frozen=True, slots=True)
-class Orphan:
-    """A saga whose owner was killed in a state, and how long it took until another had it."""
+class Takeover:
+    """A saga whose owner was killed, and the seconds until another process claimed it."""
 
     saga: str
     state: str
@@ -52,8 +52,8 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """A refund that a bank sat on, from when it was asked for until it was paid out. `saga` is the purchase's."""
+class PendingRefund:
+    """A refund that a bank kept pending, from its creation until it was paid out. `saga` is the purchase's id."""
 
     saga: str
     since: float
@@ -62,7 +62,7 @@ class Pending:
 
 @dataclass(slots=True)
 class Ledger:
-    """Everything that a run remembers. Times are Unix seconds."""
+    """Everything that a run remembers. Instants are Unix seconds. `keys` has what each idempotency key gave."""
 
     views: dict[str, View] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -70,25 +70,25 @@ class Ledger:
     refused: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    orphans: list[Orphan] = field(default_factory=list)
-    pendings: list[Pending] = field(default_factory=list)
+    takeovers: list[Takeover] = field(default_factory=list)
+    pending_refunds: list[PendingRefund] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     slowest_answer: float = 0.0
 
-    def finds(self, what: str) -> None:
-        """Note something that must not be, with the time it was seen."""
+    def add_finding(self, what: str) -> None:
+        """Add something that must not happen, with the present time."""
         self.findings.append(f"{time.strftime('%H:%M:%S', time.gmtime())} {what}")
 
-    def is_told_of(self, thing: str, student: int, wish: Wish, saga: str) -> View:
-        """The view of a booking or an enrollment; a new one when nobody has been told of it before."""
-        return self.views.setdefault(thing, View(thing, student, wish, saga))
+    def view_of(self, sold_id: str, student: int, order: Order, saga: str) -> View:
+        """The view of a booking or an enrollment; a new one when no client has seen it yet."""
+        return self.views.setdefault(sold_id, View(sold_id, student, order, saga))
 
-    def gave(self, journey: Journey, thing: str) -> None:
-        """A journey's key gave this: it must never give another."""
-        first = self.keys.setdefault(journey.key, thing)
-        if first != thing:
-            self.finds(f"idempotency key {journey.key} gave {first}, then {thing}")
+    def record_result(self, journey: Journey, sold_id: str) -> None:
+        """Record what a journey's key gave. Another result for the same key is a finding."""
+        first = self.keys.setdefault(journey.key, sold_id)
+        if first != sold_id:
+            self.add_finding(f"idempotency key {journey.key} gave {first}, then {sold_id}")
 
-    def was_given(self, journey: Journey) -> bool:
-        """True once its key gave something."""
+    def has_result(self, journey: Journey) -> bool:
+        """True when the journey's key has given a booking or an enrollment."""
         return journey.key in self.keys

@@ -1,4 +1,4 @@
-"""A mesh of its own, in a folder of its own, whose processes can be killed; and who was dead when."""
+"""A mesh in a folder of its own, whose processes can be killed and frozen. It remembers which program was down when."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from pathlib import Path
 
 import psutil
 
-from devkit.chaos.crashes import unforeseen
-from devkit.child import Child
-from devkit.console import Console
 from devkit.databases import embedded, urls
 from devkit.launcher import Launcher
 from devkit.layout import HOST, PROGRAMS, Layout
 from devkit.ports import free_base
+from devkit.processes.child import Child
+from devkit.processes.console import Console
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
-#: Of the caller's environment nothing that would make it another mesh.
-_NOT_OURS = (
+#: Settings of the caller's environment that the mesh does not inherit.
+_NOT_INHERITED = (
     "TUTORMESH_",
     "STRIPE_",
     "HOLD_",
@@ -42,8 +41,8 @@ _NOT_OURS = (
     "LOG_",
     "OPS_",
 )
-#: Short holds; policies under which some of the lessons give half back, some all, and courses half; and an own
-#: reconcile that comes round within a run, for nobody gives the command.
+#: Holds are short. Some lessons are refunded in full and some by half, courses by half. The service reconciles several
+#: times within a run, because no operator does.
 RULES = {
     "RECONCILE_SECONDS": "5",
     "HOLD_MINUTES": "0.2",
@@ -53,8 +52,8 @@ RULES = {
 }
 
 
-class _Journal(Console):
-    """A console that writes into a file and hears when the mesh is ready."""
+class _LogConsole(Console):
+    """A console that writes to a file, and sets `ready` when the mesh is ready."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w")
@@ -91,20 +90,20 @@ class Mesh:
 
     @property
     def log(self) -> Path:
-        """What every process wrote."""
+        """The file with the output of every process."""
         return self.folder / "log"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What an operator's command needs to find this mesh."""
+        """The environment in which an operator's command finds this mesh."""
         return dict(self.layout.settings)
 
     def database(self, program: str) -> str:
         """The URL of a service's database, for asyncpg."""
         return urls(embedded(self.layout).url())[program].replace("+asyncpg", "", 1)
 
-    def alive(self, program: str) -> list[Child]:
-        """The processes of a program that live now, replicas too."""
+    def living(self, program: str) -> list[Child]:
+        """The living processes of a program, all replicas."""
         return [
             child
             for child in self.launcher.children
@@ -112,8 +111,8 @@ class Mesh:
         ]
 
     def kill(self, program: str, pick: float = 0.0, how: signal.Signals = signal.SIGKILL) -> int | None:
-        """End one process of a program, of this mesh alone; its id, None when none lives."""
-        living = self.alive(program)
+        """Kill one process of a program and return its id; None when no process lives."""
+        living = self.living(program)
         if not living:
             return None
         child = living[int(pick * len(living))]
@@ -122,29 +121,29 @@ class Mesh:
         self.pids.add(pid)
         self.deaths[child.name] += 1
         child.process.send_signal(how)
-        self._note(program, child, pid)
+        self._record_down(program, child, pid)
         return pid
 
     def replica(self, program: str, lease_owner: str | None) -> float | None:
-        """What `kill` picks the process by that signs its leases so ("host:pid:…"); None when it is gone."""
-        pids = [child.process.pid for child in self.alive(program) if child.process is not None]
+        """The `pick` with which `kill` hits the owner of a lease ("host:pid:…"); None when that process is gone."""
+        pids = [child.process.pid for child in self.living(program) if child.process is not None]
         owner = int(lease_owner.split(":")[1]) if lease_owner else 0
         return (pids.index(owner) + 0.5) / len(pids) if owner in pids else None
 
     def freeze(self, program: str) -> list[psutil.Process]:
-        """Stop a program's processes where they are; for `thaw`."""
-        frozen = [psutil.Process(child.process.pid) for child in self.alive(program) if child.process is not None]
+        """Suspend a program's processes, and return them for `thaw`."""
+        frozen = [psutil.Process(child.process.pid) for child in self.living(program) if child.process is not None]
         for process in frozen:
             process.suspend()
         return frozen
 
     def thaw(self, frozen: list[psutil.Process]) -> None:
-        """Let them go on, those that live."""
+        """Resume the processes that still live."""
         for process in frozen:
-            with contextlib.suppress(psutil.Error):  # also when its id is another's by now
+            with contextlib.suppress(psutil.Error):  # psutil also refuses a process id that was reused
                 process.resume()
 
-    def _note(self, program: str, child: Child, pid: int) -> None:
+    def _record_down(self, program: str, child: Child, pid: int) -> None:
         down = _Down(program, time.time())
         self._downs.append(down)
         task = asyncio.create_task(self._watch(down, child, pid))
@@ -152,55 +151,50 @@ class Mesh:
         task.add_done_callback(self._watches.discard)
 
     async def _watch(self, down: _Down, child: Child, pid: int) -> None:
-        """Until its successor takes connections; PostgreSQL's and a replica's are not looked at."""
+        """Record when the successor takes connections. For PostgreSQL and replicas a new process is enough."""
         while child.process is None or child.process.pid == pid:  # noqa: ASYNC110 - a process has no event for it
             await asyncio.sleep(0.02)
-        while down.program in PROGRAMS and not await _listens(self.layout.port(down.program)):  # noqa: ASYNC110
+        while down.program in PROGRAMS and not await _is_listening(self.layout.port(down.program)):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         down.until = time.time()
 
     def was_down(self, program: str, since: float) -> bool:
-        """True when a program was dead at a moment between then and now."""
+        """True when the program was down at any moment since then."""
         return any(down.program == program and (down.until is None or down.until >= since) for down in self._downs)
 
-    def uncalled_deaths(self) -> list[str]:
-        """Programs that were started more often than they were killed."""
+    def unexpected_deaths(self) -> list[str]:
+        """One line for each program that was started more often than it was killed."""
         return [
             f"{child.name} was started {child.starts} times and killed {self.deaths[child.name]} times"
             for child in self.launcher.children
             if child.starts > self.deaths[child.name] + 1
         ]
 
-    def crashes(self) -> list[str]:
-        """What the log says of errors that nobody foresaw."""
-        with self.log.open(errors="replace") as lines:
-            return unforeseen(lines)
-
-    def left_alive(self) -> list[int]:
-        """Processes of this mesh that still live; for after its end."""
+    def find_survivors(self) -> list[int]:
+        """The ids of processes that still live. Call it after the mesh has stopped."""
         self.pids |= {child.process.pid for child in self.launcher.children if child.process is not None}
         return [pid for pid in self.pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
-    """A mesh with two payment services and short holds, ready. Its folder stays; `forget` removes it."""
+async def run_mesh(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
+    """Run a mesh with two payment services and short holds; it is ready inside. `remove_folder` removes its folder."""
     folder = Path(tempfile.mkdtemp(prefix="tutormesh-chaos-"))
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(_NOT_OURS) and not name.endswith("_REPLICAS")
+        if not name.startswith(_NOT_INHERITED) and not name.endswith("_REPLICAS")
     }
     own = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base()), "PAYMENT_REPLICAS": "2"}
     layout = Layout(ROOT, {**kept, **own, **RULES, **settings})
     layout.data.mkdir()
     (layout.data / "demo.loaded").touch()
-    journal, stopping = _Journal(folder / "log"), asyncio.Event()
+    journal, stopping = _LogConsole(folder / "log"), asyncio.Event()
     launcher = Launcher(layout, journal)
     task = asyncio.create_task(launcher.run(stopping))
     mesh = Mesh(folder, layout, launcher)
     try:
-        await _until_ready(task, journal)
+        await _wait_until_ready(task, journal)
         yield mesh
     finally:
         stopping.set()
@@ -211,12 +205,12 @@ async def running(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
     await task
 
 
-def forget(mesh: Mesh) -> None:
-    """Remove what a stopped mesh has written."""
+def remove_folder(mesh: Mesh) -> None:
+    """Remove the log and the data of a stopped mesh."""
     shutil.rmtree(mesh.folder, ignore_errors=True)
 
 
-async def _until_ready(task: asyncio.Task[None], journal: _Journal) -> None:
+async def _wait_until_ready(task: asyncio.Task[None], journal: _LogConsole) -> None:
     ready = asyncio.create_task(journal.ready.wait())
     await asyncio.wait({task, ready}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     if not ready.done():
@@ -226,7 +220,7 @@ async def _until_ready(task: asyncio.Task[None], journal: _Journal) -> None:
         raise TimeoutError(f"the mesh is not ready after {START_SECONDS} s")
 
 
-async def _listens(port: int) -> bool:
+async def _is_listening(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(HOST, port)
     except OSError:

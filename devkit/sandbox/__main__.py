@@ -1,4 +1,4 @@
-"""`python -m devkit.sandbox`: serves until SIGTERM or SIGINT."""
+"""`python -m devkit.sandbox`: serve until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import sys
 
 import uvicorn
 
-from .app import build
-from .settings import InvalidSetting, Settings, load
+from devkit.sandbox.app import build
+from devkit.sandbox.settings import InvalidSetting, Settings, load
 
-# Longer than any client keeps an idle connection, so that the server never closes one that is about to be used.
+# Seconds; longer than any client keeps an idle connection, so that the server never closes one just before its use.
 _KEEP_ALIVE = 120
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections send at once (without TCP_NODELAY each small answer waits 40 ms)."""
+    """Open a listening socket with TCP_NODELAY; without it each small answer waits 40 ms."""
     listener = socket.create_server((host, port), backlog=512)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
-def server(settings: Settings) -> uvicorn.Server:
-    """An HTTP server for the sandbox that ends within 2 s, whatever its clients do."""
+def make_server(settings: Settings) -> uvicorn.Server:
+    """An HTTP server for the sandbox. It ends within 2 s of a signal, whatever its clients do."""
     return uvicorn.Server(
         uvicorn.Config(
             build(settings),
@@ -46,8 +46,8 @@ def main() -> None:
         listener = listen(settings.host, settings.port)
     except (InvalidSetting, OSError) as error:
         sys.exit(f"sandbox: {error}")
-    serving = server(settings)
-    # uvicorn handles the signals while it serves, then raises them again: end with exit code 0 then.
+    serving = make_server(settings)
+    # uvicorn handles the signals while it serves and raises them again afterwards. These handlers make it end with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(serving, "should_exit", True))
     print(f"Stripe sandbox on http://{settings.host}:{settings.port}", flush=True)

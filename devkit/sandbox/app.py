@@ -1,4 +1,4 @@
-"""The routes."""
+"""The sandbox's routes, and the background tasks of its lifespan."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from . import intents, payments, refunds, search
-from .controls import Controls
-from .door import Door, Operation
-from .errors import unrecognized
-from .ids import new_id
-from .lists import listing, retrieve
-from .mail import receiving
-from .sandbox import Sandbox
-from .settings import Settings
+from devkit.sandbox.http.controls import Controls
+from devkit.sandbox.http.endpoints import Endpoints, Operation
+from devkit.sandbox.mail import receiving
+from devkit.sandbox.resources import intents, payments, refunds, search
+from devkit.sandbox.resources.lists import listing, retrieve
+from devkit.sandbox.sandbox import Sandbox
+from devkit.sandbox.settings import Settings
+from devkit.sandbox.wire.errors import unrecognized
+from devkit.sandbox.wire.ids import new_id
 
 _ALL_EVENTS = ("type", "types")
 OPERATIONS = [
     ("POST", "/v1/payment_intents", Operation(intents.create)),
     ("GET", "/v1/payment_intents", Operation(listing("payment_intent", "/v1/payment_intents"))),
-    ("GET", "/v1/payment_intents/search", Operation(search.payment_intents)),
+    ("GET", "/v1/payment_intents/search", Operation(search.search_payment_intents)),
     ("GET", "/v1/payment_intents/{id}", Operation(intents.retrieve, public=True)),
     ("POST", "/v1/payment_intents/{id}", Operation(intents.update)),
     ("POST", "/v1/payment_intents/{id}/confirm", Operation(payments.confirm, public=True)),
@@ -49,15 +49,15 @@ OPERATIONS = [
 
 
 def build(settings: Settings) -> Starlette:
-    """The whole sandbox as an ASGI application; its lifespan delivers the webhooks, takes mail, and closes the store."""
+    """The sandbox as an ASGI application. Its lifespan delivers webhooks, receives mail, and closes the store."""
     sandbox = Sandbox(settings)
-    door = Door(sandbox)
-    routes = [Route(path, door.endpoint(what), methods=[method]) for method, path, what in OPERATIONS]
+    endpoints = Endpoints(sandbox)
+    routes = [Route(path, endpoints.endpoint(what), methods=[method]) for method, path, what in OPERATIONS]
     application = Starlette(
         routes=[*routes, *Controls(sandbox).routes(), Route("/healthz", _health)],
         lifespan=lambda _: _lifespan(sandbox, settings),
         exception_handlers={HTTPException: _no_route},
-        # Stripe.js calls from the browser's own origin.
+        # Stripe.js calls from the origin of the app's page.
         middleware=[Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"])],
     )
     application.router.redirect_slashes = False

@@ -1,33 +1,35 @@
-"""Faults that a test has ordered, in a queue; each call that one hits uses it up once."""
+"""Faults that a test has queued. A fault hits the next `times` calls of its method and path."""
 
 from __future__ import annotations
 
-from .errors import ApiError, Json
-from .store import Store
+from devkit.sandbox.store import Store
+from devkit.sandbox.wire.errors import ApiError, Json
 
 REFUND_FAULTS = ("refund_pending", "refund_failed")
-# These also hit a call whose answer is only repeated; the others need an operation that runs.
+# These faults also hit a call whose kept answer is repeated. The others need an operation that runs.
 ON_REPEATS = ("error_before", "rate_limit", "timeout_after")
 FAULTS = (*ON_REPEATS, "error_after", "slow", *REFUND_FAULTS)
 _MAX_TIMES, _MAX_DELAY_MS = 1_000_000, 60_000
 
 
 class Faults:
-    """The queue, kept in the store."""
+    """The queue of faults, kept in the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def order(self, request: Json) -> Json:
-        """Queues a fault: error_before, error_after, timeout_after, rate_limit, refund_pending, refund_failed, or
-        slow (an addition: the key is taken, the operation runs `delay_ms` later). Raises ApiError 400."""
-        fault = _checked(request)
+    def add(self, request: Json) -> Json:
+        """Queue a fault, one of FAULTS. Raises ApiError 400.
+
+        `slow` takes the idempotency key at once, and runs the operation `delay_ms` later.
+        """
+        fault = _parse(request)
         sql = "insert into fault (method, path, fault, times, delay_ms) values (?, ?, ?, ?, ?)"
         self._store.execute(sql, tuple(fault.values()))
         return fault
 
     def take(self, method: str, path: str, *, repeat: bool) -> tuple[str | None, int]:
-        """The first fault for this call and its delay in ms, used up once; (None, 0) when there is none."""
+        """Take the first fault for this call: its name and its delay in ms. (None, 0) when there is none."""
         kinds = ON_REPEATS if repeat else FAULTS
         ordered = self._store.execute(
             "select fault, seq, times, delay_ms from fault where method = ? and path = ? order by seq", (method, path)
@@ -50,7 +52,7 @@ class Faults:
         self._store.execute("delete from fault")
 
 
-def _checked(request: Json) -> Json:
+def _parse(request: Json) -> Json:
     fault = request.get("fault")
     if fault not in FAULTS:
         raise ApiError(f"fault must be one of {', '.join(FAULTS)}", param="fault")
@@ -60,13 +62,13 @@ def _checked(request: Json) -> Json:
         raise ApiError("method must be an HTTP method", param="method")
     if not isinstance(path, str) or not path.startswith("/v1/"):
         raise ApiError("path must be a path of the API, such as /v1/payment_intents", param="path")
-    times = bounded(request, "times", 1, 1, _MAX_TIMES)
-    delay_ms = bounded(request, "delay_ms", 1000, 0, _MAX_DELAY_MS)
+    times = read_integer(request, "times", 1, 1, _MAX_TIMES)
+    delay_ms = read_integer(request, "delay_ms", 1000, 0, _MAX_DELAY_MS)
     return {"method": method.upper(), "path": path, "fault": fault, "times": times, "delay_ms": delay_ms}
 
 
-def bounded(request: Json, name: str, default: int, least: int, most: int) -> int:
-    """A whole number of a control request, as JSON or as form text. Raises ApiError 400."""
+def read_integer(request: Json, name: str, default: int, least: int, most: int) -> int:
+    """Read a whole number of a control request, as JSON or as form text. Raises ApiError 400."""
     value = request.get(name, default)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)

@@ -1,7 +1,7 @@
-"""Idempotency keys: the first answer is the answer.
+"""Idempotency keys: a repeated request gets the answer of the first.
 
-Source: Stripe, "Idempotent requests": status and body are kept once the operation has begun, 500s too; other parameters
-or another path are refused; a key is forgotten after 24 hours.
+Source: Stripe, "Idempotent requests". Status and body are kept once the operation has begun, 500s too. Other parameters
+or another path are refused. A key is forgotten after 24 hours.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 import time
 from dataclasses import dataclass
 
-from .errors import ApiError
-from .params import Params
-from .store import Store
+from devkit.sandbox.store import Store
+from devkit.sandbox.wire.errors import ApiError
+from devkit.sandbox.wire.params import Params
 
 LIFETIME = 24 * 3600
 _MAX_KEY = 255
@@ -20,7 +20,7 @@ _MAX_KEY = 255
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes over the wire; `original` is the first request's id when this is its answer repeated."""
+    """An answer to a request. `original` is the first request's id when this answer repeats it."""
 
     status: int
     text: str
@@ -28,14 +28,17 @@ class Answer:
 
 
 class Keys:
-    """The answers kept under keys, and the keys in use at this moment."""
+    """The answers kept under keys, and the keys of requests that are being executed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._in_use: set[str] = set()
 
     def recall(self, key: str, path: str, params: Params) -> Answer | None:
-        """The answer kept under the key, or None when it is new. Raises ApiError 400 for a misused key, 409 in use."""
+        """The answer kept under the key, or None for a new key.
+
+        Raises ApiError 400 for a key with another request, and 409 for a key in use.
+        """
         if len(key) > _MAX_KEY:
             raise _misuse(f"Idempotency keys can have up to {_MAX_KEY} characters.")
         if key in self._in_use:
@@ -61,19 +64,19 @@ class Keys:
         return Answer(status, body, request_id)
 
     def keep(self, key: str, path: str, params: Params, answer: Answer, request_id: str) -> None:
-        """Keeps the first answer; call it in the transaction of what it answers for."""
+        """Keep the first answer. Call it in the transaction of the operation."""
         values = (key, path, _canonical(params), answer.status, answer.text, request_id, time.time())
         self._store.execute("insert or replace into kept_answer values (?, ?, ?, ?, ?, ?, ?)", values)
 
     def take(self, key: str) -> None:
-        """Marks a key in use by an operation that has to wait before it runs."""
+        """Mark a key as in use, for an operation that waits before it runs."""
         self._in_use.add(key)
 
     def release(self, key: str) -> None:
         self._in_use.discard(key)
 
     def forget(self) -> int:
-        """Forgets every key, as if a day had passed; answers how many there were."""
+        """Forget every key, as if a day had passed. Returns how many there were."""
         return self._store.execute("delete from kept_answer").rowcount
 
 

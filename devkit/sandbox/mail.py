@@ -1,4 +1,4 @@
-"""A mailbox for everybody: takes every mail by SMTP, keeps the newest for `GET /_sandbox/mail`, hands none on."""
+"""A mailbox for all addresses. It receives mail by SMTP, keeps the newest for `GET /_sandbox/mail`, and sends none on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
-from .errors import Json
+from devkit.sandbox.wire.errors import Json
 
 if TYPE_CHECKING:
     from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -22,21 +22,21 @@ MOST_BYTES = 1024 * 1024
 
 
 class Mailbox:
-    """The newest mails; each is also told as one line."""
+    """The newest mails. `print_line` gets one line for each."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
+    def __init__(self, print_line: Callable[[str], None]) -> None:
+        self._print_line = print_line
         self._mails: deque[Json] = deque(maxlen=MOST_MAILS)
 
     def listed(self) -> Json:
-        """Every mail that is kept, oldest first."""
+        """The kept mails, oldest first."""
         return {"mails": list(self._mails)}
 
     def clear(self) -> None:
         self._mails.clear()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """aiosmtpd's hook: a mail has come in whole."""
+        """aiosmtpd calls this when a whole mail has arrived."""
         content = envelope.original_content or b""
         mail = email.message_from_bytes(content, EmailMessage, policy=email.policy.default)
         body = mail.get_body(("plain",))
@@ -50,19 +50,19 @@ class Mailbox:
                 "received_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             }
         )
-        self._tell(_one_line(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}"))
+        self._print_line(_one_line(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}"))
         return "250 kept"
 
 
 def _one_line(text: str) -> str:
-    """Words of another's as one line that cannot steer a terminal."""
+    """Text that somebody else wrote, as one line that cannot steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 @contextlib.asynccontextmanager
 async def receiving(mailbox: Mailbox, host: str, port: int) -> AsyncIterator[int]:
-    """SMTP on this address (port 0: any) while inside; the port. Raises OSError when it is taken."""
-    from aiosmtpd.smtp import SMTP  # here: the containers' sandbox takes no mail, and their image has no such package
+    """Serve SMTP on this address while inside; yields the port. Port 0 means any. Raises OSError when it is taken."""
+    from aiosmtpd.smtp import SMTP  # not at the top: the sandbox in containers receives no mail and has no aiosmtpd
 
     loop = asyncio.get_running_loop()
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from .errors import Json
-from .faults import Faults
-from .idempotency import Keys
-from .mail import Mailbox
-from .outbox import Outbox
-from .settings import Settings
-from .store import Store
-from .webhooks import Deliverer
+from devkit.sandbox.faults import Faults
+from devkit.sandbox.idempotency import Keys
+from devkit.sandbox.mail import Mailbox
+from devkit.sandbox.settings import Settings
+from devkit.sandbox.store import Store
+from devkit.sandbox.webhooks.deliverer import Deliverer
+from devkit.sandbox.webhooks.outbox import Outbox
+from devkit.sandbox.wire.errors import Json
 
 
 class Sandbox:
-    """Everything one running sandbox owns."""
+    """Everything that one running sandbox owns."""
 
     def __init__(self, settings: Settings) -> None:
         folder = Path(settings.data)
         folder.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder / "sandbox.sqlite3")
-        self.outbox = Outbox(self.store, sends=bool(settings.webhook_url))
+        self.outbox = Outbox(self.store, has_url=bool(settings.webhook_url))
         self.faults = Faults(self.store)
         self.keys = Keys(self.store)
         self.mailbox = Mailbox(partial(print, flush=True))
         self.deliverer = Deliverer(self.store, self.outbox, settings.webhook_url, settings.webhook_secret)
 
     def state(self) -> Json:
-        """All there is, oldest first."""
+        """The whole state, oldest objects first."""
         kinds = ("payment_intent", "charge", "refund", "dispute", "event")
         return {
             **{f"{kind}s": self.store.select("kind = ?", (kind,), newest=False) for kind in kinds},

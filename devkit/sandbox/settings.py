@@ -14,9 +14,9 @@ class InvalidSetting(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where it listens, keeps its state and sends its events. An empty webhook URL delivers nowhere.
+    """The sandbox's addresses and folders.
 
-    On `smtp_port` it takes mail; None: it does not.
+    Without a `webhook_url` it delivers no events; without an `smtp_port` it receives no mail.
     """
 
     data: str
@@ -28,7 +28,7 @@ class Settings:
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """Reads SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, SANDBOX_SMTP_PORT, STRIPE_WEBHOOK_SECRET.
+    """Read SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, SANDBOX_SMTP_PORT, STRIPE_WEBHOOK_SECRET.
 
     Raises InvalidSetting.
     """

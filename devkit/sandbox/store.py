@@ -1,4 +1,4 @@
-"""The sandbox's memory: JSON objects in one SQLite file."""
+"""The sandbox's state: JSON objects in one SQLite file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import Json
+from devkit.sandbox.wire.errors import Json
 
 SCHEMA = """
 create table if not exists object (
@@ -35,9 +35,9 @@ TABLES = ("object", "kept_answer", "fault", "outbox", "attempt", "setting")
 
 
 class Store:
-    """Objects by kind and id, in the order they were made; other modules keep their own tables through `execute`.
+    """Objects by kind and id, in the order of their creation. Other modules use their own tables through `execute`.
 
-    synchronous=OFF: a commit survives the death of this process, which is what is asked for, not a power cut.
+    With synchronous=OFF a commit survives the death of this process, which is enough here, but not a power cut.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -54,7 +54,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing. Never await inside: the connection is shared."""
+        """Run the statements inside as one transaction. Never await inside, because the connection is shared."""
         self.execute("begin")
         try:
             yield
@@ -64,7 +64,7 @@ class Store:
         self.execute("commit")
 
     def put(self, body: Json) -> None:
-        """Inserts the object, or replaces it in its place. Its kind is its own `object` field."""
+        """Insert the object, or replace it and keep its position. Its kind is its own `object` field."""
         self.execute(
             "insert into object (id, kind, created, payment_intent, charge, type, body) values (?, ?, ?, ?, ?, ?, ?) "
             "on conflict (id) do update set body = excluded.body",
@@ -84,18 +84,18 @@ class Store:
         return json.loads(row[0]) if row else None
 
     def position(self, kind: str, identifier: str) -> int | None:
-        """Where the object stands in the order of making."""
+        """The object's position in the order of creation."""
         row = self.execute("select seq from object where id = ? and kind = ?", (identifier, kind)).fetchone()
         return int(row[0]) if row else None
 
     def select(self, where: str, values: Sequence[Any], *, newest: bool = True, limit: int = -1) -> list[Json]:
-        """The objects that meet an SQL condition, newest or oldest first; -1 is no limit."""
+        """The objects that match an SQL condition, newest or oldest first. Limit -1 means that there is none."""
         order = "desc" if newest else "asc"
         sql = f"select body from object where {where} order by seq {order} limit ?"  # noqa: S608 - conditions are ours
         return [json.loads(row[0]) for row in self.execute(sql, (*values, limit))]
 
     def clear(self) -> None:
-        """Forgets everything. Positions are never used again, so late writes about the old find nothing."""
+        """Forget everything. Positions are not reused, so a late write about an old object finds nothing."""
         with self.transaction():
             for table in TABLES:
                 self.execute(f"delete from {table}")  # noqa: S608 - names are ours

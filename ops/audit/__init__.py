@@ -1,13 +1,14 @@
-"""`tutormesh audit`: are the invariants true, over all databases and the payment provider?
+"""`tutormesh audit`: do the invariants hold, over all databases and the payment provider?
 
-things        what the mesh and the provider hold, as plain values
-snapshot      all of it at about one time, and how it hangs together
-slots, flows, places, cancels, money, books   one pure function per invariant, from a snapshot to its breaches
-invariants    all of them
-collect       a snapshot over gRPC
-looks         look again before a breach is believed: work in flight is no breach
-metrics       a verdict as Prometheus reads it
-command       what the operator types and reads
+| module | answers |
+|---|---|
+| `records` | what do the mesh and the provider hold, as plain values? |
+| `snapshot` | what do all of them hold at about one time, and which record belongs to which? |
+| `collect`, `convert` | how is a snapshot read over gRPC? |
+| `invariants/` | what must be true? Pure functions from a snapshot to its breaches |
+| `verdict` | is a breach real, or work in flight? |
+| `metrics` | how does Prometheus read a verdict? |
+| `command` | what does the operator type and read? |
 """
 
 from ops.audit.command import audit

@@ -1,4 +1,4 @@
-"""A snapshot over gRPC: eight lists side by side, each page by page, no transaction across pages."""
+"""Read a snapshot over gRPC: eight lists at the same time, each page by page. No transaction spans the pages."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from mesh import clock
 from ops.audit import convert
+from ops.audit.records import Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
 from ops.audit.snapshot import Snapshot
-from ops.audit.things import Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
 from ops.peers import Peers
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
@@ -20,17 +20,17 @@ from tutormesh.session.v1 import session_pb2 as session
 
 T = TypeVar("T")
 Page = tuple[list[T], str]
-#: Rows a page; the longest (a booking with its purpose) stay well below a message's 4 MiB.
+#: Rows per page. The longest rows are bookings with a purpose; 500 of them stay well below gRPC's limit of 4 MiB.
 ROWS = 500
-#: learning lists courses to everybody, in pages for everybody.
+#: ListCourses is open to everybody, and its pages are limited to this for everybody.
 COURSES = 100
-#: The provider is asked once more for each paid intent of a page, and is far away.
+#: payment_svc makes one more call to the provider for each paid intent of a page.
 INTENTS = 25
 TIMEOUT_SECONDS, PROVIDER_SECONDS = 10, 60
 
 
-async def collected(peers: Peers) -> Snapshot:
-    """Everything there is. Raises NoAnswer, or the refusal of a service."""
+async def collect_snapshot(peers: Peers) -> Snapshot:
+    """Read everything that the services and the provider hold. Raises NoAnswer, or the refusal of a service."""
     taken_at = clock.now()
     try:
         async with asyncio.TaskGroup() as group:
@@ -67,56 +67,56 @@ async def _all(page: Callable[[str], Awaitable[Page[T]]]) -> tuple[T, ...]:
 
 async def _sagas(peers: Peers, token: str) -> Page[Saga]:
     request = saga.ListSagasRequest(page_size=ROWS, page_token=token)
-    with peers.asking("payment"):
+    with peers.calling("payment"):
         page = await peers.sagas.ListSagas(request, timeout=TIMEOUT_SECONDS)
     return [convert.saga(row) for row in page.sagas], page.next_page_token
 
 
 async def _claims(peers: Peers, token: str) -> Page[Claim]:
     request = availability.ListClaimsRequest(page_size=ROWS, page_token=token)
-    with peers.asking("availability"):
+    with peers.calling("availability"):
         page = await peers.availability.ListClaims(request, timeout=TIMEOUT_SECONDS)
     return [convert.claim(row) for row in page.claims], page.next_page_token
 
 
 async def _bookings(peers: Peers, token: str) -> Page[Booking]:
     request = booking.ListBookingsRequest(page_size=ROWS, page_token=token)
-    with peers.asking("booking"):
+    with peers.calling("booking"):
         page = await peers.booking.ListBookings(request, timeout=TIMEOUT_SECONDS)
     return [convert.booking(row) for row in page.bookings], page.next_page_token
 
 
 async def _sessions(peers: Peers, token: str) -> Page[Session]:
     request = session.ListSessionsRequest(page_size=ROWS, page_token=token)
-    with peers.asking("session"):
+    with peers.calling("session"):
         page = await peers.session.ListSessions(request, timeout=TIMEOUT_SECONDS)
     return [convert.session(row) for row in page.sessions], page.next_page_token
 
 
 async def _courses(peers: Peers, token: str) -> Page[Course]:
-    """The published ones: a draft has no students."""
+    """The published courses; a draft has no students."""
     request = learning.ListCoursesRequest(page_size=COURSES, page_token=token)
-    with peers.asking("learning"):
+    with peers.calling("learning"):
         page = await peers.learning.ListCourses(request, timeout=TIMEOUT_SECONDS)
     return [convert.course(row) for row in page.courses], page.next_page_token
 
 
 async def _enrollments(peers: Peers, token: str) -> Page[Enrollment]:
     request = learning.ListEnrollmentsRequest(page_size=ROWS, page_token=token)
-    with peers.asking("learning"):
+    with peers.calling("learning"):
         page = await peers.learning.ListEnrollments(request, timeout=TIMEOUT_SECONDS)
     return [convert.enrollment(row) for row in page.enrollments], page.next_page_token
 
 
 async def _payments(peers: Peers, token: str) -> Page[Payment]:
     request = payment.ListPaymentsRequest(page_size=ROWS, page_token=token)
-    with peers.asking("payment"):
+    with peers.calling("payment"):
         page = await peers.payment.ListPayments(request, timeout=TIMEOUT_SECONDS)
     return [convert.payment(row) for row in page.payments], page.next_page_token
 
 
 async def _intents(peers: Peers, token: str) -> Page[Intent]:
     request = saga.ListProviderIntentsRequest(page_size=INTENTS, page_token=token)
-    with peers.asking("payment"):
+    with peers.calling("payment"):
         page = await peers.sagas.ListProviderIntents(request, timeout=PROVIDER_SECONDS)
     return [convert.intent(row) for row in page.intents], page.next_page_token

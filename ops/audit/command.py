@@ -1,4 +1,4 @@
-"""What the operator types and reads."""
+"""`tutormesh audit` as the operator types and reads it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from dataclasses import asdict
 
 import click
 
-from ops.asking import Unanswered, ask, one_line, tell_json
-from ops.audit.collect import collected
-from ops.audit.looks import Verdict, judged
-from ops.audit.metrics import exposition
+from ops.audit.collect import collect_snapshot
+from ops.audit.metrics import format_metrics
+from ops.audit.verdict import Verdict, judge
+from ops.cli import Unanswered, call_mesh, one_line, print_json
 from ops.peers import Peers
 
 
-async def audited(peers: Peers) -> Verdict:
-    """The verdict on a running mesh. Raises NoAnswer, or the refusal of a service that could not be looked into."""
-    return await judged(lambda: collected(peers))
+async def audit_mesh(peers: Peers) -> Verdict:
+    """Audit a running mesh. Raises NoAnswer, or the refusal of a service that could not be read."""
+    return await judge(lambda: collect_snapshot(peers))
 
 
 @click.command()
@@ -26,7 +26,7 @@ def audit(as_json: bool, as_metrics: bool) -> None:
 
     Ends with 0 when they hold, with 1 on a breach, with 2 when it could not look.
 
-    As a gauge, for node_exporter's textfile collector (a look that fails prints nothing, and the timestamp grows old):
+    Gauges for node_exporter's textfile collector (an audit that fails prints nothing, so the timestamp grows old):
 
     \b
         tutormesh audit --metrics > audit.prom.new
@@ -34,19 +34,19 @@ def audit(as_json: bool, as_metrics: bool) -> None:
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --metrics exclude each other")
-    verdict = ask(audited, refused=Unanswered)
+    verdict = call_mesh(audit_mesh, refused=Unanswered)
     if as_metrics:
-        click.echo(exposition(verdict))
+        click.echo(format_metrics(verdict))
     elif as_json:
         breaches = [asdict(breach) for breach in verdict.breaches]
-        tell_json({"clean": not breaches, "counted": verdict.counted, "breaches": breaches})
+        print_json({"clean": not breaches, "counted": verdict.counted, "breaches": breaches})
     else:
         click.echo(report(verdict))
     raise click.exceptions.Exit(1 if verdict.breaches else 0)
 
 
 def report(verdict: Verdict) -> str:
-    """Each breach with what to do about it, then what was counted in one line."""
+    """Each breach with what to do about it, then one line with the counts."""
     counted = ", ".join(f"{number} {kind}" for kind, number in verdict.counted.items())
     if not verdict.breaches:
         return f"clean: {counted}"

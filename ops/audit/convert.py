@@ -1,4 +1,4 @@
-"""proto → snapshot."""
+"""Convert proto messages into the audit's records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ops.audit.things import (
+from ops.audit.records import (
     Amount,
     Booking,
     Claim,

@@ -1,4 +1,4 @@
-"""A verdict in Prometheus's text exposition format, fit for node_exporter's textfile collector."""
+"""A verdict in Prometheus's text format, as node_exporter's textfile collector reads it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from ops.audit.invariants import INVARIANTS
-from ops.audit.looks import Verdict
+from ops.audit.verdict import Verdict
 
 
-def exposition(verdict: Verdict) -> str:
-    """Three gauges: breaches by invariant (0 included), what was looked at by kind, and when, in Unix seconds."""
+def format_metrics(verdict: Verdict) -> str:
+    """Three gauges: breaches by invariant (0 too), records by kind, and the time of the audit in Unix seconds."""
     found = Counter(breach.invariant for breach in verdict.breaches)
     breaches = {f'{{invariant="{name}"}}': float(found[name]) for name in INVARIANTS}
     counted = {f'{{kind="{kind}"}}': float(number) for kind, number in verdict.counted.items()}
@@ -27,8 +27,8 @@ def exposition(verdict: Verdict) -> str:
     )
 
 
-def _gauge(name: str, tells: str, samples: Mapping[str, float]) -> Iterator[str]:
-    yield f"# HELP {name} {tells}"
+def _gauge(name: str, help_text: str, samples: Mapping[str, float]) -> Iterator[str]:
+    yield f"# HELP {name} {help_text}"
     yield f"# TYPE {name} gauge"
     for labels, value in samples.items():
         yield f"{name}{labels} {int(value) if value.is_integer() else value}"

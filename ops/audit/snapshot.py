@@ -1,4 +1,4 @@
-"""Everything the mesh and the payment provider say at about one time, and how it hangs together."""
+"""What the mesh and the payment provider hold at about one time, and which record belongs to which."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from ops.audit.things import Booking, Claim, Course, Enrollment, Intent, Payment, Refund, Saga, Session
+from ops.audit.records import Booking, Claim, Course, Enrollment, Intent, Payment, Refund, Saga, Session
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What there is. `taken_at` is this process's clock, good to judge minutes by, not seconds."""
+    """All records. `taken_at` is this process's clock: good enough to compare minutes, not seconds."""
 
     taken_at: datetime
     sagas: tuple[Saga, ...] = ()
@@ -54,63 +54,63 @@ class Snapshot:
 
     @cached_property
     def claims_by_saga(self) -> dict[str, list[Claim]]:
-        return grouped(self.claims, lambda claim: claim.saga_id)
+        return group_by(self.claims, lambda claim: claim.saga_id)
 
     @cached_property
     def bookings_by_saga(self) -> dict[str, list[Booking]]:
-        return grouped(self.bookings, lambda booking: booking.saga_id)
+        return group_by(self.bookings, lambda booking: booking.saga_id)
 
     @cached_property
     def sessions_by_saga(self) -> dict[str, list[Session]]:
-        return grouped(self.sessions, lambda session: session.saga_id)
+        return group_by(self.sessions, lambda session: session.saga_id)
 
     @cached_property
     def enrollments_by_course(self) -> dict[str, list[Enrollment]]:
-        return grouped(self.enrollments, lambda enrollment: enrollment.course_id)
+        return group_by(self.enrollments, lambda enrollment: enrollment.course_id)
 
     @cached_property
     def refunds_by_intent(self) -> dict[str, list[Refund]]:
-        """Our refunds by the intent they give back from."""
+        """Our refunds, by the intent whose money they return."""
         refunds = (refund for payment in self.payments for refund in payment.refunds)
-        return grouped(refunds, lambda refund: refund.intent_id)
+        return group_by(refunds, lambda refund: refund.intent_id)
 
     @cached_property
     def cancel_by_purchase(self) -> dict[str, Saga]:
-        """The cancel that stands, open or done, by the purchase that it takes back."""
-        return {saga.cancels: saga for saga in self.sagas if saga.takes_back}
+        """The valid cancel saga, open or complete, by the id of the purchase that it cancels."""
+        return {saga.cancels: saga for saga in self.sagas if saga.is_valid_cancel}
 
     @cached_property
     def _with_people(self) -> frozenset[str]:
-        sagas = (saga for saga in self.sagas if saga.sells or saga.takes_back)
+        sagas = (saga for saga in self.sagas if saga.is_purchase or saga.is_valid_cancel)
         return frozenset(saga.sold_id for saga in sagas if saga.is_with_a_person)
 
     @cached_property
     def _disputed(self) -> frozenset[str]:
-        return frozenset(saga.sold_id for saga in self.sagas if saga.parks_money)
+        return frozenset(saga.sold_id for saga in self.sagas if saga.has_money_at_stake)
 
     @cached_property
     def _busy(self) -> frozenset[str]:
         return frozenset(saga.sold_id for saga in self.sagas if saga.is_open)
 
     def is_in_flight(self, saga: Saga) -> bool:
-        """True while this saga, or another around the same purchase, is at work: its things need not agree yet."""
+        """True while any saga of the same purchase is at work: its records need not agree yet."""
         return saga.sold_id in self._busy
 
     def is_with_a_person(self, saga: Saga) -> bool:
-        """True when this purchase or its cancel waits for a person, or was closed by one: nothing need agree."""
+        """True when a person has to resolve this purchase or its cancel, or has done so: no record need agree."""
         return saga.sold_id in self._with_people
 
     def is_money_parked(self, saga: Saga) -> bool:
-        """True when a person has the money of this purchase in hand: it, its cancel or a dispute is parked."""
+        """True when the purchase, its cancel or a dispute about it is parked: a person decides about its money."""
         return self.is_with_a_person(saga) or saga.sold_id in self._disputed
 
-    def is_at_rest(self, saga_id: str) -> bool:
-        """True when nobody works on the things of this saga, also because there is no such saga."""
+    def is_quiescent(self, saga_id: str) -> bool:
+        """True when no saga works on this saga's records. A saga that does not exist works on nothing."""
         saga = self.saga_by_id.get(saga_id)
         return saga is None or not self.is_in_flight(saga)
 
-    def counted(self) -> dict[str, int]:
-        """How many of each kind there are."""
+    def counts(self) -> dict[str, int]:
+        """How many records there are of each kind."""
         refunds = sum(len(intent.refunds) for intent in self.intents)
         kinds = ("sagas", "claims", "bookings", "sessions", "courses", "enrollments", "payments", "intents")
         return {**{kind: len(getattr(self, kind)) for kind in kinds}, "refunds": refunds}
@@ -118,7 +118,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One fact that breaks an invariant. `ids` names what it is about; the words hold nothing that changes alone."""
+    """One fact that breaks an invariant.
+
+    `ids` names the records concerned. Two snapshots of the same breach compare equal: `what` holds no changing values.
+    """
 
     invariant: str
     ids: tuple[str, ...]
@@ -126,8 +129,8 @@ class Breach:
     do: str = field(compare=False)
 
 
-def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    """The items by their key, in the order they came."""
+def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The items by their key, each group in the order of the items."""
     groups: dict[K, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)

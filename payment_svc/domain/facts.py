@@ -17,8 +17,8 @@ from payment_svc.domain.states import State, Undo
 class SagaError:
     """Why a saga waits, is parked or was refused: enough to answer a repeated request."""
 
-    code: str  # the name of a gRPC status
-    reason: str
+    code: str = "UNAVAILABLE"  # the name of a gRPC status
+    reason: str = ""
     message: str = ""
     field: str = ""
 
@@ -92,8 +92,8 @@ class CancelFacts:
     purchase_id: UUID  # the saga that sold it
     cancel: CancelDecision
     price: Money
-    intent_id: str  # the purchase's PaymentIntent; empty when nothing was paid
-    received_minor: int  # what that intent had received when the cancel was decided
+    intent_id: str = ""  # the purchase's PaymentIntent; empty when nothing was paid
+    received_minor: int = 0  # what that intent had received when the cancel was decided
     has_ended: bool = False
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from payment_svc.domain.facts import CancelFacts, CaseFacts, EnrollmentFacts, Facts, LessonFacts
+
 
 class Role(StrEnum):
     """What a saga is for."""
@@ -27,6 +29,7 @@ class SagaKind:
 
     name: str
     role: Role
+    facts: type[Facts]
     subject: Subject | None = None
     cancels: str = ""
 
@@ -34,11 +37,11 @@ class SagaKind:
 BOOK, ENROLL = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
 DISPUTE_CASE = "DisputeCase"
 KINDS = (
-    SagaKind(BOOK, Role.SALE, Subject.LESSON),
-    SagaKind(ENROLL, Role.SALE, Subject.COURSE),
-    SagaKind("CancelBookingSaga", Role.CANCEL, Subject.LESSON, cancels=BOOK),
-    SagaKind("CancelEnrollmentSaga", Role.CANCEL, Subject.COURSE, cancels=ENROLL),
-    SagaKind(DISPUTE_CASE, Role.CASE),
+    SagaKind(BOOK, Role.SALE, LessonFacts, Subject.LESSON),
+    SagaKind(ENROLL, Role.SALE, EnrollmentFacts, Subject.COURSE),
+    SagaKind("CancelBookingSaga", Role.CANCEL, CancelFacts, Subject.LESSON, cancels=BOOK),
+    SagaKind("CancelEnrollmentSaga", Role.CANCEL, CancelFacts, Subject.COURSE, cancels=ENROLL),
+    SagaKind(DISPUTE_CASE, Role.CASE, CaseFacts),
 )
 #: The name of the cancel of each sale.
 CANCEL_OF = {kind.cancels: kind.name for kind in KINDS if kind.role is Role.CANCEL}

@@ -5,7 +5,7 @@ the student pays or the hold ends. The payment turns the hold into a claim: the 
 is created and the booking is confirmed. Before it each step has an undo; the undos run from last to first, and the
 payment is closed before anything else is undone.
 
-`BOOK_AND_PAY` below is the whole story in order. The functions are its steps.
+`BOOK_AND_PAY` below is the whole story in order. The functions are its steps. What they learn is in LessonFacts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import timedelta
 from mesh import clock, wire
 from mesh.errors import Refusal
 from mesh.money import Money
-from payment_svc.domain import BOOK, LessonFacts, Saga, State, Undo
+from payment_svc.domain import BOOK, Saga, State, Undo
 from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
 from payment_svc.selling.holding import call_hold, learn_hold
@@ -123,7 +123,6 @@ async def confirm_booking(peers: Peers, saga: Saga) -> Saga:
 BOOK_AND_PAY = Definition(
     kind=BOOK,
     version=1,
-    facts=LessonFacts,
     steps=(
         Step(hold_slot, undo=release_slot),
         Step(record_booking, undo=end_booking),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from payment_svc.domain import Intent, PurchaseFacts, Saga, Undo
+from payment_svc.domain import Intent, Saga, Undo
 from payment_svc.peers import Peers
 from payment_svc.selling.payment import PaymentLook, PaymentPorts
 
@@ -73,7 +73,6 @@ class Definition:
 
     kind: str
     version: int
-    facts: type[PurchaseFacts]
     steps: tuple[Step | OpenPayment | WaitForPayment | Pivot, ...]
 
     def __post_init__(self) -> None:

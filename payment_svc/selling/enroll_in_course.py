@@ -3,7 +3,7 @@
 One call holds the seat and records the enrollment, then the payment is opened. The saga sleeps until the student pays or
 the hold ends. The payment makes the enrollment active: the point of no return.
 
-`ENROLL_IN_COURSE` below is the whole story in order. The functions are its steps.
+`ENROLL_IN_COURSE` below is the whole story in order. The functions are its steps. What they learn is in EnrollmentFacts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from payment_svc.domain import ENROLL, EnrollmentFacts, Saga, State, Undo
+from payment_svc.domain import ENROLL, Saga, State, Undo
 from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
 from payment_svc.selling.holding import call_hold, learn_hold
@@ -63,7 +63,6 @@ async def activate_enrollment(peers: Peers, saga: Saga) -> Saga:
 ENROLL_IN_COURSE = Definition(
     kind=ENROLL,
     version=1,
-    facts=EnrollmentFacts,
     steps=(
         Step(hold_seat, undo=end_enrollment),
         OpenPayment(open_payment, undo=close_payment, refund=refund_payment),

@@ -1,4 +1,4 @@
-"""One mesh, one scene, for every cell of the table."""
+"""One mesh and one scene for every cell of the table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.access.scene import Scene, scene_of
+from tests.access.scene import Scene, make_scene
 from tests.inhabited import world
 from tests.people import People
 from tests.world import World
@@ -19,7 +19,7 @@ __all__ = ["world"]
 
 @pytest.fixture(scope="module")
 def world_settings() -> dict[str, dict[str, Any]]:
-    """One student books all day long."""
+    """Settings under which one student can book all day long."""
     return {"availability": {"max_unpaid_holds": 10_000}}
 
 
@@ -27,6 +27,6 @@ def world_settings() -> dict[str, dict[str, Any]]:
 async def scene(world: World) -> AsyncIterator[Scene]:
     async with httpx.AsyncClient(timeout=10) as http:
         people = People(world, http, {})
-        yield await scene_of(people)
+        yield await make_scene(people)
         for channel in people.channels.values():
             await channel.close()

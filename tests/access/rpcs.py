@@ -1,4 +1,4 @@
-"""Every RPC of the mesh, read off the descriptors, and calling one by its name."""
+"""Every RPC of the mesh, read from the descriptors; and a way to call one by its name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mesh.errors import Refusal
 from tests.access.table import NOTHING, OK
 from tests.people import People
 
-#: Service → the process that serves it, and the file that describes it.
+#: The process that serves each service, and the proto file that describes it.
 SERVICES = {
     "AvailabilityService": ("availability", "availability"),
     "BookingService": ("booking", "booking"),
@@ -28,7 +28,7 @@ SERVICES = {
 
 @cache
 def rpcs() -> dict[str, MethodDescriptor]:
-    """ "Service.Method" → its descriptor."""
+    """The descriptor of each RPC, by "Service.Method"."""
     found = {}
     for service, (package, file) in SERVICES.items():
         described = import_module(f"tutormesh.{package}.v1.{file}_pb2").DESCRIPTOR.services_by_name[service]
@@ -37,16 +37,19 @@ def rpcs() -> dict[str, MethodDescriptor]:
 
 
 def stub(people: People, service: str, caller: str, person: str | None = None) -> Any:
-    """A stub of a service, as a service that carries this person's token."""
+    """A stub of a service, called by another service on behalf of a person."""
     package, file = SERVICES[service]
     kind = getattr(import_module(f"tutormesh.{package}.v1.{file}_pb2_grpc"), f"{service}Stub")
     return people.stub(kind, package, caller, person)
 
 
-async def outcome(
+async def call_as(
     people: People, name: str, request: Message | None, caller: str, person: str | None = None
 ) -> tuple[str, str]:
-    """OK, NOTHING, or the reason of the refusal; and its words. Without a request: with an empty one."""
+    """Call an RPC. Returns OK, NOTHING or the reason of the refusal, and the refusal's message.
+
+    Without a request, an empty one is sent.
+    """
     service, _, method = name.partition(":")[0].partition(".")
     described = rpcs()[f"{service}.{method}"]
     package, file = SERVICES[service]
@@ -65,6 +68,6 @@ async def outcome(
 
 
 def _has_something(answer: Message) -> bool:
-    """False when every list of an answer that has lists is empty."""
+    """False when an answer has lists and all of them are empty."""
     lists = [field for field in answer.DESCRIPTOR.fields if field.is_repeated]
     return not lists or any(getattr(answer, field.name) for field in lists)

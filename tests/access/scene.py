@@ -1,4 +1,4 @@
-"""What the table is about: one tutor, one student, and what they have to do with each other."""
+"""The people of the table and their records: what one tutor and one student have sold and bought."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.people import Booked, People, lesson_time
 from tutormesh.learning.v1.learning_pb2 import Course
 from tutormesh.payment.v1 import payment_pb2
 
-#: No two things of a scene lie at the same time.
+#: Hours between two lessons of a scene, so that none overlap.
 HOURS_APART = 2
 
 
 @dataclass
 class Scene:
-    """Everybody of the table, and a lesson that was sold between the first student and the first tutor."""
+    """Everybody of the table; a course, a draft, a sold lesson and an enrollment of the first student and tutor."""
 
     people: People
     ids: dict[str, UUID]
     course: Course
     draft: Course
     lesson: Booked
-    place: Enrolled
+    enrollment: Enrolled
     _hours: Iterator[int] = field(default_factory=lambda: itertools.count(HOURS_APART, HOURS_APART))
 
     @property
@@ -39,35 +39,35 @@ class Scene:
         return self.ids["tutor"]
 
     def token(self, who: str) -> str | None:
-        """The bearer token of somebody of the table; None for nobody."""
+        """The bearer token of a person of the table; None for nobody."""
         if who == "nobody":
             return None
         return self.people.world.token(who.removeprefix("other "), subject=self.ids[who])
 
     def time(self) -> datetime:
-        """A time that nothing else of this scene takes."""
+        """A new time that no other lesson of this scene has."""
         days, hour = divmod(next(self._hours), 24)
         return lesson_time(3 + days, hour)
 
-    async def booking(self) -> Booked:
-        """One more booking of the two, which awaits its payment."""
+    async def book(self) -> Booked:
+        """Book one more lesson, which awaits its payment."""
         made = await self.people.book(self.tutor, self.time(), self.student)
         return _booked(made, self.student, self.tutor)
 
-    async def sold(self) -> Booked:
-        """One more lesson of the two, paid and confirmed."""
-        booked = await self.booking()
+    async def sell(self) -> Booked:
+        """Sell one more lesson: it is paid and confirmed."""
+        booked = await self.book()
         await self.people.pay(booked.intent)
         await self.people.until_state(booked.saga, "COMPLETED")
         return booked
 
-    async def another_course(self, *, published: bool = True) -> Course:
-        """One more course of the tutor's."""
+    async def make_course(self, *, published: bool = True) -> Course:
+        """Make one more course of the tutor's."""
         return await self.people.course(instructor_id=str(self.tutor), published=published)
 
-    async def enrolled(self) -> Enrolled:
-        """One more enrollment of the student's, in a course of the tutor's, which awaits its payment."""
-        course = await self.another_course()
+    async def enroll(self) -> Enrolled:
+        """Enroll the student in a new course of the tutor's; the enrollment awaits its payment."""
+        course = await self.make_course()
         made = await enroll(self.people, course.id, self.student)
         ids = (made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id)
         return Enrolled(*ids, self.student, course)
@@ -78,17 +78,19 @@ def _booked(made: payment_pb2.BookSessionResponse, student: UUID, tutor: UUID) -
     return Booked(*ids, student, tutor)
 
 
-async def scene_of(people: People) -> Scene:
-    """A new scene: its lesson is paid and confirmed, its place in a course is paid and active."""
+async def make_scene(people: People) -> Scene:
+    """Make a scene whose lesson is paid and confirmed, and whose enrollment is paid and active."""
     ids = {who: uuid4() for who in WHO}
     ids["tutor"] = await people.tutor()
     course = await people.course(instructor_id=str(ids["tutor"]))
     draft = await people.course(instructor_id=str(ids["tutor"]), published=False)
     lesson = _booked(await people.book(ids["tutor"], lesson_time(3, 0), ids["student"]), ids["student"], ids["tutor"])
     made = await enroll(people, course.id, ids["student"])
-    place = Enrolled(made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id, ids["student"], course)
-    for intent in (lesson.intent, place.intent):
+    enrollment = Enrolled(
+        made.enrollment_id, made.saga_id, made.payment_id, made.payment_intent_id, ids["student"], course
+    )
+    for intent in (lesson.intent, enrollment.intent):
         await people.pay(intent)
     await people.until_state(lesson.saga, "COMPLETED")
-    await people.until_state(place.saga, "COMPLETED")
-    return Scene(people, ids, course, draft, lesson, place)
+    await people.until_state(enrollment.saga, "COMPLETED")
+    return Scene(people, ids, course, draft, lesson, enrollment)

@@ -1,7 +1,8 @@
-"""Who may do what, at every door and again inside every service. Data only: the tests beside it walk each cell.
+"""Who may do what, at the edge and again inside every service. This is data only; the tests beside it try each cell.
 
-Columns of people: the student and the tutor of the thing in question, others of their roles, an admin, a machine with the
-role `service` (a payment engine), and nobody. A row whose name has a colon is another case of the operation before it.
+The columns are the student and the tutor of the record in question, others of their roles, an admin, a machine, and
+nobody. A machine has the role `service`, as a payment provider that calls us back. A colon in a row's name separates
+the operation from the case.
 """
 
 from __future__ import annotations
@@ -9,46 +10,46 @@ from __future__ import annotations
 WHO = ("student", "other student", "tutor", "other tutor", "admin", "service", "nobody")
 
 OK = "OK"
-NOTHING = "NOTHING"  # an answer without a thing in it
+NOTHING = "NOTHING"  # an answer whose list is empty
 HIDDEN = "NOT_FOUND"
-ROLE = "FORBIDDEN"
-WHO_ARE_YOU = "UNAUTHENTICATED"
+FORBIDDEN = "FORBIDDEN"
+UNAUTHENTICATED = "UNAUTHENTICATED"
 NO_COURSE = "COURSE_NOT_FOUND"
 NOT_OVER = "ILLEGAL_MOVE"
 
-#: Root field of the schema → what each is answered.
+#: The answer to each person, by root field of the schema.
 GRAPHQL: dict[str, tuple[str, ...]] = {
-    "Query.tutorAvailability": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
-    "Query.booking": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Query.getMyBookings": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
-    "Query.getMySessions": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
-    "Query.getSessionDetails": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Query.getPaymentHistory": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
-    "Query.cancellationQuote": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Query.courses": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
-    "Query.course: a draft": (HIDDEN, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Query.course: published": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
-    "Query.getMyEnrollments": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, WHO_ARE_YOU),
-    "Mutation.bookSession": (OK, OK, ROLE, ROLE, ROLE, ROLE, WHO_ARE_YOU),
-    "Mutation.cancelBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Mutation.cancelSession": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Mutation.publishAvailability": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
-    "Mutation.enrollInCourse": (OK, OK, ROLE, ROLE, ROLE, ROLE, WHO_ARE_YOU),
-    "Mutation.cancelEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "Mutation.createCourse": (ROLE, ROLE, OK, OK, ROLE, ROLE, WHO_ARE_YOU),
-    "Mutation.publishCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, WHO_ARE_YOU),
-    "Mutation.publishCourse: published": (ROLE, ROLE, OK, ROLE, OK, OK, WHO_ARE_YOU),
+    "Query.tutorAvailability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "Query.booking": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Query.getMyBookings": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Query.getMySessions": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Query.getSessionDetails": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Query.getPaymentHistory": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Query.cancellationQuote": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Query.courses": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "Query.course: a draft": (HIDDEN, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Query.course: published": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "Query.getMyEnrollments": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Mutation.bookSession": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.cancelBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Mutation.cancelSession": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Mutation.publishAvailability": (FORBIDDEN, FORBIDDEN, OK, OK, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.enrollInCourse": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.cancelEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "Mutation.createCourse": (FORBIDDEN, FORBIDDEN, OK, OK, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.publishCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, UNAUTHENTICATED),
+    "Mutation.publishCourse: published": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, UNAUTHENTICATED),
 }
 
-_THEIRS = (OK, NOTHING, OK, NOTHING, OK, OK, WHO_ARE_YOU)
-_ANYBODYS = (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU)
-#: Entity of a subgraph → what a gateway gets that asks for it by its key, for each.
+_THEIRS = (OK, NOTHING, OK, NOTHING, OK, OK, UNAUTHENTICATED)
+_ANYBODYS = (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED)
+#: What a gateway gets for each person when it asks for an entity by its key, by entity and subgraph.
 ENTITIES: dict[str, tuple[str, ...]] = {
     "availability User": _ANYBODYS,
     "bookings Booking": _THEIRS,
     "bookings User": _ANYBODYS,
     "learning Booking": _THEIRS,
-    "learning Course: a draft": (NOTHING, NOTHING, OK, NOTHING, OK, OK, WHO_ARE_YOU),
+    "learning Course: a draft": (NOTHING, NOTHING, OK, NOTHING, OK, OK, UNAUTHENTICATED),
     "learning Course: published": _ANYBODYS,
     "learning Enrollment": _THEIRS,
     "learning User": _ANYBODYS,
@@ -61,27 +62,51 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "sessions User": _ANYBODYS,
 }
 
-#: Field of the schema's Subscription → the first thing each is told on a connection of theirs.
+#: The first message to each person on their connection, by field of the schema's Subscription.
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
-    "bookingUpdated": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
+    "bookingUpdated": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
 }
 
-#: Route of REST → what each is answered: 2xx, 404, 403, 401.
+#: The answer to each person (2xx, 404, 403, 401), by REST route.
 REST: dict[str, tuple[str, ...]] = {
-    "POST /api/v1/bookings": (OK, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
-    "POST /api/v1/bookings: for oneself": (OK, OK, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
-    "POST /api/v1/bookings: through another engine": (ROLE, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
-    "POST /api/v1/bookings: at a price": (OK, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
-    "GET /api/v1/bookings/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "POST /api/v1/bookings/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "POST /api/v1/bookings/{uuid}/payment-callback": (ROLE, ROLE, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
-    "GET /api/v1/instructors/{uuid}/availability": (OK, OK, OK, OK, OK, OK, WHO_ARE_YOU),
-    "POST /api/v1/instructors/{uuid}/availability/block": (ROLE, ROLE, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "DELETE /api/v1/instructors/{uuid}/availability/block/{blockUuid}": (ROLE, ROLE, OK, HIDDEN, OK, OK, WHO_ARE_YOU),
-    "POST /payment/create-intent": (OK, HIDDEN, ROLE, ROLE, ROLE, OK, WHO_ARE_YOU),
+    "POST /api/v1/bookings": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "POST /api/v1/bookings: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "POST /api/v1/bookings: through another provider": (
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        OK,
+        UNAUTHENTICATED,
+    ),
+    "POST /api/v1/bookings: at a price": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "GET /api/v1/bookings/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/bookings/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/bookings/{uuid}/payment-callback": (
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        OK,
+        UNAUTHENTICATED,
+    ),
+    "GET /api/v1/instructors/{uuid}/availability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/instructors/{uuid}/availability/block": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "DELETE /api/v1/instructors/{uuid}/availability/block/{blockUuid}": (
+        FORBIDDEN,
+        FORBIDDEN,
+        OK,
+        HIDDEN,
+        OK,
+        OK,
+        UNAUTHENTICATED,
+    ),
+    "POST /payment/create-intent": (OK, HIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
 }
 
-#: Doors without a person behind them: open, or (the webhooks) believed by their signature alone.
+#: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
     "GET /graphql",
     "GET /graphql/explorer.css",
@@ -93,7 +118,7 @@ OPEN = (
     "POST /payment/webhook",
     "POST /webhooks/stripe",
 )
-#: Doors whose rows are those of the schemas behind them.
+#: Routes of GraphQL; their rows are those of the schemas behind them.
 OF_SCHEMAS = (
     "POST /graphql",
     "WEBSOCKET /graphql",
@@ -105,7 +130,7 @@ OF_SCHEMAS = (
     "POST /subgraphs/sessions",
 )
 
-#: RPC → the services that may call it.
+#: The services that may call each RPC.
 CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",
     "AvailabilityService.ListSlots": "bff ops internal",
@@ -165,22 +190,22 @@ CALLERS: dict[str, str] = {
     "SessionService.ListSessions": "bff ops internal",
 }
 
-#: RPC → what it answers when a listed service carries each of WHO; "nobody" is the service on its own behalf.
-#: What only payment_svc or only the operator calls looks at no person: those services are believed as they are.
+#: The answer of each RPC when a listed service calls it for each of WHO. "nobody" means on its own behalf.
+#: An RPC that only payment_svc or only the operator may call checks no person, so it is not listed here.
 CARRIED: dict[str, tuple[str, ...]] = {
-    "AvailabilityService.PublishAvailability": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "AvailabilityService.PublishAvailability": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.ListSlots": (OK, OK, OK, OK, OK, OK, OK),
-    "AvailabilityService.BlockTime": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
-    "AvailabilityService.RemoveBlock": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "AvailabilityService.BlockTime": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
+    "AvailabilityService.RemoveBlock": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "BookingService.GetBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "BookingService.BatchGetBookings": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
     "BookingService.BatchGetTimelines": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
-    "BookingService.ListBookings: the student's": (OK, ROLE, ROLE, ROLE, OK, OK, OK),
-    "BookingService.ListBookings: the tutor's": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "BookingService.ListBookings: the student's": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
+    "BookingService.ListBookings: the tutor's": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "BookingService.WatchBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
-    "LearningService.CreateCourse": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "LearningService.CreateCourse": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "LearningService.PublishCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, OK),
-    "LearningService.PublishCourse: published": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "LearningService.PublishCourse: published": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "LearningService.GetCourse: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, OK),
     "LearningService.GetCourse: published": (OK, OK, OK, OK, OK, OK, OK),
     "LearningService.BatchGetCourses: a draft": (NOTHING, NOTHING, OK, NOTHING, OK, OK, OK),
@@ -188,30 +213,38 @@ CARRIED: dict[str, tuple[str, ...]] = {
     "LearningService.VerifyCourse": (OK, OK, OK, OK, OK, OK, OK),
     "LearningService.GetEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "LearningService.BatchGetEnrollments": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
-    "LearningService.ListEnrollments": (OK, ROLE, ROLE, ROLE, OK, OK, OK),
-    "PaymentService.BookSession": (OK, ROLE, ROLE, ROLE, ROLE, OK, OK),
-    "PaymentService.BookSession: for oneself": (OK, OK, ROLE, ROLE, ROLE, OK, OK),
-    "PaymentService.EnrollInCourse: for oneself": (OK, OK, ROLE, ROLE, ROLE, OK, OK),
-    "PaymentService.EnrollInCourse": (OK, ROLE, ROLE, ROLE, ROLE, OK, OK),
+    "LearningService.ListEnrollments": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
+    "PaymentService.BookSession": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
+    "PaymentService.BookSession: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
+    "PaymentService.EnrollInCourse: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
+    "PaymentService.EnrollInCourse": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
     "PaymentService.CancelEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
-    "PaymentService.CreatePaymentIntent": (OK, HIDDEN, HIDDEN, HIDDEN, ROLE, OK, OK),
+    "PaymentService.CreatePaymentIntent": (OK, HIDDEN, HIDDEN, HIDDEN, FORBIDDEN, OK, OK),
     "PaymentService.QuoteCancellation": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.CancelBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.GetPayment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.BatchGetPayments": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
-    "PaymentService.ListPayments": (OK, ROLE, ROLE, ROLE, OK, OK, OK),
+    "PaymentService.ListPayments": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
     "PaymentService.GetBookingTimeline": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.BatchGetBookingTimelines": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
-    "PaymentService.BookSession: through another engine": (ROLE, ROLE, ROLE, ROLE, ROLE, OK, OK),
-    "PaymentService.HandlePaymentCallback": (ROLE, ROLE, ROLE, ROLE, ROLE, OK, OK),
-    "SessionService.CompleteSession": (ROLE, HIDDEN, NOT_OVER, HIDDEN, NOT_OVER, NOT_OVER, NOT_OVER),
+    "PaymentService.BookSession: through another provider": (
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        OK,
+        OK,
+    ),
+    "PaymentService.HandlePaymentCallback": (FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
+    "SessionService.CompleteSession": (FORBIDDEN, HIDDEN, NOT_OVER, HIDDEN, NOT_OVER, NOT_OVER, NOT_OVER),
     "SessionService.GetSession": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "SessionService.BatchGetSessions": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
-    "SessionService.ListSessions: the student's": (OK, ROLE, ROLE, ROLE, OK, OK, OK),
-    "SessionService.ListSessions: the tutor's": (ROLE, ROLE, OK, ROLE, OK, OK, OK),
+    "SessionService.ListSessions: the student's": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
+    "SessionService.ListSessions: the tutor's": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
 }
 
-#: RPCs that list everybody's: for ops on its own behalf, and for nobody else.
+#: RPCs that can list everybody's records. Only ops may ask for that, on its own behalf.
 EVERYBODYS = (
     "AvailabilityService.ListClaims",
     "BookingService.ListBookings",

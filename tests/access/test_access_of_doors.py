@@ -1,4 +1,4 @@
-"""Who may do what at the doors of the edge: the table, cell by cell."""
+"""Who may do what at the edge: every cell of the table for GraphQL, subgraphs, REST and subscriptions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 import bff.app
-from bff import schema
-from bff.schema.federation import subgraphs
-from tests.access.documents import DOCUMENTS, entity
-from tests.access.letters import LETTERS
+from bff.graphql import schema
+from bff.graphql.schema.federation import subgraphs
+from tests.access.graphql_requests import GRAPHQL_REQUESTS, entity
+from tests.access.rest_requests import REST_REQUESTS
 from tests.access.scene import Scene
 from tests.access.table import (
     ENTITIES,
+    FORBIDDEN,
     GRAPHQL,
     HIDDEN,
     NOTHING,
@@ -26,15 +27,14 @@ from tests.access.table import (
     OK,
     OPEN,
     REST,
-    ROLE,
     SUBSCRIPTIONS,
+    UNAUTHENTICATED,
     WHO,
-    WHO_ARE_YOU,
 )
 from tests.bff.live import UPDATED, Listener, listening
 from tests.world import World
 
-STATUS = {HIDDEN: 404, ROLE: 403, WHO_ARE_YOU: 401}
+STATUS = {HIDDEN: 404, FORBIDDEN: 403, UNAUTHENTICATED: 401}
 
 
 def cells(table: dict[str, tuple[str, ...]]) -> Iterator[Any]:
@@ -54,8 +54,8 @@ def bearer(scene: Scene, who: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
-def told(answer: dict[str, Any]) -> str:
-    """OK, NOTHING, or the code of the only error of an answer of one field."""
+def outcome(answer: dict[str, Any]) -> str:
+    """OK, NOTHING, or the code of the only error, for an answer with one field."""
     if answer.get("errors"):
         (code,) = {error["extensions"]["code"] for error in answer["errors"]}
         return str(code)
@@ -69,10 +69,10 @@ def told(answer: dict[str, Any]) -> str:
 async def test_47_graphql_answers_each_as_the_table_says(
     scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
 ) -> None:
-    query, variables = await DOCUMENTS[name](scene)
+    query, variables = await GRAPHQL_REQUESTS[name](scene)
     body = {"query": query, "variables": variables}
     answer = (await http.post("/graphql", json=body, headers=bearer(scene, who))).json()
-    assert told(answer) == expected, answer
+    assert outcome(answer) == expected, answer
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(ENTITIES)))
@@ -83,7 +83,7 @@ async def test_47_a_gateway_finds_what_the_table_says(
     query, variables = entity(scene, kind)
     body = {"query": query, "variables": variables}
     answer = (await http.post(f"/subgraphs/{subgraph}", json=body, headers=bearer(scene, who))).json()
-    assert told(answer) == expected, answer
+    assert outcome(answer) == expected, answer
 
 
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(REST)))
@@ -91,7 +91,7 @@ async def test_47_rest_answers_each_as_the_table_says(
     scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
 ) -> None:
     method, _, template = name.partition(":")[0].partition(" ")
-    path, query, body = await LETTERS[name](scene, who)
+    path, query, body = await REST_REQUESTS[name](scene, who)
     sent = {} if body is None else {"json": body}
     answer = await http.request(method, template.format(**path), params=query, headers=bearer(scene, who), **sent)
     if expected == OK:
@@ -112,11 +112,11 @@ async def test_47_a_subscription_tells_each_what_the_table_says(
 
 
 async def heard(listener: Listener, scene: Scene, *, is_known: bool) -> str:
-    """What a listener is told first of the lesson."""
+    """The first message that a listener gets about the lesson."""
     if not is_known:
         await listener.say("connection_init")
         code, _ = await listener.closed()
-        return {4401: WHO_ARE_YOU, 4403: WHO_ARE_YOU}[code]
+        return {4401: UNAUTHENTICATED, 4403: UNAUTHENTICATED}[code]
     await listener.subscribe(scene.lesson.booking)
     message = await listener.heard()
     return OK if message["type"] == "next" else str(message["payload"][0]["extensions"]["code"])
@@ -145,12 +145,12 @@ def test_the_table_names_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
         return Starlette(routes, **more)
 
     monkeypatch.setattr(bff.app, "Starlette", note)
-    bff.app.build(SimpleNamespace(channels=()), None)  # nobody calls: the routes are all that is asked for
+    bff.app.build(SimpleNamespace(channels=()), None)  # no request is sent: the test reads the routes alone
     rest = {name.partition(":")[0] for name in REST}
-    assert sorted(doors(noted)) == sorted({*rest, *OPEN, *OF_SCHEMAS})
+    assert sorted(paths(noted)) == sorted({*rest, *OPEN, *OF_SCHEMAS})
 
 
-def doors(routes: list[Any]) -> Iterator[str]:
+def paths(routes: list[Any]) -> Iterator[str]:
     for route in routes:
         methods = getattr(route, "methods", None) or ["WEBSOCKET"]
         yield from (f"{method} {route.path}" for method in methods if method != "HEAD")

@@ -1,4 +1,4 @@
-"""Who may do what inside each service, whatever the edge has let through: the table, cell by cell."""
+"""Who may do what inside each service, whatever the edge has let through: every cell of the table for RPCs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.access.requests import REQUESTS
-from tests.access.rpcs import SERVICES, outcome, rpcs
+from tests.access.rpc_requests import RPC_REQUESTS
+from tests.access.rpcs import SERVICES, call_as, rpcs
 from tests.access.scene import Scene
-from tests.access.table import CALLERS, CARRIED, EVERYBODYS, OK, ROLE, WHO, WHO_ARE_YOU
+from tests.access.table import CALLERS, CARRIED, EVERYBODYS, FORBIDDEN, OK, UNAUTHENTICATED, WHO
 from tests.house.conftest import ROOT
 
-#: Names a service token may carry; none but the listed ones is let in.
+#: Names that a service token may carry. An RPC admits those that the table lists, and no other.
 NAMES = ("bff", "payment", "ops", "internal", "demo", "availability", "session", "stranger")
-#: A service that calls for people. payment_svc hands people down too, and is believed.
+#: The services that call on behalf of people. payment_svc does too, but the services trust it.
 FOR_PEOPLE = ("bff", "ops", "internal")
 
 
@@ -34,36 +34,36 @@ def cells() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("name", "caller", "may"), list(calls()))
-async def test_only_the_services_of_the_table_are_let_in(scene: Scene, name: str, caller: str, may: bool) -> None:
-    reason, words = await outcome(scene.people, name, None, "" if caller == "nobody" else caller)
+async def test_only_the_services_of_the_table_are_admitted(scene: Scene, name: str, caller: str, may: bool) -> None:
+    reason, words = await call_as(scene.people, name, None, "" if caller == "nobody" else caller)
     if caller == "nobody":
-        assert reason == WHO_ARE_YOU
+        assert reason == UNAUTHENTICATED
     else:
         assert ("may not be called by" in words) is not may, (reason, words)
 
 
 @pytest.mark.parametrize("who", [who for who in WHO if who != "nobody"])
 @pytest.mark.parametrize("name", CALLERS)
-async def test_a_person_alone_is_let_in_nowhere(scene: Scene, name: str, who: str) -> None:
-    reason, words = await outcome(scene.people, name, None, "", scene.token(who))
-    assert (reason, "may not be called by a person" in words) == (ROLE, True)
+async def test_a_person_without_a_service_is_admitted_nowhere(scene: Scene, name: str, who: str) -> None:
+    reason, words = await call_as(scene.people, name, None, "", scene.token(who))
+    assert (reason, "may not be called by a person" in words) == (FORBIDDEN, True)
 
 
 @pytest.mark.parametrize(("name", "caller", "who", "expected"), list(cells()))
 async def test_47_a_service_asks_again_who_the_person_is(
     scene: Scene, name: str, caller: str, who: str, expected: str
 ) -> None:
-    request = await REQUESTS[name](scene, who)
-    reason, words = await outcome(scene.people, name, request, caller, scene.token(who))
+    request = await RPC_REQUESTS[name](scene, who)
+    reason, words = await call_as(scene.people, name, request, caller, scene.token(who))
     assert reason == expected, words
 
 
 @pytest.mark.parametrize("name", EVERYBODYS)
-async def test_everybodys_is_for_the_operator_alone(scene: Scene, name: str) -> None:
-    request = await REQUESTS[f"{name}: everybody's"](scene, "nobody")
-    assert (await outcome(scene.people, name, request, "ops"))[0] == OK
+async def test_only_the_operator_can_list_everybodys_records(scene: Scene, name: str) -> None:
+    request = await RPC_REQUESTS[f"{name}: everybody's"](scene, "nobody")
+    assert (await call_as(scene.people, name, request, "ops"))[0] == OK
     for caller, who in (("bff", "nobody"), ("internal", "nobody"), ("ops", "student"), ("bff", "service")):
-        assert (await outcome(scene.people, name, request, caller, scene.token(who)))[0] == ROLE, (caller, who)
+        assert (await call_as(scene.people, name, request, caller, scene.token(who)))[0] == FORBIDDEN, (caller, who)
 
 
 def test_the_table_names_every_rpc_of_every_service() -> None:
@@ -72,7 +72,7 @@ def test_the_table_names_every_rpc_of_every_service() -> None:
     assert set(CALLERS) == set(rpcs())
 
 
-def test_the_table_tells_of_people_wherever_a_service_may_bring_them() -> None:
+def test_the_table_has_people_for_every_rpc_that_is_called_on_their_behalf() -> None:
     for_people = {name for name, callers in CALLERS.items() if set(FOR_PEOPLE) <= set(callers.split())}
     assert {name.partition(":")[0] for name in CARRIED} == for_people
     others = {callers for name, callers in CALLERS.items() if name not in for_people}

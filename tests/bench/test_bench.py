@@ -13,14 +13,14 @@ from bench.report import Batch
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_quick_benchmark_sells_lessons_on_a_real_mesh_and_leaves_nothing_behind():
+def test_a_quick_benchmark_sells_lessons_on_a_real_mesh_and_leaves_no_data():
     command = [sys.executable, "-m", "bench", "--quick"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as bench:
-        told, _ = bench.communicate(timeout=120)
-    assert bench.returncode == 0, told
-    assert "PaymentService/BookSession x1" in told
-    assert "SessionService/CreateConfirmedSession x1" in told
-    assert "CPU milliseconds per lesson" in told
+        output, _ = bench.communicate(timeout=120)
+    assert bench.returncode == 0, output
+    assert "PaymentService/BookSession x1" in output
+    assert "SessionService/CreateConfirmedSession x1" in output
+    assert "CPU milliseconds per lesson" in output
     assert not (ROOT / ".data" / f"bench-{bench.pid}").exists()
 
 
@@ -31,6 +31,6 @@ def test_a_lesson_is_compared_with_its_own_number_of_echoes_and_commits():
     row.echoes.append(Batch(count=20, wall=0.1, mesh={"payment": 9.0, "postgres": 9.0}, bench=0.05))
     row.commits.append(Batch(count=30, wall=0.3, mesh={"payment": 9.0, "postgres": 0.03}, bench=0.02))
     row.sold += [Sold(booked=0.05, confirmed=0.1), Sold(booked=0.05, confirmed=0.1)]
-    told = [line.split() for line in report.written(result).splitlines()]
-    assert told[-1] == ["1", "100.0", "10.0", "30.0", "2.5x", "50.0", "5.0", "5.0", "5.0x"]
-    assert ["1", "10.0", "100", "100", "100", "50", "2"] in told
+    lines = [line.split() for line in report.format_report(result).splitlines()]
+    assert lines[-1] == ["1", "100.0", "10.0", "30.0", "2.5x", "50.0", "5.0", "5.0", "5.0x"]
+    assert ["1", "10.0", "100", "100", "100", "50", "2"] in lines

@@ -17,7 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bff.app import build
 from bff.peers import Peers
-from bff.settings import Settings
+from bff.settings import Options, Settings
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import NotFound
@@ -41,7 +41,7 @@ SERVICES = {
 }
 
 
-#: What a batch of things that are not there answers.
+#: The reply to a batch of things that do not exist.
 NOTHING = {
     "BatchGetBookings": booking_pb2.BatchGetBookingsResponse(),
     "BatchGetCourses": learning_pb2.BatchGetCoursesResponse(),
@@ -65,7 +65,7 @@ class Seen:
 
 @dataclass
 class Script:
-    """What the peers answer, by RPC: a message, an exception, or a function of the request; and what they saw."""
+    """The peers' answer to each RPC (a message, an exception, or a function of the request), and the calls they got."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
@@ -171,6 +171,17 @@ async def http(peers: Peers, verifier: Verifier, script: Script) -> AsyncIterato
         yield client
 
 
+@pytest.fixture
+def edge(peers: Peers, verifier: Verifier, script: Script) -> Callable[..., httpx.AsyncClient]:
+    """`edge(introspection=False)`: a client of an edge with these options."""
+
+    def with_options(**options: Any) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=build(peers, verifier, options=Options(**options)))
+        return httpx.AsyncClient(transport=transport, base_url="http://edge.test")
+
+    return with_options
+
+
 @dataclass(frozen=True)
 class Client:
     """A person (or nobody) at the edge."""
@@ -184,7 +195,7 @@ class Client:
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     async def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole answer; it must be 200 and quick."""
+        """The whole answer, which must be 200 within 10 s."""
         began = time.monotonic()
         body = {"query": query, "variables": variables}
         answer = await self.http.post(self.door, json=body, headers=self.headers())
@@ -240,13 +251,13 @@ def at(text: str) -> Timestamp:
 
 @pytest.fixture(name="at", scope="session")
 def at_fixture() -> Callable[[str], Timestamp]:
-    """`at("2030-01-31T09:00:00Z")`: that instant as the peers tell it."""
+    """`at("2030-01-31T09:00:00Z")`: that instant as the peers send it."""
     return at
 
 
 @dataclass(frozen=True)
-class World:
-    """One sold lesson as each peer tells it."""
+class SoldLesson:
+    """One sold lesson as each peer knows it."""
 
     student: str = field(default_factory=lambda: str(uuid.uuid4()))
     tutor: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -323,7 +334,7 @@ class World:
         return payment_pb2.BookSessionResponse(**values | changed)
 
     def answers(self) -> dict[str, Any]:
-        """Every read of it, as the peers answer them."""
+        """The answer to every read of it."""
         created = TimelineEntry(at=at("2030-01-30T09:00:00Z"), service="booking", event="created")
         confirmed = TimelineEntry(at=at("2030-01-30T09:00:09Z"), service="booking", event="confirmed", detail="paid")
         paid = TimelineEntry(at=at("2030-01-30T09:00:05Z"), service="payment", event="payment_succeeded")
@@ -343,5 +354,5 @@ class World:
 
 
 @pytest.fixture
-def world(student: Client, tutor: Client) -> World:
-    return replace(World(), student=student.id, tutor=tutor.id)
+def lesson(student: Client, tutor: Client) -> SoldLesson:
+    return replace(SoldLesson(), student=student.id, tutor=tutor.id)

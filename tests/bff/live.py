@@ -13,7 +13,7 @@ import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from bff import server
+from bff.http import server
 from bff.settings import Settings
 
 SECONDS = 10.0
@@ -26,7 +26,7 @@ async def served(app: Any, settings: Settings) -> AsyncIterator[str]:
     """`host:port` of the application, served as `python -m bff` serves it."""
     running = uvicorn.Server(server.config(app, settings))
     running.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-    with server.listening(settings) as listener:
+    with server.listen(settings) as listener:
         serving = asyncio.create_task(running.serve(sockets=[listener]))
         try:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
@@ -37,7 +37,7 @@ async def served(app: Any, settings: Settings) -> AsyncIterator[str]:
 
 @dataclass
 class Listener:
-    """A client of a connection."""
+    """A client on one connection."""
 
     socket: ClientConnection
     said: list[dict[str, Any]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Listener:
         return message
 
     async def status(self, id: str = "1") -> str:
-        """The booking's status in the next message, which must tell one."""
+        """The booking's status in the next message, which must have one."""
         message = await self.heard()
         assert (message["type"], message["id"]) == ("next", id), message
         return str(message["payload"]["data"]["bookingUpdated"]["status"])
@@ -72,7 +72,7 @@ class Listener:
         return {**error, **error["extensions"]}
 
     async def closed(self) -> tuple[int, str]:
-        """How it was closed by the other side; nothing more may come before."""
+        """Waits for the server to close: its code and reason. No message may come before."""
         async with asyncio.timeout(SECONDS):
             try:
                 unexpected = await self.socket.recv()
@@ -85,7 +85,7 @@ class Listener:
 async def listening(
     address: str, token: str | None = None, *, path: str = "/graphql", **options: Any
 ) -> AsyncIterator[Listener]:
-    """A connection; introduced when a token is given."""
+    """A connection; with a token it is authenticated."""
     given = {"subprotocols": [SUBPROTOCOL], "proxy": None, **options}
     async with connect(f"ws://{address}{path}", **given) as socket:
         listener = Listener(socket)

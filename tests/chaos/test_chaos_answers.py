@@ -1,4 +1,4 @@
-"""An answer of the edge is known by its codes, or it is malformed."""
+"""A client knows an answer of the edge by its codes, or the answer is malformed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devkit.chaos.client import Malformed, read
+from devkit.chaos.clients.apps import Malformed, parse_answer
 
 
 def answer(data: Any = None, *codes: str) -> str:
@@ -19,25 +19,25 @@ def payload(*refusals: str, retryable: bool = False, **facts: Any) -> dict[str, 
 
 
 def test_a_refusal_by_a_rule_is_final():
-    told = read(answer(payload("SLOT_TAKEN")))
-    assert told.refusals == {"SLOT_TAKEN"}
-    assert not told.is_for_later
+    refused = parse_answer(answer(payload("SLOT_TAKEN")))
+    assert refused.refusals == {"SLOT_TAKEN"}
+    assert not refused.is_for_later
 
 
 @pytest.mark.parametrize("reason", ["TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"])
-def test_what_is_retryable_is_asked_again(reason: str):
-    assert read(answer(payload(reason, retryable=True))).is_for_later
+def test_a_retryable_refusal_is_for_later(reason: str):
+    assert parse_answer(answer(payload(reason, retryable=True))).is_for_later
 
 
-def test_a_service_that_is_away_is_asked_again_also_for_a_part():
-    assert read(answer(None, "UNAVAILABLE")).is_for_later
-    assert read(answer(payload(booking=None), "UNAVAILABLE")).is_for_later
-    assert read(answer(payload(enrollment=None), "UNAVAILABLE")).is_for_later
-    assert not read(answer(payload(booking={"id": "b1"}))).is_for_later
+def test_an_unavailable_service_is_for_later_even_if_only_a_part_is_missing():
+    assert parse_answer(answer(None, "UNAVAILABLE")).is_for_later
+    assert parse_answer(answer(payload(booking=None), "UNAVAILABLE")).is_for_later
+    assert parse_answer(answer(payload(enrollment=None), "UNAVAILABLE")).is_for_later
+    assert not parse_answer(answer(payload(booking={"id": "b1"}))).is_for_later
 
 
-def test_an_internal_error_is_known_as_such():
-    assert read(answer(None, "INTERNAL")).codes == {"INTERNAL"}
+def test_an_internal_error_is_recognized():
+    assert parse_answer(answer(None, "INTERNAL")).codes == {"INTERNAL"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,6 @@ def test_an_internal_error_is_known_as_such():
         answer(payload("TRY_AGAIN", retryable=False)),
     ],
 )
-def test_anything_else_is_malformed(body: str):
+def test_any_other_answer_is_malformed(body: str):
     with pytest.raises(Malformed):
-        read(body)
+        parse_answer(body)

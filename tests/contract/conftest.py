@@ -1,4 +1,4 @@
-"""One mesh of real processes for this folder, as `make up` starts it, on ports and a data folder of its own."""
+"""One mesh of real processes for this folder, started as by `make up`, with its own ports and data folder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.contract.outside import SECONDS, Outside, lesson_time
-from tests.devkit.stage import RealMesh, running
+from tests.contract.client import SECONDS, MeshClient, lesson_time
+from tests.devkit.fake_mesh import RealMesh, run_mesh
 
-#: Short, so that a test can wait for a hold's end; longer than any test takes to pay.
+#: A hold is so short that a test can wait for its end, and longer than any test takes to pay.
 HOLD = {"HOLD_MINUTES": "0.25", "HOLD_GRACE_SECONDS": "1"}
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outside]:
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MeshClient]:
     async with (
-        running(RealMesh(tmp_path_factory.mktemp("contract"), **HOLD)) as started,
+        run_mesh(RealMesh(tmp_path_factory.mktemp("contract"), **HOLD)) as started,
         httpx.AsyncClient(timeout=SECONDS) as http,
     ):
-        outside = Outside(started.layout, http, started.console.text.getvalue)
-        student, tutor = outside.person("student"), await outside.tutor()
+        client = MeshClient(started.layout, http, started.console.text.getvalue)
+        student, tutor = client.person("student"), await client.tutor()
         made = await student.book(tutor, lesson_time())
-        outside.left_alone = {"student": student, "tutor": tutor, "made": made}
-        yield outside
+        client.expiring = {"student": student, "tutor": tutor, "made": made}
+        yield client

@@ -1,4 +1,4 @@
-"""CONTRACT.md, "GraphQL" and "Exact meanings": hours, slots, and what bookSession answers."""
+"""docs/api.md, "GraphQL" and "Exact meanings": working hours, slots, and the answers of bookSession."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.outside import BOOK, BOOKING, PUBLISH, SECONDS, Outside, Person, lesson_time, until, z
+from tests.contract.client import BOOK, BOOKING, PUBLISH, SECONDS, MeshClient, Person, iso, lesson_time, wait_until
 
 SLOTS = """query($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $minutes: Int = 60) {
   tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $minutes) {
@@ -21,14 +21,14 @@ INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 async def slots(student: Person, tutor: Person, begin: datetime, end: datetime, minutes: int = 60) -> list[Any]:
-    return list(await student.get(SLOTS, tutorId=tutor.id, **{"from": z(begin), "to": z(end)}, minutes=minutes))
+    return list(await student.get(SLOTS, tutorId=tutor.id, **{"from": iso(begin), "to": iso(end)}, minutes=minutes))
 
 
 @pytest.mark.parametrize(
     ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "EUR", "€45.00")]
 )
-async def test_money_is_minor_units_a_currency_and_a_display(
-    mesh: Outside, minor: int, currency: str, shown: str
+async def test_money_has_minor_units_a_currency_and_a_display(
+    mesh: MeshClient, minor: int, currency: str, shown: str
 ) -> None:
     tutor, start = await mesh.tutor({"amountMinor": minor, "currency": currency}), lesson_time()
     (slot,) = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=1))
@@ -39,26 +39,26 @@ async def test_money_is_minor_units_a_currency_and_a_display(
     ("rate", "minutes", "price"), [(1001, 30, 500), (1003, 30, 502), (5000, 90, 7500), (5000, 1, 83)]
 )
 async def test_a_lesson_costs_rate_times_minutes_over_60_rounded_half_even(
-    mesh: Outside, rate: int, minutes: int, price: int
+    mesh: MeshClient, rate: int, minutes: int, price: int
 ) -> None:
     tutor, student = await mesh.tutor({"amountMinor": rate, "currency": "USD"}), mesh.person("student")
     made = await student.book(tutor, lesson_time(), durationMinutes=minutes)
     assert made["booking"]["price"]["amountMinor"] == price
 
 
-async def test_listings_show_every_15_minutes(mesh: Outside) -> None:
+async def test_listings_show_every_15_minutes(mesh: MeshClient) -> None:
     tutor, start = await mesh.tutor(), lesson_time()
     free = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=2))
     assert [slot["start"][14:16] for slot in free] == ["00", "15", "30", "45", "00"]
-    assert [slot["start"] for slot in free][-1] == z(start + timedelta(hours=1))
+    assert [slot["start"] for slot in free][-1] == iso(start + timedelta(hours=1))
 
 
-async def test_any_whole_minute_inside_working_hours_can_be_booked(mesh: Outside) -> None:
+async def test_any_whole_minute_inside_working_hours_can_be_booked(mesh: MeshClient) -> None:
     made = await mesh.person("student").book(await mesh.tutor(), lesson_time(minute=7), durationMinutes=23)
     assert made["booking"]["status"] == "PAYMENT_REQUIRED"
 
 
-async def test_windows_that_touch_over_midnight_are_one(mesh: Outside) -> None:
+async def test_windows_that_touch_over_midnight_are_one(mesh: MeshClient) -> None:
     day = lesson_time(4, 23, 30)
     window = {"weekday": day.strftime("%A").upper(), "start": "22:00", "end": "24:00"}
     after = {"weekday": (day + timedelta(days=1)).strftime("%A").upper(), "start": "00:00", "end": "02:00"}
@@ -67,18 +67,18 @@ async def test_windows_that_touch_over_midnight_are_one(mesh: Outside) -> None:
     assert len(await slots(mesh.person("student"), tutor, day - timedelta(hours=1, minutes=30), day)) == 3
 
 
-async def test_a_time_is_given_with_an_offset_and_told_in_utc(mesh: Outside) -> None:
+async def test_a_time_needs_an_offset_and_is_answered_in_utc(mesh: MeshClient) -> None:
     student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time(hour=12)
     local = start.astimezone().replace(tzinfo=None)
-    assert await student.code(BOOK, tutorId=tutor.id, time=local.isoformat()) == "BAD_USER_INPUT"
+    assert await student.error_code(BOOK, tutorId=tutor.id, time=local.isoformat()) == "BAD_USER_INPUT"
     elsewhere = f"{start + timedelta(hours=5, minutes=30):%Y-%m-%dT%H:%M:%S}+05:30"
     made = await student.get(BOOK, tutorId=tutor.id, time=elsewhere)
     booking = await student.booking(made["booking"]["id"])
-    assert (booking["startTime"], booking["endTime"]) == (z(start), z(start + timedelta(hours=1)))
+    assert (booking["startTime"], booking["endTime"]) == (iso(start), iso(start + timedelta(hours=1)))
     assert all(INSTANT.fullmatch(booking[name]) for name in ("startTime", "endTime", "createdAt", "holdExpiresAt"))
 
 
-async def test_a_booking_awaits_its_payment_and_tells_how_to_pay(mesh: Outside) -> None:
+async def test_a_booking_awaits_its_payment_and_says_how_to_pay(mesh: MeshClient) -> None:
     student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
     made = await student.book(tutor, start, purpose="fractions")
     assert made["paymentIntentId"].startswith("pi_")
@@ -90,9 +90,9 @@ async def test_a_booking_awaits_its_payment_and_tells_how_to_pay(mesh: Outside) 
     assert (booking["session"], booking["payment"]["status"]) == (None, "PENDING")
 
 
-async def test_a_paid_booking_is_confirmed_and_its_session_and_payment_name_each_other(mesh: Outside) -> None:
+async def test_a_paid_booking_is_confirmed_and_its_session_and_payment_name_each_other(mesh: MeshClient) -> None:
     student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
-    booking = await mesh.sold(student, tutor, start)
+    booking = await mesh.sell(student, tutor, start)
     session, payment = booking["session"], booking["payment"]
     assert (session["bookingId"], session["status"], session["durationMinutes"]) == (booking["id"], "CONFIRMED", 60)
     assert (payment["context"], payment["contextId"]) == ("SESSION_BOOKING", session["id"])
@@ -108,9 +108,9 @@ async def test_a_paid_booking_is_confirmed_and_its_session_and_payment_name_each
     assert kept["sagaId"]
 
 
-async def test_a_lesson_is_listed_for_its_student_and_its_tutor_and_a_payment_for_who_paid(mesh: Outside) -> None:
+async def test_student_and_tutor_list_a_lesson_and_only_the_student_lists_its_payment(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
-    booking = await mesh.sold(student, tutor, lesson_time())
+    booking = await mesh.sell(student, tutor, lesson_time())
     mine = "{ getMySessions(status: CONFIRMED) { nodes { bookingId } pageInfo { hasNextPage endCursor } } }"
     for person in (student, tutor):
         page = await person.get(mine)
@@ -123,75 +123,77 @@ async def test_a_lesson_is_listed_for_its_student_and_its_tutor_and_a_payment_fo
     assert (await tutor.get(paid))["nodes"] == []
 
 
-async def test_a_free_lesson_is_confirmed_in_the_call(mesh: Outside) -> None:
+async def test_a_free_lesson_is_confirmed_in_the_call(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 0, "currency": "USD"})
     made = await student.book(tutor, lesson_time())
     assert (made["booking"]["status"], made["clientSecret"], made["holdExpiresAt"]) == ("CONFIRMED", None, None)
 
 
-async def test_the_same_lesson_again_is_the_same_booking_while_it_awaits_payment(mesh: Outside) -> None:
+async def test_the_same_lesson_again_is_the_same_booking_while_it_awaits_payment(mesh: MeshClient) -> None:
     student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
     assert await student.book(tutor, start) == await student.book(tutor, start)
-    error = await student.refused(BOOK, tutorId=tutor.id, time=z(start), durationMinutes=30)
+    error = await student.user_error(BOOK, tutorId=tutor.id, time=iso(start), durationMinutes=30)
     assert error["code"] == "SLOT_TAKEN"
 
 
-async def test_an_idempotency_key_gives_its_booking_as_it_is_now(mesh: Outside) -> None:
+async def test_an_idempotency_key_returns_its_booking_with_the_present_status(mesh: MeshClient) -> None:
     student, tutor, start, key = mesh.person("student"), await mesh.tutor(), lesson_time(), str(uuid4())
     first = await student.book(tutor, start, idempotencyKey=key)
     assert await student.book(tutor, start, idempotencyKey=key) == first
-    other = await student.refused(BOOK, tutorId=tutor.id, time=z(start + timedelta(hours=2)), idempotencyKey=key)
+    other = await student.user_error(BOOK, tutorId=tutor.id, time=iso(start + timedelta(hours=2)), idempotencyKey=key)
     assert (other["code"], other["retryable"]) == ("IDEMPOTENCY_MISMATCH", False)
     await mesh.pay(first)
-    await student.until_status(first["booking"]["id"], "CONFIRMED")
+    await student.wait_until_status(first["booking"]["id"], "CONFIRMED")
     later = await student.book(tutor, start, idempotencyKey=key)
     assert later["booking"]["id"] == first["booking"]["id"]
     assert (later["booking"]["status"], later["clientSecret"]) == ("CONFIRMED", None)
-    # The key is the student's own: another's is another.
-    assert (await mesh.person("student").refused(BOOK, tutorId=tutor.id, time=z(start), idempotencyKey=key))["code"]
+    # A key belongs to its student: another student's same key is a different one.
+    assert (await mesh.person("student").user_error(BOOK, tutorId=tutor.id, time=iso(start), idempotencyKey=key))[
+        "code"
+    ]
 
 
-async def test_a_key_whose_first_use_was_refused_is_free_again(mesh: Outside) -> None:
+async def test_a_key_whose_first_use_was_refused_can_be_used_again(mesh: MeshClient) -> None:
     student, tutor, key = mesh.person("student"), await mesh.tutor(minimumNoticeMinutes=60 * 24 * 2), str(uuid4())
-    soon = {"tutorId": tutor.id, "time": z(lesson_time(1)), "idempotencyKey": key}
-    assert (await student.refused(BOOK, **soon))["code"] == "TOO_SOON"
+    soon = {"tutorId": tutor.id, "time": iso(lesson_time(1)), "idempotencyKey": key}
+    assert (await student.user_error(BOOK, **soon))["code"] == "TOO_SOON"
     assert (await student.book(tutor, lesson_time(3), idempotencyKey=key))["booking"]
 
 
-async def test_a_second_use_waits_for_the_first(mesh: Outside) -> None:
+async def test_a_second_use_waits_for_the_first(mesh: MeshClient) -> None:
     student, tutor, start, key = mesh.person("student"), await mesh.tutor(), lesson_time(), str(uuid4())
     made = await asyncio.gather(*(student.book(tutor, start, idempotencyKey=key) for _ in range(5)))
     assert len({one["booking"]["id"] for one in made}) == len({one["clientSecret"] for one in made}) == 1
 
 
-async def test_slot_taken_names_no_cause_and_comes_before_student_busy(mesh: Outside) -> None:
+async def test_slot_taken_names_no_cause_and_has_priority_over_student_busy(mesh: MeshClient) -> None:
     student, other, start = mesh.person("student"), mesh.person("student"), lesson_time()
     one, two, three = [await mesh.tutor() for _ in range(3)]
     await student.book(one, start)
     await other.book(two, start)
-    taken = await student.refused(BOOK, tutorId=two.id, time=z(start))
+    taken = await student.user_error(BOOK, tutorId=two.id, time=iso(start))
     assert taken["code"] == "SLOT_TAKEN"
     assert not any(person.id in taken["message"] for person in (student, other, one, two))
-    busy = await student.refused(BOOK, tutorId=three.id, time=z(start + timedelta(minutes=30)))
+    busy = await student.user_error(BOOK, tutorId=three.id, time=iso(start + timedelta(minutes=30)))
     assert (busy["code"], busy["retryable"]) == ("STUDENT_BUSY", False)
 
 
-async def test_what_a_rule_refuses_comes_back_as_a_user_error(mesh: Outside) -> None:
+async def test_a_refusal_by_a_rule_is_a_user_error(mesh: MeshClient) -> None:
     tutor = await mesh.tutor(weekly=[{"weekday": "MONDAY", "start": "09:00", "end": "10:00"}], minimumNoticeMinutes=60)
-    at_night = {"tutorId": tutor.id, "time": z(lesson_time(3, 3))}
-    unknown = {"tutorId": str(uuid4()), "time": z(lesson_time())}
-    of_a_course = {"tutorId": (await mesh.tutor()).id, "time": z(lesson_time()), "courseId": str(uuid4())}
+    at_night = {"tutorId": tutor.id, "time": iso(lesson_time(3, 3))}
+    unknown = {"tutorId": str(uuid4()), "time": iso(lesson_time())}
+    of_a_course = {"tutorId": (await mesh.tutor()).id, "time": iso(lesson_time()), "courseId": str(uuid4())}
     refused = {"OUTSIDE_WORKING_HOURS": at_night, "TUTOR_NOT_FOUND": unknown, "COURSE_NOT_FOUND": of_a_course}
-    for code, wish in refused.items():
-        error = await mesh.person("student").refused(BOOK, **wish)
+    for code, order in refused.items():
+        error = await mesh.person("student").user_error(BOOK, **order)
         assert (error["code"], error["retryable"], bool(error["message"])) == (code, False, True)
 
 
-async def test_a_student_has_at_most_three_unpaid_holds(mesh: Outside) -> None:
+async def test_a_student_has_at_most_three_unpaid_holds(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
     for hour in (8, 10, 12):
         await student.book(tutor, lesson_time(hour=hour))
-    error = await student.refused(BOOK, tutorId=tutor.id, time=z(lesson_time(hour=14)))
+    error = await student.user_error(BOOK, tutorId=tutor.id, time=iso(lesson_time(hour=14)))
     assert (error["code"], error["retryable"]) == ("TOO_MANY_HOLDS", False)
 
 
@@ -206,36 +208,36 @@ async def test_a_student_has_at_most_three_unpaid_holds(mesh: Outside) -> None:
     ],
 )
 async def test_bad_input_is_a_graphql_error_that_names_the_argument(
-    mesh: Outside, changed: dict[str, Any], field: str
+    mesh: MeshClient, changed: dict[str, Any], field: str
 ) -> None:
-    wish = {"tutorId": str(uuid4()), "time": z(lesson_time())} | changed
-    (error,) = (await mesh.person("student").ask(BOOK, **wish))["errors"]
+    order = {"tutorId": str(uuid4()), "time": iso(lesson_time())} | changed
+    (error,) = (await mesh.person("student").ask(BOOK, **order))["errors"]
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", [field])
     assert field in error["message"]
 
 
-async def test_who_is_tutor_and_student_cannot_book_themselves(mesh: Outside) -> None:
+async def test_a_person_cannot_book_a_lesson_with_themselves(mesh: MeshClient) -> None:
     both = mesh.person("student")
-    assert await both.code(BOOK, tutorId=both.id, time=z(lesson_time())) == "BAD_USER_INPUT"
+    assert await both.error_code(BOOK, tutorId=both.id, time=iso(lesson_time())) == "BAD_USER_INPUT"
 
 
-async def test_every_other_error_has_its_code(mesh: Outside) -> None:
-    student, wish = mesh.person("student"), {"tutorId": str(uuid4()), "time": z(lesson_time())}
+async def test_every_other_error_has_its_code(mesh: MeshClient) -> None:
+    student, order = mesh.person("student"), {"tutorId": str(uuid4()), "time": iso(lesson_time())}
     forged = Person(mesh.http, mesh.bff, "", "a.b.c")
-    assert await mesh.nobody.code(BOOK, **wish) == await forged.code(BOOK, **wish) == "UNAUTHENTICATED"
-    assert await mesh.person("tutor").code(BOOK, **wish) == "FORBIDDEN"
+    assert await mesh.nobody.error_code(BOOK, **order) == await forged.error_code(BOOK, **order) == "UNAUTHENTICATED"
+    assert await mesh.person("tutor").error_code(BOOK, **order) == "FORBIDDEN"
     assert (
-        await student.code(
+        await student.error_code(
             PUBLISH, input={"timezone": "UTC", "weekly": [], "rate": {"amountMinor": 1, "currency": "USD"}}
         )
         == "FORBIDDEN"
     )
-    assert await student.code(BOOKING, id=str(uuid4())) == "NOT_FOUND"
-    assert await student.code("{ nonsense }") == "BAD_USER_INPUT"
+    assert await student.error_code(BOOKING, id=str(uuid4())) == "NOT_FOUND"
+    assert await student.error_code("{ nonsense }") == "BAD_USER_INPUT"
 
 
-async def test_47_another_persons_things_answer_as_if_they_did_not_exist(mesh: Outside) -> None:
-    booking = await mesh.sold(mesh.person("student"), await mesh.tutor(), lesson_time())
+async def test_47_another_persons_things_answer_as_if_they_did_not_exist(mesh: MeshClient) -> None:
+    booking = await mesh.sell(mesh.person("student"), await mesh.tutor(), lesson_time())
     session = "query($id: ID!) { getSessionDetails(id: $id) { id } }"
     quote = "query($id: ID!) { cancellationQuote(bookingId: $id) { token } }"
     cancel = "mutation($id: ID!) { cancelBooking(bookingId: $id) { booking { id } } }"
@@ -250,36 +252,36 @@ async def test_47_another_persons_things_answer_as_if_they_did_not_exist(mesh: O
             assert await stranger.ask(query, id=id) == await stranger.ask(query, id=str(uuid4()))
 
 
-async def test_a_provider_that_is_away_is_told_within_ten_seconds_and_may_be_asked_again(mesh: Outside) -> None:
+async def test_an_unavailable_provider_is_a_retryable_user_error_within_ten_seconds(mesh: MeshClient) -> None:
     student, tutor, start = mesh.person("student"), await mesh.tutor(), lesson_time()
     fault = {"method": "POST", "path": "/v1/payment_intents", "fault": "error_before", "times": 100}
     await mesh.sandbox("POST", "/faults", fault)
     try:
-        error = await asyncio.wait_for(student.refused(BOOK, tutorId=tutor.id, time=z(start)), SECONDS)
+        error = await asyncio.wait_for(student.user_error(BOOK, tutorId=tutor.id, time=iso(start)), SECONDS)
     finally:
         await mesh.sandbox("DELETE", "/faults")
     assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
 
 
-async def test_a_price_below_the_providers_least_is_told_and_the_booking_is_given_as_it_is(mesh: Outside) -> None:
+async def test_a_price_below_the_providers_minimum_is_a_user_error_beside_the_failed_booking(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 1000, "currency": "USD"})
-    wish = {"tutorId": tutor.id, "time": z(lesson_time()), "durationMinutes": 1, "idempotencyKey": "k"}
-    made = (await student.ask(BOOK, **wish))["data"]["bookSession"]
+    order = {"tutorId": tutor.id, "time": iso(lesson_time()), "durationMinutes": 1, "idempotencyKey": "k"}
+    made = (await student.ask(BOOK, **order))["data"]["bookSession"]
     assert [(error["code"], error["retryable"]) for error in made["userErrors"]] == [("PAYMENT_REFUSED", False)]
-    await student.until_status(made["booking"]["id"], "PAYMENT_FAILED")
-    again = (await student.ask(BOOK, **wish))["data"]["bookSession"]
+    await student.wait_until_status(made["booking"]["id"], "PAYMENT_FAILED")
+    again = (await student.ask(BOOK, **order))["data"]["bookSession"]
     assert (again["booking"]["id"], again["booking"]["status"]) == (made["booking"]["id"], "PAYMENT_FAILED")
     assert again["userErrors"] == made["userErrors"]
 
 
-async def test_a_lesson_that_would_end_after_the_last_time_is_bad_input(mesh: Outside) -> None:
-    wish = {"tutorId": (await mesh.tutor()).id, "time": "8999-12-31T23:30:00Z", "durationMinutes": 60}
-    (error,) = (await mesh.person("student").ask(BOOK, **wish))["errors"]
+async def test_a_lesson_that_ends_after_the_last_representable_time_is_bad_input(mesh: MeshClient) -> None:
+    order = {"tutorId": (await mesh.tutor()).id, "time": "8999-12-31T23:30:00Z", "durationMinutes": 60}
+    (error,) = (await mesh.person("student").ask(BOOK, **order))["errors"]
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": ["time"]}
 
 
-async def test_a_person_has_50_calls_a_second_and_a_burst_of_100(mesh: Outside) -> None:
-    """As each answer says of itself; what happens beyond is tested where no clock runs."""
+async def test_a_person_has_50_calls_a_second_and_a_burst_of_100(mesh: MeshClient) -> None:
+    """The headers of an answer say so. Requests beyond the limit are tested elsewhere, with a clock that stands still."""
     answer = await mesh.person("student").rest("POST", "/graphql", {"query": "{ __typename }"})
     policy = dict(re.findall(r"(\w+)=(\d+)", answer.headers["ratelimit-policy"]))
     left = dict(re.findall(r"(\w+)=(\d+)", answer.headers["ratelimit"]))
@@ -287,9 +289,9 @@ async def test_a_person_has_50_calls_a_second_and_a_burst_of_100(mesh: Outside) 
     assert (policy["q"], left["r"]) == ("100", "99")
 
 
-async def test_the_time_is_given_to_others_after_the_holds_end_and_its_grace(mesh: Outside) -> None:
-    left, made = mesh.left_alone, mesh.left_alone["made"]
-    booking = await left["student"].until_status(made["booking"]["id"], "EXPIRED")
+async def test_a_slot_is_free_again_after_the_hold_and_its_grace_have_ended(mesh: MeshClient) -> None:
+    left, made = mesh.expiring, mesh.expiring["made"]
+    booking = await left["student"].wait_until_status(made["booking"]["id"], "EXPIRED")
     intent = await mesh.stripe("GET", f"/v1/payment_intents/{made['paymentIntentId']}")
     assert intent.json()["status"] == "canceled"
     assert (await mesh.pay(made)).status_code == 400
@@ -298,4 +300,4 @@ async def test_the_time_is_given_to_others_after_the_holds_end_and_its_grace(mes
         answer = await mesh.person("student").get(BOOK, tutorId=left["tutor"].id, time=booking["startTime"])
         return [error["code"] for error in answer["userErrors"]]
 
-    assert await until(book, lambda codes: codes != ["SLOT_TAKEN"]) == []
+    assert await wait_until(book, lambda codes: codes != ["SLOT_TAKEN"]) == []

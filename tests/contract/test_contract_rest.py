@@ -1,4 +1,4 @@
-"""CONTRACT.md, "REST": each route of the table, its names, its statuses, its envelope."""
+"""docs/api.md, "REST": each route, with its names, statuses and envelope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 from stripe import WebhookSignature
 
-from tests.contract.outside import Outside, Person, lesson_time, until, z
+from tests.contract.client import MeshClient, Person, iso, lesson_time, wait_until
 
 BOOKINGS = "/api/v1/bookings"
 BOOKED = {
@@ -21,32 +21,32 @@ BOOKED = {
 }  # fmt: skip
 
 
-def wish(student: Person, tutor: Person, start: datetime, **more: Any) -> dict[str, Any]:
+def order(student: Person, tutor: Person, start: datetime, **more: Any) -> dict[str, Any]:
     body = {"student_uuid": student.id, "course_uuid": None, "instructor_uuid": tutor.id}
-    return body | {"start_time": z(start), "end_time": z(start + timedelta(hours=1))} | more
+    return body | {"start_time": iso(start), "end_time": iso(start + timedelta(hours=1))} | more
 
 
 def data(answer: httpx.Response) -> Any:
-    """What a success carries in its envelope."""
-    told = answer.json()
-    assert (answer.is_success, told["success"], isinstance(told["message"], str)) == (True, True, True), answer.text
-    return told["data"]
+    """The data in a success's envelope."""
+    body = answer.json()
+    assert (answer.is_success, body["success"], isinstance(body["message"], str)) == (True, True, True), answer.text
+    return body["data"]
 
 
 def failure(answer: httpx.Response) -> tuple[int, str]:
-    """Status and code of a failure in its envelope."""
-    told = answer.json()
-    assert (told["success"], bool(told["message"])) == (False, True)
-    return answer.status_code, told["error"]["code"]
+    """The status of a failure, and the code in its envelope."""
+    body = answer.json()
+    assert (body["success"], bool(body["message"])) == (False, True)
+    return answer.status_code, body["error"]["code"]
 
 
-async def booked(mesh: Outside, **more: Any) -> tuple[Person, Person, dict[str, Any]]:
+async def book_lesson(mesh: MeshClient, **more: Any) -> tuple[Person, Person, dict[str, Any]]:
     student, tutor = mesh.person("student"), await mesh.tutor()
-    return student, tutor, data(await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time(), **more)))
+    return student, tutor, data(await student.rest("POST", BOOKINGS, order(student, tutor, lesson_time(), **more)))
 
 
-async def test_a_student_books_sees_pays_and_cancels(mesh: Outside) -> None:
-    student, tutor, made = await booked(mesh, purpose="fractions", price_amount="50.00", currency="USD")
+async def test_a_student_books_sees_pays_and_cancels(mesh: MeshClient) -> None:
+    student, tutor, made = await book_lesson(mesh, purpose="fractions", price_amount="50.00", currency="USD")
     assert set(made) >= BOOKED
     assert made["status"] == "payment_required"
     path = f"{BOOKINGS}/{made['uuid']}"
@@ -56,13 +56,13 @@ async def test_a_student_books_sees_pays_and_cancels(mesh: Outside) -> None:
     async def status() -> str:
         return str(data(await student.rest("GET", path))["status"])
 
-    await until(status, lambda told: told == "confirmed")
+    await wait_until(status, lambda found: found == "confirmed")
     assert data(await student.rest("POST", f"{path}/cancel"))["status"] == "cancelled"
 
 
-async def test_a_machine_books_for_a_student_at_its_own_price_and_nobody_else_does(mesh: Outside) -> None:
+async def test_only_a_machine_can_book_for_a_student_at_its_own_price(mesh: MeshClient) -> None:
     student, tutor, machine = mesh.person("student"), await mesh.tutor(), mesh.person("service")
-    body = wish(student, tutor, lesson_time(), price_amount=12.5, currency="USD")
+    body = order(student, tutor, lesson_time(), price_amount=12.5, currency="USD")
     made = data(await machine.rest("POST", BOOKINGS, body))
     booking = await student.booking(made["uuid"])
     assert booking["price"] == {"amountMinor": 1250, "currency": "USD", "display": "$12.50"}
@@ -71,72 +71,76 @@ async def test_a_machine_books_for_a_student_at_its_own_price_and_nobody_else_do
 
 
 @pytest.mark.parametrize("amount", ["50.00", 50.00, 50, "50"])
-async def test_one_amount_can_be_written_in_many_ways(mesh: Outside, amount: Any) -> None:
-    await booked(mesh, price_amount=amount, currency="USD")
+async def test_one_amount_can_be_written_in_many_ways(mesh: MeshClient, amount: Any) -> None:
+    await book_lesson(mesh, price_amount=amount, currency="USD")
 
 
-async def test_a_price_that_is_not_the_tutors_is_409_and_one_that_cannot_be_is_named(mesh: Outside) -> None:
+async def test_a_price_that_is_not_the_tutors_is_409_and_an_invalid_one_is_named(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
-    other = await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time(), price_amount="49", currency="USD"))
+    other = await student.rest(
+        "POST", BOOKINGS, order(student, tutor, lesson_time(), price_amount="49", currency="USD")
+    )
     assert other.status_code == 409
-    odd = await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time(), price_amount=50.001, currency="USD"))
+    odd = await student.rest(
+        "POST", BOOKINGS, order(student, tutor, lesson_time(), price_amount=50.001, currency="USD")
+    )
     assert (odd.status_code in (400, 422), "price_amount" in odd.json()["message"]) == (True, True)
 
 
-async def test_a_time_without_offset_is_utc(mesh: Outside) -> None:
+async def test_a_time_without_offset_is_utc(mesh: MeshClient) -> None:
     start = lesson_time()
-    _, _, made = await booked(mesh, start_time=start.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert made["start_time"] == z(start)
+    _, _, made = await book_lesson(mesh, start_time=start.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert made["start_time"] == iso(start)
 
 
-async def test_an_idempotency_key_is_honoured(mesh: Outside) -> None:
+async def test_an_idempotency_key_is_honoured(mesh: MeshClient) -> None:
     student, tutor, key = mesh.person("student"), await mesh.tutor(), {"Idempotency-Key": str(uuid4())}
-    first = await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time()), headers=key)
-    again = await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time()), headers=key)
+    first = await student.rest("POST", BOOKINGS, order(student, tutor, lesson_time()), headers=key)
+    again = await student.rest("POST", BOOKINGS, order(student, tutor, lesson_time()), headers=key)
     assert data(first) == data(again)
-    other = await student.rest("POST", BOOKINGS, wish(student, tutor, lesson_time(hour=14)), headers=key)
+    other = await student.rest("POST", BOOKINGS, order(student, tutor, lesson_time(hour=14)), headers=key)
     assert failure(other) == (409, "IDEMPOTENCY_MISMATCH")
 
 
-async def test_bad_input_names_its_field(mesh: Outside) -> None:
+async def test_bad_input_names_its_field(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
     for field in ("student_uuid", "course_uuid", "instructor_uuid", "start_time", "end_time"):
-        body = wish(student, tutor, lesson_time())
+        body = order(student, tutor, lesson_time())
         del body[field]
         answer = await student.rest("POST", BOOKINGS, body)
         assert (answer.status_code in (400, 422), field in answer.json()["message"]) == (True, True)
 
 
-async def test_each_failure_has_its_status(mesh: Outside) -> None:
-    student, tutor, made = await booked(mesh)
-    path, stranger, body = f"{BOOKINGS}/{made['uuid']}", mesh.person("student"), wish(student, tutor, lesson_time())
+async def test_each_failure_has_its_status(mesh: MeshClient) -> None:
+    student, tutor, made = await book_lesson(mesh)
+    path, stranger, body = f"{BOOKINGS}/{made['uuid']}", mesh.person("student"), order(student, tutor, lesson_time())
     assert failure(await mesh.nobody.rest("GET", path)) == (401, "UNAUTHENTICATED")
     assert failure(await tutor.rest("POST", BOOKINGS, body)) == (403, "FORBIDDEN")
     assert failure(await stranger.rest("GET", path)) == failure(await student.rest("GET", f"{BOOKINGS}/{uuid4()}"))
     assert failure(await stranger.rest("GET", path)) == (404, "NOT_FOUND")
-    taken = wish(stranger, tutor, lesson_time())
+    taken = order(stranger, tutor, lesson_time())
     assert failure(await stranger.rest("POST", BOOKINGS, taken)) == (409, "SLOT_TAKEN")
 
 
-async def test_a_tutor_blocks_time_all_or_none_and_gives_it_back(mesh: Outside) -> None:
+async def test_a_tutor_blocks_all_times_or_none_and_can_remove_a_block(mesh: MeshClient) -> None:
     tutor, start = await mesh.tutor(), lesson_time(hour=9)
     path = f"/api/v1/instructors/{tutor.id}/availability"
-    block = {"start_time": z(start), "end_time": z(start + timedelta(hours=1)), "reason": "dentist"}
+    block = {"start_time": iso(start), "end_time": iso(start + timedelta(hours=1)), "reason": "dentist"}
     (made,) = data(await tutor.rest("POST", f"{path}/block", {"blocks": [block]}))["blocks"]
     assert made == {"uuid": made["uuid"], "start_time": block["start_time"], "end_time": block["end_time"]}
-    later = {"start_time": z(start + timedelta(hours=3)), "end_time": z(start + timedelta(hours=4)), "reason": "x"}
+    later = {"start_time": iso(start + timedelta(hours=3)), "end_time": iso(start + timedelta(hours=4)), "reason": "x"}
     assert (await tutor.rest("POST", f"{path}/block", {"blocks": [later, block]})).status_code == 409
-    asked = {"from": z(start), "to": z(start + timedelta(hours=4)), "duration_minutes": "60"}
+    asked = {"from": iso(start), "to": iso(start + timedelta(hours=4)), "duration_minutes": "60"}
     free = data(await mesh.person("student").rest("GET", path, params=asked))["slots"]
-    assert z(start) not in [slot["start_time"] for slot in free]
+    assert iso(start) not in [slot["start_time"] for slot in free]
     assert later["start_time"] in [slot["start_time"] for slot in free]
     data(await tutor.rest("DELETE", f"{path}/block/{made['uuid']}"))
-    assert z(start) in [slot["start_time"] for slot in data(await tutor.rest("GET", path, params=asked))["slots"]]
+    assert iso(start) in [slot["start_time"] for slot in data(await tutor.rest("GET", path, params=asked))["slots"]]
     assert (await (await mesh.tutor()).rest("POST", f"{path}/block", {"blocks": [later]})).status_code == 404
 
 
-async def test_the_live_intent_is_given_to_who_pays_for_its_exact_amount(mesh: Outside) -> None:
-    student, tutor, made = await booked(mesh)
+async def test_create_intent_returns_the_live_intent_for_its_exact_amount(mesh: MeshClient) -> None:
+    student, tutor, made = await book_lesson(mesh)
     path, body = "/payment/create-intent", {"bookingId": made["uuid"], "amount": "50.00", "currency": "USD"}
     for who in (student, mesh.person("service")):
         assert made["client_secret"] in (await who.rest("POST", path, body)).text
@@ -149,9 +153,11 @@ async def test_the_live_intent_is_given_to_who_pays_for_its_exact_amount(mesh: O
 @pytest.mark.parametrize(
     ("reported", "times", "becomes"), [("succeeded", 1, "confirmed"), ("failed", 3, "payment_failed")]
 )
-async def test_an_engine_that_calls_back_is_believed(mesh: Outside, reported: str, times: int, becomes: str) -> None:
+async def test_a_report_of_a_callback_provider_ends_the_booking(
+    mesh: MeshClient, reported: str, times: int, becomes: str
+) -> None:
     student, machine = mesh.person("student"), mesh.person("service")
-    body = wish(student, await mesh.tutor(), lesson_time(), payment_engine="callback")
+    body = order(student, await mesh.tutor(), lesson_time(), payment_engine="callback")
     made = data(await machine.rest("POST", BOOKINGS, body))
     path = f"{BOOKINGS}/{made['uuid']}"
     report = {"payment_status": reported, "payment_engine": "callback", "payment_reference": "ref-0"}
@@ -162,11 +168,11 @@ async def test_an_engine_that_calls_back_is_believed(mesh: Outside, reported: st
     async def status() -> str:
         return str(data(await student.rest("GET", path))["status"])
 
-    await until(status, lambda told: told == becomes)
+    await wait_until(status, lambda found: found == becomes)
 
 
-async def test_of_stripe_nothing_is_believed_that_stripe_does_not_say(mesh: Outside) -> None:
-    student, _, made = await booked(mesh)
+async def test_a_report_about_a_stripe_payment_changes_nothing(mesh: MeshClient) -> None:
+    student, _, made = await book_lesson(mesh)
     path = f"{BOOKINGS}/{made['uuid']}"
     report = {"payment_reference": "pi_1", "payment_status": "succeeded", "payment_engine": "stripe"}
     await mesh.person("service").rest("POST", f"{path}/payment-callback", report)
@@ -174,7 +180,7 @@ async def test_of_stripe_nothing_is_believed_that_stripe_does_not_say(mesh: Outs
 
 
 @pytest.mark.parametrize("path", ["/webhooks/stripe", "/payment/webhook"])
-async def test_an_event_is_taken_with_stripes_signature_alone(mesh: Outside, path: str) -> None:
+async def test_an_event_is_accepted_only_with_stripes_signature(mesh: MeshClient, path: str) -> None:
     secret = (mesh.layout.keys / "stripe-webhook.secret").read_text().strip()
     event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": "product.created", "livemode": False, "api_version": "",
              "created": int(time.time()), "data": {"object": {"id": "prod_1", "object": "product"}}}  # fmt: skip
@@ -187,7 +193,7 @@ async def test_an_event_is_taken_with_stripes_signature_alone(mesh: Outside, pat
         assert (await mesh.http.post(mesh.bff + path, content=body, headers=wrong)).status_code == 400
 
 
-async def test_the_doors_are_described(mesh: Outside) -> None:
+async def test_openapi_describes_every_route(mesh: MeshClient) -> None:
     document = (await mesh.http.get(f"{mesh.bff}/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     calendar = "/api/v1/instructors/{uuid}/availability"

@@ -1,4 +1,4 @@
-"""CONTRACT.md, "GraphQL": every type, field, argument, default and word that was promised is served."""
+"""docs/api.md, "GraphQL": every promised type, field, argument, default and enum value is served."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from tests.contract.outside import Outside
+from tests.contract.client import MeshClient
 
 PROMISED = build_schema(Path(__file__).with_name("contract.graphql").read_text())
 NAMES = sorted(
@@ -31,16 +31,16 @@ NAMES = sorted(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def served(mesh: Outside) -> GraphQLSchema:
-    """The schema as a client learns it: by introspection."""
+async def served(mesh: MeshClient) -> GraphQLSchema:
+    """The schema as a client reads it, by introspection."""
     answer = await mesh.nobody.ask(get_introspection_query())
     return build_client_schema(answer["data"])
 
 
 def _rows(kind: GraphQLNamedType) -> Iterator[tuple[str, str]]:
-    """Everything that a type promises, a line each: what, and what it is."""
+    """Everything that a type promises: each name and its type."""
     if isinstance(kind, GraphQLEnumType):
-        yield from ((value, "a word") for value in kind.values)
+        yield from ((value, "an enum value") for value in kind.values)
     elif isinstance(kind, GraphQLInputObjectType):
         yield from ((name, _with_default(field)) for name, field in kind.fields.items())
     elif isinstance(kind, GraphQLObjectType):
@@ -55,7 +55,7 @@ def _with_default(given: Any) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_type_is_served_with_all_that_was_promised_of_it(served: GraphQLSchema, name: str) -> None:
+def test_a_promised_type_is_served_with_everything_that_it_promises(served: GraphQLSchema, name: str) -> None:
     promised, found = PROMISED.type_map[name], served.type_map[name]
     assert type(promised) is type(found)
     is_served = dict(_rows(found))
@@ -63,7 +63,7 @@ def test_the_type_is_served_with_all_that_was_promised_of_it(served: GraphQLSche
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_added_since_breaks_no_client_that_does_not_know_it(served: GraphQLSchema, name: str) -> None:
+def test_later_additions_to_a_type_break_no_older_client(served: GraphQLSchema, name: str) -> None:
     found, known = served.type_map[name], {what for what, _ in _rows(PROMISED.type_map[name])}
     added: list[str] = []
     if isinstance(found, GraphQLInputObjectType):
@@ -78,6 +78,6 @@ def test_what_was_added_since_breaks_no_client_that_does_not_know_it(served: Gra
     assert added == []
 
 
-async def test_a_browser_that_comes_by_get_finds_an_explorer(mesh: Outside) -> None:
+async def test_a_browser_gets_an_explorer_at_graphql(mesh: MeshClient) -> None:
     answer = await mesh.http.get(f"{mesh.bff}/graphql", headers={"accept": "text/html"})
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/html")

@@ -1,4 +1,4 @@
-"""A stand-in for any service: answers every GET on PORT with 200 and writes down that it started and how it ended.
+"""A stand-in for any service. It answers every GET on PORT with 200, and records its start and its stop in a journal.
 
 Usage: fake_service.py JOURNAL NAME. The journal gets a line `NAME started PID`, later `NAME stopped PID`.
 """
@@ -13,7 +13,7 @@ JOURNAL, NAME = sys.argv[1:3]
 
 
 def note(what: str) -> None:
-    with open(JOURNAL, "a") as journal:  # noqa: PTH123 - as few imports as can be: this starts many times
+    with open(JOURNAL, "a") as journal:  # noqa: PTH123 - pathlib would slow down a program that starts many times
         journal.write(f"{NAME} {what} {os.getpid()}\n")
 
 
@@ -37,7 +37,7 @@ def stop(*_: object) -> None:
 
 
 signal.signal(signal.SIGTERM, stop)
-signal.signal(signal.SIGUSR1, lambda *_: os._exit(2))  # as if a setting had become unusable
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(2))  # the exit code for a bad setting
 with Server(("127.0.0.1", int(os.environ.get("PORT") or os.environ["SANDBOX_PORT"])), Answer) as server:
     note("started")
     print(f"{NAME} listens", flush=True)

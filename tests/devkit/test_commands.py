@@ -15,7 +15,7 @@ from devkit.layout import STORED, Misconfigured
 from devkit.postgres import Postgres
 from mesh.migrations import is_current
 from ops.__main__ import COMMANDS, main
-from tests.devkit.stage import free_base
+from tests.devkit.fake_mesh import free_base
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def tutormesh(*arguments: str, **settings: str) -> Result:
     return CliRunner().invoke(main, arguments, env=settings)
 
 
-def test_migrate_brings_the_named_databases_up_to_date_once(postgres: Postgres) -> None:
+def test_migrate_upgrades_the_named_databases_once(postgres: Postgres) -> None:
     url = asyncio.run(postgres.create_database("command_booking"))
     first = tutormesh("migrate", BOOKING_DATABASE_URL=url)
     assert (first.exit_code, first.output) == (0, "booking: migrated\n")
@@ -64,12 +64,14 @@ def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anyt
     assert not data.exists()
 
 
-def test_migrate_says_that_the_server_is_away() -> None:
+def test_migrate_reports_a_server_that_does_not_answer() -> None:
     away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
     assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
 
 
-def test_databases_are_made_on_a_server_that_is_named(monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> None:
+def test_missing_databases_are_made_on_the_server_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, postgres: Postgres
+) -> None:
     with pytest.raises(Misconfigured, match=r"^TUTORMESH_DATABASE:"):
         databases.main()
     monkeypatch.setenv("TUTORMESH_DATABASE", postgres.url())
@@ -77,7 +79,7 @@ def test_databases_are_made_on_a_server_that_is_named(monkeypatch: pytest.Monkey
     assert not asyncio.run(is_current(databases.urls(postgres.url())["session"], "session_svc"))
 
 
-def test_up_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
+def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
     base = free_base()
     with socket.create_server(("127.0.0.1", base)):
         taken = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE=str(base))
@@ -87,12 +89,12 @@ def test_up_says_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
     assert wrong.exit_code == 1 and wrong.output.startswith("Error: TUTORMESH_PORT_BASE:")
 
 
-def test_health_says_what_does_not_serve() -> None:
+def test_health_reports_a_service_that_does_not_answer() -> None:
     away = tutormesh("health", f"127.0.0.1:{free_base()}")
     assert away.exit_code == 1 and away.output.endswith(": UNAVAILABLE\n")
 
 
 def test_every_command_of_the_table_can_be_loaded() -> None:
     for name in COMMANDS:
-        told = tutormesh(name, "--help")
-        assert told.exit_code == 0, f"{name}: {told.output}{told.exception!r}"
+        shown = tutormesh(name, "--help")
+        assert shown.exit_code == 0, f"{name}: {shown.output}{shown.exception!r}"

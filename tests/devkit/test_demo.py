@@ -1,4 +1,4 @@
-"""The demo data arrives as the operator's, over real gRPC, and says the same each time."""
+"""The demo data is loaded as the operator, over real gRPC, and the same each time."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from devkit import demo, issuer
+from devkit import issuer
+from devkit.demo import data as demo
 from devkit.layout import PROGRAMS, Layout
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from tests.devkit.stage import free_base, until
+from tests.devkit.fake_mesh import free_base, wait_until
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1 import availability_pb2_grpc as rpc
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 
 
 class Published(rpc.AvailabilityServiceServicer, learning_pb2_grpc.LearningServiceServicer):
-    """Remembers what was published."""
+    """A servicer of two services that records what is published."""
 
     def __init__(self) -> None:
         self.requests: list[pb.PublishAvailabilityRequest] = []
@@ -75,7 +76,7 @@ async def test_three_tutors_in_three_zones_are_published_as_the_operator(layout:
     assert {request.rate.currency for request in published.requests} == {"USD", "EUR", "JPY"}
 
 
-async def test_two_courses_of_demo_tutors_are_published_one_of_them_with_few_seats(
+async def test_two_courses_of_demo_tutors_are_published_and_one_has_four_seats(
     layout: Layout, published: Published
 ) -> None:
     await demo.load(layout)
@@ -85,7 +86,7 @@ async def test_two_courses_of_demo_tutors_are_published_one_of_them_with_few_sea
     assert all(tutors[draft.instructor_id] == draft.price.currency for draft in published.drafts)
 
 
-async def test_loading_twice_says_the_same_twice(layout: Layout, published: Published) -> None:
+async def test_loading_twice_sends_the_same_requests_twice(layout: Layout, published: Published) -> None:
     await demo.load(layout)
     await demo.load(layout)
     assert published.requests[:3] == published.requests[3:]
@@ -93,10 +94,10 @@ async def test_loading_twice_says_the_same_twice(layout: Layout, published: Publ
     assert len({request.tutor_id for request in published.requests} | set(demo.STUDENTS.values())) == 5
 
 
-async def test_the_issuer_keeps_every_program_in_tokens(tmp_path: Path) -> None:
+async def test_the_issuer_writes_a_token_for_every_program(tmp_path: Path) -> None:
     mesh = Layout(tmp_path, {})
     issuing = asyncio.create_task(issuer.issue_forever(mesh))
-    await until(mesh.token_file("ops").exists)
+    await wait_until(mesh.token_file("ops").exists)
     issuing.cancel()
     verifier = Verifier(KeySet((mesh.keys / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
     for name in (*PROGRAMS, "ops"):

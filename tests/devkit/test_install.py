@@ -11,7 +11,7 @@ from devkit import install
 
 @pytest.fixture
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the installer ran, in a checkout of its own; pip itself is not ours to test."""
+    """The commands that the installer runs in a fake checkout; pip itself is replaced."""
     commands: list[str] = []
 
     def run(*command: str) -> None:
@@ -54,14 +54,14 @@ def test_a_changed_lock_is_installed_into_the_same_environment(ran: list[str], t
     assert ran == INSTALLS
 
 
-def test_what_the_gate_needs_includes_what_the_mesh_needs(ran: list[str]) -> None:
+def test_the_packages_of_dev_include_those_of_devkit(ran: list[str]) -> None:
     install.main("dev")
     ran.clear()
     install.main("devkit")
     assert ran == []
 
 
-def test_an_environment_of_a_moved_checkout_is_made_anew(ran: list[str], tmp_path: Path) -> None:
+def test_the_environment_of_a_moved_checkout_is_not_usable(ran: list[str], tmp_path: Path) -> None:
     install.main("devkit")
     (tmp_path / ".venv" / "bin" / "pip").write_text("#!/elsewhere/.venv/bin/python")
     assert not install._is_usable()
@@ -72,14 +72,14 @@ def test_a_command_that_fails_is_named() -> None:
         install._run("false")
 
 
-def test_a_python_too_old_is_named_when_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_is_too_old_is_named_when_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     monkeypatch.setattr(install, "CANDIDATES", ("python99.0",))
     with pytest.raises(SystemExit, match=r"tutormesh needs 99\.0 or newer"):
-        install._python()
+        install._find_python()
 
 
-def test_another_python_is_taken_when_the_usual_one_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_python_is_used_when_the_usual_one_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     monkeypatch.setattr(install, "CANDIDATES", ("python99.0", "sh"))
-    assert install._python().endswith("/sh")
+    assert install._find_python().endswith("/sh")

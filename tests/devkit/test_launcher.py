@@ -13,11 +13,11 @@ import jwt
 import pytest
 
 from devkit.environment import environment
-from devkit.guards import Refused, sole_owner
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout, Misconfigured, load
-from devkit.readiness import status
-from tests.devkit.stage import Mesh, Written, free_base, is_alive, running, until
+from devkit.preflight import CannotStart, lock_data_folder
+from devkit.readiness import fetch_status
+from tests.devkit.fake_mesh import Mesh, RecordingConsole, free_base, is_alive, run_mesh, wait_until
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def mesh(tmp_path: Path) -> Mesh:
     return Mesh(tmp_path)
 
 
-async def test_everything_starts_and_stops_in_order_and_nothing_is_left(mesh: Mesh) -> None:
-    async with running(mesh):
-        await until(lambda: all(map(mesh.noted, PROGRAMS)))
-        assert await status(mesh.layout.port("bff"), "/readyz") == 200
+async def test_everything_starts_and_stops_in_order_and_leaves_no_process(mesh: Mesh) -> None:
+    async with run_mesh(mesh):
+        await wait_until(lambda: all(map(mesh.noted, PROGRAMS)))
+        assert await fetch_status(mesh.layout.port("bff"), "/readyz") == 200
         pids = [mesh.noted(name)[0] for name in PROGRAMS]
         pids.append(int((mesh.layout.data / "postgres" / "postmaster.pid").read_text().split()[0]))
         assert all(map(is_alive, pids))
@@ -39,27 +39,29 @@ async def test_everything_starts_and_stops_in_order_and_nothing_is_left(mesh: Me
     assert not (mesh.layout.data / "postgres" / "postmaster.pid").exists()
 
 
-async def test_what_dies_is_started_again(tmp_path: Path) -> None:
-    async with running(Mesh(tmp_path, PAYMENT_REPLICAS="2")) as mesh:
-        await until(lambda: len(mesh.noted("payment")) == 2)
+async def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
+    async with run_mesh(Mesh(tmp_path, PAYMENT_REPLICAS="2")) as mesh:
+        await wait_until(lambda: len(mesh.noted("payment")) == 2)
         os.kill(mesh.noted("payment")[0], signal.SIGKILL)
         postmaster = mesh.layout.data / "postgres" / "postmaster.pid"
         before = postmaster.read_text().split()[0]
         os.kill(int(before), signal.SIGKILL)
-        await until(lambda: len(mesh.noted("payment")) == 3, 30)
-        await until(lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 30)
+        await wait_until(lambda: len(mesh.noted("payment")) == 3, 30)
+        await wait_until(
+            lambda: postmaster.exists() and "ready" in postmaster.read_text().replace(before, "").split(), 30
+        )
         assert any(line.startswith("payment.2 ") for line in mesh.console.lines)
 
 
 def ends_with(code: int, *lines: str) -> list[str]:
-    """A program that says these lines and is over."""
+    """The command line of a program that prints these lines and ends."""
     return [sys.executable, "-S", "-c", f"print(*{lines!r}, sep='\\n'); raise SystemExit({code})"]
 
 
 async def test_a_setting_that_a_service_cannot_use_ends_the_mesh_by_name(mesh: Mesh) -> None:
     mesh.commands |= {"booking": ends_with(2, "HOLD_MINUTES: Input should be a valid number")}
-    mesh.commands |= {"bff": ends_with(1)}  # never ready, as the real one would not be
-    with pytest.raises(Refused, match=r"^booking: a setting cannot be used"):
+    mesh.commands |= {"bff": ends_with(1)}  # the real bff would not become ready either
+    with pytest.raises(CannotStart, match=r"^booking: a setting cannot be used"):
         await mesh.run()
     assert [line.partition("| ")[2] for line in mesh.console.lines if line.startswith("booking")] == [
         "HOLD_MINUTES: Input should be a valid number",
@@ -68,56 +70,62 @@ async def test_a_setting_that_a_service_cannot_use_ends_the_mesh_by_name(mesh: M
     assert not any(is_alive(pid) for name in PROGRAMS for pid in mesh.noted(name))
 
 
-async def test_what_dies_later_is_started_again_whatever_it_says(mesh: Mesh) -> None:
-    async with running(mesh):
-        await until(lambda: bool(mesh.noted("session")))
+async def test_a_process_that_dies_later_is_started_again_whatever_its_exit_code(mesh: Mesh) -> None:
+    async with run_mesh(mesh):
+        await wait_until(lambda: bool(mesh.noted("session")))
         os.kill(mesh.noted("session")[0], signal.SIGUSR1)  # the stand-in exits with 2
-        await until(lambda: len(mesh.noted("session")) == 2, 2)
+        await wait_until(lambda: len(mesh.noted("session")) == 2, 2)
         assert any(line.endswith("exited with 2; starting again") for line in mesh.console.lines)
 
 
 async def test_a_port_that_is_taken_is_named_and_nothing_starts(mesh: Mesh) -> None:
     port = mesh.layout.port("booking")
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for booking is taken"):
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(CannotStart, match=f"port {port} for booking is taken"),
+    ):
         await mesh.run()
     assert mesh.notes() == []
 
 
 async def test_a_data_folder_has_one_launcher_at_a_time(mesh: Mesh) -> None:
-    with sole_owner(mesh.layout.data), pytest.raises(Refused, match=f"in use by another mesh .process {os.getpid()}"):
+    with (
+        lock_data_folder(mesh.layout.data),
+        pytest.raises(CannotStart, match=f"in use by another mesh .process {os.getpid()}"),
+    ):
         await mesh.run()
-    with sole_owner(mesh.layout.data):
+    with lock_data_folder(mesh.layout.data):
         assert mesh.notes() == []
 
 
-async def test_a_database_server_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+async def test_a_database_server_that_does_not_answer_is_reported_in_one_line(tmp_path: Path) -> None:
     mesh = Mesh(tmp_path, TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
-    with pytest.raises(Refused, match="the database server cannot be used"):
+    with pytest.raises(CannotStart, match="the database server cannot be used"):
         await mesh.run()
     pids = mesh.noted("sandbox")
     assert not any(map(is_alive, pids))
 
 
 async def test_each_service_finds_its_own_token(mesh: Mesh) -> None:
-    async with running(mesh):
+    async with run_mesh(mesh):
         file = mesh.layout.token_file("payment")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        told = jwt.decode(file.read_text(), options={"verify_signature": False})
-        assert (told["svc"], told["roles"]) == ("payment", ["service"])
+        settings = jwt.decode(file.read_text(), options={"verify_signature": False})
+        assert (settings["svc"], settings["roles"]) == ("payment", ["service"])
 
 
 def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
     layout = Layout(tmp_path, {"HOLD_MINUTES": "0.05", "STRIPE_WEBHOOK_SECRET": "whsec_x", "TUTORMESH_DATABASE": "x"})
-    told = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
-    assert {name for name, own in told.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
-    assert {name for name, own in told.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
-    assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in told.values())
+    settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
+    assert {name for name, own in settings.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
+    assert {name for name, own in settings.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
+    assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in settings.values())
 
 
 def test_the_sandbox_and_the_payment_service_share_a_secret_that_lasts(tmp_path: Path) -> None:
     layout = Layout(tmp_path, {})
-    told = [environment(layout, name)["STRIPE_WEBHOOK_SECRET"] for name in ("payment", "sandbox", "payment")]
-    assert len(set(told)) == 1 and told[0].startswith("whsec_")
+    settings = [environment(layout, name)["STRIPE_WEBHOOK_SECRET"] for name in ("payment", "sandbox", "payment")]
+    assert len(set(settings)) == 1 and settings[0].startswith("whsec_")
     assert environment(layout, "payment")["STRIPE_API_BASE"] == "http://127.0.0.1:12111"
 
 
@@ -125,35 +133,38 @@ def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_
     real = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_PUBLISHABLE_KEY": "pk_live_1"}
     with pytest.raises(Misconfigured, match=r"^STRIPE_WEBHOOK_SECRET:"):
         environment(Layout(tmp_path, real), "payment")
-    told = environment(Layout(tmp_path, real | {"STRIPE_WEBHOOK_SECRET": "whsec_1"}), "payment")
-    assert told["STRIPE_SECRET_KEY"] == "sk_live_1" and "STRIPE_API_BASE" not in told
-    assert "sandbox" not in Launcher(Layout(tmp_path, real), Written())._names
+    settings = environment(Layout(tmp_path, real | {"STRIPE_WEBHOOK_SECRET": "whsec_1"}), "payment")
+    assert settings["STRIPE_SECRET_KEY"] == "sk_live_1" and "STRIPE_API_BASE" not in settings
+    assert "sandbox" not in Launcher(Layout(tmp_path, real), RecordingConsole())._names
 
 
-def test_mail_goes_into_the_sandboxs_mailbox_unless_somebody_says_otherwise(tmp_path: Path) -> None:
-    told = environment(Layout(tmp_path, {}), "payment")
-    assert (told["SMTP_URL"], told["NOTIFY_EMAIL_TO"]) == ("smtp://127.0.0.1:12125", "{person_id}@people.example.com")
+def test_mail_goes_to_the_sandboxs_mailbox_unless_a_setting_says_otherwise(tmp_path: Path) -> None:
+    settings = environment(Layout(tmp_path, {}), "payment")
+    assert (settings["SMTP_URL"], settings["NOTIFY_EMAIL_TO"]) == (
+        "smtp://127.0.0.1:12125",
+        "{person_id}@people.example.com",
+    )
     assert environment(Layout(tmp_path, {}), "sandbox")["SANDBOX_SMTP_PORT"] == "12125"
     assert "SMTP_URL" not in environment(Layout(tmp_path, {"TUTORMESH_MAIL": "off"}), "payment")
     own = {"SMTP_URL": "smtp://me:secret@mail.example.com", "NOTIFY_EMAIL_FROM": "me@example.com"}
-    told = environment(Layout(tmp_path, own | {"NOTIFY_WEBHOOK_SECRET": "s" * 16}), "payment")
-    assert told.items() >= own.items() and told["NOTIFY_WEBHOOK_SECRET"] == "s" * 16
-    assert "NOTIFY_EMAIL_TO" not in told  # theirs to say: the process names what is missing
+    settings = environment(Layout(tmp_path, own | {"NOTIFY_WEBHOOK_SECRET": "s" * 16}), "payment")
+    assert settings.items() >= own.items() and settings["NOTIFY_WEBHOOK_SECRET"] == "s" * 16
+    assert "NOTIFY_EMAIL_TO" not in settings  # the user must set it; payment_svc names what is missing
 
 
 @pytest.mark.parametrize("name", sorted(set(PROGRAMS) - {"payment"}))
-def test_nobody_but_payment_is_told_how_people_are_told(tmp_path: Path, name: str) -> None:
+def test_only_payment_gets_the_notification_settings(tmp_path: Path, name: str) -> None:
     own = {"SMTP_URL": "smtp://me:secret@mail.example.com", "NOTIFY_WEBHOOK_SECRET": "s" * 16}
     assert not any(key.startswith(("SMTP_", "NOTIFY_")) for key in environment(Layout(tmp_path, own), name))
 
 
 async def test_a_taken_mail_port_is_named(mesh: Mesh) -> None:
     port = mesh.layout.mail_port
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(Refused, match=f"port {port} for mail is taken"):
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(CannotStart, match=f"port {port} for mail is taken"):
         await mesh.run()
 
 
-def test_ports_follow_the_base_and_the_contract(tmp_path: Path) -> None:
+def test_ports_follow_the_base_and_the_documented_numbers(tmp_path: Path) -> None:
     usual, moved = Layout(tmp_path, {}), Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000"})
     assert (usual.mail_port, moved.mail_port) == (12125, 21007)
     names = ("bff", "booking", "payment", "availability", "session", "learning", "sandbox")

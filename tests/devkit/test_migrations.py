@@ -1,4 +1,4 @@
-"""Databases are brought to their newest revision, by several processes at once if it must be."""
+"""Databases are upgraded to their newest revision, also by several processes at once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def value(url: str, statement: str) -> object:
         await connection.close()
 
 
-async def test_a_new_database_is_brought_to_the_newest_revision(postgres: Postgres, package: Package) -> None:
+async def test_a_new_database_is_upgraded_to_the_newest_revision(postgres: Postgres, package: Package) -> None:
     url = await postgres.create_database("migrate_new")
     name = package("fresh_svc", "create table one (n int)", "create table two (n int)")
     assert not await is_current(url, name)
@@ -71,7 +71,7 @@ async def test_a_revision_added_later_is_noticed_and_run(postgres: Postgres, pac
     assert await is_current(url, "later_svc")
 
 
-async def test_several_at_once_migrate_once(postgres: Postgres, package: Package) -> None:
+async def test_several_processes_at_once_migrate_once(postgres: Postgres, package: Package) -> None:
     url = await postgres.create_database("migrate_race")
     name = package("race_svc", "create table one (n int)", "insert into one values (1)")
     code = "import sys, asyncio; sys.path.insert(0, sys.argv[1]); from mesh.migrations import upgrade;"
@@ -99,6 +99,6 @@ async def test_a_revision_that_fails_leaves_nothing_half_done(postgres: Postgres
     assert not await is_current(url, name)
 
 
-async def test_a_package_that_is_not_there_is_named() -> None:
+async def test_a_missing_package_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="nothing_svc"):
         heads("nothing_svc")

@@ -1,13 +1,13 @@
-"""Ports that are given are nobody else's, long before anything listens on them."""
+"""A port that was given to one process is not given to another, even before anything listens on it."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-from tests.devkit.stage import ROOT
+from tests.devkit.fake_mesh import ROOT
 
-#: Tells what it was given and lives until its input ends.
+#: A program that prints the ports it was given and lives until its input ends.
 TAKES_TEN = """
 import sys
 from devkit.ports import free_base

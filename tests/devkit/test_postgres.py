@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: starts, stops, keeps what was committed, and outlives nobody."""
+"""The embedded PostgreSQL starts, stops, keeps what was committed, and ends with its owner."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 
 from devkit.postgres import Postgres, PostgresFailed, create_databases
 from mesh.database import Database
-from tests.devkit.stage import ONLY_LINUX, is_alive
+from tests.devkit.fake_mesh import ONLY_LINUX, is_alive
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         os.sched_yield()
 
 
@@ -38,7 +38,7 @@ async def run(server: Postgres, statement: str) -> object:
         await connection.close()
 
 
-async def test_what_was_committed_is_there_after_a_stop_and_a_start(tmp_path: Path) -> None:
+async def test_committed_data_survives_a_stop_and_a_start(tmp_path: Path) -> None:
     server = Postgres(tmp_path / "postgres")
     with server:
         await run(server, "create table kept as select 7 as number")
@@ -48,7 +48,7 @@ async def test_what_was_committed_is_there_after_a_stop_and_a_start(tmp_path: Pa
         assert await run(server, "select number from kept") == 7
 
 
-async def test_a_server_killed_in_the_middle_starts_again_on_the_same_folder(tmp_path: Path) -> None:
+async def test_a_killed_server_starts_again_on_the_same_folder(tmp_path: Path) -> None:
     server = Postgres(tmp_path / "postgres")
     server.start()
     await run(server, "create table kept as select 7 as number")
@@ -76,12 +76,12 @@ def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
         assert is_alive(pid)
         owner.kill()
         owner.wait()
-        until(lambda: not is_alive(pid))
+        wait_until(lambda: not is_alive(pid))
     with Postgres(tmp_path / "postgres", durable=False) as again:
         assert again.is_running()
 
 
-def test_a_process_id_that_somebody_else_has_now_does_not_keep_the_server_from_starting(tmp_path: Path) -> None:
+def test_a_reused_process_id_in_postmaster_pid_does_not_prevent_a_start(tmp_path: Path) -> None:
     with Postgres(tmp_path / "postgres", durable=False) as server:
         lines = (server.folder / "postmaster.pid").read_text().split("\n")
     (server.folder / "postmaster.pid").write_text("\n".join([str(os.getppid()), *lines[1:]]))
@@ -103,7 +103,7 @@ async def test_a_database_is_made_once_and_copied_from_a_template(postgres: Post
     await connection.close()
 
 
-async def test_several_that_make_the_same_databases_agree(postgres: Postgres) -> None:
+async def test_several_at_once_make_each_database_once(postgres: Postgres) -> None:
     await asyncio.gather(*(create_databases(postgres.url(), ["agreed_one", "agreed_two"]) for _ in range(4)))
     names = await run(postgres, "select count(*) from pg_database where datname like 'agreed_%'")
     assert names == 2
@@ -115,7 +115,7 @@ def test_a_long_data_folder_gets_a_short_socket_folder(tmp_path: Path) -> None:
     assert Postgres(deep).sockets != Postgres(tmp_path / "postgres").sockets
 
 
-def test_a_folder_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "postgres"
     folder.mkdir()
     (folder / "something").write_text("else")

@@ -1,4 +1,4 @@
-"""The whole mesh as `make up` starts it: real processes, a lesson sold over HTTP, a process killed in the middle."""
+"""The whole mesh of real processes, as `make up` starts it: a lesson is sold over HTTP while a process is killed."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from devkit.demo_lesson import DemoFailed, sell_a_lesson
+from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
-from devkit.readiness import ready
-from tests.devkit.stage import RealMesh, is_alive, running, until
+from devkit.readiness import wait_until_ready
+from tests.devkit.fake_mesh import RealMesh, is_alive, run_mesh, wait_until
 from tests.devkit.test_commands import tutormesh
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMesh]:
-    async with running(RealMesh(tmp_path_factory.mktemp("mesh"))) as started:
+    async with run_mesh(RealMesh(tmp_path_factory.mktemp("mesh"))) as started:
         yield started
         pids = [child.process.pid for child in started.launcher.children if child.process]
     assert len(pids) == 8
@@ -30,25 +30,25 @@ async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMe
 
 
 async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
-    told: list[str] = []
-    await sell_a_lesson(mesh.layout, told.append)
-    steps = [line.split()[0] for line in told if not line.startswith(" ")]
+    lines: list[str] = []
+    await sell_lesson(mesh.layout, lines.append)
+    steps = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
 
 
-async def test_its_people_get_mail_that_the_sandbox_shows(mesh: RealMesh) -> None:
-    await sell_a_lesson(mesh.layout, lambda _: None)
+async def test_student_and_tutor_get_mail_that_the_sandbox_shows(mesh: RealMesh) -> None:
+    await sell_lesson(mesh.layout, lambda _: None)
     async with httpx.AsyncClient() as http:
         deadline = time.monotonic() + 60
         mails: list[dict[str, Any]] = []
-        while len(mails) < 4:  # this lesson's two, and those of the one before
+        while len(mails) < 4:  # two for this lesson, and two for the lesson of the test before
             assert time.monotonic() < deadline, mails
             mails = (await http.get(f"{mesh.layout.url('sandbox')}/_sandbox/mail")).json()["mails"]
     assert all(mail["subject"].startswith("Lesson confirmed: ") for mail in mails)
     assert any(line.startswith("sandbox") and "mail to " in line for line in mesh.console.lines)
 
 
-async def test_payment_killed_right_after_the_payment_still_confirms(mesh: RealMesh) -> None:
+async def test_a_booking_is_confirmed_although_payment_is_killed_right_after_the_payment(mesh: RealMesh) -> None:
     killed: list[int] = []
 
     def kill_once_paid(line: str) -> None:
@@ -56,22 +56,22 @@ async def test_payment_killed_right_after_the_payment_still_confirms(mesh: RealM
             killed.append(mesh.pid("payment"))
             os.kill(killed[0], signal.SIGKILL)
 
-    await sell_a_lesson(mesh.layout, kill_once_paid)
+    await sell_lesson(mesh.layout, kill_once_paid)
     assert not is_alive(killed[0]) and mesh.pid("payment") != killed[0]
 
 
-async def test_every_service_answers_that_it_serves(mesh: RealMesh) -> None:
-    await ready(mesh.layout.port("bff"))
+async def test_health_says_that_every_service_serves(mesh: RealMesh) -> None:
+    await wait_until_ready(mesh.layout.port("bff"))
     for program in STORED:
-        told = tutormesh("health", mesh.layout.address(program.name))
-        assert (told.exit_code, told.output) == (0, f"{mesh.layout.address(program.name)}: SERVING\n")
+        lines = tutormesh("health", mesh.layout.address(program.name))
+        assert (lines.exit_code, lines.output) == (0, f"{mesh.layout.address(program.name)}: SERVING\n")
 
 
 async def test_the_demo_data_is_loaded_once(mesh: RealMesh) -> None:
-    await until((mesh.layout.data / "demo.loaded").exists)
+    await wait_until((mesh.layout.data / "demo.loaded").exists)
     assert sum(line.startswith("demo") for line in mesh.console.lines) == 0
 
 
 async def test_the_demo_refuses_to_charge_a_real_account(tmp_path: Path) -> None:
     with pytest.raises(DemoFailed, match="real Stripe account"):
-        await sell_a_lesson(Layout(tmp_path, {"STRIPE_SECRET_KEY": "sk_live_1"}))
+        await sell_lesson(Layout(tmp_path, {"STRIPE_SECRET_KEY": "sk_live_1"}))

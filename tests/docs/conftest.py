@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.devkit.stage import RealMesh, running, until
+from tests.devkit.fake_mesh import RealMesh, run_mesh, wait_until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMesh]:
-    async with running(RealMesh(tmp_path_factory.mktemp("docs"))) as started:
-        await until((started.layout.data / "demo.loaded").exists)
+    async with run_mesh(RealMesh(tmp_path_factory.mktemp("docs"))) as started:
+        await wait_until((started.layout.data / "demo.loaded").exists)
         yield started

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from devkit.layout import MAIL_PORT, PROGRAMS
-from tests.devkit.stage import RealMesh
+from tests.devkit.fake_mesh import RealMesh
 from tests.docs.pages import NAMES, Block, blocks, read
 
 SECONDS = 60

@@ -48,7 +48,7 @@ LESSON_STEPS = (
     "ReleaseSlot",
     "CancelSession",
 )
-PLACE_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
+SEAT_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {
     "commit_in": "runs inside receive's transaction",
@@ -71,12 +71,12 @@ ELSEWHERE = {
     "back_off": "follows a failure of the inbox",
     "park": "follows a failure of the inbox",
     "due": "candidates, read only",
-    "park_dispute": "one insert beside the sagas, tested in test_cancel",
+    "park_dispute": "one insert beside the sagas, tested in test_cancelling_a_booking",
     "record_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
     "signal": "only hurries an open cancel that would wake by itself",
-    "forget": "a key of yesterday's, tested in test_repeats",
+    "forget": "a key of yesterday's, tested in test_ordering",
     "forget_old": "housekeeping",
-    "withdraw": "follows a refusal of the provider's, tested in test_worst_days",
+    "withdraw": "follows a refusal of the provider's, tested in test_double_faults",
 }
 
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
@@ -91,11 +91,11 @@ Point = tuple[str, int]  # "before SagaStore.commit", the how-manieth of a flow
 
 def catalogue() -> set[str]:
     """The name of every failpoint there is."""
-    return _around(PORTS, (*LESSON_STEPS, *PLACE_STEPS))
+    return _around(PORTS, (*LESSON_STEPS, *SEAT_STEPS))
 
 
 def lesson_points() -> set[str]:
-    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of places and of callbacks."""
+    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats and of callbacks."""
     return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS)
 
 

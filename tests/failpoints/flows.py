@@ -217,7 +217,7 @@ LESSON_FLOWS = (
         "booking.expired refund.paid",
     ),
 )
-PLACE_FLOWS = (
+SEAT_FLOWS = (
     Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), "enrollment.active", strikes="peer."),
     Flow(
         "a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), "enrollment.expired", strikes="peer."

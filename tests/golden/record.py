@@ -5,7 +5,7 @@
 drives today's code to each state below and writes `sagas/<kind>-<version>/<state>.json` for every file that is not
 there yet; then run `make test ARGS=tests/golden`. A file is never changed afterwards: it is what that version left in
 somebody's database. To record one again that was never released, delete it first. A new waiting or running state gets
-a line in recipes.py or places.py. (Not collected by `make test`: its name is no test's.)
+a line in recipes.py or seats.py. (Not collected by `make test`: its name is no test's.)
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.golden.places import PLACES
 from tests.golden.recipes import RECIPES, Recipe
 from tests.golden.rows import FOLDER, Golden, keep, taken
+from tests.golden.seats import SEATS
 from tests.people import Booked, People, until
 from tests.world import FailAt, World
 
-ALL = RECIPES | PLACES
+ALL = RECIPES | SEATS
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -92,7 +92,7 @@ CANCELS = [version for version in VERSIONS if version not in PURCHASES]
 
 
 @pytest.mark.parametrize("version", PURCHASES, ids=str)
-def test_a_purchase_is_golden_in_every_state_undo_and_place_to_park(version: tuple[str, int]) -> None:
+def test_a_purchase_is_golden_in_every_state_undo_and_state_to_park_from(version: tuple[str, int]) -> None:
     rows = of(version)
     assert {row["state"] for row in rows} == set(State) - ENDS
     assert {row["context"]["undo"] for row in rows if row["state"] == State.COMPENSATING} == set(Undo)
@@ -106,7 +106,7 @@ def test_a_cancel_is_golden_while_it_takes_back_and_parked(version: tuple[str, i
     assert where_parked(rows) == {State.COMPENSATING}
 
 
-def test_a_golden_saga_names_no_place_and_no_moment() -> None:
+def test_a_golden_saga_names_no_mesh_and_no_moment() -> None:
     for golden in GOLDEN:
         text = json.dumps(golden.rows)
         assert "_secret_" not in text

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from devkit.child import Child
+from devkit.processes.child import Child
 from tests.replicas.load import STUDENTS, Load
 from tests.replicas.processes import Processes, processes, until
 

@@ -1,4 +1,4 @@
-"""The edge at its limit: 503 and when to come again, before anything of the request is read."""
+"""The edge at its limit of requests: 503 with Retry-After, before anything of the request is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
-from bff.door import Door
+from bff.http.middleware import ConcurrencyLimitMiddleware
 from devkit.ports import free_port
 from mesh.errors import Overloaded
 from payment_svc.engine import engine
@@ -21,7 +21,7 @@ from tests.world import World, _http
 
 
 class Slow:
-    """An application that answers when it is let go."""
+    """An application that answers when `go` is set."""
 
     def __init__(self) -> None:
         self.inside, self.go = 0, asyncio.Event()
@@ -36,10 +36,10 @@ class Slow:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def edge() -> AsyncIterator[tuple[Slow, httpx.AsyncClient]]:
-    """A door for two, with something slow behind it, before a real HTTP server."""
+    """A real HTTP server whose limit is two requests, before a slow application."""
     slow, port = Slow(), free_port()
     async with (
-        _http(Door(slow, most=2), port, lifespan="off"),
+        _http(ConcurrencyLimitMiddleware(slow, max_requests=2), port, lifespan="off"),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
     ):
         yield slow, client
@@ -90,7 +90,7 @@ async def test_a_payment_service_that_drives_all_it_may_begins_nothing_and_loses
     with pytest.raises(Overloaded):
         await people.book(tutor, lesson_time(), student)
     assert await people.world.sql("payment", "select id from saga where student_id = $1", student) == []
-    await people.pay(booked.intent)  # its event is kept for whoever has room
+    await people.pay(booked.intent)  # its event is stored until a process has capacity
     await people.until_state(booked.saga, "COMPLETED")
     monkeypatch.undo()
     assert (await people.book(tutor, lesson_time(), student)).saga_state == "AWAITING_PAYMENT"

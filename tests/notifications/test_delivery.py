@@ -12,7 +12,7 @@ import pytest
 
 from mesh.errors import Refusal
 from tests.notifications.conftest import Post, Receiver, hurry, only_replica, rows
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import Booked, People, lesson_time, until
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import notification_pb2 as pb

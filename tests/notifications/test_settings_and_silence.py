@@ -16,7 +16,7 @@ from mesh import logs
 from mesh.settings import load
 from payment_svc.settings import Settings
 from tests.notifications.conftest import SECRET, only_replica
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import People, until
 from tests.world import World
 

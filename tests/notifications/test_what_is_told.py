@@ -9,7 +9,7 @@ import pytest
 from mesh.errors import Refusal
 from tests.learners import Enrolled, active, enrolled, leave, let_the_seat_lapse
 from tests.notifications.conftest import Post, Receiver, rows
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import Booked, People, lesson_time, until
 
 
@@ -164,7 +164,7 @@ async def test_a_free_lesson_is_told_too(people: People, receiver: Receiver) -> 
     assert receiver.about(made.booking_id)[0]["data"]["price"]["amountMinor"] == 0
 
 
-async def test_a_wish_that_was_refused_tells_nobody(people: People) -> None:
+async def test_an_order_that_was_refused_tells_nobody(people: People) -> None:
     tutor = await people.tutor()
     await people.booked(tutor, lesson_time())
     rejected = "select booking_id from saga where tutor_id = $1 and state = 'REJECTED'"

@@ -13,25 +13,25 @@ from click.testing import CliRunner, Result
 
 from mesh import logs
 from ops.__main__ import main
-from ops.peers import SERVICES, Peers, connected
+from ops.peers import SERVICES, Peers, open_peers
 from tests.inhabited import people, world, world_settings  # noqa: F401 - fixtures
 from tests.world import World
 
 
 @dataclass(frozen=True)
 class Tutormesh:
-    """The command, in a process as an operator's would be set up."""
+    """The command `tutormesh`, with the environment of an operator."""
 
     env: dict[str, str]
 
     async def __call__(self, *words: str, say: str = "") -> Result:
-        """The outcome of `tutormesh words…`, run beside the mesh, in an event loop of its own."""
+        """Run `tutormesh words…` in a thread, so that the mesh in this process can answer. `say` is its standard input."""
         return await asyncio.to_thread(CliRunner().invoke, main, words, input=say, env=self.env)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def logs_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The mesh runs in this process, and its logs would stand in the command's output."""
+    """Send the mesh's logs to a file: it runs in this process, and they would mix with the command's output."""
     with (tmp_path_factory.mktemp("logs") / "mesh.log").open("w") as file:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
         yield
@@ -51,5 +51,5 @@ def tutormesh(world: World, addresses: dict[str, str]) -> Tutormesh:  # noqa: F8
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def peers(world: World, addresses: dict[str, str]) -> AsyncIterator[Peers]:  # noqa: F811
-    async with connected(addresses, world.credentials("ops")) as found:
+    async with open_peers(addresses, world.credentials("ops")) as found:
         yield found

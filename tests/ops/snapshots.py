@@ -1,4 +1,4 @@
-"""Snapshots of a mesh in which every invariant holds, to be spoiled by the tests."""
+"""Snapshots in which every invariant holds. The tests break them one by one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ops.audit.invariants import breaches
-from ops.audit.snapshot import Snapshot
-from ops.audit.things import (
+from ops.audit.invariants import find_breaches
+from ops.audit.records import (
     CANCEL,
     PURCHASE,
     Amount,
@@ -21,6 +20,7 @@ from ops.audit.things import (
     Saga,
     Session,
 )
+from ops.audit.snapshot import Snapshot
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 START = datetime(2026, 3, 9, 10, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ def saga_of(state: str = "COMPLETED", **changes: Any) -> Saga:
         "COMPENSATING",
         "PARKED",
     )
-    rests = is_complete or state == "PARKED"
+    has_no_wakeup = is_complete or state == "PARKED"
     saga = Saga(
         id="saga",
         kind=PURCHASE,
@@ -53,7 +53,7 @@ def saga_of(state: str = "COMPLETED", **changes: Any) -> Saga:
         intent_id="pi_own",
         price=PRICE,
         error="TRY_AGAIN: the session cannot be created" if state == "PARKED" else "",
-        wake_at=None if rests else NOW + timedelta(minutes=20),
+        wake_at=None if has_no_wakeup else NOW + timedelta(minutes=20),
     )
     return replace(saga, **changes)
 
@@ -72,7 +72,7 @@ THEIR_REFUND = ProviderRefund("re_1", "succeeded", 5000, "refund")
 
 
 def sold() -> Snapshot:
-    """A lesson sold and paid, beside a block of the tutor's."""
+    """A lesson that was sold and paid, and a block in the tutor's calendar."""
     return Snapshot(
         NOW,
         sagas=(saga_of(),),
@@ -96,7 +96,7 @@ def unsold(state: str = "EXPIRED", booking: str = "EXPIRED") -> Snapshot:
 
 
 def refunded() -> Snapshot:
-    """A lesson that was paid when its time had gone to another."""
+    """A lesson that was paid after its slot had gone to somebody else."""
     return Snapshot(
         NOW,
         sagas=(saga_of("REFUNDED"),),
@@ -119,7 +119,7 @@ def waiting() -> Snapshot:
 
 
 def free() -> Snapshot:
-    """A lesson for nothing."""
+    """A lesson that costs nothing."""
     nothing = Amount(0, "USD")
     return replace(
         sold(),
@@ -138,7 +138,7 @@ THEIR_HALF = replace(THEIR_REFUND, minor=2500)
 
 
 def cancelled() -> Snapshot:
-    """A lesson that was sold and taken back, for half its price."""
+    """A lesson that was sold and then cancelled for half its price."""
     return Snapshot(
         NOW,
         sagas=(saga_of(), CANCELLING),
@@ -150,10 +150,19 @@ def cancelled() -> Snapshot:
 
 
 def broken(snapshot: Snapshot) -> list[str]:
-    """The invariants that a snapshot breaks, each once."""
-    return sorted({breach.invariant for breach in breaches(snapshot)})
+    """The names of the invariants that a snapshot breaks."""
+    return sorted({breach.invariant for breach in find_breaches(snapshot)})
 
 
 def words(snapshot: Snapshot) -> str:
-    """What is said of the breaches."""
-    return "\n".join(breach.what for breach in breaches(snapshot))
+    """The text of all breaches of a snapshot."""
+    return "\n".join(breach.what for breach in find_breaches(snapshot))
+
+
+def with_refunds(snapshot: Snapshot, ours: Any, theirs: Any, **payment: Any) -> Snapshot:
+    """The snapshot with these refunds, ours and the provider's, and these changes of its payment."""
+    return replace(
+        snapshot,
+        payments=(replace(snapshot.payments[0], refunds=tuple(ours), **payment),),
+        intents=(replace(snapshot.intents[0], refunds=tuple(theirs)),),
+    )

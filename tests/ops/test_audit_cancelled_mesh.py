@@ -12,15 +12,15 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import TryAgain
-from ops.audit.command import audited
+from ops.audit.command import audit_mesh
 from ops.peers import Peers
 from tests.audited import assert_clean
 from tests.ops.conftest import Tutormesh
 from tests.people import Booked, People, lesson_time, until
 
 
-async def sold(people: People, start: datetime | None = None) -> Booked:
-    """A confirmed lesson."""
+async def sell_lesson(people: People, start: datetime | None = None) -> Booked:
+    """Sell a lesson, until it is confirmed."""
     booked = await people.booked(await people.tutor(), start or lesson_time())
     await people.pay(booked.intent)
     await people.until_state(booked.saga, "COMPLETED")
@@ -31,9 +31,9 @@ def in_hours(hours: int) -> datetime:
     return (datetime.now(UTC) + timedelta(hours=hours)).replace(second=0, microsecond=0)
 
 
-async def parked_cancel(people: People) -> tuple[Booked, str]:
-    """A lesson cancelled for half its price, and its cancel, parked: the provider would not take the refund."""
-    booked = await sold(people, in_hours(10))
+async def park_cancel(people: People) -> tuple[Booked, str]:
+    """Cancel a lesson for half its price, and park the cancel because the provider refuses the refund."""
+    booked = await sell_lesson(people, in_hours(10))
     await people.webhooks("drop")
     await people.fault("/v1/refunds", "error_before", times=100)
     with contextlib.suppress(TryAgain):
@@ -50,54 +50,54 @@ async def parked_cancel(people: People) -> tuple[Booked, str]:
     return booked, str(cancel["id"])
 
 
-async def until_all_is_heard(people: People, booked: Booked) -> None:
-    """Until payment_svc has dealt with every event that Stripe has had about a booking."""
+async def wait_for_events(people: People, booked: Booked) -> None:
+    """Wait until payment_svc has dealt with every event of Stripe's about a booking."""
 
-    async def unheard() -> set[str]:
+    async def find_unheard() -> set[str]:
         stripe = await people.stripe_state()
         heard = {delivery["event"] for delivery in stripe["deliveries"] if delivery["status"] == 200}
         return {event["id"] for event in stripe["events"] if booked.intent in json.dumps(event)} - heard
 
-    await until(unheard, lambda events: not events)
+    await until(find_unheard, lambda events: not events)
     await people.at_rest()
 
 
-async def amounts_back(people: People, booked: Booked) -> list[int]:
+async def refunded_amounts(people: People, booked: Booked) -> list[int]:
     return [refund["amount"] for refund in await people.refunds_of(booked.intent)]
 
 
 async def test_every_kind_of_cancel_is_clean(people: People, tutormesh: Tutormesh) -> None:
     unpaid = await people.booked(await people.tutor(), lesson_time())
     free = await people.booked(await people.tutor(rate=0), lesson_time())
-    for booked in (unpaid, free, *[await sold(people, in_hours(hours)) for hours in (30, 10, 1)]):
+    for booked in (unpaid, free, *[await sell_lesson(people, in_hours(hours)) for hours in (30, 10, 1)]):
         await people.cancel(booked)
     answer = await tutormesh("audit")
     assert answer.exit_code == 0, answer.output
 
 
-async def test_a_refund_that_was_taken_away_from_a_cancel_is_told(people: People, tutormesh: Tutormesh) -> None:
-    booked = await sold(people, in_hours(10))
+async def test_a_refund_of_a_cancel_that_failed_later_is_reported(people: People, tutormesh: Tutormesh) -> None:
+    booked = await sell_lesson(people, in_hours(10))
     cancel = await people.cancel(booked)
     await people.until_state(cancel.saga_id, "REFUNDED")
-    await until_all_is_heard(people, booked)
+    await wait_for_events(people, booked)
     await people.webhooks("drop")
     (refund,) = await people.refunds_of(booked.intent)
     await people.settle_refund(refund["id"], "failed")
-    told = (await tutormesh("audit")).output
-    assert f"{booked.intent} received 5000 USD, 5000 of it is left, and cancel {cancel.saga_id} decided" in told
-    assert f"is SUCCEEDED, the provider's {refund['id']} failed" in told
+    output = (await tutormesh("audit")).output
+    assert f"{booked.intent} received 5000 USD, 5000 of it is left, and cancel {cancel.saga_id} decided" in output
+    assert f"is SUCCEEDED, the provider's {refund['id']} failed" in output
     await people.webhooks("normal")
     await people.redeliver((await people.event(booked.intent, "refund.failed"))["id"])
-    await until(lambda: amounts_back(people, booked), lambda amounts: len(amounts) == 2)
+    await until(lambda: refunded_amounts(people, booked), lambda amounts: len(amounts) == 2)
     await assert_clean(people.world)
 
 
-async def test_a_refund_by_hand_is_clean_once_it_is_learned(people: People, peers: Peers) -> None:
-    booked = await sold(people)
-    await until_all_is_heard(people, booked)
+async def test_a_refund_by_hand_is_clean_once_payment_svc_knows_of_it(people: People, peers: Peers) -> None:
+    booked = await sell_lesson(people)
+    await wait_for_events(people, booked)
     await people.webhooks("drop")
     await people.refund_by_hand(booked.intent, 700)
-    (breach,) = (await audited(peers)).breaches
+    (breach,) = (await audit_mesh(peers)).breaches
     assert (breach.invariant, breach.ids) == ("I8", (booked.payment, booked.intent))
     await people.webhooks("normal")
     await people.refund_by_hand(booked.intent, 300)
@@ -105,13 +105,13 @@ async def test_a_refund_by_hand_is_clean_once_it_is_learned(people: People, peer
     await assert_clean(people.world)
 
 
-async def test_a_lesson_to_come_that_was_given_away_by_hand_is_told_until_it_is_cancelled(
+async def test_a_full_refund_by_hand_of_a_lesson_to_come_is_reported_until_the_lesson_is_cancelled(
     people: People, peers: Peers
 ) -> None:
-    booked = await sold(people)
+    booked = await sell_lesson(people)
     await people.refund_by_hand(booked.intent, 5000)
     await until(lambda: people.refund_rows(booked), bool)
-    assert [(breach.invariant, breach.ids) for breach in (await audited(peers)).breaches] == [
+    assert [(breach.invariant, breach.ids) for breach in (await audit_mesh(peers)).breaches] == [
         ("I2", (booked.saga, booked.intent))
     ]
     await people.cancel(booked)
@@ -119,7 +119,7 @@ async def test_a_lesson_to_come_that_was_given_away_by_hand_is_told_until_it_is_
 
 
 async def test_a_dispute_is_no_breach_before_nor_after_a_person_closed_it(people: People) -> None:
-    booked = await sold(people)
+    booked = await sell_lesson(people)
     await people.dispute(booked.intent)
     await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     await assert_clean(people.world)
@@ -129,45 +129,45 @@ async def test_a_dispute_is_no_breach_before_nor_after_a_person_closed_it(people
     await assert_clean(people.world)
 
 
-async def test_what_a_person_gave_back_by_hand_is_not_given_back_again(people: People, tutormesh: Tutormesh) -> None:
-    booked, cancel = await parked_cancel(people)
+async def test_what_a_person_refunded_by_hand_is_not_refunded_again(people: People, tutormesh: Tutormesh) -> None:
+    booked, cancel = await park_cancel(people)
     await people.refund_by_hand(booked.intent, 2500)
     await tutormesh("reconcile")
-    assert await amounts_back(people, booked) == [2500]
+    assert await refunded_amounts(people, booked) == [2500]
     await people.resolve(cancel, "REFUNDED")
     await tutormesh("reconcile")
     await people.webhooks("normal")
     await people.redeliver((await people.event(booked.intent, "refund.created"))["id"])
     await until(lambda: people.refund_rows(booked), lambda rows: {row["status"] for row in rows} >= {"SUCCEEDED"})
     await assert_clean(people.world)
-    assert await amounts_back(people, booked) == [2500]
+    assert await refunded_amounts(people, booked) == [2500]
     assert sorted(row["reason"] for row in await people.refund_rows(booked)) == ["made_at_provider", "withdrawn"]
 
 
-async def test_what_a_person_paid_back_elsewhere_is_not_given_back_by_a_later_event(people: People) -> None:
-    booked, cancel = await parked_cancel(people)
+async def test_what_a_person_paid_back_elsewhere_is_not_refunded_by_a_later_event(people: People) -> None:
+    booked, cancel = await park_cancel(people)
     await people.resolve(cancel, "REFUNDED")
     await people.webhooks("normal")
     await people.dispute(booked.intent)
     await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     await assert_clean(people.world)
-    assert await amounts_back(people, booked) == []
+    assert await refunded_amounts(people, booked) == []
 
 
 async def test_retry_finishes_a_parked_cancel_with_the_refund_it_decided(people: People, tutormesh: Tutormesh) -> None:
-    booked, cancel = await parked_cancel(people)
+    booked, cancel = await park_cancel(people)
     assert (await tutormesh("saga", "retry", cancel)).exit_code == 0
     await people.until_state(cancel, "REFUNDED")
-    assert await amounts_back(people, booked) == [2500]
+    assert await refunded_amounts(people, booked) == [2500]
     await assert_clean(people.world)
 
 
-async def test_show_tells_what_a_cancel_decided(people: People, tutormesh: Tutormesh) -> None:
-    booked = await sold(people, in_hours(10))
+async def test_show_prints_the_refund_decision_of_a_cancel(people: People, tutormesh: Tutormesh) -> None:
+    booked = await sell_lesson(people, in_hours(10))
     cancel = await people.cancel(booked)
-    told = json.loads((await tutormesh("saga", "show", cancel.saga_id, "--json")).output)
-    assert told["refund_due"] == {"amount_minor": 2500, "currency": "USD"}
-    assert told["cancels_saga_id"] == booked.saga
+    output = json.loads((await tutormesh("saga", "show", cancel.saga_id, "--json")).output)
+    assert output["refund_due"] == {"amount_minor": 2500, "currency": "USD"}
+    assert output["cancels_saga_id"] == booked.saga
     assert "2500 USD" in (await tutormesh("saga", "show", cancel.saga_id)).output
 
 
@@ -178,22 +178,22 @@ async def test_reconcile_twice_at_once_does_everything_once(people: People, tuto
         await people.pay(booked.intent)
     late = await people.booked(await people.tutor(), lesson_time())
     await people.cancel(late)
-    stray = await people.create_intent(
+    orphaned = await people.create_intent(
         amount=5000, currency="usd", **{"payment_method_types[]": "card", "metadata[sagaId]": late.saga}
     )
-    await people.pay(stray["id"])
+    await people.pay(orphaned["id"])
     answers = await asyncio.gather(*(tutormesh("reconcile") for _ in range(3)))
     assert [answer.exit_code for answer in answers] == [0, 0, 0]
     for booked in paid:
         await people.until_state(booked.saga, "COMPLETED")
         assert await people.claims(booked.saga) == ["CONFIRMED", "CONFIRMED"]
-        assert await amounts_back(people, booked) == []
-    assert [refund["amount"] for refund in await people.refunds_of(stray["id"])] == [5000]
+        assert await refunded_amounts(people, booked) == []
+    assert [refund["amount"] for refund in await people.refunds_of(orphaned["id"])] == [5000]
     await assert_clean(people.world)
 
 
-async def test_the_gauges_are_what_the_textfile_collector_reads(people: People, tutormesh: Tutormesh) -> None:
-    booked = await sold(people)
+async def test_the_textfile_collector_can_read_the_gauges(people: People, tutormesh: Tutormesh) -> None:
+    booked = await sell_lesson(people)
     clean = await tutormesh("audit", "--metrics")
     assert clean.exit_code == 0
     assert clean.output.endswith("\n")

@@ -1,4 +1,4 @@
-"""I2, I3, I4 and I8 over constructed snapshots."""
+"""I2, I3 and I4 over constructed snapshots: captured money, refunds, and what can still be paid."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ops.audit.invariants import breaches
+from ops.audit.invariants import find_breaches
+from ops.audit.records import PAYABLE, Amount
 from ops.audit.snapshot import Snapshot
-from ops.audit.things import PAYABLE, Amount
 from tests.ops.snapshots import (
     INTENT,
     OUR_REFUND,
@@ -21,24 +21,17 @@ from tests.ops.snapshots import (
     sold,
     unsold,
     waiting,
+    with_refunds,
     words,
 )
 
 PARTIAL, THEIR_PARTIAL = replace(OUR_REFUND, minor=2000), replace(THEIR_REFUND, minor=2000)
 
 
-def with_stray(snapshot: Snapshot, **changes: Any) -> Snapshot:
-    """The snapshot with an intent that names the saga but is not the saga's."""
-    stray = replace(INTENT, id="pi_stray", payment_id="", **changes)
-    return replace(snapshot, intents=(*snapshot.intents, stray))
-
-
-def with_refunds(snapshot: Snapshot, ours: Any, theirs: Any, **payment: Any) -> Snapshot:
-    return replace(
-        snapshot,
-        payments=(replace(snapshot.payments[0], refunds=tuple(ours), **payment),),
-        intents=(replace(snapshot.intents[0], refunds=tuple(theirs)),),
-    )
+def with_orphaned_intent(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """The snapshot with an intent that carries the saga's id but is not the saga's."""
+    orphaned = replace(INTENT, id="pi_orphaned", payment_id="", **changes)
+    return replace(snapshot, intents=(*snapshot.intents, orphaned))
 
 
 def test_money_for_an_ended_saga_breaks_i2_alone() -> None:
@@ -48,13 +41,13 @@ def test_money_for_an_ended_saga_breaks_i2_alone() -> None:
 
 
 def test_a_second_intent_that_was_paid_breaks_i2_alone() -> None:
-    assert broken(with_stray(sold())) == ["I2"]
+    assert broken(with_orphaned_intent(sold())) == ["I2"]
 
 
-def test_a_second_intent_that_was_given_back_is_settled() -> None:
-    ours = replace(OUR_REFUND, intent_id="pi_stray", reason="late_money")
-    settled = with_stray(sold(), refunds=(THEIR_REFUND,))
-    assert breaches(replace(settled, payments=(replace(PAYMENT, refunds=(ours,)),))) == []
+def test_a_second_intent_that_was_refunded_breaks_nothing() -> None:
+    ours = replace(OUR_REFUND, intent_id="pi_orphaned", reason="late_money")
+    settled = with_orphaned_intent(sold(), refunds=(THEIR_REFUND,))
+    assert find_breaches(replace(settled, payments=(replace(PAYMENT, refunds=(ours,)),))) == []
 
 
 def test_money_of_a_saga_that_does_not_exist_breaks_i2_alone() -> None:
@@ -71,25 +64,25 @@ def test_money_in_another_currency_than_the_price_buys_nothing() -> None:
     assert broken(foreign) == ["I2", "I8"]
 
 
-def test_money_of_a_parked_saga_is_explicit() -> None:
-    assert breaches(replace(sold(), sagas=(saga_of("PARKED"),))) == []
+def test_money_of_a_parked_saga_breaks_nothing() -> None:
+    assert find_breaches(replace(sold(), sagas=(saga_of("PARKED"),))) == []
 
 
-def test_money_of_a_saga_at_work_is_in_flight() -> None:
-    assert breaches(replace(sold(), sagas=(saga_of("BOOKING_SESSION"),), bookings=())) == []
+def test_money_of_a_running_saga_breaks_nothing() -> None:
+    assert find_breaches(replace(sold(), sagas=(saga_of("BOOKING_SESSION"),), bookings=())) == []
 
 
-def test_a_refund_that_is_pending_everywhere_counts_as_given_back() -> None:
+def test_a_refund_that_is_pending_on_both_sides_counts_as_refunded() -> None:
     ours, theirs = replace(OUR_REFUND, status="PENDING"), replace(THEIR_REFUND, status="pending")
-    assert breaches(with_refunds(refunded(), [ours], [theirs])) == []
+    assert find_breaches(with_refunds(refunded(), [ours], [theirs])) == []
 
 
-def test_a_failed_refund_leaves_the_money_and_breaks_i2_alone() -> None:
+def test_a_failed_refund_counts_for_nothing_and_breaks_i2_alone() -> None:
     ours, theirs = replace(OUR_REFUND, status="FAILED"), replace(THEIR_REFUND, status="failed")
     assert broken(with_refunds(refunded(), [ours], [theirs], status="SUCCEEDED")) == ["I2"]
 
 
-def test_more_given_back_than_was_received_breaks_i3_alone() -> None:
+def test_refunds_above_what_was_received_break_i3_alone() -> None:
     ours = (OUR_REFUND, replace(OUR_REFUND, id="more", provider_id="re_2", minor=1, reason="cancelled"))
     theirs = (THEIR_REFUND, replace(THEIR_REFUND, id="re_2", refund_id="more", minor=1))
     assert broken(with_refunds(refunded(), ours, theirs)) == ["I3"]
@@ -104,7 +97,7 @@ def test_an_intent_that_can_be_paid_after_the_end_breaks_i4_alone(status: str) -
 
 @pytest.mark.parametrize("state", ["AWAITING_PAYMENT", "BOOKING_SESSION", "COMPENSATING", "PARKED"])
 def test_a_second_intent_that_can_be_paid_breaks_i4_alone_while_the_saga_works(state: str) -> None:
-    spoiled = with_stray(waiting(), status="requires_payment_method", received_minor=0)
+    spoiled = with_orphaned_intent(waiting(), status="requires_payment_method", received_minor=0)
     assert broken(replace(spoiled, sagas=(saga_of(state),))) == ["I4"]
 
 
@@ -112,100 +105,27 @@ def test_a_payable_intent_of_a_saga_that_does_not_exist_breaks_i4_alone() -> Non
     assert broken(Snapshot(sold().taken_at, intents=waiting().intents)) == ["I4"]
 
 
-def test_an_intent_that_its_saga_has_not_written_down_yet_is_in_flight() -> None:
+def test_an_intent_that_its_saga_has_not_stored_yet_breaks_nothing() -> None:
     opening = replace(waiting(), sagas=(saga_of("AWAITING_AVAILABILITY", intent_id=""),), payments=())
-    assert breaches(opening) == []
+    assert find_breaches(opening) == []
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ({}, {"status": "canceled", "received_minor": 0}),
-        ({"status": "PENDING", "received_minor": 0}, {}),
-        ({"received_minor": 4999}, {}),
-        ({}, {"payment_id": "another"}),
-        ({}, {"amount": Amount(5001, "USD")}),
-    ],
-)
-def test_a_payment_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any) -> None:
-    spoiled = replace(sold(), payments=(replace(PAYMENT, **ours),), intents=(replace(INTENT, **theirs),))
-    assert broken(spoiled) == ["I8"]
-
-
-def test_a_payment_the_provider_does_not_know_breaks_i8_alone() -> None:
-    assert broken(replace(sold(), intents=())) == ["I8"]
-
-
-def test_an_intent_without_a_payment_of_ours_breaks_i8_alone() -> None:
-    assert broken(replace(unsold(), payments=())) == ["I8"]
-
-
-def test_an_amount_changed_at_the_provider_and_refunded_in_full_is_settled() -> None:
-    ours, theirs = replace(OUR_REFUND, minor=100), replace(THEIR_REFUND, minor=100)
-    settled = with_refunds(refunded(), [ours], [theirs], received_minor=100)
-    changed = replace(settled.intents[0], amount=Amount(100, "USD"), received_minor=100)
-    assert breaches(replace(settled, intents=(changed,))) == []
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "told"),
-    [
-        ([replace(OUR_REFUND, status="PENDING", provider_id="")], [], "is not at the provider"),
-        ([], [THEIR_REFUND], "is not in our books"),
-        ([replace(OUR_REFUND, minor=4000)], [THEIR_REFUND], "is of 4000"),
-        ([replace(OUR_REFUND, status="PENDING")], [THEIR_REFUND], "is PENDING"),
-        ([OUR_REFUND], [replace(THEIR_REFUND, status="pending")], "is SUCCEEDED"),
-    ],
-)
-def test_a_refund_that_differs_from_the_providers_breaks_i8_alone(ours: Any, theirs: Any, told: str) -> None:
-    spoiled = with_refunds(refunded(), ours, theirs)
-    assert broken(spoiled) == ["I8"]
-    assert told in words(spoiled)
-
-
-def test_a_refund_that_is_not_named_yet_is_met_by_its_metadata() -> None:
-    unnamed = replace(OUR_REFUND, provider_id="", status="PENDING")
-    assert breaches(with_refunds(refunded(), [unnamed], [replace(THEIR_REFUND, status="pending")])) == []
-
-
-def test_the_books_of_a_parked_saga_wait_for_a_person() -> None:
-    unasked = replace(OUR_REFUND, provider_id="", status="PENDING")
-    parked = with_refunds(refunded(), [unasked], [], status="PENDING", received_minor=0)
-    assert breaches(replace(parked, sagas=(saga_of("PARKED"),))) == []
-
-
-def test_a_lesson_that_takes_place_though_all_its_money_went_back_breaks_i2_alone() -> None:
+def test_a_lesson_that_takes_place_after_a_full_refund_breaks_i2_alone() -> None:
     given = with_refunds(sold(), [OUR_REFUND], [THEIR_REFUND], status="REFUNDED")
     assert broken(given) == ["I2"]
     assert "0 of it is left, and its lesson costs 5000 USD" in words(given)
-    assert breaches(given)[0].do.startswith("compare price and refunds")
+    assert find_breaches(given)[0].do.startswith("compare price and refunds")
 
 
-def test_the_refunds_of_a_saga_at_work_are_in_flight() -> None:
+def test_the_refunds_of_a_running_saga_break_nothing() -> None:
     giving = with_refunds(refunded(), [replace(OUR_REFUND, status="PENDING")], [THEIR_REFUND])
-    assert breaches(replace(giving, sagas=(saga_of("COMPENSATING"),))) == []
+    assert find_breaches(replace(giving, sagas=(saga_of("COMPENSATING"),))) == []
 
 
-def test_money_of_a_second_intent_is_told_with_the_one_that_paid() -> None:
-    assert "its saga was paid by pi_own" in words(with_stray(sold()))
+def test_the_breach_of_a_second_intent_names_the_one_that_paid() -> None:
+    assert "its saga was paid by pi_own" in words(with_orphaned_intent(sold()))
 
 
-def test_money_that_belongs_to_no_lesson_is_given_back_by_reconcile() -> None:
+def test_the_advice_for_money_without_a_sale_is_to_reconcile() -> None:
     late = replace(unsold(), payments=(PAYMENT,), intents=(INTENT,))
-    assert breaches(late)[0].do.startswith("run `tutormesh reconcile`")
-
-
-def test_a_status_that_differs_is_told_with_both_words() -> None:
-    spoiled = replace(sold(), intents=(replace(INTENT, status="canceled", received_minor=0),))
-    assert "we say SUCCEEDED, the provider canceled" in words(spoiled)
-
-
-def test_a_refund_that_the_provider_never_took_and_we_gave_up_is_no_breach() -> None:
-    given_up = replace(OUR_REFUND, id="first", provider_id="", status="FAILED")
-    assert breaches(with_refunds(refunded(), [given_up, OUR_REFUND], [THEIR_REFUND])) == []
-
-
-def test_a_named_refund_is_met_by_its_name_alone() -> None:
-    spoiled = with_refunds(refunded(), [replace(OUR_REFUND, provider_id="re_gone")], [THEIR_REFUND])
-    assert broken(spoiled) == ["I8"]
-    assert "is not at the provider" in words(spoiled)
+    assert find_breaches(late)[0].do.startswith("run `tutormesh reconcile`")

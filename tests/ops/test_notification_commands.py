@@ -11,7 +11,7 @@ import pytest
 from ops import notifications
 from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
-from tests.payment.bad_days import sold
+from tests.payment.faults import sold
 from tests.people import Booked, People, until
 
 NOBODY_LISTENS = "http://127.0.0.1:9/"
@@ -19,21 +19,21 @@ NOBODY_LISTENS = "http://127.0.0.1:9/"
 
 @pytest.fixture(scope="module")
 def world_settings() -> dict[str, dict[str, Any]]:
-    """Everything that is told is given up at once."""
+    """Settings under which every message is given up at once."""
     channel = {"notify_webhook_url": NOBODY_LISTENS, "notify_webhook_secret": "x" * 16}
     return {"payment": {**channel, "notify_give_up_hours": 1e-9}}
 
 
-async def buried(people: People) -> tuple[Booked, str]:
-    """A sold lesson of which nobody could be told, and the message's id."""
+async def make_dead_letter(people: People) -> tuple[Booked, str]:
+    """Sell a lesson whose message cannot be delivered; returns the lesson and the message's id."""
     booked = await sold(people)
     ask = "select id from notification where subject_id = $1 and status = 'DEAD'"
     found = await until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), lambda rows: len(rows) == 1)
     return booked, str(found[0]["id"])
 
 
-async def test_list_tells_what_was_given_up_and_why(people: People, tutormesh: Tutormesh) -> None:
-    booked, message = await buried(people)
+async def test_list_shows_dead_letters_and_their_errors(people: People, tutormesh: Tutormesh) -> None:
+    booked, message = await make_dead_letter(people)
     answer = await tutormesh("notifications", "list", "--dead", "--about", booked.booking)
     assert answer.exit_code == 0
     titles, row = (line.split() for line in answer.output.splitlines())
@@ -43,11 +43,11 @@ async def test_list_tells_what_was_given_up_and_why(people: People, tutormesh: T
     assert (await tutormesh("notifications", "list", "--about", str(uuid4()))).output == "no notifications\n"
 
 
-async def test_list_for_machines_has_every_field(people: People, tutormesh: Tutormesh) -> None:
-    booked, message = await buried(people)
-    (told,) = json.loads((await tutormesh("notifications", "list", "--about", booked.booking, "--json")).output)
-    assert told["created_at"].endswith("Z")
-    assert told | {"created_at": ""} == {
+async def test_list_as_json_has_every_field(people: People, tutormesh: Tutormesh) -> None:
+    booked, message = await make_dead_letter(people)
+    (output,) = json.loads((await tutormesh("notifications", "list", "--about", booked.booking, "--json")).output)
+    assert output["created_at"].endswith("Z")
+    assert output | {"created_at": ""} == {
         "id": message,
         "type": "booking.confirmed",
         "subject_id": booked.booking,
@@ -64,13 +64,13 @@ async def test_list_for_machines_has_every_field(people: People, tutormesh: Tuto
 async def test_list_pages_until_it_has_as_many_as_were_asked_for(
     people: People, peers: Peers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages = [(await buried(people))[1] for _ in range(3)]
-    monkeypatch.setattr(notifications, "MOST_PER_PAGE", 1)
-    assert [found.id for found in await notifications.listed(peers, most=2)] == messages[:0:-1]
+    messages = [(await make_dead_letter(people))[1] for _ in range(3)]
+    monkeypatch.setattr(notifications, "MAX_PER_PAGE", 1)
+    assert [found.id for found in await notifications.fetch_notifications(peers, most=2)] == messages[:0:-1]
 
 
 async def test_retry_tries_again(people: People, tutormesh: Tutormesh) -> None:
-    _, message = await buried(people)
+    _, message = await make_dead_letter(people)
     assert (await tutormesh("notifications", "retry", message)).output == "retrying 1\n"
     ask = "select attempt from notification where id = $1 and status = 'DEAD'"
     await until(
@@ -88,7 +88,7 @@ async def test_retry_tries_again(people: People, tutormesh: Tutormesh) -> None:
         (("x", "--all"), 2, "name one message, or say --all"),
     ],
 )
-async def test_what_cannot_be_retried_is_said_in_one_line(
+async def test_a_retry_that_is_not_possible_is_refused_in_one_line(
     people: People, tutormesh: Tutormesh, words: tuple[str, ...], code: int, said: str
 ) -> None:
     answer = await tutormesh("notifications", "retry", *words)

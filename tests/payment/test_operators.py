@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from mesh.errors import Refusal
-from tests.payment.bad_days import ALWAYS, alerted, let_time_pass, put_to_sleep, told_by
+from tests.payment.faults import ALWAYS, alerted, let_time_pass, put_to_sleep, told_by
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
 

@@ -1,4 +1,4 @@
-"""Two real payment_svc at the default settings, one mesh for this folder."""
+"""One mesh for this folder, with two real payment_svc processes at the default settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A light load: students who book one lesson after the other, and ask again, under the same key, until they have it."""
+"""A light load: students book one lesson after the other. Each repeats a request with the same key until it succeeds."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from tests.replicas.processes import Processes, Wish, lesson_time, until
+from tests.replicas.processes import Order, Processes, lesson_time, until
 
 STUDENTS = 4
 
 
 class Load:
-    """Every second lesson is paid."""
+    """The load and its bookings. Every second student pays."""
 
     def __init__(self, mesh: Processes, tutor: UUID) -> None:
         self._mesh, self._tutor, self._hours = mesh, tutor, iter(range(10_000))
-        self.booked: dict[Wish, dict[str, Any]] = {}
-        self.paid: set[Wish] = set()
+        self.booked: dict[Order, dict[str, Any]] = {}
+        self.paid: set[Order] = set()
         self.slowest_answer = 0.0
         self._enough = asyncio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Load]:
-        """Students are at work within; each gets what they last asked for."""
+        """Students book while inside. At the end each of them finishes the last request."""
         async with asyncio.TaskGroup() as students:
             for number in range(STUDENTS):
                 students.create_task(self._student(pays=bool(number % 2)))
@@ -37,24 +37,24 @@ class Load:
 
     async def _student(self, *, pays: bool) -> None:
         while not self._enough.is_set():
-            wish = await self.one()
+            order = await self.one()
             if pays:
-                await self.pay(wish)
+                await self.pay(order)
 
-    async def one(self) -> Wish:
-        """One more booking."""
-        wish = Wish(self._tutor, lesson_time(next(self._hours)))
-        while (booked := await self._timed(wish)) is None:  # noqa: ASYNC110 - nobody tells an app when to ask again
+    async def one(self) -> Order:
+        """Book one more lesson."""
+        order = Order(self._tutor, lesson_time(next(self._hours)))
+        while (booked := await self._book_and_time(order)) is None:  # noqa: ASYNC110 - an app has no event for "try again now"
             await asyncio.sleep(0.2)
-        self.booked[wish] = booked
-        return wish
+        self.booked[order] = booked
+        return order
 
-    async def pay(self, wish: Wish) -> None:
-        self.paid.add(wish)
-        await self._mesh.pay(self.booked[wish]["paymentIntentId"])
+    async def pay(self, order: Order) -> None:
+        self.paid.add(order)
+        await self._mesh.pay(self.booked[order]["paymentIntentId"])
 
     async def grows(self, by: int) -> None:
-        """Until this many more are booked."""
+        """Wait until this many more lessons are booked."""
         so_far = len(self.booked)
 
         async def now() -> int:
@@ -62,26 +62,26 @@ class Load:
 
         await until(now, lambda number: number >= so_far + by, seconds=40)
 
-    async def _timed(self, wish: Wish) -> dict[str, Any] | None:
+    async def _book_and_time(self, order: Order) -> dict[str, Any] | None:
         began = time.monotonic()
-        booked = await self._mesh.book(wish)
+        booked = await self._mesh.book(order)
         self.slowest_answer = max(self.slowest_answer, time.monotonic() - began)
         return booked
 
     async def is_sold_once(self) -> None:
-        """Every wish is one booking with one intent; what was paid is a lesson; the operator's audit finds no fault."""
+        """Assert that each order is one booking with one intent, that paid ones are sold, and that the audit is clean."""
         ask = "select id, student_id, state from saga where tutor_id = $1"
-        ends = {wish.student: "COMPLETED" if wish in self.paid else "AWAITING_PAYMENT" for wish in self.booked}
+        ends = {order.student: "COMPLETED" if order in self.paid else "AWAITING_PAYMENT" for order in self.booked}
 
-        async def states() -> dict[UUID, str]:  # an event that found nobody comes again within five seconds
+        async def states() -> dict[UUID, str]:  # an event that found no service is sent again within five seconds
             return {row["student_id"]: row["state"] for row in await self._mesh.sql("payment", ask, self._tutor)}
 
         await until(states, lambda now: now == ends)
-        await self._mesh.at_rest()
+        await self._mesh.wait_until_quiescent()
         sagas = await self._mesh.sql("payment", ask, self._tutor)
         ask_bookings = "select student_id from booking where tutor_id = $1"
         bookings = Counter(row["student_id"] for row in await self._mesh.sql("booking", ask_bookings, self._tutor))
-        assert bookings == Counter(wish.student for wish in self.booked)
+        assert bookings == Counter(order.student for order in self.booked)
         intents = (await self._mesh.sandbox("GET", "state"))["payment_intents"]
         each = Counter(intent["metadata"]["sagaId"] for intent in intents)
         assert all(each[str(row["id"])] == 1 for row in sagas)

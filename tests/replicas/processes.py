@@ -1,4 +1,4 @@
-"""A mesh of real processes with two payment_svc, and what students, tutors, Stripe and an operator do to it."""
+"""A mesh of real processes with two payment_svc, and what students, tutors, Stripe and an operator do with it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 
-from devkit.child import Child
-from tests.devkit.stage import RealMesh, running
+from devkit.processes.child import Child
+from tests.devkit.fake_mesh import RealMesh, run_mesh
 
 T = TypeVar("T")
 PUBLISH = "mutation ($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { userErrors { code } } }"
@@ -32,18 +32,18 @@ WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
 
 
-async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
-    """The first answer that is so; fails at the deadline with the last one."""
+async def until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
+    """Ask until the answer meets the condition, and return it. Fails at the deadline with the last answer."""
     deadline = time.monotonic() + seconds
-    while not is_so(answer := await ask()):
-        assert time.monotonic() < deadline, f"still not so after {seconds} s: {answer}"
+    while not condition(answer := await ask()):
+        assert time.monotonic() < deadline, f"the condition is not met after {seconds} s: {answer}"
         await asyncio.sleep(0.02)
     return answer
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A lesson that a new student wants, under a key of their own."""
+class Order:
+    """A new student's order of a lesson, with an idempotency key."""
 
     tutor: UUID
     start: datetime
@@ -51,26 +51,26 @@ class Wish:
     key: str = field(default_factory=lambda: uuid4().hex)
 
 
-class Untyped(AssertionError):
-    """An answer that is neither success nor a typed wish to try again."""
+class UnexpectedAnswer(AssertionError):
+    """An answer that is neither a booking nor a typed request to try again."""
 
 
 @dataclass
 class Processes:
-    """A running mesh and its surroundings."""
+    """A running mesh, and connections to its databases."""
 
     mesh: RealMesh
     http: httpx.AsyncClient
     pools: dict[str, asyncpg.Pool] = field(default_factory=dict)
-    #: What was answered instead of a booking, by its code.
+    #: How often each code was answered instead of a booking.
     refusals: dict[str, int] = field(default_factory=dict)
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
-        """Rows straight from a service's database."""
+        """Rows from a service's database."""
         return list(await self.pools[service].fetch(statement, *values))
 
     async def connect(self) -> None:
-        """(Again) to the databases: a restarted server has cut what there was."""
+        """Connect to the databases, also after a restart of the server, which cuts old connections."""
         assert self.mesh.launcher._postgres is not None
         for service in ("payment", "availability", "booking"):
             url = self.mesh.launcher._postgres.url(f"tutormesh_{service}").replace("+asyncpg", "")
@@ -89,17 +89,17 @@ class Processes:
         return dict(answer.json())
 
     async def tutor(self) -> UUID:
-        """A tutor who works around the clock, every day, in UTC."""
+        """A new tutor who works around the clock, every day, in UTC."""
         tutor = uuid4()
         weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in WEEK]
         rate = {"amountMinor": 5000, "currency": "USD"}
         await self.graphql("tutor", tutor, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
         return tutor
 
-    async def book(self, wish: Wish) -> dict[str, Any] | None:
-        """One request: the booking, None when it may be sent again. Raises Untyped."""
+    async def book(self, order: Order) -> dict[str, Any] | None:
+        """Send one request. Returns the booking, or None when it may be sent again. Raises UnexpectedAnswer."""
         answer = await self.graphql(
-            "student", wish.student, BOOK, tutor=str(wish.tutor), time=wish.start.isoformat(), key=wish.key
+            "student", order.student, BOOK, tutor=str(order.tutor), time=order.start.isoformat(), key=order.key
         )
         payload = (answer.get("data") or {}).get("bookSession") or {}
         if payload.get("booking"):
@@ -107,16 +107,16 @@ class Processes:
         refused = payload.get("userErrors") or []
         codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
         if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - {"UNAVAILABLE"}:
-            raise Untyped(answer)
+            raise UnexpectedAnswer(answer)
         for code in (*codes, *(error["code"] for error in refused)):
             self.refusals[code] = self.refusals.get(code, 0) + 1
         return None
 
-    async def insist(self, wish: Wish, seconds: float = 40.0) -> dict[str, Any]:
-        """Send the same request under the same key until it is booked."""
+    async def book_until_answered(self, order: Order, seconds: float = 40.0) -> dict[str, Any]:
+        """Send the same request with the same key until it gives a booking."""
 
         async def ask() -> dict[str, Any] | None:
-            booked = await self.book(wish)
+            booked = await self.book(order)
             if booked is None:
                 await asyncio.sleep(0.2)
             return booked
@@ -130,7 +130,7 @@ class Processes:
         (await self.http.post(url, data={"payment_method": "pm_card_visa"}, headers=STRIPE)).raise_for_status()
 
     async def underpay(self, intent: str) -> None:
-        """Another amount than the lesson's: to be given back in full."""
+        """Pay another amount than the lesson's, which has to be refunded in full."""
         url = f"{self.mesh.layout.url('sandbox')}/v1/payment_intents/{intent}"
         (await self.http.post(url, data={"amount": 100}, headers=STRIPE)).raise_for_status()
         await self.pay(intent)
@@ -139,23 +139,25 @@ class Processes:
         answer = await self.http.request(verb, f"{self.mesh.layout.url('sandbox')}/_sandbox/{path}", json=body or None)
         return dict(answer.raise_for_status().json())
 
-    async def of_saga(self, what: str, saga_id: UUID) -> list[dict[str, Any]]:
+    async def stripe_objects(self, what: str, saga_id: UUID) -> list[dict[str, Any]]:
         """Stripe's objects ("payment_intents", "refunds") that carry the saga's id."""
         found = (await self.sandbox("GET", "state"))[what]
         return [item for item in found if item["metadata"].get("sagaId") == str(saga_id)]
 
-    async def saga_of(self, wish: Wish) -> Any:
-        """The row of a student's saga; None before there is one."""
+    async def fetch_saga(self, order: Order) -> Any:
+        """The row of the student's saga; None before it exists."""
         rows = await self.sql(
-            "payment", "select *, clock_timestamp() as seen_at from saga where student_id = $1", wish.student
+            "payment", "select *, clock_timestamp() as seen_at from saga where student_id = $1", order.student
         )
         return rows[0] if rows else None
 
-    async def until_state(self, wish: Wish, state: str, seconds: float = 20.0) -> Any:
-        return await until(lambda: self.saga_of(wish), lambda row: row is not None and row["state"] == state, seconds)
+    async def until_state(self, order: Order, state: str, seconds: float = 20.0) -> Any:
+        return await until(
+            lambda: self.fetch_saga(order), lambda row: row is not None and row["state"] == state, seconds
+        )
 
     def replica(self, pid: int) -> Child:
-        """The child that runs as this process."""
+        """The child with this process id."""
         (child,) = (c for c in self.mesh.launcher.children if c.process is not None and c.process.pid == pid)
         return child
 
@@ -163,12 +165,12 @@ class Processes:
     def pids(self) -> dict[str, int]:
         return {child.name: child.process.pid for child in self.mesh.launcher.children if child.process}
 
-    def said(self, name: str, word: str) -> int:
-        """How many lines with this word a process has written."""
+    def count_lines(self, name: str, word: str) -> int:
+        """How many lines with this word a program has written."""
         return sum(line.startswith(name) and word in line for line in self.mesh.console.lines)
 
     async def audit(self) -> dict[str, Any]:
-        """`tutormesh audit --json`: the verdict."""
+        """Run `tutormesh audit --json`, and return its verdict."""
         given = {name: self.mesh.layout.settings[name] for name in ("TUTORMESH_DATA", "TUTORMESH_PORT_BASE")}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ops", "audit", "--json"),
@@ -180,8 +182,8 @@ class Processes:
         assert process.returncode in (0, 1), out
         return dict(json.loads(out))
 
-    async def at_rest(self, seconds: float = 40.0) -> None:
-        """Until no saga is under way and no event waits."""
+    async def wait_until_quiescent(self, seconds: float = 40.0) -> None:
+        """Wait until no saga runs and no event waits."""
         busy = """
             select kind, id::text, state, error::text from saga where wake_at is not null and state <> 'AWAITING_PAYMENT'
             union all
@@ -191,22 +193,22 @@ class Processes:
 
 
 def owner_pid(saga: Any) -> int:
-    """The process that the lease names: host:pid:word."""
+    """The process id in a lease's owner, "host:pid:word"."""
     return int(saga["lease_owner"].split(":")[1])
 
 
 def lesson_time(hours: int = 0) -> datetime:
-    """A whole hour three days from now and later, UTC."""
+    """A whole hour, three days and some hours from now, UTC."""
     day = datetime.now(UTC) + timedelta(days=3, hours=hours)
     return day.replace(minute=0, second=0, microsecond=0)
 
 
 @contextlib.asynccontextmanager
 async def processes(folder: Path, **settings: str) -> AsyncIterator[Processes]:
-    """A started mesh, stopped at the end."""
+    """Run a mesh while inside."""
     mesh = RealMesh(folder, **settings)
     (mesh.layout.data / "demo.loaded").touch()
-    async with running(mesh), httpx.AsyncClient(timeout=15) as http:
+    async with run_mesh(mesh), httpx.AsyncClient(timeout=15) as http:
         acting = Processes(mesh, http)
         await acting.connect()
         try:

@@ -1,4 +1,4 @@
-"""A sandbox in this loop, a receiver for its webhooks, and the official library to talk to it."""
+"""A sandbox in the tests' own event loop, a receiver for its webhooks, and the official library as its client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FORM = {"Authorization": "Bearer sk_test_sandbox"}
 
 
 class InLoopServer(uvicorn.Server):
-    """uvicorn in the test's own loop: its signals stay pytest's."""
+    """uvicorn in the tests' own loop; pytest keeps handling the signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -38,32 +38,32 @@ class InLoopServer(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(app: Starlette) -> AsyncIterator[str]:
-    """Serves an app on a free port; gives its URL."""
+    """Serve an app on a free port, and yield its URL."""
     listener = listen("127.0.0.1", 0)
     server = InLoopServer(
         uvicorn.Config(app, log_config=None, access_log=False, timeout_keep_alive=60, timeout_graceful_shutdown=1)
     )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await until(lambda: server.started)
+        await wait_until(lambda: server.started)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
 
 
-async def until(true: Callable[[], Any], seconds: float = 8.0) -> Any:
-    """Waits until something is true, and gives it; fails at the deadline."""
+async def wait_until(condition: Callable[[], Any], seconds: float = 8.0) -> Any:
+    """Wait until a condition gives something true, and return that. Fails at the deadline."""
     deadline = time.monotonic() + seconds
-    while not (value := true()):
-        assert time.monotonic() < deadline, "it did not happen in time"
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         await asyncio.sleep(0.01)
     return value
 
 
 @dataclass
 class Receiver:
-    """The receiving end of the webhooks; `statuses` are the answers to give first, then 200."""
+    """The receiver of the webhooks. It answers with `statuses` first, and then with 200."""
 
     url: str = ""
     received: list[tuple[bytes, str]] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Receiver:
         return Response(status_code=self.statuses.pop(0) if self.statuses else 200)
 
     def events(self) -> list[stripe.Event]:
-        """What arrived, each signature verified by the official library."""
+        """The events that arrived; the official library has verified each signature."""
         verify = stripe.Webhook.construct_event
         return [verify(payload, signature, WEBHOOK_SECRET) for payload, signature in self.received]
 
@@ -88,13 +88,13 @@ class Receiver:
 
 @dataclass
 class Sandbox:
-    """A running sandbox, reached as its users reach it."""
+    """A running sandbox, called over HTTP."""
 
     url: str
     http: httpx.AsyncClient
 
     async def call(self, method: str, path: str, **how: Any) -> httpx.Response:
-        """A call with the secret key."""
+        """Send a request with the secret key."""
         headers = {**FORM, **how.pop("headers", {})}
         return await self.http.request(method, self.url + path, headers=headers, **how)
 
@@ -129,7 +129,7 @@ async def running(receiver: Receiver, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest_asyncio.fixture
 async def sandbox(running: Sandbox, receiver: Receiver) -> Sandbox:
-    """The module's sandbox, with nothing in it."""
+    """The module's sandbox, cleared."""
     await running.control("state", "DELETE")
     receiver.received, receiver.statuses, receiver.refused_type = [], [], ""
     return running
@@ -148,17 +148,17 @@ async def client(running: Sandbox) -> AsyncIterator[stripe.StripeClient]:
 def pay(client: stripe.StripeClient) -> Callable[..., Any]:
     """Makes an intent and confirms it with a card."""
 
-    async def paid(amount: int = 5000, card: str = "pm_card_visa", **params: Any) -> stripe.PaymentIntent:
+    async def pay_intent(amount: int = 5000, card: str = "pm_card_visa", **params: Any) -> stripe.PaymentIntent:
         create = {"amount": amount, "currency": "usd", "payment_method_types": ["card"], **params}
         intent = await client.v1.payment_intents.create_async(params=create)
         return await client.v1.payment_intents.confirm_async(intent.id, params={"payment_method": card})
 
-    return paid
+    return pay_intent
 
 
 @pytest.fixture
 def eventually() -> Callable[..., Any]:
-    return until
+    return wait_until
 
 
 @pytest.fixture

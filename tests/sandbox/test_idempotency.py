@@ -1,4 +1,4 @@
-"""Idempotency keys and ordered faults."""
+"""Idempotency keys and queued faults."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def test_a_key_with_other_parameters_or_another_path_is_refused(sandbox, c
     assert reordered.json()["id"] == first["id"]
 
 
-async def test_what_was_refused_before_it_began_is_not_kept(sandbox):
+async def test_a_refusal_before_the_operation_began_is_not_kept(sandbox):
     assert (await create(sandbox, "k1", {**CARD, "amount": "abc"})).status_code == 400
     await sandbox.fault("rate_limit")
     limited = await create(sandbox, "k1")
@@ -88,7 +88,7 @@ async def test_a_decline_and_a_wrong_state_are_kept(sandbox, client):
     assert later.headers["idempotent-replayed"] == "true"
 
 
-async def test_forgotten_keys_are_free_again(sandbox):
+async def test_a_forgotten_key_can_be_used_again(sandbox):
     first = (await create(sandbox, "k1")).json()
     assert await sandbox.control("forget_keys") == {"forgotten": 1}
     assert (await create(sandbox, "k1")).json()["id"] != first["id"]
@@ -100,7 +100,7 @@ async def test_a_key_is_forgotten_after_its_lifetime(sandbox, monkeypatch):
     assert (await create(sandbox, "k1")).json()["id"] != first["id"]
 
 
-async def test_keys_say_nothing_about_reading(sandbox):
+async def test_a_key_has_no_effect_on_reading(sandbox):
     await create(sandbox, "k1")
     listed = await sandbox.call("GET", INTENTS, headers={"Idempotency-Key": "k1"})
     assert (listed.status_code, len(listed.json()["data"])) == (200, 1)
@@ -150,7 +150,7 @@ async def test_a_timeout_after_executes_and_the_key_gives_the_real_answer(sandbo
 
 
 async def test_a_timeout_ends_with_the_answer(sandbox, monkeypatch):
-    monkeypatch.setattr("devkit.sandbox.door.SILENCE", 0.05)
+    monkeypatch.setattr("devkit.sandbox.http.endpoints.SILENCE", 0.05)
     await sandbox.fault("timeout_after")
     assert (await create(sandbox, "k1")).status_code == 200
 
@@ -160,7 +160,7 @@ async def test_a_key_in_use_is_refused_until_its_operation_ends(sandbox):
     await sandbox.control("faults", "DELETE")
     await sandbox.fault("slow", delay_ms=800)
     slow = asyncio.create_task(create(sandbox, "k1"))
-    while (await sandbox.state())["faults"]:  # until the first call has been hit by it
+    while (await sandbox.state())["faults"]:  # the fault is there until it hits the first call
         assert not slow.done()
     conflict = await create(sandbox, "k1")
     assert (conflict.status_code, conflict.json()["error"]["code"]) == (409, "idempotency_key_in_use")
@@ -169,7 +169,7 @@ async def test_a_key_in_use_is_refused_until_its_operation_ends(sandbox):
     assert (await create(sandbox, "k1")).json()["id"] == done.json()["id"]
 
 
-async def test_a_slow_call_without_a_key_only_takes_its_time(sandbox):
+async def test_a_slow_call_without_a_key_succeeds(sandbox):
     await sandbox.fault("slow", delay_ms=1)
     assert (await sandbox.call("POST", INTENTS, data=CARD)).status_code == 200
 
@@ -208,7 +208,7 @@ async def test_faults_queue_and_hit_only_their_own_path(sandbox, client, pay):
         ({"fault": "slow", "path": INTENTS, "delay_ms": "soon"}, "delay_ms"),
     ],
 )
-async def test_an_order_that_makes_no_sense_is_refused_by_name(sandbox, body, param):
+async def test_a_bad_parameter_of_a_fault_is_refused_by_name(sandbox, body, param):
     answer = await sandbox.http.post(f"{sandbox.url}/_sandbox/faults", content=json.dumps(body))
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
     assert (await sandbox.state())["faults"] == []

@@ -18,7 +18,7 @@ async def five(sandbox, client) -> list[str]:
     return made
 
 
-async def test_lists_are_newest_first_and_turn_pages(client, five):
+async def test_lists_are_newest_first_and_paged(client, five):
     newest = five[::-1]
     page = await client.v1.payment_intents.list_async(params={"limit": 2})
     assert ([intent.id for intent in page.data], page.has_more) == (newest[:2], True)
@@ -31,7 +31,7 @@ async def test_lists_are_newest_first_and_turn_pages(client, five):
     assert every == newest
 
 
-async def test_lists_can_be_narrowed_by_time(client, five):
+async def test_lists_can_be_filtered_by_time(client, five):
     created = (await client.v1.payment_intents.retrieve_async(five[2])).created
     for wanted, found in (
         ({"gte": created - 60, "lte": created + 60}, 5),
@@ -83,7 +83,7 @@ async def test_search_finds_by_metadata_and_fields(client, five, query, amounts)
     assert (found.object, found.has_more) == ("search_result", False)
 
 
-async def test_search_turns_pages(client, five):
+async def test_search_is_paged(client, five):
     page = await client.v1.payment_intents.search_async(params={"query": "currency:'usd'", "limit": 2})
     assert page.has_more
     assert [intent.id async for intent in page.auto_paging_iter()] == five[::-1]
@@ -94,7 +94,7 @@ async def test_search_turns_pages(client, five):
     ["", "metadata['sagaId']", "sagaId:'x'", "amount:'x'", "status>'a'", "metadata['a']>'b'", "amount>1 AND", "(",
      "amount>1 AND amount<9 OR amount>20"],
 )  # fmt: skip
-async def test_a_query_that_cannot_be_read_is_refused(sandbox, client, query):
+async def test_a_query_that_cannot_be_parsed_is_refused(sandbox, client, query):
     with pytest.raises(stripe.InvalidRequestError) as refused:
         await client.v1.payment_intents.search_async(params={"query": query})
     assert (refused.value.http_status, refused.value.param) == (400, "query")

@@ -1,4 +1,4 @@
-"""The sandbox's mailbox: takes what SMTP brings, shows it, tells it in a line, and hands nothing on."""
+"""The sandbox's mailbox receives mail by SMTP, shows it, prints one line for each, and sends none on."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ async def send(port: int, message: EmailMessage) -> None:
 
 @pytest.fixture
 async def box(tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
-    """A sandbox that takes mail: its URL and its SMTP port."""
+    """A sandbox that receives mail: its URL and its SMTP port."""
     port = free_port()
     async with serving(build(Settings(data=str(tmp_path), smtp_port=port))) as url:
         yield url, port
 
 
-async def test_what_comes_in_is_shown_and_told_in_a_line(
+async def test_a_mail_is_shown_and_printed_in_one_line(
     box: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, port = box
@@ -58,7 +58,7 @@ async def test_what_comes_in_is_shown_and_told_in_a_line(
     assert capsys.readouterr().out == "mail to student@example.com: Stunde bestätigt\n"
 
 
-async def test_only_the_newest_are_kept() -> None:
+async def test_only_the_newest_mails_are_kept() -> None:
     box = Mailbox(lambda _: None)
     async with receiving(box, "127.0.0.1", 0) as port, aiosmtplib.SMTP(hostname="127.0.0.1", port=port) as client:
         for number in range(MOST_MAILS + 3):
@@ -67,9 +67,9 @@ async def test_only_the_newest_are_kept() -> None:
     assert (len(subjects), subjects[0], subjects[-1]) == (MOST_MAILS, "3", str(MOST_MAILS + 2))
 
 
-async def test_a_line_is_one_line_whatever_the_subject_says() -> None:
-    told: list[str] = []
-    box = Mailbox(told.append)
+async def test_any_subject_is_printed_in_one_line() -> None:
+    lines: list[str] = []
+    box = Mailbox(lines.append)
     async with receiving(box, "127.0.0.1", 0) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         folded = b"Subject: one\r\n two\x1b[31m\r\n\r\nbody\r\n.\r\n"
@@ -85,11 +85,11 @@ async def test_a_line_is_one_line_whatever_the_subject_says() -> None:
             await writer.drain()
         await asyncio.wait_for(reader.read(), 5)
         writer.close()
-    (line,) = told
+    (line,) = lines
     assert "\n" not in line and "\x1b" not in line
 
 
-async def test_without_a_port_it_takes_no_mail(tmp_path: Path) -> None:
+async def test_without_a_port_the_sandbox_receives_no_mail(tmp_path: Path) -> None:
     async with serving(build(Settings(data=str(tmp_path)))) as url, httpx.AsyncClient() as http:
         assert (await http.get(f"{url}/_sandbox/mail")).json() == {"mails": []}
 

@@ -33,7 +33,7 @@ async def test_a_new_intent_waits_for_a_payment_method(sandbox, client):
     assert (await client.v1.payment_intents.retrieve_async(intent.id)).to_dict() == intent.to_dict()
 
 
-async def test_objects_carry_every_field_that_stripe_sends(sandbox, client, pay):
+async def test_objects_have_every_field_that_stripe_sends(sandbox, client, pay):
     intent = await pay()
     shown = (await sandbox.call("GET", f"/v1/payment_intents/{intent.id}")).json()
     assert set(INTENT_FIELDS) <= set(shown)
@@ -78,7 +78,9 @@ async def test_a_payment_method_made_before_can_be_used_again_by_its_id(sandbox,
         ("pm_card_chargeDeclinedExpiredCard", "expired_card", None),
     ],
 )
-async def test_a_declined_card_leaves_a_failed_charge_and_another_try(sandbox, client, pay, card, code, decline_code):
+async def test_after_a_declined_card_the_charge_is_failed_and_another_card_can_pay(
+    sandbox, client, pay, card, code, decline_code
+):
     with pytest.raises(stripe.CardError) as declined:
         await pay(card=card)
     error = declined.value
@@ -92,7 +94,7 @@ async def test_a_declined_card_leaves_a_failed_charge_and_another_try(sandbox, c
     assert (paid.status, paid.last_payment_error) == ("succeeded", None)
 
 
-async def test_a_card_that_asks_for_authentication_pays_after_it(sandbox, client, pay):
+async def test_a_card_that_needs_authentication_pays_after_it(sandbox, client, pay):
     intent = await pay(card="pm_card_authenticationRequired")
     assert (intent.status, intent.next_action.type, intent.latest_charge) == ("requires_action", "use_stripe_sdk", None)
     answer = await sandbox.http.post(f"{sandbox.url}/v1/payment_intents/{intent.id}/_authenticate")  # a bank has no key
@@ -100,7 +102,7 @@ async def test_a_card_that_asks_for_authentication_pays_after_it(sandbox, client
     assert (await client.v1.payment_intents.retrieve_async(intent.id)).amount_received == 5000
 
 
-async def test_failed_authentication_asks_for_another_card(sandbox, client, pay):
+async def test_after_a_failed_authentication_another_card_is_needed(sandbox, client, pay):
     intent = await pay(card="pm_card_authenticationRequired")
     await sandbox.call("POST", f"/v1/payment_intents/{intent.id}/_authenticate", data={"outcome": "failed"})
     intent = await client.v1.payment_intents.retrieve_async(intent.id)
@@ -140,7 +142,7 @@ async def test_confirming_without_a_payment_method_is_refused(sandbox, client):
         await client.v1.payment_intents.confirm_async(intent.id)
 
 
-async def test_what_may_change_changes_and_the_rest_is_refused(sandbox, client, pay):
+async def test_only_editable_fields_can_be_changed(sandbox, client, pay):
     intent = await client.v1.payment_intents.create_async(params={**CARD, "metadata": {"a": "1", "b": "2"}})
     update = {"amount": 7000, "currency": "eur", "description": "lesson", "metadata": {"a": "", "c": "3"}}
     changed = await client.v1.payment_intents.update_async(intent.id, params=update)
@@ -213,7 +215,7 @@ async def test_a_browser_pays_with_the_publishable_key_and_the_client_secret(san
     assert paid.headers["access-control-allow-origin"] == "*"
 
 
-async def test_the_publishable_key_reaches_nothing_without_the_client_secret(sandbox, client):
+async def test_the_publishable_key_is_refused_without_the_client_secret(sandbox, client):
     intent = await client.v1.payment_intents.create_async(params=CARD)
     browser = {"Authorization": "Bearer pk_test_sandbox"}
     path = f"/v1/payment_intents/{intent.id}"
@@ -225,7 +227,7 @@ async def test_the_publishable_key_reaches_nothing_without_the_client_secret(san
     assert (listed.status_code, listed.json()["error"]["code"]) == (403, "secret_key_required")
 
 
-async def test_expanding_puts_the_object_in_the_place_of_its_id(sandbox, client, pay):
+async def test_expanding_replaces_an_id_by_its_object(sandbox, client, pay):
     intent = await pay()
     shown = await client.v1.payment_intents.retrieve_async(
         intent.id, params={"expand": ["latest_charge.payment_intent", "payment_method", "unknown.path"]}

@@ -39,7 +39,7 @@ async def listening(process: Process) -> None:
     assert line.startswith(b"Stripe sandbox on http://127.0.0.1:"), line
 
 
-async def test_state_survives_a_kill_and_a_stop_is_quick_and_quiet(tmp_path, http):
+async def test_state_survives_a_kill_and_a_stop_is_fast_and_silent(tmp_path, http):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     process = await start(port, tmp_path)

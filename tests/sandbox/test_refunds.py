@@ -15,7 +15,7 @@ def types_of(state, subject: str) -> list[str]:
     return [event["type"] for event in state["events"] if event["data"]["object"]["id"] == subject]
 
 
-async def test_a_refund_without_an_amount_gives_everything_back(sandbox, client, pay):
+async def test_a_refund_without_an_amount_refunds_the_whole_charge(sandbox, client, pay):
     intent = await pay(5000)
     params = {"payment_intent": intent.id, "metadata": {"refundId": "r-1"}, "reason": "requested_by_customer"}
     refund = await client.v1.refunds.create_async(params=params)
@@ -44,7 +44,7 @@ async def test_parts_can_be_refunded_until_nothing_is_left(sandbox, client, pay)
     assert refused.value.code == "charge_already_refunded"
 
 
-async def test_what_was_not_paid_cannot_be_refunded(sandbox, client, pay):
+async def test_an_unpaid_intent_cannot_be_refunded(sandbox, client, pay):
     params = {"amount": 5000, "currency": "usd"}
     unpaid = await client.v1.payment_intents.create_async(params=params)
     with pytest.raises(stripe.InvalidRequestError, match="does not have a successful charge"):
@@ -64,7 +64,7 @@ async def test_what_was_not_paid_cannot_be_refunded(sandbox, client, pay):
     assert refused.value.param == "reason"
 
 
-async def test_a_refund_can_stay_pending_and_counts_until_it_fails(sandbox, client, pay):
+async def test_a_pending_refund_counts_as_refunded_until_it_fails(sandbox, client, pay):
     intent = await pay(5000)
     await sandbox.fault("refund_pending", "/v1/refunds")
     refund = await client.v1.refunds.create_async(params={"payment_intent": intent.id})
@@ -82,7 +82,7 @@ async def test_a_refund_can_stay_pending_and_counts_until_it_fails(sandbox, clie
     assert (await client.v1.refunds.create_async(params={"payment_intent": intent.id})).status == "succeeded"
 
 
-async def test_a_pending_refund_can_succeed_and_later_still_be_returned(sandbox, client, pay):
+async def test_a_pending_refund_can_succeed_and_still_fail_later(sandbox, client, pay):
     intent = await pay(5000)
     await sandbox.fault("refund_pending", "/v1/refunds")
     refund = await client.v1.refunds.create_async(params={"payment_intent": intent.id})
@@ -139,7 +139,7 @@ async def test_a_dispute_marks_the_charge_and_stops_refunds_until_it_is_won(sand
     assert [found.status for found in listed.data] == ["won"]
 
 
-async def test_what_makes_no_sense_as_a_dispute_is_refused(sandbox, client, pay):
+async def test_a_bad_dispute_is_refused(sandbox, client, pay):
     paid = await pay()
     unpaid = await client.v1.payment_intents.create_async(params={"amount": 5000, "currency": "usd"})
     dispute = await sandbox.control("disputes", payment_intent=paid.id)

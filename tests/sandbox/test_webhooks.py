@@ -1,4 +1,4 @@
-"""Webhooks: signed, retried, and played in every mode."""
+"""Webhooks: signed, retried, and delivered in every mode."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from starlette.routing import Route
 PAID = ["payment_intent.created", "charge.succeeded", "payment_intent.succeeded"]
 
 
-async def settled(sandbox, count: int) -> dict:
-    """The state once so many attempts were made."""
+async def wait_for_attempts(sandbox, count: int) -> dict:
+    """Wait until `count` attempts were made, and return the state."""
     deadline = time.monotonic() + 8
     while len((state := await sandbox.state())["deliveries"]) < count:
         assert time.monotonic() < deadline, state["deliveries"]
@@ -41,7 +41,7 @@ async def test_events_arrive_signed_as_stripe_signs(sandbox, receiver, pay, even
 
 async def test_every_delivery_is_recorded(sandbox, pay, eventually):
     await pay()
-    state = await settled(sandbox, 3)
+    state = await wait_for_attempts(sandbox, 3)
     assert {delivery["event"] for delivery in state["deliveries"]} == {event["id"] for event in state["events"]}
     assert {delivery["status"] for delivery in state["deliveries"]} == {200}
     assert abs(state["deliveries"][0]["at"] - time.time()) < 60
@@ -49,14 +49,14 @@ async def test_every_delivery_is_recorded(sandbox, pay, eventually):
     assert [event["type"] for event in state["events"]] == PAID
 
 
-async def test_a_refused_event_comes_again_and_holds_up_no_other(sandbox, receiver, pay, eventually):
+async def test_a_refused_event_is_sent_again_and_delays_no_other(sandbox, receiver, pay, eventually):
     receiver.refused_type = "charge.succeeded"
     await pay()
     await eventually(lambda: len(receiver.received) >= 4)
     assert set(receiver.types()) == set(PAID)
     assert receiver.types().count("charge.succeeded") >= 2
     receiver.refused_type = ""
-    state = await settled(sandbox, 5)
+    state = await wait_for_attempts(sandbox, 5)
     charge = next(event["id"] for event in state["events"] if event["type"] == "charge.succeeded")
     attempts = [delivery for delivery in state["deliveries"] if delivery["event"] == charge]
     assert [attempt["status"] for attempt in attempts] == [500, 500, 200]
@@ -64,7 +64,7 @@ async def test_a_refused_event_comes_again_and_holds_up_no_other(sandbox, receiv
     assert attempts[2]["at"] - attempts[1]["at"] >= 1.0
 
 
-async def test_a_paused_queue_waits_and_is_flushed(sandbox, receiver, pay, eventually):
+async def test_a_paused_queue_is_sent_when_it_is_resumed(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", mode="paused", delay_ms=60_000)
     intent = await pay()
     state = await sandbox.state()
@@ -75,17 +75,17 @@ async def test_a_paused_queue_waits_and_is_flushed(sandbox, receiver, pay, event
     assert intent.id in {event.data.object.id for event in receiver.events()}
 
 
-async def test_duplicates_arrive_twice(sandbox, receiver, pay, eventually):
+async def test_the_mode_duplicate_sends_every_event_twice(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", mode="duplicate")
     await pay()
     await eventually(lambda: len(receiver.received) == 6)
     assert sorted(receiver.types()) == sorted(PAID * 2)
     assert len({event.id for event in receiver.events()}) == 3
-    state = await settled(sandbox, 6)
+    state = await wait_for_attempts(sandbox, 6)
     assert {event["pending_webhooks"] for event in state["events"]} == {0}
 
 
-async def test_reverse_collects_and_sends_the_last_first(sandbox, receiver, pay, eventually):
+async def test_the_mode_reverse_collects_events_and_sends_the_last_first(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", mode="reverse")
     began = time.time()
     await pay()
@@ -95,7 +95,7 @@ async def test_reverse_collects_and_sends_the_last_first(sandbox, receiver, pay,
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("reverse", PAID[::-1]), ("duplicate", sorted(PAID * 2))])
-async def test_a_paused_queue_can_leave_in_another_mode(sandbox, receiver, pay, eventually, mode, expected):
+async def test_a_paused_queue_is_sent_in_the_mode_that_follows(sandbox, receiver, pay, eventually, mode, expected):
     await sandbox.control("webhooks", mode="paused")
     await pay()
     await sandbox.control("webhooks", mode=mode)
@@ -103,7 +103,7 @@ async def test_a_paused_queue_can_leave_in_another_mode(sandbox, receiver, pay, 
     assert (receiver.types() if mode == "reverse" else sorted(receiver.types())) == expected
 
 
-async def test_a_dropped_event_never_comes_unless_it_is_asked_for(sandbox, receiver, pay, eventually):
+async def test_a_dropped_event_is_sent_only_on_request(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", mode="paused")
     await pay()
     await sandbox.control("webhooks", mode="drop")
@@ -118,7 +118,7 @@ async def test_a_dropped_event_never_comes_unless_it_is_asked_for(sandbox, recei
     await eventually(lambda: len(receiver.received) == 4)
 
 
-async def test_single_events_can_be_let_out_of_a_paused_queue(sandbox, receiver, pay, eventually):
+async def test_a_single_event_of_a_paused_queue_can_be_sent(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", mode="paused")
     await pay()
     last = (await sandbox.state())["events"][-1]["id"]
@@ -127,7 +127,7 @@ async def test_single_events_can_be_let_out_of_a_paused_queue(sandbox, receiver,
     assert [event.id for event in receiver.events()] == [last]
 
 
-async def test_a_delay_puts_events_off(sandbox, receiver, pay, eventually):
+async def test_a_delay_postpones_events(sandbox, receiver, pay, eventually):
     await sandbox.control("webhooks", delay_ms=300)
     began = time.time()
     await pay()
@@ -143,14 +143,12 @@ async def test_clearing_the_state_forgets_what_was_owed(sandbox, receiver, pay, 
     receiver.refused_type, receiver.received = "", []
     await pay()
     await eventually(lambda: len(receiver.received) == 3)
-    state = await settled(sandbox, 3)
+    state = await wait_for_attempts(sandbox, 3)
     assert {delivery["event"] for delivery in state["deliveries"]} == {event["id"] for event in state["events"]}
     assert state["webhooks"] == {"mode": "normal", "delay_ms": 0, "queued": 0}
 
 
-async def test_an_answer_that_comes_after_everything_was_cleared_counts_for_nothing(
-    sandbox, serve, make_app, tmp_path, eventually
-):
+async def test_an_answer_after_the_state_was_cleared_is_ignored(sandbox, serve, make_app, tmp_path, eventually):
     asked, answer_now = asyncio.Event(), asyncio.Event()
 
     async def hang(request) -> Response:
@@ -167,11 +165,11 @@ async def test_an_answer_that_comes_after_everything_was_cleared_counts_for_noth
         await other.control("state", "DELETE")
         answer_now.set()
         await other.call("POST", "/v1/payment_intents", data=form)
-        state = await settled(other, 1)
+        state = await wait_for_attempts(other, 1)
         assert [delivery["event"] for delivery in state["deliveries"]] == [event["id"] for event in state["events"]]
 
 
-async def test_what_is_owed_survives_a_restart_and_an_unreachable_receiver(
+async def test_owed_deliveries_survive_a_restart_and_an_unreachable_receiver(
     sandbox, receiver, serve, make_app, tmp_path, eventually
 ):
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -180,7 +178,7 @@ async def test_what_is_owed_survives_a_restart_and_an_unreachable_receiver(
     async with serve(make_app(tmp_path, nowhere)) as url:
         first = type(sandbox)(url, sandbox.http)
         intent = (await first.call("POST", "/v1/payment_intents", data=form, headers={"Idempotency-Key": "k"})).json()
-        state = await settled(first, 1)
+        state = await wait_for_attempts(first, 1)
         assert (state["deliveries"][0]["status"], state["events"][0]["pending_webhooks"]) == (0, 1)
     async with serve(make_app(tmp_path, receiver.url)) as url:
         await eventually(lambda: receiver.received)
@@ -212,7 +210,7 @@ async def test_without_a_url_nothing_is_owed(sandbox, serve, make_app, tmp_path)
         ("webhooks/redeliver", {"event": "evt_none"}, 404),
     ],
 )
-async def test_a_webhook_order_that_makes_no_sense_is_refused(sandbox, path, body, status):
+async def test_a_bad_webhook_setting_is_refused(sandbox, path, body, status):
     answer = await sandbox.http.post(f"{sandbox.url}/_sandbox/{path}", content=json.dumps(body))
     assert answer.status_code == status
     assert answer.json()["error"]["message"]

@@ -1,0 +1,38 @@
+"""proto ↔ the schema of `availability.graphql`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from bff.graphql.convert.values import DEFAULT_MINUTES, Arguments, Shape, money, or_default, read_money
+from bff.times import format_time, parse_timestamp
+from tutormesh.availability.v1 import availability_pb2
+
+
+def list_slots_request(arguments: Arguments) -> availability_pb2.ListSlotsRequest:
+    request = availability_pb2.ListSlotsRequest(
+        tutor_id=arguments["tutorId"], duration_minutes=or_default(arguments.get("durationMinutes"), DEFAULT_MINUTES)
+    )
+    getattr(request, "from").CopyFrom(parse_timestamp(arguments["from"], "from"))
+    request.to.CopyFrom(parse_timestamp(arguments["to"], "to"))
+    return request
+
+
+def publish_availability_request(tutor: UUID, given: Arguments) -> availability_pb2.PublishAvailabilityRequest:
+    return availability_pb2.PublishAvailabilityRequest(
+        tutor_id=str(tutor),
+        timezone=given["timezone"],
+        weekly=[_window(window) for window in given["weekly"]],
+        minimum_notice_minutes=or_default(given.get("minimumNoticeMinutes"), 0),
+        buffer_minutes=or_default(given.get("bufferMinutes"), 0),
+        rate=read_money(given["rate"]),
+    )
+
+
+def slot(value: availability_pb2.Slot) -> Shape:
+    return {"start": format_time(value.start), "end": format_time(value.end), "price": money(value.price)}
+
+
+def _window(window: Arguments) -> availability_pb2.WeeklyWindow:
+    weekday = availability_pb2.Weekday.Value(f"WEEKDAY_{window['weekday']}")
+    return availability_pb2.WeeklyWindow(weekday=weekday, start=window["start"], end=window["end"])

@@ -1,0 +1,39 @@
+"""proto ↔ the schema of `payments.graphql`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from bff.graphql.convert.values import Arguments, Shape, enum_name, money, read_page
+from bff.payment_refusal import payment_refusal
+from bff.times import format_time
+from tutormesh.common.v1 import money_pb2
+from tutormesh.payment.v1 import payment_pb2
+
+
+def list_payments_request(student: UUID, arguments: Arguments) -> payment_pb2.ListPaymentsRequest:
+    return payment_pb2.ListPaymentsRequest(student_id=str(student), **read_page(arguments))
+
+
+def payment(value: payment_pb2.Payment) -> Shape:
+    nothing = money_pb2.Money(amount_minor=0, currency=value.amount.currency)
+    return {
+        "id": value.id,
+        "amount": money(value.amount),
+        "refunded": money(value.refunded if value.HasField("refunded") else nothing),
+        "status": enum_name(payment_pb2.PaymentStatus, value.status),
+        "context": enum_name(payment_pb2.PaymentContext, value.context),
+        "contextId": value.context_id,
+        "sessionId": value.session_id or None,
+        "stripePaymentIntentId": value.stripe_payment_intent_id or None,
+        "disputed": value.disputed,
+        "createdAt": format_time(value.created_at),
+    }
+
+
+def payment_errors(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> list[Shape]:
+    """The user errors of a purchase whose payment was refused. They stand beside it, again with each repeat."""
+    refusal = payment_refusal(reply)
+    if refusal is None:
+        return []
+    return [{"code": refusal.reason, "message": refusal.message, "field": None, "retryable": False}]

@@ -1,0 +1,67 @@
+"""The values that all subgraphs share: money, pages, enums, and arguments with a default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesh import wire
+from mesh.errors import BadInput
+from mesh.money import Money
+from tutormesh.common.v1 import money_pb2
+
+DEFAULT_MINUTES, DEFAULT_PAGE = 60, 20
+
+#: A GraphQL object or input object.
+Shape = dict[str, Any]
+Arguments = dict[str, Any]
+
+
+def money(value: money_pb2.Money) -> Shape:
+    display = Money(value.amount_minor, value.currency).display
+    return {"amountMinor": value.amount_minor, "currency": value.currency, "display": display}
+
+
+def read_money(given: Arguments) -> money_pb2.Money:
+    return money_pb2.Money(amount_minor=given["amountMinor"], currency=given["currency"])
+
+
+def page(nodes: list[Shape], next_page_token: str) -> Shape:
+    return {"nodes": nodes, "pageInfo": {"hasNextPage": bool(next_page_token), "endCursor": next_page_token or None}}
+
+
+def read_page(arguments: Arguments) -> Arguments:
+    """The fields of a List request that say which page: `page_size` and `page_token`."""
+    size = wire.whole(or_default(arguments.get("first"), DEFAULT_PAGE), "first", 1, wire.MAX_PAGE)
+    return {"page_size": size, "page_token": arguments.get("after") or ""}
+
+
+def or_default(value: int | None, default: int) -> int:
+    """An argument given as null means its default too."""
+    return default if value is None else value
+
+
+def optional_text(arguments: Arguments, name: str) -> str:
+    """The text; empty when absent or null. Empty text is refused: it would be read as no text."""
+    text: str | None = arguments.get(name)
+    if text == "":
+        raise BadInput("must not be empty", field=name)
+    return text or ""
+
+
+def user(id: str) -> Shape:
+    """A stub of the entity that another service of the graph owns."""
+    return {"id": id}
+
+
+def enum_name(enum: Any, number: int) -> str:
+    """BOOKING_STATUS_CONFIRMED → CONFIRMED."""
+    prefix: str = enum.Name(0).removesuffix("UNSPECIFIED")
+    name: str = enum.Name(number)
+    return name.removeprefix(prefix)
+
+
+def enum_number(enum: Any, name: str | None) -> int:
+    """CONFIRMED → BOOKING_STATUS_CONFIRMED; null → BOOKING_STATUS_UNSPECIFIED."""
+    prefix: str = enum.Name(0).removesuffix("UNSPECIFIED")
+    number: int = enum.Value(f"{prefix}{name or 'UNSPECIFIED'}")
+    return number

@@ -1,0 +1,170 @@
+"""Runs GraphQL operations against one schema, for HTTP and for WebSockets: read, measured, validated, executed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, cast
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLError,
+    GraphQLSchema,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
+from graphql.execution import Executor, create_source_event_stream
+
+from bff.graphql.context import Context
+from bff.graphql.documents import Documents
+from bff.graphql.errors import format_error, refusal_error, unavailable
+from bff.graphql.requests import Operation
+from bff.http.middleware import GRACE_SECONDS
+from bff.peers import Peers
+from bff.settings import Options
+from mesh import calls
+from mesh.calls import Person
+from mesh.errors import Refusal
+from mesh.logs import log
+
+#: Seconds to answer one event of a subscription.
+EVENT_SECONDS = 9.0
+
+Answer = dict[str, Any]
+
+
+class OperationFailed(Exception):
+    """An operation that could not start, or a subscription that cannot go on; carries the errors for the client."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        self.errors = errors
+        super().__init__(", ".join(error["message"] for error in errors))
+
+
+class Operations:
+    """Runs what clients send against one schema."""
+
+    def __init__(self, schema: GraphQLSchema, peers: Peers, options: Options) -> None:
+        self._schema, self._peers, self._options = schema, peers, options
+        self._documents = Documents(schema, introspection=options.introspection)
+
+    async def answer(self, operation: Operation, person: Person | None) -> Answer:
+        """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
+        began = time.perf_counter()
+        answer = _format(await self._run(operation, person))
+        _log(operation, began, answer)
+        return answer
+
+    async def subscribe(self, operation: Operation, person: Person) -> AsyncGenerator[Answer, None]:
+        """The answers to a subscription, one after each of its events. Raises OperationFailed."""
+        document = self._read(operation)
+        if isinstance(document, list):
+            raise _failure(document)
+        calls.enter(replace(calls.current(), person=person))
+        async with aclosing(await self._open_source(document, operation, person)) as events:
+            while True:
+                try:
+                    event = await anext(events)
+                except StopAsyncIteration:
+                    return
+                except GraphQLError as error:
+                    raise _failure([error]) from error
+                except Exception as error:
+                    log().error("subscription_crashed", exc_info=error)
+                    raise _failure([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
+                with calls.deadline(EVENT_SECONDS):
+                    answer = _format(await self._execute(document, operation, person, event))
+                yield answer
+
+    def is_subscription(self, operation: Operation) -> bool:
+        """True for a valid document whose operation is a subscription."""
+        document = self._read(operation)
+        return not isinstance(document, list) and _is_subscription(document, operation)
+
+    def _read(self, operation: Operation) -> DocumentNode | list[GraphQLError]:
+        try:
+            text = self._options.persisted_operations.find_document(operation.query, operation.sha256)
+        except Refusal as error:
+            return [refusal_error(error)]
+        return self._documents.read(text, operation.variables)
+
+    async def _run(self, operation: Operation, person: Person | None) -> ExecutionResult:
+        document = self._read(operation)
+        if isinstance(document, list):
+            return ExecutionResult(errors=document)
+        if _is_subscription(document, operation):
+            return ExecutionResult(errors=[GraphQLError("subscriptions are answered over a WebSocket only")])
+        calls.enter(replace(calls.current(), person=person))
+        return await self._execute(document, operation, person)
+
+    async def _execute(
+        self, document: DocumentNode, operation: Operation, person: Person | None, event: object = None
+    ) -> ExecutionResult:
+        deadline = calls.current().deadline
+        try:
+            async with asyncio.timeout_at(None if deadline is None else deadline + GRACE_SECONDS):
+                result = execute(
+                    self._schema,
+                    document,
+                    root_value=event,
+                    context_value=self._context(person),
+                    variable_values=operation.variables,
+                    operation_name=operation.name,
+                    hide_suggestions=not self._options.introspection,
+                )
+                return await result if inspect.isawaitable(result) else result
+        except TimeoutError:
+            return ExecutionResult(errors=[unavailable()])
+
+    async def _open_source(
+        self, document: DocumentNode, operation: Operation, person: Person
+    ) -> AsyncGenerator[object, None]:
+        """The events of a subscription. Raises OperationFailed."""
+        executor = Executor.build(
+            self._schema,
+            document,
+            context_value=self._context(person),
+            raw_variable_values=operation.variables,
+            operation_name=operation.name,
+        )
+        if isinstance(executor, list):
+            raise _failure(executor)
+        stream = create_source_event_stream(executor)
+        source = await stream if inspect.isawaitable(stream) else stream
+        if isinstance(source, ExecutionResult):
+            raise _failure(source.errors or [])
+        return cast("AsyncGenerator[object, None]", source)
+
+    def _context(self, person: Person | None) -> Context:
+        return Context(self._peers, person, self._options.publishable_key)
+
+
+def _failure(errors: list[GraphQLError]) -> OperationFailed:
+    return OperationFailed([format_error(error) for error in errors])
+
+
+def _is_subscription(document: DocumentNode, operation: Operation) -> bool:
+    definition = get_operation_ast(document, operation.name)
+    return definition is not None and definition.operation is OperationType.SUBSCRIPTION
+
+
+def _format(result: ExecutionResult) -> Answer:
+    """GraphQL, 7.1: an answer has no `data` when nothing was executed."""
+    errors = [format_error(error) for error in result.errors or ()]
+    if not errors:
+        return {"data": result.data}
+    before_execution = result.data is None and all("path" not in error for error in errors)
+    return {"errors": errors} if before_execution else {"errors": errors, "data": result.data}
+
+
+def _log(operation: Operation, began: float, answer: Answer) -> None:
+    codes = sorted({error["extensions"]["code"] for error in answer.get("errors", ())})
+    fields = {"errors": codes} if codes else {}
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    log().info("graphql", operation=(operation.name or "")[:64], ms=milliseconds, **fields)

@@ -1,0 +1,35 @@
+"""Resolvers of `payments.graphql`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ariadne import ObjectType, QueryType
+
+from bff.graphql.context import Info
+from bff.graphql.convert import payments as convert
+from bff.graphql.convert.values import Shape, page
+from bff.graphql.errors import field_resolver
+
+query, booking, enrollment = QueryType(), ObjectType("Booking"), ObjectType("Enrollment")
+BINDABLES = (query, booking, enrollment)
+
+
+@query.field("getPaymentHistory")
+@field_resolver
+async def list_my_payments(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_payments_request(context.person.id, arguments)
+    reply = await context.call_once(context.peers.payment.ListPayments, request)
+    return page([convert.payment(payment) for payment in reply.payments], reply.next_page_token)
+
+
+@booking.field("payment")
+@enrollment.field("payment")
+@field_resolver
+async def payment_of_purchase(purchase: Shape, info: Info) -> Shape | None:
+    """The payment of a booking or an enrollment; one that is free has none."""
+    if not purchase["paymentId"]:
+        return None
+    found = await info.context.by_id.payments.find(purchase["paymentId"])
+    return convert.payment(found) if found else None

@@ -1,0 +1,1 @@
+"""GraphQL over WebSockets, in the subprotocol graphql-transport-ws."""

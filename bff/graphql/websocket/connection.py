@@ -1,0 +1,195 @@
+"""One client's connection: its messages, and the operations that run for it. When it ends, so do they."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from contextlib import aclosing
+from typing import Any
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from bff.graphql.errors import format_error, refusal_error
+from bff.graphql.operations import OperationFailed, Operations
+from bff.graphql.requests import Operation
+from bff.graphql.websocket import messages
+from bff.graphql.websocket.limits import ConnectionLimits
+from bff.graphql.websocket.messages import Closed, Complete, Init, Message, Ping, Pong, Subscribe
+from bff.http.addresses import client_address
+from bff.http.authentication import Authenticator
+from bff.http.rate_limits import RateLimited
+from mesh import calls
+from mesh.calls import Call, Person
+from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.identity import Claims
+from mesh.logs import log
+
+INIT_SECONDS = 5.0
+#: Seconds to send one message. A client that reads more slowly is cut off.
+SEND_SECONDS = 10.0
+#: Seconds for a query or a mutation, as over HTTP.
+ANSWER_SECONDS = 9.0
+MAX_OPERATIONS = 20
+
+
+class Connection:
+    """An accepted WebSocket that speaks graphql-transport-ws."""
+
+    def __init__(
+        self, websocket: WebSocket, operations: Operations, authenticator: Authenticator, limits: ConnectionLimits
+    ) -> None:
+        self._websocket, self._operations = websocket, operations
+        self._authenticator, self._limits = authenticator, limits
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._person: Person | None = None
+
+    async def serve(self) -> None:
+        """Serves the client until either side closes. However it ends, no operation of the client runs on."""
+        try:
+            await self._serve()
+        except* WebSocketDisconnect:
+            pass
+        except* Closed as closed:
+            await self._close(_first(closed))
+        except* Exception as broken:
+            log().error("socket_broken", exc_info=broken)
+            await self._close(Closed(messages.INTERNAL_ERROR, "Internal server error"))
+
+    async def _serve(self) -> None:
+        claims = await self._authenticate()
+        self._person = claims.person
+        try:
+            with self._limits.count_connection(claims.person.id):
+                async with asyncio.timeout(claims.expires_at - time.time()):
+                    await self._send("connection_ack")
+                    await self._serve_messages(claims.person)
+        except TimeoutError:
+            raise Closed(messages.FORBIDDEN, "The token has expired") from None
+
+    async def _authenticate(self) -> Claims:
+        """Waits for connection_init. Raises Closed when it does not come in time, or has no good token."""
+        try:
+            async with self._limits.slow_clients.wait_for(client_address(self._websocket), INIT_SECONDS):
+                while not isinstance(message := await self._receive(), Init):
+                    if isinstance(message, Subscribe):
+                        raise Closed(messages.UNAUTHORIZED, "Unauthorized")
+                return await self._verify(message)
+        except TimeoutError:
+            raise Closed(messages.INIT_TIMEOUT, "Connection initialisation timeout") from None
+
+    async def _verify(self, init: Init) -> Claims:
+        authorization = init.authorization or self._websocket.headers.get("authorization", "")
+        try:
+            claims = await self._authenticator.authenticate_token(self._websocket, authorization)
+        except (TryAgain, RateLimited) as error:
+            raise Closed(messages.TRY_AGAIN_LATER, error.message) from None
+        except Refusal as error:
+            raise Closed(messages.FORBIDDEN, error.message) from None
+        if claims is None:
+            raise Closed(messages.FORBIDDEN, "a token must be given")
+        return claims
+
+    async def _serve_messages(self, person: Person) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                match await self._receive():
+                    case Init():
+                        raise Closed(messages.TOO_MANY, "Too many initialisation requests")
+                    case Subscribe(id, operation):
+                        await self._start_operation(tasks, id, operation, person)
+                    case Complete(id) if id in self._running:
+                        self._running.pop(id).cancel()
+
+    async def _start_operation(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
+        if id in self._running:
+            raise Closed(messages.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
+        try:
+            if len(self._running) >= MAX_OPERATIONS:
+                raise RateLimited(f"at most {MAX_OPERATIONS} operations run at once on a connection")
+            self._limits.operations.enter()
+        except (RateLimited, Overloaded) as full:
+            await self._refuse(id, full)
+            return
+        task = self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
+        task.add_done_callback(lambda _: self._limits.operations.leave())
+
+    async def _run_operation(self, id: str, operation: Operation, person: Person) -> None:
+        calls.enter(Call(calls.new_request_id(), person=person))
+        last: dict[str, Any] = {"kind": "complete"}
+        try:
+            await self._answer(id, operation, person)
+        except OperationFailed as failed:
+            last = {"kind": "error", "payload": failed.errors}
+        if self._running.get(id) is asyncio.current_task():
+            del self._running[id]
+            await self._send(**last, id=id)
+
+    async def _answer(self, id: str, operation: Operation, person: Person) -> None:
+        if self._operations.is_subscription(operation):
+            async with aclosing(self._operations.subscribe(operation, person)) as answers:
+                async for answer in answers:
+                    await self._send("next", id=id, payload=answer)
+            return
+        with calls.deadline(ANSWER_SECONDS):
+            answer = await self._operations.answer(operation, person)
+        if "data" not in answer:
+            raise OperationFailed(answer["errors"])
+        await self._send("next", id=id, payload=answer)
+
+    async def _receive(self) -> Message:
+        """The next message that is neither ping nor pong; pings are answered. Raises Closed, WebSocketDisconnect."""
+        while True:
+            received = await self._websocket.receive()
+            if received["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(received["code"], received.get("reason"))
+            message = messages.parse_message(received.get("text"))
+            if not await self._count(message):
+                continue
+            match message:
+                case Ping(payload):
+                    await self._send("pong", **({"payload": payload} if payload else {}))
+                case Pong():
+                    pass
+                case _:
+                    return message
+
+    async def _count(self, message: Message) -> bool:
+        """Counts a message against the rate as a request. False when it was refused.
+
+        Raises Closed when the message names no operation that could be refused.
+        """
+        if isinstance(message, Init):  # counted when its token is verified
+            return True
+        try:
+            self._authenticator.count_request(self._websocket, self._person)
+        except RateLimited as error:
+            if self._person is None or not isinstance(message, Subscribe):
+                raise Closed(messages.TOO_MANY, error.message) from None
+            await self._refuse(message.id, error)
+            return False
+        return True
+
+    async def _refuse(self, id: str, refusal: Refusal) -> None:
+        await self._send("error", id=id, payload=[format_error(refusal_error(refusal))])
+
+    async def _send(self, kind: str, **more: Any) -> None:
+        """Raises WebSocketDisconnect when the client has left, or does not read."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._websocket.send_text(messages.format_message(kind, **more))
+        except (TimeoutError, RuntimeError):
+            raise WebSocketDisconnect(1006, "does not read") from None
+
+    async def _close(self, closed: Closed) -> None:
+        log().info("socket_closed", code=closed.code, reason=closed.reason)
+        if self._websocket.client_state is WebSocketState.CONNECTED:
+            with contextlib.suppress(TimeoutError, RuntimeError, WebSocketDisconnect):
+                async with asyncio.timeout(SEND_SECONDS):
+                    await self._websocket.close(closed.code, closed.reason[:100])
+
+
+def _first(group: BaseExceptionGroup[Closed]) -> Closed:
+    """The first of the reasons that came together."""
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

@@ -1,0 +1,78 @@
+"""Request headers (the request line and its fields) within bounds of size and time; uvicorn has neither bound."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+MAX_HEADER_BYTES = 32 * 1024
+#: More than the largest body of any endpoint with its framing. A client that sends more is cut off.
+MAX_REQUEST_BYTES = 2 * 1024 * 1024
+#: From a header's first byte, or for a new connection from its beginning, to the header's end.
+HEADER_SECONDS = 10.0
+
+
+class HeaderLimitProtocol(HttpToolsProtocol):
+    """Answers 431 to a header that is too large and 408 to one that is too slow; then it closes the connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bytes = 0  # of the request that is arriving
+        self._in_header = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes += len(data)
+        if self._in_header:
+            self._start_timer()
+        super().data_received(data)
+        if self._bytes > (MAX_HEADER_BYTES if self._in_header else MAX_REQUEST_BYTES):
+            self._refuse(431 if self._in_header else 413, b"the request is too large")
+
+    def on_message_begin(self) -> None:
+        self._start_timer()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_header = False
+        self._stop_timer()
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEADER_BYTES:
+            self._refuse(431, b"the request is too large")  # it arrived in one piece
+            raise ValueError  # ends the parsing
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._bytes, self._in_header = 0, True
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEADER_SECONDS, self._refuse, 408, b"the request did not arrive in time")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _refuse(self, status: int, message: bytes) -> None:
+        self._stop_timer()
+        if self.transport.is_closing():
+            return
+        length = b"content-length: %d\r\n" % len(message)
+        fields = b"content-type: text/plain\r\n" + length + b"connection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + fields + message)
+        self.transport.close()

@@ -1,0 +1,52 @@
+"""GET /healthz and /readyz: is this process alive, and is the whole mesh ready?"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from grpc.aio import Channel
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+CHECK_SECONDS, CACHE_SECONDS = 1.0, 0.5
+SERVING, UNREACHABLE = "SERVING", "UNREACHABLE"
+
+
+async def report_alive(_: Request) -> Response:
+    """GET /healthz: this process answers."""
+    return JSONResponse({"status": "alive"})
+
+
+class Readiness:
+    """GET /readyz: 200 only when every service is SERVING by grpc.health.v1, else 503; the body names each."""
+
+    def __init__(self, channels: Mapping[str, Channel]) -> None:
+        self._channels = channels
+        self._lock = asyncio.Lock()
+        self._statuses: dict[str, str] = {}
+        self._checked_at = float("-inf")
+
+    async def report(self, _: Request) -> Response:
+        services = await self._check_services()
+        ready = all(status == SERVING for status in services.values())
+        return JSONResponse({"ready": ready, "services": services}, 200 if ready else 503)
+
+    async def _check_services(self) -> dict[str, str]:
+        """Each service's status, at most half a second old. One request at a time asks all of them at once."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at > CACHE_SECONDS:
+                statuses = await asyncio.gather(*map(_check, self._channels.values()))
+                self._statuses, self._checked_at = dict(zip(self._channels, statuses, strict=True)), time.monotonic()
+            return self._statuses
+
+
+async def _check(channel: Channel) -> str:
+    stub = health_pb2_grpc.HealthStub(channel)
+    try:
+        reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=CHECK_SECONDS)
+    except Exception:  # whatever the cause, it is not ready
+        return UNREACHABLE
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))

@@ -1,0 +1,120 @@
+"""What every REST endpoint shares: the caller, their role, and an envelope around the answer or the failure."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bff.http import bodies, envelope
+from bff.http.authentication import Authenticator
+from bff.http.bodies import BadBody
+from bff.http.envelope import FieldNames
+from bff.http.middleware import GRACE_SECONDS
+from bff.peers import Peers
+from bff.rest.fields import Fields
+from bff.rest.operations import Operation
+from mesh import calls, wire
+from mesh.calls import Person
+from mesh.errors import CallFailed, Forbidden, Refusal, Unauthenticated
+from mesh.logs import log
+
+ANYBODY = frozenset({"student", "tutor", "admin", "service"})
+
+
+@dataclass(frozen=True, slots=True)
+class RestRequest:
+    """A request of a person who has a role for it."""
+
+    http: Request
+    person: Person
+    peers: Peers
+
+    def path_uuid(self, name: str) -> str:
+        """A UUID of the path. Raises BadInput that names it."""
+        return str(wire.uuid(self.http.path_params[name], name))
+
+    def query(self) -> Fields:
+        """The query's parameters. Of a repeated parameter the last one counts."""
+        return Fields(dict(self.http.query_params))
+
+    async def read_body(self, *, may_be_empty: bool = False) -> Fields:
+        """The JSON object in the body. Raises BadBody."""
+        body = await bodies.read_json_body(self.http)
+        if may_be_empty and not body:
+            return Fields({})
+        document = bodies.parse_json_exactly(body)
+        if not isinstance(document, dict):
+            raise BadBody(400, "the body must be one JSON object")
+        return Fields(document)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A method of a path: the roles that may use it, its handler, and its description for `/openapi.json`.
+
+    `names` are the client's names for the services' fields.
+    """
+
+    method: str
+    path: str
+    roles: frozenset[str]
+    handle: Callable[[RestRequest], Awaitable[Response]]
+    operation: Operation
+    names: FieldNames
+
+
+class RestRouter:
+    """Makes routes of endpoints."""
+
+    def __init__(self, peers: Peers, authenticator: Authenticator) -> None:
+        self._peers, self._authenticator = peers, authenticator
+
+    def route(self, endpoint: Endpoint) -> Route:
+        """The endpoint as a route, each of its requests logged."""
+
+        async def serve(request: Request) -> Response:
+            began = time.perf_counter()
+            answer = await self._answer(endpoint, request)
+            milliseconds = round((time.perf_counter() - began) * 1000, 1)
+            log().info("rest", route=endpoint.path, method=endpoint.method, status=answer.status_code, ms=milliseconds)
+            return answer
+
+        return Route(endpoint.path, serve, methods=[endpoint.method])
+
+    async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
+        try:
+            async with asyncio.timeout_at((calls.current().deadline or 0) + GRACE_SECONDS):
+                return await _handle(endpoint, await self._authorize(endpoint, request))
+        except BadBody as error:
+            return envelope.bad_body(error)
+        except Refusal as error:
+            return envelope.refusal(error, endpoint.names)
+        except CallFailed as error:
+            return envelope.failed_call(error)
+        except TimeoutError:
+            return envelope.unavailable()
+
+    async def _authorize(self, endpoint: Endpoint, request: Request) -> RestRequest:
+        """Raises Unauthenticated, Forbidden, RateLimited."""
+        person = await self._authenticator.authenticate(request)
+        if person is None:
+            raise Unauthenticated("a token must be given")
+        if endpoint.roles.isdisjoint(person.roles):
+            raise Forbidden(f"only {' or '.join(sorted(endpoint.roles))} may do this")
+        calls.enter(replace(calls.current(), person=person))
+        return RestRequest(request, person, self._peers)
+
+
+async def _handle(endpoint: Endpoint, request: RestRequest) -> Response:
+    try:
+        return await endpoint.handle(request)
+    except Unauthenticated as error:
+        # A peer rejects the person's token, which we have verified, or the edge's own. The person cannot mend that.
+        log().warning("peer_did_not_believe_us", route=endpoint.path, error=str(error))
+        return envelope.unavailable()

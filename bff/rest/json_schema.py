@@ -1,0 +1,49 @@
+"""JSON Schema (draft 2020-12, as OpenAPI 3.1 uses it) of REST's values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+UUID: Schema = {"type": "string", "format": "uuid"}
+TIME: Schema = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC with Z."}
+TIME_IN: Schema = {
+    "type": "string",
+    "description": "ISO 8601; without an offset it is UTC. On a whole minute where a lesson begins or ends.",
+    "examples": ["2030-01-31T09:00:00Z", "2030-01-31T09:00"],
+}
+AMOUNT: Schema = {
+    "type": "string",
+    "pattern": r"^\d+(\.\d+)?$",
+    "description": "Exact decimal text.",
+    "examples": ["50.00"],
+}
+AMOUNT_IN: Schema = {
+    "oneOf": [{"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,30})?$"}, {"type": "number", "minimum": 0}],
+    "description": 'Read exactly: "50.00", 50.00 and 50 are one amount. More places than the currency has are refused.',
+    "examples": ["50.00"],
+}
+CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
+STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
+ENGINE: Schema = {"enum": ["stripe", "callback"]}
+
+
+def nullable(schema: Schema) -> Schema:
+    """The same, or null."""
+    if "type" in schema:
+        return schema | {"type": [schema["type"], "null"]}
+    return {"oneOf": [schema, {"type": "null"}]}
+
+
+def record(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    """An object; other properties are allowed."""
+    return {"type": "object", "required": list(required), "properties": required | (optional or {})}
+
+
+def list_of(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def reference(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

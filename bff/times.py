@@ -1,0 +1,52 @@
+"""Times as clients write and read them: ISO 8601. One reading for GraphQL and REST."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from mesh import clock
+from mesh.errors import BadInput
+
+#: `datetime.fromisoformat` alone accepts much more than this.
+_FORM = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d(:\d\d)?)?",
+    re.ASCII,
+)
+
+
+def parse_time(text: str, field: str, *, bare_is_utc: bool = False) -> datetime:
+    """The UTC instant that a client wrote. `bare_is_utc` reads a time without an offset as UTC.
+
+    Raises BadInput naming the field: not ISO 8601, no offset, no such time.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise BadInput("must be ISO 8601, such as 2030-01-31T09:00:00Z", field=field)
+    if match[3] is None and not bare_is_utc:
+        raise BadInput("must have an offset or Z, such as 2030-01-31T09:00:00Z", field=field)
+    try:
+        written = datetime.fromisoformat(text.upper())
+        return (written if match[3] else written.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadInput("there is no such time", field=field) from None
+
+
+def parse_timestamp(text: str, field: str, *, bare_is_utc: bool = False) -> Timestamp:
+    """The same as a proto Timestamp. Raises BadInput naming the field."""
+    stamp = Timestamp()
+    stamp.FromDatetime(parse_time(text, field, bare_is_utc=bare_is_utc))
+    return stamp
+
+
+def format_time(stamp: Timestamp) -> str:
+    """ISO 8601 in UTC, with Z."""
+    return clock.iso(stamp.ToDatetime(tzinfo=UTC))
+
+
+def format_optional_time(message: Message, field: str) -> str | None:
+    """The time in a message's field; None when the field is absent."""
+    return format_time(getattr(message, field)) if message.HasField(field) else None

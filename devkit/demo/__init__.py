@@ -1,0 +1,1 @@
+"""Demo data that the launcher loads once, and a demo lesson for `make demo`."""

@@ -1,0 +1,1 @@
+"""The HTTP server: what every request passes, and the control routes under `/_sandbox`."""

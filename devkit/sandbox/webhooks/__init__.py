@@ -1,0 +1,1 @@
+"""Webhooks: the queue of owed deliveries, and their sending."""

@@ -1,0 +1,1 @@
+"""How Stripe writes requests and answers: forms, parameters, ids and errors."""

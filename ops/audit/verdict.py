@@ -1,0 +1,37 @@
+"""Audit more than once before a breach is believed: records of work in flight need not agree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ops.audit.invariants import find_breaches
+from ops.audit.snapshot import Breach, Snapshot
+
+#: Seconds before each further snapshot; two seconds in all.
+PAUSES = (0.5, 0.5, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The breaches that every snapshot shows, and the counts of the last one, which began at `looked_at`."""
+
+    looked_at: datetime
+    counted: dict[str, int]
+    breaches: tuple[Breach, ...]
+
+
+async def judge(take_snapshot: Callable[[], Awaitable[Snapshot]], pauses: Sequence[float] = PAUSES) -> Verdict:
+    """Take snapshots, and keep the breaches that all of them show. A first snapshot without breaches is enough."""
+    snapshot = await take_snapshot()
+    found = find_breaches(snapshot)
+    for pause in pauses:
+        if not found:
+            break
+        await asyncio.sleep(pause)
+        snapshot = await take_snapshot()
+        again = set(find_breaches(snapshot))
+        found = [breach for breach in found if breach in again]
+    return Verdict(snapshot.taken_at, snapshot.counts(), tuple(found))

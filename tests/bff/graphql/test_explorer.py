@@ -1,0 +1,64 @@
+"""The explorer works without the internet and runs only the edge's own files."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from graphql import parse, validate
+
+from bff.graphql import schema
+from bff.graphql.documents import Documents
+
+FILES = {
+    "/graphql": "text/html; charset=utf-8",
+    "/graphql/explorer.css": "text/css; charset=utf-8",
+    "/graphql/explorer.js": "text/javascript; charset=utf-8",
+}
+
+
+@pytest.mark.parametrize(("path", "kind"), FILES.items())
+async def test_the_explorers_files_have_a_strict_content_security_policy(
+    http: httpx.AsyncClient, path: str, kind: str
+) -> None:
+    answer = await http.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("path", FILES)
+async def test_the_explorer_loads_nothing_from_other_sites(http: httpx.AsyncClient, path: str) -> None:
+    text = (await http.get(path)).text
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|<script>|style=|\son\w+=", text)
+
+
+async def test_the_page_refers_only_to_files_that_exist(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/graphql")).text
+    named = set(re.findall(r'(?:src|href)="(/[^"]+)"', page))
+    assert named == {"/graphql/explorer.css", "/graphql/explorer.js"}
+
+
+async def test_a_query_string_is_not_executed(http: httpx.AsyncClient) -> None:
+    plain = await http.get("/graphql")
+    assert (await http.get("/graphql", params={"query": "{ __typename }"})).content == plain.content
+
+
+async def test_the_explorers_introspection_query_is_answered(http: httpx.AsyncClient) -> None:
+    script = (await http.get("/graphql/explorer.js")).text
+    (question,) = re.findall(r"const SCHEMA = `(.*?)`", script, re.DOTALL)
+    assert not isinstance(Documents(schema.build()).read(question), list)
+    answer = await http.post("/graphql", json={"query": question})
+    names = {kind["name"] for kind in answer.json()["data"]["__schema"]["types"]}
+    assert {"Query", "Mutation", "Booking"} <= names
+
+
+async def test_the_explorers_examples_are_valid(http: httpx.AsyncClient) -> None:
+    script = (await http.get("/graphql/explorer.js")).text
+    blocks = re.findall(r'query: ((?:"(?:[^"\\]|\\.)*"[\s+]*)+)', script)
+    assert len(blocks) == 11
+    for block in blocks:
+        text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', block)).replace("\\n", "\n")
+        assert validate(schema.build(), parse(text)) == []

@@ -1,0 +1,104 @@
+"""/openapi.json is true: schemathesis sends what it allows, and more, and every answer matches it.
+
+What the other tests of this folder ask is held against it too (conftest.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from bff.rest.openapi import document
+from bff.rest.routes import ENDPOINTS, rest_routes
+from tests.bff.rest.conftest import DOCUMENT
+from tests.people import People, lesson_time
+from tests.world import World
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+few = settings(
+    max_examples=30,
+    deadline=None,  # the edge has its own; the machine may be busy
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+LABELS = [f"{method.upper()} {path}" for path, item in document(ENDPOINTS)["paths"].items() for method in item]
+OPEN = {"/webhooks/stripe", "/payment/webhook", "/healthz", "/readyz"}
+HEALTH = ("GET /healthz", "GET /readyz")  # they have no parameters: one request is every request
+
+
+def cases(label: str, known: dict[str, str]) -> list[schemathesis.Case]:
+    """Requests for one operation that the document allows, for things that exist and for others; and some it forbids.
+
+    All of them are drawn before the first is asked: Hypothesis watches the `random` that the mesh of this process uses.
+    """
+    method, _, path = label.partition(" ")
+    operation, drawn = DOCUMENT[path][method], []
+    ways = [operation.as_strategy(GenerationMode.POSITIVE), operation.as_strategy(GenerationMode.NEGATIVE)]
+    there = {name: value for name, value in known.items() if f"{{{name}}}" in path}
+
+    @few
+    @given(case=st.one_of(*ways, operation.as_strategy(GenerationMode.POSITIVE, path_parameters=there)))
+    def draw(case: schemathesis.Case) -> None:
+        drawn.append(case)
+
+    draw()
+    return drawn
+
+
+def asked(case: schemathesis.Case, url: str, token: str) -> int:
+    answer = case.call_and_validate(url, headers={"Authorization": f"Bearer {token}"}, checks=CHECKS, timeout=15)
+    assert "Traceback" not in answer.text
+    return answer.status_code
+
+
+@pytest.mark.parametrize("label", LABELS)
+async def test_every_answer_matches_the_document(people: People, someone: Any, label: str) -> None:
+    tutor, service = await people.tutor(), someone("service")
+    made = await someone("student").book(tutor, lesson_time(3))
+    of_tutor = {"uuid": str(tutor), "blockUuid": made["availability_block_uuid"]}
+    known = of_tutor if "instructors" in label else {"uuid": made["uuid"]}
+    seen = [await asyncio.to_thread(asked, case, people.world.bff_url, service.token) for case in cases(label, known)]
+    assert len(seen) >= (2 if label.startswith(HEALTH) else 20)
+
+
+async def test_the_document_is_valid_and_needs_no_token(world: World, someone: Any) -> None:
+    answer = await someone("").ask("GET", "/openapi.json")
+    assert answer.json() == document(ENDPOINTS)
+    DOCUMENT.validate()
+    assert document(ENDPOINTS)["openapi"].startswith("3.1.")
+
+
+def test_the_document_has_every_route_and_no_other() -> None:
+    described = {label for label in LABELS if label.partition(" ")[2] not in OPEN}
+    served = {f"{method} {route.path}" for route in rest_routes(None, None) for method in route.methods - {"HEAD"}}
+    assert described == served - {"GET /openapi.json"}
+
+
+async def test_an_unknown_method_is_405_and_names_the_allowed_ones(world: World) -> None:
+    async with httpx.AsyncClient(base_url=world.bff_url) as http:
+        answer = await http.put("/api/v1/bookings")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

@@ -1,0 +1,61 @@
+"""The settings of the edge: what stops it at the start, and the options that follow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from bff.persisted_operations import PersistedOperations
+from bff.settings import Options, Settings
+
+NAME = "{ __typename }"
+PAGE = "https://app.example.org"
+
+
+@pytest.fixture
+def settings(edge_settings: Settings, auth_settings: dict[str, Any]) -> Callable[..., Settings]:
+    """`settings(name=value)`: the edge's settings with a change."""
+    return lambda **changes: Settings(_env_file=None, **edge_settings.model_dump() | changes)
+
+
+def sha256(document: str) -> str:
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": "{ __typename }"}', f'{{"{"0" * 64}": 5}}'])
+def test_a_bad_manifest_stops_the_process_and_names_its_setting(
+    tmp_path: Path, settings: Callable[..., Settings], text: str
+) -> None:
+    manifest = tmp_path / "operations.json"
+    manifest.write_text(text)
+    with pytest.raises(ValidationError, match="persisted_operations"):
+        settings(persisted_operations=manifest)
+
+
+@pytest.mark.parametrize("value", ["app.example.org", "https://a.test/", "ftp://a.test", "https://a.test b"])
+def test_a_bad_origin_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
+    with pytest.raises(ValidationError, match="cors_origins"):
+        settings(cors_origins=value)
+
+
+def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "name.graphql").write_text(NAME)
+    given = settings(
+        cors_origins=f"{PAGE}, http://localhost:3000",
+        graphql_introspection=False,
+        persisted_operations=tmp_path,
+        persisted_operations_only=True,
+        hsts_seconds=60,
+    )
+    assert given.options() == Options(
+        introspection=False,
+        persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True),
+        cors_origins=(PAGE, "http://localhost:3000"),
+        hsts_seconds=60,
+    )
+    assert settings().options() == Options()

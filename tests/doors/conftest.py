@@ -1,7 +1,0 @@
-"""One mesh for everybody who knocks."""
-
-from __future__ import annotations
-
-from tests.inhabited import people, world, world_settings
-
-__all__ = ["people", "world", "world_settings"]
