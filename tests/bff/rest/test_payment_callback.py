@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from tests.payment.bad_days import let_time_pass, put_to_sleep
 
 from mesh.database import Database
 from mesh.money import Money
@@ -18,12 +17,13 @@ from payment_svc.store import SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.bff.rest.conftest import BOOKINGS, Rest, order
 from tests.conftest import MakeDatabase
+from tests.payment.faults import let_time_pass, put_to_sleep
 from tests.people import People, lesson_time, until
 
 
 @dataclass(frozen=True)
 class Provider:
-    """A payment provider: a service that books for students and reports what it has collected."""
+    """A provider that calls back: a service that books for students and reports what it has collected."""
 
     people: People
     service: Rest
@@ -147,9 +147,9 @@ async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(prov
 async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(provider: Provider) -> None:
     made, late = await provider.book(10), await provider.book(14)
     await provider.expire(late)
-    books = callback_provider(provider.people.world.replicas[0])
-    await books.record_paid(made["payment_session_id"], "ref-1")
-    await books.record_paid(late["payment_session_id"], "ref-2")
+    callback = callback_provider(provider.people.world.replicas[0])
+    await callback.record_paid(made["payment_session_id"], "ref-1")
+    await callback.record_paid(late["payment_session_id"], "ref-2")
     await provider.people.world.replicas[0].app.reconcile.run_everything()
     await provider.wait_until(made, status="confirmed")
     await provider.wait_until(late, status="expired", refunded_amount="50.00")
@@ -158,11 +158,10 @@ async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(provider:
 
 async def test_a_success_after_the_call_off_waits_for_the_end_of_its_saga(provider: Provider) -> None:
     made = await provider.book()
-    books = callback_provider(provider.people.world.replicas[0])
-    await books.cancel_intent(made["payment_session_id"])
-    assert (
-        await books.record_paid(made["payment_session_id"], "early") is None
-    )  # no saga has ended that could refund it
+    callback = callback_provider(provider.people.world.replicas[0])
+    await callback.cancel_intent(made["payment_session_id"])
+    # No saga has ended yet that could refund it.
+    assert await callback.record_paid(made["payment_session_id"], "early") is None
     await provider.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "cancelled"
     await provider.wait_until(made, refunded_amount="50.00")
@@ -231,9 +230,7 @@ async def test_money_that_arrives_for_a_saga_resolved_as_done_needs_a_person(
 async def test_the_provider_is_chosen_once(provider: Provider) -> None:
     made = await provider.book()
     assert await provider.refused(made, "ref", "succeeded", payment_engine="stripe") == (409, "ENGINE_MISMATCH")
-    assert (await provider.student.book(provider.tutor, lesson_time(3)))["uuid"] == made[
-        "uuid"
-    ]  # a request that names no provider gets it
+    assert (await provider.student.book(provider.tutor, lesson_time(3)))["uuid"] == made["uuid"]
     stripe = order(provider.student.id, provider.tutor, lesson_time(3), payment_engine="stripe")
     assert await provider.student.refused("POST", BOOKINGS, stripe) == (409, "ENGINE_MISMATCH")
     keyed = {"headers": {"Idempotency-Key": "k"}}
@@ -309,18 +306,18 @@ async def test_a_bad_field_of_a_report_is_named(provider: Provider, changes: dic
 async def test_a_repeated_report_changes_nothing_about_a_later_refund(make_database: MakeDatabase) -> None:
     """It has a database of its own, because sagas rarely decide on a second refund of one payment."""
     async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
-        books, saga = CallbackProvider(database), await _begin(database)
-        payment = (await books.create_intent(saga, Money(5000, "USD"))).id
-        await books.create_refund(_half(saga, payment))
-        assert await books.record_refunded(payment, "back-1")
-        await books.create_refund(_half(saga, payment))
-        assert await books.record_refunded(payment, "back-1")
-        assert sorted(told.status for told in await books.list_refunds(payment)) == ["pending", "succeeded"]
-        assert await books.record_refunded(payment, "back-2")
-        assert [told.status for told in await books.list_refunds(payment)] == ["succeeded", "succeeded"]
+        callback, saga = CallbackProvider(database), await _begun(database)
+        payment = (await callback.create_intent(saga, Money(5000, "USD"))).id
+        await callback.create_refund(_half(saga, payment))
+        assert await callback.record_refunded(payment, "back-1")
+        await callback.create_refund(_half(saga, payment))
+        assert await callback.record_refunded(payment, "back-1")
+        assert sorted(told.status for told in await callback.list_refunds(payment)) == ["pending", "succeeded"]
+        assert await callback.record_refunded(payment, "back-2")
+        assert [told.status for told in await callback.list_refunds(payment)] == ["succeeded", "succeeded"]
 
 
-async def _begin(database: Database) -> Saga:
+async def _begun(database: Database) -> Saga:
     order = CourseOrder(student_id=uuid4(), course_id=uuid4(), key="")
     ids = {"id": uuid4(), "sold": uuid4(), "payment": uuid4()}
     sagas = SagaStore(database, "somebody", 4.0)
