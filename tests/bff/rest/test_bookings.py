@@ -168,15 +168,15 @@ async def test_a_booking_tutor_or_course_that_does_not_exist_is_404(people: Peop
 
 
 async def test_a_price_below_the_providers_minimum_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
-    student, tutor, start = someone("student"), await people.tutor(rate=1000), lesson_time(13)
-    minute = order(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
+    student, tutor, start = someone("student"), await people.tutor(rate=100), lesson_time(13)
+    short = order(student.id, tutor, start, end_time=(start + timedelta(minutes=15)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
-    answer = await student.ask("POST", BOOKINGS, minute, **key)
+    answer = await student.ask("POST", BOOKINGS, short, **key)
     told = answer.json()
     assert (answer.status_code, told["success"], told["error"]["code"]) == (409, False, "PAYMENT_REFUSED")
     path = f"{BOOKINGS}/{told['data']['uuid']}"
     await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "payment_failed")
-    again = await student.ask("POST", BOOKINGS, minute, **key)
+    again = await student.ask("POST", BOOKINGS, short, **key)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "PAYMENT_REFUSED")
     assert (again.json()["data"]["uuid"], again.json()["data"]["status"]) == (told["data"]["uuid"], "payment_failed")
     assert (await student.book(tutor, start))["status"] == "payment_required"
