@@ -61,7 +61,10 @@ class Provider:
         return str((await self.people.world.sql("payment", ask, UUID(booking["uuid"])))[0]["id"])
 
     async def expire(self, booking: Any) -> None:
-        await self.people.let_the_hold_end(await self.saga(booking), grace_too=True)
+        """Until the saga has ended: the booking shows the end a moment before."""
+        saga = await self.saga(booking)
+        await self.people.let_the_hold_end(saga, grace_too=True)
+        await self.people.until_state(saga, "EXPIRED")
         await self.wait_until(booking, status="expired")
 
 
