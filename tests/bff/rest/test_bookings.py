@@ -146,6 +146,23 @@ async def test_a_slot_taken_and_a_student_busy_are_409(people: People, someone: 
     assert await one.refused("POST", BOOKINGS, elsewhere) == (409, "STUDENT_BUSY")
 
 
+@pytest.mark.parametrize(
+    ("minute", "minutes", "days", "code"),
+    [
+        (0, 14, 0, "LENGTH_NOT_OFFERED"),
+        (0, 241, 0, "LENGTH_NOT_OFFERED"),
+        (7, 60, 0, "START_NOT_OFFERED"),
+        (0, 60, 366, "TOO_FAR_AHEAD"),
+    ],
+)
+async def test_a_lesson_that_the_tutor_does_not_offer_is_409(
+    people: People, someone: Any, minute: int, minutes: int, days: int, code: str
+) -> None:
+    student, start = someone("student"), lesson_time(3) + timedelta(days=days, minutes=minute)
+    body = order(student.id, await people.tutor(), start, end_time=(start + timedelta(minutes=minutes)).isoformat())
+    assert await student.refused("POST", BOOKINGS, body) == (409, code)
+
+
 async def test_a_taken_slot_has_the_same_message_whoever_took_it(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(15)
     await student.book(tutor, start)
