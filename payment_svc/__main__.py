@@ -112,7 +112,7 @@ def compose(
         LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers)),
         CourseOrders(ordering, settings.enrollment_policy),
         cancel_lessons,
-        replace(cancel_lessons, terms=COURSE_TERMS),
+        replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
     operators = Operators(engine, stores, inbox, intents, providers)

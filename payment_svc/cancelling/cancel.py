@@ -16,7 +16,9 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.money import Money
+from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
 from payment_svc.cancelling.quotes import LIFETIME, Quote, Quotes
+from payment_svc.cancelling.take_back import CancelDefinition
 from payment_svc.domain import (
     CancelFacts,
     NotCancellable,
@@ -44,7 +46,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """QuoteCancellation and CancelBooking, and CancelEnrollment, each under its own `terms`."""
+    """QuoteCancellation and CancelBooking, and CancelEnrollment: each by its own `definition`, under its own `terms`."""
 
     engine: Engine
     sagas: SagaStore
@@ -52,6 +54,7 @@ class Cancelling:
     payments: PaymentStore
     quotes: Quotes
     new_id: Callable[[], UUID]
+    definition: CancelDefinition = CANCEL_BOOKING
     terms: Terms = LESSON_TERMS
 
     async def quote(self, sold_id: UUID) -> tuple[Quote, str]:
@@ -114,7 +117,7 @@ class Cancelling:
         if claimed.state is not purchase.state:  # it moved between the read and the claim
             self.engine.start(claimed)
             return None
-        learned = claimed.learn(cancel=offer.decision)
+        learned = claimed.with_facts(cancel=offer.decision)
         moved = await self.sagas.commit(turn_back(learned, Undo.CANCELLED, offer.decision.describe(reason)))
         if moved is None:  # a signal of the payment came first
             self.engine.start(claimed)
@@ -136,7 +139,15 @@ class Cancelling:
             received_minor=payment.received_minor if payment else 0,
         )
         refund = _first_refund(new_id, purchase, payment, offer.refund)
-        begun = await self.cancellations.begin(purchase, new_id, facts, refund, offer.decision.describe(reason))
+        begun = await self.cancellations.begin(
+            purchase,
+            new_id,
+            kind=self.definition.kind,
+            version=self.definition.version,
+            facts=facts,
+            refund=refund,
+            detail=offer.decision.describe(reason),
+        )
         if begun is None:
             return None
         self.engine.start(begun)

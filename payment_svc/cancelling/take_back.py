@@ -60,7 +60,7 @@ class TakeBack:
         try:
             status = await self._refunds.carry_out(purchase, decision, facts.received_minor, facts.refunds_given_up)
         except RefundGivenUp as error:
-            raise Halted(saga.learn(refunds_given_up=error.failed), error) from error
+            raise Halted(saga.with_facts(refunds_given_up=error.failed), error) from error
         if status is not RefundStatus.SUCCEEDED:
             raise StillOwed
         return Transition(saga, State.REFUNDED, "refunded")

@@ -137,7 +137,7 @@ def _encode_payable(saga: Saga) -> dict[str, Any]:
     """How a purchase is paid. Only its student and services get the client secret, while the payment can be made."""
     is_payable = saga.state is State.AWAITING_PAYMENT
     may_pay = calls.current().speaks_for(saga.student_id)
-    facts = saga.purchase
+    facts = saga.purchase_facts
     return {
         "saga_id": str(saga.id),
         "payment_id": "" if saga.is_free else str(saga.payment_id),

@@ -32,7 +32,7 @@ class SagaError:
 
     def to_refusal(self) -> Refusal:
         """The refusal that was kept, of the class that this process knows for its reason."""
-        return Refusal.known(self.code, self.reason, self.message, self.field)
+        return Refusal.from_parts(self.code, self.reason, self.message, self.field)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@
 | What would a cancel by this person give back now? | `decide_cancel` |
 | What does an undone purchase give back of its intent? | `owed_by_undo` |
 | What does the cancel of a completed purchase give back? | `owed_by_cancel` |
-| What of an intent's money may not be kept, once no saga looks after it? | `owed_after_end` |
+| How much of an intent still has to be refunded, once no saga looks after it? | `owed_after_end` |
 
 A policy is text. Hours are elapsed hours. The saga freezes the text at purchase, so later settings change nothing.
 
@@ -90,14 +90,14 @@ def _share_of_lesson(purchase: Saga) -> Share:
     left = purchase.lesson.start - purchase.loaded_at
     if left.total_seconds() <= 0:
         raise NotCancellable("the lesson has begun")
-    return share_before_lesson(purchase.purchase.policy, left)
+    return share_before_lesson(purchase.purchase_facts.policy, left)
 
 
 def _share_of_enrollment(purchase: Saga) -> Share:
     """Counted from the commit that made the enrollment active, so that a slow saga costs its student nothing."""
     is_active = purchase.state is State.COMPLETED
     since = purchase.loaded_at - (purchase.state_since if is_active else purchase.loaded_at)
-    return share_since_payment(purchase.purchase.policy, since)
+    return share_since_payment(purchase.purchase_facts.policy, since)
 
 
 LESSON_TERMS = Terms(BOOK, "tutor", _share_of_lesson)
@@ -140,7 +140,7 @@ def _offer(by: str, share: Share, refund: Money, payment_state: str) -> Offer:
 
 
 def decide_full_refund(intent_id: str, received: Received, reason: str) -> RefundDecision:
-    """Everything of an intent goes back. Whoever decides this about the intent makes the same decision."""
+    """Everything of an intent goes back. The name has only the intent's id, so two callers make one refund."""
     return RefundDecision(f"{intent_id}:full", intent_id, Money(received.amount_minor, received.currency), reason)
 
 
@@ -149,7 +149,7 @@ def owed_by_undo(saga: Saga, intent: Intent) -> RefundDecision:
 
     That is everything, except when a person had cancelled it and exactly the price came: then the decided percentage.
     """
-    facts = saga.purchase
+    facts = saga.purchase_facts
     assert facts.undo is not None
     everything = decide_full_refund(intent.id, intent.money, facts.undo.value.lower())
     if facts.cancel is None or saga.price is None or not intent.money.is_exactly(saga.price):
@@ -171,7 +171,7 @@ def owed_by_cancel(cancel: Saga) -> RefundDecision | None:
 
 
 def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: list[Refund]) -> RefundDecision | None:
-    """What of an intent's money may not be kept and is neither back nor on its way; None when there is nothing.
+    """How much of an intent still has to be refunded; None when nothing.
 
     `saga` is the purchase that the intent names, `cancel` the cancel of it, `refunds` those of the intent.
     """
@@ -183,7 +183,7 @@ def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: lis
 
 
 def _is_under_way(refund: Refund) -> bool:
-    """True once the provider knows the refund. A decision whose owner died before asking gives no money back."""
+    """True once the provider has the refund. A row that the provider never received does not count."""
     return refund.status is not RefundStatus.FAILED and refund.provider_refund_id is not None
 
 
@@ -205,6 +205,11 @@ def _owed_in_all(saga: Saga, cancel: Saga | None, intent: Intent) -> RefundDecis
     if saga.state is State.COMPLETED:
         return None
     due = saga.refund_due
-    if due is None or saga.state is State.EXPIRED or saga.purchase.was_closed_unpaid or saga.resolution is not None:
+    if (
+        due is None
+        or saga.state is State.EXPIRED
+        or saga.purchase_facts.was_closed_unpaid
+        or saga.resolution is not None
+    ):
         return everything
     return replace(everything, amount=due)

@@ -89,7 +89,7 @@ class Saga:
     # What it has learned.
 
     @property
-    def purchase(self) -> PurchaseFacts:
+    def purchase_facts(self) -> PurchaseFacts:
         """The facts of a saga that sells."""
         assert isinstance(self.facts, PurchaseFacts)
         return self.facts
@@ -143,7 +143,7 @@ class Saga:
         turned_back = self.state is State.COMPENSATING or (self.is_complete and self.state is not State.COMPLETED)
         return turned_back and not (isinstance(self.facts, PurchaseFacts) and self.facts.is_recorded)
 
-    def learn(self, **facts: Any) -> Saga:
+    def with_facts(self, **facts: Any) -> Saga:
         """The same saga with these facts changed. The next commit writes them."""
         return replace(self, facts=replace(self.facts, **facts))
 

@@ -38,7 +38,7 @@ class Intents:
             raise OutcomeUnknown
         return found
 
-    async def close(self, saga: Saga) -> Intent | None:
+    async def make_unpayable(self, saga: Saga) -> Intent | None:
         """Make sure that nobody can pay the saga's intent: the intent then, canceled or succeeded.
 
         When nobody knows whether an intent was created, this creates it under its key and cancels it. A creation that

@@ -62,7 +62,7 @@ class Refunds:
             raise await self._give_up(decision, f"the provider refuses the refund: {error}") from error
 
     async def _make(self, saga: Saga, decision: RefundDecision, received_minor: int, given_up: int) -> RefundStatus:
-        known = await self.learn(saga, decision.intent_id)
+        known = await self.import_answers(saga, decision.intent_id)
         ours, failed = decision.find_refund(known)
         if ours is None:
             left = received_minor - sum(r.amount.amount_minor for r in known if r.status is not RefundStatus.FAILED)
@@ -71,7 +71,7 @@ class Refunds:
             if failed - given_up >= MOST_FAILED:
                 raise await self._give_up(decision, FAILED_TOO_OFTEN)
             ours = await self._store.open(_new_refund(saga, decision, failed, given_up, left))
-        status = ours.status if ours.status is RefundStatus.SUCCEEDED else await self.ask(ours)
+        status = ours.status if ours.status is RefundStatus.SUCCEEDED else await self.make_or_check(ours)
         if status is RefundStatus.FAILED and failed + 1 - given_up >= MOST_FAILED:
             raise await self._give_up(decision, FAILED_TOO_OFTEN)
         return status
@@ -94,7 +94,7 @@ class Refunds:
         log().error("refund_given_up", alert=True, intent_id=decision.intent_id, failed=failed, error=why)
         return RefundGivenUp(why, failed)
 
-    async def ask(self, refund: Refund) -> RefundStatus:
+    async def make_or_check(self, refund: Refund) -> RefundStatus:
         """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown, ProviderRefused."""
         answer = None if refund.is_new else await self._providers.find_refund(refund)
         if answer is None:
@@ -107,7 +107,7 @@ class Refunds:
             log().info("refund_pending", refund_id=str(refund.id), status=answer.status)
         return answer.meaning
 
-    async def learn(self, saga: Saga, intent_id: str) -> list[Refund]:
+    async def import_answers(self, saga: Saga, intent_id: str) -> list[Refund]:
         """Record what the provider says of an intent's refunds, and return them all.
 
         Refunds that somebody made at the provider are imported, once. Raises OutcomeUnknown when the rows keep changing.

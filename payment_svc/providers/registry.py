@@ -28,7 +28,7 @@ class Providers:
 
     def of_saga(self, saga: Saga) -> Provider:
         """The provider that the saga's order chose."""
-        return next((each for each in self._all if each.name == saga.purchase.provider), self._default)
+        return next((each for each in self._all if each.name == saga.purchase_facts.provider), self._default)
 
     def of_intent(self, intent_id: str) -> Provider:
         """The provider whose intent this is."""

@@ -16,7 +16,7 @@ from mesh.money import Money
 from payment_svc.domain import ENROLL, AmountMismatch, Saga, State, Undo
 from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
-from payment_svc.selling.holding import RefusedInDoubt, call_hold, learn_hold
+from payment_svc.selling.holding import RefusedInDoubt, call_hold, with_hold
 from payment_svc.selling.payment import close_payment, look_at_payment, open_payment, refund_payment
 from payment_svc.selling.transitions import end_of_sale
 from tutormesh.learning.v1 import learning_pb2 as learning
@@ -34,7 +34,7 @@ async def hold_seat(peers: Peers, saga: Saga) -> Saga:
     The learning service refuses another price than the student was shown. One of the version before does not know that
     price: then the seat is held, and is given back.
     """
-    asked = saga.purchase.asked_price
+    asked = saga.purchase_facts.asked_price
     request = learning.HoldSeatRequest(
         saga_id=str(saga.id),
         enrollment_id=str(saga.sold_id),
@@ -49,7 +49,7 @@ async def hold_seat(peers: Peers, saga: Saga) -> Saga:
             asked.agree(Money(hold.price.amount_minor, hold.price.currency))
     except AmountMismatch as refusal:
         raise RefusedInDoubt(refusal) from refusal
-    return replace(learn_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
+    return replace(with_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
 
 
 STATUS_OF_END = {

@@ -74,7 +74,7 @@ class LessonOrders:
 
 
 def _check_fits(order: LessonOrder, saga: Saga) -> None:
-    """The student's own hold takes the time from an order for another length or another course."""
+    """Raises SlotTaken when the student's open order has another length or course, and ProviderMismatch, AmountMismatch."""
     facts = saga.lesson_facts
     if (saga.minutes, facts.course_id) != (order.minutes, order.course_id):
         raise SlotTaken
@@ -85,7 +85,7 @@ def _check_fits(order: LessonOrder, saga: Saga) -> None:
 
 def _check_price(asked: AskedPrice | None, saga: Saga) -> None:
     """Raises AmountMismatch when the open purchase was made at another price, and TryAgain while that is unknown."""
-    if asked is None or asked == saga.purchase.asked_price:
+    if asked is None or asked == saga.purchase_facts.asked_price:
         return
     if saga.price is None:
         raise TryAgain

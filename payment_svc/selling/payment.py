@@ -30,7 +30,10 @@ class PaymentLook:
 
 
 async def open_payment(ports: PaymentPorts, saga: Saga) -> Intent:
-    """The saga's intent, made once. Raises ProviderRefused when the provider takes no such payment, OutcomeUnknown."""
+    """The saga's intent, made once. A saga that may have made one before (`is_repeat`) looks for it first.
+
+    Raises ProviderRefused when the provider takes no such payment, and OutcomeUnknown.
+    """
     assert saga.price is not None
     return await ports.intents.open(saga, saga.price)
 
@@ -49,12 +52,12 @@ async def close_payment(ports: PaymentPorts, saga: Saga) -> Intent | None:
 
     An intent that is known to be paid can no longer be cancelled, and the provider is not asked.
     """
-    facts = saga.purchase
+    facts = saga.purchase_facts
     if facts.undo is Undo.PROVIDER_REFUSED:
         return None
     if facts.paid is not None and saga.payment_intent_id is not None:
         return Intent.paid(saga.payment_intent_id, facts.paid)
-    return await ports.intents.close(saga)
+    return await ports.intents.make_unpayable(saga)
 
 
 async def refund_payment(ports: PaymentPorts, saga: Saga, intent: Intent) -> None:
@@ -63,9 +66,9 @@ async def refund_payment(ports: PaymentPorts, saga: Saga, intent: Intent) -> Non
     Raises StillOwed until all of it is back, and Halted when the refund is given up.
     """
     try:
-        decision, given_up = owed_by_undo(saga, intent), saga.purchase.refunds_given_up
+        decision, given_up = owed_by_undo(saga, intent), saga.purchase_facts.refunds_given_up
         status = await ports.refunds.carry_out(saga, decision, intent.received, given_up)
     except RefundGivenUp as error:
-        raise Halted(saga.learn(refunds_given_up=error.failed), error) from error
+        raise Halted(saga.with_facts(refunds_given_up=error.failed), error) from error
     if status is not RefundStatus.SUCCEEDED:
         raise StillOwed

@@ -61,7 +61,7 @@ class Callbacks:
         saga = await self.sagas.by_sold(report.booking_id)
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
-        if report.provider not in ("", saga.purchase.provider):
+        if report.provider not in ("", saga.purchase_facts.provider):
             raise ProviderMismatch
         if saga.payment_intent_id is None:
             raise WrongState("nothing is to be paid")

@@ -1,4 +1,4 @@
-"""Settles an intent that no open saga looks after: nothing may stay payable, and no money may stay that is not ours.
+"""Settles an intent that no open saga looks after: closes it while it can be paid, and refunds what no sale earned.
 
 Settling looks at the provider first and can be repeated. It records the refunds, closes an intent that can still be
 paid, gives back what may not be kept, once, and puts a dispute before a person.
@@ -58,7 +58,7 @@ class LatePayments:
         if saga is None:
             return False
         intent = await self.providers.retrieve_intent(intent_id)
-        known = await self.refunds.learn(saga, intent_id)
+        known = await self.refunds.import_answers(saga, intent_id)
         await self._record_disputes(saga, intent_id)
         cancel = await self.cancellations.of_sold(saga.sold_id)
         await self._wake_who_waits(saga, cancel, intent, known)
@@ -66,7 +66,7 @@ class LatePayments:
             return False
         was_payable = not intent.has_ended
         if was_payable:
-            intent = await self.intents.close(replace(saga, payment_intent_id=intent_id)) or intent
+            intent = await self.intents.make_unpayable(replace(saga, payment_intent_id=intent_id)) or intent
         decision = owed_after_end(saga, cancel, intent, known)
         case = await self.cancellations.refund_case(saga.sold_id, intent_id)
         if case is not None and (not case.is_complete or case.resolution is not None):
@@ -80,7 +80,7 @@ class LatePayments:
     async def pay_back(self, saga: Saga, intent_id: str, given_up: int) -> RefundStatus:
         """Give back what is still owed of an intent, for its case. Raises OutcomeUnknown, RefundGivenUp."""
         intent = await self.providers.retrieve_intent(intent_id)
-        known = await self.refunds.learn(saga, intent_id)
+        known = await self.refunds.import_answers(saga, intent_id)
         decision = owed_after_end(saga, await self.cancellations.of_sold(saga.sold_id), intent, known)
         if decision is None:
             return status_of_all(known)
@@ -130,7 +130,7 @@ class LatePayments:
             log().error("saga_parked", alert=True, saga_id=str(case_id), state=State.PARKED, error=str(error))
 
     async def _show_to_a_person(self, saga: Saga, intent: Intent) -> bool:
-        """Money came for a purchase that a person closed as sold: expected, or too much. It is kept, and shown."""
+        """Money came for a purchase that a person resolved as COMPLETED. It is recorded, alerted, and kept."""
         if saga.resolution is None or saga.state is not State.COMPLETED or not intent.succeeded:
             return False
         log().error("money_after_resolve", alert=True, saga_id=str(saga.id), intent_id=intent.id)

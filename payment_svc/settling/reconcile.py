@@ -167,7 +167,7 @@ class Reconcile:
     async def _ask(self, refund: Refund) -> bool:
         """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
         try:
-            return await self.refunds.ask(refund) is not refund.status
+            return await self.refunds.make_or_check(refund) is not refund.status
         except OutcomeUnknown as error:
             log().warning("not_reconciled", refund_id=str(refund.id), error=str(error))
             return False

@@ -31,7 +31,7 @@ class RefundCase:
         try:
             status = await self.late_payments.pay_back(purchase, facts.intent_id, facts.refunds_given_up)
         except RefundGivenUp as error:
-            raise Halted(saga.learn(refunds_given_up=error.failed), error) from error
+            raise Halted(saga.with_facts(refunds_given_up=error.failed), error) from error
         if status is not RefundStatus.SUCCEEDED:
             raise StillOwed
         return Transition(saga, State.REFUNDED, "refunded")

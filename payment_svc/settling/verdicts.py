@@ -85,7 +85,7 @@ def _hear_payment(event: ProviderEvent, saga: Saga) -> Verdict:
 
     A run of the saga that is at work loses the fence. It cannot have undone anything, because it closes the intent first.
     """
-    intent, facts = event.intent, saga.purchase
+    intent, facts = event.intent, saga.purchase_facts
     if facts.has_ended or facts.paid is not None or facts.undo in (Undo.SLOT_LOST, Undo.AMOUNT_MISMATCH):
         return Ignore()
     if intent is None or not intent.received or facts.undo is None:
@@ -106,10 +106,10 @@ def _says_money_is_back(event: ProviderEvent) -> bool:
 def _judge_while_waiting(event: ProviderEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
     if event.type in (SUCCEEDED, CANCELED):
         return Apply(_take_over(follow_intent(saga, intent)))
-    known = saga.purchase.declined_charges
+    known = saga.purchase_facts.declined_charges
     if intent.failed_charge is None or intent.failed_charge in known:
         return Ignore()
-    saga = saga.learn(declined_charges=(*known, intent.failed_charge))
+    saga = saga.with_facts(declined_charges=(*known, intent.failed_charge))
     if len(known) + 1 >= max_attempts:
         return Apply(_take_over(turn_back(saga, Undo.DECLINED, f"{max_attempts} attempts declined")))
     return Apply(_take_over(await_payment(saga, "payment_declined")))
@@ -123,5 +123,5 @@ def _take_over(transition: Transition) -> Transition:
 def knows_less(saga: Saga, intent: Intent) -> bool:
     """True when a waiting saga does not know yet what its intent shows."""
     return intent.has_ended or (
-        bool(intent.failed_charge) and intent.failed_charge not in saga.purchase.declined_charges
+        bool(intent.failed_charge) and intent.failed_charge not in saga.purchase_facts.declined_charges
     )

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import (
-    CANCEL_OF,
     DISPUTE_CASE,
     REFUND_CASE,
     CancelFacts,
@@ -25,8 +24,6 @@ from payment_svc.domain import (
 from payment_svc.store.facts import REFUND_CASE_INTENT, encode_error, encode_facts
 from payment_svc.store.refunds import open_in
 from payment_svc.store.rows import to_saga
-
-VERSION = 1
 
 _LOCK = text("select *, clock_timestamp() as loaded_at from saga where id = :id for update")
 # What is left to give back of the purchase's payment. The lock lets one cancel count at a time.
@@ -97,13 +94,23 @@ class CancellationStore:
         self._database, self._owner, self._lease = database, owner, lease_seconds
 
     async def begin(
-        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
+        self,
+        purchase: Saga,
+        new_id: UUID,
+        *,
+        kind: str,
+        version: int,
+        facts: CancelFacts,
+        refund: Refund | None,
+        detail: str,
     ) -> Saga | None:
-        """A cancel of a completed purchase, its lease taken, its refund PENDING.
+        """A cancel of a completed purchase, under this kind and version, its lease taken, its refund PENDING.
 
         None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided. Raises the
         refusal of an earlier cancel, so that repeats of it leave no rows.
         """
+
+        values = self._values(purchase, new_id, facts, detail) | {"kind": kind, "version": version}
 
         async def lock_and_begin(connection: AsyncConnection) -> Saga | None:
             row = (await connection.execute(_LOCK, {"id": purchase.id})).one()
@@ -116,7 +123,7 @@ class CancellationStore:
                 left = (await connection.execute(_LOCK_PAYMENT, {"saga": purchase.id})).one()
                 if left.left_minor < refund.amount.amount_minor:
                     return None
-            begun = (await connection.execute(_BEGIN, self._values(purchase, new_id, facts, detail))).one_or_none()
+            begun = (await connection.execute(_BEGIN, values)).one_or_none()
             if begun is None:
                 return None
             if refund is not None:
@@ -128,8 +135,6 @@ class CancellationStore:
     def _values(self, purchase: Saga, new_id: UUID, facts: CancelFacts, detail: str) -> dict[str, Any]:
         return {
             "new": new_id,
-            "kind": CANCEL_OF[purchase.kind],
-            "version": VERSION,
             "purchase": purchase.id,
             "context": encode_facts(facts),
             "detail": detail,

@@ -43,7 +43,7 @@ ANNOUNCE_REFUND = f"""notified as (
 _NOTHING: dict[str, Any] = {"message_id": None, "message_type": None, "channels": [], "audiences": []}
 
 
-def announce_end(transition: Transition, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
+def end_values(transition: Transition, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
     """The values of ANNOUNCE_END."""
     if transition.announces is None or not routes:
         return _NOTHING
@@ -64,7 +64,7 @@ def announce_status(refund: Refund, status: RefundStatus, routes: Sequence[Deliv
     return announce_refund(refund, REFUND_FAILED, routes if has_failed else ())
 
 
-def announce_refund(refund: Refund, message_type: str, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
+def refund_values(refund: Refund, message_type: str, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
     """The values of ANNOUNCE_REFUND for a message of this type."""
     if not routes:
         return _NOTHING

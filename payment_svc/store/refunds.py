@@ -41,8 +41,8 @@ _REFUSE = text("""
     update refund set status = 'FAILED', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
-# Pending refunds of which no open saga takes care. A refund that the provider does not know is left to the person for
-# whom a parked saga waits.
+# Pending refunds of which no open saga takes care. A refund that the provider never received is skipped while a saga of
+# its purchase is PARKED.
 _PENDING = text("""
     select r.* from refund r join saga s on s.id = r.saga_id
     where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)
@@ -84,7 +84,7 @@ class RefundStore:
         """Keep a refund that was made at the provider. A row that exists stays as it is."""
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
         paid_routes = self._routes if refund.status is RefundStatus.SUCCEEDED else ()
-        await self._database.rows(_IMPORT_AND_TELL, values | outbox.announce_refund(refund, REFUND_PAID, paid_routes))
+        await self._database.rows(_IMPORT_AND_TELL, values | outbox.refund_values(refund, REFUND_PAID, paid_routes))
 
     async def withdraw(self, refund: Refund) -> None:
         """Withdraw a refund that the provider has not been asked for."""
@@ -97,7 +97,7 @@ class RefundStore:
     async def announce_failure(self, refund: Refund) -> None:
         """Tell people that this failed refund is given up, once for all tries of its decision."""
         if self._routes:
-            told = outbox.announce_refund(refund, REFUND_FAILED, self._routes)
+            told = outbox.refund_values(refund, REFUND_FAILED, self._routes)
             await self._database.rows(_TELL, {"id": refund.id} | told)
 
     async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> bool:

@@ -23,7 +23,6 @@ from payment_svc.domain import (
     SagaError,
     State,
 )
-from payment_svc.store.cancellations import VERSION
 from payment_svc.store.events import Apply, EventSummary, Ignore, InboxEvent, Signal, ToInbox, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost
@@ -238,11 +237,20 @@ class Cancellations(_Table):
     refunds: RefundRows
 
     def begin(
-        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
+        self,
+        purchase: Saga,
+        new_id: UUID,
+        *,
+        kind: str,
+        version: int,
+        facts: CancelFacts,
+        refund: Refund | None,
+        detail: str,
     ) -> Awaitable[Saga | None]:
-        return self._do("begin_cancel", lambda: self._begun(purchase, new_id, facts, refund))
+        row = replace(purchase, id=new_id, kind=kind, version=version, facts=facts)
+        return self._do("begin_cancel", lambda: self._begun(purchase, row, refund))
 
-    def _begun(self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None) -> Saga | None:
+    def _begun(self, purchase: Saga, cancel: Saga, refund: Refund | None) -> Saga | None:
         state = self._clock.state
         row = state.sagas[purchase.id]
         if row.state is not State.COMPLETED or self._of(row.sold_id) is not None:
@@ -255,7 +263,7 @@ class Cancellations(_Table):
         lease = self._now + self._sagas._lease
         return self._sagas.keep(
             replace(
-                row, id=new_id, kind=CANCEL_OF[row.kind], version=VERSION, state=State.COMPENSATING, facts=facts,
+                row, id=cancel.id, kind=cancel.kind, version=cancel.version, state=State.COMPENSATING, facts=cancel.facts,
                 fence=1, signals=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
                 lease_owner=self._sagas._owner, lease_until=lease, wake_at=lease, state_since=self._now,
                 created_at=self._now,

@@ -155,6 +155,6 @@ async def test_free_slots_are_listed_with_their_price(student: Any, script: Any,
 
 
 async def test_an_unknown_tutor_is_not_found(student: Any, script: Any) -> None:
-    script.answers["ListSlots"] = Refusal.known("FAILED_PRECONDITION", "TUTOR_NOT_FOUND", "no such tutor")
+    script.answers["ListSlots"] = Refusal.from_parts("FAILED_PRECONDITION", "TUTOR_NOT_FOUND", "no such tutor")
     error = await student.error(SLOTS, tutorId="t", **{"from": "2030-01-31T00:00:00Z", "to": "2030-02-01T00:00:00Z"})
     assert (error["code"], error["message"]) == ("NOT_FOUND", "no such tutor")
