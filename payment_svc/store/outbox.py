@@ -58,10 +58,10 @@ def announce_status(refund: Refund, status: RefundStatus, routes: Sequence[Deliv
     at the provider is not tried again.
     """
     if status is RefundStatus.SUCCEEDED:
-        return announce_refund(refund, REFUND_PAID, routes)
+        return refund_values(refund, REFUND_PAID, routes)
     is_undone = refund.reason == MADE_AT_PROVIDER and refund.status is RefundStatus.SUCCEEDED
     has_failed = status is RefundStatus.FAILED and is_undone
-    return announce_refund(refund, REFUND_FAILED, routes if has_failed else ())
+    return refund_values(refund, REFUND_FAILED, routes if has_failed else ())
 
 
 def refund_values(refund: Refund, message_type: str, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
