@@ -6,8 +6,9 @@ proof.
 
 hours, slots        working time as instants, and the free slots within it
 schedules           the schedules that tutors publish
+limits              how much may stand unpaid, and what a student or tutor has so far
 holds               hold, confirm, release: a saga's claim on two calendars, idempotent under the saga's id
 blocks              time that a tutor takes out
 claims              every live claim, for the audit
-worker              deletes claims of lapsed holds, to keep the table small
+worker              deletes claims of lapsed holds and removed blocks, to keep the tables small
 """

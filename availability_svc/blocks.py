@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from availability_svc.domain import Block, IdempotencyMismatch, SlotTaken, Span, Terms
+from availability_svc.domain import Block, IdempotencyMismatch, SlotTaken, Span, TooManyBlocks
+from availability_svc.limits import Terms
 from availability_svc.store import BlockStore
 from mesh.database import Database
-from mesh.errors import NotFound
+from mesh.errors import BadInput, NotFound
 
 WantedBlock = tuple[Span, str]
+#: A tutor may have removed so many times the most live blocks since the sweeper last forgot removed ones.
+REMEMBERED = 10
 
 
 class Blocks:
@@ -22,8 +26,8 @@ class Blocks:
     async def block(self, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None) -> list[Block]:
         """Take these spans out, all or none, each with its reason. Repeating a request id returns the first blocks.
 
-        Raises SlotTaken when a live hold, a lesson or a block lies in one of them; IdempotencyMismatch when the request
-        id stands for other spans.
+        Raises IdempotencyMismatch when the request id stands for other spans; BadInput for a span that has ended;
+        TooManyBlocks; SlotTaken when a live hold, a lesson or a block lies in one of them.
         """
         return await self._database.transaction(
             lambda connection: self._block(BlockStore(connection), tutor_id, wanted, request_id)
@@ -40,6 +44,11 @@ class Blocks:
         first = await store.find_of_request(tutor_id, request_id) if request_id else []
         if first:
             return _must_repeat(first, wanted)
+        _must_be_ahead(wanted, await store.read_clock())
+        live, remembered = await store.count(tutor_id)
+        most = self._terms.limits.blocks
+        if live + len(wanted) > most or remembered + len(wanted) > REMEMBERED * most:
+            raise TooManyBlocks
         conflicts = await store.find_conflicts(tutor_id, [span for span, _ in wanted], self._terms.grace)
         if conflicts.on_tutor:
             raise SlotTaken
@@ -52,6 +61,13 @@ class Blocks:
         await store.lock(tutor_id)
         if not await store.remove(tutor_id, block_id):
             raise NotFound
+
+
+def _must_be_ahead(wanted: Sequence[WantedBlock], now: datetime) -> None:
+    """Raises BadInput for a span that has ended: a block of it would take no time out."""
+    for index, (span, _) in enumerate(wanted):
+        if span.end <= now:
+            raise BadInput("must be ahead", field=f"blocks[{index}].end")
 
 
 def _must_repeat(first: list[Block], wanted: Sequence[WantedBlock]) -> list[Block]:

@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from availability_svc.blocks import WantedBlock
-from availability_svc.domain import Block, Claim, ClaimState, Order, Schedule, Span, TimedHold, Window, WorkingHours
-from availability_svc.hours import merge_windows
+from availability_svc.domain import (
+    Block,
+    Claim,
+    ClaimState,
+    Offer,
+    Order,
+    Schedule,
+    Span,
+    TimedHold,
+    Window,
+    WorkingHours,
+)
 from mesh import clock, wire
+from mesh.currencies import find_currency
 from mesh.errors import BadInput
 from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2 as pb2
 
 MINUTES_A_DAY = 1440
 MINUTES_A_YEAR = 525_600
+MOST_DAYS_AHEAD = 3650
+USUAL = Offer()
 MOST_WINDOWS = 100
 MOST_BLOCKS = 100
 LONGEST_LISTING = timedelta(days=31)
 LONGEST_BLOCK = timedelta(days=366)
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+_WEEKDAYS = pb2.Weekday.values()[1:]
 _STATES = {
     ClaimState.HELD: pb2.CLAIM_STATE_HELD,
     ClaimState.CONFIRMED: pb2.CLAIM_STATE_CONFIRMED,
@@ -38,14 +55,68 @@ def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
         raise BadInput("not an IANA time zone", field="timezone")
     if len(request.weekly) > MOST_WINDOWS:
         raise BadInput(f"must have at most {MOST_WINDOWS} windows", field="weekly")
-    windows = merge_windows(_window(window, f"weekly[{index}]") for index, window in enumerate(request.weekly))
+    windows = {_window(window, f"weekly[{index}]") for index, window in enumerate(request.weekly)}
+    offer = _offer(request)
     return Schedule(
         tutor_id,
-        WorkingHours(request.timezone, windows),
+        WorkingHours(request.timezone, tuple(sorted(windows))),
         wire.whole(request.minimum_notice_minutes, "minimum_notice_minutes", 0, MINUTES_A_YEAR),
         wire.whole(request.buffer_minutes, "buffer_minutes", 0, MINUTES_A_DAY),
-        wire.money(request, "rate"),
+        _rate(request, offer),
+        offer,
     )
+
+
+def _rate(request: pb2.PublishAvailabilityRequest, offer: Offer) -> Money:
+    """The rate per hour. Refuses one at which a lesson of no offered length can be paid for."""
+    rate = wire.money(request, "rate")
+    cheapest, dearest = (rate.for_minutes(minutes).amount_minor for minutes in (offer.shortest, offer.longest))
+    if rate.amount_minor and not find_currency(rate.currency).can_charge_some(cheapest, dearest):
+        lengths = f"{offer.shortest} to {offer.longest} minutes"
+        raise BadInput(f"the price of a lesson of {lengths} {rate.payable_amounts}", field="rate")
+    return rate
+
+
+def _offer(request: pb2.PublishAvailabilityRequest) -> Offer:
+    shortest = _given(request, "shortest_lesson_minutes", MINUTES_A_DAY, USUAL.shortest)
+    longest = _given(request, "longest_lesson_minutes", MINUTES_A_DAY, max(shortest, USUAL.longest))
+    if longest < shortest:
+        raise BadInput("must not be less than shortest_lesson_minutes", field="longest_lesson_minutes")
+    start_every = _given(request, "start_every_minutes", MINUTES_A_DAY, USUAL.start_every)
+    return Offer(
+        shortest, longest, start_every, _given(request, "maximum_days_ahead", MOST_DAYS_AHEAD, USUAL.days_ahead)
+    )
+
+
+def _given(request: Message, field: str, most: int, default: int) -> int:
+    """A whole number of at least 1, or its default when the field is not set."""
+    return wire.whole(getattr(request, field), field, 1, most) if request.HasField(field) else default
+
+
+def to_schedule(schedule: Schedule) -> pb2.Schedule:
+    offer = schedule.offer
+    return pb2.Schedule(
+        tutor_id=str(schedule.tutor_id),
+        timezone=schedule.hours.timezone,
+        weekly=map(_to_window, schedule.hours.windows),
+        minimum_notice_minutes=schedule.notice,
+        buffer_minutes=schedule.buffer,
+        rate=wire.to_money(schedule.rate),
+        shortest_lesson_minutes=offer.shortest,
+        longest_lesson_minutes=offer.longest,
+        start_every_minutes=offer.start_every,
+        maximum_days_ahead=offer.days_ahead,
+    )
+
+
+def _to_window(window: Window) -> pb2.WeeklyWindow:
+    day, start = divmod(window.start, MINUTES_A_DAY)
+    end = _time_of_day(window.end - day * MINUTES_A_DAY)
+    return pb2.WeeklyWindow(weekday=_WEEKDAYS[day], start=_time_of_day(start), end=end)
+
+
+def _time_of_day(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 @cache
@@ -83,8 +154,11 @@ def listing(request: pb2.ListSlotsRequest) -> tuple[UUID, Span, int]:
     return tutor_id, within, wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
 
 
-def slots_response(free: Iterable[Span], price: Money) -> pb2.ListSlotsResponse:
-    cost = wire.to_money(price)
+def slots_response(free: Sequence[Span], schedule: Schedule, minutes: int) -> pb2.ListSlotsResponse:
+    """The slots with their price. Without a slot there is no price: the length may be one that is not offered."""
+    if not free:
+        return pb2.ListSlotsResponse()
+    cost = wire.to_money(schedule.price(minutes))
     return pb2.ListSlotsResponse(
         slots=[pb2.Slot(start=clock.to_proto(slot.start), end=clock.to_proto(slot.end), price=cost) for slot in free]
     )
@@ -94,21 +168,25 @@ def order(request: pb2.HoldSlotRequest) -> Order:
     tutor_id, student_id = wire.uuid(request.tutor_id, "tutor_id"), wire.uuid(request.student_id, "student_id")
     if tutor_id == student_id:
         raise BadInput("must be somebody other than the tutor", field="student_id")
-    start = _whole_minute(request)
+    start = _lesson_start(request)
     minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
     lesson = Span(start, start + timedelta(minutes=minutes))
     return Order(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson)
 
 
-def _whole_minute(request: pb2.HoldSlotRequest) -> datetime:
+def _lesson_start(request: pb2.HoldSlotRequest) -> datetime:
     """The start of the lesson. BadInput calls the field `start_time`, because that is its name for the edge's users."""
     try:
         start = wire.instant(request, "start")
     except BadInput as error:
         raise BadInput(error.message.removeprefix("start: "), field="start_time") from None
-    if request.start.seconds % 60 or request.start.nanos:
-        raise BadInput("must be on a whole minute", field="start_time")
+    _must_be_whole(request.start, "start_time")
     return start
+
+
+def _must_be_whole(stamp: Timestamp, field: str) -> None:
+    if stamp.seconds % 60 or stamp.nanos:
+        raise BadInput("must be on a whole minute", field=field)
 
 
 def hold_response(answer: TimedHold) -> pb2.HoldSlotResponse:
@@ -137,6 +215,8 @@ def _wanted_block(block: pb2.TimeBlock, field: str) -> WantedBlock:
         span = Span(wire.instant(block, "start"), wire.instant(block, "end"))
     except BadInput as error:
         raise BadInput(error.message.removeprefix(f"{error.field}: "), field=f"{field}.{error.field}") from None
+    _must_be_whole(block.start, f"{field}.start")
+    _must_be_whole(block.end, f"{field}.end")
     if span.start >= span.end:
         raise BadInput("must be after start", field=f"{field}.end")
     if span.end - span.start > LONGEST_BLOCK:

@@ -36,10 +36,34 @@ class TooSoon(Refusal):
     reason = "TOO_SOON"
 
 
+class LengthNotOffered(Refusal):
+    """The tutor gives no lessons of this length."""
+
+    reason = "LENGTH_NOT_OFFERED"
+
+
+class StartNotOffered(Refusal):
+    """The tutor gives no lessons that start at this minute."""
+
+    reason = "START_NOT_OFFERED"
+
+
+class TooFarAhead(Refusal):
+    """The tutor does not take bookings so far ahead."""
+
+    reason = "TOO_FAR_AHEAD"
+
+
 class TooManyHolds(Refusal):
     """Pay for, or cancel, what you have reserved before reserving more."""
 
     reason = "TOO_MANY_HOLDS"
+
+
+class TooManyBlocks(Refusal):
+    """Remove blocks before you make more."""
+
+    reason = "TOO_MANY_BLOCKS"
 
 
 class TutorNotFound(Refusal):
@@ -76,10 +100,20 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WorkingHours:
-    """A tutor's week in the wall-clock of an IANA zone. The windows are in order and never touch."""
+    """A tutor's week in the wall-clock of an IANA zone. The windows are as published, in order; they may overlap."""
 
     timezone: str
     windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Which lessons a tutor gives: their lengths, the minutes between two starts, and the most days ahead."""
+
+    shortest: int = 15
+    longest: int = 240
+    start_every: int = 15
+    days_ahead: int = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +125,24 @@ class Schedule:
     notice: int
     buffer: int
     rate: Money
+    offer: Offer = Offer()
+
+    def has_length(self, minutes: int) -> bool:
+        """True when the tutor gives lessons of this length: within the lengths, and at a price that can be charged.
+
+        Only a rate of 0 makes a lesson free.
+        """
+        price = self.price(minutes)
+        is_priced = price.is_payable and (price.amount_minor > 0 or self.rate.amount_minor == 0)
+        return self.offer.shortest <= minutes <= self.offer.longest and is_priced
+
+    def price(self, minutes: int) -> Money:
+        """Rate × minutes / 60, rounded half-even to what can be charged. It is payable when the length is offered."""
+        return self.rate.for_minutes(minutes)
+
+    def is_too_far(self, start: datetime, now: datetime) -> bool:
+        """True when a lesson at `start` begins later than the tutor can be booked today."""
+        return start > now + timedelta(days=self.offer.days_ahead)
 
     def is_too_soon(self, start: datetime, now: datetime) -> bool:
         """True when a lesson at `start` has begun, or begins sooner than the tutor's notice allows."""
@@ -169,15 +221,6 @@ class Conflicts:
     lapsed: tuple[UUID, ...] = ()
     on_tutor: bool = False
     on_student: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How long a hold lasts, how long it still stands after its end, and how many unpaid ones a student may have."""
-
-    hold: timedelta
-    grace: timedelta
-    max_unpaid: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from availability_svc import hours
@@ -11,24 +11,25 @@ from availability_svc.domain import (
     Hold,
     HoldState,
     IdempotencyMismatch,
+    LengthNotOffered,
     Order,
     OutsideWorkingHours,
     Schedule,
     SlotTaken,
+    StartNotOffered,
     StudentBusy,
-    Terms,
     TimedHold,
     Tombstone,
-    TooManyHolds,
+    TooFarAhead,
     TooSoon,
     TutorNotFound,
 )
+from availability_svc.limits import Terms
 from availability_svc.store import HoldStore, Situation
 from mesh.database import Database
-from mesh.errors import BadInput, Cancelled, NotFound, TryAgain
-from mesh.money import Money
+from mesh.errors import Cancelled, NotFound, TryAgain
 
-SECOND = timedelta(seconds=1)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 #: One on the tutor's calendar and one on the student's.
 CLAIMS_OF_A_HOLD = 2
 
@@ -42,8 +43,8 @@ class Holds:
     async def hold(self, order: Order) -> TimedHold:
         """Claim both calendars until the hold ends. Repeating a saga's order returns its first hold.
 
-        Raises, the first of these that applies: TutorNotFound, Cancelled, IdempotencyMismatch, OutsideWorkingHours,
-        TooSoon, SlotTaken, StudentBusy, TooManyHolds.
+        Raises, the first of these that applies: TutorNotFound, Cancelled, IdempotencyMismatch, LengthNotOffered,
+        TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon, SlotTaken, StudentBusy, TooManyHolds.
         """
         return await self._database.transaction(lambda connection: self._hold(HoldStore(connection), order))
 
@@ -61,7 +62,7 @@ class Holds:
 
     async def _hold(self, store: HoldStore, order: Order) -> TimedHold:
         await store.lock(order.tutor_id, order.student_id)
-        situation = await store.read_situation(order, self._terms.grace)
+        situation = await store.read_situation(order, self._terms)
         if situation.schedule is None:
             raise TutorNotFound
         if situation.hold is None:
@@ -69,21 +70,16 @@ class Holds:
             await store.evict(situation.conflicts.lapsed)
             if await store.insert(hold):
                 return _with_time_left(hold, situation)
-            situation = await store.read_situation(order, self._terms.grace)  # a release left its tombstone meanwhile
+            situation = await store.read_situation(order, self._terms)  # a release left its tombstone meanwhile
         return _with_time_left(_must_repeat(order, situation.hold), situation)
 
     def _decide(self, order: Order, schedule: Schedule, situation: Situation) -> Hold:
         """The hold for this order. Raises the first refusal that applies, in the order of the contract."""
-        lesson, now = order.lesson, situation.now
-        if lesson.start > now and not hours.covers(schedule.hours, lesson):
-            raise OutsideWorkingHours
-        if schedule.is_too_soon(lesson.start, now):
-            raise TooSoon
+        _must_be_offered(schedule, order, situation.now)
         _must_be_free(situation.conflicts)
-        if situation.unpaid >= self._terms.max_unpaid:
-            raise TooManyHolds
-        expires_at = min(now + self._terms.hold, lesson.start)
-        return Hold(order, schedule.buffer, price(schedule, order.minutes), uuid4(), expires_at)
+        self._terms.limits.must_allow(situation.standing, order.minutes)
+        expires_at = min(situation.now + self._terms.hold, order.lesson.start)
+        return Hold(order, schedule.buffer, schedule.price(order.minutes), uuid4(), expires_at)
 
     async def _confirm(self, store: HoldStore, saga_id: UUID) -> UUID:
         locked = await store.lock_hold(saga_id)
@@ -104,7 +100,7 @@ class Holds:
         return hold.block_id
 
     async def _claim_again(self, store: HoldStore, hold: Hold, situation: Situation) -> None:
-        """Claim the time of a paid hold that lapsed and lost a claim. Hours and notice were checked when it was made."""
+        """Claim the time of a paid hold that lapsed and lost a claim. Whether it is offered was decided when it was made."""
         _must_be_free(situation.conflicts)
         await store.evict(situation.conflicts.lapsed)
         await store.claim_again(hold.order.saga_id)
@@ -116,12 +112,19 @@ class Holds:
             await store.release(saga_id)  # the hold was inserted meanwhile
 
 
-def price(schedule: Schedule, minutes: int) -> Money:
-    """Rate × minutes / 60, rounded half-even. Raises BadInput when the price exceeds the largest payment."""
-    try:
-        return schedule.rate.for_minutes(minutes)
-    except ValueError:
-        raise BadInput("the price of so long a lesson is out of range", field="duration_minutes") from None
+def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:
+    """Raises the first reason why the tutor does not give this lesson. A lesson in the past is too soon at any hours."""
+    start = order.lesson.start
+    if not schedule.has_length(order.minutes):
+        raise LengthNotOffered
+    if schedule.is_too_far(start, now):
+        raise TooFarAhead
+    if start > now and not hours.covers(schedule.hours, order.lesson):
+        raise OutsideWorkingHours
+    if start > now and not hours.is_start(schedule.hours, schedule.offer.start_every * MINUTE, start):
+        raise StartNotOffered
+    if schedule.is_too_soon(start, now):
+        raise TooSoon
 
 
 def _must_be_free(conflicts: Conflicts) -> None:

@@ -1,4 +1,4 @@
-"""Working hours as instants. Listing slots and holding one both decide by `working_spans`.
+"""Working hours as instants. Listing slots and holding one both decide by `working_spans` and `starts`.
 
 An instant is working time exactly when its local wall-clock time lies in a window. Three things follow for a change
 of the clocks: local times stay the same, a missing hour has no instant, and each instant of a repeated hour counts
@@ -7,6 +7,7 @@ once. Between two changes the zone's offset is constant, and the windows are pla
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -16,7 +17,6 @@ from availability_svc.domain import Span, Window, WorkingHours
 #: The distance at which offsets are compared. No zone changes its clocks twice within an hour.
 STEP = timedelta(hours=1)
 SECOND, MINUTE, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(weeks=1)
-QUARTER = timedelta(minutes=15)
 
 
 def merge_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
@@ -33,8 +33,9 @@ def merge_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
 def working_spans(hours: WorkingHours, within: Span) -> list[Span]:
     """The working time within a span, as spans in order that never touch."""
     result: list[Span] = []
+    windows = merge_windows(hours.windows)
     for steady, offset in constant_offsets(ZoneInfo(hours.timezone), within):
-        for span in _window_spans(hours.windows, steady, offset):
+        for span in _window_spans(windows, steady, offset):
             if result and result[-1].end == span.start:
                 result[-1] = Span(result[-1].start, span.end)
             else:
@@ -47,14 +48,63 @@ def covers(hours: WorkingHours, lesson: Span) -> bool:
     return working_spans(hours, lesson) == [lesson]
 
 
-def quarters(hours: WorkingHours, within: Span) -> Iterator[datetime]:
-    """Each instant of a span at which the local wall-clock shows :00, :15, :30 or :45, in order."""
-    for steady, offset in constant_offsets(ZoneInfo(hours.timezone), within):
-        wall = steady.start + offset
-        instant = wall + (datetime.min.replace(tzinfo=UTC) - wall) % QUARTER - offset
-        while instant < steady.end:
+def starts(hours: WorkingHours, every: timedelta, within: Span) -> Iterator[datetime]:
+    """Each instant of a span at which a lesson may start, in order and once.
+
+    The instants are counted from the start of each published window: of that day's local time, made an instant, and
+    then in elapsed time. A window whose start is missing on that day starts at the end of the gap.
+    """
+    grids = [
+        _grid(hours, window, monday, every, within) for monday in _mondays(hours, within) for window in hours.windows
+    ]
+    last = None
+    for instant in heapq.merge(*grids):
+        if instant != last:
             yield instant
-            instant += QUARTER
+        last = instant
+
+
+def is_start(hours: WorkingHours, every: timedelta, instant: datetime) -> bool:
+    """True when a lesson may start at this instant."""
+    return any(start == instant for start in starts(hours, every, Span(instant, instant + MINUTE)))
+
+
+def _mondays(hours: WorkingHours, within: Span) -> Iterator[datetime]:
+    """The local Mondays, 00:00, of the weeks that a span touches; wall-clock times without a zone."""
+    zone = ZoneInfo(hours.timezone)
+    first, last = (end.astimezone(zone).replace(tzinfo=None) for end in (within.start, within.end))
+    monday = _monday(first)
+    while monday <= last:
+        yield monday
+        monday += WEEK
+
+
+def _monday(wall: datetime) -> datetime:
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - timedelta(days=midnight.weekday())
+
+
+def _grid(hours: WorkingHours, window: Window, monday: datetime, every: timedelta, within: Span) -> Iterator[datetime]:
+    """The instants of a span at which a lesson may start in one window of one week."""
+    zone = ZoneInfo(hours.timezone)
+    opens, closes = monday + window.start * MINUTE, monday + window.end * MINUTE
+    first, last = _first_instant(zone, opens), min(_last_instant(zone, closes), within.end)
+    instant = first + max(0, -((first - within.start) // every)) * every
+    while instant < last:
+        if opens <= instant.astimezone(zone).replace(tzinfo=None) < closes:
+            yield instant
+        instant += every
+
+
+def _first_instant(zone: ZoneInfo, wall: datetime) -> datetime:
+    """The first instant at which the clocks show this time, or the end of the gap in which they do not show it."""
+    one, other = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return _find_change(zone, other, one) if other < one else one  # PEP 495: in a gap, fold 1 is the earlier
+
+
+def _last_instant(zone: ZoneInfo, wall: datetime) -> datetime:
+    """An instant before which every instant lies at which the clocks show an earlier time."""
+    return max(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
 
 def constant_offsets(zone: ZoneInfo, span: Span) -> Iterator[tuple[Span, timedelta]]:
@@ -98,8 +148,7 @@ def _find_change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
 def _window_spans(windows: tuple[Window, ...], steady: Span, offset: timedelta) -> Iterator[Span]:
     """The parts of a span of constant offset that lie in a window. Wall-clock times are computed as if they were UTC."""
     first, last = steady.start + offset, steady.end + offset
-    midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = midnight - timedelta(days=midnight.weekday())
+    monday = _monday(first)
     while monday < last:
         for window in windows:
             start, end = max(monday + window.start * MINUTE, first), min(monday + window.end * MINUTE, last)

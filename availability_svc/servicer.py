@@ -8,8 +8,8 @@ from uuid import UUID
 from availability_svc import convert
 from availability_svc.blocks import Blocks
 from availability_svc.claims import Claims
-from availability_svc.domain import Terms
-from availability_svc.holds import Holds, price
+from availability_svc.holds import Holds
+from availability_svc.limits import Terms
 from availability_svc.schedules import Schedules
 from availability_svc.slots import Slots
 from mesh import calls, cursors, wire
@@ -34,12 +34,12 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         schedule = convert.schedule(request)
         _must_be_tutor(schedule.tutor_id)
         await self._schedules.publish(schedule)
-        return pb2.PublishAvailabilityResponse()
+        return pb2.PublishAvailabilityResponse(schedule=convert.to_schedule(schedule))
 
     async def ListSlots(self, request: pb2.ListSlotsRequest, context: Any) -> pb2.ListSlotsResponse:
         tutor_id, within, minutes = convert.listing(request)
         schedule, free = await self._slots.list_free(tutor_id, within, minutes)
-        return convert.slots_response(free, price(schedule, minutes))
+        return convert.slots_response(free, schedule, minutes)
 
     async def HoldSlot(self, request: pb2.HoldSlotRequest, context: Any) -> pb2.HoldSlotResponse:
         return convert.hold_response(await self._holds.hold(convert.order(request)))

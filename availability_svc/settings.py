@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import AliasChoices, Field
 
-from availability_svc.domain import Terms
+from availability_svc.limits import Limits, Terms
 from mesh.settings import DatabaseUrl, ServiceSettings
 
 MINUTES_A_YEAR = 525_600
@@ -20,9 +20,22 @@ class Settings(ServiceSettings):
     hold_minutes: float = Field(default=30.0, gt=0, le=MINUTES_A_YEAR)
     hold_grace_seconds: float = Field(default=20.0, ge=0, le=86_400)
     max_unpaid_holds: int = Field(default=3, ge=1)
+    max_unpaid_minutes: int = Field(default=480, ge=1)
+    max_unpaid_minutes_per_tutor: int = Field(default=240, ge=1)
+    max_unpaid_minutes_of_tutor: int = Field(default=2400, ge=1)
+    max_lapsed_holds: int = Field(default=5, ge=1)
+    lapsed_holds_pause_minutes: float = Field(default=15.0, ge=0, le=1440)
+    max_blocks: int = Field(default=1000, ge=1)
 
     @property
     def terms(self) -> Terms:
-        return Terms(
-            timedelta(minutes=self.hold_minutes), timedelta(seconds=self.hold_grace_seconds), self.max_unpaid_holds
+        limits = Limits(
+            holds=self.max_unpaid_holds,
+            minutes=self.max_unpaid_minutes,
+            minutes_with_one_tutor=self.max_unpaid_minutes_per_tutor,
+            minutes_of_a_tutor=self.max_unpaid_minutes_of_tutor,
+            lapses=self.max_lapsed_holds,
+            pause=timedelta(minutes=self.lapsed_holds_pause_minutes),
+            blocks=self.max_blocks,
         )
+        return Terms(timedelta(minutes=self.hold_minutes), timedelta(seconds=self.hold_grace_seconds), limits)

@@ -37,6 +37,20 @@ schedule = Table(
     Column("rate_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    # The windows as published; `weekly` has them merged. Null, or of another week, after a publisher that knew no such
+    # column: then `weekly` counts.
+    Column("windows", JSONB),
+    Column("shortest_minutes", Integer, nullable=False, server_default=text("15")),
+    Column("longest_minutes", Integer, nullable=False, server_default=text("240")),
+    Column("start_every_minutes", Integer, nullable=False, server_default=text("15")),
+    Column("days_ahead", Integer, nullable=False, server_default=text("365")),
+    CheckConstraint("jsonb_typeof(windows) = 'array'", name="schedule_windows_are_a_list"),
+    CheckConstraint(
+        "1 <= shortest_minutes and shortest_minutes <= longest_minutes and longest_minutes <= 1440",
+        name="schedule_lengths_in_range",
+    ),
+    CheckConstraint("start_every_minutes between 1 and 1440", name="schedule_start_every_in_range"),
+    CheckConstraint("days_ahead between 1 and 3650", name="schedule_days_ahead_in_range"),
     CheckConstraint("jsonb_typeof(weekly) = 'array'", name="schedule_weekly_is_a_list"),
     CheckConstraint("notice_minutes between 0 and 525600", name="schedule_notice_in_range"),
     CheckConstraint("buffer_minutes between 0 and 1440", name="schedule_buffer_in_range"),
@@ -80,6 +94,12 @@ hold = Table(
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="hold_currency_is_iso"),
     CheckConstraint("(state = 'RELEASED') = (released_at is not null)", name="hold_released_has_a_time"),
     CheckConstraint("state <> 'CONFIRMED' or confirmed_at is not null", name="hold_confirmed_has_a_time"),
+    Index("hold_of_student", "student_id", "created_at"),
+    Index(
+        "hold_paid",
+        "student_id",
+        postgresql_where=text("confirmed_at is not null and price_minor > 0"),
+    ),
 )
 
 claim = Table(
@@ -107,7 +127,9 @@ claim = Table(
     Index("claim_held", "calendar_id", "expires_at", postgresql_where=text("state = 'HELD'")),
 )
 
-# One row per block, removed or not: it answers a repeated request. A block that stands has a claim with the same id.
+# Blocks lie on whole minutes. The schema does not say so, because older rows may have seconds.
+# One row per block, until a day after its removal: it answers a repeated request. A block that stands has a claim with
+# the same id.
 block = Table(
     "block",
     metadata,
@@ -123,4 +145,5 @@ block = Table(
     UniqueConstraint("tutor_id", "request_id", "place", name="block_once_per_request"),
     CheckConstraint("start_at < end_at", name="block_has_length"),
     CheckConstraint("length(reason) <= 500", name="block_reason_is_short"),
+    Index("block_removed", "removed_at", postgresql_where=text("removed_at is not null")),
 )

@@ -1,9 +1,12 @@
-"""The sweeper. It only keeps the table of claims small: a claimer evicts lapsed claims without it."""
+"""The sweeper. It keeps the tables small: a claimer evicts lapsed claims without it, and removed blocks are of no use."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from availability_svc.store import Calendars
 from mesh.database import Database
@@ -12,10 +15,15 @@ from mesh.loops import jitter, run_forever
 
 EVERY_SECONDS = 300.0
 BATCH = 500
+#: A repeated request to block or to remove is answered as the first one for so long after the removal.
+REMEMBERED_FOR = timedelta(days=1)
 
 
 class Sweeper:
-    """Deletes claims of holds that lapsed longer than `grace` ago, in batches. It waits for no lock."""
+    """Deletes claims of holds that lapsed longer than `grace` ago, and blocks that were removed a day ago.
+
+    It does so in batches, and waits for no lock.
+    """
 
     def __init__(
         self, database: Database, grace: timedelta, *, every: float = EVERY_SECONDS, batch: int = BATCH
@@ -30,14 +38,20 @@ class Sweeper:
 
     async def sweep(self) -> int:
         """Delete every claim that has lapsed by now, and return how many."""
+        return await self._repeat(lambda connection: Calendars(connection).sweep(self._grace, self._batch))
+
+    async def forget_blocks(self) -> int:
+        """Delete every block that was removed a day ago, and return how many."""
+        return await self._repeat(lambda connection: Calendars(connection).forget_blocks(REMEMBERED_FOR, self._batch))
+
+    async def _repeat(self, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+        """Run a statement that deletes a batch until it finds no full batch, and return how many rows went."""
         total = 0
         while True:
-            removed = await self._database.statement(
-                lambda connection: Calendars(connection).sweep(self._grace, self._batch)
-            )
-            total += removed
-            if removed < self._batch:
+            deleted = await self._database.statement(delete)
+            total += deleted
+            if deleted < self._batch:
                 return total
 
     async def _sweep_and_log(self) -> None:
-        log().info("swept", claims=await self.sweep())
+        log().info("swept", claims=await self.sweep(), blocks=await self.forget_blocks())

@@ -32,7 +32,7 @@ def new_course(request: pb.CreateCourseRequest, instructor_id: UUID) -> NewCours
         id=wire.optional_uuid(request.course_id, "course_id") or uuid4(),
         title=title,
         instructor_id=instructor_id,
-        price=wire.money(request, "price"),
+        price=wire.price(request, "price"),
         seats=wire.whole(request.seats, "seats", 0, MAX_SEATS) or None,
     )
 
@@ -45,6 +45,7 @@ def order(request: pb.HoldSeatRequest) -> Order:
         course_id=wire.uuid(request.course_id, "course_id"),
         student_id=wire.uuid(request.student_id, "student_id"),
         payment_id=wire.uuid(request.payment_id, "payment_id"),
+        expected_price=wire.money(request, "expected_price") if request.HasField("expected_price") else None,
     )
 
 

@@ -20,8 +20,11 @@ class Courses:
         self._database, self._store, self._terms = database, CourseStore(database), terms
 
     async def create(self, new: NewCourse) -> Course:
-        """Create a draft; a repeat returns the course as it is now. Raises BadInput when the id is another's course."""
-        course = await self._store.create(new)
+        """Create a draft; a repeat returns the course as it is now.
+
+        Raises BadInput when the id is another's course, TooManyCourses when the instructor has as many as one may have.
+        """
+        course = await self._store.create(new, self._terms.limits.courses)
         if course.instructor_id != new.instructor_id:
             raise BadInput("belongs to another course", field="course_id")
         return course
@@ -57,7 +60,7 @@ class Courses:
     async def verify(self, course_id: UUID, *, needs_seat: bool) -> Course:
         """The course, if it can be sold now. Raises CourseNotFound, CourseNotPublished, CourseFull."""
         situation = await self._database.statement(
-            lambda connection: SeatStore(connection).read_situation(course_id, None, self._terms.grace)
+            lambda connection: SeatStore(connection).read_situation(course_id, None, self._terms)
         )
         if situation is None:
             raise CourseNotFound

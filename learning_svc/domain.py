@@ -32,11 +32,29 @@ class CourseFull(Refusal):
     reason = "COURSE_FULL"
 
 
+class AmountMismatch(Refusal):
+    """The price is not the course's."""
+
+    reason = "AMOUNT_MISMATCH"
+
+
 class AlreadyEnrolled(Refusal):
     """The student has a seat in this course, or holds one."""
 
     code = StatusCode.ALREADY_EXISTS
     reason = "ALREADY_ENROLLED"
+
+
+class TooManyHolds(Refusal):
+    """Pay for, or cancel, what you have reserved before reserving more."""
+
+    reason = "TOO_MANY_HOLDS"
+
+
+class TooManyCourses(Refusal):
+    """You have as many courses as one may have."""
+
+    reason = "TOO_MANY_COURSES"
 
 
 class Raced(TryAgain):
@@ -68,11 +86,25 @@ def must_be(now: Status, wanted: Status) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """The most unpaid enrollments of a student, and courses of an instructor.
+
+    After `lapses` enrollments of a student that ended unpaid within an hour, the student waits for `pause`.
+    """
+
+    unpaid: int
+    lapses: int
+    pause: timedelta
+    courses: int
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """How long a seat is held for payment, and how long after that another student may take it over."""
+    """How long a seat is held for payment, how long after that another may take it over, and what a person may have."""
 
     hold: timedelta
     grace: timedelta
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +143,7 @@ class Situation:
     course: Course
     is_enrolled: bool  # the student is active in the course, or has a hold that has not lapsed
     has_lapsed_hold: bool  # some student's hold has lapsed, so that its seat can be taken over
+    may_hold: bool  # the student has fewer unpaid enrollments than one may have, and need not wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +155,7 @@ class Order:
     course_id: UUID
     student_id: UUID
     payment_id: UUID
+    expected_price: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from learning_svc.domain import (
     ENDS,
     AlreadyEnrolled,
+    AmountMismatch,
     CourseFull,
     CourseNotFound,
     CourseNotPublished,
@@ -21,6 +22,7 @@ from learning_svc.domain import (
     Status,
     Terms,
     Tombstone,
+    TooManyHolds,
     must_be,
 )
 from learning_svc.store import SeatStore
@@ -42,13 +44,11 @@ class Seats:
         """Hold a seat until the hold ends. Repeating a saga's order returns its first hold.
 
         A repeat raises Cancelled when the enrollment has ended. A first order raises, the first of these that applies:
-        CourseNotFound, CourseNotPublished, BadInput, AlreadyEnrolled, CourseFull.
+        CourseNotFound, CourseNotPublished, BadInput, AlreadyEnrolled, AmountMismatch, CourseFull, TooManyHolds.
         """
         for _ in range(ATTEMPTS):
             try:
-                record = await self._database.statement(lambda connection: self._take(connection, order))
-                if record is None:
-                    record = await self._database.transaction(lambda connection: self._take_over(connection, order))
+                record = await self._database.transaction(lambda connection: self._hold(SeatStore(connection), order))
             except Raced:
                 continue
             if record is not None:
@@ -91,23 +91,23 @@ class Seats:
         if isinstance(record, Tombstone) or record.activated_at is None:
             must_be(Status.PAYMENT_REQUIRED, Status.ACTIVE)
 
-    async def _take(self, connection: AsyncConnection, order: Order) -> Record | None:
-        """Take a free seat; None when the order has to take over the seat of a lapsed hold. Raises the refusal."""
-        store = SeatStore(connection)
-        record = await store.take(order, self._terms.hold)
+    async def _hold(self, store: SeatStore, order: Order) -> Record | None:
+        """Take a free seat, or that of a lapsed hold; None when the order raced another. Raises the refusal."""
+        await store.lock_student(order.student_id)
+        record = await store.take(order, self._terms)
         if record is None:
-            situation = await store.read_situation(order.course_id, order.student_id, self._terms.grace)
+            situation = await store.read_situation(order.course_id, order.student_id, self._terms)
             _must_be_free(situation, order, may_evict=True)
+            record = await self._take_over(store, order)
         return record
 
-    async def _take_over(self, connection: AsyncConnection, order: Order) -> Record | None:
+    async def _take_over(self, store: SeatStore, order: Order) -> Record | None:
         """Evict a lapsed hold and take its seat. The course's row is locked meanwhile, so no other order takes it."""
-        store = SeatStore(connection)
         await store.lock(order.course_id)
         await store.evict(order.course_id, order.student_id, self._terms.grace)
-        record = await store.take(order, self._terms.hold)
+        record = await store.take(order, self._terms)
         if record is None:
-            situation = await store.read_situation(order.course_id, order.student_id, self._terms.grace)
+            situation = await store.read_situation(order.course_id, order.student_id, self._terms)
             _must_be_free(situation, order, may_evict=False)
         return record
 
@@ -153,8 +153,12 @@ def _must_be_free(situation: Situation | None, order: Order, *, may_evict: bool)
         raise BadInput("must not be the instructor", field="student_id")
     if situation.is_enrolled:
         raise AlreadyEnrolled
+    if order.expected_price not in (None, situation.course.price):
+        raise AmountMismatch(field="price")
     if situation.course.is_full and not (may_evict and situation.has_lapsed_hold):
         raise CourseFull
+    if not situation.may_hold:
+        raise TooManyHolds
 
 
 def _must_match(order: Order, record: Record) -> Enrollment:

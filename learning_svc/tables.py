@@ -26,6 +26,9 @@ INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 _ENDED = "status in ('CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')"
 
+# A row to lock: what a person has is counted under this lock. It is taken before the lock on a course's row.
+person = Table("person", metadata, Column("id", UUID, primary_key=True))
+
 # A transaction that changes `seats_taken`, or `holds_seat` of an enrollment, locks the course's row first.
 course = Table(
     "course",
@@ -47,6 +50,7 @@ course = Table(
     CheckConstraint("seats is null or seats_taken <= seats", name="course_never_oversold"),
     CheckConstraint("published or seats_taken = 0", name="course_draft_has_no_students"),
     Index("course_published", "created_at", "id", postgresql_where=text("published")),
+    Index("course_of_instructor", "instructor_id"),
 )
 
 # A row per enrollment, or its tombstone: an ended row without details, which keeps a late one from being created.

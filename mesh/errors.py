@@ -62,7 +62,7 @@ class Refusal(Exception):
         return self.code
 
     @staticmethod
-    def known(code: str, reason: str, message: str, field: str = "") -> Refusal:
+    def from_parts(code: str, reason: str, message: str, field: str = "") -> Refusal:
         """A refusal made of its stored or received parts; of the reason's class when this process has one."""
         kind = Refusal._by_reason.get(reason)
         return kind(message, field=field) if kind else _RemoteRefusal(StatusCode[code], reason, message, field)
@@ -204,7 +204,7 @@ def _parse_refusal(error: grpc.aio.AioRpcError, raw: bytes) -> Refusal | None:
         return None
     field = request.field_violations[0].field if request.field_violations else ""
     message = error.details() or ""
-    refusal = Refusal.known(error.code().name, info.reason, message, field)
+    refusal = Refusal.from_parts(error.code().name, info.reason, message, field)
     if retry.HasField("retry_delay"):
         refusal.retry_after = retry.retry_delay.ToMilliseconds() / 1000
     return refusal

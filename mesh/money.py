@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from fractions import Fraction
 
-#: Minor-unit exponents that are not 2 (ISO 4217 list one; Stripe: zero-decimal and three-decimal currencies).
-#: Where the two differ (MGA), Stripe's exponent is used, so that an amount is the same integer here and there.
-_EXPONENTS = {
-    **dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-}
-_TWO_DECIMALS = frozenset(
-    (
-        "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BWP BYN BZD CAD CDF CHF"
-        " CNY COP CRC CVE CZK DKK DOP DZD EGP ETB EUR FJD FKP GBP GEL GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS"
-        " INR ISK JMD KES KGS KHR KYD KZT LAK LBP LKR LRD LSL MAD MDL MKD MMK MNT MOP MUR MVR MWK MXN MYR"
-        " MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SEK SGD SHP SLE SOS"
-        " SRD STN SZL THB TJS TOP TRY TTD TWD TZS UAH USD UYU UZS WST XCD YER ZAR ZMW"
-    ).split()
-)
+from mesh.currencies import MOST_TOLD, Currency, find_currency
+
 _SYMBOLS = {
     "USD": "$",
     "EUR": "€",
@@ -33,7 +20,8 @@ _SYMBOLS = {
     "AUD": "A$",
 }
 
-MAX_MINOR = 99_999_999  # Stripe: the largest amount of a PaymentIntent has eight digits
+#: The largest amount there is: twelve digits, the most that Stripe takes in any currency.
+MAX_MINOR = 999_999_999_999
 
 #: The most decimal places that an amount is read with; a longer one is refused before it costs memory.
 MOST_PLACES = 30
@@ -41,11 +29,7 @@ MOST_PLACES = 30
 
 def exponent(currency: str) -> int:
     """The decimal places of a currency: USD 2, JPY 0, KWD 3. Raises ValueError for an unknown currency."""
-    if currency in _EXPONENTS:
-        return _EXPONENTS[currency]
-    if currency in _TWO_DECIMALS:
-        return 2
-    raise ValueError("not an ISO 4217 currency in upper case")
+    return find_currency(currency).places
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,10 +47,12 @@ class Money:
     @classmethod
     def exactly(cls, amount: Decimal, currency: str) -> Money:
         """The Money of a decimal amount: 50.00 USD is 5000 minor units. Raises ValueError for a part of a minor unit."""
-        places = exponent(currency)
-        if not 0 <= amount <= MAX_MINOR or int(amount.as_tuple().exponent) < -MOST_PLACES:
-            raise ValueError(f"must be from 0 to {Money(MAX_MINOR, currency).decimal}")
+        places, most = exponent(currency), Money(MOST_TOLD, currency)
+        if not 0 <= amount <= MOST_TOLD or int(amount.as_tuple().exponent) < -MOST_PLACES:
+            raise ValueError(f"must be from 0 to {most.decimal}")
         minor = Fraction(amount) * 10**places  # a Decimal's own arithmetic rounds to its context
+        if minor > most.amount_minor:
+            raise ValueError(f"must be from 0 to {most.decimal}")
         if minor.denominator != 1:
             raise ValueError(f"{currency} has {places} decimal places")
         return cls(int(minor), currency)
@@ -86,7 +72,31 @@ class Money:
         return f"{symbol}{number}" if symbol else f"{self.currency} {number}"
 
     def for_minutes(self, minutes: int) -> Money:
-        """The price of a lesson at this hourly rate: rate × minutes / 60, rounded half-even."""
-        exact = Fraction(self.amount_minor * minutes, 60)
-        rounded = (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(Decimal(1), rounding=ROUND_HALF_EVEN)
-        return Money(int(rounded), self.currency)
+        """The price of a lesson at this hourly rate: rate × minutes / 60, rounded half-even to the currency's step."""
+        return self.portion(minutes, 60)
+
+    def portion(self, numerator: int, denominator: int) -> Money:
+        """This fraction of the amount, rounded half-even to the currency's step: it can be charged and given back."""
+        step = self._currency.step
+        return Money(round(Fraction(self.amount_minor * numerator, denominator * step)) * step, self.currency)
+
+    @property
+    def is_payable(self) -> bool:
+        """True when a purchase can cost this: nothing, or what the provider can charge in this currency."""
+        known = self._currency
+        is_in_range = known.least <= self.amount_minor <= known.most and self.amount_minor % known.step == 0
+        return is_in_range or self.amount_minor == 0
+
+    @property
+    def payable_amounts(self) -> str:
+        """Which amounts are payable in this currency, in words."""
+        known = self._currency
+        if not known.is_taken:
+            return f"must be 0: nothing can be charged in {known.code}"
+        least, most, step = (Money(minor, known.code).decimal for minor in (known.least, known.most, known.step))
+        steps = f" in steps of {step}" if known.step > 1 else ""
+        return f"must be 0, or from {least} to {most} {known.code}{steps}"
+
+    @property
+    def _currency(self) -> Currency:
+        return find_currency(self.currency)

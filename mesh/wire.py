@@ -9,6 +9,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from mesh.currencies import MOST_TOLD
 from mesh.errors import BadInput
 from mesh.money import Money
 from tutormesh.common.v1 import money_pb2
@@ -73,14 +74,25 @@ def text(value: str, field: str, most: int, least: int = 0) -> str:
 
 
 def money(message: Message, field: str) -> Money:
-    """An amount that must be set, not negative, in a known currency."""
+    """An amount that must be set, from 0 to MOST_TOLD minor units, in a known currency."""
     if not message.HasField(field):
         raise BadInput("must be given", field=field)
     value: money_pb2.Money = getattr(message, field)
+    if value.amount_minor > MOST_TOLD:
+        raise BadInput(f"must be at most {MOST_TOLD} minor units", field=field)
     try:
         return Money(value.amount_minor, value.currency)
     except ValueError as error:
         raise BadInput(str(error), field=field) from None
+
+
+def price(message: Message, field: str) -> Money:
+    """What people will be asked to pay, rounded half-even to what can be charged in its currency. Only 0 is free."""
+    asked = money(message, field)
+    value = asked.portion(1, 1)
+    if not value.is_payable or (asked.amount_minor and not value.amount_minor):
+        raise BadInput(value.payable_amounts, field=field)
+    return value
 
 
 def page_size(value: int, default: int, most: int = MAX_PAGE) -> int:

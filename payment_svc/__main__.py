@@ -25,6 +25,7 @@ from payment_svc.cancelling.take_back import TakeBack
 from payment_svc.domain.owed import COURSE_TERMS
 from payment_svc.engine.definition import Kind
 from payment_svc.engine.engine import Engine
+from payment_svc.forgetting import Forgetting
 from payment_svc.notifications.delivering import Deliveries, routes_of
 from payment_svc.notifications.email import Email, parse_mail_server
 from payment_svc.notifications.notifier import Notifier
@@ -49,8 +50,9 @@ from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
-from payment_svc.store import KeyStore, Stores
+from payment_svc.store import Stores
 from payment_svc.tables import VIOLATIONS
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
@@ -77,7 +79,7 @@ class App:
     callbacks: Callbacks
     inbox: Inbox
     reconcile: Reconcile
-    keys: KeyStore
+    forgetting: Forgetting
     deliveries: Deliveries
     services: list[Service]
 
@@ -94,10 +96,11 @@ def compose(
     providers = Providers(all_providers)
     intents, refunds = Intents(providers), Refunds(stores.refunds, providers)
     ports = PaymentPorts(providers, intents, refunds)
-    engine = Engine(stores.sagas, list_kinds(settings, stores, ports, peers), settings.saga_lease_seconds)
     late_payments = LatePayments(
         stores.sagas, stores.cancellations, stores.payments, intents, refunds, providers, stores.operators
     )
+    kinds = list_kinds(settings, stores, ports, peers, late_payments)
+    engine = Engine(stores.sagas, kinds, settings.saga_lease_seconds)
     inbox = Inbox(stores.events, late_payments)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(engine, stores, providers, refunds, late_payments, webhooks)
@@ -109,20 +112,23 @@ def compose(
         LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers)),
         CourseOrders(ordering, settings.enrollment_policy),
         cancel_lessons,
-        replace(cancel_lessons, terms=COURSE_TERMS),
+        replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
     operators = Operators(engine, stores, inbox, intents, providers)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
+    forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
         PaymentServicer(purchases, payments, webhooks, callbacks),
         SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )
-    return App(engine, purchases, webhooks, callbacks, inbox, reconcile, stores.keys, deliveries, services)
+    return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
 
 
-def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers) -> list[Kind]:
+def list_kinds(
+    settings: Settings, stores: Stores, ports: PaymentPorts, peers: Peers, late_payments: LatePayments
+) -> list[Kind]:
     """Every kind of saga that the engine runs. A new kind is one line here."""
     attempts, refunds = settings.payment_max_attempts, ports.refunds
     return [
@@ -130,6 +136,7 @@ def list_kinds(settings: Settings, stores: Stores, ports: PaymentPorts, peers: P
         Purchase(ENROLL_IN_COURSE, peers, ports, max_attempts=attempts),
         TakeBack(CANCEL_BOOKING, peers, stores.sagas, stores.refunds, refunds),
         TakeBack(CANCEL_ENROLLMENT, peers, stores.sagas, stores.refunds, refunds),
+        RefundCase(stores.sagas, late_payments),
     ]
 
 
@@ -205,7 +212,9 @@ async def main() -> None:
         app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
-        loops = run_loops(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
+        loops = run_loops(
+            app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
+        )
         async with loops:
             await serve(server)
         await app.engine.drain(settings.drain_seconds)

@@ -11,6 +11,7 @@ from mesh.errors import BadInput, NotFound
 from payment_svc.domain import ENDS, Event, PurchaseFacts, Saga, State, WrongState
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.intents import Intents
+from payment_svc.providers.port import NoSuchIntent
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.inbox import Inbox
 from payment_svc.store import Stores
@@ -71,8 +72,11 @@ class Operators:
         if saga.payment_intent_id is None:
             return 0
         if isinstance(saga.facts, PurchaseFacts) and self.providers.of_saga(saga).takes_reports:
-            await self.intents.close(saga)  # there is no other place where a person could call it off
-        intent = await self.providers.retrieve_intent(saga.payment_intent_id)
+            await self.intents.make_unpayable(saga)  # such a provider has no dashboard where a person could cancel it
+        try:
+            intent = await self.providers.retrieve_intent(saga.payment_intent_id)
+        except NoSuchIntent:
+            return 0
         if not intent.has_ended:
             raise WrongState(f"{intent.id} can still be paid: cancel it at the provider first")
         return intent.received

@@ -81,7 +81,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         booking_id, amount = wire.uuid(request.booking_id, "booking_id"), wire.money(request, "amount")
         saga = await self._payments.find_payable(booking_id, amount)
         return pb.CreatePaymentIntentResponse(
-            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.purchase.client_secret
+            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.purchase_facts.client_secret
         )
 
     async def QuoteCancellation(

@@ -55,6 +55,7 @@ class Settings(ServiceSettings):
     enrollment_policy: str = "336h:100"
     saga_lease_seconds: float = Field(default=4.0, gt=0, le=60)
     reconcile_seconds: float = Field(default=60.0, gt=0)
+    forget_refused_hours: float = Field(default=24.0, ge=1)
     notify_webhook_url: HttpUrl | None = None
     notify_webhook_secret: Secret | None = Field(default=None, min_length=16, validate_default=True)
     notify_timeout_seconds: float = Field(default=5.0, gt=0, le=60)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from payment_svc.domain import KeyUsed, OpenAlready
+from payment_svc.domain import KeyUsed, OpenAlready, TooManyKeys
 
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
@@ -129,6 +129,7 @@ saga = Table(
     Index("saga_newest", "created_at", "id"),
     Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
+    Index("saga_refused", "updated_at", postgresql_where=text("state = 'REJECTED' and role = 'SALE'")),
 )
 
 # A saga gets the role of its kind, and is about what its kind sells. An unknown kind has no role, and is refused.
@@ -164,6 +165,29 @@ idempotency_key = Table(
     Index("idempotency_key_age", "created_at"),
 )
 
+# A student has at most 1000 keys at a time, counted under a lock. A key that exists is none more.
+_COUNT_KEYS = DDL(  # type: ignore[no-untyped-call]
+    """
+    create function idempotency_key_count() returns trigger language plpgsql as $$
+    begin
+        perform pg_advisory_xact_lock(hashtextextended('idempotency_key ' || new.student_id, 0));
+        if not exists (select from idempotency_key where student_id = new.student_id and key = new.key)
+            and (select count(*) from idempotency_key where student_id = new.student_id) >= 1000 then
+            raise check_violation using constraint = 'idempotency_key_limit', message = 'the student has 1000 keys';
+        end if;
+        return new;
+    end $$
+"""
+)
+_KEY_TRIGGER = DDL(  # type: ignore[no-untyped-call]
+    """
+    create trigger idempotency_key_limit before insert on idempotency_key
+    for each row execute function idempotency_key_count()
+"""
+)
+event.listen(metadata, "after_create", _COUNT_KEYS)
+event.listen(metadata, "after_create", _KEY_TRIGGER)
+
 saga_event = Table(
     "saga_event",
     metadata,
@@ -193,6 +217,8 @@ payment = Table(
     Column("payment_intent_id", Text, nullable=False, unique=True),
     Column("received_minor", BigInteger, nullable=False, server_default="0"),
     Column("disputed", Boolean, nullable=False, server_default=text("false")),
+    # A dispute was lost: the bank has given the money back, and nothing is left to refund.
+    Column("charged_back", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("amount_minor > 0 and received_minor >= 0", name="payment_amounts"),
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency"),
@@ -218,12 +244,15 @@ refund = Table(
     Column("status", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("provider_refund_id", Text, unique=True),
+    # People are told once per this id. All tries of one decision share it; null: the refund's own id.
+    Column("told_as", UUID),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
     CheckConstraint("amount_minor > 0", name="refund_amount"),
     CheckConstraint("status in ('PENDING', 'SUCCEEDED', 'FAILED')", name="refund_status_known"),
     Index("refund_intent", "payment_intent_id"),
     Index("refund_payment", "payment_id"),
+    Index("refund_saga", "saga_id"),
     Index("refund_open", "updated_at", postgresql_where=text("status = 'PENDING'")),
 )
 
@@ -244,7 +273,9 @@ stripe_event = Table(
     CheckConstraint("status in ('NEWS', 'INBOX', 'DONE', 'PARKED')", name="stripe_event_status_known"),
     CheckConstraint("(status = 'INBOX') = (wake_at is not null)", name="stripe_event_never_forgotten"),
     CheckConstraint("(status = 'DONE') = (processed_at is not null)", name="stripe_event_processed_when_done"),
+    CheckConstraint("status <> 'PARKED' or error is not null", name="stripe_event_parked_with_a_reason"),
     Index("stripe_event_due", "wake_at", postgresql_where=text("wake_at is not null")),
+    Index("stripe_event_saga", "saga_id"),
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
 )
 
@@ -323,4 +354,9 @@ callback_refund = Table(
     Index("callback_refund_payment", "callback_payment_id"),
 )
 
-VIOLATIONS = {"saga_open_slot": OpenAlready, "saga_open_course": OpenAlready, "idempotency_key_pkey": KeyUsed}
+VIOLATIONS = {
+    "saga_open_slot": OpenAlready,
+    "saga_open_course": OpenAlready,
+    "idempotency_key_pkey": KeyUsed,
+    "idempotency_key_limit": TooManyKeys,
+}

@@ -1,4 +1,4 @@
-"""The loops: recover sagas, handle the inbox, reconcile with the providers, deliver messages, forget old keys."""
+"""The loops: recover sagas, handle the inbox, reconcile with the providers, deliver messages, forget what is old."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from collections.abc import AsyncIterator
 
 from mesh.loops import run_forever
 from payment_svc.engine.engine import Engine
+from payment_svc.forgetting import Forgetting
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.reconcile import Reconcile
-from payment_svc.store import KeyStore
-
-FORGET_KEYS_SECONDS = 600.0
-BATCH = 500
 
 
 @contextlib.asynccontextmanager
@@ -22,7 +19,7 @@ async def run_loops(
     engine: Engine,
     inbox: Inbox,
     reconcile: Reconcile,
-    keys: KeyStore,
+    forgetting: Forgetting,
     deliveries: Deliveries,
     reconcile_seconds: float,
 ) -> AsyncIterator[None]:
@@ -31,9 +28,6 @@ async def run_loops(
     async def run_round() -> None:
         await reconcile.run_round()
 
-    async def forget_old_keys() -> bool:
-        return await keys.forget_old(BATCH) == BATCH
-
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(inbox.drain)
         stack.push_async_callback(deliveries.drain)
@@ -41,7 +35,7 @@ async def run_loops(
             engine.recover_forever(),
             inbox.run_forever(),
             run_forever("reconcile", run_round, reconcile_seconds),
-            run_forever("forget_keys", forget_old_keys, FORGET_KEYS_SECONDS),
+            *forgetting.loops(),
             *deliveries.loops(),
         ):
             task = asyncio.get_running_loop().create_task(loop)

@@ -376,6 +376,10 @@ class People:
     async def retry(self, saga_id: str) -> None:
         await self.operator.RetrySaga(saga_pb2.RetrySagaRequest(saga_id=saga_id), timeout=10)
 
+    async def reconcile(self) -> None:
+        """The operator's whole round."""
+        await self.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
+
     async def until_state(self, saga_id: str, *states: str, seconds: float = SECONDS) -> str:
         return await until(lambda: self.state(saga_id), lambda state: state in states, seconds)
 

@@ -211,7 +211,7 @@ class World:
         server = Server(settings, self.verifier, app.services)
         await server.start()
         await loops.enter_async_context(
-            run_loops(app.engine, app.inbox, app.reconcile, app.keys, app.deliveries, settings.reconcile_seconds)
+            run_loops(app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds)
         )
         self.replicas.append(Replica(app, database, server, stack, loops))
         return self.replicas[-1]

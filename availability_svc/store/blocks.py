@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
@@ -30,10 +30,17 @@ _INSERT = text("""
     insert into claim (id, calendar_id, role, during, state)
     select id, tutor_id, 'BLOCK', tstzrange(start_at, end_at), 'BLOCKED' from made
 """)
+_NOW = text("select clock_timestamp()")
 _OF_REQUEST = text("""
     select id, start_at, end_at, reason from block
     where tutor_id = :tutor_id and request_id = :request_id order by place
 """)
+_COUNT = text(f"""
+    with {CLOCK}
+    select count(*) filter (where removed_at is null and end_at > clock.now) as live,
+        count(*) filter (where removed_at is not null) as removed
+    from clock, block where tutor_id = :tutor_id
+""")  # noqa: S608 - constants only
 _REMOVE = text("""
     with freed as (delete from claim where id = :id and calendar_id = :tutor_id and role = 'BLOCK')
     update block set removed_at = coalesce(removed_at, clock_timestamp()) where id = :id and tutor_id = :tutor_id
@@ -58,6 +65,16 @@ class BlockStore(Calendars):
             **_columns([block.span for block in blocks]),
         }
         await self._connection.execute(_INSERT, values)
+
+    async def read_clock(self) -> datetime:
+        """The database's time."""
+        now: datetime = (await self._connection.execute(_NOW)).scalar_one()
+        return now
+
+    async def count(self, tutor_id: UUID) -> tuple[int, int]:
+        """How many blocks of the tutor stand and have not ended, and how many removed ones are remembered."""
+        row = (await self._connection.execute(_COUNT, {"tutor_id": tutor_id})).one()
+        return row.live, row.removed
 
     async def find_of_request(self, tutor_id: UUID, request_id: UUID) -> list[Block]:
         """The blocks made under this request id, in the order of that request."""

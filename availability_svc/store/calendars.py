@@ -35,6 +35,12 @@ _SWEEP = text(f"""
         order by c.expires_at limit :most for update skip locked
     )
 """)  # noqa: S608 - constants only
+_FORGET_BLOCKS = text("""
+    delete from block where id in (
+        select id from block where removed_at <= now() - cast(:age as interval)
+        order by removed_at limit :most for update skip locked
+    )
+""")
 _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
     from claim where cast(:after as uuid) is null or id > :after order by id limit :most
@@ -65,6 +71,10 @@ class Calendars:
     async def sweep(self, grace: timedelta, most: int) -> int:
         """Delete at most `most` claims that lapsed longer than the grace ago, and return how many were deleted."""
         return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
+
+    async def forget_blocks(self, age: timedelta, most: int) -> int:
+        """Delete at most `most` blocks that were removed at least this long ago, and return how many were deleted."""
+        return (await self._connection.execute(_FORGET_BLOCKS, {"age": age, "most": most})).rowcount
 
     async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:
         """Claims behind this id, in id order."""

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import text
 
 from availability_svc.domain import Conflicts, Hold, Order, Schedule, Tombstone
+from availability_svc.limits import NOTHING_UNPAID, Standing, Terms
 from availability_svc.store.calendars import Calendars
 from availability_svc.store.rows import (
     CLOCK,
@@ -22,6 +23,7 @@ from availability_svc.store.rows import (
     as_hold,
     as_schedule,
 )
+from availability_svc.store.standing import STANDING, STANDING_COLUMNS, as_standing, standing_values
 
 _ORDERED_SPAN = TUTOR_SPAN.format(start=":start", end="cast(:end as timestamptz)", buffer="buffer_minutes")
 _HELD_TUTOR_SPAN = TUTOR_SPAN.format(start="start_at", end="end_at", buffer="buffer_minutes")
@@ -33,10 +35,9 @@ _SITUATION = text(f"""
         select 'TUTOR', tutor_id, {_ORDERED_SPAN} from schedule where tutor_id = :tutor_id
         union all select 'STUDENT', cast(:student_id as uuid), tstzrange(:start, :end)
     ),
-    {CONFLICTS}
-    select clock.now, {SCHEDULE}, {HOLD}, {CONFLICT_COLUMNS},
-        (select count(*) from claim where calendar_id = :student_id and role = 'STUDENT'
-            and state = 'HELD' and expires_at > clock.now) as unpaid
+    {CONFLICTS},
+    {STANDING}
+    select clock.now, {SCHEDULE}, {HOLD}, {CONFLICT_COLUMNS}, {STANDING_COLUMNS}
     from clock left join schedule s on s.tutor_id = :tutor_id left join hold h on h.saga_id = :saga_id
 """)  # noqa: S608 - constants only
 _SITUATION_OF = text(f"""
@@ -99,17 +100,18 @@ class Situation:
     hold: Hold | Tombstone | None
     conflicts: Conflicts
     schedule: Schedule | None = None
-    unpaid: int = 0
+    standing: Standing = NOTHING_UNPAID
     claim_count: int = 0
 
 
 class HoldStore(Calendars):
     """Lock the calendars before any other method except `leave_tombstone`."""
 
-    async def read_situation(self, order: Order, grace: timedelta) -> Situation:
+    async def read_situation(self, order: Order, terms: Terms) -> Situation:
         """The facts that decide about an order."""
-        row = (await self._connection.execute(_SITUATION, _order_values(order) | {"grace": grace})).one()
-        return Situation(row.now, as_hold(row), as_conflicts(row), schedule=as_schedule(row), unpaid=row.unpaid)
+        values = _order_values(order) | standing_values(order, terms) | {"grace": terms.grace}
+        row = (await self._connection.execute(_SITUATION, values)).one()
+        return Situation(row.now, as_hold(row), as_conflicts(row), as_schedule(row), as_standing(row))
 
     async def read_situation_of(self, saga_id: UUID, grace: timedelta) -> Situation:
         """The saga's hold, the number of its claims, and the claims of others that overlap its time."""

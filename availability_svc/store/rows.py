@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from availability_svc.domain import Conflicts, Hold, HoldState, Order, Schedule, Span, Tombstone, Window, WorkingHours
+from availability_svc.domain import (
+    Conflicts,
+    Hold,
+    HoldState,
+    Offer,
+    Order,
+    Schedule,
+    Span,
+    Tombstone,
+    Window,
+    WorkingHours,
+)
+from availability_svc.hours import merge_windows
 from availability_svc.tables import LIVE
 from mesh.money import Money
 
@@ -31,7 +43,7 @@ CONFLICT_COLUMNS = """
     exists (select from conflicts where not lapsed and side = 'STUDENT') as on_student"""
 
 SCHEDULE = """s.tutor_id as teacher_id, s.timezone, s.weekly, s.notice_minutes, s.buffer_minutes, s.rate_minor,
-    s.currency as rate_currency"""
+    s.currency as rate_currency, s.windows, s.shortest_minutes, s.longest_minutes, s.start_every_minutes, s.days_ahead"""
 
 HOLD = """h.saga_id, h.state, h.tutor_id, h.student_id, h.start_at, h.end_at, h.buffer_minutes as hold_buffer,
     h.price_minor, h.currency as price_currency, h.block_id, h.expires_at"""
@@ -41,14 +53,20 @@ def as_schedule(row: Any) -> Schedule | None:
     """The schedule in a row of SCHEDULE; None when the tutor has none."""
     if row.teacher_id is None:
         return None
-    windows = tuple(Window(start, end) for start, end in row.weekly)
     return Schedule(
         row.teacher_id,
-        WorkingHours(row.timezone, windows),
+        WorkingHours(row.timezone, _published_windows(row)),
         row.notice_minutes,
         row.buffer_minutes,
         Money(row.rate_minor, row.rate_currency),
+        Offer(row.shortest_minutes, row.longest_minutes, row.start_every_minutes, row.days_ahead),
     )
+
+
+def _published_windows(row: Any) -> tuple[Window, ...]:
+    """The windows as published. A replica of the version before writes `weekly` alone: then these are what counts."""
+    weekly, published = (tuple(Window(*ends) for ends in found or ()) for found in (row.weekly, row.windows))
+    return published if merge_windows(published) == weekly else weekly
 
 
 def as_hold(row: Any) -> Hold | Tombstone | None:

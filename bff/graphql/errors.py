@@ -21,7 +21,8 @@ Resolver = Callable[..., Awaitable[Any]]
 USER_ERROR_CODES = frozenset(
     "SLOT_TAKEN OUTSIDE_WORKING_HOURS TOO_SOON STUDENT_BUSY TUTOR_NOT_FOUND COURSE_NOT_FOUND COURSE_NOT_PUBLISHED"
     " COURSE_FULL ALREADY_ENROLLED TOO_MANY_HOLDS IDEMPOTENCY_MISMATCH NOT_CANCELLABLE QUOTE_EXPIRED"
-    " PAYMENT_PROVIDER_UNAVAILABLE PAYMENT_REFUSED TRY_AGAIN".split()
+    " LENGTH_NOT_OFFERED START_NOT_OFFERED TOO_FAR_AHEAD TOO_MANY_COURSES"
+    " PAYMENT_PROVIDER_UNAVAILABLE PAYMENT_REFUSED AMOUNT_MISMATCH TRY_AGAIN".split()
 )
 RETRYABLE = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
 #: The codes with a hint when to ask again: the service's, or RETRY_AFTER_MS.
@@ -51,6 +52,9 @@ _ARGUMENT_OF_REASON = {
     "SLOT_TAKEN": "time",
     "OUTSIDE_WORKING_HOURS": "time",
     "TOO_SOON": "time",
+    "START_NOT_OFFERED": "time",
+    "TOO_FAR_AHEAD": "time",
+    "LENGTH_NOT_OFFERED": "durationMinutes",
     "STUDENT_BUSY": "time",
     "TUTOR_NOT_FOUND": "tutorId",
     "COURSE_NOT_FOUND": "courseId",
@@ -61,7 +65,13 @@ _ARGUMENT_OF_REASON = {
     "QUOTE_EXPIRED": "quoteToken",
 }
 #: The arguments that are called otherwise than the services' fields.
-_ARGUMENT_OF_FIELD = {"start": "time", "start_time": "time", "page_size": "first", "page_token": "after"}
+_ARGUMENT_OF_FIELD = {
+    "start": "time",
+    "start_time": "time",
+    "page_size": "first",
+    "page_token": "after",
+    "expected_price": "price",
+}
 
 
 def field_resolver(resolver: Resolver) -> Resolver:

@@ -14,7 +14,7 @@ from bff.http.slow_clients import SlowClientLimit
 from mesh import calls
 from mesh.calls import Call
 from mesh.errors import Overloaded
-from mesh.server import Room
+from mesh.rooms import Room
 
 #: Seconds a request has, whatever it asks for; the contract says 10.
 REQUEST_SECONDS = 9.0

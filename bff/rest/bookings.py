@@ -12,6 +12,7 @@ from bff.payment_refusal import payment_refusal
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
+from bff.rest.json_schema import ENGINES
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
 from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
@@ -118,7 +119,7 @@ def _read_engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
     """The payment engine; unspecified when the client named none."""
     if fields.values.get("payment_engine") is None:
         return payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
-    return _ENGINES[fields.choice("payment_engine", _ENGINES)]
+    return ENGINES[fields.choice("payment_engine", ENGINES)]
 
 
 def _minutes(start: datetime, end: datetime) -> int:
@@ -160,7 +161,6 @@ async def _find(request: RestRequest, booking_id: str) -> Sold:
 
 
 _LIVE = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
-_ENGINES = {"stripe": payment_pb2.PAYMENT_ENGINE_STRIPE, "callback": payment_pb2.PAYMENT_ENGINE_CALLBACK}
 _CALLBACK_STATUSES = {
     "succeeded": payment_pb2.CALLBACK_STATUS_SUCCEEDED,
     "failed": payment_pb2.CALLBACK_STATUS_FAILED,

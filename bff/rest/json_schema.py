@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tutormesh.payment.v1 import payment_pb2
+
 Schema = dict[str, Any]
 
 UUID: Schema = {"type": "string", "format": "uuid"}
@@ -25,8 +27,15 @@ AMOUNT_IN: Schema = {
     "examples": ["50.00"],
 }
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
+REFUND_STATE: Schema = {"enum": ["none", "pending", "paid", "failed", "needs_review"]}
 STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
-ENGINE: Schema = {"enum": ["stripe", "callback"]}
+#: The payment providers by the names that REST gives them.
+ENGINES = {
+    name.removeprefix("PAYMENT_ENGINE_").lower(): number
+    for name, number in payment_pb2.PaymentEngine.items()
+    if number != payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
+}
+ENGINE: Schema = {"enum": list(ENGINES)}
 
 
 def nullable(schema: Schema) -> Schema:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bff.rest.json_schema import AMOUNT, CURRENCY, STATUS, TIME, UUID, Schema, nullable
+from bff.rest.json_schema import AMOUNT, CURRENCY, REFUND_STATE, STATUS, TIME, UUID, Schema, nullable
 from bff.times import format_optional_time, format_time
 from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2
@@ -49,8 +49,22 @@ class Sold:
 
     @property
     def refunded(self) -> money_pb2.Money:
-        if self.payment and self.payment.HasField("refunded"):
-            return self.payment.refunded
+        return self.payment.refunded if self.payment and self.payment.HasField("refunded") else self._nothing
+
+    @property
+    def refund_pending(self) -> money_pb2.Money:
+        payment = self.payment
+        return payment.refund_pending if payment and payment.HasField("refund_pending") else self._nothing
+
+    @property
+    def refund_state(self) -> str:
+        """REFUND_STATE_NEEDS_REVIEW → needs_review."""
+        number = self.payment.refund_state if self.payment else payment_pb2.REFUND_STATE_NONE
+        told = payment_pb2.RefundState.Name(number or payment_pb2.REFUND_STATE_NONE)
+        return told.removeprefix("REFUND_STATE_").lower()
+
+    @property
+    def _nothing(self) -> money_pb2.Money:
         return money_pb2.Money(amount_minor=0, currency=self.booking.price.currency)
 
 
@@ -88,9 +102,15 @@ BOOKING: tuple[Property[Sold], ...] = (
     ),
     Property(
         "refunded_amount",
-        AMOUNT | {"description": "Refunded, or on its way back."},
+        AMOUNT | {"description": "What is back."},
         lambda sold: amount(sold.refunded),
     ),
+    Property(
+        "refund_pending_amount",
+        AMOUNT | {"description": "What is on its way back."},
+        lambda sold: amount(sold.refund_pending),
+    ),
+    Property("refund_state", REFUND_STATE, lambda sold: sold.refund_state),
     Property("availability_block_uuid", nullable(UUID), lambda sold: sold.booking.availability_block_id or None),
     Property("hold_expires_at", nullable(TIME), lambda sold: format_optional_time(sold.booking, "hold_expires_at")),
     Property("created_at", TIME, lambda sold: format_time(sold.booking.created_at)),

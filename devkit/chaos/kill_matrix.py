@@ -20,11 +20,11 @@ from devkit.chaos.checks.quiesce import stop_faults
 from devkit.chaos.context import Context
 from devkit.chaos.ledger import View
 from devkit.chaos.orders import Lesson, Order, Seat
-from devkit.chaos.plan import CREATE, REFUNDS, STUDENTS, TUTORS, Cancel, Journey, ProviderFault
+from devkit.chaos.plan import CREATE, REFUNDS, TUTORS, Cancel, Journey, ProviderFault
 
 PROGRAMS = ("payment", "booking", "availability", "session", "learning", "bff", "sandbox", "postgres")
-#: Half hours, journeys and courses that no random plan uses.
-FIRST_SLOT, FIRST_NUMBER, FIRST_COURSE = 2000, 1_000_000, 1_000_000
+#: Half hours, journeys, courses and students that no random plan uses.
+FIRST_SLOT, FIRST_NUMBER, FIRST_COURSE, FIRST_STUDENT = 2000, 1_000_000, 1_000_000, 1_000_000
 REACHED_SECONDS, TOGETHER_SECONDS, END_SECONDS, SLOW_MS = 15.0, 0.7, 40.0, 2500
 SOLD = "sold"
 _VISA, _DECLINED = ("visa",), ("chargeDeclined",) * 3
@@ -106,8 +106,8 @@ def _journeys(scenario: Scenario, number: int) -> tuple[Journey, ...]:
     orders: tuple[Order, ...] = (Lesson(tutor, FIRST_SLOT + 2 * number), Seat(FIRST_COURSE + number, tutor, seats=1))
     return tuple(
         Journey(
-            number=FIRST_NUMBER + len(orders) * number + nth, at=0.0, student=number % STUDENTS, order=order, keyed=True,
-            at_once=1, think=scenario.think, cards=scenario.cards, repeats=False, cancel=scenario.cancel,
+            number=FIRST_NUMBER + len(orders) * number + nth, at=0.0, student=FIRST_STUDENT + number, order=order,
+            keyed=True, at_once=1, think=scenario.think, cards=scenario.cards, repeats=False, cancel=scenario.cancel,
             provider_fault=scenario.provider_fault,
         )
         for nth, order in enumerate(orders)
@@ -143,7 +143,7 @@ async def _find_owners(context: Context, scenario: Scenario, waiting: Mapping[st
 
     Waits a moment for all of them. Empty when no saga comes into the state.
     """
-    student = UUID(context.people.students[next(iter(waiting.values())).student])
+    student = UUID(context.people.student(next(iter(waiting.values())).student))
     connection = await asyncpg.connect(context.mesh.database("payment"), timeout=10)
     deadline = time.monotonic() + REACHED_SECONDS
     try:

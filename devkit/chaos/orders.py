@@ -79,7 +79,7 @@ SEAT = Product(
     enrollment { id status } refund { amountMinor } userErrors { code retryable }
   }
 }""",
-    refusals=frozenset({"COURSE_FULL", "ALREADY_ENROLLED"}),
+    refusals=frozenset({"COURSE_FULL", "ALREADY_ENROLLED", "TOO_MANY_HOLDS"}),
     offer="cancelEnrollment",
 )
 

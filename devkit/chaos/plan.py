@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from devkit.chaos.orders import SEAT_PRICE, Lesson, Order, Seat
 
-STUDENTS, TUTORS = 12, 3
+#: How many students order things at a moment, and the seconds until new ones take their place: somebody who abandons five
+#: orders has to wait.
+STUDENTS, STUDENTS_CHANGE_SECONDS, TUTORS = 12, 20.0, 3
 #: How many half hours can be ordered at a moment, and the seconds until this window moves on by one.
 WINDOW, WINDOW_MOVES_SECONDS = 12, 0.5
 #: A crowd arrives about every 0.65 seconds; most crowds are one person.
@@ -189,8 +191,9 @@ def _crowds(
     at, number = 0.0, first
     while at < seconds:
         wanted = order(dice, at)
+        generation = int(at / STUDENTS_CHANGE_SECONDS)
         for student in dice.sample(range(STUDENTS), dice.choice(sizes)):
-            yield _journey(dice, number, at, student, wanted)
+            yield _journey(dice, number, at, generation * STUDENTS + student, wanted)
             number += 1
         at += dice.expovariate(1 / every)
 

@@ -79,7 +79,7 @@ async def _open_context(mesh: Mesh, ledger: Ledger) -> AsyncIterator[Context]:
 
 async def _fetch_offers(edge: Edge, people: People) -> frozenset[str]:
     """Read the names of all queries and mutations of this edge."""
-    schema = (await edge.ask(("student", people.students[0]), OFFERS, NONE)).value
+    schema = (await edge.ask(("student", people.student(0)), OFFERS, NONE)).value
     return frozenset(field["name"] for kind in schema.values() for field in kind["fields"])
 
 

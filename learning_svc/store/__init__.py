@@ -1,8 +1,8 @@
 """All the SQL of this service.
 
-Transactions are READ COMMITTED: a statement sees what was committed before it began. A transaction that changes seats
-locks the course's row first and its enrollments after it. So no two of them wait for each other, and no other
-transaction changes the course's seats meanwhile.
+Transactions are READ COMMITTED: a statement sees what was committed before it began. A transaction that counts what a
+person has locks the person's row first. One that changes seats locks the course's row, and its enrollments after it. So
+no two of them wait for each other, and what one counted no other one changes meanwhile.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
-"""The statements about courses. Every write is a single statement and its own transaction."""
+"""The statements about courses. A course is created under its instructor's lock; any other write is one statement."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from learning_svc.domain import Course, NewCourse, Raced
+from learning_svc.domain import Course, NewCourse, Raced, TooManyCourses
+from learning_svc.store.people import lock_person
 from learning_svc.store.rows import BEFORE, COURSE, as_course
 from mesh.database import Database
 
@@ -20,7 +23,8 @@ ATTEMPTS = 5
 _CREATE = text(f"""
 with made as (
     insert into course (id, instructor_id, title, price_minor, currency, seats)
-    values (:id, :instructor_id, :title, :price_minor, :currency, :seats)
+    select :id, :instructor_id, :title, :price_minor, :currency, cast(:seats as integer)
+    where (select count(*) from course where instructor_id = :instructor_id) < :most
     on conflict (id) do nothing
     returning {COURSE}
 )
@@ -28,6 +32,7 @@ select {COURSE} from made
 union all
 select {COURSE} from course where id = :id and not exists (select from made)
 """)
+_COUNT = text("select count(*) from course where instructor_id = :instructor_id")
 
 _DRAFT = "id = :id and not published and instructor_id = coalesce(cast(:instructor as uuid), instructor_id)"
 _PUBLISH = text(f"""
@@ -49,19 +54,14 @@ class CourseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, new: NewCourse) -> Course:
-        """Insert the draft and return it; else the course that has its id."""
-        values = {
-            "id": new.id,
-            "instructor_id": new.instructor_id,
-            "title": new.title,
-            "price_minor": new.price.amount_minor,
-            "currency": new.price.currency,
-            "seats": new.seats,
-        }
+    async def create(self, new: NewCourse, most: int) -> Course:
+        """Insert the draft and return it; else the course that has its id. `most`: the most courses of an instructor.
+
+        Raises TooManyCourses.
+        """
         for _ in range(ATTEMPTS):  # a statement that waited for another insert does not see its row yet
-            if rows := await self._database.rows(_CREATE, values):
-                return as_course(rows[0])
+            if course := await self._database.transaction(lambda connection: _create(connection, new, most)):
+                return course
         raise Raced
 
     async def publish(self, course_id: UUID, instructor: UUID | None) -> Course | None:
@@ -84,3 +84,23 @@ class CourseStore:
         at, row = before or (None, None)
         rows = await self._database.rows(_PUBLISHED, {"at": at, "id": row, "most": most})
         return [as_course(row) for row in rows]
+
+
+async def _create(connection: AsyncConnection, new: NewCourse, most: int) -> Course | None:
+    """Insert the draft, or find the course that has its id, under the instructor's lock; None when it raced another."""
+    await lock_person(connection, new.instructor_id)
+    row = (await connection.execute(_CREATE, _values(new) | {"most": most})).first()
+    if row is None and (await connection.execute(_COUNT, _values(new))).scalar_one() >= most:
+        raise TooManyCourses
+    return as_course(row) if row else None
+
+
+def _values(new: NewCourse) -> dict[str, Any]:
+    return {
+        "id": new.id,
+        "instructor_id": new.instructor_id,
+        "title": new.title,
+        "price_minor": new.price.amount_minor,
+        "currency": new.price.currency,
+        "seats": new.seats,
+    }

@@ -1,4 +1,4 @@
-"""The statements about a saga's seat: take it, take it again, free it. Each method runs one statement.
+"""The statements about a saga's seat: take it, take it again, free it. Each method but the locks runs one statement.
 
 A write returns the row that it inserted or changed, else the row that is there. `is_stale` marks a row that the
 statement should have changed and did not, because another transaction changed it meanwhile.
@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from learning_svc.domain import Enrollment, Order, Record, Situation, Status
+from learning_svc.domain import Enrollment, Order, Record, Situation, Status, Terms
+from learning_svc.store.people import MAY_HOLD, limit_values, lock_person
 from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_course, as_enrollment, as_record
 
 # ruff: noqa: S608 - constants only
@@ -29,14 +30,15 @@ _TAKE = text(f"""
 with taken as (
     update course set seats_taken = seats_taken + 1
     where id = :course_id and published and instructor_id <> :student_id and {_HAS_FREE_SEAT}
+        and (cast(:expected_minor as bigint) is null or (price_minor, currency) = (:expected_minor, :expected_currency))
         and not exists (select from enrollment where id = :id or saga_id = :saga_id)
-        and not exists (select from enrollment where {_SEATED})
+        and not exists (select from enrollment where {_SEATED}) and {MAY_HOLD}
     returning id, instructor_id, price_minor, currency
 ), made as (
     insert into enrollment (id, saga_id, status, course_id, student_id, instructor_id, price_minor, currency,
         payment_id, hold_expires_at, holds_seat)
     select :id, :saga_id, 'PAYMENT_REQUIRED', id, :student_id, instructor_id, price_minor, currency,
-        case when price_minor > 0 then cast(:payment_id as uuid) end, clock_timestamp() + :hold, true
+        case when price_minor > 0 then cast(:payment_id as uuid) end, clock_timestamp() + cast(:hold as interval), true
     from taken
     returning {ENROLLMENT}
 )
@@ -48,7 +50,7 @@ select {ENROLLMENT} from enrollment where (id = :id or saga_id = :saga_id) and n
 _SITUATION = text(f"""
 select {COURSE},
     exists (select from enrollment where {_SEATED} and not ({_LAPSED})) as is_enrolled,
-    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as has_lapsed_hold
+    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as has_lapsed_hold, {MAY_HOLD} as may_hold
 from course where id = :course_id
 """)
 
@@ -144,18 +146,29 @@ class SeatStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def take(self, order: Order, hold: timedelta) -> Record | None:
+    async def lock_student(self, student_id: UUID) -> None:
+        """Lock the student's row: until the transaction ends, no other one holds a seat for this student."""
+        await lock_person(self._connection, student_id)
+
+    async def take(self, order: Order, terms: Terms) -> Record | None:
         """Take a seat and return its enrollment; else the record that has one of these ids; None when it is refused.
 
-        May violate enrollment_once_per_student, enrollment_once_per_saga or enrollment_pkey in a race.
+        Lock the student before. May violate enrollment_once_per_student, enrollment_once_per_saga or enrollment_pkey in
+        a race.
         """
-        row = await self._row(_TAKE, _order_values(order) | {"hold": hold})
+        expected = order.expected_price
+        price = {
+            "expected_minor": expected.amount_minor if expected else None,
+            "expected_currency": expected.currency if expected else None,
+        }
+        row = await self._row(_TAKE, _order_values(order) | price | limit_values(terms))
         return as_record(row) if row else None
 
-    async def read_situation(self, course_id: UUID, student: UUID | None, grace: timedelta) -> Situation | None:
+    async def read_situation(self, course_id: UUID, student: UUID | None, terms: Terms) -> Situation | None:
         """The facts that decide about an order for this course; None when there is no such course."""
-        row = await self._row(_SITUATION, {"course_id": course_id, "student_id": student, "grace": grace})
-        return Situation(as_course(row), row.is_enrolled, row.has_lapsed_hold) if row else None
+        values = {"course_id": course_id, "student_id": student, "grace": terms.grace}
+        row = await self._row(_SITUATION, values | limit_values(terms))
+        return Situation(as_course(row), row.is_enrolled, row.has_lapsed_hold, row.may_hold) if row else None
 
     async def lock(self, course_id: UUID) -> None:
         """Lock the course's row: until the transaction ends, no other one changes the course's seats."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-PURCHASE, CANCEL, DISPUTE = "BookAndPayForSessionSaga", "CancelBookingSaga", "DisputeCase"
+PURCHASE, CANCEL = "BookAndPayForSessionSaga", "CancelBookingSaga"
+DISPUTE, REFUND_CASE = "DisputeCase", "RefundCase"
 ENROLL, LEAVE = "EnrollInCourseSaga", "CancelEnrollmentSaga"
 #: The kind of saga that cancels, by the kind that is_purchase.
 CANCEL_OF = {PURCHASE: CANCEL, ENROLL: LEAVE}
@@ -159,7 +160,12 @@ class Saga:
 
     @property
     def has_money_at_stake(self) -> bool:
-        """True for a dispute that is open, or that a person closed because the money is lost."""
+        """True for a dispute that is open, or that a person closed because the money is lost.
+
+        Also true for a refund that was given up and waits for a person, or that a person has settled.
+        """
+        if self.kind == REFUND_CASE:
+            return self.is_with_a_person
         return self.kind == DISPUTE and self.state != "COMPLETED"
 
 

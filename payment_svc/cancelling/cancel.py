@@ -16,7 +16,9 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.money import Money
+from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
 from payment_svc.cancelling.quotes import LIFETIME, Quote, Quotes
+from payment_svc.cancelling.take_back import CancelDefinition
 from payment_svc.domain import (
     CancelFacts,
     NotCancellable,
@@ -26,7 +28,6 @@ from payment_svc.domain import (
     RefundStatus,
     Saga,
     State,
-    StillOwed,
     Undo,
 )
 from payment_svc.domain.owed import LESSON_TERMS, PAID, Offer, Terms, decide_cancel, name_cancel_refund
@@ -45,7 +46,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """QuoteCancellation and CancelBooking, and CancelEnrollment, each under its own `terms`."""
+    """QuoteCancellation and CancelBooking, and CancelEnrollment: each by its own `definition`, under its own `terms`."""
 
     engine: Engine
     sagas: SagaStore
@@ -53,6 +54,7 @@ class Cancelling:
     payments: PaymentStore
     quotes: Quotes
     new_id: Callable[[], UUID]
+    definition: CancelDefinition = CANCEL_BOOKING
     terms: Terms = LESSON_TERMS
 
     async def quote(self, sold_id: UUID) -> tuple[Quote, str]:
@@ -97,10 +99,10 @@ class Cancelling:
             if not self.engine.can_run(purchase):  # only other replicas know its version
                 raise TryAgain
             return await self._turn_back(purchase, await self._decide_as_quoted(purchase, token), reason)
-        if purchase.is_complete:
-            raise NotCancellable
-        if purchase.state is State.COMPENSATING and purchase.refund_due is not None:
+        if purchase.refund_due is not None and purchase.state in (State.COMPENSATING, State.PARKED):
             return await self._answer_when_shown(purchase)
+        if purchase.has_ended:
+            raise NotCancellable
         moved = await self.engine.wait_until(purchase.id, lambda row: row.state is not purchase.state)
         if moved.state is purchase.state:
             raise TryAgain
@@ -115,7 +117,7 @@ class Cancelling:
         if claimed.state is not purchase.state:  # it moved between the read and the claim
             self.engine.start(claimed)
             return None
-        learned = claimed.learn(cancel=offer.decision)
+        learned = claimed.with_facts(cancel=offer.decision)
         moved = await self.sagas.commit(turn_back(learned, Undo.CANCELLED, offer.decision.describe(reason)))
         if moved is None:  # a signal of the payment came first
             self.engine.start(claimed)
@@ -137,18 +139,29 @@ class Cancelling:
             received_minor=payment.received_minor if payment else 0,
         )
         refund = _first_refund(new_id, purchase, payment, offer.refund)
-        begun = await self.cancellations.begin(purchase, new_id, facts, refund, offer.decision.describe(reason))
+        begun = await self.cancellations.begin(
+            purchase,
+            new_id,
+            kind=self.definition.kind,
+            version=self.definition.version,
+            facts=facts,
+            refund=refund,
+            detail=offer.decision.describe(reason),
+        )
         if begun is None:
             return None
         self.engine.start(begun)
         return await self._answer_when_shown(begun)
 
     async def _answer_when_shown(self, saga: Saga) -> Cancelled:
-        """The answer once the booking or the enrollment shows it. A refund on its way is not waited for."""
-        saga = await self.engine.wait_until(saga.id, _is_shown)
+        """The answer once the booking or the enrollment shows it.
+
+        A refund on its way is not waited for, and one that the provider refuses changes nothing of the answer.
+        """
+        saga = await self.engine.wait_until(saga.id, lambda row: row.has_ended)
         if saga.state is State.REJECTED and saga.error is not None:
             raise saga.error.to_refusal()
-        if not _is_shown(saga) or saga.refund_due is None:
+        if not saga.has_ended or saga.refund_due is None:
             raise TryAgain
         return Cancelled(saga.refund_due, saga.id)
 
@@ -195,11 +208,6 @@ def _caller_id() -> str:
     return str(call.person.id) if call.person else call.service
 
 
-def _is_shown(saga: Saga) -> bool:
-    """True once the booking has ended: the saga is complete, or waits for nothing but its money."""
-    return saga.is_complete or (saga.error is not None and saga.error.reason == StillOwed.reason)
-
-
 def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, amount: Money) -> Refund | None:
     if payment is None or not amount.amount_minor:
         return None
@@ -212,4 +220,5 @@ def _first_refund(cancel_id: UUID, purchase: Saga, payment: Payment | None, amou
         amount=amount,
         status=RefundStatus.PENDING,
         reason=decision.reason,
+        told_as=decision.told_as(0),
     )

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from mesh.errors import IllegalMove, Refusal
-from payment_svc.domain import RefundStatus, Saga, SagaError, State, StillOwed, Transition
+from payment_svc.domain import RefundGivenUp, RefundStatus, Saga, SagaError, State, StillOwed, Transition
 from payment_svc.domain.owed import owed_by_cancel
+from payment_svc.engine.definition import Halted
 from payment_svc.peers import Peers
 from payment_svc.providers.refunds import Refunds
 from payment_svc.selling.transitions import announce_end
@@ -36,7 +37,7 @@ class TakeBack:
         self._peers, self._sagas, self._store, self._refunds = peers, sagas, store, refunds
 
     async def advance(self, saga: Saga) -> Transition:
-        """The next transition. Raises StillOwed while the money is on its way."""
+        """The next transition. Raises StillOwed while the money is on its way, and Halted when the refund is given up."""
         return await self._pay_back(saga) if saga.taken_back.has_ended else await self._end(saga)
 
     async def _end(self, saga: Saga) -> Transition:
@@ -56,7 +57,11 @@ class TakeBack:
         assert decision is not None
         purchase = await self._sagas.get(facts.purchase_id)
         assert purchase is not None
-        if await self._refunds.carry_out(purchase, decision, facts.received_minor) is not RefundStatus.SUCCEEDED:
+        try:
+            status = await self._refunds.carry_out(purchase, decision, facts.received_minor, facts.refunds_given_up)
+        except RefundGivenUp as error:
+            raise Halted(saga.with_facts(refunds_given_up=error.failed), error) from error
+        if status is not RefundStatus.SUCCEEDED:
             raise StillOwed
         return Transition(saga, State.REFUNDED, "refunded")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,9 @@ _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
 
 def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
-    """A price that a service names is the price. A price that a person names must be the tutor's."""
+    """A price that a service names is the price. A price that a person names, or was shown, must be the tutor's."""
+    if request.HasField("price") and request.HasField("expected_price"):
+        raise BadInput("must not be given together with price", field="expected_price")
     start = wire.instant(request, "start_time")
     if start.second or start.microsecond:
         raise BadInput("must be on a whole minute", field="start_time")
@@ -40,7 +43,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         course_id=wire.optional_uuid(request.course_id, "course_id"),
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
-        price=_decode_asked_price(request.price) if request.HasField("price") else None,
+        price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
         provider=_decode_chosen_provider(request.payment_engine),
     )
 
@@ -80,13 +83,28 @@ def _decode_asked_price(asked: pb.AskedPrice) -> AskedPrice:
             exponent(asked.currency)
     except ValueError as error:
         raise BadInput(str(error), field="price.currency") from None
+    person = calls.current().person
+    decides = person is None or person.is_service
+    if asked.currency and asked.amount:
+        _must_be_a_price(asked, decides)
+    return AskedPrice(_normalize(asked.amount), asked.currency, decides)
+
+
+def _must_be_a_price(asked: pb.AskedPrice, decides: bool) -> None:
+    """Raises BadInput when no price can be this. A service decides the price: it must be one that can be charged."""
     try:
-        if asked.currency and asked.amount:
-            Money.exactly(Decimal(asked.amount), asked.currency)
+        named = Money.exactly(Decimal(asked.amount), asked.currency)
     except ValueError as error:
         raise BadInput(str(error), field="price.amount") from None
-    person = calls.current().person
-    return AskedPrice(_normalize(asked.amount), asked.currency, decides=person is None or person.is_service)
+    if decides and not named.is_payable:
+        raise BadInput(named.payable_amounts, field="price.amount")
+
+
+def _decode_shown_price(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> AskedPrice | None:
+    if not request.HasField("expected_price"):
+        return None
+    shown = AskedPrice.shown(wire.money(request, "expected_price"))
+    return replace(shown, amount=_normalize(shown.amount))
 
 
 def _normalize(amount: str) -> str:
@@ -101,6 +119,7 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         student_id=wire.uuid(request.student_id, "student_id"),
         course_id=wire.uuid(request.course_id, "course_id"),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
+        price=_decode_shown_price(request),
     )
 
 
@@ -118,7 +137,7 @@ def _encode_payable(saga: Saga) -> dict[str, Any]:
     """How a purchase is paid. Only its student and services get the client secret, while the payment can be made."""
     is_payable = saga.state is State.AWAITING_PAYMENT
     may_pay = calls.current().speaks_for(saga.student_id)
-    facts = saga.purchase
+    facts = saga.purchase_facts
     return {
         "saga_id": str(saga.id),
         "payment_id": "" if saga.is_free else str(saga.payment_id),

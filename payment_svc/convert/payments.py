@@ -16,6 +16,8 @@ def encode_payment(value: Payment) -> pb.Payment:
         id=str(value.id),
         amount=wire.to_money(value.amount),
         refunded=money_pb2.Money(amount_minor=value.refunded_minor, currency=value.amount.currency),
+        refund_pending=money_pb2.Money(amount_minor=value.pending_minor, currency=value.amount.currency),
+        refund_state=pb.RefundState.Value(f"REFUND_STATE_{value.refund_state.value}"),
         status=pb.PaymentStatus.Value(f"PAYMENT_STATUS_{value.status.value}"),
         context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
         context_id=str(value.context_id),

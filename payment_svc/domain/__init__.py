@@ -9,16 +9,19 @@ from payment_svc.domain.facts import (
     CancelDecision,
     CancelFacts,
     CaseFacts,
+    DisputeFacts,
     EnrollmentFacts,
     Facts,
     LessonFacts,
     PurchaseFacts,
+    RefundCaseFacts,
     SagaError,
 )
 from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
-from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, Role, SagaKind, Subject
+from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
 from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order
 from payment_svc.domain.payments import (
+    MADE_AT_PROVIDER,
     NAMESPACE,
     STRIPE,
     Payment,
@@ -27,6 +30,7 @@ from payment_svc.domain.payments import (
     RefundDecision,
     dispute_case_id,
     imported_refund_id,
+    refund_case_id,
 )
 from payment_svc.domain.refusals import (
     AmountMismatch,
@@ -41,12 +45,23 @@ from payment_svc.domain.refusals import (
     ProviderMismatch,
     ProviderUnavailable,
     QuoteExpired,
+    RefundGivenUp,
     SlotTaken,
     StillOwed,
+    TooManyKeys,
     WrongState,
 )
 from payment_svc.domain.saga import Event, Resolution, Saga, Timeline, Transition
-from payment_svc.domain.states import END_OF_UNDO, ENDS, TRANSITIONS, PaymentStatus, RefundStatus, State, Undo
+from payment_svc.domain.states import (
+    END_OF_UNDO,
+    ENDS,
+    TRANSITIONS,
+    PaymentStatus,
+    RefundState,
+    RefundStatus,
+    State,
+    Undo,
+)
 
 __all__ = [
     "BOOK",
@@ -56,7 +71,9 @@ __all__ = [
     "END_OF_UNDO",
     "ENROLL",
     "KINDS",
+    "MADE_AT_PROVIDER",
     "NAMESPACE",
+    "REFUND_CASE",
     "STRIPE",
     "TRANSITIONS",
     "AmountMismatch",
@@ -68,6 +85,7 @@ __all__ = [
     "CourseNotFound",
     "CourseOrder",
     "Dispute",
+    "DisputeFacts",
     "EnrollmentFacts",
     "Event",
     "Facts",
@@ -92,7 +110,10 @@ __all__ = [
     "QuoteExpired",
     "Received",
     "Refund",
+    "RefundCaseFacts",
     "RefundDecision",
+    "RefundGivenUp",
+    "RefundState",
     "RefundStatus",
     "Resolution",
     "Role",
@@ -104,9 +125,11 @@ __all__ = [
     "StillOwed",
     "Subject",
     "Timeline",
+    "TooManyKeys",
     "Transition",
     "Undo",
     "WrongState",
     "dispute_case_id",
     "imported_refund_id",
+    "refund_case_id",
 ]

@@ -9,7 +9,7 @@ from uuid import UUID
 from mesh.errors import Refusal, TryAgain
 from mesh.money import Money
 from payment_svc.domain.orders import AskedPrice
-from payment_svc.domain.payments import STRIPE
+from payment_svc.domain.payments import STRIPE, Received
 from payment_svc.domain.states import State, Undo
 
 
@@ -32,7 +32,7 @@ class SagaError:
 
     def to_refusal(self) -> Refusal:
         """The refusal that was kept, of the class that this process knows for its reason."""
-        return Refusal.known(self.code, self.reason, self.message, self.field)
+        return Refusal.from_parts(self.code, self.reason, self.message, self.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class PurchaseFacts:
     refusal: SagaError | None = None  # the refusal behind Undo.REFUSED
     cancel: CancelDecision | None = None  # decided when a person cancelled before the payment
     has_ended: bool = False  # the end of its booking is committed, before money goes back
+    paid: Received | None = None  # what an undone saga is known to have received: its intent needs no closing
+    refunds_given_up: int = 0  # how many of its refunds had failed when it was parked for that
     was_closed_unpaid: bool = False  # it ended with an intent that nobody had paid
 
 
@@ -95,13 +97,24 @@ class CancelFacts:
     intent_id: str = ""  # the purchase's PaymentIntent; empty when nothing was paid
     received_minor: int = 0  # what that intent had received when the cancel was decided
     has_ended: bool = False
+    refunds_given_up: int = 0  # how many of its refunds had failed when it was parked for that
 
 
 @dataclass(frozen=True, slots=True)
-class CaseFacts:
+class DisputeFacts:
     """The facts of a case that only waits for a person."""
 
     dispute_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefundCaseFacts:
+    """The facts of a case about a refund that was given up after the sagas of its purchase had ended."""
+
+    purchase_id: UUID  # the saga that sold it
+    intent_id: str
+    refunds_given_up: int = 0  # how many refunds had failed when it was last parked
+
+
+CaseFacts = DisputeFacts | RefundCaseFacts
 Facts = PurchaseFacts | CancelFacts | CaseFacts

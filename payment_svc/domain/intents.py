@@ -42,6 +42,23 @@ class Intent:
     def money(self) -> Received:
         return Received(self.received, self.currency)
 
+    @classmethod
+    def paid(cls, intent_id: str, received: Received) -> Intent:
+        """An intent that is known to have succeeded. Nobody needs to be asked about it: it stays so."""
+        return cls._ended(intent_id, "succeeded", received)
+
+    @classmethod
+    def gone(cls, intent_id: str, currency: str) -> Intent:
+        """An intent that its provider does not know, as the canceled one that it amounts to: nobody can pay it."""
+        return cls._ended(intent_id, "canceled", Received(0, currency))
+
+    @classmethod
+    def _ended(cls, intent_id: str, status: str, received: Received) -> Intent:
+        minor = received.amount_minor
+        return cls(
+            intent_id, status, "", minor, received.currency, minor, saga_id=None, payment_id=None, failed_charge=None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderRefund:
@@ -71,6 +88,10 @@ class Dispute:
     def is_open(self) -> bool:
         return self.status not in ("won", "lost", "warning_closed", "prevented")
 
+    @property
+    def is_lost(self) -> bool:
+        return self.status == "lost"
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
@@ -84,3 +105,4 @@ class ProviderEvent:
     object: str  # what the event is about: payment_intent, charge, refund or dispute
     status: str  # the status of that object
     intent: Intent | None  # the intent as it was then; only in payment_intent.* events
+    unreadable: str = ""  # why that object cannot be read; nothing of it is believed then

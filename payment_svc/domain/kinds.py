@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payment_svc.domain.facts import CancelFacts, CaseFacts, EnrollmentFacts, Facts, LessonFacts
+from payment_svc.domain.facts import CancelFacts, DisputeFacts, EnrollmentFacts, Facts, LessonFacts, RefundCaseFacts
 
 
 class Role(StrEnum):
@@ -35,13 +35,14 @@ class SagaKind:
 
 
 BOOK, ENROLL = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
-DISPUTE_CASE = "DisputeCase"
+DISPUTE_CASE, REFUND_CASE = "DisputeCase", "RefundCase"
 KINDS = (
     SagaKind(BOOK, Role.SALE, LessonFacts, Subject.LESSON),
     SagaKind(ENROLL, Role.SALE, EnrollmentFacts, Subject.COURSE),
     SagaKind("CancelBookingSaga", Role.CANCEL, CancelFacts, Subject.LESSON, cancels=BOOK),
     SagaKind("CancelEnrollmentSaga", Role.CANCEL, CancelFacts, Subject.COURSE, cancels=ENROLL),
-    SagaKind(DISPUTE_CASE, Role.CASE, CaseFacts),
+    SagaKind(DISPUTE_CASE, Role.CASE, DisputeFacts),
+    SagaKind(REFUND_CASE, Role.CASE, RefundCaseFacts),
 )
 #: The name of the cancel of each sale.
 CANCEL_OF = {kind.cancels: kind.name for kind in KINDS if kind.role is Role.CANCEL}

@@ -12,14 +12,16 @@ from payment_svc.domain.payments import NAMESPACE, Refund
 from payment_svc.domain.saga import Saga
 from payment_svc.domain.states import State
 
-REFUND_PAID = "refund.paid"
+REFUND_PAID, REFUND_FAILED = "refund.paid", "refund.failed"
 _UNDONE = {State.CANCELLED: "cancelled", State.EXPIRED: "expired", State.PAYMENT_FAILED: "payment_failed"}
 #: The name of each end, by what is sold.
 _ENDS = {
     "booking": {State.COMPLETED: "confirmed", **_UNDONE},
     "enrollment": {State.COMPLETED: "active", **_UNDONE},
 }
-TYPES = frozenset({REFUND_PAID, *(f"{what}.{end}" for what, ends in _ENDS.items() for end in ends.values())})
+TYPES = frozenset(
+    {REFUND_PAID, REFUND_FAILED, *(f"{what}.{end}" for what, ends in _ENDS.items() for end in ends.values())}
+)
 
 
 class Audience(StrEnum):
@@ -78,6 +80,6 @@ def message_id(saga: Saga, message_type: str) -> UUID:
     return uuid5(NAMESPACE, f"notice:{message_type}:{saga.sold_id}")
 
 
-def refund_paid_id(refund: Refund) -> UUID:
-    """The id of the message that this refund is paid."""
-    return uuid5(NAMESPACE, f"notice:{REFUND_PAID}:{refund.id}")
+def refund_message_id(refund: Refund, message_type: str) -> UUID:
+    """The id of a message about this refund. The tries of one decision share it: people are told once."""
+    return uuid5(NAMESPACE, f"notice:{message_type}:{refund.told_as or refund.id}")

@@ -19,6 +19,16 @@ class AskedPrice:
     currency: str
     decides: bool  # True: a service sets the price. False: a person's price must equal the tutor's
 
+    @classmethod
+    def shown(cls, price: Money) -> AskedPrice:
+        """The price that a student was shown. It decides nothing, whoever asks."""
+        return cls(price.decimal, price.currency, decides=False)
+
+    @property
+    def whole(self) -> Money:
+        """The price, when it has an amount and a currency. Raises ValueError for a part of a minor unit."""
+        return Money.exactly(Decimal(self.amount), self.currency)
+
     def agree(self, tutors: Money) -> Money:
         """The price of the order, when the tutor asks `tutors`. Raises AmountMismatch."""
         currency = self.currency or tutors.currency
@@ -32,10 +42,14 @@ class AskedPrice:
         return asked
 
     def _in(self, currency: str) -> Money:
+        """Raises AmountMismatch. A currency that the order named was checked with its amount: this is the tutor's."""
         try:
-            return Money.exactly(Decimal(self.amount), currency)
-        except ValueError as error:  # a currency that the order named was checked earlier, so it is the tutor's
+            asked = Money.exactly(Decimal(self.amount), currency)
+        except ValueError as error:
             raise AmountMismatch(f"no such price: {error}", field="price") from None
+        if self.decides and not asked.is_payable:
+            raise AmountMismatch(f"no such price: it {asked.payable_amounts}", field="price")
+        return asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class CourseOrder:
     student_id: UUID
     course_id: UUID
     key: str
+    price: AskedPrice | None = None  # the price that the student was shown
 
 
 Order = LessonOrder | CourseOrder

@@ -5,7 +5,7 @@
 | What would a cancel by this person give back now? | `decide_cancel` |
 | What does an undone purchase give back of its intent? | `owed_by_undo` |
 | What does the cancel of a completed purchase give back? | `owed_by_cancel` |
-| What of an intent's money may not be kept, once no saga looks after it? | `owed_after_end` |
+| How much of an intent still has to be refunded, once no saga looks after it? | `owed_after_end` |
 
 A policy is text. Hours are elapsed hours. The saga freezes the text at purchase, so later settings change nothing.
 
@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
 
 from mesh.errors import TryAgain
 from mesh.money import Money
@@ -44,9 +43,12 @@ class Share:
     rule: str
 
     def of(self, paid: Money) -> Money:
-        """This share of an amount, in whole minor units, rounded half-even."""
-        exact = Decimal(paid.amount_minor) * self.percent / 100
-        return Money(int(exact.quantize(Decimal(1), rounding=ROUND_HALF_EVEN)), paid.currency)
+        """This share of an amount, rounded half-even to what the provider can give back, and never more than was paid."""
+        return min(paid.portion(self.percent, 100), paid) if self.percent < 100 else paid
+
+
+#: A dispute was lost: the cardholder's bank has taken the money back, and nothing is left to refund.
+CHARGED_BACK = Share(0, "the payment was charged back: 0 %")
 
 
 def share_before_lesson(policy: str, before_start: timedelta) -> Share:
@@ -88,14 +90,14 @@ def _share_of_lesson(purchase: Saga) -> Share:
     left = purchase.lesson.start - purchase.loaded_at
     if left.total_seconds() <= 0:
         raise NotCancellable("the lesson has begun")
-    return share_before_lesson(purchase.purchase.policy, left)
+    return share_before_lesson(purchase.purchase_facts.policy, left)
 
 
 def _share_of_enrollment(purchase: Saga) -> Share:
     """Counted from the commit that made the enrollment active, so that a slow saga costs its student nothing."""
     is_active = purchase.state is State.COMPLETED
     since = purchase.loaded_at - (purchase.state_since if is_active else purchase.loaded_at)
-    return share_since_payment(purchase.purchase.policy, since)
+    return share_since_payment(purchase.purchase_facts.policy, since)
 
 
 LESSON_TERMS = Terms(BOOK, "tutor", _share_of_lesson)
@@ -117,7 +119,7 @@ def decide_cancel(terms: Terms, purchase: Saga, payment: Payment | None, by: str
     Raises NotCancellable once the purchase has ended or its lesson has begun, and TryAgain while it is under way.
     """
     if purchase.state not in PAID and purchase.state is not State.AWAITING_PAYMENT:
-        if purchase.is_complete:
+        if purchase.has_ended:
             raise NotCancellable
         raise TryAgain
     everything = Share(100, f"cancelled by the {terms.teacher} or the platform: 100 %")
@@ -126,10 +128,11 @@ def decide_cancel(terms: Terms, purchase: Saga, payment: Payment | None, by: str
     assert price is not None
     if purchase.state not in PAID:
         return _offer(by, replace(share, rule="nothing has been paid"), Money(0, price.currency), "unpaid")
-    refunded = payment.refunded_minor if payment else 0
-    left = (payment.received_minor if payment else 0) - refunded
+    if payment is not None and payment.charged_back:
+        return _offer(by, CHARGED_BACK, Money(0, price.currency), "charged back")
+    given, left = (payment.given_minor, payment.left_minor) if payment else (0, 0)
     due = min(share.of(price).amount_minor, left)
-    return _offer(by, share, Money(due, price.currency), f"paid, {refunded} back")
+    return _offer(by, share, Money(due, price.currency), f"paid, {given} back")
 
 
 def _offer(by: str, share: Share, refund: Money, payment_state: str) -> Offer:
@@ -137,7 +140,7 @@ def _offer(by: str, share: Share, refund: Money, payment_state: str) -> Offer:
 
 
 def decide_full_refund(intent_id: str, received: Received, reason: str) -> RefundDecision:
-    """Everything of an intent goes back. Whoever decides this about the intent makes the same decision."""
+    """Everything of an intent goes back. The name has only the intent's id, so two callers make one refund."""
     return RefundDecision(f"{intent_id}:full", intent_id, Money(received.amount_minor, received.currency), reason)
 
 
@@ -146,7 +149,7 @@ def owed_by_undo(saga: Saga, intent: Intent) -> RefundDecision:
 
     That is everything, except when a person had cancelled it and exactly the price came: then the decided percentage.
     """
-    facts = saga.purchase
+    facts = saga.purchase_facts
     assert facts.undo is not None
     everything = decide_full_refund(intent.id, intent.money, facts.undo.value.lower())
     if facts.cancel is None or saga.price is None or not intent.money.is_exactly(saga.price):
@@ -168,7 +171,7 @@ def owed_by_cancel(cancel: Saga) -> RefundDecision | None:
 
 
 def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: list[Refund]) -> RefundDecision | None:
-    """What of an intent's money may not be kept and is neither back nor on its way; None when there is nothing.
+    """How much of an intent still has to be refunded; None when nothing.
 
     `saga` is the purchase that the intent names, `cancel` the cancel of it, `refunds` those of the intent.
     """
@@ -180,7 +183,7 @@ def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: lis
 
 
 def _is_under_way(refund: Refund) -> bool:
-    """True once the provider knows the refund. A decision whose owner died before asking gives no money back."""
+    """True once the provider has the refund. A row that the provider never received does not count."""
     return refund.status is not RefundStatus.FAILED and refund.provider_refund_id is not None
 
 
@@ -202,6 +205,11 @@ def _owed_in_all(saga: Saga, cancel: Saga | None, intent: Intent) -> RefundDecis
     if saga.state is State.COMPLETED:
         return None
     due = saga.refund_due
-    if due is None or saga.state is State.EXPIRED or saga.purchase.was_closed_unpaid or saga.resolution is not None:
+    if (
+        due is None
+        or saga.state is State.EXPIRED
+        or saga.purchase_facts.was_closed_unpaid
+        or saga.resolution is not None
+    ):
         return everything
     return replace(everything, amount=due)

@@ -7,10 +7,12 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from mesh.money import Money
-from payment_svc.domain.states import PaymentStatus, RefundStatus
+from payment_svc.domain.states import PaymentStatus, RefundState, RefundStatus
 
 #: The root of the ids that we derive from our own ids. Never change it: repeats would become new.
 NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
+#: The reason of a refund that somebody made at the provider.
+MADE_AT_PROVIDER = "made_at_provider"
 #: The provider of an order that names none.
 STRIPE = "stripe"
 
@@ -38,6 +40,7 @@ class Refund:
     status: RefundStatus
     reason: str
     provider_refund_id: str | None = None
+    told_as: UUID | None = None  # people are told once per this id; all tries of one decision share it
     is_new: bool = field(default=False, compare=False)  # this call made the row
 
 
@@ -64,6 +67,13 @@ class RefundDecision:
             failed += 1
         return None, failed
 
+    def told_as(self, given_up: int) -> UUID:
+        """The id under which people are told about this decision, since a person last had it tried again.
+
+        `given_up` counts the refunds that had failed by then.
+        """
+        return self.refund_id(given_up)
+
     def is_done(self, known: list[Refund], received_minor: int) -> bool:
         """True when the decision's refund has succeeded, or refunds of all that was received have."""
         ours, _ = self.find_refund(known)
@@ -76,6 +86,11 @@ def imported_refund_id(provider_refund_id: str) -> UUID:
     return uuid5(NAMESPACE, f"import:{provider_refund_id}")
 
 
+def refund_case_id(decision: RefundDecision, failed: int) -> UUID:
+    """The id of the case that waits for a person because so many refunds of this decision have failed."""
+    return uuid5(NAMESPACE, f"refund case:{decision.name}:{failed}")
+
+
 def dispute_case_id(dispute_id: str) -> UUID:
     """The id of the case that waits for a person because of a dispute."""
     return uuid5(NAMESPACE, f"dispute:{dispute_id}")
@@ -83,7 +98,10 @@ def dispute_case_id(dispute_id: str) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a purchase costs and what became of it. `refunded_minor` counts refunds that have not failed."""
+    """What a purchase costs and what became of it.
+
+    `refunded_minor` counts refunds that have succeeded, `pending_minor` those on their way.
+    """
 
     id: UUID
     saga_id: UUID
@@ -100,7 +118,20 @@ class Payment:
     disputed: bool
     created_at: datetime
     refunded_minor: int
+    pending_minor: int = 0
+    refund_state: RefundState = RefundState.NONE
+    charged_back: bool = False  # a dispute was lost: the money went back to the cardholder through the bank
     refunds: tuple[Refund, ...] = ()
+
+    @property
+    def given_minor(self) -> int:
+        """What is back or on its way back."""
+        return self.refunded_minor + self.pending_minor
+
+    @property
+    def left_minor(self) -> int:
+        """What can still be given back."""
+        return 0 if self.charged_back else self.received_minor - self.given_minor
 
     @property
     def status(self) -> PaymentStatus:

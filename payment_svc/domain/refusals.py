@@ -26,6 +26,20 @@ class NeedsAPerson(Exception):
     reason = "NEEDS_A_PERSON"
 
 
+class RefundGivenUp(NeedsAPerson):
+    """The provider refuses a refund for good, or has failed it too often.
+
+    `failed` counts the decision's refunds that have failed by now. What a parked saga keeps of it allows a person to
+    have it tried again.
+    """
+
+    reason = "REFUND_GIVEN_UP"
+
+    def __init__(self, why: str, failed: int) -> None:
+        self.failed = failed
+        super().__init__(why)
+
+
 class CourseNotFound(Refusal):
     """There is no such course."""
 
@@ -93,6 +107,12 @@ class KeyUsed(Refusal):
     """The student has used this idempotency key before."""
 
     reason = "IDEMPOTENCY_KEY_USED"
+
+
+class TooManyKeys(Refusal):
+    """The student has used too many idempotency keys within a day."""
+
+    reason = "TOO_MANY_HOLDS"
 
 
 class OpenAlready(Refusal):

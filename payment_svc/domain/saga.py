@@ -15,6 +15,7 @@ from payment_svc.domain.facts import (
     Facts,
     LessonFacts,
     PurchaseFacts,
+    RefundCaseFacts,
     SagaError,
 )
 from payment_svc.domain.orders import Lesson
@@ -88,7 +89,7 @@ class Saga:
     # What it has learned.
 
     @property
-    def purchase(self) -> PurchaseFacts:
+    def purchase_facts(self) -> PurchaseFacts:
         """The facts of a saga that sells."""
         assert isinstance(self.facts, PurchaseFacts)
         return self.facts
@@ -103,6 +104,12 @@ class Saga:
     def taken_back(self) -> CancelFacts:
         """The facts of a saga that takes back what was sold."""
         assert isinstance(self.facts, CancelFacts)
+        return self.facts
+
+    @property
+    def refund_case(self) -> RefundCaseFacts:
+        """The facts of a case about a refund that was given up."""
+        assert isinstance(self.facts, RefundCaseFacts)
         return self.facts
 
     @property
@@ -126,12 +133,17 @@ class Saga:
         return Money(cancel.refund_minor, price.currency) if cancel and price else None
 
     @property
+    def has_ended(self) -> bool:
+        """True once what was sold has ended, and at most its money is still on its way."""
+        return self.is_complete or (not isinstance(self.facts, CaseFacts) and self.facts.has_ended)
+
+    @property
     def was_never_booked(self) -> bool:
         """True when the saga turned back before its booking was recorded: for its student it never happened."""
         turned_back = self.state is State.COMPENSATING or (self.is_complete and self.state is not State.COMPLETED)
         return turned_back and not (isinstance(self.facts, PurchaseFacts) and self.facts.is_recorded)
 
-    def learn(self, **facts: Any) -> Saga:
+    def with_facts(self, **facts: Any) -> Saga:
         """The same saga with these facts changed. The next commit writes them."""
         return replace(self, facts=replace(self.facts, **facts))
 

@@ -86,8 +86,18 @@ class PaymentStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
+class RefundState(StrEnum):
+    """How far the money of one payment has come on its way back. It is derived from its refunds and sagas."""
+
+    NONE = "NONE"  # nothing is to go back
+    PENDING = "PENDING"  # on its way
+    PAID = "PAID"  # the latest refund has succeeded
+    FAILED = "FAILED"  # the latest refund has failed; another try follows, or a person has closed the matter
+    NEEDS_REVIEW = "NEEDS_REVIEW"  # given up: a parked saga waits for a person
+
+
 class RefundStatus(StrEnum):
-    """Where a refund stands. A PENDING refund counts as given back."""
+    """Where a refund stands. A PENDING refund is no longer there to be given back, and has not been given back yet."""
 
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"

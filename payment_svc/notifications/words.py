@@ -31,6 +31,10 @@ _TEXTS = {
         "The payment for the enrollment failed. The seat is free again; nothing was charged.",
     ),
     "refund.paid": ("Refund paid: {amount}", "{amount} went back to the student."),
+    "refund.failed": (
+        "Refund failed: {amount}",
+        "The refund of {amount} to the student failed. The money is not back; somebody looks at it.",
+    ),
 }
 #: The lines below: the name of each, and its key in the message's data.
 _FACTS = (

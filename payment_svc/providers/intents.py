@@ -7,7 +7,7 @@ from dataclasses import replace
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import Intent, Saga
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRefused
 from payment_svc.providers.registry import Providers
 
 CREATE_TRIES = 3
@@ -31,21 +31,22 @@ class Intents:
                 created = await self._providers.create_intent(saga, price)
                 return await self._providers.retrieve_intent(created.id) if in_doubt else created
             except OutcomeUnknown as error:
-                log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=str(error.__cause__))
+                log().warning("intent_outcome_unknown", saga_id=str(saga.id), error=f"{error}: {error.__cause__}")
                 in_doubt = True
         found = await self._find(saga)
         if found is None:
             raise OutcomeUnknown
         return found
 
-    async def close(self, saga: Saga) -> Intent | None:
+    async def make_unpayable(self, saga: Saga) -> Intent | None:
         """Make sure that nobody can pay the saga's intent: the intent then, canceled or succeeded.
 
         When nobody knows whether an intent was created, this creates it under its key and cancels it. A creation that
         arrives late then finds the cancelled intent: the tombstone of this step. None when the provider has no intent.
+        An intent of ours that the provider does not know counts as canceled.
         """
         if saga.payment_intent_id is not None:
-            return await self._cancel(saga.payment_intent_id)
+            return await self._close_known(saga, saga.payment_intent_id)
         if (
             saga.price is None
         ):  # an earlier run died before its commit: it may have made an intent, and no price is kept
@@ -64,8 +65,19 @@ class Intents:
             return await self._providers.retrieve_intent(saga.payment_intent_id)
         return await self._providers.find_intent(saga)
 
+    async def _close_known(self, saga: Saga, intent_id: str) -> Intent:
+        try:
+            return await self._cancel(intent_id)
+        except NoSuchIntent:
+            log().error("intent_unknown", alert=True, saga_id=str(saga.id), intent_id=intent_id)
+            return Intent.gone(intent_id, saga.price.currency if saga.price else "")
+
     async def _cancel(self, intent_id: str) -> Intent:
-        intent = await self._providers.cancel_intent(intent_id)
+        """The intent, ended. When the cancel cannot be reached, it may have ended all the same: we look."""
+        try:
+            intent = await self._providers.cancel_intent(intent_id)
+        except OutcomeUnknown:
+            intent = await self._providers.retrieve_intent(intent_id)
         if not intent.has_ended:
             raise OutcomeUnknown(f"the intent is {intent.status} and cannot be cancelled now")
         return intent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, ProviderUnavailable, Refund, Saga
@@ -13,12 +13,28 @@ class OutcomeUnknown(ProviderUnavailable):
     """The provider gave no answer that can be trusted: it may or may not have happened."""
 
 
+class Unreadable(OutcomeUnknown):
+    """The provider's answer lacks a field, or has one that our schema cannot keep. The message names it."""
+
+
+class EventIgnored(Exception):
+    """A provider's event tells nothing about an intent. `told` is what the log says of it."""
+
+    def __init__(self, reason: str, **told: str) -> None:
+        self.reason, self.told = reason, told
+        super().__init__(reason)
+
+
 class ProviderRefused(Exception):
     """The provider understood and refused; nothing happened."""
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code
         super().__init__(f"{code}: {message}")
+
+
+class NoSuchIntent(ProviderRefused):
+    """The provider does not know the intent. That is a definite answer: nobody can pay it."""
 
 
 class Provider(Protocol):
@@ -46,10 +62,10 @@ class Provider(Protocol):
         """The intent that was made for the saga, if there is one."""
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        """The intent as it is now."""
+        """The intent as it is now. Raises NoSuchIntent."""
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        """The intent after cancelling it, or as it is when it can no longer be cancelled."""
+        """The intent after cancelling it, or as it is when it can no longer be cancelled. Raises NoSuchIntent."""
 
     async def list_declined_charges(self, intent_id: str) -> set[str]:
         """The ids of the declined attempts to pay an intent."""
@@ -66,8 +82,11 @@ class Provider(Protocol):
     async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""
 
-    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], bool]:
-        """A page of all intents after this id, and whether there are more. Raises ProviderRefused for a bad id."""
+    async def list_intents(self, after: str | None, most: int) -> tuple[list[Intent], str]:
+        """A page of all intents after this id, and the id after which the next page begins; empty on the last page.
+
+        Unreadable intents are left out. Raises ProviderRefused for a bad id.
+        """
 
     def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
         """The intents of the last seconds whose money may belong to a saga that has ended."""
@@ -80,14 +99,20 @@ class ReportingProvider(Provider, Protocol):
     """A provider that calls us back: what it reports is recorded, and is the truth."""
 
     async def record_paid(self, intent_id: str, reference: str) -> str | None:
-        """Record that it was paid in full; the reference under which it counts as paid, if it does."""
+        """Record that it was paid in full. Returns the reference of the accepted payment, or None."""
 
     async def record_declined(self, intent_id: str, reference: str) -> bool:
         """Record that an attempt failed; False when the payment had ended by then."""
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
-        """Record that every pending refund was paid, once per reference; False when the report meant none."""
+        """Record that every pending refund was paid, once per reference; False when none was pending for it."""
 
 
 def takes_reports(provider: Provider) -> TypeGuard[ReportingProvider]:
     return provider.takes_reports
+
+
+def printable(words: Any, most: int = 500) -> str:
+    """A provider's words as text that can be stored and logged: at most so long, and without control characters."""
+    text = words if isinstance(words, str) else ""
+    return "".join(char if char.isprintable() else " " for char in text[:most])

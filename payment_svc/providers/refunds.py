@@ -6,15 +6,17 @@ What the provider knows is recorded before anything new is decided, so that a re
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import (
-    NeedsAPerson,
+    MADE_AT_PROVIDER,
     ProviderRefund,
     Refund,
     RefundDecision,
+    RefundGivenUp,
     RefundStatus,
     Saga,
     imported_refund_id,
@@ -25,6 +27,9 @@ from payment_svc.store import RefundStore
 
 #: How often the refunds of an intent are read again, when they change while they are read.
 MOST_READS = 3
+#: How many refunds of one decision may fail before a person must look.
+MOST_FAILED = 3
+FAILED_TOO_OFTEN = f"the provider has failed {MOST_FAILED} refunds of it"
 
 
 class Refunds:
@@ -33,40 +38,63 @@ class Refunds:
     def __init__(self, store: RefundStore, providers: Providers) -> None:
         self._store, self._providers = store, providers
 
-    async def carry_out(self, saga: Saga, decision: RefundDecision, received_minor: int) -> RefundStatus:
+    async def carry_out(
+        self, saga: Saga, decision: RefundDecision, received_minor: int, given_up: int = 0
+    ) -> RefundStatus:
         """Carry a decision out, and say where its refund stands then. A repeat gets the same refund.
 
         Never gives back more than is left of what was received (minor units). When the provider failed the refund, the
-        next call makes another. Raises NeedsAPerson when the provider refuses it, and OutcomeUnknown.
+        next call makes another. Raises OutcomeUnknown, and RefundGivenUp when the provider refuses the refund for good
+        or has failed MOST_FAILED refunds of the decision, not counting the `given_up` first ones.
         """
         if not decision.amount.amount_minor:
             return RefundStatus.SUCCEEDED
+        make = partial(self._make, saga, decision, received_minor, given_up)
+        refuse = partial(self._refuse, saga, decision, received_minor, given_up)
         try:
-            return await self._make(saga, decision, received_minor)
+            return await make()
         except ProviderRefused:
-            return await self._make_after_refusal(saga, decision, received_minor)
+            await refuse()
+        try:
+            return await make()  # somebody may have refunded at the provider meanwhile: less is left then
+        except ProviderRefused as error:
+            await refuse()
+            raise await self._give_up(decision, f"the provider refuses the refund: {error}") from error
 
-    async def _make(self, saga: Saga, decision: RefundDecision, received_minor: int) -> RefundStatus:
-        known = await self.learn(saga, decision.intent_id)
+    async def _make(self, saga: Saga, decision: RefundDecision, received_minor: int, given_up: int) -> RefundStatus:
+        known = await self.import_answers(saga, decision.intent_id)
         ours, failed = decision.find_refund(known)
         if ours is None:
             left = received_minor - sum(r.amount.amount_minor for r in known if r.status is not RefundStatus.FAILED)
             if left <= 0:
-                return _status_of_all(known)
-            ours = await self._store.open(_new_refund(saga, decision, failed, left))
-        return ours.status if ours.status is RefundStatus.SUCCEEDED else await self.ask(ours)
+                return status_of_all(known)
+            if failed - given_up >= MOST_FAILED:
+                raise await self._give_up(decision, FAILED_TOO_OFTEN)
+            ours = await self._store.open(_new_refund(saga, decision, failed, given_up, left))
+        status = ours.status if ours.status is RefundStatus.SUCCEEDED else await self.make_or_check(ours)
+        if status is RefundStatus.FAILED and failed + 1 - given_up >= MOST_FAILED:
+            raise await self._give_up(decision, FAILED_TOO_OFTEN)
+        return status
 
-    async def _make_after_refusal(self, saga: Saga, decision: RefundDecision, received_minor: int) -> RefundStatus:
-        """The provider refused. Perhaps somebody else refunded there meanwhile; otherwise a person must look."""
-        ours, _ = decision.find_refund(await self._store.of_intent(decision.intent_id))
-        if ours is not None and ours.provider_refund_id is None:
-            await self._store.withdraw(ours)
-        try:
-            return await self._make(saga, decision, received_minor)
-        except ProviderRefused as error:
-            raise NeedsAPerson(f"the provider refuses the refund: {error}") from error
+    async def _refuse(self, saga: Saga, decision: RefundDecision, received_minor: int, given_up: int) -> None:
+        """The provider refused the refund of the decision: it has failed, and counts no more."""
+        ours, failed = decision.find_refund(await self._store.of_intent(decision.intent_id))
+        if ours is None:
+            ours = await self._store.open(_new_refund(saga, decision, failed, given_up, received_minor))
+        if ours.provider_refund_id is None:
+            await self._store.refuse(ours)
 
-    async def ask(self, refund: Refund) -> RefundStatus:
+    async def _give_up(self, decision: RefundDecision, why: str) -> RefundGivenUp:
+        """Tell people, once, that the refund has failed. What is raised then parks its saga."""
+        known = await self._store.of_intent(decision.intent_id)
+        _, failed = decision.find_refund(known)
+        for refund in known:
+            if failed and refund.id == decision.refund_id(failed - 1):
+                await self._store.announce_failure(refund)
+        log().error("refund_given_up", alert=True, intent_id=decision.intent_id, failed=failed, error=why)
+        return RefundGivenUp(why, failed)
+
+    async def make_or_check(self, refund: Refund) -> RefundStatus:
         """Have the provider make this refund, or learn what became of it. Raises OutcomeUnknown, ProviderRefused."""
         answer = None if refund.is_new else await self._providers.find_refund(refund)
         if answer is None:
@@ -79,7 +107,7 @@ class Refunds:
             log().info("refund_pending", refund_id=str(refund.id), status=answer.status)
         return answer.meaning
 
-    async def learn(self, saga: Saga, intent_id: str) -> list[Refund]:
+    async def import_answers(self, saga: Saga, intent_id: str) -> list[Refund]:
         """Record what the provider says of an intent's refunds, and return them all.
 
         Refunds that somebody made at the provider are imported, once. Raises OutcomeUnknown when the rows keep changing.
@@ -114,7 +142,7 @@ class Refunds:
             return made
 
 
-def _new_refund(saga: Saga, decision: RefundDecision, failed_before: int, left: int) -> Refund:
+def _new_refund(saga: Saga, decision: RefundDecision, failed_before: int, given_up: int, left: int) -> Refund:
     return Refund(
         id=decision.refund_id(failed_before),
         payment_id=saga.payment_id,
@@ -123,6 +151,7 @@ def _new_refund(saga: Saga, decision: RefundDecision, failed_before: int, left: 
         amount=replace(decision.amount, amount_minor=min(decision.amount.amount_minor, left)),
         status=RefundStatus.PENDING,
         reason=decision.reason,
+        told_as=decision.told_as(given_up),
     )
 
 
@@ -138,12 +167,12 @@ def _import_of(saga: Saga, intent_id: str, answer: ProviderRefund) -> Refund:
         payment_intent_id=intent_id,
         amount=Money(answer.amount, answer.currency),
         status=answer.meaning,
-        reason="made_at_provider",
+        reason=MADE_AT_PROVIDER,
         provider_refund_id=answer.id,
     )
 
 
-def _status_of_all(known: list[Refund]) -> RefundStatus:
+def status_of_all(known: list[Refund]) -> RefundStatus:
     """Where the refunds that cover an intent stand together: succeeded when each of them has."""
     is_pending = any(refund.status is RefundStatus.PENDING for refund in known)
     return RefundStatus.PENDING if is_pending else RefundStatus.SUCCEEDED

@@ -28,7 +28,7 @@ class Providers:
 
     def of_saga(self, saga: Saga) -> Provider:
         """The provider that the saga's order chose."""
-        return next((each for each in self._all if each.name == saga.purchase.provider), self._default)
+        return next((each for each in self._all if each.name == saga.purchase_facts.provider), self._default)
 
     def of_intent(self, intent_id: str) -> Provider:
         """The provider whose intent this is."""
@@ -80,8 +80,8 @@ class Providers:
         ProviderRefused for another token.
         """
         provider = self.of_intent(token) if token else self._default
-        page, has_more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
-        return page, page[-1].id if has_more else await self._first_token_after(provider)
+        page, more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
+        return page, more or await self._first_token_after(provider)
 
     async def _first_token_after(self, provider: Provider) -> str:
         for each in self._all[self._all.index(provider) + 1 :]:

@@ -1,4 +1,5 @@
 """Stripe. The only file that imports stripe: its errors become ours, and none of its objects leave this file.
+What its JSON says is checked in stripe_objects.py.
 
 Idempotency keys derive from our ids. Stripe keeps a key for about a day and replays stored 500s (Stripe: idempotent
 requests). A caller that is in doubt therefore looks first, with `find_intent` and `find_refund`, before it creates again.
@@ -9,19 +10,40 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from uuid import UUID
 
 import stripe
 
-from mesh.errors import BadInput
+from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import (
+    EventIgnored,
+    NoSuchIntent,
+    OutcomeUnknown,
+    ProviderRefused,
+    Unreadable,
+    printable,
+)
+from payment_svc.providers.stripe_amounts import to_wire
+from payment_svc.providers.stripe_objects import (
+    read_charge,
+    read_dispute,
+    read_event,
+    read_intent,
+    read_list,
+    read_refund,
+    read_saga_id,
+)
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
+#: Pages of 100 that a list may have.
+MOST_PAGES = 1000
+#: Stripe's code for an object that this account, in this mode, does not have (Stripe: error codes).
+_MISSING = "resource_missing"
 
 
 class StripeProvider:
@@ -47,7 +69,7 @@ class StripeProvider:
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         """The saga's PaymentIntent. A repeat gives the first answer, which may be outdated."""
         params: dict[str, Any] = {
-            "amount": price.amount_minor,
+            "amount": to_wire(price),
             "currency": price.currency.lower(),
             "payment_method_types": ["card"],
             "metadata": {
@@ -57,15 +79,14 @@ class StripeProvider:
                 "contextId": str(saga.context_id),
             },
         }
-        with _translate_errors():
-            options: Any = {"idempotency_key": f"payment-{saga.payment_id}-create"}
-            return _intent(await self._client.v1.payment_intents.create_async(params=params, options=options))  # type: ignore[arg-type]
+        options: Any = {"idempotency_key": f"payment-{saga.payment_id}-create"}
+        return read_intent(await _ask(self._client.v1.payment_intents.create_async(params=params, options=options)))  # type: ignore[arg-type]
 
     async def find_intent(self, saga: Saga) -> Intent | None:
         """The saga's PaymentIntent, by listing what was created since it began (search is eventually consistent)."""
         since = int(saga.created_at.timestamp()) - CLOCK_SLACK_SECONDS
         until = since + 2 * CLOCK_SLACK_SECONDS + 48 * 3600
-        async for intent in self._intents_of({"gte": since, "lte": until}):
+        async for intent in self._intents_of({"gte": since, "lte": until}, saga.id):
             if intent.saga_id == saga.id:
                 return intent
         return None
@@ -74,29 +95,32 @@ class StripeProvider:
         """The PaymentIntents that were created in the last seconds, newest first."""
         return self._intents_of({"gte": int(time.time() - seconds)})
 
-    async def _intents_of(self, created: dict[str, int]) -> AsyncIterator[Intent]:
+    async def _intents_of(self, created: dict[str, int], needed: UUID | None = None) -> AsyncIterator[Intent]:
         """The PaymentIntents of a span of Unix seconds, newest first, in pages of 100."""
-        after: str | None = None
-        while True:
-            page, has_more = await self.list_intents(after, 100, created)
+        after = ""
+        for _ in range(MOST_PAGES):
+            page, after = await self.list_intents(after, 100, created, needed)
             for intent in page:
                 yield intent
-            if not has_more:
+            if not after:
                 return
-            after = page[-1].id
+        raise Unreadable("the list of intents has no end")
 
     async def list_intents(
-        self, after: str | None, most: int, created: dict[str, int] | None = None
-    ) -> tuple[list[Intent], bool]:
-        """A page of PaymentIntents after an id, and whether there are more."""
+        self, after: str | None, most: int, created: dict[str, int] | None = None, needed: UUID | None = None
+    ) -> tuple[list[Intent], str]:
+        """A page of PaymentIntents after an id, and the id after which the next page begins; empty on the last page.
+
+        An unreadable one is left out. Raises Unreadable when it is the intent of the saga that is `needed`.
+        """
         params: dict[str, Any] = {"limit": most}
         if after:
             params["starting_after"] = after
         if created:
             params["created"] = created
-        with _translate_errors():
-            page = await self._client.v1.payment_intents.list_async(params=params)  # type: ignore[arg-type]
-        return [_intent(item) for item in page.data], bool(page.has_more)
+        page = await _ask(self._client.v1.payment_intents.list_async(params=params))  # type: ignore[arg-type]
+        items, next_after = _read_page(page)
+        return [intent for item in items if (intent := _read_listed(item, needed)) is not None], next_after
 
     async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
         """The events of these types from the last seconds, newest first, in pages of 100.
@@ -105,68 +129,72 @@ class StripeProvider:
         """
         since = int(time.time() - seconds)
         params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": 100}
-        while True:
-            with _translate_errors():
-                page = await self._client.v1.events.list_async(params=params)  # type: ignore[arg-type]
-            found = (_event_of(item.to_dict()) for item in page.data)
-            if page.data:
-                yield [event for event in found if event is not None]
-            if not page.has_more:
+        for _ in range(MOST_PAGES):
+            items, after = _read_page(await _ask(self._client.v1.events.list_async(params=params)))  # type: ignore[arg-type]
+            if items:
+                yield _read_events(items)
+            if not after:
                 return
-            params["starting_after"] = page.data[-1].id
+            params["starting_after"] = after
+        raise Unreadable("the list of events has no end")
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        with _translate_errors():
-            return _intent(await self._client.v1.payment_intents.retrieve_async(intent_id))
+        """The intent as it is now. Raises NoSuchIntent."""
+        try:
+            return _same(intent_id, await _ask(self._client.v1.payment_intents.retrieve_async(intent_id)))
+        except ProviderRefused as error:
+            if error.code != _MISSING:
+                raise
+            raise NoSuchIntent(_MISSING, "no such intent") from error
 
     async def cancel_intent(self, intent_id: str) -> Intent:
         """The intent after cancelling it, or as it is when it can no longer be cancelled."""
         try:
-            with _translate_errors():
-                return _intent(await self._client.v1.payment_intents.cancel_async(intent_id))
+            return _same(intent_id, await _ask(self._client.v1.payment_intents.cancel_async(intent_id)))
         except ProviderRefused:
             return await self.retrieve_intent(intent_id)
 
     async def list_declined_charges(self, intent_id: str) -> set[str]:
         """The ids of an intent's failed charges."""
-        with _translate_errors():
-            page = await self._client.v1.charges.list_async(params={"payment_intent": intent_id, "limit": 100})
-        return {charge.id for charge in page.data if charge.status == "failed"}
+        of_intent: Any = {"payment_intent": intent_id, "limit": 100}
+        items, _ = read_list(await _ask(self._client.v1.charges.list_async(params=of_intent)))
+        return {charge for charge, has_failed in map(read_charge, items) if has_failed}
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
         params: dict[str, Any] = {
             "payment_intent": refund.payment_intent_id,
-            "amount": refund.amount.amount_minor,
+            "amount": to_wire(refund.amount),
             "metadata": {"refundId": str(refund.id), "sagaId": str(refund.saga_id)},
         }
         options: Any = {"idempotency_key": f"refund-{refund.id}"}
-        with _translate_errors():
-            return _refund(await self._client.v1.refunds.create_async(params=params, options=options))  # type: ignore[arg-type]
+        made = await _ask(self._client.v1.refunds.create_async(params=params, options=options))  # type: ignore[arg-type]
+        return read_refund(made, refund.payment_intent_id)
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
         """Stripe's refund for this refund of ours."""
         if refund.provider_refund_id:
-            with _translate_errors():
-                return _refund(await self._client.v1.refunds.retrieve_async(refund.provider_refund_id))
+            found = await _ask(self._client.v1.refunds.retrieve_async(refund.provider_refund_id))
+            return read_refund(found, refund.payment_intent_id)
         known = await self.list_refunds(refund.payment_intent_id)
         return next((item for item in known if item.refund_id == str(refund.id)), None)
 
     async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""
-        with _translate_errors():
-            page = await self._client.v1.disputes.list_async(params={"payment_intent": intent_id, "limit": 100})
-        return [Dispute(item.id, item.status) for item in page.data]
+        of_intent: Any = {"payment_intent": intent_id, "limit": 100}
+        items, _ = read_list(await _ask(self._client.v1.disputes.list_async(params=of_intent)))
+        return [read_dispute(item) for item in items]
 
     async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
         """An intent's refunds, newest first; at most 100."""
-        with _translate_errors():
-            page = await self._client.v1.refunds.list_async(params={"payment_intent": intent_id, "limit": 100})
-        return [_refund(item) for item in page.data]
+        of_intent: Any = {"payment_intent": intent_id, "limit": 100}
+        items, _ = read_list(await _ask(self._client.v1.refunds.list_async(params=of_intent)))
+        return [read_refund(item, intent_id) for item in items]
 
-    def verify(self, payload: bytes, signature: str) -> ProviderEvent | None:
-        """The event in a webhook's body; None when it names no intent. Raises BadSignature, BadInput.
+    def verify(self, payload: bytes, signature: str) -> ProviderEvent:
+        """The event in a webhook's body. Raises BadSignature, and EventIgnored when it tells nothing about an intent.
 
-        The body is parsed only after the signature over its raw bytes holds (Stripe: webhook signatures).
+        The body is parsed only after the signature over its raw bytes holds (Stripe: webhook signatures). From then on
+        no body is refused: Stripe would send it again for days.
         """
         try:
             body = payload.decode()
@@ -174,91 +202,83 @@ class StripeProvider:
             raise BadSignature from error
         if not any(_is_signed(body, signature, secret) for secret in self._webhook_secrets):
             raise BadSignature
-        return _event(body)
+        try:
+            event = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise EventIgnored("unreadable", error="the body is no JSON, or nested too deep", type="other") from error
+        return read_event(event)
 
 
 def _is_signed(body: str, signature: str, secret: str) -> bool:
     try:
         stripe.WebhookSignature.verify_header(body, signature, secret, TOLERANCE_SECONDS)
-    except stripe.SignatureVerificationError:
+    except (stripe.SignatureVerificationError, TypeError):  # TypeError: the signature is not ASCII
         return False
     return True
 
 
-@contextlib.contextmanager
-def _translate_errors() -> Any:
-    """Stripe's errors → ours. After 429, 5xx and silence the outcome is unknown. Other refusals are final."""
+async def _ask(call: Awaitable[Any]) -> Any:
+    """The JSON of Stripe's answer. After 429, 5xx, silence and nonsense the outcome is unknown. Other refusals are final."""
     try:
-        yield
+        return (await call).last_response.data
     except (stripe.CardError, stripe.InvalidRequestError) as error:
-        if error.http_status == 409 or error.code == "lock_timeout":
-            raise OutcomeUnknown from error
-        raise ProviderRefused(error.code or "invalid_request", error.user_message or "refused") from error
+        code = printable(error.code, 100)
+        if error.http_status == 409 or code == "lock_timeout":
+            raise OutcomeUnknown from _told(error)
+        raise ProviderRefused(code or "invalid_request", printable(error.user_message) or "refused") from _told(error)
     except stripe.StripeError as error:
-        raise OutcomeUnknown from error
+        raise OutcomeUnknown from _told(error)
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        raise Unreadable(f"the answer is no object of Stripe's: {type(error).__name__}") from None
 
 
-def _uuid(value: Any) -> UUID | None:
+def _told(error: stripe.StripeError) -> Exception:
+    """What is logged of Stripe's error.
+
+    Of an answer that is none of Stripe's, the library quotes the body. That can hold a client secret, so its words are
+    left out.
+    """
+    words = (
+        printable(error.user_message) if isinstance(error, stripe.APIConnectionError) else printable(error.code, 100)
+    )
+    return RuntimeError(f"{type(error).__name__}, HTTP {error.http_status}: {words}")
+
+
+def _same(intent_id: str, item: Any) -> Intent:
+    """The intent that was asked for. Raises Unreadable for another one."""
+    intent = read_intent(item)
+    if intent.id != intent_id:
+        raise Unreadable("the payment_intent is another one")
+    return intent
+
+
+def _read_page(page: Any) -> tuple[list[Any], str]:
+    """The items of a page, unread, and the id after which the next page begins; empty on the last page."""
+    items, has_more = read_list(page)
+    if not has_more:
+        return items, ""
+    last = items[-1].get("id") if items and isinstance(items[-1], dict) else None
+    if not isinstance(last, str) or not last:
+        raise Unreadable("the list's last item has no id")
+    return items, last
+
+
+def _read_listed(item: Any, needed: UUID | None) -> Intent | None:
+    """An intent of a list; None when it is unreadable, and nobody needs it."""
     try:
-        return UUID(str(value))
-    except ValueError:
+        return read_intent(item)
+    except Unreadable as error:
+        saga_id = read_saga_id(item)
+        if needed is not None and saga_id == needed:
+            raise
+        log().warning("intent_unreadable", saga_id=str(saga_id or ""), error=error.message)
         return None
 
 
-def _metadata(item: Any, key: str) -> Any:
-    metadata = item.get("metadata") if isinstance(item, dict) else getattr(item, "metadata", None)
-    if metadata is None:
-        return None
-    return metadata.get(key) if isinstance(metadata, dict) else getattr(metadata, key, None)
-
-
-def _intent(item: Any) -> Intent:
-    get = item.get if isinstance(item, dict) else lambda key, default=None: getattr(item, key, default)
-    error = get("last_payment_error")
-    charge = (error.get("charge") if isinstance(error, dict) else getattr(error, "charge", None)) if error else None
-    return Intent(
-        id=str(get("id")),
-        status=str(get("status")),
-        client_secret=str(get("client_secret") or ""),
-        amount=int(get("amount") or 0),
-        currency=str(get("currency") or "").upper(),
-        received=int(get("amount_received") or 0),
-        saga_id=_uuid(_metadata(item, "sagaId")),
-        payment_id=_uuid(_metadata(item, "paymentId")),
-        failed_charge=charge,
-    )
-
-
-def _refund(item: Any) -> ProviderRefund:
-    return ProviderRefund(
-        id=item.id,
-        status=item.status or "pending",
-        amount=item.amount,
-        currency=item.currency.upper(),
-        refund_id=str(_metadata(item, "refundId") or ""),
-    )
-
-
-def _event(body: str) -> ProviderEvent | None:
-    """The event in a verified body; None when it names no intent. Raises BadInput when it is not an event at all."""
-    try:
-        return _event_of(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput("not a Stripe event", field="payload") from error
-
-
-def _event_of(event: dict[str, Any]) -> ProviderEvent | None:
-    item = event["data"]["object"]
-    intent_id = item.get("id") if item.get("object") == "payment_intent" else item.get("payment_intent")
-    if not isinstance(intent_id, str):
-        return None
-    return ProviderEvent(
-        id=str(event["id"]),
-        type=str(event["type"]),
-        livemode=bool(event.get("livemode")),
-        intent_id=intent_id,
-        saga_id=_uuid(_metadata(item, "sagaId")),
-        object=str(item.get("object")),
-        status=str(item.get("status") or ""),
-        intent=_intent(item) if item.get("object") == "payment_intent" else None,
-    )
+def _read_events(items: list[Any]) -> list[ProviderEvent]:
+    """Those of the items that are about an intent."""
+    found = []
+    for item in items:
+        with contextlib.suppress(EventIgnored):
+            found.append(read_event(item))
+    return found

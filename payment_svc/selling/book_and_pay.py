@@ -18,7 +18,7 @@ from mesh.money import Money
 from payment_svc.domain import BOOK, Saga, State, Undo
 from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
-from payment_svc.selling.holding import call_hold, learn_hold
+from payment_svc.selling.holding import call_hold, with_hold
 from payment_svc.selling.payment import close_payment, look_at_payment, open_payment, refund_payment
 from payment_svc.selling.transitions import end_of_sale
 from tutormesh.availability.v1 import availability_pb2 as availability
@@ -28,7 +28,7 @@ from tutormesh.session.v1 import session_pb2 as session
 
 async def hold_slot(peers: Peers, saga: Saga) -> Saga:
     """Hold the time in both calendars. The answer names the tutor's price and how long the hold lasts."""
-    lesson, asked = saga.lesson, saga.purchase.asked_price
+    lesson, asked = saga.lesson, saga.purchase_facts.asked_price
     request = availability.HoldSlotRequest(
         saga_id=str(saga.id),
         tutor_id=str(lesson.tutor_id),
@@ -43,7 +43,7 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
     except Refusal:  # the student believes another price: nothing stays held
         await release_slot(peers, saga)
         raise
-    return learn_hold(saga, hold, block_id=hold.availability_block_id).learn(price=price)
+    return with_hold(saga, hold, block_id=hold.availability_block_id).with_facts(price=price)
 
 
 async def release_slot(peers: Peers, saga: Saga) -> None:
@@ -71,7 +71,7 @@ async def record_booking(peers: Peers, saga: Saga) -> Saga:
         payment_id="" if saga.is_free else str(saga.payment_id),
     )
     await call_peer(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
-    return saga.learn(is_recorded=True)
+    return saga.with_facts(is_recorded=True)
 
 
 STATUS_OF_END = {
@@ -82,12 +82,12 @@ STATUS_OF_END = {
 
 
 async def end_booking(peers: Peers, saga: Saga) -> None:
-    assert saga.purchase.undo is not None
+    assert saga.purchase_facts.undo is not None
     request = booking.EndBookingRequest(
         booking_id=str(saga.sold_id),
         saga_id=str(saga.id),
         status=STATUS_OF_END[end_of_sale(saga)],
-        reason=saga.purchase.undo.value.lower(),
+        reason=saga.purchase_facts.undo.value.lower(),
     )
     await call_peer(lambda: peers.booking.EndBooking(request, timeout=STEP_SECONDS))
 

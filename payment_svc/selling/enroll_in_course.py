@@ -11,10 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from payment_svc.domain import ENROLL, Saga, State, Undo
+from mesh import wire
+from mesh.money import Money
+from payment_svc.domain import ENROLL, AmountMismatch, Saga, State, Undo
 from payment_svc.peers import STEP_SECONDS, Peers, call_peer
 from payment_svc.selling.definition import Definition, OpenPayment, Pivot, Step, WaitForPayment
-from payment_svc.selling.holding import call_hold, learn_hold
+from payment_svc.selling.holding import RefusedInDoubt, call_hold, with_hold
 from payment_svc.selling.payment import close_payment, look_at_payment, open_payment, refund_payment
 from payment_svc.selling.transitions import end_of_sale
 from tutormesh.learning.v1 import learning_pb2 as learning
@@ -27,16 +29,27 @@ async def verify_course(peers: Peers, course_id: UUID) -> None:
 
 
 async def hold_seat(peers: Peers, saga: Saga) -> Saga:
-    """Verify the course, hold the seat and record the enrollment as PAYMENT_REQUIRED: one call, all or none."""
+    """Verify the course, hold the seat and record the enrollment as PAYMENT_REQUIRED: one call, all or none.
+
+    The learning service refuses another price than the student was shown. One of the version before does not know that
+    price: then the seat is held, and is given back.
+    """
+    asked = saga.purchase_facts.asked_price
     request = learning.HoldSeatRequest(
         saga_id=str(saga.id),
         enrollment_id=str(saga.sold_id),
         course_id=str(saga.course_id),
         student_id=str(saga.student_id),
         payment_id=str(saga.payment_id),
+        expected_price=wire.to_money(asked.whole) if asked else None,
     )
     hold = await call_hold(saga, lambda: peers.learning.HoldSeat(request, timeout=STEP_SECONDS))
-    return replace(learn_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
+    try:
+        if asked is not None:
+            asked.agree(Money(hold.price.amount_minor, hold.price.currency))
+    except AmountMismatch as refusal:
+        raise RefusedInDoubt(refusal) from refusal
+    return replace(with_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
 
 
 STATUS_OF_END = {

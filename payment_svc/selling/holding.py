@@ -35,7 +35,7 @@ class Hold(Protocol):
 
 
 class RefusedInDoubt(Exception):
-    """A hold was refused, but an earlier try may have got it, or may still arrive: that has to be undone."""
+    """A hold was refused, but an earlier try may still hold the slot: the saga must release it."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -59,15 +59,15 @@ async def call_hold(saga: Saga, hold: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
-def learn_hold(saga: Saga, hold: Hold, **facts: Any) -> Saga:
+def with_hold(saga: Saga, hold: Hold, **facts: Any) -> Saga:
     """The saga with the price and the end of its hold, and other `facts` that the answer told.
 
     The hold's end counts in seconds from now, because the clocks of two databases differ.
     """
-    learned = saga.learn(
+    learned = saga.with_facts(
         price=Money(hold.price.amount_minor, hold.price.currency),
         hold_expires_at=hold.expires_at.ToDatetime(UTC),
-        hold_was_over=saga.purchase.hold_was_over or hold.seconds_left <= 0,
+        hold_was_over=saga.purchase_facts.hold_was_over or hold.seconds_left <= 0,
         **facts,
     )
     return replace(learned, hold_ends_monotonic=time.monotonic() + hold.seconds_left)

@@ -74,22 +74,23 @@ class LessonOrders:
 
 
 def _check_fits(order: LessonOrder, saga: Saga) -> None:
-    """The student's own hold takes the time from an order for another length or another course."""
+    """Raises SlotTaken when the student's open order has another length or course, and ProviderMismatch, AmountMismatch."""
     facts = saga.lesson_facts
     if (saga.minutes, facts.course_id) != (order.minutes, order.course_id):
         raise SlotTaken
     if order.provider not in ("", facts.provider):
         raise ProviderMismatch
-    if order.price is not None and order.price != facts.asked_price:
-        _check_price(saga, order.price)
+    _check_price(order.price, saga)
 
 
-def _check_price(saga: Saga, asked: AskedPrice) -> None:
-    """Raises AmountMismatch when the open booking was made at another price, and TryAgain while that is unknown."""
+def _check_price(asked: AskedPrice | None, saga: Saga) -> None:
+    """Raises AmountMismatch when the open purchase was made at another price, and TryAgain while that is unknown."""
+    if asked is None or asked == saga.purchase_facts.asked_price:
+        return
     if saga.price is None:
         raise TryAgain
     if asked.agree(saga.price) != saga.price:
-        raise AmountMismatch("the booking was made at another price", field="price")
+        raise AmountMismatch("it was ordered at another price", field="price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,17 @@ class CourseOrders:
     async def enroll(self, order: CourseOrder) -> Saga:
         """The saga of this order once its enrollment can be paid, is active, or has ended.
 
-        Raises the refusal of the course, IdempotencyMismatch, ProviderUnavailable, TryAgain, Overloaded.
+        Raises the refusal of the course, AmountMismatch, IdempotencyMismatch, ProviderUnavailable, TryAgain, Overloaded.
         """
+        asked = order.price
         return await self.ordering.start_or_join(
             NewSaga(
                 order,
                 ENROLL_IN_COURSE.kind,
                 self.version,
                 makes=("sold", "payment"),
-                facts=EnrollmentFacts(policy=self.policy),
-                fingerprint=("course", str(order.course_id)),
-                check_fits=lambda saga: None,
+                facts=EnrollmentFacts(policy=self.policy, asked_price=asked),
+                fingerprint=("course", str(order.course_id)) + ((asked.amount, asked.currency) if asked else ()),
+                check_fits=lambda saga: _check_price(asked, saga),
             )
         )

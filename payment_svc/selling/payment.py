@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payment_svc.domain import Intent, RefundStatus, Saga, StillOwed, Undo
+from payment_svc.domain import Intent, RefundGivenUp, RefundStatus, Saga, StillOwed, Undo
 from payment_svc.domain.owed import owed_by_undo
+from payment_svc.engine.definition import Halted
 from payment_svc.providers.intents import Intents
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
@@ -29,7 +30,10 @@ class PaymentLook:
 
 
 async def open_payment(ports: PaymentPorts, saga: Saga) -> Intent:
-    """The saga's intent, made once. Raises ProviderRefused when the provider takes no such payment, OutcomeUnknown."""
+    """The saga's intent, made once. A saga that may have made one before (`is_repeat`) looks for it first.
+
+    Raises ProviderRefused when the provider takes no such payment, and OutcomeUnknown.
+    """
     assert saga.price is not None
     return await ports.intents.open(saga, saga.price)
 
@@ -44,14 +48,27 @@ async def look_at_payment(ports: PaymentPorts, saga: Saga) -> PaymentLook:
 
 
 async def close_payment(ports: PaymentPorts, saga: Saga) -> Intent | None:
-    """Make sure that nobody can pay any more: the intent then, canceled or succeeded. None when there is none."""
-    if saga.purchase.undo is Undo.PROVIDER_REFUSED:
+    """Make sure that nobody can pay any more: the intent then, canceled or succeeded. None when there is none.
+
+    An intent that is known to be paid can no longer be cancelled, and the provider is not asked.
+    """
+    facts = saga.purchase_facts
+    if facts.undo is Undo.PROVIDER_REFUSED:
         return None
-    return await ports.intents.close(saga)
+    if facts.paid is not None and saga.payment_intent_id is not None:
+        return Intent.paid(saga.payment_intent_id, facts.paid)
+    return await ports.intents.make_unpayable(saga)
 
 
 async def refund_payment(ports: PaymentPorts, saga: Saga, intent: Intent) -> None:
-    """Give back what the undone saga owes of its paid intent. Raises StillOwed until all of it is back."""
-    status = await ports.refunds.carry_out(saga, owed_by_undo(saga, intent), intent.received)
+    """Give back what the undone saga owes of its paid intent.
+
+    Raises StillOwed until all of it is back, and Halted when the refund is given up.
+    """
+    try:
+        decision, given_up = owed_by_undo(saga, intent), saga.purchase_facts.refunds_given_up
+        status = await ports.refunds.carry_out(saga, decision, intent.received, given_up)
+    except RefundGivenUp as error:
+        raise Halted(saga.with_facts(refunds_given_up=error.failed), error) from error
     if status is not RefundStatus.SUCCEEDED:
         raise StillOwed

@@ -1,7 +1,7 @@
 """Carries out a definition: calls to the outside first, then exactly one transition, which the engine commits.
 
-Everything here can be repeated from its start. The steps are idempotent under the saga's id, and a repeat looks at the
-intent as it is now instead of trusting what was true before.
+Everything here can be repeated from its start. The steps are idempotent under the saga's id. A repeat reads the intent
+again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from payment_svc.domain import Intent, PaymentStatus, Saga, SagaError, State, St
 from payment_svc.domain.owed import owed_by_undo
 from payment_svc.engine.definition import Halted
 from payment_svc.peers import Peers, is_retryable
-from payment_svc.providers.port import ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, ProviderRefused
 from payment_svc.selling.definition import Definition
 from payment_svc.selling.holding import RefusedInDoubt
 from payment_svc.selling.payment import PaymentPorts
@@ -25,10 +25,10 @@ from payment_svc.selling.transitions import (
     end_to_announce,
     end_undone,
     follow_intent,
-    learn_intent,
     reject,
     skip_payment,
     turn_back,
+    with_intent,
 )
 
 #: How long the first step may be tried when nobody knows whether it holds anything.
@@ -43,8 +43,8 @@ class Purchase:
         self._peers, self._ports, self._max_attempts = peers, ports, max_attempts
         self._phases: dict[State, Callable[[Saga], Awaitable[Transition]]] = {
             State.AWAITING_AVAILABILITY: self._open,
-            State.AWAITING_PAYMENT: self._wait,
-            State.BOOKING_SESSION: self._close,
+            State.AWAITING_PAYMENT: self._check_payment,
+            State.BOOKING_SESSION: self._deliver,
             State.COMPENSATING: self._undo,
         }
 
@@ -64,11 +64,11 @@ class Purchase:
         try:
             saga = await first.do(self._peers, saga)
         except RefusedInDoubt as doubt:
-            learned = saga.learn(refusal=SagaError.of(doubt.refusal))
+            learned = saga.with_facts(refusal=SagaError.of(doubt.refusal))
             return turn_back(learned, Undo.REFUSED, doubt.refusal.reason)
         except (Refusal, CallFailed) as error:
             return self._follow_first_failure(saga, error)
-        if saga.purchase.hold_was_over:
+        if saga.purchase_facts.hold_was_over:
             return turn_back(saga, self.definition.wait.hold_ends)
         for step in others:
             try:
@@ -93,29 +93,32 @@ class Purchase:
             return turn_back(saga, Undo.PROVIDER_REFUSED, str(error))
         except Exception as error:
             raise Halted(saga, error) from error
-        saga = learn_intent(saga, intent)
+        saga = with_intent(saga, intent)
         if intent.has_ended:
             return follow_intent(saga, intent)
         return await_payment(saga, "payment_opened", PaymentStatus.PENDING)
 
     # AWAITING_PAYMENT: wakes by a report of the provider, or when the hold ends.
 
-    async def _wait(self, saga: Saga) -> Transition:
+    async def _check_payment(self, saga: Saga) -> Transition:
         wait = self.definition.wait
         if saga.hold_is_over:
             return turn_back(saga, wait.hold_ends)
-        look = await wait.look(self._ports, saga)
+        try:
+            look = await wait.look(self._ports, saga)
+        except NoSuchIntent:
+            return turn_back(saga, Undo.CANCELLED, "the provider does not know the intent")
         if look.intent.has_ended:
             return follow_intent(saga, look.intent)
-        declined = sorted({*saga.purchase.declined_charges, *look.declined_charges})
-        saga = saga.learn(declined_charges=tuple(declined))
+        declined = sorted({*saga.purchase_facts.declined_charges, *look.declined_charges})
+        saga = saga.with_facts(declined_charges=tuple(declined))
         if look.declined_charges and len(declined) >= self._max_attempts:
             return turn_back(saga, wait.every_attempt_declined)
         return await_payment(saga)
 
     # BOOKING_SESSION: paid, or free. The pivot, then only forward.
 
-    async def _close(self, saga: Saga) -> Transition:
+    async def _deliver(self, saga: Saga) -> Transition:
         pivot = self.definition.pivot
         try:
             saga = await pivot.do(self._peers, saga)
@@ -132,8 +135,8 @@ class Purchase:
     async def _undo(self, saga: Saga) -> Transition:
         intent = await self.definition.payment.undo(self._ports, saga)
         if intent is not None and saga.payment_intent_id is None:
-            saga = learn_intent(saga, intent)
-        facts = saga.purchase
+            saga = with_intent(saga, intent)
+        facts = saga.purchase_facts
         assert facts.undo is not None
         if intent is not None and intent.succeeded and facts.undo.yields_to_payment:
             return follow_intent(saga, intent)
@@ -151,8 +154,10 @@ class Purchase:
 
     async def _refund(self, saga: Saga, intent: Intent) -> Transition:
         """What was sold ends in a commit of its own, before its money goes back."""
-        if not saga.purchase.has_ended:
-            return announce_end(saga, end_to_announce(saga))
+        if not saga.purchase_facts.has_ended:
+            return replace(
+                announce_end(saga, end_to_announce(saga)), payment=PaymentStatus.SUCCEEDED, received=intent.money
+            )
         try:
             await self.definition.payment.refund(self._ports, saga, intent)
         except StillOwed as error:
@@ -161,17 +166,17 @@ class Purchase:
 
 
 def _follow_later_failure(saga: Saga, error: Exception) -> Transition:
-    """What is held cannot be recorded, so it is released. Raises Halted when it may be recorded later."""
+    """A later step was refused for good: the saga turns back. Raises Halted when the step may succeed later."""
     if isinstance(error, Refusal) and not is_retryable(error):
         return turn_back(saga, Undo.CANCELLED)
     raise Halted(saga, error) from error
 
 
 def _learn_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
-    """A person cancelled, and a payment came all the same: their decision now has an amount."""
-    decided = saga.purchase.cancel
+    """A payment arrived during a person's cancel: the cancel now has an amount to give back."""
+    decided = saga.purchase_facts.cancel
     if intent is None or not intent.succeeded or decided is None:
         return saga
     due = owed_by_undo(saga, intent).amount.amount_minor
     rule = f"paid while it was being cancelled: {decided.percent} %"
-    return saga.learn(cancel=replace(decided, refund_minor=due, rule=rule))
+    return saga.with_facts(cancel=replace(decided, refund_minor=due, rule=rule))

@@ -28,7 +28,7 @@ def follow_intent(saga: Saga, intent: Intent) -> Transition:
     """The transition that an ended intent asks for: a payment of exactly the price goes on, everything else turns back."""
     received, price = intent.money, saga.price
     assert price is not None
-    saga = saga.learn(client_secret="")
+    saga = saga.with_facts(client_secret="")
     if intent.canceled:
         return turn_back(saga, Undo.CANCELLED, "the intent was cancelled")
     if not received.is_exactly(price):
@@ -46,8 +46,9 @@ def follow_intent(saga: Saga, intent: Intent) -> Transition:
 
 def turn_back(saga: Saga, why: Undo, detail: str = "", received: Received | None = None) -> Transition:
     """From here on the saga is undone. How its booking will end is decided and committed now."""
+    paid = Received(saga.price.amount_minor, saga.price.currency) if _was_paid(saga, why) and saga.price else received
     return Transition(
-        saga.learn(undo=why, ends_as=_end_of_undo(saga, why)),
+        saga.with_facts(undo=why, ends_as=_end_of_undo(saga, why), paid=paid),
         State.COMPENSATING,
         f"undo_{why.value.lower()}",
         detail,
@@ -57,18 +58,35 @@ def turn_back(saga: Saga, why: Undo, detail: str = "", received: Received | None
     )
 
 
+def _was_paid(saga: Saga, why: Undo) -> bool:
+    """True when exactly the price had been received before the saga turned back."""
+    return why is Undo.SLOT_LOST and not saga.is_free
+
+
+def learn_paid(saga: Saga, intent: Intent) -> Transition:
+    """The intent of an undone saga was paid: it can no longer be cancelled, and its money goes back with the rest."""
+    return Transition(
+        saga.with_facts(paid=intent.money, client_secret=""),
+        State.COMPENSATING,
+        "paid_while_undone",
+        keep_lease=True,
+        payment=PaymentStatus.SUCCEEDED,
+        received=intent.money,
+    )
+
+
 def complete(saga: Saga) -> Transition:
     """Sold."""
-    return Transition(saga.learn(client_secret=""), State.COMPLETED, "completed", announces=State.COMPLETED)
+    return Transition(saga.with_facts(client_secret=""), State.COMPLETED, "completed", announces=State.COMPLETED)
 
 
 def announce_end(saga: Saga, end: State | None, event: str = "") -> Transition:
-    """What was sold has ended. People are told in this commit, before its money goes back, so that no refund precedes it."""
-    return Transition(saga.learn(has_ended=True), State.COMPENSATING, event, keep_lease=True, announces=end)
+    """What was sold has ended, and this commit writes the message about it. The refund starts after this commit."""
+    return Transition(saga.with_facts(has_ended=True), State.COMPENSATING, event, keep_lease=True, announces=end)
 
 
 def end_undone(saga: Saga, intent: Intent | None) -> Transition:
-    """The last transition of an undone saga. `intent` is its closed intent; what it owed of it is back.
+    """The last transition of an undone saga. `intent` is its closed intent, and its refund has succeeded.
 
     | the saga | ends as |
     |---|---|
@@ -78,8 +96,8 @@ def end_undone(saga: Saga, intent: Intent | None) -> Transition:
     | was not paid | as its booking |
     """
     announces = end_to_announce(saga)
-    saga = saga.learn(client_secret="")
-    facts = saga.purchase
+    saga = saga.with_facts(client_secret="")
+    facts = saga.purchase_facts
     if facts.undo is Undo.REFUSED and intent is None and not facts.is_recorded:
         assert facts.refusal is not None
         return reject(saga, facts.refusal)
@@ -92,31 +110,33 @@ def end_undone(saga: Saga, intent: Intent | None) -> Transition:
         return Transition(saga, end, end.value.lower(), announces=announces)
     has_failed = facts.undo in (Undo.DECLINED, Undo.PROVIDER_REFUSED)
     closed = PaymentStatus.FAILED if has_failed else PaymentStatus.CANCELLED
-    return Transition(saga.learn(was_closed_unpaid=True), end, end.value.lower(), payment=closed, announces=announces)
+    return Transition(
+        saga.with_facts(was_closed_unpaid=True), end, end.value.lower(), payment=closed, announces=announces
+    )
 
 
 def end_of_sale(saga: Saga) -> State:
-    """How the booking of an undone saga ends: the same at every try, and for everybody who is told."""
-    facts = saga.purchase
+    """The final status of an undone saga's booking. The first commit of the undo fixes it."""
+    facts = saga.purchase_facts
     assert facts.undo is not None
     return facts.ends_as or _end_of_undo(saga, facts.undo)
 
 
 def end_to_announce(saga: Saga) -> State | None:
     """The end that people are to be told; None when they have been told, or never saw a booking."""
-    facts = saga.purchase
+    facts = saga.purchase_facts
     return end_of_sale(saga) if facts.is_recorded and not facts.has_ended else None
 
 
 def _end_of_undo(saga: Saga, why: Undo) -> State:
-    """How the booking would have ended now without the payment."""
+    """The final status of the booking for this reason, by the clock of this commit."""
     if why is Undo.SLOT_LOST or why is Undo.AMOUNT_MISMATCH:
         return State.EXPIRED if saga.hold_is_over else State.CANCELLED
     return END_OF_UNDO[why]
 
 
-def learn_intent(saga: Saga, intent: Intent) -> Saga:
+def with_intent(saga: Saga, intent: Intent) -> Saga:
     """The saga with its intent. A saga that does not know its price learns it: the intent was made with it."""
     price = saga.price or Money(intent.amount, intent.currency)
-    learned = saga.learn(client_secret=intent.client_secret, price=price)
+    learned = saga.with_facts(client_secret=intent.client_secret, price=price)
     return replace(learned, payment_intent_id=intent.id)

@@ -15,7 +15,7 @@ from mesh.errors import NotFound, TryAgain
 from mesh.logs import log
 from payment_svc.domain import ProviderEvent, ProviderMismatch, ProviderUnavailable, Saga, State, WrongState
 from payment_svc.engine.engine import Engine
-from payment_svc.providers.port import ProviderRefused, ReportingProvider, takes_reports
+from payment_svc.providers.port import NoSuchIntent, ProviderRefused, ReportingProvider, takes_reports
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.verdicts import DECLINED, SUCCEEDED, knows_less
 from payment_svc.settling.webhooks import Webhooks
@@ -61,7 +61,7 @@ class Callbacks:
         saga = await self.sagas.by_sold(report.booking_id)
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
-        if report.provider not in ("", saga.purchase.provider):
+        if report.provider not in ("", saga.purchase_facts.provider):
             raise ProviderMismatch
         if saga.payment_intent_id is None:
             raise WrongState("nothing is to be paid")
@@ -76,10 +76,12 @@ class Callbacks:
         if saga.state is not State.AWAITING_PAYMENT or not self.engine.can_run(saga):
             return  # the saga knows, or its own loops or those of a replica that knows its version will ask
         try:
-            intent = await self.providers.retrieve_intent(intent_id)
+            is_news = knows_less(saga, await self.providers.retrieve_intent(intent_id))
+        except NoSuchIntent:
+            is_news = True
         except ProviderRefused as error:
             raise ProviderUnavailable from error
-        claimed = await self.sagas.claim_free(saga) if knows_less(saga, intent) else None
+        claimed = await self.sagas.claim_free(saga) if is_news else None
         if claimed is not None:
             self.engine.start(claimed)
 

@@ -2,7 +2,7 @@
 
 Each event makes us ask the provider how its intent stands now, and settle it (settling/late_payments.py). An event whose
 handling fails is retried with backoff, then parked; it never blocks another. One look at an intent answers all of its
-events. They also back off together, so that a failure that makes events is not repeated at their speed.
+events. A failing refund makes new events: they share one backoff, so that it is not retried once for each of them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from mesh import calls
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
+from payment_svc.providers.port import Unreadable, printable
 from payment_svc.settling.late_payments import LatePayments, RefundNotDone
 from payment_svc.store import EventStore
 from payment_svc.store.events import InboxEvent
@@ -95,13 +96,15 @@ class Inbox:
                 await self._retry_or_park(event, error)
 
     async def _retry_or_park(self, event: InboxEvent, error: Exception) -> None:
-        words = f"{type(error).__name__}: {error}"[:500]
-        is_only_late = isinstance(
-            error, Refusal | CallFailed | RefundNotDone
-        )  # the provider is away, or the refund is not done yet
-        if event.attempt >= ATTEMPTS and not is_only_late:
+        words = printable(f"{type(error).__name__}: {error}")
+        if event.attempt >= ATTEMPTS and not _is_only_late(error):
             log().error("event_parked", alert=True, event_id=event.id, saga_id=str(event.saga_id), error=words)
             await self._events.park(event, words)
         else:
             log().warning("event_backs_off", event_id=event.id, attempt=event.attempt, error=words)
             await self._events.back_off(event, words, back_off_seconds(event.attempt))
+
+
+def _is_only_late(error: Exception) -> bool:
+    """True when the same try can succeed later: the provider is away, or the refund is not done yet."""
+    return isinstance(error, Refusal | CallFailed | RefundNotDone) and not isinstance(error, Unreadable)

@@ -1,4 +1,4 @@
-"""Settles an intent that no open saga looks after: nothing may stay payable, and no money may stay that is not ours.
+"""Settles an intent that no open saga looks after: closes it while it can be paid, and refunds what no sale earned.
 
 Settling looks at the provider first and can be repeated. It records the refunds, closes an intent that can still be
 paid, gives back what may not be kept, once, and puts a dispute before a person.
@@ -11,22 +11,29 @@ from uuid import UUID
 
 from mesh.logs import log
 from payment_svc.domain import (
-    CaseFacts,
+    DisputeFacts,
     Intent,
+    NeedsAPerson,
     Refund,
+    RefundCaseFacts,
     RefundDecision,
+    RefundGivenUp,
     RefundStatus,
     Saga,
     SagaError,
     State,
     StillOwed,
     dispute_case_id,
+    refund_case_id,
 )
-from payment_svc.domain.owed import owed_after_end, owed_by_cancel
+from payment_svc.domain.owed import owed_after_end, owed_by_cancel, owed_by_undo
 from payment_svc.providers.intents import Intents
-from payment_svc.providers.refunds import Refunds
+from payment_svc.providers.refunds import Refunds, status_of_all
 from payment_svc.providers.registry import Providers
 from payment_svc.store import CancellationStore, OperatorStore, PaymentStore, SagaStore
+
+#: The reasons for which a saga is parked that waits for nothing but its money. An earlier version knew the last one.
+PARKED_FOR_MONEY = frozenset({StillOwed.reason, RefundGivenUp.reason, NeedsAPerson.reason})
 
 
 class RefundNotDone(Exception):
@@ -51,47 +58,79 @@ class LatePayments:
         if saga is None:
             return False
         intent = await self.providers.retrieve_intent(intent_id)
-        known = await self.refunds.learn(saga, intent_id)
+        known = await self.refunds.import_answers(saga, intent_id)
         await self._record_disputes(saga, intent_id)
-        cancel = await self._find_and_wake_cancel(saga, known)
+        cancel = await self.cancellations.of_sold(saga.sold_id)
+        await self._wake_who_waits(saga, cancel, intent, known)
         if not is_left_to_us(saga, intent, cancel):
             return False
         was_payable = not intent.has_ended
         if was_payable:
-            intent = await self.intents.close(replace(saga, payment_intent_id=intent_id)) or intent
+            intent = await self.intents.make_unpayable(replace(saga, payment_intent_id=intent_id)) or intent
         decision = owed_after_end(saga, cancel, intent, known)
+        case = await self.cancellations.refund_case(saga.sold_id, intent_id)
+        if case is not None and (not case.is_complete or case.resolution is not None):
+            await self._wake_case(case, decision, known)
+            return False  # the case looks after it, or a person has settled it
         if decision is None:
             return await self._show_to_a_person(saga, intent) or was_payable
-        await self._give_back(saga, intent, decision)
+        await self._give_back(saga, intent, decision, case)
         return True
 
-    async def _find_and_wake_cancel(self, saga: Saga, known: list[Refund]) -> Saga | None:
-        """The purchase's cancel. An open one wakes once its money is back. A refund that fails wakes nobody."""
-        cancel = await self.cancellations.of_sold(saga.sold_id)
-        decision = owed_by_cancel(cancel) if cancel is not None and not cancel.is_complete else None
-        if cancel is not None and decision is not None and decision.is_done(known, cancel.taken_back.received_minor):
-            await self._wake(cancel)
-        return cancel
+    async def pay_back(self, saga: Saga, intent_id: str, given_up: int) -> RefundStatus:
+        """Give back what is still owed of an intent, for its case. Raises OutcomeUnknown, RefundGivenUp."""
+        intent = await self.providers.retrieve_intent(intent_id)
+        known = await self.refunds.import_answers(saga, intent_id)
+        decision = owed_after_end(saga, await self.cancellations.of_sold(saga.sold_id), intent, known)
+        if decision is None:
+            return status_of_all(known)
+        return await self.refunds.carry_out(saga, decision, intent.received, given_up)
 
-    async def _wake(self, cancel: Saga) -> None:
-        """Let the cancel end. It may have been parked for nothing but the money that is back now."""
-        is_parked_for_money = cancel.error is not None and cancel.error.reason == StillOwed.reason
-        if cancel.state is State.PARKED and is_parked_for_money:
-            await self.operators.unpark(cancel.id)
+    async def _wake_who_waits(self, saga: Saga, cancel: Saga | None, intent: Intent, known: list[Refund]) -> None:
+        """An open cancel, or a parked undo, goes on once its money is back. A refund that fails wakes nobody."""
+        if cancel is not None and not cancel.is_complete:
+            decision, received = owed_by_cancel(cancel), cancel.taken_back.received_minor
+            if decision is not None and decision.is_done(known, received):
+                await self._wake(cancel)
+        is_parked_undo = saga.state is State.PARKED and saga.has_ended and intent.id == saga.payment_intent_id
+        if is_parked_undo and owed_by_undo(saga, intent).is_done(known, intent.received):
+            await self._wake(saga)
+
+    async def _wake(self, saga: Saga) -> None:
+        """Let a saga end. It may have been parked for nothing but the money that is back now."""
+        is_parked_for_money = saga.error is not None and saga.error.reason in PARKED_FOR_MONEY
+        if saga.state is State.PARKED and is_parked_for_money:
+            await self.operators.unpark(saga.id)
         else:
-            await self.sagas.signal(cancel.id)
+            await self.sagas.signal(saga.id)
 
-    async def _give_back(self, saga: Saga, intent: Intent, decision: RefundDecision) -> None:
+    async def _wake_case(self, case: Saga, owed: RefundDecision | None, known: list[Refund]) -> None:
+        if not case.is_complete and owed is None and status_of_all(known) is RefundStatus.SUCCEEDED:
+            await self._wake(case)
+
+    async def _give_back(self, saga: Saga, intent: Intent, decision: RefundDecision, last_case: Saga | None) -> None:
         minor = decision.amount.amount_minor
         log().error("unearned_money", alert=True, saga_id=str(saga.id), intent_id=intent.id, minor=minor)
         if intent.id == saga.payment_intent_id:
             await self.payments.record_late(intent.id, intent.money)
-        status = await self.refunds.carry_out(saga, decision, intent.received)
+        given_up = last_case.refund_case.refunds_given_up if last_case is not None else 0
+        try:
+            status = await self.refunds.carry_out(saga, decision, intent.received, given_up)
+        except RefundGivenUp as error:
+            await self._open_case(saga, decision, error)
+            return
         if status is not RefundStatus.SUCCEEDED:
             raise RefundNotDone(f"the refund is {status}")
 
+    async def _open_case(self, saga: Saga, decision: RefundDecision, error: RefundGivenUp) -> None:
+        """Every saga of the purchase has ended, so the refund that was given up gets a case of its own."""
+        case_id = refund_case_id(decision, error.failed)
+        facts = RefundCaseFacts(saga.id, decision.intent_id, error.failed)
+        if await self.cancellations.park_refund(saga.id, case_id, facts, SagaError.of(error)):
+            log().error("saga_parked", alert=True, saga_id=str(case_id), state=State.PARKED, error=str(error))
+
     async def _show_to_a_person(self, saga: Saga, intent: Intent) -> bool:
-        """Money came for a purchase that a person closed as sold: expected, or too much. It is kept, and shown."""
+        """Money came for a purchase that a person resolved as COMPLETED. It is recorded, alerted, and kept."""
         if saga.resolution is None or saga.state is not State.COMPLETED or not intent.succeeded:
             return False
         log().error("money_after_resolve", alert=True, saga_id=str(saga.id), intent_id=intent.id)
@@ -104,10 +143,11 @@ class LatePayments:
         for dispute in disputes:
             error = SagaError("FAILED_PRECONDITION", "DISPUTED", f"{dispute.id} needs an answer")
             if dispute.is_open and await self.cancellations.park_dispute(
-                saga.id, dispute_case_id(dispute.id), CaseFacts(dispute.id), error
+                saga.id, dispute_case_id(dispute.id), DisputeFacts(dispute.id), error
             ):
                 log().error("disputed", alert=True, saga_id=str(saga.id), intent_id=intent_id, dispute_id=dispute.id)
-        await self.cancellations.set_disputed(intent_id, any(dispute.is_open for dispute in disputes))
+        is_open, is_lost = any(one.is_open for one in disputes), any(one.is_lost for one in disputes)
+        await self.cancellations.set_disputed(intent_id, disputed=is_open, charged_back=is_lost)
 
 
 def is_left_to_us(saga: Saga, intent: Intent, cancel: Saga | None) -> bool:

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.logs import log
-from payment_svc.domain import Intent, NeedsAPerson, Refund, Saga, State
+from payment_svc.domain import Intent, Refund, Saga, State
 from payment_svc.domain.owed import owed_after_end
 from payment_svc.engine.engine import Engine
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRefused
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.late_payments import LatePayments, RefundNotDone, is_left_to_us
@@ -144,11 +144,13 @@ class Reconcile:
         """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
         try:
-            intent = await self.providers.retrieve_intent(saga.payment_intent_id)
+            is_news = knows_less(saga, await self.providers.retrieve_intent(saga.payment_intent_id))
+        except NoSuchIntent:
+            is_news = True
         except (OutcomeUnknown, ProviderRefused) as error:
             log().warning("not_reconciled", saga_id=str(saga.id), error=str(error))
             return False
-        if not knows_less(saga, intent):
+        if not is_news:
             return False
         if self.engine.is_full:  # a replica that has capacity runs it
             return await self.stores.sagas.signal(saga.id)
@@ -163,12 +165,14 @@ class Reconcile:
         return Counts(len(page), sum(moved)), [refund.id for refund in page]
 
     async def _ask(self, refund: Refund) -> bool:
-        """True when the provider tells another status of a refund than we had."""
+        """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
         try:
-            return await self.refunds.ask(refund) is not refund.status
-        except (OutcomeUnknown, ProviderRefused) as error:
+            return await self.refunds.make_or_check(refund) is not refund.status
+        except OutcomeUnknown as error:
             log().warning("not_reconciled", refund_id=str(refund.id), error=str(error))
             return False
+        except ProviderRefused:
+            return await self._settle_now(refund.saga_id, refund.payment_intent_id)
 
     async def _settle_orphaned(self, window: float) -> Counts:
         """Settle intents that carry our saga's id but are not the saga's, and payments of sagas that have ended."""
@@ -206,10 +210,13 @@ class Reconcile:
             known = await self.stores.refunds.of_intent(intent.id)
             if owed_after_end(saga, None, intent, known) is None:
                 return False
+        return await self._settle_now(saga_id, intent.id)
+
+    async def _settle_now(self, saga_id: UUID, intent_id: str) -> bool:
         try:
-            return await self.late_payments.settle(saga_id, intent.id)
-        except (OutcomeUnknown, ProviderRefused, RefundNotDone, NeedsAPerson) as error:
-            log().warning("not_reconciled", intent_id=intent.id, error=str(error))
+            return await self.late_payments.settle(saga_id, intent_id)
+        except (OutcomeUnknown, ProviderRefused, RefundNotDone) as error:
+            log().warning("not_reconciled", intent_id=intent_id, error=str(error))
             return True
 
 

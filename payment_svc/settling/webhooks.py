@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mesh.errors import Refusal
 from mesh.logs import log
 from payment_svc.domain import ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
+from payment_svc.providers.port import EventIgnored, printable
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.verdicts import CREATED, HANDLED, judge
-from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Signal, ToInbox, Verdict
+from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Park, Signal, ToInbox, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +26,20 @@ class Webhooks:
     max_attempts: int
 
     async def receive(self, payload: bytes, signature: str) -> None:
-        """Returns once the event is stored, or is known to change nothing here. Raises BadSignature, BadInput, TryAgain."""
-        event = self.stripe.verify(payload, signature)
+        """Returns once the event is stored, or is known to change nothing here. Raises BadSignature, TryAgain."""
+        try:
+            event = self.stripe.verify(payload, signature)
+        except EventIgnored as ignored:
+            log().info("event_ignored", reason=ignored.reason, **ignored.told)
+            return
         reason = self._why_not_ours(event)
-        if event is not None and not reason:
+        if not reason:
             reason = "" if await self.take(event) else "not_ours"
         if reason:
-            named = {"event_id": event.id, "type": event.type} if event else {"type": "other"}
-            log().info("event_ignored", reason=reason, **named)
+            log().info("event_ignored", reason=reason, event_id=event.id, type=event.type)
 
-    def _why_not_ours(self, event: ProviderEvent | None) -> str:
+    def _why_not_ours(self, event: ProviderEvent) -> str:
         """Why an event cannot concern us, whatever is stored here; empty when it can."""
-        if event is None:
-            return "no_intent"
         if event.type not in HANDLED:
             return "not_handled"
         return "" if event.livemode == self.stripe.livemode else "other_mode"
@@ -48,9 +51,20 @@ class Webhooks:
             saga = await self.events.peek(summary)
             if isinstance(self._judge(event, saga), Ignore):
                 return saga is not None  # nearly every one of them; no lock is needed to see it
-        verdict, saga = await self.events.receive(summary, lambda saga: self._judge(event, saga))
+        verdict, saga = await self._store(event, summary)
         self._go_on(event, verdict, saga)
         return saga is not None
+
+    async def _store(self, event: ProviderEvent, summary: EventSummary) -> tuple[Verdict, Saga | None]:
+        """Commit the verdict. An event that cannot be judged or committed is parked: its repeats would fail as well."""
+        try:
+            return await self.events.receive(summary, lambda saga: self._judge(event, saga))
+        except Refusal:
+            raise
+        except Exception as error:
+            log().error("event_crashed", event_id=event.id, type=event.type, exc_info=error)
+            why = printable(f"{type(error).__name__}: {error}")
+            return await self.events.receive(summary, lambda saga: Park(why))
 
     def _judge(self, event: ProviderEvent, saga: Saga | None) -> Verdict:
         verdict = judge(event, saga, self.max_attempts)
@@ -62,6 +76,10 @@ class Webhooks:
         log().info(
             "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
         )
+        if isinstance(verdict, Park) and saga is not None:
+            log().error(
+                "event_parked", alert=True, event_id=event.id, saga_id=str(saga.id), type=event.type, error=verdict.why
+            )
         if isinstance(verdict, Apply) and saga is not None and saga.lease_owner is not None:
             self.engine.start(saga)
         if isinstance(verdict, ToInbox):

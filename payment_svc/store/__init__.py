@@ -17,6 +17,7 @@ from payment_svc.store.notifications import NotificationStore
 from payment_svc.store.operators import OperatorStore
 from payment_svc.store.payments import PaymentStore
 from payment_svc.store.refunds import RefundStore
+from payment_svc.store.refused import RefusedStore
 from payment_svc.store.sagas import SagaStore
 
 
@@ -30,6 +31,7 @@ class Stores:
     refunds: RefundStore
     events: EventStore
     keys: KeyStore
+    refused: RefusedStore
     operators: OperatorStore
     notifications: NotificationStore
 
@@ -44,6 +46,7 @@ class Stores:
             RefundStore(database, routes),
             EventStore(database, sagas, claim_seconds=2.5 * lease_seconds),
             KeyStore(database),
+            RefusedStore(database),
             OperatorStore(database),
             NotificationStore(database),
         )
@@ -57,6 +60,7 @@ __all__ = [
     "OperatorStore",
     "PaymentStore",
     "RefundStore",
+    "RefusedStore",
     "SagaStore",
     "Stores",
 ]

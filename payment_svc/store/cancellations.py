@@ -9,18 +9,27 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
-from payment_svc.domain import CANCEL_OF, DISPUTE_CASE, CancelFacts, CaseFacts, Refund, Saga, SagaError, State
-from payment_svc.store.facts import encode_error, encode_facts
+from payment_svc.domain import (
+    DISPUTE_CASE,
+    REFUND_CASE,
+    CancelFacts,
+    CaseFacts,
+    DisputeFacts,
+    Refund,
+    RefundCaseFacts,
+    Saga,
+    SagaError,
+    State,
+)
+from payment_svc.store.facts import REFUND_CASE_INTENT, encode_error, encode_facts
 from payment_svc.store.refunds import open_in
 from payment_svc.store.rows import to_saga
-
-VERSION = 1
 
 _LOCK = text("select *, clock_timestamp() as loaded_at from saga where id = :id for update")
 # What is left to give back of the purchase's payment. The lock lets one cancel count at a time.
 _LOCK_PAYMENT = text("""
-    select received_minor - coalesce((select sum(amount_minor) from refund r
-        where r.payment_intent_id = p.payment_intent_id and r.status <> 'FAILED'), 0) as left_minor
+    select case when charged_back then 0 else received_minor - coalesce((select sum(amount_minor) from refund r
+        where r.payment_intent_id = p.payment_intent_id and r.status <> 'FAILED'), 0) end as left_minor
     from (select * from payment where saga_id = :saga for update) p
 """)
 # The cancel appears with its lease taken. The unique index saga_one_cancel lets the first one win.
@@ -44,8 +53,8 @@ _OF_SOLD = text("""
     select *, clock_timestamp() as loaded_at from saga
     where booking_id = :sold and role = 'CANCEL' and state <> 'REJECTED'
 """)
-# A case appears once per dispute. It is parked from the beginning, and a person resolves it.
-_DISPUTE = text("""
+# A case appears once per id. It is parked from the beginning, and waits for a person.
+_PARK_CASE = text("""
     with parked as (
         insert into saga (id, kind, version, state, request_hash, context, error, student_id, tutor_id, time_slot,
                           minutes, course_id, booking_id, session_id, payment_id)
@@ -57,9 +66,25 @@ _DISPUTE = text("""
         returning id
     )
     insert into saga_event (saga_id, state, event, detail)
-    select id, 'PARKED', 'parked', 'disputed at the provider' from parked returning saga_id
+    select id, 'PARKED', 'parked', cast(:detail as text) from parked returning saga_id
 """)
-_DISPUTED = text("update payment set disputed = :disputed where payment_intent_id = :intent and disputed <> :disputed")
+# The newest case about a refund of an intent.
+_REFUND_CASE = text(f"""
+    select *, clock_timestamp() as loaded_at from saga
+    where booking_id = :sold and kind = '{REFUND_CASE}' and {REFUND_CASE_INTENT} = :intent
+    order by created_at desc limit 1
+""")  # noqa: S608 - constants
+_DISPUTED = text("""
+    update payment set disputed = :disputed, charged_back = :charged_back
+    where payment_intent_id = :intent and (disputed, charged_back) <> (:disputed, :charged_back)
+""")
+
+
+# A cancel of this purchase that was refused, because its lesson took place or it had ended otherwise. That stays so.
+_REFUSED = text("""
+    select *, clock_timestamp() as loaded_at from saga where booking_id = :sold and role = 'CANCEL' and state = 'REJECTED'
+    limit 1
+""")
 
 
 class CancellationStore:
@@ -69,22 +94,36 @@ class CancellationStore:
         self._database, self._owner, self._lease = database, owner, lease_seconds
 
     async def begin(
-        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
+        self,
+        purchase: Saga,
+        new_id: UUID,
+        *,
+        kind: str,
+        version: int,
+        facts: CancelFacts,
+        refund: Refund | None,
+        detail: str,
     ) -> Saga | None:
-        """A cancel of a completed purchase, its lease taken, its refund PENDING.
+        """A cancel of a completed purchase, under this kind and version, its lease taken, its refund PENDING.
 
-        None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided.
+        None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided. Raises the
+        refusal of an earlier cancel, so that repeats of it leave no rows.
         """
+
+        values = self._values(purchase, new_id, facts, detail) | {"kind": kind, "version": version}
 
         async def lock_and_begin(connection: AsyncConnection) -> Saga | None:
             row = (await connection.execute(_LOCK, {"id": purchase.id})).one()
             if row.state != State.COMPLETED:
                 return None
+            refused = (await connection.execute(_REFUSED, {"sold": purchase.sold_id})).one_or_none()
+            if refused is not None and (error := to_saga(refused).error) is not None:
+                raise error.to_refusal()
             if refund is not None:
                 left = (await connection.execute(_LOCK_PAYMENT, {"saga": purchase.id})).one()
                 if left.left_minor < refund.amount.amount_minor:
                     return None
-            begun = (await connection.execute(_BEGIN, self._values(purchase, new_id, facts, detail))).one_or_none()
+            begun = (await connection.execute(_BEGIN, values)).one_or_none()
             if begun is None:
                 return None
             if refund is not None:
@@ -96,8 +135,6 @@ class CancellationStore:
     def _values(self, purchase: Saga, new_id: UUID, facts: CancelFacts, detail: str) -> dict[str, Any]:
         return {
             "new": new_id,
-            "kind": CANCEL_OF[purchase.kind],
-            "version": VERSION,
             "purchase": purchase.id,
             "context": encode_facts(facts),
             "detail": detail,
@@ -110,17 +147,30 @@ class CancellationStore:
         rows = await self._database.rows(_OF_SOLD, {"sold": sold_id})
         return to_saga(rows[0]) if rows else None
 
-    async def park_dispute(self, purchase_id: UUID, case_id: UUID, facts: CaseFacts, error: SagaError) -> bool:
+    async def park_dispute(self, purchase_id: UUID, case_id: UUID, facts: DisputeFacts, error: SagaError) -> bool:
         """Open a case that waits for a person; False when there is one for this dispute already."""
-        values = {
-            "purchase": purchase_id,
-            "id": case_id,
-            "kind": DISPUTE_CASE,
-            "context": encode_facts(facts),
-            "error": encode_error(error),
-        }
-        return bool(await self._database.rows(_DISPUTE, values))
+        return await self._park_case(DISPUTE_CASE, purchase_id, case_id, facts, error, "disputed at the provider")
 
-    async def set_disputed(self, intent_id: str, disputed: bool) -> None:
-        """Keep whether a dispute about this payment is open."""
-        await self._database.rows(_DISPUTED, {"intent": intent_id, "disputed": disputed})
+    async def park_refund(self, purchase_id: UUID, case_id: UUID, facts: RefundCaseFacts, error: SagaError) -> bool:
+        """Open a case about a refund that was given up after every saga of its purchase had ended.
+
+        False when there is one already. A retry of the case goes on with the refund.
+        """
+        return await self._park_case(REFUND_CASE, purchase_id, case_id, facts, error, error.message)
+
+    async def _park_case(
+        self, kind: str, purchase_id: UUID, case_id: UUID, facts: CaseFacts, error: SagaError, detail: str
+    ) -> bool:
+        values = {"purchase": purchase_id, "id": case_id, "kind": kind, "detail": detail}
+        about = {"context": encode_facts(facts, State.COMPENSATING), "error": encode_error(error)}
+        return bool(await self._database.rows(_PARK_CASE, values | about))
+
+    async def refund_case(self, sold_id: UUID, intent_id: str) -> Saga | None:
+        """The newest case about a refund of this intent."""
+        rows = await self._database.rows(_REFUND_CASE, {"sold": sold_id, "intent": intent_id})
+        return to_saga(rows[0]) if rows else None
+
+    async def set_disputed(self, intent_id: str, *, disputed: bool, charged_back: bool) -> None:
+        """Keep whether a dispute about this payment is open, and whether one was lost."""
+        values = {"intent": intent_id, "disputed": disputed, "charged_back": charged_back}
+        await self._database.rows(_DISPUTED, values)

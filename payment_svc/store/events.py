@@ -22,13 +22,13 @@ _FIND = """
     order by (payment_intent_id = :intent) desc nulls last limit 1
 """
 _PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
-# An event that can wait sleeps as long as the other events of its intent, so that a failure that makes events is not
-# repeated at their speed.
+# An event that can wait takes the wake-up time of the other events of its intent. So a failing refund, which makes new
+# events, is not retried once for each of them.
 _STORE = text("""
-    insert into stripe_event (id, type, saga_id, payment_intent_id, status, attempt, wake_at, processed_at)
+    insert into stripe_event (id, type, saga_id, payment_intent_id, status, attempt, wake_at, processed_at, error)
     select :id, :type, cast(:saga as uuid), cast(:intent as text), cast(:status as text), coalesce(max(attempt), 0),
            case when :status = 'INBOX' then coalesce(max(wake_at) filter (where :can_wait), clock_timestamp()) end,
-           case when :status = 'DONE' then clock_timestamp() end
+           case when :status = 'DONE' then clock_timestamp() end, cast(:error as text)
     from stripe_event where saga_id = :saga and payment_intent_id = :intent and status = 'INBOX'
     on conflict do nothing returning id
 """)
@@ -104,6 +104,13 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Park:
+    """Nobody can tell what the event means: it waits for a person. An open saga looks at the intent all the same."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToInbox:
     """No open saga takes the event: the inbox looks at the intent.
 
@@ -120,7 +127,7 @@ class Apply:
     transition: Transition
 
 
-Verdict = Ignore | Signal | ToInbox | Apply
+Verdict = Ignore | Signal | Park | ToInbox | Apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +178,14 @@ class EventStore:
                 return Ignore(), saga
             if isinstance(verdict, Apply):
                 return verdict, await self._sagas.commit_in(connection, verdict.transition)
-            if isinstance(verdict, Signal):
+            if isinstance(verdict, Signal | Park) and not saga.is_complete:
                 await connection.execute(_SIGNAL, {"id": saga.id})
             return verdict, saga
 
         return await self._database.transaction(judge_locked)
 
     async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
-        status = {Apply: "DONE", Signal: "NEWS", ToInbox: "INBOX"}[type(verdict)]
+        status = {Apply: "DONE", Signal: "NEWS", Park: "PARKED", ToInbox: "INBOX"}[type(verdict)]
         values = {
             "id": summary.event_id,
             "type": summary.type,
@@ -186,6 +193,7 @@ class EventStore:
             "intent": summary.intent_id,
             "status": status,
             "can_wait": isinstance(verdict, ToInbox) and verdict.can_wait,
+            "error": verdict.why if isinstance(verdict, Park) else None,
         }
         return (await connection.execute(_STORE, values)).one_or_none() is not None
 

@@ -1,7 +1,7 @@
 """A saga's facts as JSON, in the column saga.context: the one place that knows the stored keys.
 
-A field is stored under its own name, or under the name in STORED_NAMES. A field that has its default is left out, and a
-missing key means the default, so rows that earlier versions wrote are read as well. Replicas of the version before read
+A field is stored under its own name, or under the name in STORED_NAMES. A field that has its default is left out. A
+missing key means the default, so rows that earlier versions wrote are read too. Replicas of the version before read
 what this one writes, so no key may change its name or its meaning.
 """
 
@@ -35,7 +35,9 @@ _FACTS_OF_KIND = {kind.name: kind.facts for kind in KINDS}
 
 #: In SQL, of a row of saga: the state in which a parked saga goes on.
 PARKED_FROM = "context ->> 'parked_from'"
-#: The purchase that a cancel takes back; null in a purchase.
+#: The intent of a case about a refund.
+REFUND_CASE_INTENT = "context ->> 'intent_id'"
+#: The purchase that a cancel takes back, or that a case about a refund is of; null in a purchase.
 PURCHASE_ID = "cast(context ->> 'purchase_id' as uuid)"
 #: The context of a saga that a person closes, when its intent has received `:received` minor units.
 RESOLVED_CONTEXT = """(context || jsonb_build_object(
@@ -68,13 +70,13 @@ def encode_context(saga: Saga) -> str:
     return json.dumps(context)
 
 
-def encode_facts(facts: Facts) -> str:
-    """The JSON of the facts with which a saga begins."""
-    return json.dumps(_write(facts))
+def encode_facts(facts: Facts, parked_from: State | None = None) -> str:
+    """The JSON of the facts with which a saga begins. One that begins parked goes on in `parked_from`."""
+    return json.dumps(_write(facts) | ({"parked_from": parked_from.value} if parked_from else {}))
 
 
 def decode_facts(kind: str, context: dict[str, Any]) -> Facts:
-    """The facts of a saga of this kind. Of a kind that only a newer version knows: what every purchase has."""
+    """The facts of a saga of this kind. A kind that only a newer version knows is read as PurchaseFacts."""
     facts: Any = _FACTS_OF_KIND.get(kind, PurchaseFacts)
     stored = ((field, context.get(field.key)) for field in _fields_of(facts))
     decoded: Facts = facts(**{field.name: field.read(value) for field, value in stored if value is not None})

@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from payment_svc.domain import Refund, Transition
-from payment_svc.domain.messages import REFUND_PAID, DeliveryRoute, message_id, message_type, refund_paid_id
+from payment_svc.domain import MADE_AT_PROVIDER, Refund, RefundStatus, Transition
+from payment_svc.domain.messages import (
+    REFUND_FAILED,
+    REFUND_PAID,
+    DeliveryRoute,
+    message_id,
+    message_type,
+    refund_message_id,
+)
 from payment_svc.store.facts import MESSAGE_DATA
 
 _INTO = "insert into notification (id, channel, audience, type, subject_id, data)"
@@ -24,19 +31,19 @@ ANNOUNCE_END = f"""notified as (
         from moved s cross join {_ROUTES}
         on conflict do nothing
     )"""  # noqa: S608 - constants
-# Beside `written`, a refund's new row: that it is paid, on every route.
+# Beside `written`, a refund's row: that it is paid or has failed, on every route.
 ANNOUNCE_REFUND = f"""notified as (
         {_INTO}
         select cast(:message_id as uuid), route.channel, route.audience, cast(:message_type as text), s.booking_id,
                {MESSAGE_DATA} || jsonb_build_object('paymentId', r.payment_id, 'refund', jsonb_build_object(
                    'id', r.id, 'amountMinor', r.amount_minor, 'currency', r.currency, 'reason', r.reason))
-        from written r join saga s on s.id = r.saga_id cross join {_ROUTES} and r.status = 'SUCCEEDED'
+        from written r join saga s on s.id = r.saga_id cross join {_ROUTES}
         on conflict do nothing
     )"""  # noqa: S608 - constants
 _NOTHING: dict[str, Any] = {"message_id": None, "message_type": None, "channels": [], "audiences": []}
 
 
-def announce_end(transition: Transition, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
+def end_values(transition: Transition, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
     """The values of ANNOUNCE_END."""
     if transition.announces is None or not routes:
         return _NOTHING
@@ -44,11 +51,24 @@ def announce_end(transition: Transition, routes: Sequence[DeliveryRoute]) -> dic
     return {"message_id": message_id(transition.saga, kind), "message_type": kind, **_each(routes)}
 
 
-def announce_refund(refund: Refund, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
-    """The values of ANNOUNCE_REFUND."""
+def announce_status(refund: Refund, status: RefundStatus, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
+    """The values of ANNOUNCE_REFUND when a refund gets this status.
+
+    That a refund of ours has failed is told when it is given up, because another try follows. A refund that somebody made
+    at the provider is not tried again.
+    """
+    if status is RefundStatus.SUCCEEDED:
+        return refund_values(refund, REFUND_PAID, routes)
+    is_undone = refund.reason == MADE_AT_PROVIDER and refund.status is RefundStatus.SUCCEEDED
+    has_failed = status is RefundStatus.FAILED and is_undone
+    return refund_values(refund, REFUND_FAILED, routes if has_failed else ())
+
+
+def refund_values(refund: Refund, message_type: str, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
+    """The values of ANNOUNCE_REFUND for a message of this type."""
     if not routes:
         return _NOTHING
-    return {"message_id": refund_paid_id(refund), "message_type": REFUND_PAID, **_each(routes)}
+    return {"message_id": refund_message_id(refund, message_type), "message_type": message_type, **_each(routes)}
 
 
 def _each(routes: Sequence[DeliveryRoute]) -> dict[str, list[str]]:

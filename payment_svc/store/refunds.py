@@ -11,33 +11,38 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
 from payment_svc.domain import Refund, RefundStatus
-from payment_svc.domain.messages import DeliveryRoute
+from payment_svc.domain.messages import REFUND_FAILED, REFUND_PAID, DeliveryRoute
 from payment_svc.store import outbox
 from payment_svc.store.rows import to_refund
 
 _OF_INTENT = text("select * from refund where payment_intent_id = :intent order by created_at, id")
 _OPEN = text("""
-    insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason)
-    values (:id, :payment, :saga, :intent, :amount, :currency, 'PENDING', :reason)
+    insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason, told_as)
+    values (:id, :payment, :saga, :intent, :amount, :currency, 'PENDING', :reason, cast(:told_as as uuid))
     on conflict (id) do nothing returning *
 """)
 _IMPORT = """
     insert into refund (id, payment_id, saga_id, payment_intent_id, amount_minor, currency, status, reason,
                         provider_refund_id)
     values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
-    on conflict do nothing
+    on conflict do nothing returning *
 """
 # The UPDATE names the status that was read before the provider was asked. Zero rows mean that the answer is outdated.
 _RECORD = """
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
-    where id = :id and status in (:seen, :status)
+    where id = :id and status in (:seen, :status) returning *
 """
 _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
-# Pending refunds of which no open saga takes care. A refund that the provider does not know is left to the person for
-# whom a parked saga waits.
+# The provider refused it.
+_REFUSE = text("""
+    update refund set status = 'FAILED', updated_at = clock_timestamp()
+    where id = :id and status = 'PENDING' and provider_refund_id is null
+""")
+# Pending refunds of which no open saga takes care. A refund that the provider never received is skipped while a saga of
+# its purchase is PARKED.
 _PENDING = text("""
     select r.* from refund r join saga s on s.id = r.saga_id
     where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)
@@ -50,11 +55,12 @@ _PENDING = text("""
 
 
 def _with_message(statement: str) -> str:
-    """The same statement, which also writes the message that the refund is paid once it is."""
-    return f"with written as ({statement} returning *), {outbox.ANNOUNCE_REFUND} select id from written"  # noqa: S608 - constants
+    """The same statement, which also writes a message about the refund's row."""
+    return f"with written as ({statement}), {outbox.ANNOUNCE_REFUND} select id from written"  # noqa: S608 - constants
 
 
 _IMPORT_AND_TELL, _RECORD_AND_TELL = text(_with_message(_IMPORT)), text(_with_message(_RECORD))
+_TELL = text(_with_message("select * from refund where id = :id and status = 'FAILED'"))
 
 
 class RefundStore:
@@ -77,21 +83,30 @@ class RefundStore:
     async def import_(self, refund: Refund) -> None:
         """Keep a refund that was made at the provider. A row that exists stays as it is."""
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
-        await self._write(_IMPORT_AND_TELL, refund, values)
+        paid_routes = self._routes if refund.status is RefundStatus.SUCCEEDED else ()
+        await self._database.rows(_IMPORT_AND_TELL, values | outbox.refund_values(refund, REFUND_PAID, paid_routes))
 
     async def withdraw(self, refund: Refund) -> None:
         """Withdraw a refund that the provider has not been asked for."""
         await self._database.rows(_WITHDRAW, {"id": refund.id})
+
+    async def refuse(self, refund: Refund) -> None:
+        """Keep that the provider refused to make this refund."""
+        await self._database.rows(_REFUSE, {"id": refund.id})
+
+    async def announce_failure(self, refund: Refund) -> None:
+        """Tell people that this failed refund is given up, once for all tries of its decision."""
+        if self._routes:
+            told = outbox.refund_values(refund, REFUND_FAILED, self._routes)
+            await self._database.rows(_TELL, {"id": refund.id} | told)
 
     async def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> bool:
         """Keep what the provider said of it; False when somebody has recorded another answer since `refund` was read."""
         if (refund.status, refund.provider_refund_id) == (status, provider_refund_id):
             return True
         values = {"id": refund.id, "status": status.value, "provider": provider_refund_id, "seen": refund.status.value}
-        return await self._write(_RECORD_AND_TELL, refund, values)
-
-    async def _write(self, statement: Any, refund: Refund, values: dict[str, Any]) -> bool:
-        return bool(await self._database.rows(statement, values | outbox.announce_refund(refund, self._routes)))
+        told = outbox.announce_status(refund, status, self._routes)
+        return bool(await self._database.rows(_RECORD_AND_TELL, values | told))
 
     async def pending(self, older_than: float, after: UUID | None, most: int) -> list[Refund]:
         """Refunds that have been PENDING for this many seconds and that no open saga takes care of, in id order.
@@ -116,4 +131,5 @@ def _values(refund: Refund) -> dict[str, Any]:
         "amount": refund.amount.amount_minor,
         "currency": refund.amount.currency,
         "reason": refund.reason,
+        "told_as": refund.told_as,
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from mesh.money import Money
-from payment_svc.domain import Payment, PaymentStatus, Refund, RefundStatus, Saga, State
+from payment_svc.domain import Payment, PaymentStatus, Refund, RefundState, RefundStatus, Saga, State
 from payment_svc.store.facts import decode_error, decode_facts, decode_parked_from, decode_resolution
 
 
@@ -71,8 +71,22 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
         disputed=row.disputed,
         created_at=row.created_at,
         refunded_minor=int(row.refunded_minor),
+        pending_minor=int(row.pending_minor),
+        refund_state=_refund_state(row),
+        charged_back=row.charged_back,
         refunds=refunds,
     )
+
+
+def _refund_state(row: Row[Any]) -> RefundState:
+    """How far the money of a payment is on its way back. What a person must decide comes before everything else."""
+    if row.needs_review:
+        return RefundState.NEEDS_REVIEW
+    if row.pending_minor:
+        return RefundState.PENDING
+    if row.latest_refund is None:
+        return RefundState.NONE
+    return RefundState.PAID if row.latest_refund == RefundStatus.SUCCEEDED else RefundState.FAILED
 
 
 def to_refund(row: Row[Any], *, is_new: bool = False) -> Refund:
@@ -85,5 +99,6 @@ def to_refund(row: Row[Any], *, is_new: bool = False) -> Refund:
         status=RefundStatus(row.status),
         reason=row.reason,
         provider_refund_id=row.provider_refund_id,
+        told_as=row.told_as,
         is_new=is_new,
     )

@@ -161,7 +161,7 @@ class SagaStore:
             "received": received.amount_minor if received else 0,
             "amount": price.amount_minor if price else None,
             "currency": price.currency if price else None,
-            **outbox.announce_end(transition, self._routes),
+            **outbox.end_values(transition, self._routes),
         }
 
     async def claim_due(self, saga_id: UUID, fence: int) -> Saga | None:

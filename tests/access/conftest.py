@@ -20,7 +20,13 @@ __all__ = ["world"]
 @pytest.fixture(scope="module")
 def world_settings() -> dict[str, dict[str, Any]]:
     """Settings under which one student can book all day long."""
-    return {"availability": {"max_unpaid_holds": 10_000}}
+    minutes = dict.fromkeys(
+        ("max_unpaid_minutes", "max_unpaid_minutes_per_tutor", "max_unpaid_minutes_of_tutor"), 10**6
+    )
+    return {
+        "availability": {"max_unpaid_holds": 10_000, "max_lapsed_holds": 10_000, **minutes},
+        "learning": {"max_unpaid_enrollments": 10_000, "max_lapsed_holds": 10_000},
+    }
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -13,9 +13,10 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import event, text
 
-from availability_svc.domain import Terms
+from availability_svc.domain import Span
+from availability_svc.limits import Limits, Terms
 from availability_svc.servicer import AvailabilityServicer
-from availability_svc.store import VIOLATIONS
+from availability_svc.store import VIOLATIONS, ScheduleStore
 from mesh.clock import to_proto
 from mesh.database import Database
 from mesh.errors import Refusal
@@ -25,6 +26,16 @@ from tutormesh.common.v1.money_pb2 import Money
 
 TIMEOUT = 20
 GRACE = timedelta(seconds=20)
+#: The defaults of the settings.
+LIMITS = Limits(
+    holds=3,
+    minutes=480,
+    minutes_with_one_tutor=240,
+    minutes_of_a_tutor=2400,
+    lapses=5,
+    pause=timedelta(minutes=15),
+    blocks=1000,
+)
 #: A Monday, 00:00 UTC, months ahead of whenever this runs.
 _AHEAD = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=100)
 MONDAY = _AHEAD - timedelta(days=_AHEAD.weekday())
@@ -108,6 +119,14 @@ class Desk:
         message = pb2.RemoveBlockRequest(tutor_id=str(tutor), block_id=block)
         await (stub or self.bff).RemoveBlock(message, timeout=TIMEOUT)
 
+    async def busy(self, tutor: uuid.UUID, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """The claimed time of a tutor, as a listing reads it."""
+        found = await self.database.transaction(
+            lambda connection: ScheduleStore(connection).read_busy(tutor, Span(start, end), GRACE)
+        )
+        assert found is not None
+        return [(span.start, span.end) for span in found[1]]
+
     async def sql(self, statement: str, **values: Any) -> list[Any]:
         async def run(connection: Any) -> list[Any]:
             result = await connection.execute(text(statement), values)
@@ -155,7 +174,7 @@ def reason() -> Callable[[Awaitable[Any]], Awaitable[str]]:
 
 @pytest.fixture(scope="module")
 def terms() -> Terms:
-    return Terms(hold=timedelta(minutes=30), grace=GRACE, max_unpaid=3)
+    return Terms(hold=timedelta(minutes=30), grace=GRACE, limits=LIMITS)
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -74,13 +74,13 @@ async def test_03_lessons_that_touch_both_succeed_without_a_buffer(desk: Any, mo
 
 @pytest.mark.parametrize("offset", [60, 65, 69, -60, -65, -69])
 async def test_03_a_buffer_of_ten_minutes_is_kept_on_both_sides(desk: Any, monday: datetime, reason: Any, offset: int):
-    tutor = await desk.publish(buffer_minutes=10)
+    tutor = await desk.publish(buffer_minutes=10, start_every_minutes=1)
     await desk.hold(tutor, monday + 10 * HOUR)
     assert await reason(desk.hold(tutor, monday + 10 * HOUR + offset * MINUTE)) == "SLOT_TAKEN"
 
 
 async def test_exactly_one_buffer_between_two_lessons_is_enough(desk: Any, monday: datetime):
-    tutor = await desk.publish(buffer_minutes=10)
+    tutor = await desk.publish(buffer_minutes=10, start_every_minutes=10)
     await desk.hold(tutor, monday + 10 * HOUR)
     await desk.hold(tutor, monday + 11 * HOUR + 10 * MINUTE)
     await desk.hold(tutor, monday + 8 * HOUR + 50 * MINUTE)
@@ -135,14 +135,8 @@ async def test_a_lesson_in_the_past_is_too_soon_at_any_hours(desk: Any, monday: 
     assert await reason(desk.hold(tutor, monday - 365 * DAY)) == "TOO_SOON"
 
 
-async def test_any_whole_minute_inside_the_hours_can_be_claimed(desk: Any, monday: datetime):
-    tutor = await desk.publish(weekly=[(pb2.WEEKDAY_MONDAY, "09:00", "12:00"), (pb2.WEEKDAY_MONDAY, "12:00", "17:00")])
-    await desk.hold(tutor, monday + 9 * HOUR + 7 * MINUTE, minutes=13)
-    await desk.hold(tutor, monday + 11 * HOUR + 31 * MINUTE)
-
-
 async def test_a_hold_ends_when_the_lesson_begins_if_that_is_sooner(desk: Any):
-    tutor = await desk.publish()
+    tutor = await desk.publish(start_every_minutes=1)
     start = datetime.now(UTC).replace(second=0, microsecond=0) + 10 * MINUTE
     answer = await desk.hold(tutor, start)
     assert answer.expires_at.ToDatetime(tzinfo=UTC) == start
@@ -180,12 +174,40 @@ async def test_an_unknown_tutor_is_not_found_and_leaves_nothing_behind(desk: Any
     assert await desk.sql("select 1 from hold where saga_id = :saga", saga=saga) == []
 
 
-async def test_a_price_is_rounded_half_even_and_one_too_large_is_refused(desk: Any, monday: datetime, reason: Any):
-    tutor = await desk.publish(rate=Money(amount_minor=90, currency="JPY"))
-    answer = await desk.hold(tutor, monday, minutes=15)  # 22.5
-    assert (answer.price.amount_minor, answer.price.currency) == (22, "JPY")
-    await desk.publish(tutor, rate=Money(amount_minor=99_999_999, currency="USD"))
-    assert await reason(desk.hold(tutor, monday + HOUR, minutes=120)) == "BAD_USER_INPUT"
+@pytest.mark.parametrize(
+    ("rate", "minutes", "price"),
+    [
+        (Money(amount_minor=90, currency="VND"), 15, 22),  # 22.5
+        (Money(amount_minor=199, currency="USD"), 15, 50),  # 49.75: the least
+        (Money(amount_minor=1250, currency="KWD"), 30, 620),  # 625, in steps of 10
+        (Money(amount_minor=100_000_000, currency="IDR"), 60, 100_000_000),
+        (Money(amount_minor=500_000_000, currency="IDR"), 240, 2_000_000_000),
+    ],
+)
+async def test_a_price_is_rounded_half_even_to_what_can_be_charged(
+    desk: Any, monday: datetime, rate: Money, minutes: int, price: int
+):
+    tutor = await desk.publish(rate=rate)
+    answer = await desk.hold(tutor, monday, minutes=minutes)
+    assert (answer.price.amount_minor, answer.price.currency) == (price, rate.currency)
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes"),
+    [
+        (Money(amount_minor=99_999_999, currency="USD"), 120),
+        (Money(amount_minor=197, currency="USD"), 15),
+        (Money(amount_minor=1, currency="VND"), 30),  # 0.5 rounds to 0: only a rate of 0 is free
+        (Money(amount_minor=999_999, currency="UGX"), 61),
+        (Money(amount_minor=2_000_000_000, currency="IDR"), 75),
+    ],
+)
+async def test_a_lesson_whose_price_cannot_be_charged_is_not_offered(
+    desk: Any, monday: datetime, reason: Any, rate: Money, minutes: int
+):
+    tutor = await desk.publish(rate=rate)
+    assert await reason(desk.hold(tutor, monday, minutes=minutes)) == "LENGTH_NOT_OFFERED"
+    assert await desk.slots(tutor, monday, monday + DAY, minutes) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from availability_svc import hours
-from availability_svc.domain import Schedule, Span, Window, WorkingHours
+from availability_svc.domain import Offer, Schedule, Span, Window, WorkingHours
 from availability_svc.slots import free_slots
 from mesh.money import Money
 
@@ -25,7 +25,7 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def week(*windows: tuple[int, int]) -> tuple[Window, ...]:
-    return hours.merge_windows(Window(start, end) for start, end in windows)
+    return tuple(sorted({Window(start, end) for start, end in windows}))
 
 
 def every_day(start: int, end: int) -> tuple[Window, ...]:
@@ -33,8 +33,16 @@ def every_day(start: int, end: int) -> tuple[Window, ...]:
     return week(*((day * 1440 + start * 60, day * 1440 + end * 60) for day in range(7)))
 
 
-def schedule(windows: tuple[Window, ...], zone: str = "America/New_York", notice: int = 0, buffer: int = 0) -> Schedule:
-    return Schedule(uuid.uuid4(), WorkingHours(zone, windows), notice, buffer, Money(5000, "USD"))
+def schedule(
+    windows: tuple[Window, ...],
+    zone: str = "America/New_York",
+    notice: int = 0,
+    buffer: int = 0,
+    start_every: int = 15,
+    days_ahead: int = 10_000,
+) -> Schedule:
+    offer = Offer(start_every=start_every, days_ahead=days_ahead)
+    return Schedule(uuid.uuid4(), WorkingHours(zone, windows), notice, buffer, Money(5000, "USD"), offer)
 
 
 def day_of(day: date, zone: ZoneInfo = NEW_YORK) -> Span:
@@ -93,16 +101,40 @@ def test_working_time_is_exactly_the_instants_whose_wall_clock_lies_in_a_window(
 
 
 @settings(deadline=None, max_examples=100)
-@given(plans_and_spans(), st.integers(1, 300))
-def test_every_listed_slot_starts_on_a_local_quarter_once_and_can_be_claimed(
-    case: tuple[WorkingHours, Span], minutes: int
+@given(plans_and_spans(), st.integers(15, 240), st.integers(1, 1440))
+def test_every_listed_slot_is_listed_once_and_can_be_claimed_and_no_other_start_can(
+    case: tuple[WorkingHours, Span], minutes: int, start_every: int
 ):
     plan, span = case
-    listed = starts(schedule(plan.windows, plan.timezone), span, minutes)
+    every = start_every * MINUTE
+    listed = starts(schedule(plan.windows, plan.timezone, start_every=start_every), span, minutes)
     assert listed == sorted(set(listed))
-    assert all(int(time[3:]) % 15 == 0 for time in local(listed, ZoneInfo(plan.timezone)))
-    assert all(hours.covers(plan, Span(start, start + minutes * MINUTE)) for start in listed)
-    assert all(start >= span.start and start + minutes * MINUTE <= span.end for start in listed)
+    possible = [
+        span.start + number * MINUTE
+        for number in range((span.end - span.start) // MINUTE - minutes + 1)
+        if hours.is_start(plan, every, span.start + number * MINUTE)
+    ]
+    assert listed == [start for start in possible if hours.covers(plan, Span(start, start + minutes * MINUTE))]
+
+
+@settings(deadline=None, max_examples=40)
+@given(plans_and_spans(), st.sampled_from((1, 7, 15, 50, 60, 90, 1440)))
+def test_starts_are_counted_from_the_first_instant_of_each_window(case: tuple[WorkingHours, Span], start_every: int):
+    plan, span = case
+    zone = ZoneInfo(plan.timezone)
+    instants = [span.start + number * MINUTE for number in range(-8 * 1440, (span.end - span.start) // MINUTE)]
+    walls = [instant.astimezone(zone).replace(tzinfo=None) for instant in instants]
+    monday = walls[0].replace(hour=0, minute=0, second=0) - DAY * walls[0].weekday()
+    expected = set()
+    for opens, closes in (
+        (monday + week * 7 * DAY + window.start * MINUTE, monday + week * 7 * DAY + window.end * MINUTE)
+        for week in range(4)
+        for window in plan.windows
+    ):
+        inside = [instant for instant, wall in zip(instants, walls, strict=True) if opens <= wall < closes]
+        expected |= {instant for instant in inside if not (instant - inside[0]) // MINUTE % start_every}
+    first_week_is_cut = {instant for instant in expected if instant < span.start}
+    assert list(hours.starts(plan, start_every * MINUTE, span)) == sorted(expected - first_week_is_cut)
 
 
 def test_09_nine_to_five_stays_nine_to_five_across_both_changes_in_new_york():
@@ -139,14 +171,46 @@ def test_windows_that_touch_over_midnight_and_over_the_weeks_end_are_one():
 
 
 def test_overlapping_windows_are_merged():
-    assert week((540, 600), (570, 700), (700, 710), (800, 900)) == (Window(540, 710), Window(800, 900))
+    windows = week((540, 600), (570, 700), (700, 710), (800, 900))
+    assert hours.merge_windows(windows) == (Window(540, 710), Window(800, 900))
 
 
-def test_a_listing_starts_on_the_quarters_of_the_wall_clock_even_in_odd_zones():
+def test_starts_are_counted_from_the_published_window_in_any_zone():
     kathmandu = ZoneInfo("Asia/Kathmandu")  # UTC+5:45
     plan = schedule(week((550, 640)), "Asia/Kathmandu")  # Monday 09:10–10:40
     listed = starts(plan, day_of(date(2027, 6, 7), kathmandu), 30)
-    assert local(listed, kathmandu) == ["09:15", "09:30", "09:45", "10:00"]
+    assert local(listed, kathmandu) == ["09:10", "09:25", "09:40", "09:55", "10:10"]
+
+
+def test_starts_are_counted_from_each_window_before_windows_are_merged():
+    windows = week((540, 600), (600, 700))  # Monday 09:00–10:00 and 10:00–11:40
+    listed = starts(schedule(windows, start_every=50), day_of(date(2027, 6, 7)), 50)
+    assert local(listed) == ["09:00", "09:50", "10:00", "10:50"]  # 09:50 reaches over the windows' border
+
+
+def test_overlapping_windows_offer_the_starts_of_both_each_once():
+    windows = week((540, 660), (570, 690), (550, 600))  # 09:00–11:00, 09:30–11:30, 09:10–10:00
+    listed = starts(schedule(windows, start_every=30), day_of(date(2027, 6, 7)), 60)
+    assert local(listed) == ["09:00", "09:10", "09:30", "09:40", "10:00", "10:30"]
+
+
+def test_a_grid_goes_on_in_elapsed_time_over_a_change_of_clocks_and_begins_anew_the_next_day():
+    listed = local(starts(schedule(every_day(0, 24), start_every=120), day_of(date(2027, 3, 14)), 60))
+    assert listed[:4] == ["00:00", "03:00", "05:00", "07:00"]  # 02:00 is missing
+    assert local(starts(schedule(every_day(0, 24), start_every=120), day_of(date(2027, 3, 15)), 60))[1] == "02:00"
+
+
+def test_a_window_that_begins_in_the_missing_hour_starts_its_grid_at_the_gaps_end():
+    windows = week(*((day * 1440 + 150, day * 1440 + 300) for day in range(7)))  # 02:30–05:00
+    assert local(starts(schedule(windows, start_every=60), day_of(date(2027, 3, 14)), 60)) == ["03:00", "04:00"]
+    assert local(starts(schedule(windows, start_every=60), day_of(date(2027, 3, 15)), 60)) == ["02:30", "03:30"]
+
+
+def test_the_last_start_is_as_many_days_ahead_as_the_tutor_says():
+    day = day_of(date(2027, 6, 7))
+    plan = schedule(every_day(9, 13), days_ahead=1)
+    listed = [slot.start for slot in free_slots(plan, (), day, HOUR, day.start - 14 * HOUR)]
+    assert local(listed) == ["09:00", "09:15", "09:30", "09:45", "10:00"]
 
 
 def test_a_slot_needs_free_time_for_itself_and_the_buffer_behind_it():

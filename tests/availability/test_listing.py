@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from availability_svc.domain import Offer
 from mesh.clock import to_proto
+from mesh.currencies import CURRENCIES, MOST_TOLD
 from mesh.errors import BadInput
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.common.v1.money_pb2 import Money
@@ -20,9 +24,14 @@ OFFICE = [(day, "09:00", "17:00") for day in range(1, 8)]
 
 
 def change_of_clocks(month: int, sunday: int) -> datetime:
-    """Local midnight of the Nth Sunday of a month of the year after next, in New York."""
-    first = datetime(datetime.now(UTC).year + 2, month, 1, tzinfo=NEW_YORK)
-    return first + DAY * ((6 - first.weekday()) % 7 + 7 * (sunday - 1))
+    """Local midnight of the Nth Sunday of a month in New York, at least two days ahead and less than a year."""
+    ahead = datetime.now(UTC) + 2 * DAY
+    for year in (ahead.year, ahead.year + 1):
+        first = datetime(year, month, 1, tzinfo=NEW_YORK)
+        found = first + DAY * ((6 - first.weekday()) % 7 + 7 * (sunday - 1))
+        if found > ahead:
+            return found
+    raise AssertionError("each year has one")
 
 
 def listing(start: datetime, end: datetime, **changes: Any) -> pb2.ListSlotsRequest:
@@ -127,12 +136,38 @@ async def test_a_listing_that_cannot_be_made_names_the_field(
         ({"rate": None}, "rate"),
         ({"rate": Money(amount_minor=-1, currency="USD")}, "rate"),
         ({"rate": Money(amount_minor=1, currency="usd")}, "rate"),
+        ({"rate": Money(amount_minor=2**31, currency="IDR")}, "rate"),
+        ({"rate": Money(amount_minor=2**63 - 1, currency="IDR")}, "rate"),
     ],
 )
 async def test_a_schedule_that_cannot_be_used_names_the_field(desk: Any, changes: dict[str, Any], field: str):
     with pytest.raises(BadInput) as refusal:
         await desk.publish(**changes)
     assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("code", ["USD", "JPY", "KWD", "UGX", "ISK", "HUF", "IDR"])
+async def test_a_rate_at_which_no_offered_lesson_can_be_paid_for_is_refused(desk: Any, code: str):
+    """A rate whose longest lesson rounds below the least amount, and one whose shortest rounds above the most."""
+    known, offer = CURRENCIES[code], Offer()
+    half = Fraction(known.step, 2)
+    cheapest = (known.least - half) * 60 / offer.longest
+    await desk.publish(rate=Money(amount_minor=math.floor(cheapest) + 1, currency=code))
+    if math.ceil(cheapest) > 1:
+        with pytest.raises(BadInput, match="rate: "):
+            await desk.publish(rate=Money(amount_minor=math.ceil(cheapest) - 1, currency=code))
+    dearest = math.floor((known.most + half) * 60 / offer.shortest)
+    if dearest <= MOST_TOLD:
+        await desk.publish(rate=Money(amount_minor=dearest - 60, currency=code))
+        with pytest.raises(BadInput, match="rate: "):
+            await desk.publish(rate=Money(amount_minor=dearest + 60, currency=code))
+
+
+@pytest.mark.parametrize("code", ["IQD", "LYD", "STN"])
+async def test_only_a_free_lesson_has_a_rate_in_a_currency_that_the_provider_does_not_take(desk: Any, code: str):
+    await desk.publish(rate=Money(amount_minor=0, currency=code))
+    with pytest.raises(BadInput, match="nothing can be charged"):
+        await desk.publish(rate=Money(amount_minor=5000, currency=code))
 
 
 async def test_publishing_again_replaces_and_merges(desk: Any, monday: datetime):

@@ -17,8 +17,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from availability_svc.domain import Terms
+from availability_svc.limits import Terms
 from availability_svc.settings import Settings
+from tests.availability.conftest import LIMITS
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +35,7 @@ def settings(**changes: Any) -> Settings:
 
 
 def test_settings_have_the_contracts_defaults_and_take_fractions():
-    assert settings().terms == Terms(timedelta(minutes=30), timedelta(seconds=20), 3)
+    assert settings().terms == Terms(timedelta(minutes=30), timedelta(seconds=20), LIMITS)
     assert settings(hold_minutes=0.05, hold_grace_seconds=0.5).terms.hold == timedelta(seconds=3)
 
 

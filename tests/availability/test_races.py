@@ -50,7 +50,7 @@ async def test_forty_overlapping_ranges_with_roles_reversed_never_deadlock(desk:
     people = [await desk.publish() for _ in range(5)]
     pairs = [random.Random(7 + number).sample(people, 2) for number in range(40)]
     found = await outcomes(
-        *(desk.hold(tutor, monday + number * 7 * MINUTE, student) for number, (tutor, student) in enumerate(pairs))
+        *(desk.hold(tutor, monday + number * 15 * MINUTE, student) for number, (tutor, student) in enumerate(pairs))
     )
     assert found["OK"] >= 1
     assert set(found) <= {"OK", "SLOT_TAKEN", "STUDENT_BUSY", "TOO_MANY_HOLDS"}
@@ -63,7 +63,7 @@ async def test_forty_holds_of_new_people_at_once_never_deadlock(desk: Any, monda
     one, other = await desk.publish(), await desk.publish()
     students = [uuid.uuid4() for _ in range(3)]
     calls = [
-        desk.hold((one, other)[number % 2], monday + (number % 7) * 10 * MINUTE, students[number % 3])
+        desk.hold((one, other)[number % 2], monday + (number % 7) * 15 * MINUTE, students[number % 3])
         for number in range(40)
     ]
     found = await outcomes(*calls)

@@ -31,7 +31,7 @@ async def test_the_event_is_forwarded_byte_for_byte(http: httpx.AsyncClient, scr
 
 
 async def test_the_payment_service_judges_a_missing_signature(http: httpx.AsyncClient, script: Any) -> None:
-    script.answers["HandleStripeWebhook"] = Refusal.known("INVALID_ARGUMENT", "BAD_SIGNATURE", "no signature")
+    script.answers["HandleStripeWebhook"] = Refusal.from_parts("INVALID_ARGUMENT", "BAD_SIGNATURE", "no signature")
     answer = await http.post("/webhooks/stripe", content=b"{}")
     assert (answer.status_code, answer.json()) == (400, REFUSED)
     assert script.one("HandleStripeWebhook").request.signature == ""
@@ -40,11 +40,11 @@ async def test_the_payment_service_judges_a_missing_signature(http: httpx.AsyncC
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
-        (Refusal.known("INVALID_ARGUMENT", "BAD_SIGNATURE", "changed"), 400),
+        (Refusal.from_parts("INVALID_ARGUMENT", "BAD_SIGNATURE", "changed"), 400),
         (BadInput("not an event", field="payload"), 400),
         (TryAgain(), 503),
         (Overloaded(), 503),
-        (Refusal.known("FAILED_PRECONDITION", "SOMETHING_NEW", "?"), 503),
+        (Refusal.from_parts("FAILED_PRECONDITION", "SOMETHING_NEW", "?"), 503),
         (RuntimeError("the inside"), 503),
     ],
 )

@@ -17,7 +17,7 @@ def test_a_minute_has_over_a_hundred_journeys_ordered_by_time():
     journeys = draw_plan(7, 60).journeys
     assert len(journeys) > 100
     assert [journey.at for journey in journeys] == sorted(journey.at for journey in journeys)
-    assert {journey.student for journey in journeys} == set(range(STUDENTS))
+    assert {journey.student for journey in journeys} == set(range(3 * STUDENTS))  # new ones every 20 s
     assert {journey.order.tutor for journey in journeys} == set(range(TUTORS))
     assert len({journey.key for journey in journeys}) == len(journeys)
 

@@ -10,7 +10,18 @@ from uuid import uuid4
 
 import pytest
 
-from tests.contract.client import BOOK, BOOKING, PUBLISH, SECONDS, MeshClient, Person, iso, lesson_time, wait_until
+from tests.contract.client import (
+    BOOK,
+    BOOKING,
+    PUBLISH,
+    SECONDS,
+    WEEK,
+    MeshClient,
+    Person,
+    iso,
+    lesson_time,
+    wait_until,
+)
 
 SLOTS = """query($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $minutes: Int = 60) {
   tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $minutes) {
@@ -36,7 +47,7 @@ async def test_money_has_minor_units_a_currency_and_a_display(
 
 
 @pytest.mark.parametrize(
-    ("rate", "minutes", "price"), [(1001, 30, 500), (1003, 30, 502), (5000, 90, 7500), (5000, 1, 83)]
+    ("rate", "minutes", "price"), [(1001, 30, 500), (1003, 30, 502), (5000, 90, 7500), (5000, 31, 2583)]
 )
 async def test_a_lesson_costs_rate_times_minutes_over_60_rounded_half_even(
     mesh: MeshClient, rate: int, minutes: int, price: int
@@ -53,9 +64,45 @@ async def test_listings_show_every_15_minutes(mesh: MeshClient) -> None:
     assert [slot["start"] for slot in free][-1] == iso(start + timedelta(hours=1))
 
 
-async def test_any_whole_minute_inside_working_hours_can_be_booked(mesh: MeshClient) -> None:
-    made = await mesh.person("student").book(await mesh.tutor(), lesson_time(minute=7), durationMinutes=23)
+async def test_a_lesson_of_any_offered_whole_minute_can_be_booked_at_an_offered_start(mesh: MeshClient) -> None:
+    made = await mesh.person("student").book(await mesh.tutor(), lesson_time(minute=45), durationMinutes=23)
     assert made["booking"]["status"] == "PAYMENT_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "field"),
+    [
+        ({"durationMinutes": 14}, "LENGTH_NOT_OFFERED", "durationMinutes"),
+        ({"durationMinutes": 241}, "LENGTH_NOT_OFFERED", "durationMinutes"),
+        ({"time": iso(lesson_time(minute=7))}, "START_NOT_OFFERED", "time"),
+        ({"time": iso(lesson_time(days=367))}, "TOO_FAR_AHEAD", "time"),
+        ({"time": "8999-06-01T10:00:00Z"}, "TOO_FAR_AHEAD", "time"),
+    ],
+)
+async def test_a_lesson_that_the_tutor_does_not_offer_is_a_user_error(
+    mesh: MeshClient, changed: dict[str, Any], code: str, field: str
+) -> None:
+    order = {"tutorId": (await mesh.tutor()).id, "time": iso(lesson_time())} | changed
+    error = await mesh.person("student").user_error(BOOK, **order)
+    assert (error["code"], error["field"], error["retryable"]) == (code, [field], False)
+
+
+async def test_a_tutor_reads_back_what_was_published_and_a_student_is_held_to_it(mesh: MeshClient) -> None:
+    offer = {"shortestLessonMinutes": 50, "longestLessonMinutes": 50, "startEveryMinutes": 60, "maximumDaysAhead": 5}
+    windows = [{"weekday": day, "start": "00:10", "end": "24:00"} for day in WEEK]
+    tutor, student, start = mesh.person("tutor"), mesh.person("student"), lesson_time()
+    given = {"timezone": "UTC", "weekly": windows, "rate": {"amountMinor": 5000, "currency": "USD"}} | offer
+    shown = await tutor.get(
+        """mutation($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { schedule {
+          shortestLessonMinutes longestLessonMinutes startEveryMinutes maximumDaysAhead } } }""",
+        input=given,
+    )
+    assert shown["schedule"] == offer
+    free = await slots(student, tutor, start, start + timedelta(hours=3), 50)
+    assert [slot["start"] for slot in free] == [iso(start + timedelta(minutes=m)) for m in (10, 70, 130)]
+    assert await slots(student, tutor, start, start + timedelta(hours=3)) == []
+    assert await slots(student, tutor, start + timedelta(days=4), start + timedelta(days=5), 50) == []
+    await student.book(tutor, start + timedelta(minutes=10), durationMinutes=50)
 
 
 async def test_windows_that_touch_over_midnight_are_one(mesh: MeshClient) -> None:
@@ -263,9 +310,10 @@ async def test_an_unavailable_provider_is_a_retryable_user_error_within_ten_seco
     assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
 
 
-async def test_a_price_below_the_providers_minimum_is_a_user_error_beside_the_failed_booking(mesh: MeshClient) -> None:
-    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 1000, "currency": "USD"})
-    order = {"tutorId": tutor.id, "time": iso(lesson_time()), "durationMinutes": 1, "idempotencyKey": "k"}
+async def test_a_price_that_the_provider_refuses_is_a_user_error_beside_the_failed_booking(mesh: MeshClient) -> None:
+    # Once converted to the currency of the sandbox's account, this is not a cent.
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 240, "currency": "LBP"})
+    order = {"tutorId": tutor.id, "time": iso(lesson_time()), "durationMinutes": 15, "idempotencyKey": "k"}
     made = (await student.ask(BOOK, **order))["data"]["bookSession"]
     assert [(error["code"], error["retryable"]) for error in made["userErrors"]] == [("PAYMENT_REFUSED", False)]
     await student.wait_until_status(made["booking"]["id"], "PAYMENT_FAILED")

@@ -23,7 +23,8 @@ ENROLLMENTS = """{ getMyEnrollments { nodes {
 
 
 def in_twelve_hours() -> datetime:
-    return (datetime.now(UTC) + timedelta(hours=12)).replace(second=0, microsecond=0)
+    time = datetime.now(UTC) + timedelta(hours=12)
+    return time.replace(minute=time.minute // 15 * 15, second=0, microsecond=0)
 
 
 async def fetch_saga(mesh: MeshClient, id: str) -> dict[str, Any]:

@@ -153,8 +153,16 @@ async def _end_enrollment(people: People, row: dict[str, Any]) -> None:
     await _payment(people, LearningServiceStub, "learning").EndEnrollment(request, timeout=5)
 
 
+async def _end_booking(people: People, row: dict[str, Any]) -> None:
+    request = booking_pb2.EndBookingRequest(
+        booking_id=row["booking_id"], saga_id=row["id"], status=booking_pb2.BOOKING_STATUS_CANCELLED
+    )
+    await _payment(people, BookingServiceStub, "booking").EndBooking(request, timeout=5)
+
+
 CALLS = {
     "HoldSeat": _hold_seat, "CreateEnrollmentRecord": _activate, "EndEnrollment": _end_enrollment,
     "HoldSlot": _hold, "CreateBooking": _create_booking, "ConfirmSlot": _confirm_slot, "ReleaseSlot": _release_slot,
     "CreateConfirmedSession": _create_session, "ConfirmBooking": _confirm_booking,
+    "EndBooking": _end_booking,
 }  # fmt: skip

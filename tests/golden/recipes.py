@@ -8,26 +8,31 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tests.payment.faults import each
+from tests.payment.faults import ALWAYS, each
+from tests.payment.settling.test_given_up_refunds import fail_by_the_bank, until_parked
 from tests.payment.stalled_owners import block
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, Hook, StallAt
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 
+ENDED = ["EndBooking", "ReleaseSlot"]
 OPEN, SOLD = ["HoldSlot", "CreateBooking"], ["ConfirmSlot", "CreateConfirmedSession", "ConfirmBooking"]
 Act = Callable[[People, Booked], Awaitable[Any]]
+#: Minor units and a currency. The second one can be priced, but the provider refuses it: it is too little once converted.
+Price = tuple[int, str]
+TAKEN, NEVER_TAKEN = (5000, "USD"), (10, "LBP")
 #: Who teaches, and the request that is under way.
 Begun = tuple[UUID, asyncio.Future[Any]]
 
 
-async def book_a_lesson(people: People, student: UUID, price: int) -> Begun:
-    tutor = await people.tutor(rate=price)
+async def book_a_lesson(people: People, student: UUID, price: Price) -> Begun:
+    tutor = await people.tutor(*price)
     return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
 
 
-async def book_a_blocked_lesson(people: People, student: UUID, price: int) -> Begun:
-    tutor = await people.tutor(rate=price)
+async def book_a_blocked_lesson(people: People, student: UUID, price: Price) -> Begun:
+    tutor = await people.tutor(*price)
     await block(people, tutor, lesson_time())
     return tutor, asyncio.ensure_future(people.book(tutor, lesson_time(), student, timeout=8))
 
@@ -79,6 +84,22 @@ async def buy_and_cancel(people: People, booked: Booked) -> None:
     await people.cancel(booked)
 
 
+async def get_a_case(people: People, booked: Booked) -> str:
+    """The refund of an undone purchase is returned by the bank, and every later one fails at once: the case of it."""
+    await pay_another_amount(people, booked)
+    await people.until_state(booked.saga, "REFUNDED")
+    await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
+    await fail_by_the_bank(people, booked.intent)
+    return await until_parked(people, booked.student)
+
+
+async def get_a_case_and_retry(people: People, booked: Booked) -> None:
+    case = await get_a_case(people, booked)
+    await people.no_faults()
+    await people.fault("/v1/refunds", "error_before", times=ALWAYS)
+    await people.retry(case)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a state is reached: a replica with this hook, this act on a booking that is open (or while it opens)."""
@@ -93,8 +114,9 @@ class Recipe:
     opens: bool = False
     parked: bool = False
     cancels: bool = False
-    rate: int = 5000
-    begin: Callable[[People, UUID, int], Awaitable[Begun]] = book_a_lesson
+    case: bool = False
+    price: Price = TAKEN
+    begin: Callable[[People, UUID, Price], Awaitable[Begun]] = book_a_lesson
 
 
 def stall(point: str) -> Callable[[], Hook]:
@@ -141,7 +163,7 @@ RECIPES = {
         "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), decline_all, OPEN, ["create", "decline", "cancel"]
     ),
     "undo_provider_refused": Recipe(
-        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), calls=OPEN, intent=[], opens=True, rate=10
+        "COMPENSATING", "PAYMENT_FAILED", stall("EndBooking"), calls=OPEN, intent=[], opens=True, price=NEVER_TAKEN
     ),
     "undo_slot_lost": Recipe(
         "COMPENSATING", "REFUNDED", stall("create_refund"), lose_the_slot, [*OPEN, "ReleaseSlot"], ["create", "pay"]
@@ -163,5 +185,13 @@ RECIPES = {
     "taking_back_parked": Recipe(
         "COMPENSATING", "REFUNDED", fail("CancelSession"), buy_and_cancel, OPEN + SOLD, ["create", "pay"], "retry",
         cancels=True, parked=True,
+    ),
+    "refund_given_up": Recipe(
+        "PARKED", "REFUNDED", stall("nothing"), get_a_case, [*OPEN, *ENDED], ["create", "update", "pay"], "retry",
+        case=True,
+    ),
+    "refund_tried_again": Recipe(
+        "COMPENSATING", "REFUNDED", stall("nothing"), get_a_case_and_retry, [*OPEN, *ENDED],
+        ["create", "update", "pay"], case=True,
     ),
 }  # fmt: skip

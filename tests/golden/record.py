@@ -36,7 +36,9 @@ async def test_record(people: People, world: World, name: str) -> None:
     booked, waiting = await _brought_there(people, recipe)
     saga_ids = [booked.saga]
     if recipe.cancels:
-        saga_ids.append(await _cancel_of(people, booked))
+        saga_ids.append(await _saga_beside(people, booked))
+    if recipe.case:
+        saga_ids.append(await _saga_beside(people, booked, "RefundCase"))
     await people.until_state(saga_ids[-1], recipe.state)
     if isinstance(recipe.hook(), FailAt):
         await people.until_backing_off(saga_ids[-1])
@@ -50,7 +52,7 @@ async def test_record(people: People, world: World, name: str) -> None:
 
 async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asyncio.Future[Any]]:
     student = uuid4()
-    teacher, asking = await recipe.begin(people, student, recipe.rate)
+    teacher, asking = await recipe.begin(people, student, recipe.price)
     if not recipe.opens:
         await asking
     ask = "select * from saga where student_id = $1"
@@ -62,9 +64,10 @@ async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asynci
     return booked, asyncio.ensure_future(recipe.act(people, booked))
 
 
-async def _cancel_of(people: People, booked: Booked) -> str:
-    ask = "select id from saga where booking_id = $1 and kind like 'Cancel%'"
-    return str((await until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), bool))[0]["id"])
+async def _saga_beside(people: People, booked: Booked, kind: str = "Cancel%") -> str:
+    """The saga of this kind beside the purchase, once it is there."""
+    ask = "select id from saga where booking_id = $1 and kind like $2"
+    return str((await until(lambda: people.world.sql("payment", ask, UUID(booked.booking), kind), bool))[0]["id"])
 
 
 async def _parked(people: People, saga_id: str) -> None:

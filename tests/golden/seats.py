@@ -7,7 +7,9 @@ from functools import partial
 from uuid import UUID
 
 from tests.golden.recipes import (
+    NEVER_TAKEN,
     Begun,
+    Price,
     Recipe,
     decline_all,
     fail,
@@ -29,13 +31,13 @@ HELD, SOLD = ["HoldSeat"], ["HoldSeat", "CreateEnrollmentRecord"]
 PAID = ["create", "pay"]
 
 
-async def enroll_in_a_course(people: People, student: UUID, price: int) -> Begun:
-    course = await people.course(price)
+async def enroll_in_a_course(people: People, student: UUID, price: Price) -> Begun:
+    course = await people.course(*price)
     return UUID(course.instructor_id), asyncio.ensure_future(enroll(people, course.id, student))
 
 
-async def enroll_in_what_is_not_published(people: People, student: UUID, price: int) -> Begun:
-    course = await people.course(price, published=False)
+async def enroll_in_what_is_not_published(people: People, student: UUID, price: Price) -> Begun:
+    course = await people.course(*price, published=False)
     return UUID(course.instructor_id), asyncio.ensure_future(enroll(people, course.id, student))
 
 
@@ -90,7 +92,7 @@ SEATS: dict[str, Recipe] = {
         "COMPENSATING", "PAYMENT_FAILED", stall("EndEnrollment"), decline_all, HELD, ["create", "decline", "cancel"]
     ),
     "place_undo_provider_refused": Place(
-        "COMPENSATING", "PAYMENT_FAILED", stall("EndEnrollment"), calls=HELD, intent=[], opens=True, rate=10
+        "COMPENSATING", "PAYMENT_FAILED", stall("EndEnrollment"), calls=HELD, intent=[], opens=True, price=NEVER_TAKEN
     ),
     "place_undo_seat_lost": Place(
         "COMPENSATING", "REFUNDED", stall("create_refund"), lose_the_seat, [*HELD, "EndEnrollment"], PAID

@@ -96,6 +96,7 @@ def test_every_element_says_in_a_comment_what_it_is(described):
     for file in described:
         told = {tuple(at.path) for at in file.source_code_info.location if at.leading_comments.strip()}
         silent += [name for path, name in elements(file, FILE, (), file.package) if path not in told]
+        silent = [name for name in silent if not name.rpartition(".")[2].startswith("_")]  # protoc's own, of optionals
     assert silent == []
 
 

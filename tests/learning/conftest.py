@@ -13,7 +13,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from learning_svc.domain import Terms
+from learning_svc.domain import Limits, Terms
 from learning_svc.servicer import LearningServicer
 from learning_svc.store import VIOLATIONS
 from mesh.database import Database
@@ -22,7 +22,9 @@ from tutormesh.learning.v1 import learning_pb2 as pb
 from tutormesh.learning.v1 import learning_pb2_grpc
 
 TIMEOUT = 10
-TERMS = Terms(hold=timedelta(minutes=30), grace=timedelta(seconds=20))
+#: The defaults of the settings.
+LIMITS = Limits(unpaid=3, lapses=5, pause=timedelta(minutes=15), courses=1000)
+TERMS = Terms(hold=timedelta(minutes=30), grace=timedelta(seconds=20), limits=LIMITS)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -126,6 +128,12 @@ class School:
         await self.hold(order)
         return order
 
+    async def sell_new(self, course_id: str, **changed: Any) -> pb.HoldSeatRequest:
+        """Order a seat, activate its enrollment, and return the order."""
+        order = await self.hold_new(course_id, **changed)
+        await self.activate(order)
+        return order
+
     async def activate(self, order: pb.HoldSeatRequest) -> pb.Enrollment:
         request = pb.CreateEnrollmentRecordRequest(enrollment_id=order.enrollment_id, saga_id=order.saga_id)
         return (await self.payment.CreateEnrollmentRecord(request, timeout=TIMEOUT)).enrollment
@@ -176,6 +184,13 @@ class Ledger:
         """Move the end of a hold to this long ago."""
         move = "update enrollment set hold_expires_at = clock_timestamp() - $2::interval where id = $1"
         assert await self.sql.execute(move, order.enrollment_id, ago) == "UPDATE 1"
+
+    async def move_back(self, student: str, by: timedelta) -> None:
+        """Let it be so much longer ago that a student's enrollments were made and ended."""
+        async with self.sql.transaction():
+            await self.sql.execute("set local session_replication_role = replica")  # the trigger refuses a second end
+            ago = "updated_at = updated_at - $2::interval, created_at = created_at - $2::interval"
+            await self.sql.execute(f"update enrollment set {ago} where student_id = $1", UUID(student), by)
 
     async def waiters(self) -> int:
         """The number of connections that wait for a lock in this database."""

@@ -45,6 +45,23 @@ async def test_a_draft_is_read_as_it_was_created(school: Any) -> None:
     assert await school.get_course(course.id) == course
 
 
+@pytest.mark.parametrize(
+    ("asked", "price"),
+    [
+        (Money(amount_minor=0, currency="USD"), 0),
+        (Money(amount_minor=50, currency="USD"), 50),
+        (Money(amount_minor=1255, currency="KWD"), 1260),
+        (Money(amount_minor=1245, currency="KWD"), 1240),
+        (Money(amount_minor=100_000_000, currency="IDR"), 100_000_000),
+        (Money(amount_minor=999_999, currency="UGX"), 999_999),
+    ],
+)
+async def test_a_price_is_rounded_half_even_to_what_can_be_charged(school: Any, asked: Money, price: int) -> None:
+    course = await school.create(price=asked)
+    assert course.price == Money(amount_minor=price, currency=asked.currency)
+    assert (await school.get_course(course.id)).price == course.price
+
+
 @pytest.mark.parametrize("title", ["x" * 200, "\u180e", "\u200b", "🎓" * 200])
 async def test_a_title_keeps_every_character(school: Any, title: str) -> None:
     assert (await school.create(title=title)).title == title
@@ -115,6 +132,11 @@ async def test_the_id_of_another_instructors_course_is_refused(school: Any) -> N
         ("price", Money(amount_minor=-1, currency="USD")),
         ("price", Money(amount_minor=100_000_000, currency="USD")),
         ("price", Money(amount_minor=1, currency="usd")),
+        ("price", Money(amount_minor=49, currency="USD")),
+        ("price", Money(amount_minor=4, currency="KWD")),
+        ("price", Money(amount_minor=1_000_000, currency="UGX")),
+        ("price", Money(amount_minor=5000, currency="IQD")),
+        ("price", Money(amount_minor=2**31, currency="IDR")),
         ("seats", -1),
         ("seats", 1_000_001),
     ],

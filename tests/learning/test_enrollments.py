@@ -93,15 +93,15 @@ async def test_a_bad_batch_of_enrollments_names_its_field(school: Any, wanted: l
 
 async def test_a_student_pages_through_enrollments_newest_first_unchanged_by_new_ones(school: Any) -> None:
     me = str(uuid4())
-    made = [await school.hold_new((await school.course()).id, student_id=me) for _ in range(6)]
+    made = [await school.sell_new((await school.course()).id, student_id=me) for _ in range(6)]
     expected = [order.enrollment_id for order in reversed(made)]
     for stub in (school.student(me), school.bff, school.stub("bff", "admin", uuid4())):
         assert ids(await list_all_pages(stub, me)) == expected
     page = await list_page(school.student(me), me, 2)
     seen = list(page.enrollments)
     while page.next_page_token:
-        await school.hold_new((await school.course()).id, student_id=me)
-        await school.end(made[0])
+        await school.sell_new((await school.course()).id, student_id=me)
+        await school.cancel(made[0])
         page = await list_page(school.student(me), me, 2, page.next_page_token)
         seen += page.enrollments
     assert ids(seen) == expected

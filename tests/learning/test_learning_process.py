@@ -23,6 +23,7 @@ from learning_svc.servicer import LearningServicer
 from learning_svc.settings import Settings
 from mesh.channels import connect
 from tests.conftest import FixedToken
+from tests.learning.conftest import LIMITS
 from tutormesh.learning.v1 import learning_pb2 as pb
 from tutormesh.learning.v1 import learning_pb2_grpc
 
@@ -87,10 +88,10 @@ def test_a_hold_lasts_half_an_hour_and_twenty_seconds_of_grace_by_default(
 ) -> None:
     for name in ("PORT", "HOLD_MINUTES", "HOLD_GRACE_SECONDS"):
         monkeypatch.delenv(name, raising=False)
-    assert load_settings(auth_settings).terms == Terms(timedelta(minutes=30), timedelta(seconds=20))
+    assert load_settings(auth_settings).terms == Terms(timedelta(minutes=30), timedelta(seconds=20), LIMITS)
     assert load_settings(auth_settings).port == 50055
     short = load_settings(auth_settings, hold_minutes="0.05", hold_grace_seconds="0.5")
-    assert short.terms == Terms(timedelta(seconds=3), timedelta(seconds=0.5))
+    assert short.terms == Terms(timedelta(seconds=3), timedelta(seconds=0.5), LIMITS)
 
 
 @pytest.mark.parametrize(

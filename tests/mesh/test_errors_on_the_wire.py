@@ -57,7 +57,7 @@ async def test_the_field_is_named_once_however_many_services_the_refusal_crosses
 
 
 async def test_a_reason_unknown_to_this_process_is_a_refusal_with_that_reason(receive_error):
-    got = await receive_error(Refusal.known("RESOURCE_EXHAUSTED", "FROM_THE_FUTURE", "Not today.", "day"))
+    got = await receive_error(Refusal.from_parts("RESOURCE_EXHAUSTED", "FROM_THE_FUTURE", "Not today.", "day"))
     assert isinstance(got, Refusal)
     assert (got.reason, got.status_code, got.message, got.field) == (
         "FROM_THE_FUTURE",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh import clock, cursors, wire
+from mesh.currencies import MOST_TOLD
 from mesh.errors import BadInput
 from mesh.money import Money
 from tutormesh.booking.v1 import booking_pb2
@@ -64,6 +65,43 @@ def test_money_is_decoded_exactly_or_its_field_is_named(amount, currency):
         assert wire.money(message, "price") == Money(amount, currency)
     except BadInput as refusal:
         assert refusal.field == "price"
+
+
+@pytest.mark.parametrize(
+    ("asked", "price"),
+    [
+        (Money(0, "USD"), 0),
+        (Money(50, "USD"), 50),
+        (Money(99_999_999, "USD"), 99_999_999),
+        (Money(1255, "KWD"), 1260),
+        (Money(1245, "KWD"), 1240),
+        (Money(100_000_000, "IDR"), 100_000_000),
+        (Money(MOST_TOLD, "IDR"), MOST_TOLD),
+        (Money(0, "IQD"), 0),
+    ],
+)
+def test_a_price_is_rounded_to_what_can_be_charged(asked, price):
+    message = booking_pb2.Booking(price=wire.to_money(asked))
+    assert wire.price(message, "price") == Money(price, asked.currency)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        (49, "USD"),
+        (100_000_000, "USD"),
+        (4, "KWD"),
+        (1_000_000, "UGX"),
+        (1, "IQD"),
+        (MOST_TOLD + 1, "IDR"),
+        (-1, "EUR"),
+    ],
+)
+def test_a_price_that_can_never_be_charged_is_refused_and_its_field_named(amount, currency):
+    message = booking_pb2.Booking(price=money_pb2.Money(amount_minor=amount, currency=currency))
+    with pytest.raises(BadInput) as refused:
+        wire.price(message, "price")
+    assert refused.value.field == "price"
 
 
 def test_missing_money_is_refused_and_given_money_is_encoded_as_it_was_decoded():

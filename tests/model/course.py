@@ -22,7 +22,7 @@ ENDS = ("CANCELLED", "PAYMENT_FAILED", "EXPIRED")
 
 def full() -> Refusal:
     """As learning_svc says it; no class of its own, for those are known by their reason to the whole process."""
-    return Refusal.known("FAILED_PRECONDITION", "COURSE_FULL", "no seat is left")
+    return Refusal.from_parts("FAILED_PRECONDITION", "COURSE_FULL", "no seat is left")
 
 
 class Learning:
@@ -41,7 +41,7 @@ class Learning:
         state, name = self._world.state, request.enrollment_id
         if name not in state.enrollments:
             if request.student_id in (self._seated(other) for other in state.enrollments if not lapsed(state, other)):
-                raise Refusal.known("ALREADY_EXISTS", "ALREADY_ENROLLED", "the student has a seat")
+                raise Refusal.from_parts("ALREADY_EXISTS", "ALREADY_ENROLLED", "the student has a seat")
             _evict_or_refuse(state)
             expires_at = state.now + HOLD
             state.enrollments[name] = Enrolled(

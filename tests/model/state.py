@@ -92,7 +92,7 @@ class State:
     ended: dict[UUID, str] = field(default_factory=dict)
     ids: int = 0
     stage: int = 0
-    #: How refunds go: the provider's mood.
+    #: How refunds go: the provider's mood. "refused": it makes none.
     refund_status: str = "succeeded"
 
     def copy(self) -> State:

@@ -11,16 +11,18 @@ from uuid import UUID
 from mesh.money import Money
 from payment_svc.domain import (
     CANCEL_OF,
+    REFUND_CASE,
     CancelFacts,
     Payment,
     PaymentStatus,
     Received,
     Refund,
+    RefundCaseFacts,
     RefundStatus,
     Saga,
+    SagaError,
     State,
 )
-from payment_svc.store.cancellations import VERSION
 from payment_svc.store.events import Apply, EventSummary, Ignore, InboxEvent, Signal, ToInbox, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost
@@ -40,10 +42,11 @@ class _Table:
     def _now(self) -> datetime:
         return self._clock.state.now
 
-    def given(self, intent_id: str) -> int:
-        """What counts as given back of an intent."""
-        refunds = self._clock.state.refunds.values()
-        return sum(r.amount.amount_minor for r in refunds if r.payment_intent_id == intent_id and r.status != "FAILED")
+    def given(self, intent_id: str, *statuses: RefundStatus) -> int:
+        """The refunds of an intent that have one of these statuses; without any: what is back or on its way."""
+        counted = statuses or (RefundStatus.SUCCEEDED, RefundStatus.PENDING)
+        refunds = (r for r in self._clock.state.refunds.values() if r.payment_intent_id == intent_id)
+        return sum(r.amount.amount_minor for r in refunds if r.status in counted)
 
 
 class Events(_Table):
@@ -141,7 +144,8 @@ class Payments(_Table):
             student_id=saga.student_id, tutor_id=saga.tutor_id, amount=Money(row.amount_minor, row.currency),
             stored_status=PaymentStatus(row.status), context=saga.payment_context, context_id=cast(UUID, saga.context_id),
             intent_id=row.intent_id, received_minor=row.received_minor, disputed=False, created_at=EPOCH,
-            refunded_minor=self.given(row.intent_id),
+            refunded_minor=self.given(row.intent_id, RefundStatus.SUCCEEDED),
+            pending_minor=self.given(row.intent_id, RefundStatus.PENDING),
         )  # fmt: skip
 
     def record_late(self, intent_id: str, received: Received) -> Awaitable[None]:
@@ -187,6 +191,18 @@ class RefundRows(_Table):
 
         return self._do("withdraw_refund", take_back)
 
+    def refuse(self, refund: Refund) -> Awaitable[None]:
+        def fail() -> None:
+            row = self._clock.state.refunds[refund.id]
+            if row.status is RefundStatus.PENDING and row.provider_refund_id is None:
+                self._clock.state.refunds[refund.id] = replace(row, status=RefundStatus.FAILED)
+
+        return self._do("refuse_refund", fail)
+
+    def announce_failure(self, refund: Refund) -> Awaitable[None]:
+        """The model has no messages."""
+        return self._do("announce_failure", lambda: None)
+
     def record(self, refund: Refund, status: RefundStatus, provider_refund_id: str) -> Awaitable[bool]:
         def keep() -> bool:
             row = self._clock.state.refunds[refund.id]
@@ -221,11 +237,20 @@ class Cancellations(_Table):
     refunds: RefundRows
 
     def begin(
-        self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None, detail: str
+        self,
+        purchase: Saga,
+        new_id: UUID,
+        *,
+        kind: str,
+        version: int,
+        facts: CancelFacts,
+        refund: Refund | None,
+        detail: str,
     ) -> Awaitable[Saga | None]:
-        return self._do("begin_cancel", lambda: self._begun(purchase, new_id, facts, refund))
+        row = replace(purchase, id=new_id, kind=kind, version=version, facts=facts)
+        return self._do("begin_cancel", lambda: self._begun(purchase, row, refund))
 
-    def _begun(self, purchase: Saga, new_id: UUID, facts: CancelFacts, refund: Refund | None) -> Saga | None:
+    def _begun(self, purchase: Saga, cancel: Saga, refund: Refund | None) -> Saga | None:
         state = self._clock.state
         row = state.sagas[purchase.id]
         if row.state is not State.COMPLETED or self._of(row.sold_id) is not None:
@@ -238,7 +263,7 @@ class Cancellations(_Table):
         lease = self._now + self._sagas._lease
         return self._sagas.keep(
             replace(
-                row, id=new_id, kind=CANCEL_OF[row.kind], version=VERSION, state=State.COMPENSATING, facts=facts,
+                row, id=cancel.id, kind=cancel.kind, version=cancel.version, state=State.COMPENSATING, facts=cancel.facts,
                 fence=1, signals=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
                 lease_owner=self._sagas._owner, lease_until=lease, wake_at=lease, state_since=self._now,
                 created_at=self._now,
@@ -254,8 +279,35 @@ class Cancellations(_Table):
         row = next((row for row in found if row.state is not State.REJECTED), None)
         return replace(row, loaded_at=self._now) if row is not None else None
 
+    def park_refund(
+        self, purchase_id: UUID, case_id: UUID, facts: RefundCaseFacts, error: SagaError
+    ) -> Awaitable[bool]:
+        def park() -> bool:
+            state = self._clock.state
+            if case_id in state.sagas:
+                return False
+            row = replace(
+                state.sagas[purchase_id], id=case_id, kind=REFUND_CASE, version=1, state=State.PARKED, facts=facts,
+                fence=1, signals=0, attempt=0, error=error, is_complete=False, payment_intent_id=None, lease_owner=None,
+                lease_until=None, wake_at=None, state_since=self._now, created_at=self._now,
+                parked_from=State.COMPENSATING,
+            )  # fmt: skip
+            self._sagas.keep(row)
+            return True
+
+        return self._do("park_refund", park)
+
+    def refund_case(self, sold_id: UUID, intent_id: str) -> Awaitable[Saga | None]:
+        def newest() -> Saga | None:
+            rows = [row for row in self._clock.state.sagas.values() if row.kind == REFUND_CASE]
+            ours = [row for row in rows if (row.sold_id, row.refund_case.intent_id) == (sold_id, intent_id)]
+            row = max(ours, key=lambda row: row.created_at, default=None)
+            return replace(row, loaded_at=self._now) if row is not None else None
+
+        return self._do("refund_case", newest)
+
     def park_dispute(self, *_: Any) -> Awaitable[bool]:
         return self._do("park_dispute", lambda: False)
 
-    def set_disputed(self, *_: Any) -> Awaitable[None]:
+    def set_disputed(self, *_: Any, **__: Any) -> Awaitable[None]:
         return self._do("set_disputed", lambda: None)

@@ -28,7 +28,9 @@ async def sell_lesson(people: People, start: datetime | None = None) -> Booked:
 
 
 def in_hours(hours: int) -> datetime:
-    return (datetime.now(UTC) + timedelta(hours=hours)).replace(second=0, microsecond=0)
+    """A quarter of an hour, so many hours from now or a little sooner."""
+    time = datetime.now(UTC) + timedelta(hours=hours)
+    return time.replace(minute=time.minute // 15 * 15, second=0, microsecond=0)
 
 
 async def park_cancel(people: People) -> tuple[Booked, str]:

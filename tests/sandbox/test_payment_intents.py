@@ -170,6 +170,13 @@ async def test_only_editable_fields_can_be_changed(sandbox, client, pay):
         ({"amount": 0}, "parameter_invalid_integer", "amount"),
         ({"amount": 49}, "amount_too_small", "amount"),
         ({"amount": 100_000_000}, "amount_too_large", "amount"),
+        ({"amount": 1255, "currency": "kwd"}, "parameter_invalid_integer", "amount"),
+        ({"amount": 5050, "currency": "ugx"}, "invalid_charge_amount_no_decimal_compatible", "amount"),
+        ({"amount": 505001, "currency": "isk"}, "invalid_charge_amount_no_decimal_compatible", "amount"),
+        ({"amount": 100_000_000, "currency": "ugx"}, "amount_too_large", "amount"),
+        ({"amount": 49, "currency": "idr"}, "amount_too_small", "amount"),
+        ({"amount": 10**12, "currency": "idr"}, "amount_too_large", "amount"),
+        ({"amount": 99, "currency": "lbp"}, "amount_too_small", "amount"),
         ({"currency": None}, "parameter_missing", "currency"),
         ({"currency": "xxx"}, None, "currency"),
         ({"currency": {"a": "b"}}, None, "currency"),
@@ -193,6 +200,25 @@ async def test_bad_parameters_are_refused_by_name(sandbox, client, change: dict[
         await client.v1.payment_intents.create_async(params=params)
     assert (refused.value.http_status, refused.value.code, refused.value.param) == (400, code, param)
     assert (await sandbox.state())["payment_intents"] == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        (1250, "kwd"),
+        (5_000_000, "ugx"),
+        (100, "isk"),
+        (999_999_999_999, "idr"),
+        (50, "jpy"),
+        (1, "vnd"),
+        (17_555, "huf"),
+    ],
+)
+async def test_an_amount_within_its_currencys_rules_is_taken(sandbox, client, amount: int, currency: str):
+    intent = await client.v1.payment_intents.create_async(params={**CARD, "amount": amount, "currency": currency})
+    assert (intent.amount, intent.currency) == (amount, currency)
+    with pytest.raises(stripe.InvalidRequestError):
+        await client.v1.payment_intents.update_async(intent.id, params={"amount": 100_000_001, "currency": "kwd"})
 
 
 async def test_an_unknown_intent_is_a_404(sandbox, client):

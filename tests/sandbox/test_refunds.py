@@ -44,6 +44,19 @@ async def test_parts_can_be_refunded_until_nothing_is_left(sandbox, client, pay)
     assert refused.value.code == "charge_already_refunded"
 
 
+@pytest.mark.parametrize(("currency", "part", "wrong"), [("kwd", 630, 625), ("ugx", 2500, 2550), ("isk", 2500, 1)])
+async def test_a_refund_ends_in_the_digits_of_its_currency(sandbox, client, pay, currency: str, part: int, wrong: int):
+    intent = await pay(5000, currency=currency)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        await client.v1.refunds.create_async(params={"payment_intent": intent.id, "amount": wrong})
+    assert refused.value.param == "amount"
+    assert (await sandbox.state())["refunds"] == []
+    for amount in (part, None):
+        params = {"payment_intent": intent.id} | ({"amount": amount} if amount else {})
+        await client.v1.refunds.create_async(params=params)
+    assert [refund["amount"] for refund in (await sandbox.state())["refunds"]] == [part, 5000 - part]
+
+
 async def test_an_unpaid_intent_cannot_be_refunded(sandbox, client, pay):
     params = {"amount": 5000, "currency": "usd"}
     unpaid = await client.v1.payment_intents.create_async(params=params)

@@ -26,11 +26,34 @@ def publish_availability_request(tutor: UUID, given: Arguments) -> availability_
         minimum_notice_minutes=or_default(given.get("minimumNoticeMinutes"), 0),
         buffer_minutes=or_default(given.get("bufferMinutes"), 0),
         rate=read_money(given["rate"]),
+        shortest_lesson_minutes=given.get("shortestLessonMinutes"),
+        longest_lesson_minutes=given.get("longestLessonMinutes"),
+        start_every_minutes=given.get("startEveryMinutes"),
+        maximum_days_ahead=given.get("maximumDaysAhead"),
     )
+
+
+def schedule(value: availability_pb2.Schedule) -> Shape:
+    return {
+        "timezone": value.timezone,
+        "weekly": [_shown_window(window) for window in value.weekly],
+        "minimumNoticeMinutes": value.minimum_notice_minutes,
+        "bufferMinutes": value.buffer_minutes,
+        "shortestLessonMinutes": value.shortest_lesson_minutes,
+        "longestLessonMinutes": value.longest_lesson_minutes,
+        "startEveryMinutes": value.start_every_minutes,
+        "maximumDaysAhead": value.maximum_days_ahead,
+        "rate": money(value.rate),
+    }
 
 
 def slot(value: availability_pb2.Slot) -> Shape:
     return {"start": format_time(value.start), "end": format_time(value.end), "price": money(value.price)}
+
+
+def _shown_window(window: availability_pb2.WeeklyWindow) -> Shape:
+    weekday = availability_pb2.Weekday.Name(window.weekday).removeprefix("WEEKDAY_")
+    return {"weekday": weekday, "start": window.start, "end": window.end}
 
 
 def _window(window: Arguments) -> availability_pb2.WeeklyWindow:

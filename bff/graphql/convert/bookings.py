@@ -16,6 +16,7 @@ from bff.graphql.convert.values import (
     money,
     optional_text,
     or_default,
+    read_optional_money,
     read_page,
     user,
 )
@@ -40,6 +41,7 @@ def book_session_request(student: UUID, arguments: Arguments) -> payment_pb2.Boo
         course_id=course or "",
         purpose=arguments.get("purpose") or "",
         idempotency_key=key,
+        expected_price=read_optional_money(arguments.get("price")),
     )
 
 

@@ -12,6 +12,7 @@ from bff.graphql.convert.values import (
     money,
     optional_text,
     read_money,
+    read_optional_money,
     read_page,
     user,
 )
@@ -43,7 +44,10 @@ def enroll_request(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInC
     key = optional_text(arguments, "idempotencyKey")
     wire.uuid(arguments["courseId"], "courseId")
     return payment_pb2.EnrollInCourseRequest(
-        student_id=str(student), course_id=arguments["courseId"], idempotency_key=key
+        student_id=str(student),
+        course_id=arguments["courseId"],
+        idempotency_key=key,
+        expected_price=read_optional_money(arguments.get("price")),
     )
 
 

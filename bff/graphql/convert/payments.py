@@ -21,6 +21,8 @@ def payment(value: payment_pb2.Payment) -> Shape:
         "id": value.id,
         "amount": money(value.amount),
         "refunded": money(value.refunded if value.HasField("refunded") else nothing),
+        "refundPending": money(value.refund_pending if value.HasField("refund_pending") else nothing),
+        "refundState": enum_name(payment_pb2.RefundState, value.refund_state or payment_pb2.REFUND_STATE_NONE),
         "status": enum_name(payment_pb2.PaymentStatus, value.status),
         "context": enum_name(payment_pb2.PaymentContext, value.context),
         "contextId": value.context_id,

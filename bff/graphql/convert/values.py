@@ -25,6 +25,10 @@ def read_money(given: Arguments) -> money_pb2.Money:
     return money_pb2.Money(amount_minor=given["amountMinor"], currency=given["currency"])
 
 
+def read_optional_money(given: Arguments | None) -> money_pb2.Money | None:
+    return None if given is None else read_money(given)
+
+
 def page(nodes: list[Shape], next_page_token: str) -> Shape:
     return {"nodes": nodes, "pageInfo": {"hasNextPage": bool(next_page_token), "endCursor": next_page_token or None}}
 

@@ -29,5 +29,11 @@ async def list_slots(_: None, info: Info, **arguments: Any) -> list[Shape]:
 async def publish_availability(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = convert.publish_availability_request(context.require_role("tutor").id, arguments["input"])
-    await context.peers.availability.PublishAvailability(request, timeout=READ_SECONDS)
-    return {"tutorId": request.tutor_id, "tutor": user(request.tutor_id), "userErrors": []}
+    reply = await context.peers.availability.PublishAvailability(request, timeout=READ_SECONDS)
+    schedule = convert.schedule(reply.schedule) if reply.HasField("schedule") else None  # the version before says none
+    return {
+        "tutorId": request.tutor_id,
+        "tutor": user(request.tutor_id),
+        "schedule": schedule,
+        "userErrors": [],
+    }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from bff.graphql.websocket.messages import TRY_AGAIN_LATER, Closed
 from bff.http.slow_clients import SlowClientLimit
-from mesh.server import Room
+from mesh.rooms import Room
 
 #: Connections at once, of all clients and of one person; operations on all connections (booking_svc takes as many watchers).
 MAX_CONNECTIONS, MAX_PER_PERSON, MAX_OPERATIONS = 1000, 10, 1000

@@ -216,7 +216,7 @@ class Journeys:
             await asyncio.sleep(LOOK_EVERY)
 
     def _student(self, number: int) -> tuple[str, str]:
-        return "student", self._people.students[number]
+        return "student", self._people.student(number)
 
 
 def _is_done(answer: Answer) -> bool:

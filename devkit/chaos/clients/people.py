@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from devkit.chaos.clients.apps import CREATE_COURSE, PUBLISH, PUBLISH_COURSE, Answer, Edge
 from devkit.chaos.orders import LESSON_PRICE, Lesson, Order, Seat
-from devkit.chaos.plan import STUDENTS, TUTORS
+from devkit.chaos.plan import TUTORS
 
 LESSON_MINUTES, OTHER_MINUTES = 60, 45
 #: Seconds before a request is sent again.
@@ -25,16 +25,20 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The ids of all people, the start of each tutor's first lesson, and the courses that are open.
+    """The ids of the tutors, the start of each one's first lesson, the courses that are open, and any number of students.
 
     The first tutor's lessons begin soon enough for a refund of one half.
     """
 
-    students: tuple[str, ...]
+    run: uuid.UUID
     tutors: tuple[str, ...]
     firsts: tuple[datetime, ...]
     courses: dict[int, str] = field(default_factory=dict)
     _opening: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def student(self, number: int) -> str:
+        """The id of a student of this run."""
+        return str(uuid.uuid5(self.run, f"student {number}"))
 
     def start(self, lesson: Lesson) -> datetime:
         return self.firsts[lesson.tutor] + timedelta(minutes=30 * lesson.slot)
@@ -71,14 +75,14 @@ def make_people(now: datetime) -> People:
     """New people. The first tutor's lessons begin in about 12 hours, the others' in two days."""
     hour = now.replace(minute=0, second=0, microsecond=0)
     firsts = [hour + timedelta(hours=13), *(hour + timedelta(days=2) for _ in range(TUTORS - 1))]
-    ids = [str(uuid.uuid4()) for _ in range(STUDENTS + TUTORS)]
-    return People(tuple(ids[:STUDENTS]), tuple(ids[STUDENTS:]), tuple(firsts))
+    return People(uuid.uuid4(), tuple(str(uuid.uuid4()) for _ in range(TUTORS)), tuple(firsts))
 
 
 async def open_hours(edge: Edge, people: People) -> None:
-    """Publish every tutor's hours: all day, every day."""
+    """Publish every tutor's hours: all day, every day, for as long as a run may last."""
     weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in DAYS]
-    hours = {"timezone": "UTC", "weekly": weekly, "rate": {"amountMinor": LESSON_PRICE, "currency": "USD"}}
+    rate = {"amountMinor": LESSON_PRICE, "currency": "USD"}
+    hours = {"timezone": "UTC", "weekly": weekly, "rate": rate, "maximumDaysAhead": 3650}
     for tutor in people.tutors:
         await edge.ask(("tutor", tutor), PUBLISH, NONE, input=hours)
 

@@ -26,7 +26,7 @@ def create(call: Call) -> Json:
     params = call.params
     params.allow(_CREATABLE)
     amount, currency = params.required_integer("amount"), money.currency(params)
-    money.check(amount, currency)
+    money.check_charge(amount, currency)
     params.choice("capture_method", ("automatic", "automatic_async"))  # the sandbox does not support "manual"
     confirm = params.flag("confirm")
     intent = shapes.payment_intent(amount, currency, call.now, metadata=params.metadata({}), **_shown(call))
@@ -49,7 +49,7 @@ def update(call: Call, id: str) -> Json:
     changes: Json = {"metadata": params.metadata(intent["metadata"]), **_shown(call)}
     amount = params.integer("amount")
     currency = money.currency(params) if params.text("currency") else intent["currency"]
-    money.check(amount or intent["amount"], currency)
+    money.check_charge(amount or intent["amount"], currency)
     method = _payment_method(call)
     if (amount or method or currency != intent["currency"]) and intent["status"] not in _CHANGEABLE:
         raise unexpected_state(call, intent, _frozen(intent))

@@ -14,25 +14,25 @@ CURRENCIES = frozenset(
     std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw""".split()
 )
 
-# Stripe: "Minimum and maximum charge amounts", in minor units. Other currencies have the minimum 1 here.
+# Stripe: "Minimum charge amount by currency", in the wire's units. Other currencies have the minimum 1, but for LBP: this
+# account settles in USD, and an LBP 1.00 is no cent. Stripe refuses what is too little after its conversion.
 MINIMUM = {
-    **dict.fromkeys("usd aud brl cad chf eur inr jpy nzd sgd".split(), 50),
-    "aed": 200,
+    **dict.fromkeys("usd ars aud brl cad chf cop eur idr ils inr jpy krw nzd php rub sgd zar".split(), 50),
+    **dict.fromkeys("aed myr pln ron".split(), 200),
+    **dict.fromkeys("nok sek".split(), 300),
+    **dict.fromkeys("mxn thb".split(), 1000),
     "bgn": 100,
     "czk": 1500,
     "dkk": 250,
     "gbp": 30,
     "hkd": 400,
     "huf": 17500,
-    "mxn": 1000,
-    "myr": 200,
-    "nok": 300,
-    "pln": 200,
-    "ron": 200,
-    "sek": 300,
-    "thb": 1000,
+    "lbp": 100,
 }
-MAXIMUM = 99_999_999
+# Stripe: "Maximum charge amounts", for any payment method: eight digits, in some currencies more.
+MAXIMUM, MORE_DIGITS = 99_999_999, {"inr": 999_999_999, "cop": 9_999_999_999, "idr": 999_999_999_999}
+# Stripe: "Three-decimal currencies" and "Special cases": what an amount must be divisible by, of charges and refunds.
+STEP = {**dict.fromkeys("bhd jod kwd omr tnd".split(), 10), **dict.fromkeys("isk ugx".split(), 100)}
 
 
 def currency(params: Params) -> str:
@@ -45,11 +45,23 @@ def currency(params: Params) -> str:
     return given.lower()
 
 
-def check(amount: int, code: str) -> None:
-    """Raise ApiError for an amount (minor units) that Stripe would not charge in this currency."""
-    if amount < MINIMUM.get(code, 1):
-        message = f"Amount must be at least {MINIMUM[code]} {code} (minor units)."
-        raise ApiError(message, code="amount_too_small", param="amount")
-    if amount > MAXIMUM:
-        message = f"Amount must be no more than {MAXIMUM} {code} (minor units)."
+def check_charge(amount: int, code: str) -> None:
+    """Raise ApiError for an amount that Stripe would not charge in this currency."""
+    least, most = MINIMUM.get(code, 1), MORE_DIGITS.get(code, MAXIMUM)
+    if amount < least:
+        raise ApiError(
+            f"Amount must be at least {least} {code} (minor units).", code="amount_too_small", param="amount"
+        )
+    if amount > most:
+        message = f"Amount must be no more than {most} {code} (minor units)."
         raise ApiError(message, code="amount_too_large", param="amount")
+    check_step(amount, code)
+
+
+def check_step(amount: int, code: str) -> None:
+    """Raise ApiError for an amount that Stripe would neither charge nor refund, because it ends in the wrong digits."""
+    step = STEP.get(code, 1)
+    if amount % step:
+        code_of_error = "invalid_charge_amount_no_decimal_compatible" if step == 100 else "parameter_invalid_integer"
+        message = f"Invalid amount. Amounts in {code.upper()} must be evenly divisible by {step}."
+        raise ApiError(message, code=code_of_error, param="amount")

@@ -5,7 +5,7 @@ A refund that has not failed reduces what can still be refunded. Source: Stripe,
 
 from __future__ import annotations
 
-from devkit.sandbox.resources import shapes
+from devkit.sandbox.resources import money, shapes
 from devkit.sandbox.resources.calls import Call
 from devkit.sandbox.wire.errors import ApiError, Json, missing
 
@@ -86,6 +86,7 @@ def _refundable(call: Call, charge: Json, wanted: int | None) -> int:
     if wanted is not None and wanted > left:
         message = f"Refund amount ({wanted}) is greater than unrefunded amount on charge ({left})"
         raise ApiError(message, param="amount", executed=True)
+    money.check_step(wanted or left, str(charge["currency"]))
     return wanted or left
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ops.audit.records import Intent, Payment, ProviderRefund, Refund
+from ops.audit.records import Intent, Payment, ProviderRefund, Refund, Saga
 from ops.audit.snapshot import Breach, Snapshot
 
 #: The provider's status for each of ours (Stripe: PaymentIntent statuses). PENDING may be any payable status.
@@ -38,21 +38,28 @@ def find_disagreements(snapshot: Snapshot) -> Iterator[Breach]:
 
 
 def _payment_faults(snapshot: Snapshot, payment: Payment) -> Iterator[str]:
-    intent = snapshot.intent_by_id.get(payment.intent_id)
+    saga, intent = snapshot.saga_by_id.get(payment.saga_id), snapshot.intent_by_id.get(payment.intent_id)
     if intent is None:
-        yield f"the provider has no intent {payment.intent_id} of ours"
+        if not _may_be_unknown(snapshot, payment, saga):
+            yield f"the provider has no intent {payment.intent_id} of ours"
         return
-    if intent.amount != payment.amount and payment.status in EQUAL_AMOUNT:
+    is_money_parked = saga is not None and snapshot.is_money_parked(saga)
+    if intent.amount != payment.amount and payment.status in EQUAL_AMOUNT and not is_money_parked:
         yield f"we ask {payment.amount}, the provider {intent.amount}"
     if (intent.payment_id, intent.saga_id) != (payment.id, payment.saga_id):
         yield f"the provider's metadata names payment {intent.payment_id or 'none'} of saga {intent.saga_id}"
-    saga = snapshot.saga_by_id.get(payment.saga_id)
     if saga is not None and snapshot.is_with_a_person(saga):
         return  # a person closes its books by hand
     if not _is_same_status(payment, intent):
         yield f"we say {payment.status}, the provider {intent.status}"
     elif intent.received_minor != payment.received_minor:
         yield f"we received {payment.received_minor}, the provider {intent.received_minor}"
+
+
+def _may_be_unknown(snapshot: Snapshot, payment: Payment, saga: Saga | None) -> bool:
+    """True for a payment that was closed unpaid, and for one that a person has in hand: no money is at the provider."""
+    is_closed_unpaid = payment.status in ("CANCELLED", "FAILED") and not payment.received_minor
+    return is_closed_unpaid or (saga is not None and snapshot.is_with_a_person(saga))
 
 
 def _is_same_status(payment: Payment, intent: Intent) -> bool:

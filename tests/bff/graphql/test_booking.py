@@ -110,6 +110,9 @@ async def test_a_second_mutation_reads_the_booking_again(student: Any, script: A
         ("SLOT_TAKEN", ["time"], False),
         ("OUTSIDE_WORKING_HOURS", ["time"], False),
         ("TOO_SOON", ["time"], False),
+        ("START_NOT_OFFERED", ["time"], False),
+        ("TOO_FAR_AHEAD", ["time"], False),
+        ("LENGTH_NOT_OFFERED", ["durationMinutes"], False),
         ("STUDENT_BUSY", ["time"], False),
         ("TUTOR_NOT_FOUND", ["tutorId"], False),
         ("COURSE_NOT_FOUND", ["courseId"], False),
@@ -122,7 +125,7 @@ async def test_a_second_mutation_reads_the_booking_again(student: Any, script: A
 async def test_a_business_rule_that_refuses_is_a_user_error(
     student: Any, script: Any, lesson: Any, reason: str, field: list[str] | None, retryable: bool
 ) -> None:
-    script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", reason, "because")
+    script.answers["BookSession"] = Refusal.from_parts("FAILED_PRECONDITION", reason, "because")
     payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]
     assert payload["userErrors"] == [{"code": reason, "message": "because", "field": field, "retryable": retryable}]
     assert payload["booking"] is None
@@ -130,7 +133,7 @@ async def test_a_business_rule_that_refuses_is_a_user_error(
 
 
 async def test_the_field_of_a_refusal_has_the_clients_name(student: Any, script: Any, lesson: Any) -> None:
-    script.answers["BookSession"] = Refusal.known("ABORTED", "SLOT_TAKEN", "start_time: taken", "start_time")
+    script.answers["BookSession"] = Refusal.from_parts("ABORTED", "SLOT_TAKEN", "start_time: taken", "start_time")
     (error,) = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]["userErrors"]
     assert (error["field"], error["message"]) == (["time"], "time: taken")
 

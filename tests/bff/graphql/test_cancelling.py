@@ -74,7 +74,7 @@ async def test_a_quote_shows_refund_percent_rule_token_and_expiry(student: Any, 
 
 
 async def test_a_booking_that_cannot_be_cancelled_has_no_quote(student: Any, script: Any, sold: Any) -> None:
-    script.answers["QuoteCancellation"] = Refusal.known("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
+    script.answers["QuoteCancellation"] = Refusal.from_parts("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
     error = await student.error(QUOTE, bookingId=sold.booking_id)
     assert (error["code"], error["message"]) == ("BAD_USER_INPUT", "NOT_CANCELLABLE: it has ended")
 
@@ -154,7 +154,7 @@ async def test_any_role_may_cancel_and_the_services_decide_whose_booking_it_is(
 async def test_a_business_rule_that_refuses_a_cancel_is_a_user_error(
     student: Any, script: Any, sold: Any, mutation: str, reason: str, field: list[str] | None, retryable: bool
 ) -> None:
-    script.answers["CancelBooking"] = Refusal.known("FAILED_PRECONDITION", reason, "because")
+    script.answers["CancelBooking"] = Refusal.from_parts("FAILED_PRECONDITION", reason, "because")
     assert (await student.data(mutation, id=named(mutation, sold)))["cancel"] == {
         "booking": None,
         "refund": None,

@@ -169,7 +169,7 @@ async def test_publishing_a_course_again_changes_nothing(tutor: Any, script: Any
 
 
 async def test_another_instructors_course_cannot_be_published(tutor: Any, script: Any) -> None:
-    script.answers["PublishCourse"] = Refusal.known("NOT_FOUND", "COURSE_NOT_FOUND", "there is no such course")
+    script.answers["PublishCourse"] = Refusal.from_parts("NOT_FOUND", "COURSE_NOT_FOUND", "there is no such course")
     payload = (await tutor.data(PUBLISH, id=str(uuid.uuid4())))["publishCourse"]
     (error,) = payload["userErrors"]
     assert (payload["course"], error["code"], error["field"]) == (None, "COURSE_NOT_FOUND", ["id"])
@@ -225,7 +225,7 @@ async def test_an_enrollment_whose_payment_was_refused_has_a_user_error(student:
 async def test_a_business_rule_that_refuses_is_a_user_error(
     student: Any, script: Any, reason: str, code: str, field: Any, retryable: bool
 ) -> None:
-    script.answers["EnrollInCourse"] = Refusal.known(code, reason, "no")
+    script.answers["EnrollInCourse"] = Refusal.from_parts(code, reason, "no")
     payload = (await student.data(ENROLL, course=str(uuid.uuid4())))["enrollInCourse"]
     assert payload["userErrors"] == [{"code": reason, "message": "no", "field": field, "retryable": retryable}]
     assert payload["enrollment"] is None
@@ -266,10 +266,10 @@ async def test_cancelling_an_enrollment_answers_the_refund(student: Any, script:
 
 
 async def test_an_enrollment_that_cannot_be_cancelled_is_a_user_error_or_not_found(student: Any, script: Any) -> None:
-    script.answers["CancelEnrollment"] = Refusal.known("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
+    script.answers["CancelEnrollment"] = Refusal.from_parts("FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended")
     payload = (await student.data(CANCEL, id=str(uuid.uuid4())))["cancelEnrollment"]
     assert [error["code"] for error in payload["userErrors"]] == ["NOT_CANCELLABLE"]
-    script.answers["CancelEnrollment"] = Refusal.known("NOT_FOUND", "NOT_FOUND", "none")
+    script.answers["CancelEnrollment"] = Refusal.from_parts("NOT_FOUND", "NOT_FOUND", "none")
     assert (await student.error(CANCEL, id=str(uuid.uuid4())))["code"] == "NOT_FOUND"
 
 

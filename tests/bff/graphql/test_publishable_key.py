@@ -39,7 +39,7 @@ async def test_the_publishable_key_comes_with_the_client_secret(told: Any, scrip
 
 
 async def test_a_booking_without_a_client_secret_has_no_publishable_key(told: Any, script: Any, lesson: Any) -> None:
-    for answer in (lesson.booked(client_secret=""), Refusal.known("ABORTED", "SLOT_TAKEN", "taken")):
+    for answer in (lesson.booked(client_secret=""), Refusal.from_parts("ABORTED", "SLOT_TAKEN", "taken")):
         script.answers = {"BookSession": answer}
         assert await key(told, lesson.tutor) is None
 

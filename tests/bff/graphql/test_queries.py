@@ -196,7 +196,7 @@ async def test_a_crash_of_a_peer_is_an_internal_error_without_its_message(
         (TryAgain(), "UNAVAILABLE"),
         (Overloaded(), "UNAVAILABLE"),
         (Forbidden(), "FORBIDDEN"),
-        (Refusal.known("FAILED_PRECONDITION", "WRONG_STATE", "not now"), "BAD_USER_INPUT"),
+        (Refusal.from_parts("FAILED_PRECONDITION", "WRONG_STATE", "not now"), "BAD_USER_INPUT"),
         (ValueError("secret"), "INTERNAL"),
     ],
 )

@@ -117,6 +117,9 @@ async def test_a_bad_query_parameter_is_named(someone: Any, changes: dict[str, A
             "blocks[0].reason",
         ),
         ({"blocks": [{"start_time": "2030-01-01T00:00Z", "end_time": "2030-01-01T01:00Z"}] * 2}, "blocks[1]"),
+        ({"blocks": [{"start_time": "2030-01-01T00:00:30Z", "end_time": "2030-01-01T01:00Z"}]}, "blocks[0].start_time"),
+        ({"blocks": [{"start_time": "2030-01-01T00:00Z", "end_time": "2030-01-01T01:00:00.5Z"}]}, "blocks[0].end_time"),
+        ({"blocks": [{"start_time": "2020-01-01T00:00Z", "end_time": "2020-01-01T01:00Z"}]}, "blocks[0].end_time"),
     ],
 )
 async def test_bad_blocks_are_named(someone: Any, body: Any, field: str) -> None:

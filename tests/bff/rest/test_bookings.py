@@ -146,6 +146,23 @@ async def test_a_slot_taken_and_a_student_busy_are_409(people: People, someone: 
     assert await one.refused("POST", BOOKINGS, elsewhere) == (409, "STUDENT_BUSY")
 
 
+@pytest.mark.parametrize(
+    ("minute", "minutes", "days", "code"),
+    [
+        (0, 14, 0, "LENGTH_NOT_OFFERED"),
+        (0, 241, 0, "LENGTH_NOT_OFFERED"),
+        (7, 60, 0, "START_NOT_OFFERED"),
+        (0, 60, 366, "TOO_FAR_AHEAD"),
+    ],
+)
+async def test_a_lesson_that_the_tutor_does_not_offer_is_409(
+    people: People, someone: Any, minute: int, minutes: int, days: int, code: str
+) -> None:
+    student, start = someone("student"), lesson_time(3) + timedelta(days=days, minutes=minute)
+    body = order(student.id, await people.tutor(), start, end_time=(start + timedelta(minutes=minutes)).isoformat())
+    assert await student.refused("POST", BOOKINGS, body) == (409, code)
+
+
 async def test_a_taken_slot_has_the_same_message_whoever_took_it(people: People, someone: Any) -> None:
     student, tutor, start = someone("student"), await people.tutor(), lesson_time(15)
     await student.book(tutor, start)
@@ -167,16 +184,17 @@ async def test_a_booking_tutor_or_course_that_does_not_exist_is_404(people: Peop
         assert await student.refused(method, path) == (404, "NOT_FOUND")
 
 
-async def test_a_price_below_the_providers_minimum_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
-    student, tutor, start = someone("student"), await people.tutor(rate=1000), lesson_time(13)
-    minute = order(student.id, tutor, start, end_time=(start + timedelta(minutes=1)).isoformat())
+async def test_a_price_that_the_provider_refuses_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
+    student, tutor, start = someone("student"), await people.tutor(rate=240, currency="LBP"), lesson_time(13)
+    # Once converted to the currency of the sandbox's account, this is not a cent.
+    short = order(student.id, tutor, start, end_time=(start + timedelta(minutes=15)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
-    answer = await student.ask("POST", BOOKINGS, minute, **key)
+    answer = await student.ask("POST", BOOKINGS, short, **key)
     told = answer.json()
     assert (answer.status_code, told["success"], told["error"]["code"]) == (409, False, "PAYMENT_REFUSED")
     path = f"{BOOKINGS}/{told['data']['uuid']}"
     await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "payment_failed")
-    again = await student.ask("POST", BOOKINGS, minute, **key)
+    again = await student.ask("POST", BOOKINGS, short, **key)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "PAYMENT_REFUSED")
     assert (again.json()["data"]["uuid"], again.json()["data"]["status"]) == (told["data"]["uuid"], "payment_failed")
     assert (await student.book(tutor, start))["status"] == "payment_required"

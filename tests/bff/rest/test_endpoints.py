@@ -81,7 +81,7 @@ async def test_a_refused_price_names_the_currency_when_only_that_was_given(
     student: Any, script: Any, lesson: Any
 ) -> None:
     for asked, named in [({"currency": "EUR"}, "currency"), ({"currency": "EUR", "price_amount": 50}, "price_amount")]:
-        script.answers["BookSession"] = Refusal.known("FAILED_PRECONDITION", "AMOUNT_MISMATCH", "no", "price")
+        script.answers["BookSession"] = Refusal.from_parts("FAILED_PRECONDITION", "AMOUNT_MISMATCH", "no", "price")
         answer = await student.http.post(BOOKINGS, json=body(lesson, **asked), headers=student.headers())
         assert (answer.status_code, answer.json()["error"]["field"]) == (409, named)
 
@@ -97,13 +97,13 @@ async def test_a_block_that_ends_before_it_starts_is_refused_with_rests_names(tu
 
 
 FAILURES = [
-    (Refusal.known("FAILED_PRECONDITION", "SLOT_TAKEN", "taken"), 409, "SLOT_TAKEN"),
-    (Refusal.known("ABORTED", "SOMETHING_NEW", "?"), 409, "SOMETHING_NEW"),
-    (Refusal.known("NOT_FOUND", "COURSE_NOT_FOUND", "none"), 404, "COURSE_NOT_FOUND"),
+    (Refusal.from_parts("FAILED_PRECONDITION", "SLOT_TAKEN", "taken"), 409, "SLOT_TAKEN"),
+    (Refusal.from_parts("ABORTED", "SOMETHING_NEW", "?"), 409, "SOMETHING_NEW"),
+    (Refusal.from_parts("NOT_FOUND", "COURSE_NOT_FOUND", "none"), 404, "COURSE_NOT_FOUND"),
     (NotFound(), 404, "NOT_FOUND"),
     (Forbidden(), 403, "FORBIDDEN"),
     (BadInput("no", field="start_time"), 422, "BAD_USER_INPUT"),
-    (Refusal.known("UNAVAILABLE", "PAYMENT_PROVIDER_UNAVAILABLE", "away"), 503, "PAYMENT_PROVIDER_UNAVAILABLE"),
+    (Refusal.from_parts("UNAVAILABLE", "PAYMENT_PROVIDER_UNAVAILABLE", "away"), 503, "PAYMENT_PROVIDER_UNAVAILABLE"),
     (TryAgain(), 503, "TRY_AGAIN"),
     (Overloaded(), 503, "OVERLOADED"),
     (Unauthenticated(), 503, "TRY_AGAIN"),  # a peer rejects the token; the person cannot mend that

@@ -61,7 +61,10 @@ class Provider:
         return str((await self.people.world.sql("payment", ask, UUID(booking["uuid"])))[0]["id"])
 
     async def expire(self, booking: Any) -> None:
-        await self.people.let_the_hold_end(await self.saga(booking), grace_too=True)
+        """Until the saga has ended: the booking shows the end a moment before."""
+        saga = await self.saga(booking)
+        await self.people.let_the_hold_end(saga, grace_too=True)
+        await self.people.until_state(saga, "EXPIRED")
         await self.wait_until(booking, status="expired")
 
 
@@ -102,11 +105,8 @@ async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_report
     made = await provider.book()
     await provider.report_payment(made, "ref-1", "succeeded")
     cancelled = await provider.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
-    assert (cancelled["status"], cancelled["refund_amount"], cancelled["refunded_amount"]) == (
-        "cancelled",
-        "50.00",
-        "50.00",
-    )
+    told = ("status", "refund_amount", "refunded_amount", "refund_pending_amount", "refund_state")
+    assert [cancelled[name] for name in told] == ["cancelled", "50.00", "0.00", "50.00", "pending"]
     ask = "select status from refund where payment_intent_id = $1"
     rows = lambda: provider.people.world.sql("payment", ask, made["payment_session_id"])  # noqa: E731
     assert [row["status"] for row in await rows()] == ["PENDING"]
@@ -114,6 +114,8 @@ async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_report
         await provider.report_payment(made, "back-1", "refunded")
     await until(rows, lambda found: [row["status"] for row in found] == ["SUCCEEDED"])
     assert await provider.refused(made, "back-2", "refunded") == (409, "WRONG_STATE")
+    seen = await provider.wait_until(made, refunded_amount="50.00", refund_state="paid")
+    assert seen["refund_pending_amount"] == "0.00"
 
 
 async def test_a_refund_that_was_not_requested_is_refused(provider: Provider) -> None:
@@ -126,7 +128,7 @@ async def test_28_money_after_the_end_is_asked_back_and_the_booking_stays_ended(
     await provider.expire(made)
     assert (await provider.report_payment(made, "failed-late", "failed"))["status"] == "expired"
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "expired"
-    seen = await provider.wait_until(made, refunded_amount="50.00")
+    seen = await provider.wait_until(made, refund_pending_amount="50.00")
     assert seen["status"] == "expired"
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "expired"
     await provider.report_payment(made, "back", "refunded")
@@ -152,7 +154,7 @@ async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(provider:
     await callback.record_paid(late["payment_session_id"], "ref-2")
     await provider.people.world.replicas[0].app.reconcile.run_everything()
     await provider.wait_until(made, status="confirmed")
-    await provider.wait_until(late, status="expired", refunded_amount="50.00")
+    await provider.wait_until(late, status="expired", refund_pending_amount="50.00")
     await provider.report_payment(late, "back", "refunded")
 
 
@@ -164,7 +166,7 @@ async def test_a_success_after_the_call_off_waits_for_the_end_of_its_saga(provid
     assert await callback.record_paid(made["payment_session_id"], "early") is None
     await provider.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "cancelled"
-    await provider.wait_until(made, refunded_amount="50.00")
+    await provider.wait_until(made, refund_pending_amount="50.00")
     await provider.report_payment(made, "back", "refunded")
 
 
@@ -258,6 +260,16 @@ async def test_a_price_that_a_service_set_is_collected_in_full(provider: Provide
         "payment", "select received_minor, currency from payment where booking_id = $1", UUID(made["uuid"])
     )
     assert [tuple(row) for row in rows] == [(725, "EUR")]
+
+
+async def test_a_price_that_a_service_names_must_be_one_that_can_be_charged(provider: Provider) -> None:
+    body = order(provider.student.id, provider.tutor, lesson_time(3))
+    for amount, currency in (("0.49", "USD"), ("1.255", "KWD"), ("1000000", "UGX"), ("5", "IQD"), ("1e12", "IDR")):
+        asked = body | {"price_amount": amount, "currency": currency}
+        assert await provider.service.refused_field("POST", BOOKINGS, asked) == "price_amount"
+    assert await provider.service.refused("POST", BOOKINGS, body | {"price_amount": "0.49"}) == (409, "AMOUNT_MISMATCH")
+    made = await provider.service.data("POST", BOOKINGS, body | {"price_amount": "50000", "currency": "UGX"})
+    assert (made["price_amount"], made["currency"]) == ("50000", "UGX")
 
 
 async def test_a_free_or_unknown_booking_takes_no_report(provider: Provider) -> None:

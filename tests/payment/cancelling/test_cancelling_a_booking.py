@@ -17,7 +17,9 @@ CANCELLED, CONFIRMED = 3, 2
 
 
 def in_hours(hours: float) -> datetime:
-    return (datetime.now(UTC) + timedelta(hours=hours)).replace(second=0, microsecond=0)
+    """A quarter of an hour, so many hours from now or a little sooner."""
+    time = datetime.now(UTC) + timedelta(hours=hours)
+    return time.replace(minute=time.minute // 15 * 15, second=0, microsecond=0)
 
 
 async def sold(people: People, start: datetime | None = None, rate: int = 5000) -> Booked:

@@ -62,7 +62,7 @@ async def test_17_another_currency_is_never_confirmed(people: People) -> None:
 
 
 async def test_an_amount_the_provider_never_takes_undoes_the_booking(people: People) -> None:
-    tutor = await people.tutor(rate=10)
+    tutor = await people.tutor(rate=10, currency="LBP")  # the sandbox's account settles in USD: that is no cent
     booked = await people.book(tutor, lesson_time())
     assert (booked.saga_state, booked.client_secret) == ("PAYMENT_FAILED", "")
     assert (await people.booking(booked.booking_id)).status == 4

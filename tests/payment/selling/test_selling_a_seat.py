@@ -139,7 +139,7 @@ async def test_46_abandoned_and_enrolled_again_gets_a_new_intent_after_the_old_i
 
 
 async def test_46_an_amount_the_provider_never_takes_undoes_the_enrollment(people: People) -> None:
-    place = await enrolled(people, course := await people.course(price=10))
+    place = await enrolled(people, course := await people.course(price=10, currency="LBP"))
     assert await people.state(place.saga) == "PAYMENT_FAILED"
     assert await people.seats_taken(course.id) == 0
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.payment.faults import ALWAYS, StallsOne, alerted, cancel_of, sold
+from tests.payment.settling.test_given_up_refunds import until_parked
 from tests.people import Booked, People, lesson_time, until
 from tests.world import World
 
@@ -49,8 +50,9 @@ async def test_33_a_refund_that_fails_after_the_end_is_made_anew_at_the_speed_of
     await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
     await people.settle_refund(refund["id"], "failed")
     assert 1 <= await tries(people, booked) <= TRIES_IN_SIX_SECONDS
+    case = await until_parked(people, booked.student)
     await people.no_faults()
-    await people.hurry_the_inbox(booked.saga)
+    await people.retry(case)
     await until(lambda: people.nothing_open(booked.student), bool)
     assert [row["status"] for row in await people.our_refunds_of(booked.intent)] == ["SUCCEEDED"]
 

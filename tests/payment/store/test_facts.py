@@ -17,14 +17,17 @@ from payment_svc.domain import (
     DISPUTE_CASE,
     ENROLL,
     KINDS,
+    REFUND_CASE,
     AskedPrice,
     CancelDecision,
     CancelFacts,
-    CaseFacts,
+    DisputeFacts,
     EnrollmentFacts,
     Facts,
     LessonFacts,
     PurchaseFacts,
+    Received,
+    RefundCaseFacts,
     SagaError,
     State,
     Undo,
@@ -47,6 +50,8 @@ EVERYTHING: dict[str, Any] = {
     "refusal": SagaError("ABORTED", "SLOT_TAKEN", "Somebody else has this time.", "start"),
     "cancel": DECISION,
     "has_ended": True,
+    "paid": Received(5000, "USD"),
+    "refunds_given_up": 3,
     "was_closed_unpaid": True,
 }
 LESSON = {"course_id": uuid4(), "purpose": "Fractions", "block_id": "block-1"}
@@ -55,9 +60,14 @@ CASES: list[tuple[str, Facts]] = [
     (BOOK, LessonFacts(**EVERYTHING, **LESSON)),
     (ENROLL, EnrollmentFacts()),
     (ENROLL, EnrollmentFacts(**EVERYTHING)),
-    (CANCEL_OF[BOOK], CancelFacts(uuid4(), DECISION, Money(5000, "USD"), "pi_1", 5000, has_ended=True)),
+    (
+        CANCEL_OF[BOOK],
+        CancelFacts(uuid4(), DECISION, Money(5000, "USD"), "pi_1", 5000, has_ended=True, refunds_given_up=2),
+    ),
     (CANCEL_OF[ENROLL], CancelFacts(uuid4(), DECISION, Money(0, "JPY"), "", 0)),
-    (DISPUTE_CASE, CaseFacts("dp_1")),
+    (DISPUTE_CASE, DisputeFacts("dp_1")),
+    (REFUND_CASE, RefundCaseFacts(uuid4(), "pi_1")),
+    (REFUND_CASE, RefundCaseFacts(uuid4(), "pi_1", 3)),
 ]
 
 

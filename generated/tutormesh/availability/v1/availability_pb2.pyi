@@ -135,6 +135,10 @@ class PublishAvailabilityRequest(_message.Message):
     MINIMUM_NOTICE_MINUTES_FIELD_NUMBER: _builtins.int
     BUFFER_MINUTES_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
+    SHORTEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
+    LONGEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
+    START_EVERY_MINUTES_FIELD_NUMBER: _builtins.int
+    MAXIMUM_DAYS_AHEAD_FIELD_NUMBER: _builtins.int
     tutor_id: _builtins.str
     """The tutor, a UUID. A person may only publish their own."""
     timezone: _builtins.str
@@ -145,9 +149,118 @@ class PublishAvailabilityRequest(_message.Message):
     """The buffer: free time behind each lesson, before the next lesson or block, 0 to 1440. A lesson may begin where a
     block ends. It keeps the buffer that was published when it was held.
     """
+    shortest_lesson_minutes: _builtins.int
+    """The shortest lesson, 1 to 1440; unset means 15."""
+    longest_lesson_minutes: _builtins.int
+    """The longest lesson, up to 1440, not less than the shortest; unset means 240, or the shortest if that is more."""
+    start_every_minutes: _builtins.int
+    """The minutes between two starts, 1 to 1440; unset means 15. They are counted from the start of each window."""
+    maximum_days_ahead: _builtins.int
+    """How many days ahead a lesson may start, 1 to 3650; unset means 365."""
     @_builtins.property
     def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
-        """At most 100 windows. Windows that touch, also at midnight, count as one."""
+        """At most 100 windows. A lesson may reach over windows that touch, also at midnight."""
+
+    @_builtins.property
+    def rate(self) -> _money_pb2.Money:
+        """Price of one hour; 0 means free. At another rate, some offered length must cost what the provider can charge."""
+
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+        timezone: _builtins.str = ...,
+        weekly: _abc.Iterable[Global___WeeklyWindow] | None = ...,
+        minimum_notice_minutes: _builtins.int = ...,
+        buffer_minutes: _builtins.int = ...,
+        rate: _money_pb2.Money | None = ...,
+        shortest_lesson_minutes: _builtins.int | None = ...,
+        longest_lesson_minutes: _builtins.int | None = ...,
+        start_every_minutes: _builtins.int | None = ...,
+        maximum_days_ahead: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "buffer_minutes", b"buffer_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__longest_lesson_minutes: _TypeAlias = _typing.Literal["longest_lesson_minutes"]  # noqa: Y015
+    _WhichOneofArgType__longest_lesson_minutes: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__maximum_days_ahead: _TypeAlias = _typing.Literal["maximum_days_ahead"]  # noqa: Y015
+    _WhichOneofArgType__maximum_days_ahead: _TypeAlias = _typing.Literal["_maximum_days_ahead", b"_maximum_days_ahead"]  # noqa: Y015
+    _WhichOneofReturnType__shortest_lesson_minutes: _TypeAlias = _typing.Literal["shortest_lesson_minutes"]  # noqa: Y015
+    _WhichOneofArgType__shortest_lesson_minutes: _TypeAlias = _typing.Literal["_shortest_lesson_minutes", b"_shortest_lesson_minutes"]  # noqa: Y015
+    _WhichOneofReturnType__start_every_minutes: _TypeAlias = _typing.Literal["start_every_minutes"]  # noqa: Y015
+    _WhichOneofArgType__start_every_minutes: _TypeAlias = _typing.Literal["_start_every_minutes", b"_start_every_minutes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__longest_lesson_minutes) -> _WhichOneofReturnType__longest_lesson_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_days_ahead) -> _WhichOneofReturnType__maximum_days_ahead | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__shortest_lesson_minutes) -> _WhichOneofReturnType__shortest_lesson_minutes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_every_minutes) -> _WhichOneofReturnType__start_every_minutes | None: ...
+
+Global___PublishAvailabilityRequest: _TypeAlias = PublishAvailabilityRequest  # noqa: Y015
+
+@_typing.final
+class PublishAvailabilityResponse(_message.Message):
+    """PublishAvailabilityResponse means that the schedule is in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def schedule(self) -> Global___Schedule:
+        """The schedule."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Global___Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishAvailabilityResponse: _TypeAlias = PublishAvailabilityResponse  # noqa: Y015
+
+@_typing.final
+class Schedule(_message.Message):
+    """Schedule is what a tutor has published."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    WEEKLY_FIELD_NUMBER: _builtins.int
+    MINIMUM_NOTICE_MINUTES_FIELD_NUMBER: _builtins.int
+    BUFFER_MINUTES_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    SHORTEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
+    LONGEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
+    START_EVERY_MINUTES_FIELD_NUMBER: _builtins.int
+    MAXIMUM_DAYS_AHEAD_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor, a UUID."""
+    timezone: _builtins.str
+    """IANA zone of the wall-clock times."""
+    minimum_notice_minutes: _builtins.int
+    """The notice in minutes."""
+    buffer_minutes: _builtins.int
+    """The buffer in minutes."""
+    shortest_lesson_minutes: _builtins.int
+    """The shortest lesson in minutes."""
+    longest_lesson_minutes: _builtins.int
+    """The longest lesson in minutes."""
+    start_every_minutes: _builtins.int
+    """The minutes between two starts, counted from the start of each window."""
+    maximum_days_ahead: _builtins.int
+    """How many days ahead a lesson may start."""
+    @_builtins.property
+    def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
+        """The windows in order of time, each once."""
 
     @_builtins.property
     def rate(self) -> _money_pb2.Money:
@@ -162,31 +275,18 @@ class PublishAvailabilityRequest(_message.Message):
         minimum_notice_minutes: _builtins.int = ...,
         buffer_minutes: _builtins.int = ...,
         rate: _money_pb2.Money | None = ...,
+        shortest_lesson_minutes: _builtins.int = ...,
+        longest_lesson_minutes: _builtins.int = ...,
+        start_every_minutes: _builtins.int = ...,
+        maximum_days_ahead: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_minutes", b"buffer_minutes", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_minutes", b"buffer_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___PublishAvailabilityRequest: _TypeAlias = PublishAvailabilityRequest  # noqa: Y015
-
-@_typing.final
-class PublishAvailabilityResponse(_message.Message):
-    """PublishAvailabilityResponse means that the hours are in force."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PublishAvailabilityResponse: _TypeAlias = PublishAvailabilityResponse  # noqa: Y015
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
 
 @_typing.final
 class ListSlotsRequest(_message.Message):
@@ -266,7 +366,7 @@ class ListSlotsResponse(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]:
-        """Free slots, every 15 minutes of the tutor's local clock."""
+        """Free slots, at the starts that the tutor offers."""
 
     def __init__(
         self,
@@ -339,7 +439,7 @@ class HoldSlotResponse(_message.Message):
     """
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price at the time of the hold: rate × minutes / 60, rounded half-even."""
+        """The price at the time of the hold: rate × minutes / 60, rounded half-even to what the provider can charge."""
 
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
@@ -457,11 +557,11 @@ class TimeBlock(_message.Message):
     """Text for a person, at most 500 characters; may be empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
-        """Start."""
+        """Start, on a whole minute."""
 
     @_builtins.property
     def end(self) -> _timestamp_pb2.Timestamp:
-        """End, exclusive; at most 366 days after start."""
+        """End, exclusive; on a whole minute, ahead, at most 366 days after start."""
 
     def __init__(
         self,

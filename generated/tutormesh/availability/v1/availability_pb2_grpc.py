@@ -82,17 +82,19 @@ class AvailabilityServiceServicer:
     """
 
     def PublishAvailability(self, request, context):
-        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
-        stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
-        FORBIDDEN.
+        """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
+        the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
+        Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSlots(self, request, context):
-        """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
-        Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
+        """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
+        are none of a length that the tutor does not offer.
+        Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
+        took the database a second).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,8 +104,9 @@ class AvailabilityServiceServicer:
         """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
         with the seconds that are left now.
         Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
-        first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
-        STUDENT_BUSY, TOO_MANY_HOLDS.
+        first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
+        zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
+        (too much is unpaid, or too many holds ended unpaid a moment ago).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,7 +114,7 @@ class AvailabilityServiceServicer:
 
     def ConfirmSlot(self, request, context):
         """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
-        time claims it again if it is free; working hours and notice are not checked a second time.
+        time claims it again if it is free; what the tutor offers and what is unpaid are not checked a second time.
         Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
         begun), SLOT_TAKEN, STUDENT_BUSY.
         """
@@ -128,17 +131,18 @@ class AvailabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BlockTime(self, request, context):
-        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
-        The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
-        BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
+        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
+        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
+        many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveBlock(self, request, context):
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
-        call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
+        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,24 +34,27 @@ class AvailabilityServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AvailabilityServiceAsyncStub: ...
     PublishAvailability: _grpc.UnaryUnaryMultiCallable[_availability_pb2.PublishAvailabilityRequest, _availability_pb2.PublishAvailabilityResponse]
-    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
-    stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
-    FORBIDDEN.
+    """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
+    the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
+    Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
     """
     ListSlots: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]
-    """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
-    Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
+    """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
+    are none of a length that the tutor does not offer.
+    Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
+    took the database a second).
     """
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]
     """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
-    first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
-    STUDENT_BUSY, TOO_MANY_HOLDS.
+    first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
+    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
+    (too much is unpaid, or too many holds ended unpaid a moment ago).
     """
     ConfirmSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
-    time claims it again if it is free; working hours and notice are not checked a second time.
+    time claims it again if it is free; what the tutor offers and what is unpaid are not checked a second time.
     Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
     begun), SLOT_TAKEN, STUDENT_BUSY.
     """
@@ -60,13 +63,14 @@ class AvailabilityServiceStub:
     which refuses a HoldSlot that arrives later.
     """
     BlockTime: _grpc.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]
-    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
-    The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
-    BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
+    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
+    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
+    many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
-    call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
+    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
@@ -77,24 +81,27 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishAvailability: _aio.UnaryUnaryMultiCallable[_availability_pb2.PublishAvailabilityRequest, _availability_pb2.PublishAvailabilityResponse]  # type: ignore[assignment]
-    """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
-    stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
-    FORBIDDEN.
+    """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
+    the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
+    Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
     """
     ListSlots: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]  # type: ignore[assignment]
-    """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
-    Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
+    """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
+    are none of a length that the tutor does not offer.
+    Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
+    took the database a second).
     """
     HoldSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]  # type: ignore[assignment]
     """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
-    first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
-    STUDENT_BUSY, TOO_MANY_HOLDS.
+    first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
+    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
+    (too much is unpaid, or too many holds ended unpaid a moment ago).
     """
     ConfirmSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]  # type: ignore[assignment]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
-    time claims it again if it is free; working hours and notice are not checked a second time.
+    time claims it again if it is free; what the tutor offers and what is unpaid are not checked a second time.
     Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
     begun), SLOT_TAKEN, STUDENT_BUSY.
     """
@@ -103,13 +110,14 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     which refuses a HoldSlot that arrives later.
     """
     BlockTime: _aio.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]  # type: ignore[assignment]
-    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
-    The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
-    BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
+    """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
+    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
+    many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _aio.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]  # type: ignore[assignment]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
-    call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
+    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
@@ -123,9 +131,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.PublishAvailabilityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.PublishAvailabilityResponse, _abc.Awaitable[_availability_pb2.PublishAvailabilityResponse]]:
-        """PublishAvailability replaces a tutor's working hours, notice, buffer and rate. Existing holds, lessons and blocks
-        stay as they are. The tutor, an admin or a service may call it. Refuses with BAD_USER_INPUT (names the field),
-        FORBIDDEN.
+        """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
+        the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
+        Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -134,8 +142,10 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.ListSlotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListSlotsResponse, _abc.Awaitable[_availability_pb2.ListSlotsResponse]]:
-        """ListSlots returns a tutor's free slots in a range of at most 31 days, every 15 minutes, in order of time.
-        Refuses with BAD_USER_INPUT, TUTOR_NOT_FOUND.
+        """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
+        are none of a length that the tutor does not offer.
+        Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
+        took the database a second).
         """
 
     @_abc_1.abstractmethod
@@ -147,8 +157,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
         with the seconds that are left now.
         Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
-        first), IDEMPOTENCY_MISMATCH (the saga holds another time), OUTSIDE_WORKING_HOURS, TOO_SOON, SLOT_TAKEN,
-        STUDENT_BUSY, TOO_MANY_HOLDS.
+        first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
+        zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
+        (too much is unpaid, or too many holds ended unpaid a moment ago).
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +169,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ConfirmSlotResponse, _abc.Awaitable[_availability_pb2.ConfirmSlotResponse]]:
         """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
-        time claims it again if it is free; working hours and notice are not checked a second time.
+        time claims it again if it is free; what the tutor offers and what is unpaid are not checked a second time.
         Refuses with the first of these that applies: NOT_FOUND, CANCELLED (released before), TOO_SOON (the lesson has
         begun), SLOT_TAKEN, STUDENT_BUSY.
         """
@@ -179,9 +190,10 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.BlockTimeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.BlockTimeResponse, _abc.Awaitable[_availability_pb2.BlockTimeResponse]]:
-        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks.
-        The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson or block lies there),
-        BAD_USER_INPUT, FORBIDDEN, IDEMPOTENCY_MISMATCH (the request_id made other blocks).
+        """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
+        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
+        many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
 
     @_abc_1.abstractmethod
@@ -190,8 +202,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.RemoveBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.RemoveBlockResponse, _abc.Awaitable[_availability_pb2.RemoveBlockResponse]]:
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. The tutor, an admin or a service may
-        call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
+        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod

@@ -25,7 +25,7 @@ class Money(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     amount_minor: _builtins.int
-    """Minor units of the currency: 5000 is $50.00, 2000 is ¥2,000. Never negative."""
+    """Minor units of the currency: 5000 is $50.00, 2000 is ¥2,000. Never negative; in requests at most 2147483647."""
     currency: _builtins.str
     """ISO 4217, upper case: "USD", "JPY", "KWD"."""
     def __init__(

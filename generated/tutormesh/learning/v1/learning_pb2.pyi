@@ -202,7 +202,7 @@ class CreateCourseRequest(_message.Message):
     """0 means no limit; else 1 to 1000000."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price; 0 means free."""
+        """The price; 0 means free. It is rounded half-even to what the provider can charge, and refused outside its range."""
 
     def __init__(
         self,
@@ -500,6 +500,7 @@ class HoldSeatRequest(_message.Message):
     COURSE_ID_FIELD_NUMBER: _builtins.int
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID: the idempotency key of this step."""
     enrollment_id: _builtins.str
@@ -510,6 +511,10 @@ class HoldSeatRequest(_message.Message):
     """The student, a UUID."""
     payment_id: _builtins.str
     """The payment, a UUID allocated with the saga; not stored when the course is free."""
+    @_builtins.property
+    def expected_price(self) -> _money_pb2.Money:
+        """The price that the student was shown; absent when nobody says."""
+
     def __init__(
         self,
         *,
@@ -518,10 +523,11 @@ class HoldSeatRequest(_message.Message):
         course_id: _builtins.str = ...,
         student_id: _builtins.str = ...,
         payment_id: _builtins.str = ...,
+        expected_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "enrollment_id", b"enrollment_id", "payment_id", b"payment_id", "saga_id", b"saga_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "enrollment_id", b"enrollment_id", "expected_price", b"expected_price", "payment_id", b"payment_id", "saga_id", b"saga_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

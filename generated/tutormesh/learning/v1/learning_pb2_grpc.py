@@ -109,7 +109,8 @@ class LearningServiceServicer:
     def CreateCourse(self, request, context):
         """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
         who must be a tutor. An admin may name another instructor, and a service must name one.
-        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course).
+        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
+        instructor has as many as one may have).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -161,7 +162,9 @@ class LearningServiceServicer:
         same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
         when no seat is left.
         Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+        not the expected one) before COURSE_FULL before TOO_MANY_HOLDS (the student has too many unpaid enrollments, or too
+        many ended unpaid a moment ago).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,8 @@ class LearningServiceStub:
     CreateCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]
     """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
     who must be a tutor. An admin may name another instructor, and a service must name one.
-    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course).
+    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
+    instructor has as many as one may have).
     """
     PublishCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]
     """PublishCourse lets students enroll. Its instructor, an admin or a service may call it; repeating it changes nothing.
@@ -63,7 +64,9 @@ class LearningServiceStub:
     same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
     when no seat is left.
     Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+    not the expected one) before COURSE_FULL before TOO_MANY_HOLDS (the student has too many unpaid enrollments, or too
+    many ended unpaid a moment ago).
     """
     CreateEnrollmentRecord: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]
     """CreateEnrollmentRecord makes a paid enrollment ACTIVE: this is the pivot of the saga. Repeating it changes nothing.
@@ -102,7 +105,8 @@ class LearningServiceAsyncStub(LearningServiceStub):
     CreateCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]  # type: ignore[assignment]
     """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
     who must be a tutor. An admin may name another instructor, and a service must name one.
-    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course).
+    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
+    instructor has as many as one may have).
     """
     PublishCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]  # type: ignore[assignment]
     """PublishCourse lets students enroll. Its instructor, an admin or a service may call it; repeating it changes nothing.
@@ -129,7 +133,9 @@ class LearningServiceAsyncStub(LearningServiceStub):
     same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
     when no seat is left.
     Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+    the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+    not the expected one) before COURSE_FULL before TOO_MANY_HOLDS (the student has too many unpaid enrollments, or too
+    many ended unpaid a moment ago).
     """
     CreateEnrollmentRecord: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateEnrollmentRecordRequest, _learning_pb2.CreateEnrollmentRecordResponse]  # type: ignore[assignment]
     """CreateEnrollmentRecord makes a paid enrollment ACTIVE: this is the pivot of the saga. Repeating it changes nothing.
@@ -171,7 +177,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learning_pb2.CreateCourseResponse, _abc.Awaitable[_learning_pb2.CreateCourseResponse]]:
         """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
         who must be a tutor. An admin may name another instructor, and a service must name one.
-        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course).
+        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
+        instructor has as many as one may have).
         """
 
     @_abc_1.abstractmethod
@@ -234,7 +241,9 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         same student takes over the seat of a hold that lapsed longer than the grace ago. Another student's order does so
         when no seat is left.
         Refuses with CANCELLED (EndEnrollment came first), COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, BAD_USER_INPUT (also for
-        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before COURSE_FULL.
+        the instructor, and for ids of another enrollment), and with ALREADY_ENROLLED before AMOUNT_MISMATCH (the price is
+        not the expected one) before COURSE_FULL before TOO_MANY_HOLDS (the student has too many unpaid enrollments, or too
+        many ended unpaid a moment ago).
         """
 
     @_abc_1.abstractmethod

@@ -39,9 +39,9 @@ class _PaymentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Payment
     PAYMENT_STATUS_CANCELLED: _PaymentStatus.ValueType  # 4
     """Closed before it was paid."""
     PAYMENT_STATUS_PARTIALLY_REFUNDED: _PaymentStatus.ValueType  # 5
-    """Paid, and a part of it is refunded or being refunded."""
+    """Paid, and a part of it has been refunded."""
     PAYMENT_STATUS_REFUNDED: _PaymentStatus.ValueType  # 6
-    """Paid, and all of it is refunded or being refunded."""
+    """Paid, and all of it has been refunded."""
 
 class PaymentStatus(_PaymentStatus, metaclass=_PaymentStatusEnumTypeWrapper):
     """PaymentStatus is the status of a payment."""
@@ -57,9 +57,9 @@ PAYMENT_STATUS_FAILED: PaymentStatus.ValueType  # 3
 PAYMENT_STATUS_CANCELLED: PaymentStatus.ValueType  # 4
 """Closed before it was paid."""
 PAYMENT_STATUS_PARTIALLY_REFUNDED: PaymentStatus.ValueType  # 5
-"""Paid, and a part of it is refunded or being refunded."""
+"""Paid, and a part of it has been refunded."""
 PAYMENT_STATUS_REFUNDED: PaymentStatus.ValueType  # 6
-"""Paid, and all of it is refunded or being refunded."""
+"""Paid, and all of it has been refunded."""
 Global___PaymentStatus: _TypeAlias = PaymentStatus  # noqa: Y015
 
 class _PaymentContext:
@@ -147,11 +147,11 @@ class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSt
     REFUND_STATUS_UNSPECIFIED: _RefundStatus.ValueType  # 0
     """Not given."""
     REFUND_STATUS_PENDING: _RefundStatus.ValueType  # 1
-    """It is decided, or the provider was asked for it; it counts as refunded."""
+    """It is decided, or the provider was asked for it; it counts as on its way."""
     REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 2
     """The provider has refunded it."""
     REFUND_STATUS_FAILED: _RefundStatus.ValueType  # 3
-    """The provider refused it; it no longer counts as refunded."""
+    """The provider refused it or failed it; it counts no longer."""
 
 class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
     """RefundStatus is the status of a refund."""
@@ -159,12 +159,48 @@ class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper):
 REFUND_STATUS_UNSPECIFIED: RefundStatus.ValueType  # 0
 """Not given."""
 REFUND_STATUS_PENDING: RefundStatus.ValueType  # 1
-"""It is decided, or the provider was asked for it; it counts as refunded."""
+"""It is decided, or the provider was asked for it; it counts as on its way."""
 REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 2
 """The provider has refunded it."""
 REFUND_STATUS_FAILED: RefundStatus.ValueType  # 3
-"""The provider refused it; it no longer counts as refunded."""
+"""The provider refused it or failed it; it counts no longer."""
 Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
+
+class _RefundState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RefundStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFUND_STATE_UNSPECIFIED: _RefundState.ValueType  # 0
+    """Not given."""
+    REFUND_STATE_NONE: _RefundState.ValueType  # 1
+    """Nothing is to go back."""
+    REFUND_STATE_PENDING: _RefundState.ValueType  # 2
+    """It is on its way."""
+    REFUND_STATE_PAID: _RefundState.ValueType  # 3
+    """The latest refund has been paid."""
+    REFUND_STATE_FAILED: _RefundState.ValueType  # 4
+    """The latest refund has failed. Another try follows, or a person has closed the matter."""
+    REFUND_STATE_NEEDS_REVIEW: _RefundState.ValueType  # 5
+    """The provider refused the refund, or failed it too often. A person decides."""
+
+class RefundState(_RefundState, metaclass=_RefundStateEnumTypeWrapper):
+    """RefundState says how far the money of a payment is on its way back."""
+
+REFUND_STATE_UNSPECIFIED: RefundState.ValueType  # 0
+"""Not given."""
+REFUND_STATE_NONE: RefundState.ValueType  # 1
+"""Nothing is to go back."""
+REFUND_STATE_PENDING: RefundState.ValueType  # 2
+"""It is on its way."""
+REFUND_STATE_PAID: RefundState.ValueType  # 3
+"""The latest refund has been paid."""
+REFUND_STATE_FAILED: RefundState.ValueType  # 4
+"""The latest refund has failed. Another try follows, or a person has closed the matter."""
+REFUND_STATE_NEEDS_REVIEW: RefundState.ValueType  # 5
+"""The provider refused the refund, or failed it too often. A person decides."""
+Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
 @_typing.final
 class Refund(_message.Message):
@@ -232,6 +268,8 @@ class Payment(_message.Message):
     BOOKING_ID_FIELD_NUMBER: _builtins.int
     RECEIVED_MINOR_FIELD_NUMBER: _builtins.int
     ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    REFUND_PENDING_FIELD_NUMBER: _builtins.int
+    REFUND_STATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
@@ -256,13 +294,15 @@ class Payment(_message.Message):
     """The amount that the provider has received, in minor units; 0 until it is paid."""
     enrollment_id: _builtins.str
     """The enrollment, a UUID; empty for a lesson."""
+    refund_state: Global___RefundState.ValueType
+    """How far its refunds are."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Its price."""
 
     @_builtins.property
     def refunded(self) -> _money_pb2.Money:
-        """The amount that is refunded or being refunded."""
+        """The amount that has been refunded."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -271,6 +311,10 @@ class Payment(_message.Message):
     @_builtins.property
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
         """Its refunds, oldest first; filled for ops only."""
+
+    @_builtins.property
+    def refund_pending(self) -> _money_pb2.Money:
+        """The amount that is on its way back."""
 
     def __init__(
         self,
@@ -291,10 +335,12 @@ class Payment(_message.Message):
         booking_id: _builtins.str = ...,
         received_minor: _builtins.int = ...,
         enrollment_id: _builtins.str = ...,
+        refund_pending: _money_pb2.Money | None = ...,
+        refund_state: Global___RefundState.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refunded", b"refunded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "received_minor", b"received_minor", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,6 +389,7 @@ class BookSessionRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
+    EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -365,6 +412,12 @@ class BookSessionRequest(_message.Message):
     def price(self) -> Global___AskedPrice:
         """Absent: the tutor's price. A service sets the price with it; a person's must equal the tutor's price."""
 
+    @_builtins.property
+    def expected_price(self) -> _money_pb2.Money:
+        """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks. Not
+        together with price.
+        """
+
     def __init__(
         self,
         *,
@@ -377,10 +430,11 @@ class BookSessionRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         price: Global___AskedPrice | None = ...,
         payment_engine: Global___PaymentEngine.ValueType = ...,
+        expected_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -447,22 +501,28 @@ class EnrollInCourseRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     COURSE_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
     """The course, a UUID."""
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
+    @_builtins.property
+    def expected_price(self) -> _money_pb2.Money:
+        """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
+
     def __init__(
         self,
         *,
         student_id: _builtins.str = ...,
         course_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        expected_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -123,8 +123,8 @@ class PaymentServiceServicer:
     def EnrollInCourse(self, request, context):
         """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
         the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
-        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
-        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
+        IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

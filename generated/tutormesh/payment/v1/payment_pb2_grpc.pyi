@@ -46,8 +46,8 @@ class PaymentServiceStub:
     EnrollInCourse: _grpc.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
     the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
-    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
-    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
+    IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
@@ -119,8 +119,8 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     EnrollInCourse: _aio.UnaryUnaryMultiCallable[_payment_pb2.EnrollInCourseRequest, _payment_pb2.EnrollInCourseResponse]  # type: ignore[assignment]
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
     the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
-    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
-    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
+    IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
@@ -201,8 +201,8 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.EnrollInCourseResponse, _abc.Awaitable[_payment_pb2.EnrollInCourseResponse]]:
         """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
         the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
-        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, IDEMPOTENCY_MISMATCH,
-        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
+        IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
