@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from devkit.keys import read_or_make_secret
-from devkit.layout import HOST, PROGRAMS, Layout, Misconfigured
+from devkit.layout import CALLERS, HOST, PROGRAMS, Layout, Misconfigured
+from mesh.production import SANDBOX_KEYS
 
-SANDBOX_KEYS = {"STRIPE_SECRET_KEY": "sk_test_sandbox", "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox"}
+__all__ = ["SANDBOX_KEYS", "check_stripe_settings", "environment", "programs", "shared_settings", "uses_sandbox"]
+
 SANDBOX_MAIL = {
     "NOTIFY_EMAIL_FROM": "tutormesh <no-reply@tutormesh.example.com>",
     "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",
 }
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
-_WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL")
+_WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "OPS_TOKEN")
 
 
 def uses_sandbox(settings: Mapping[str, str]) -> bool:
@@ -42,7 +44,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
 
 
 def service_settings(layout: Layout, name: str) -> dict[str, str]:
-    """What every service needs: its address, its identity and its peers."""
+    """What every service needs: its address, who its callers are, and its peers. A caller has an identity of its own."""
     return {
         "HOST": HOST,
         "PORT": str(layout.port(name)),
@@ -50,7 +52,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_ISSUER": layout.issuer,
         "AUTH_AUDIENCE": layout.audience,
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
-        "SERVICE_TOKEN_FILE": str(layout.token_file(name)),
+        **({"SERVICE_TOKEN_FILE": str(layout.token_file(name))} if name in CALLERS else {}),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }

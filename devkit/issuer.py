@@ -1,31 +1,53 @@
-"""`python -m devkit.issuer`: write keys and service tokens for a mesh in containers, and renew the tokens every hour.
+"""`python -m devkit.issuer FOLDER`: make the keys of a mesh in containers, and renew its service tokens every hour.
 
 It stands in for the identity provider and the certificates of production. `make up` does not need it: the launcher
-writes tokens itself.
+writes tokens itself. The signing key stays in the data folder, which only this process has. FOLDER gets what others
+need, in a folder for each of them: the public keys in `public/`, and the token of each caller in `bff/`, `payment/`, ….
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 from devkit import layout
-from devkit.layout import PROGRAMS
+from devkit.keys import replace_file
+from devkit.layout import CALLERS, Misconfigured
 
 EVERY_SECONDS = 3600
 
 
-def issue(mesh: layout.Layout) -> None:
-    """Write a new token for every program, and the keys when they do not exist."""
-    for name in (*PROGRAMS, "ops"):
-        mesh.write_service_token(name)
+def issue(mesh: layout.Layout, folder: Path) -> None:
+    """Write the public keys, and a new token for every caller."""
+    signer = mesh.signer()
+    replace_file(_in(folder, "public") / "jwks.json", (mesh.keys / "jwks.json").read_text(), mode=0o644)
+    for name in CALLERS:
+        replace_file(_in(folder, name) / "token", signer.token("service", service=name))
 
 
-async def issue_forever(mesh: layout.Layout) -> None:
-    """Write tokens now and every hour; a token is valid for twelve."""
+def _in(folder: Path, name: str) -> Path:
+    own = folder / name
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return own
+
+
+async def issue_forever(mesh: layout.Layout, folder: Path) -> None:
+    """Write tokens now and every hour; a token is valid for twelve. Raises Misconfigured in production."""
+    layout.check_development(mesh.settings)
     while True:
-        issue(mesh)
+        issue(mesh, folder)
         await asyncio.sleep(EVERY_SECONDS)
 
 
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("issuer: the folder for keys and tokens must be given")
+    try:
+        asyncio.run(issue_forever(layout.load(), Path(sys.argv[1])))
+    except Misconfigured as error:
+        sys.exit(f"issuer: {error}")
+
+
 if __name__ == "__main__":
-    asyncio.run(issue_forever(layout.load()))
+    main()

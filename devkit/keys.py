@@ -20,9 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from mesh.production import DEVELOPMENT_ISSUER
+
 ROLES = ("student", "tutor", "admin", "service")
 LIFETIME_SECONDS = 12 * 3600
-DEFAULT_ISSUER = "tutormesh-dev"
+DEFAULT_ISSUER = DEVELOPMENT_ISSUER
 DEFAULT_AUDIENCE = "tutormesh"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from devkit import databases
 from devkit.environment import check_stripe_settings, environment, programs, shared_settings
-from devkit.layout import HOST, PROGRAMS, STORED, Layout
+from devkit.layout import HOST, PROGRAMS, STORED, Layout, check_development
 from devkit.postgres import Postgres
 from devkit.preflight import CannotStart, check_ports, lock_data_folder
 from devkit.processes.child import Child, python
@@ -53,6 +53,7 @@ class Launcher:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Start the mesh, and keep it alive until `stopping` is set. Raises CannotStart, Misconfigured."""
+        check_development(self._layout.settings)
         check_stripe_settings(self._layout.settings)
         with lock_data_folder(self._layout.data):
             await check_ports(self._layout, self._names)
@@ -70,7 +71,7 @@ class Launcher:
 
     async def _start(self) -> None:
         began = time.monotonic()
-        self._write_tokens()
+        self._layout.write_service_tokens()
         if "sandbox" in self._names:
             self._start_program("sandbox")
         await self._start_postgres()
@@ -83,7 +84,7 @@ class Launcher:
         self._print_summary(time.monotonic() - began)
         while True:
             await asyncio.sleep(TOKENS_EVERY_SECONDS)
-            self._write_tokens()
+            self._layout.write_service_tokens()
 
     async def _wait_until_ready(self) -> None:
         """Wait until every service serves. Raises CannotStart when a program gave up because of its settings."""
@@ -141,10 +142,6 @@ class Launcher:
     async def _run_once(self, label: str, argv: Sequence[str], own: dict[str, str]) -> None:
         if await self._make_child(label, argv, shared_settings(self._layout.settings) | own).run_once() != 0:
             raise CannotStart(f"{label} failed; the lines above say why")
-
-    def _write_tokens(self) -> None:
-        for name in (*self._names, "ops"):
-            self._layout.write_service_token(name)
 
     def _print_summary(self, seconds: float) -> None:
         self._console.plain("")

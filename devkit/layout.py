@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from devkit.keys import DEFAULT_AUDIENCE, DEFAULT_ISSUER, Signer, replace_file, signer
+from mesh import production
 
 HOST = "127.0.0.1"
 
@@ -22,21 +23,25 @@ class Misconfigured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One kind of process. Its port is TUTORMESH_PORT_BASE plus `offset`, or `port` when there is no base."""
+    """One kind of process. Its port is TUTORMESH_PORT_BASE plus `offset`, or `port` when there is no base.
+
+    `calls_services`: it calls other services, so it needs a service token. No other program gets one.
+    """
 
     name: str
     module: str
     offset: int
     port: int
     has_database: bool = False
+    calls_services: bool = False
 
 
 PROGRAMS = {
     program.name: program
     for program in (
-        Program("bff", "bff", 0, 8080),
+        Program("bff", "bff", 0, 8080, calls_services=True),
         Program("booking", "booking_svc", 1, 50051, has_database=True),
-        Program("payment", "payment_svc", 2, 50052, has_database=True),
+        Program("payment", "payment_svc", 2, 50052, has_database=True, calls_services=True),
         Program("availability", "availability_svc", 3, 50053, has_database=True),
         Program("session", "session_svc", 4, 50054, has_database=True),
         Program("learning", "learning_svc", 5, 50055, has_database=True),
@@ -47,6 +52,8 @@ PROGRAMS = {
 MAIL_OFFSET, MAIL_PORT = 7, 12125
 OFFSETS = (*(program.offset for program in PROGRAMS.values()), MAIL_OFFSET)
 STORED = [program for program in PROGRAMS.values() if program.has_database]
+#: Who has a service token: the programs that call services, and the operator's commands.
+CALLERS = (*(program.name for program in PROGRAMS.values() if program.calls_services), "ops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Layout:
     """One mesh. `settings` is the environment over `.env`; empty values are left out."""
 
     root: Path
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] = field(repr=False)  # it has secrets
 
     @property
     def data(self) -> Path:
@@ -107,9 +114,12 @@ class Layout:
         """The file that holds a service's own token."""
         return self.keys / f"{name}.token"
 
-    def write_service_token(self, name: str) -> None:
-        """Write a new token, valid for 12 hours, into the service's token file."""
-        replace_file(self.token_file(name), self.signer().token("service", service=name))
+    def write_service_tokens(self) -> None:
+        """Write a new token, valid for 12 hours, for each caller. Remove what an older version wrote for others."""
+        for name in CALLERS:
+            replace_file(self.token_file(name), self.signer().token("service", service=name))
+        for name in PROGRAMS.keys() - set(CALLERS):
+            self.token_file(name).unlink(missing_ok=True)
 
     @property
     def foreign_server(self) -> str | None:
@@ -131,6 +141,14 @@ def on_server(server_url: str, database: str) -> str:
 
 def database_name(program: Program) -> str:
     return f"tutormesh_{program.name}"
+
+
+def check_development(settings: Mapping[str, str]) -> None:
+    """Raise Misconfigured in production: demo data, development tokens and the sandbox are for a developer's machine."""
+    why = production.reason(settings)
+    if why is not None:
+        name, _, what = why.partition(" ")
+        raise Misconfigured(f"{name}: {what}, and this is for a developer's machine")
 
 
 def load(environ: Mapping[str, str] | None = None) -> Layout:

@@ -24,7 +24,7 @@ from mesh.settings import ServiceSettings
 
 unknown_paths.refuse_them()
 
-__all__ = ["MAX_MESSAGE_BYTES", "NOT_SERVING", "SERVING", "Server", "Service", "serve"]
+__all__ = ["MAX_MESSAGE_BYTES", "NOT_SERVING", "SERVING", "Room", "Server", "Service", "serve"]
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 #: Calls and streams of identified services at once. They have separate limits, because watchers wait long, cost little,

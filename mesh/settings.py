@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mesh import production
 from mesh.identity import service_token
 
 
@@ -53,6 +57,8 @@ class ServiceSettings(BaseSettings):
         hide_input_in_errors=True,  # an input may be a secret, or be one that was put in a wrong place
     )
 
+    #: "production" refuses to start with what only a developer's machine has (mesh.production).
+    tutormesh_env: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     reuse_port: bool = False
@@ -63,6 +69,12 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
 
+    @property
+    def is_production(self) -> bool:
+        """True when TUTORMESH_ENV says so, or this process has a live key."""
+        own = {name.upper(): value for name, value in self if isinstance(value, str)}
+        return production.reason(own) is not None
+
     def token_file(self) -> Path:
         """The path of the service token, which a process that calls peers needs. Ends the process when it is not set."""
         if self.service_token_file is None:
@@ -72,6 +84,20 @@ class ServiceSettings(BaseSettings):
 
 
 S = TypeVar("S", bound=BaseSettings)
+
+
+def read_environment() -> dict[str, str]:
+    """The environment over `.env`, by names in upper case; empty values are left out."""
+    known = {**dotenv_values(".env"), **os.environ}
+    return {name.upper(): value for name, value in known.items() if value}
+
+
+def check_production(settings: Mapping[str, str]) -> None:
+    """End the process with one line when it is in production with a setting of a developer's machine."""
+    fault = production.find_fault(settings)
+    if fault is not None:
+        print(fault, file=sys.stderr)
+        raise SystemExit(2)
 
 
 def _check_token_file(settings: BaseSettings) -> None:
@@ -88,11 +114,13 @@ def _check_token_file(settings: BaseSettings) -> None:
 def load(kind: type[S]) -> S:
     """Read settings of this kind. Ends the process, with a line per value that is missing or malformed.
 
-    The service token's file is read here too, so that a wrong one is found now and not at the first call.
+    The service token's file is read here too, so that a wrong one is found now and not at the first call. In production
+    the process also ends for what only a developer's machine has.
     """
     try:
         settings = kind()
         _check_token_file(settings)
+        check_production(read_environment())
         return settings
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):

@@ -71,7 +71,8 @@ COURSES = (
 
 
 async def load(mesh: layout.Layout) -> None:
-    """Publish the demo tutors' hours and courses, as the operator. Raises the Refusal of a service."""
+    """Publish the demo tutors' hours and courses, as the operator. Raises the Refusal of a service, and Misconfigured."""
+    layout.check_development(mesh.settings)
     operator = ServiceTokenFile(mesh.token_file("ops"))
     async with (
         connect(mesh.address("availability"), operator) as calendars,

@@ -55,11 +55,30 @@ def test_migrate_without_settings_migrates_the_developers_mesh(tmp_path: Path) -
 
 def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anything_runs(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    real = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "", "STRIPE_API_BASE": ""}
+    real = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "", "STRIPE_API_BASE": ""}
     refused = tutormesh("up", TUTORMESH_DATA=str(data), **real)
     assert (refused.exit_code, refused.output) == (
         1,
         "Error: STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account\n",
+    )
+    assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("TUTORMESH_ENV", "production", "is production"),
+        ("STRIPE_SECRET_KEY", "sk_live_1", "is a live key"),
+        ("STRIPE_SECRET_KEY", "rk_live_1", "is a live key"),
+        ("STRIPE_PUBLISHABLE_KEY", "pk_live_1", "is a live key"),
+    ],
+)
+def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, value: str, words: str) -> None:
+    data = tmp_path / "data"
+    refused = tutormesh("up", TUTORMESH_DATA=str(data), STRIPE_WEBHOOK_SECRET="whsec_1", **{name: value})
+    assert (refused.exit_code, refused.output) == (
+        1,
+        f"Error: {name}: {words}, and this is for a developer's machine\n",
     )
     assert not data.exists()
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from devkit import issuer
 from devkit.demo import data as demo
-from devkit.layout import PROGRAMS, Layout
+from devkit.layout import CALLERS, Layout, Misconfigured
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
@@ -47,7 +47,7 @@ class Published(rpc.AvailabilityServiceServicer, learning_pb2_grpc.LearningServi
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     mesh = Layout(tmp_path, {"TUTORMESH_PORT_BASE": str(free_base())})
-    issuer.issue(mesh)
+    mesh.write_service_tokens()
     return mesh
 
 
@@ -94,12 +94,26 @@ async def test_loading_twice_sends_the_same_requests_twice(layout: Layout, publi
     assert len({request.tutor_id for request in published.requests} | set(demo.STUDENTS.values())) == 5
 
 
-async def test_the_issuer_writes_a_token_for_every_program(tmp_path: Path) -> None:
-    mesh = Layout(tmp_path, {})
-    issuing = asyncio.create_task(issuer.issue_forever(mesh))
-    await wait_until(mesh.token_file("ops").exists)
+async def test_the_issuer_gives_each_caller_its_own_token_and_keeps_the_key(tmp_path: Path) -> None:
+    mesh, folder = Layout(tmp_path / "issuer", {}), tmp_path / "identity"
+    issuing = asyncio.create_task(issuer.issue_forever(mesh, folder))
+    await wait_until((folder / "ops" / "token").exists)
     issuing.cancel()
-    verifier = Verifier(KeySet((mesh.keys / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
-    for name in (*PROGRAMS, "ops"):
-        claims = await verifier.verify(mesh.token_file(name).read_text())
-        assert claims.service == name
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert files == ["bff/token", "ops/token", "payment/token", "public/jwks.json"]
+    verifier = Verifier(KeySet((folder / "public" / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
+    for name in CALLERS:
+        assert (await verifier.verify((folder / name / "token").read_text())).service == name
+
+
+@pytest.mark.parametrize("production", [{"TUTORMESH_ENV": "production"}, {"STRIPE_SECRET_KEY": "sk_live_1"}])
+async def test_production_gets_neither_demo_data_nor_development_tokens(
+    tmp_path: Path, published: Published, production: dict[str, str]
+) -> None:
+    mesh, (name,) = Layout(tmp_path / "production", production), production
+    with pytest.raises(Misconfigured, match=f"^{name}: "):
+        await issuer.issue_forever(mesh, mesh.root)
+    with pytest.raises(Misconfigured, match=f"^{name}: "):
+        await demo.load(mesh)
+    assert not mesh.root.exists()
+    assert published.requests == []

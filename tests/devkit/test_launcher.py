@@ -106,8 +106,11 @@ async def test_a_database_server_that_does_not_answer_is_reported_in_one_line(tm
     assert not any(map(is_alive, pids))
 
 
-async def test_each_service_finds_its_own_token(mesh: Mesh) -> None:
+async def test_each_program_that_calls_services_finds_its_own_token(mesh: Mesh) -> None:
+    mesh.layout.keys.mkdir(parents=True)
+    mesh.layout.token_file("booking").write_text("of an older version")
     async with run_mesh(mesh):
+        assert sorted(path.stem for path in mesh.layout.keys.glob("*.token")) == ["bff", "ops", "payment"]
         file = mesh.layout.token_file("payment")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         settings = jwt.decode(file.read_text(), options={"verify_signature": False})
@@ -115,10 +118,21 @@ async def test_each_service_finds_its_own_token(mesh: Mesh) -> None:
 
 
 def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
-    layout = Layout(tmp_path, {"HOLD_MINUTES": "0.05", "STRIPE_WEBHOOK_SECRET": "whsec_x", "TUTORMESH_DATABASE": "x"})
+    layout = Layout(
+        tmp_path,
+        {
+            "HOLD_MINUTES": "0.05",
+            "STRIPE_WEBHOOK_SECRET": "whsec_x",
+            "TUTORMESH_DATABASE": "x",
+            "OPS_TOKEN": "x",
+            "SERVICE_TOKEN_FILE": "x",
+        },
+    )
     settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
     assert {name for name, own in settings.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
     assert {name for name, own in settings.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
+    assert {name for name, own in settings.items() if "SERVICE_TOKEN_FILE" in own} == {"bff", "payment"}
+    assert {name for name, own in settings.items() if "OPS_TOKEN" in own} == set()
     assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in settings.values())
 
 
@@ -130,11 +144,11 @@ def test_the_sandbox_and_the_payment_service_share_a_secret_that_lasts(tmp_path:
 
 
 def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_path: Path) -> None:
-    real = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_PUBLISHABLE_KEY": "pk_live_1"}
+    real = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_PUBLISHABLE_KEY": "pk_test_1"}
     with pytest.raises(Misconfigured, match=r"^STRIPE_WEBHOOK_SECRET:"):
         environment(Layout(tmp_path, real), "payment")
     settings = environment(Layout(tmp_path, real | {"STRIPE_WEBHOOK_SECRET": "whsec_1"}), "payment")
-    assert settings["STRIPE_SECRET_KEY"] == "sk_live_1" and "STRIPE_API_BASE" not in settings
+    assert settings["STRIPE_SECRET_KEY"] == "sk_test_1" and "STRIPE_API_BASE" not in settings
     assert "sandbox" not in Launcher(Layout(tmp_path, real), RecordingConsole())._names
 
 

@@ -9,8 +9,10 @@ import sys
 from importlib.metadata import packages_distributions
 from typing import Any
 
+import pytest
 import yaml
 
+from devkit.layout import CALLERS
 from ops.__main__ import COMMANDS
 from tests.house.conftest import ROOT
 
@@ -72,3 +74,32 @@ def test_every_container_that_is_waited_for_tells_its_health() -> None:
     for service in SERVICES.values():
         for name, awaited in service.get("depends_on", {}).items():
             assert awaited["condition"] != "service_healthy" or "healthcheck" in SERVICES[name]
+
+
+def mounts(name: str) -> set[str]:
+    """The names of the volumes that a container has."""
+    return {volume.partition(":")[0] for volume in SERVICES[name].get("volumes", [])}
+
+
+def test_the_signing_key_is_in_the_issuer_alone() -> None:
+    folder = SERVICES["issuer"]["environment"]["TUTORMESH_DATA"]
+    (signing,) = (one for one in SERVICES["issuer"]["volumes"] if one.split(":")[1] == folder)
+    assert [name for name in SERVICES if signing.partition(":")[0] in mounts(name)] == ["issuer"]
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"issuer"}))
+def test_a_container_has_no_token_but_its_own_and_cannot_write_it(name: str) -> None:
+    tokens = {volume for volume in mounts(name) if volume.endswith("-token")}
+    given = SERVICES[name].get("environment", {}).get("SERVICE_TOKEN_FILE")
+    assert tokens == ({f"{name}-token"} if name in CALLERS else set())
+    assert (given is not None) == bool(tokens)
+    shared = mounts("issuer") & mounts(name)
+    assert all(volume.endswith(":ro") for volume in SERVICES[name].get("volumes", []) if volume.split(":")[0] in shared)
+    folders = [volume.split(":")[1] for volume in SERVICES[name].get("volumes", [])]
+    assert given is None or any(given == f"{folder}/token" for folder in folders)
+
+
+def test_the_issuer_has_a_volume_for_each_caller() -> None:
+    published = SERVICES["issuer"]["command"][-1]
+    folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
+    assert {f"{published}/{name}" for name in (*CALLERS, "public")} <= folders
