@@ -45,10 +45,10 @@ class Lessons(RuleBasedStateMachine):
     def two_students_ask(self, price: int, by_student: bool, refused: int, undisturbed: int) -> None:
         self.system.state = State(budget={**PLENTY, "price": price, "by the student": int(by_student)})
         self.system.state.budget["amount refused"] = refused
-        self.make_or_check(STUDENT, 0, "k")
+        self.ask(STUDENT, 0, "k")
         for _ in range(undisturbed):
             self._one_of(0, "step")
-        self.make_or_check(OTHER, 1, "")
+        self.ask(OTHER, 1, "")
 
     def ask(self, student: UUID, replica: int, key: str) -> None:
         self.system.book(student, replica, key)
