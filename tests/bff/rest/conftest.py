@@ -51,7 +51,7 @@ class Rest:
 
     async def data(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """The data of a success."""
-        answer = await self.make_or_check(method, path, body, **more)
+        answer = await self.ask(method, path, body, **more)
         told = answer.json()
         assert answer.is_success, answer.text
         assert (told["success"], set(told)) == (True, {"success", "message", "data"})
@@ -59,7 +59,7 @@ class Rest:
 
     async def refused(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, str]:
         """Status and code of a failure."""
-        answer = await self.make_or_check(method, path, body, **more)
+        answer = await self.ask(method, path, body, **more)
         told = answer.json()
         assert not answer.is_success, answer.text
         assert (told["success"], told["data"], bool(told["message"])) == (False, None, True)
@@ -67,7 +67,7 @@ class Rest:
 
     async def refused_field(self, method: str, path: str, body: Any = None, **more: Any) -> str:
         """The field that a 400 or 422 names, in its message too."""
-        answer = await self.make_or_check(method, path, body, **more)
+        answer = await self.ask(method, path, body, **more)
         assert answer.status_code in (400, 422), answer.text
         told = answer.json()
         assert told["message"].startswith(f"{told['error']['field']}: ")

@@ -53,12 +53,12 @@ class Client:
             return dict((await http.post(f"{self.world.bff_url}/graphql", json=body, headers=self.headers)).json())
 
     async def book(self, tutor: UUID, start: datetime, **more: Any) -> dict[str, Any]:
-        answer = await self.make_or_check(BOOK, id=str(tutor), time=start.isoformat(), **more)
+        answer = await self.ask(BOOK, id=str(tutor), time=start.isoformat(), **more)
         assert "errors" not in answer, answer
         return dict(answer["data"]["bookSession"])
 
     async def enroll(self, course: str, **more: Any) -> dict[str, Any]:
-        answer = await self.make_or_check(ENROLL, id=course, **more)
+        answer = await self.ask(ENROLL, id=course, **more)
         assert "errors" not in answer, answer
         return dict(answer["data"]["enrollInCourse"])
 
