@@ -71,7 +71,7 @@ class Operators:
         if saga.payment_intent_id is None:
             return 0
         if isinstance(saga.facts, PurchaseFacts) and self.providers.of_saga(saga).takes_reports:
-            await self.intents.close(saga)  # there is no other place where a person could call it off
+            await self.intents.close(saga)  # such a provider has no dashboard where a person could cancel it
         intent = await self.providers.retrieve_intent(saga.payment_intent_id)
         if not intent.has_ended:
             raise WrongState(f"{intent.id} can still be paid: cancel it at the provider first")

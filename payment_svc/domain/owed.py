@@ -5,7 +5,7 @@
 | What would a cancel by this person give back now? | `decide_cancel` |
 | What does an undone purchase give back of its intent? | `owed_by_undo` |
 | What does the cancel of a completed purchase give back? | `owed_by_cancel` |
-| What of an intent's money may not be kept, once no saga looks after it? | `owed_after_end` |
+| How much of an intent still has to be refunded, once no saga looks after it? | `owed_after_end` |
 
 A policy is text. Hours are elapsed hours. The saga freezes the text at purchase, so later settings change nothing.
 
@@ -135,7 +135,7 @@ def _offer(by: str, share: Share, refund: Money, payment_state: str) -> Offer:
 
 
 def decide_full_refund(intent_id: str, received: Received, reason: str) -> RefundDecision:
-    """Everything of an intent goes back. Whoever decides this about the intent makes the same decision."""
+    """Everything of an intent goes back. The name has only the intent's id, so two callers make one refund."""
     return RefundDecision(f"{intent_id}:full", intent_id, Money(received.amount_minor, received.currency), reason)
 
 
@@ -166,7 +166,7 @@ def owed_by_cancel(cancel: Saga) -> RefundDecision | None:
 
 
 def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: list[Refund]) -> RefundDecision | None:
-    """What of an intent's money may not be kept and is neither back nor on its way; None when there is nothing.
+    """How much of an intent still has to be refunded; None when nothing.
 
     `saga` is the purchase that the intent names, `cancel` the cancel of it, `refunds` those of the intent.
     """
@@ -178,7 +178,7 @@ def owed_after_end(saga: Saga, cancel: Saga | None, intent: Intent, refunds: lis
 
 
 def _is_under_way(refund: Refund) -> bool:
-    """True once the provider knows the refund. A decision whose owner died before asking gives no money back."""
+    """True once the provider has the refund. A row that the provider never received does not count."""
     return refund.status is not RefundStatus.FAILED and refund.provider_refund_id is not None
 
 

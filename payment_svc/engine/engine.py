@@ -78,7 +78,7 @@ class Engine:
             log().error("drive_crashed", saga_id=str(saga_id), exc_info=error)
 
     async def wait_until(self, saga_id: UUID, is_so: Callable[[Saga], bool]) -> Saga:
-        """The saga once `is_so` holds; runs it when nobody does.
+        """Wait until `is_so(saga)`, and return the saga. Claims and runs it when no process owns it.
 
         Raises TryAgain at the caller's deadline, or after half a minute when there is none. The wait also ends when a
         run backs off or parks the saga: the caller gets the row and judges its error.

@@ -36,8 +36,8 @@ _CALL_OFF = text("""
     update callback_payment set status = 'canceled', updated_at = clock_timestamp()
     where id = :id and status = 'requires_payment'
 """)
-# It was collected. A payment that was called off may be collected all the same; that counts once its saga has ended,
-# because before nobody would give the money back.
+# It was collected. The provider may collect a payment that we called off. That counts only after the saga has ended,
+# because only then does somebody refund it.
 _PAY = text("""
     update callback_payment p set status = 'succeeded', reference = :reference, updated_at = clock_timestamp()
     where id = :id and (status = 'requires_payment' or status = 'canceled' and exists (
@@ -56,7 +56,7 @@ _REFUND = text("""
 _REFUNDS = text("""
     select * from callback_refund where callback_payment_id = :id order by created_at desc, id desc limit 100
 """)
-# Every pending refund of the payment is paid. A repeated report means the refunds of its first arrival, not later ones.
+# Every pending refund of the payment is paid. A repeated report pays no refund that was opened after the first report.
 _PAY_BACK = text("""
     update callback_refund set status = 'succeeded', reference = :reference, updated_at = clock_timestamp()
     where callback_payment_id = :id and status = 'pending' and not exists (
@@ -136,7 +136,7 @@ class CallbackProvider:
             yield _intent(row)
 
     async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        """None: it repeats each report until we answer."""
+        """No events. The provider repeats a report until we answer it, so none is missed."""
         nothing: tuple[list[ProviderEvent], ...] = ()
         for page in nothing:
             yield page
@@ -144,7 +144,7 @@ class CallbackProvider:
     # What the provider reports (settling/callbacks.py).
 
     async def record_paid(self, intent_id: str, reference: str) -> str | None:
-        """Keep that it was collected in full; the reference under which it counts as collected, if it does.
+        """Keep that it was collected in full. Returns the reference of the accepted payment, or None.
 
         Changes nothing when it was collected before, or while a saga that called it off has not ended.
         """
@@ -158,7 +158,7 @@ class CallbackProvider:
         return reference in await self.list_declined_charges(intent_id)
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
-        """Keep that every pending refund was paid, once per reference; False when it never meant one."""
+        """Keep that every pending refund was paid, once per reference; False when no refund was pending for this report."""
         await self._database.rows(_PAY_BACK, {"id": intent_id, "reference": reference})
         return bool(await self._database.rows(_REPORTED, {"id": intent_id, "reference": reference}))
 

@@ -80,13 +80,13 @@ class ReportingProvider(Provider, Protocol):
     """A provider that calls us back: what it reports is recorded, and is the truth."""
 
     async def record_paid(self, intent_id: str, reference: str) -> str | None:
-        """Record that it was paid in full; the reference under which it counts as paid, if it does."""
+        """Record that it was paid in full. Returns the reference of the accepted payment, or None."""
 
     async def record_declined(self, intent_id: str, reference: str) -> bool:
         """Record that an attempt failed; False when the payment had ended by then."""
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
-        """Record that every pending refund was paid, once per reference; False when the report meant none."""
+        """Record that every pending refund was paid, once per reference; False when none was pending for it."""
 
 
 def takes_reports(provider: Provider) -> TypeGuard[ReportingProvider]:

@@ -35,7 +35,7 @@ class Hold(Protocol):
 
 
 class RefusedInDoubt(Exception):
-    """A hold was refused, but an earlier try may have got it, or may still arrive: that has to be undone."""
+    """A hold was refused, but an earlier try may still hold the slot: the saga must release it."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal

@@ -30,7 +30,7 @@ class NewSaga:
     """The saga that an order asks for.
 
     Two requests under one idempotency key are the same request when their `fingerprint` is the same. `check_fits`
-    raises the refusal of an order for which the student's open saga does not stand.
+    raises a refusal when the student's open saga is for another order.
     """
 
     order: Order
@@ -73,7 +73,7 @@ class Ordering:
             return _answer(saga)
 
     async def _begin_or_find(self, new: NewSaga) -> tuple[Saga | None, bool]:
-        """A new saga (True), or the one that stands for this order (False). None: the way has just become free."""
+        """A new saga (True), or the one that stands for this order (False). None when that one has gone: try again."""
         ids = {name: self.new_id() for name in ("id", *new.makes)}
         try:
             begun = await self.sagas.begin(

@@ -74,7 +74,7 @@ class LessonOrders:
 
 
 def _check_fits(order: LessonOrder, saga: Saga) -> None:
-    """The student's own hold takes the time from an order for another length or another course."""
+    """Raises SlotTaken when the student's open order has another length or course, and ProviderMismatch, AmountMismatch."""
     facts = saga.lesson_facts
     if (saga.minutes, facts.course_id) != (order.minutes, order.course_id):
         raise SlotTaken

@@ -29,7 +29,10 @@ class PaymentLook:
 
 
 async def open_payment(ports: PaymentPorts, saga: Saga) -> Intent:
-    """The saga's intent, made once. Raises ProviderRefused when the provider takes no such payment, OutcomeUnknown."""
+    """The saga's intent, made once. A saga that may have made one before (`is_repeat`) looks for it first.
+
+    Raises ProviderRefused when the provider takes no such payment, and OutcomeUnknown.
+    """
     assert saga.price is not None
     return await ports.intents.open(saga, saga.price)
 

@@ -1,7 +1,7 @@
 """Carries out a definition: calls to the outside first, then exactly one transition, which the engine commits.
 
-Everything here can be repeated from its start. The steps are idempotent under the saga's id, and a repeat looks at the
-intent as it is now instead of trusting what was true before.
+Everything here can be repeated from its start. The steps are idempotent under the saga's id. A repeat reads the intent
+again.
 """
 
 from __future__ import annotations
@@ -161,14 +161,14 @@ class Purchase:
 
 
 def _follow_later_failure(saga: Saga, error: Exception) -> Transition:
-    """What is held cannot be recorded, so it is released. Raises Halted when it may be recorded later."""
+    """A later step was refused for good: the saga turns back. Raises Halted when the step may succeed later."""
     if isinstance(error, Refusal) and not is_retryable(error):
         return turn_back(saga, Undo.CANCELLED)
     raise Halted(saga, error) from error
 
 
 def _learn_what_is_due(saga: Saga, intent: Intent | None) -> Saga:
-    """A person cancelled, and a payment came all the same: their decision now has an amount."""
+    """A payment arrived during a person's cancel: the cancel now has an amount to give back."""
     decided = saga.purchase.cancel
     if intent is None or not intent.succeeded or decided is None:
         return saga

@@ -63,12 +63,12 @@ def complete(saga: Saga) -> Transition:
 
 
 def announce_end(saga: Saga, end: State | None, event: str = "") -> Transition:
-    """What was sold has ended. People are told in this commit, before its money goes back, so that no refund precedes it."""
+    """What was sold has ended, and this commit writes the message about it. The refund starts after this commit."""
     return Transition(saga.learn(has_ended=True), State.COMPENSATING, event, keep_lease=True, announces=end)
 
 
 def end_undone(saga: Saga, intent: Intent | None) -> Transition:
-    """The last transition of an undone saga. `intent` is its closed intent; what it owed of it is back.
+    """The last transition of an undone saga. `intent` is its closed intent, and its refund has succeeded.
 
     | the saga | ends as |
     |---|---|
@@ -96,7 +96,7 @@ def end_undone(saga: Saga, intent: Intent | None) -> Transition:
 
 
 def end_of_sale(saga: Saga) -> State:
-    """How the booking of an undone saga ends: the same at every try, and for everybody who is told."""
+    """The final status of an undone saga's booking. The first commit of the undo fixes it."""
     facts = saga.purchase
     assert facts.undo is not None
     return facts.ends_as or _end_of_undo(saga, facts.undo)
@@ -109,7 +109,7 @@ def end_to_announce(saga: Saga) -> State | None:
 
 
 def _end_of_undo(saga: Saga, why: Undo) -> State:
-    """How the booking would have ended now without the payment."""
+    """The final status of the booking for this reason, by the clock of this commit."""
     if why is Undo.SLOT_LOST or why is Undo.AMOUNT_MISMATCH:
         return State.EXPIRED if saga.hold_is_over else State.CANCELLED
     return END_OF_UNDO[why]

@@ -2,7 +2,7 @@
 
 Each event makes us ask the provider how its intent stands now, and settle it (settling/late_payments.py). An event whose
 handling fails is retried with backoff, then parked; it never blocks another. One look at an intent answers all of its
-events. They also back off together, so that a failure that makes events is not repeated at their speed.
+events. A failing refund makes new events: they share one backoff, so that it is not retried once for each of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settles an intent that no open saga looks after: nothing may stay payable, and no money may stay that is not ours.
+"""Settles an intent that no open saga looks after: closes it while it can be paid, and refunds what no sale earned.
 
 Settling looks at the provider first and can be repeated. It records the refunds, closes an intent that can still be
 paid, gives back what may not be kept, once, and puts a dispute before a person.
@@ -74,7 +74,7 @@ class LatePayments:
         return cancel
 
     async def _wake(self, cancel: Saga) -> None:
-        """Let the cancel end. It may have been parked for nothing but the money that is back now."""
+        """Wake the cancel. When it was parked because of this refund, unpark it."""
         is_parked_for_money = cancel.error is not None and cancel.error.reason == StillOwed.reason
         if cancel.state is State.PARKED and is_parked_for_money:
             await self.operators.unpark(cancel.id)
@@ -91,7 +91,7 @@ class LatePayments:
             raise RefundNotDone(f"the refund is {status}")
 
     async def _show_to_a_person(self, saga: Saga, intent: Intent) -> bool:
-        """Money came for a purchase that a person closed as sold: expected, or too much. It is kept, and shown."""
+        """Money came for a purchase that a person resolved as COMPLETED. It is recorded, alerted, and kept."""
         if saga.resolution is None or saga.state is not State.COMPLETED or not intent.succeeded:
             return False
         log().error("money_after_resolve", alert=True, saga_id=str(saga.id), intent_id=intent.id)

@@ -66,8 +66,8 @@ def _judge_after_end(event: ProviderEvent, saga: Saga) -> Verdict:
 def _judge_while_undoing(event: ProviderEvent) -> Verdict:
     """An undo closes the intent and asks about its refund in its own time.
 
-    So a refund that keeps failing is not made again at the speed of its own events. Only the money's return ends the
-    sleep of the undo.
+    So a refund that keeps failing is not made again at the speed of its own events. While it is
+    undone, only a succeeded refund wakes the saga.
     """
     if event.type in DISPUTES:
         return ToInbox()

@@ -22,8 +22,8 @@ _FIND = """
     order by (payment_intent_id = :intent) desc nulls last limit 1
 """
 _PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
-# An event that can wait sleeps as long as the other events of its intent, so that a failure that makes events is not
-# repeated at their speed.
+# An event that can wait takes the wake-up time of the other events of its intent. So a failing refund, which makes new
+# events, is not retried once for each of them.
 _STORE = text("""
     insert into stripe_event (id, type, saga_id, payment_intent_id, status, attempt, wake_at, processed_at)
     select :id, :type, cast(:saga as uuid), cast(:intent as text), cast(:status as text), coalesce(max(attempt), 0),

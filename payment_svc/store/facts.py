@@ -1,7 +1,7 @@
 """A saga's facts as JSON, in the column saga.context: the one place that knows the stored keys.
 
-A field is stored under its own name, or under the name in STORED_NAMES. A field that has its default is left out, and a
-missing key means the default, so rows that earlier versions wrote are read as well. Replicas of the version before read
+A field is stored under its own name, or under the name in STORED_NAMES. A field that has its default is left out. A
+missing key means the default, so rows that earlier versions wrote are read too. Replicas of the version before read
 what this one writes, so no key may change its name or its meaning.
 """
 
@@ -74,7 +74,7 @@ def encode_facts(facts: Facts) -> str:
 
 
 def decode_facts(kind: str, context: dict[str, Any]) -> Facts:
-    """The facts of a saga of this kind. Of a kind that only a newer version knows: what every purchase has."""
+    """The facts of a saga of this kind. A kind that only a newer version knows is read as PurchaseFacts."""
     facts: Any = _FACTS_OF_KIND.get(kind, PurchaseFacts)
     stored = ((field, context.get(field.key)) for field in _fields_of(facts))
     decoded: Facts = facts(**{field.name: field.read(value) for field, value in stored if value is not None})

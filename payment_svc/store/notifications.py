@@ -20,8 +20,8 @@ _DUE = text("""
     select id, audience, wake_at from notification
     where channel = :channel and wake_at <= clock_timestamp() order by wake_at, seq limit :most
 """)
-# A message that has an earlier one before it on its route sleeps until that one is due. The end of the earlier one
-# wakes it (_WAKE_NEXT).
+# A message waits for the earlier messages of its route: it sleeps until they are due, and their end wakes it
+# (_WAKE_NEXT).
 _CLAIM = text("""
     with mine as (
         select * from notification where id = :id and channel = :channel and audience = :audience

@@ -36,8 +36,8 @@ _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
 """)
-# Pending refunds of which no open saga takes care. A refund that the provider does not know is left to the person for
-# whom a parked saga waits.
+# Pending refunds of which no open saga takes care. A refund that the provider never received is skipped while a saga of
+# its purchase is PARKED.
 _PENDING = text("""
     select r.* from refund r join saga s on s.id = r.saga_id
     where r.status = 'PENDING' and r.updated_at <= clock_timestamp() - make_interval(secs => :older)

@@ -13,8 +13,13 @@ from payment_svc.settling.callbacks import Outcome, Report
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
 from tests.failpoints.flows import cancel, reconcile, the_hold_ends, until_expired, until_sold
+from tutormesh.booking.v1 import booking_pb2
 
-SOLD, EXPIRED, FAILED, CANCELLED = (2, "COMPLETED"), (5, "EXPIRED"), (4, "PAYMENT_FAILED"), (3, "COMPLETED")
+SOLD, EXPIRED = (booking_pb2.BOOKING_STATUS_CONFIRMED, "COMPLETED"), (booking_pb2.BOOKING_STATUS_EXPIRED, "EXPIRED")
+FAILED, CANCELLED = (
+    (booking_pb2.BOOKING_STATUS_PAYMENT_FAILED, "PAYMENT_FAILED"),
+    (booking_pb2.BOOKING_STATUS_CANCELLED, "COMPLETED"),
+)
 
 
 async def book(case: Case, actor: Actor) -> None:

@@ -10,6 +10,7 @@ from mesh.errors import Refusal
 from payment_svc.domain import CourseOrder
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
+from tutormesh.booking.v1 import booking_pb2
 
 
 async def book(case: Case, actor: Actor) -> None:
@@ -102,7 +103,7 @@ async def sold(case: Case) -> bool:
     return (
         await people.state(case.saga_id) == "COMPLETED"
         and await people.claims(case.saga_id) == ["CONFIRMED", "CONFIRMED"]
-        and (await people.booking(case.booking)).status == 2
+        and (await people.booking(case.booking)).status == booking_pb2.BOOKING_STATUS_CONFIRMED
         and [i["status"] for i in await people.intents_of(case.saga_id)] == ["succeeded"]
         and await people.refunds_of(case.intent) == []
     )

@@ -10,8 +10,11 @@ from mesh.errors import Refusal
 from tests.payment.faults import ALWAYS, alerted, let_time_pass, put_to_sleep, told_by
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
-PAYMENT_CANCELLED = 4
+PAYMENT_CANCELLED = payment_pb2.PAYMENT_STATUS_CANCELLED
 CANCELED = "payment_intent.canceled"
 
 
@@ -50,14 +53,16 @@ async def test_37_a_session_that_cannot_be_made_for_a_day_is_parked_and_finished
     await let_it_fail_for_a_day(people, booked.saga)
     assert alerted(capsys.readouterr().out, "saga_parked")
     assert "the answer was lost" in (await people.saga(booked.saga)).error
-    assert (await people.booking(booked.booking)).status == 1  # nobody is told that it failed
+    assert (
+        await people.booking(booked.booking)
+    ).status == booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED  # nobody is told that it failed
     assert await people.claims(booked.saga) == ["CONFIRMED", "CONFIRMED"]
     failing.times = 0
     await people.retry(booked.saga)
     await people.until_state(booked.saga, "COMPLETED")
     assert (await told_by(people, booked.saga))[-3:] == ["parked", "retried", "completed"]
-    assert (await people.session(booked.session)).status == 2
-    assert (await people.booking(booked.booking)).status == 2
+    assert (await people.session(booked.session)).status == session_pb2.SESSION_STATUS_CONFIRMED
+    assert (await people.booking(booked.booking)).status == booking_pb2.BOOKING_STATUS_CONFIRMED
     assert await people.refunds_of(booked.intent) == []
 
 

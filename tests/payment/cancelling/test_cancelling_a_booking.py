@@ -12,8 +12,11 @@ from mesh.errors import Refusal, TryAgain
 from tests.payment.faults import timeline_of
 from tests.people import Booked, People, lesson_time, until
 from tests.world import StallAt, World
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
-CANCELLED, CONFIRMED = 3, 2
+CANCELLED, CONFIRMED = booking_pb2.BOOKING_STATUS_CANCELLED, booking_pb2.BOOKING_STATUS_CONFIRMED
 
 
 def in_hours(hours: float) -> datetime:
@@ -30,7 +33,7 @@ async def sold(people: People, start: datetime | None = None, rate: int = 5000) 
 
 async def assert_taken_back(people: People, booked: Booked, refunded: int) -> None:
     assert (await people.booking(booked.booking)).status == CANCELLED
-    assert (await people.session(booked.session)).status == 4
+    assert (await people.session(booked.session)).status == session_pb2.SESSION_STATUS_CANCELLED
     assert await people.claims(booked.saga) == []
     assert sum(refund["amount"] for refund in await people.refunds_of(booked.intent)) == refunded
 
@@ -42,7 +45,7 @@ async def test_40_cancelling_before_paying_frees_the_slot_and_closes_the_intent(
     assert await people.state(booked.saga) == "CANCELLED"
     assert (await people.booking(booked.booking)).status == CANCELLED
     assert (await people.intent(booked.intent))["status"] == "canceled"
-    assert (await people.payment(booked.payment)).status == 4
+    assert (await people.payment(booked.payment)).status == payment_pb2.PAYMENT_STATUS_CANCELLED
     assert await people.claims(booked.saga) == []
 
 
@@ -54,7 +57,7 @@ async def test_40_a_payment_that_beats_the_cancel_comes_back_once(people: People
     await people.until_state(booked.saga, "REFUNDED")
     assert [refund["amount"] for refund in await people.refunds_of(booked.intent)] == [5000]
     assert (await people.booking(booked.booking)).status == CANCELLED
-    assert (await people.payment(booked.payment)).status == 6
+    assert (await people.payment(booked.payment)).status == payment_pb2.PAYMENT_STATUS_REFUNDED
 
 
 async def test_40_a_payment_racing_a_cancel_has_one_outcome(people: People) -> None:
@@ -196,7 +199,7 @@ async def test_45_a_refund_that_fails_after_success_is_made_again(people: People
     refund = (await people.refunds_of(booked.intent))[0]
     await people.settle_refund(refund["id"], "failed")
     await until(lambda: people.refund_rows(booked), lambda rows: [r["status"] for r in rows] == ["FAILED", "SUCCEEDED"])
-    assert (await people.payment(booked.payment)).status == 6
+    assert (await people.payment(booked.payment)).status == payment_pb2.PAYMENT_STATUS_REFUNDED
 
 
 async def test_45_a_refund_by_hand_at_the_provider_is_imported_once(people: People) -> None:
@@ -209,7 +212,7 @@ async def test_45_a_refund_by_hand_at_the_provider_is_imported_once(people: Peop
     assert [(row["status"], row["amount_minor"], row["reason"]) for row in rows] == [
         ("SUCCEEDED", 2000, "made_at_provider")
     ]
-    assert (await people.payment(booked.payment)).status == 5
+    assert (await people.payment(booked.payment)).status == payment_pb2.PAYMENT_STATUS_PARTIALLY_REFUNDED
     assert (await people.cancel(booked)).refund.amount_minor == 3000  # what is left
 
 

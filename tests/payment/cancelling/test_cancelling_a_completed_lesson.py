@@ -11,8 +11,10 @@ from mesh.errors import Refusal
 from tests.payment.faults import sold, timeline_of
 from tests.people import People, lesson_time, until
 from tests.world import StallAt, World
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.session.v1 import session_pb2
 
-CANCELLED_BOOKING, CANCELLED_SESSION = 3, 4
+CANCELLED_BOOKING, CANCELLED_SESSION = booking_pb2.BOOKING_STATUS_CANCELLED, session_pb2.SESSION_STATUS_CANCELLED
 #: The lesson ends now, after the decision, and is completed at once.
 COMPLETED_MEANWHILE = """
 update session set scheduled_at = clock_timestamp() - make_interval(mins => duration_minutes), status = 'COMPLETED',

@@ -23,6 +23,7 @@ from tests.learners import (
 )
 from tests.people import Booked, People, lesson_time, until
 from tests.world import World
+from tutormesh.payment.v1 import payment_pb2
 
 
 async def assert_taken_back(people: People, place: Enrolled, back: int) -> None:
@@ -46,7 +47,7 @@ async def test_46_a_payment_that_beats_the_cancel_comes_back_once(people: People
     await leave(people, place)
     await people.until_state(place.saga, "REFUNDED")
     await assert_taken_back(people, place, 5000)
-    assert (await people.payment(place.payment)).status == 6
+    assert (await people.payment(place.payment)).status == payment_pb2.PAYMENT_STATUS_REFUNDED
 
 
 async def test_46_a_payment_racing_a_cancel_has_one_outcome(people: People) -> None:

@@ -18,6 +18,8 @@ from sqlalchemy import make_url
 
 from tests.people import People, lesson_time, until
 from tests.world import FailAt, StallAt, World
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.session.v1 import session_pb2
 
 
 def around(*points: str) -> list[str]:
@@ -41,8 +43,8 @@ async def dies_at(world: World, point: str, trigger: Any) -> None:
 async def assert_sold_once(people: People, booked: Any) -> None:
     assert len(await people.intents_of(booked.saga_id)) == 1
     assert await people.claims(booked.saga_id) == ["CONFIRMED", "CONFIRMED"]
-    assert (await people.booking(booked.booking_id)).status == 2
-    assert (await people.session(booked.session_id)).status == 2
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_CONFIRMED
+    assert (await people.session(booked.session_id)).status == session_pb2.SESSION_STATUS_CONFIRMED
     assert await people.refunds_of(booked.payment_intent_id) == []
 
 
@@ -82,7 +84,7 @@ async def test_30_dying_while_undoing_ends_with_nothing_left(people: People, wor
     await dies_at(world, point, lambda: people.let_the_hold_end(booked.saga_id))
     await world.start_replica()
     await people.until_state(booked.saga_id, "EXPIRED")
-    assert (await people.booking(booked.booking_id)).status == 5
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_EXPIRED
     assert [intent["status"] for intent in await people.intents_of(booked.saga_id)] == ["canceled"]
     assert await people.claims(booked.saga_id) == []
 

@@ -24,9 +24,11 @@ from tests.payment.faults import (
 )
 from tests.people import People, lesson_time
 from tests.world import FailAt, StallAt, World
+from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import saga_pb2
+from tutormesh.session.v1 import session_pb2
 
-CANCELLED = 3
+CANCELLED = booking_pb2.BOOKING_STATUS_CANCELLED
 
 
 pytestmark = pytest.mark.usefixtures("no_replica")
@@ -79,7 +81,7 @@ async def test_a_cancel_never_undoes_a_saga_past_its_pivot(people: People, world
         "completed",
         "cancelled",
     ]
-    assert (await people.session(booked.session)).status == 4
+    assert (await people.session(booked.session)).status == session_pb2.SESSION_STATUS_CANCELLED
     assert (await people.booking(booked.booking)).status == CANCELLED
     assert await people.claims(booked.saga) == []
 

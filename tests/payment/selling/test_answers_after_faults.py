@@ -11,6 +11,7 @@ from mesh.errors import Refusal
 from tests.payment.faults import ALWAYS, Meanwhile, each, opening_of
 from tests.people import Booked, People, lesson_time, until
 from tests.world import FailAt, StallAt, World
+from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
@@ -87,7 +88,7 @@ async def test_what_turned_back_before_it_was_booked_is_never_answered(people: P
     await people.until_state(opening, "EXPIRED")
     again = await people.book(tutor, lesson_time(), student, idempotency_key="k")
     assert again.saga_id != opening
-    assert (await people.booking(again.booking_id)).status == 1
+    assert (await people.booking(again.booking_id)).status == booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED
 
 
 async def test_old_idempotency_keys_are_forgotten(people: People, world: World) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from tests.people import People, lesson_time
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
 
 DECLINED = "pm_card_chargeDeclined"
 
@@ -23,8 +25,8 @@ async def test_16_declined_for_good_frees_the_slot_and_closes_the_intent(people:
     for _ in range(3):
         await people.pay(booked.payment_intent_id, DECLINED)
     await people.until_state(booked.saga_id, "PAYMENT_FAILED")
-    assert (await people.booking(booked.booking_id)).status == 4
-    assert (await people.payment(booked.payment_id)).status == 3
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_PAYMENT_FAILED
+    assert (await people.payment(booked.payment_id)).status == payment_pb2.PAYMENT_STATUS_FAILED
     assert (await people.intent(booked.payment_intent_id))["status"] == "canceled"
     assert await people.claims(booked.saga_id) == []
 
@@ -44,7 +46,7 @@ async def test_17_another_amount_is_never_confirmed_and_goes_back_in_full(people
     await people.update_intent(booked.payment_intent_id, amount=100)
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "REFUNDED")
-    assert (await people.booking(booked.booking_id)).status == 3
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_CANCELLED
     assert [refund["amount"] for refund in await people.refunds_of(booked.payment_intent_id)] == [100]
     assert await people.claims(booked.saga_id) == []
 
@@ -65,5 +67,5 @@ async def test_an_amount_the_provider_never_takes_undoes_the_booking(people: Peo
     tutor = await people.tutor(rate=10, currency="LBP")  # the sandbox's account settles in USD: that is no cent
     booked = await people.book(tutor, lesson_time())
     assert (booked.saga_state, booked.client_secret) == ("PAYMENT_FAILED", "")
-    assert (await people.booking(booked.booking_id)).status == 4
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_PAYMENT_FAILED
     assert await people.claims(booked.saga_id) == []

@@ -12,8 +12,9 @@ from payment_svc.settling.callbacks import Outcome, Report
 from tests.payment.faults import ALWAYS, opening_of, put_to_sleep
 from tests.people import Booked, People, lesson_time
 from tests.world import FailAt, World
+from tutormesh.booking.v1 import booking_pb2
 
-CANCELLED, EXPIRED = 3, 5
+CANCELLED, EXPIRED = booking_pb2.BOOKING_STATUS_CANCELLED, booking_pb2.BOOKING_STATUS_EXPIRED
 
 
 @pytest.fixture(scope="module")

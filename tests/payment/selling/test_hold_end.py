@@ -7,8 +7,10 @@ from uuid import UUID
 
 from mesh.errors import Refusal
 from tests.people import People, lesson_time, until
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
 
-EXPIRED, CONFIRMED = 5, 2
+EXPIRED, CONFIRMED = booking_pb2.BOOKING_STATUS_EXPIRED, booking_pb2.BOOKING_STATUS_CONFIRMED
 
 
 async def test_an_unpaid_booking_expires_by_itself(people: People) -> None:
@@ -17,7 +19,7 @@ async def test_an_unpaid_booking_expires_by_itself(people: People) -> None:
     await people.until_state(booked.saga_id, "EXPIRED")
     assert (await people.booking(booked.booking_id)).status == EXPIRED
     assert (await people.intent(booked.payment_intent_id))["status"] == "canceled"
-    assert (await people.payment(booked.payment_id)).status == 4
+    assert (await people.payment(booked.payment_id)).status == payment_pb2.PAYMENT_STATUS_CANCELLED
     assert await people.claims(booked.saga_id) == []
 
 
@@ -81,7 +83,7 @@ async def test_12_paid_in_time_but_the_slot_went_to_another_is_refunded_once(peo
     assert (await people.booking(other.booking_id)).status == CONFIRMED
     assert [refund["amount"] for refund in await people.refunds_of(late.payment_intent_id)] == [5000]
     payment = await people.payment(late.payment_id)
-    assert (payment.status, payment.refunded.amount_minor) == (6, 5000)
+    assert (payment.status, payment.refunded.amount_minor) == (payment_pb2.PAYMENT_STATUS_REFUNDED, 5000)
 
 
 async def test_13_a_cancel_that_fails_because_it_was_just_paid_goes_on_to_confirm(people: People) -> None:
@@ -91,7 +93,7 @@ async def test_13_a_cancel_that_fails_because_it_was_just_paid_goes_on_to_confir
     await people.let_the_hold_end(booked.saga_id)
     await people.until_state(booked.saga_id, "COMPLETED")
     assert (await people.booking(booked.booking_id)).status == CONFIRMED
-    assert (await people.payment(booked.payment_id)).status == 2
+    assert (await people.payment(booked.payment_id)).status == payment_pb2.PAYMENT_STATUS_SUCCEEDED
 
 
 async def test_14_hold_end_and_success_on_two_replicas_have_one_outcome(people: People) -> None:
@@ -122,7 +124,7 @@ async def test_an_intent_cancelled_by_hand_cancels_the_booking(people: People) -
     booked = await people.book(await people.tutor(), lesson_time())
     await people.cancel_intent(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "CANCELLED")
-    assert (await people.booking(booked.booking_id)).status == 3
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_CANCELLED
     assert await people.claims(booked.saga_id) == []
 
 

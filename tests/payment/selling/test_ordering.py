@@ -10,6 +10,7 @@ import pytest
 from mesh.errors import Refusal
 from tests.learners import enroll
 from tests.people import People, lesson_time
+from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 
@@ -111,7 +112,7 @@ async def test_15_abandoned_and_booked_again_gets_a_new_intent_after_the_old_is_
     assert again.booking_id != first.booking_id
     assert (await people.intent(first.payment_intent_id))["status"] == "canceled"
     assert await people.state(first.saga_id) == "EXPIRED"
-    assert (await people.booking(again.booking_id)).status == 1
+    assert (await people.booking(again.booking_id)).status == booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED
 
 
 async def test_another_length_at_the_same_time_is_taken_by_ones_own_hold(people: People) -> None:

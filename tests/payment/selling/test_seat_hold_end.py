@@ -21,7 +21,7 @@ from tests.learners import (
 )
 from tests.people import People, until
 from tests.world import FailAt, StallAt, World
-from tutormesh.payment.v1 import saga_pb2
+from tutormesh.payment.v1 import payment_pb2, saga_pb2
 
 DECLINED = "pm_card_chargeDeclined"
 
@@ -38,7 +38,7 @@ async def test_46_an_unpaid_enrollment_expires_by_itself(people: People) -> None
     await let_the_seat_lapse(people, place)
     await people.until_state(place.saga, "EXPIRED")
     await assert_nothing_left(people, place, EXPIRED)
-    assert (await people.payment(place.payment)).status == 4
+    assert (await people.payment(place.payment)).status == payment_pb2.PAYMENT_STATUS_CANCELLED
 
 
 async def test_46_declined_once_then_a_good_card_is_active(people: People) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tests.people import People, lesson_time
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
 
 async def test_a_paid_lesson_is_confirmed_everywhere(people: People) -> None:
@@ -12,10 +15,14 @@ async def test_a_paid_lesson_is_confirmed_everywhere(people: People) -> None:
     assert booked.client_secret.startswith(booked.payment_intent_id)
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "COMPLETED")
-    assert (await people.booking(booked.booking_id)).status == 2
-    assert (await people.session(booked.session_id)).status == 2
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_CONFIRMED
+    assert (await people.session(booked.session_id)).status == session_pb2.SESSION_STATUS_CONFIRMED
     payment = await people.payment(booked.payment_id)
-    assert (payment.status, payment.received_minor, payment.context_id) == (2, 5000, booked.session_id)
+    assert (payment.status, payment.received_minor, payment.context_id) == (
+        payment_pb2.PAYMENT_STATUS_SUCCEEDED,
+        5000,
+        booked.session_id,
+    )
     assert await people.claims(booked.saga_id) == ["CONFIRMED", "CONFIRMED"]
 
 
@@ -23,5 +30,5 @@ async def test_18_a_free_lesson_is_confirmed_in_the_call_without_an_intent(peopl
     tutor = await people.tutor(rate=0)
     booked = await people.book(tutor, lesson_time())
     assert (booked.saga_state, booked.payment_intent_id, booked.client_secret) == ("COMPLETED", "", "")
-    assert (await people.booking(booked.booking_id)).status == 2
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_CONFIRMED
     assert await people.intents_of(booked.saga_id) == []

@@ -33,7 +33,11 @@ async def test_46_a_paid_seat_is_active_and_its_payment_names_the_course(people:
     shown = await people.enrollment(made.enrollment_id)
     assert (shown.status, shown.student_id, shown.payment_id) == (ACTIVE, str(student), made.payment_id)
     payment = await people.payment(made.payment_id)
-    assert (payment.status, payment.received_minor, payment.context) == (2, 5000, 2)
+    assert (payment.status, payment.received_minor, payment.context) == (
+        payment_pb2.PAYMENT_STATUS_SUCCEEDED,
+        5000,
+        payment_pb2.PAYMENT_CONTEXT_COURSE_ENROLLMENT,
+    )
     assert (payment.context_id, payment.session_id, payment.booking_id) == (course.id, "", "")
     assert payment.enrollment_id == made.enrollment_id
     assert await people.seats_taken(course.id) == 1

@@ -11,6 +11,7 @@ from mesh.errors import Refusal
 from payment_svc.settling import reconcile
 from tests.people import People, lesson_time, until
 from tests.world import World
+from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
 
@@ -53,7 +54,7 @@ async def test_28_money_for_an_ended_booking_goes_back_once_and_revives_nothing(
         == [r["amount"] for r in await people.refunds_of(stray["id"])]
     )
     assert await people.state(booked.saga_id) == "EXPIRED"
-    assert (await people.booking(booked.booking_id)).status == 5
+    assert (await people.booking(booked.booking_id)).status == booking_pb2.BOOKING_STATUS_EXPIRED
 
 
 async def test_a_second_intent_that_claims_to_be_ours_is_cancelled(people: People) -> None:
