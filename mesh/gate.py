@@ -179,13 +179,27 @@ async def _serve_public(handler: Handler, context: Context) -> None:
 async def _receive(context: Context, decode: Decode) -> Message:
     """The request's message. Raises TryAgain when it does not arrive in time, and BadInput for what is none."""
     try:
-        async with asyncio.timeout(MESSAGE_SECONDS):
-            raw = await context.read()
+        raw = await _read(context)
     except TimeoutError:
         raise TryAgain("the request's message did not arrive in time") from None
     if raw is grpc.aio.EOF:
         raise BadInput("the request has no message")
     return _decode(raw, decode)
+
+
+async def _read(context: Context) -> Any:
+    """The next message, or EOF. Raises TimeoutError after MESSAGE_SECONDS.
+
+    The time is counted in two halves: in a process that stood still for longer than that, a message that has arrived
+    meanwhile must be looked at before its time is over.
+    """
+    loop, half = asyncio.get_running_loop(), MESSAGE_SECONDS / 2
+    async with asyncio.timeout(None) as bound:
+        second_half = loop.call_later(half, lambda: bound.reschedule(loop.time() + half))
+        try:
+            return await context.read()
+        finally:
+            second_half.cancel()
 
 
 async def _receive_all(context: Context, decode: Decode) -> AsyncIterator[Message]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
@@ -75,14 +76,15 @@ def configure(service: str, log_format: str) -> None:
 
 
 class _WithoutStrangersTracebacks(logging.Filter):
-    """gRPC logs a traceback for metadata that is not UTF-8, and for a client that leaves while it is answered.
+    """gRPC logs a traceback for metadata that is not UTF-8, and for a client that leaves while or before it is answered.
 
     Anybody can cause both, as often as they like, and neither is a fault of ours.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, UnicodeDecodeError) and type(error).__name__ != "ExecuteBatchError"
+        known = isinstance(error, UnicodeDecodeError | asyncio.CancelledError)
+        return not known and type(error).__name__ != "ExecuteBatchError"
 
 
 _STRANGERS = _WithoutStrangersTracebacks()
