@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 from graphql import GraphQLSchema
 from starlette.applications import Starlette
@@ -20,9 +21,11 @@ from bff.graphql.schema.federation import subgraphs
 from bff.graphql.websocket.endpoint import GraphQLWebSocket
 from bff.graphql.websocket.limits import ConnectionLimits
 from bff.http import envelope
-from bff.http.authentication import Authenticator
+from bff.http.addresses import TrustedProxies
+from bff.http.authentication import Authenticator, ClientGone
 from bff.http.cors import allow_origins
 from bff.http.health import Readiness, report_alive
+from bff.http.in_flight import InFlightLimit
 from bff.http.metrics import Metrics
 from bff.http.middleware import ConcurrencyLimitMiddleware, RequestMiddleware
 from bff.http.rate_limits import RateLimiter
@@ -39,8 +42,9 @@ def build(
     peers: Peers, verifier: Verifier, rate_limiter: RateLimiter | None = None, options: Options = DEFAULT
 ) -> ASGIApp:
     """The edge in front of these peers. It accepts the tokens that the verifier accepts."""
-    authenticator = Authenticator(verifier, rate_limiter or RateLimiter())
-    metrics, webhooks = Metrics(), WebhookEndpoint(peers)
+    in_flight = InFlightLimit()
+    authenticator = Authenticator(verifier, rate_limiter or RateLimiter(), in_flight)
+    metrics, webhooks = Metrics(), WebhookEndpoint(peers, in_flight)
     routes: list[BaseRoute] = [
         *_graphql(peers, authenticator, options),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
@@ -50,9 +54,13 @@ def build(
         Route("/readyz", Readiness(peers.channels).report),
         Route("/metrics", metrics.report),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_route, Exception: _crashed})
+    app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False  # it would redirect to whatever Host the client named, by http:
-    limited = RequestMiddleware(ConcurrencyLimitMiddleware(app), hsts_seconds=options.hsts_seconds)
+    limited = RequestMiddleware(
+        ConcurrencyLimitMiddleware(app),
+        hsts_seconds=options.hsts_seconds,
+        proxies=TrustedProxies(options.trusted_proxies),
+    )
     return metrics.count_requests(allow_origins(limited, options.cors_origins))
 
 
@@ -93,6 +101,14 @@ async def _no_route(_: Request, error: Exception) -> Response:
     return envelope.failure(error.status_code, code, error.detail, headers=error.headers)
 
 
+async def _client_gone(_: Request, __: Exception) -> Response:
+    """Nobody reads this. The status is nginx's for it; /metrics counts it."""
+    return Response(status_code=499)
+
+
 async def _crashed(_: Request, __: Exception) -> Response:
     """Starlette raises the exception again after this answer, and the server logs it."""
     return envelope.internal_error()
+
+
+_HANDLERS: dict[Any, Any] = {HTTPException: _no_route, ClientGone: _client_gone, Exception: _crashed}

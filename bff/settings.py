@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from pydantic import AfterValidator, Field
 
 from bff.persisted_operations import PersistedOperations, load_documents
 from mesh.settings import Address, ServiceSettings
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class Options:
     cors_origins: tuple[str, ...] = ()
     #: max-age of Strict-Transport-Security in seconds; 0 sends no such header.
     hsts_seconds: int = 0
+    #: The networks of proxies whose X-Forwarded-For is believed.
+    trusted_proxies: tuple[Network, ...] = ()
 
 
 def _check_publishable_key(value: str) -> str:
@@ -40,6 +45,16 @@ def _check_origins(value: str) -> str:
     for origin in value.split(","):
         if not re.fullmatch(r"\s*(\*|https?://[^\s/?#,*]+)?\s*", origin):
             raise ValueError(f"{origin.strip()!r:.100} is not an origin such as https://app.example.org")
+    return value
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    """Raises ValueError that names the one that is no network."""
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _check_networks(value: str) -> str:
+    _networks(value)
     return value
 
 
@@ -63,6 +78,8 @@ class Settings(ServiceSettings):
     cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
     #: max-age of Strict-Transport-Security (RFC 6797) in seconds; 0 sends no such header, for an edge without https.
     hsts_seconds: int = Field(default=0, ge=0)
+    #: Networks of proxies whose X-Forwarded-For is believed, separated by commas; empty is none.
+    trusted_proxies: Annotated[str, AfterValidator(_check_networks)] = ""
     graphql_introspection: bool = True
     #: A folder of .graphql files, or a JSON file {sha256: document}.
     persisted_operations: Annotated[Path, AfterValidator(_check_documents)] | None = None
@@ -80,4 +97,5 @@ class Settings(ServiceSettings):
             persisted_operations=PersistedOperations(documents, only=self.persisted_operations_only),
             cors_origins=tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip()),
             hsts_seconds=self.hsts_seconds,
+            trusted_proxies=_networks(self.trusted_proxies),
         )

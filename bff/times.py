@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,6 +12,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from mesh import clock
 from mesh.errors import BadInput
 
+#: A tutor's free slots start every quarter of an hour as a rule, and availability lists at most 31 days of them.
+SLOT_EVERY, LONGEST_LISTING = timedelta(minutes=15), 31 * 96
 #: `datetime.fromisoformat` alone accepts much more than this.
 _FORM = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d(:\d\d)?)?",
@@ -33,6 +36,11 @@ def parse_time(text: str, field: str, *, bare_is_utc: bool = False) -> datetime:
         return (written if match[3] else written.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadInput("there is no such time", field=field) from None
+
+
+def most_slots(begin: datetime, end: datetime) -> int:
+    """The number of free slots that a listing of this time is expected to have at most."""
+    return min(max(math.ceil((end - begin) / SLOT_EVERY), 1), LONGEST_LISTING)
 
 
 def parse_timestamp(text: str, field: str, *, bare_is_utc: bool = False) -> Timestamp:

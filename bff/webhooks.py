@@ -6,7 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bff.http import bodies, envelope
+from bff.http.addresses import client_address
 from bff.http.bodies import BadBody
+from bff.http.in_flight import InFlightLimit
 from bff.peers import Peers
 from mesh.errors import Refusal, TryAgain
 from mesh.logs import log
@@ -21,8 +23,8 @@ _FINAL = frozenset({"BAD_SIGNATURE", "BAD_USER_INPUT"})
 class WebhookEndpoint:
     """200 once the event is stored, 400 on a bad signature, 503 when it was not stored: then Stripe sends it again."""
 
-    def __init__(self, peers: Peers) -> None:
-        self._peers = peers
+    def __init__(self, peers: Peers, in_flight: InFlightLimit) -> None:
+        self._peers, self._in_flight = peers, in_flight
 
     async def post(self, request: Request) -> Response:
         try:
@@ -33,7 +35,8 @@ class WebhookEndpoint:
             payload=payload, signature=request.headers.get("stripe-signature", "")
         )
         try:
-            await self._peers.payment.HandleStripeWebhook(event, timeout=STORE_SECONDS)
+            async with self._in_flight.turn(("webhook", client_address(request))):
+                await self._peers.payment.HandleStripeWebhook(event, timeout=STORE_SECONDS)
         except Exception as error:  # whatever the error is, the event may not be stored
             return _failure(error)
         return envelope.success("the event is stored", {"received": True})

@@ -96,6 +96,8 @@ class Claims:
     person: Person
     service: str
     expires_at: float
+    #: The token has the claim `svc`, whatever its value and its roles: it was made for a program.
+    is_for_service: bool = False
 
 
 class KeySet:
@@ -239,4 +241,4 @@ def _claims(payload: dict[str, Any], token: str) -> Claims:
         person = Person(id=UUID(str(payload["sub"])), roles=frozenset(map(str, roles)), token=token)
     except ValueError as error:
         raise Unauthenticated("the token's subject is not a UUID") from error
-    return Claims(person, service, float(payload["exp"]))
+    return Claims(person, service, float(payload["exp"]), is_for_service="svc" in payload)

@@ -12,8 +12,8 @@ from starlette.responses import Response
 from bff.graphql.errors import format_error, refusal_error
 from bff.graphql.operations import Operations
 from bff.graphql.requests import parse_operation
-from bff.http.authentication import Authenticator
-from bff.http.bodies import BadBody, read_json_body
+from bff.http.authentication import Authenticator, Caller
+from bff.http.bodies import BYTES_PER_UNIT, BadBody, read_json_body
 from mesh.errors import Refusal
 
 
@@ -26,13 +26,22 @@ class GraphQLEndpoint:
     async def post(self, request: Request) -> Response:
         """Authenticates and counts the request before it reads the body, so that a bad body counts too."""
         try:
-            person = await self._authenticator.authenticate(request)
-            operation = parse_operation(await read_json_body(request))
+            caller = await self._authenticator.authenticate(request)
+            body = await read_json_body(request)
+            async with caller.turn():
+                return await self._answer(caller, body)
         except Refusal as error:
             return _json({"errors": [format_error(refusal_error(error))]})
         except BadBody as error:
             return _json({"errors": [format_error(GraphQLError(error.message))]}, error.status)
-        return _json(await self._operations.answer(operation, person))
+
+    async def _answer(self, caller: Caller, body: bytes) -> Response:
+        """Raises BadBody."""
+        caller.charge(len(body) // BYTES_PER_UNIT)
+        answered = await self._operations.answer(parse_operation(body), caller)
+        response = _json(answered.payload)
+        caller.charge(answered.further_units(len(response.body)))
+        return response
 
 
 def _json(answer: dict[str, Any], status: int = 200) -> Response:

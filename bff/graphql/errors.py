@@ -113,6 +113,8 @@ def user_error(error: Refusal | CallFailed, info: Info) -> dict[str, Any] | None
             return None
         log().warning("peer_failed", field=info.field_name, error=str(error))
         return _user_error("TRY_AGAIN", "not now; the same request may be sent again", None)
+    if error.reason == RateLimited.reason:
+        return None
     if error.reason in USER_ERROR_CODES:
         path = argument_path(info, error.field) or _path_of_reason(error.reason, info)
         return _user_error(error.reason, _message(error, path), path)

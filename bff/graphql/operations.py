@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from graphql import (
@@ -22,9 +22,12 @@ from graphql import (
 from graphql.execution import Executor, create_source_event_stream
 
 from bff.graphql.context import Context
-from bff.graphql.documents import Documents
+from bff.graphql.documents import Documents, Reading
 from bff.graphql.errors import format_error, refusal_error, unavailable
+from bff.graphql.limits import Size
 from bff.graphql.requests import Operation
+from bff.http.authentication import Caller
+from bff.http.bodies import ANSWER_BYTES_PER_UNIT
 from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
 from bff.settings import Options
@@ -47,6 +50,19 @@ class OperationFailed(Exception):
         super().__init__(", ".join(error["message"] for error in errors))
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, and the units that were charged for the largest answer that its document can have."""
+
+    payload: Answer
+    units: int
+
+    def further_units(self, length: int) -> int:
+        """The units to charge once the answer is known to have so many bytes. A negative number is given back."""
+        further = length // ANSWER_BYTES_PER_UNIT - self.units
+        return max(0, further) if "errors" in self.payload else further
+
+
 class Operations:
     """Runs what clients send against one schema."""
 
@@ -54,18 +70,35 @@ class Operations:
         self._schema, self._peers, self._options = schema, peers, options
         self._documents = Documents(schema, introspection=options.introspection)
 
-    async def answer(self, operation: Operation, person: Person | None) -> Answer:
+    async def answer(self, operation: Operation, caller: Caller) -> Answered:
         """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
-        began = time.perf_counter()
-        answer = _format(await self._run(operation, person))
-        _log(operation, began, answer)
-        return answer
+        return await self.run(self.read(operation, caller), operation, caller)
 
-    async def subscribe(self, operation: Operation, person: Person) -> AsyncGenerator[Answer, None]:
-        """The answers to a subscription, one after each of its events. Raises OperationFailed."""
-        document = self._read(operation)
-        if isinstance(document, list):
-            raise _failure(document)
+    def read(self, operation: Operation, caller: Caller) -> Reading:
+        """Reads the operation's document, and charges the caller what the document costs; a refused one too."""
+        try:
+            text = self._options.persisted_operations.find_document(operation.query, operation.sha256)
+        except Refusal as error:
+            return Reading(None, [refusal_error(error)], 1, Size())
+        reading = self._documents.read(text, operation.variables)
+        caller.charge(reading.units - 1)  # the first was taken when the caller was authenticated
+        return reading
+
+    async def run(self, reading: Reading, operation: Operation, caller: Caller) -> Answered:
+        """The same for a document that has been read."""
+        began = time.perf_counter()
+        payload = _format(await self._run(reading, operation, caller.person))
+        _log(operation, began, payload)
+        return Answered(payload, reading.size.units_of_answer())
+
+    async def subscribe(self, reading: Reading, operation: Operation, caller: Caller) -> AsyncGenerator[Answer, None]:
+        """The answers to a subscription, one after each of its events. The caller is charged each like a request.
+
+        Raises OperationFailed.
+        """
+        document, person = reading.document, caller.person
+        if document is None:
+            raise _failure(reading.problems)
         calls.enter(replace(calls.current(), person=person))
         async with aclosing(await self._open_source(document, operation, person)) as events:
             while True:
@@ -78,30 +111,18 @@ class Operations:
                 except Exception as error:
                     log().error("subscription_crashed", exc_info=error)
                     raise _failure([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
+                caller.charge(reading.size.units_to_run())
                 with calls.deadline(EVENT_SECONDS):
                     answer = _format(await self._execute(document, operation, person, event))
                 yield answer
 
-    def is_subscription(self, operation: Operation) -> bool:
-        """True for a valid document whose operation is a subscription."""
-        document = self._read(operation)
-        return not isinstance(document, list) and _is_subscription(document, operation)
-
-    def _read(self, operation: Operation) -> DocumentNode | list[GraphQLError]:
-        try:
-            text = self._options.persisted_operations.find_document(operation.query, operation.sha256)
-        except Refusal as error:
-            return [refusal_error(error)]
-        return self._documents.read(text, operation.variables)
-
-    async def _run(self, operation: Operation, person: Person | None) -> ExecutionResult:
-        document = self._read(operation)
-        if isinstance(document, list):
-            return ExecutionResult(errors=document)
-        if _is_subscription(document, operation):
+    async def _run(self, reading: Reading, operation: Operation, person: Person | None) -> ExecutionResult:
+        if reading.document is None:
+            return ExecutionResult(errors=reading.problems)
+        if is_subscription(reading, operation):
             return ExecutionResult(errors=[GraphQLError("subscriptions are answered over a WebSocket only")])
         calls.enter(replace(calls.current(), person=person))
-        return await self._execute(document, operation, person)
+        return await self._execute(reading.document, operation, person)
 
     async def _execute(
         self, document: DocumentNode, operation: Operation, person: Person | None, event: object = None
@@ -123,7 +144,7 @@ class Operations:
             return ExecutionResult(errors=[unavailable()])
 
     async def _open_source(
-        self, document: DocumentNode, operation: Operation, person: Person
+        self, document: DocumentNode, operation: Operation, person: Person | None
     ) -> AsyncGenerator[object, None]:
         """The events of a subscription. Raises OperationFailed."""
         executor = Executor.build(
@@ -145,13 +166,14 @@ class Operations:
         return Context(self._peers, person, self._options.publishable_key)
 
 
+def is_subscription(reading: Reading, operation: Operation) -> bool:
+    """True for a valid document whose operation is a subscription."""
+    definition = get_operation_ast(reading.document, operation.name) if reading.document else None
+    return definition is not None and definition.operation is OperationType.SUBSCRIPTION
+
+
 def _failure(errors: list[GraphQLError]) -> OperationFailed:
     return OperationFailed([format_error(error) for error in errors])
-
-
-def _is_subscription(document: DocumentNode, operation: Operation) -> bool:
-    definition = get_operation_ast(document, operation.name)
-    return definition is not None and definition.operation is OperationType.SUBSCRIPTION
 
 
 def _format(result: ExecutionResult) -> Answer:

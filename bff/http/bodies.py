@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from decimal import Decimal, DecimalException
 from typing import Any, NoReturn
 
@@ -13,8 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from bff.http.addresses import client_address
 
 READ_SECONDS = 5.0
-#: The limit of every endpoint that takes JSON.
-MAX_JSON_BYTES = 100_000
+#: The limit of every endpoint that takes JSON, and the bytes that one unit of the rate pays for.
+MAX_JSON_BYTES, BYTES_PER_UNIT = 100_000, 25_000
+#: The same for answers. What an answer can hold is charged before it is made, and what it does not hold is given back.
+ANSWER_BYTES_PER_UNIT = 10_000
 
 
 class BadBody(Exception):
@@ -35,7 +37,7 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        async with request.state.slow_clients.wait_for(client_address(request), READ_SECONDS):
+        async with request.state.slow_clients.wait_for(_caller(request), READ_SECONDS):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > max_bytes:
@@ -84,6 +86,11 @@ def _finite(number: str) -> float:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _caller(request: Request) -> Hashable:
+    """Who a slow body counts for: whom the request was counted for; the address when nobody has counted it."""
+    return getattr(request.state, "caller", None) or client_address(request)
 
 
 def _too_large(max_bytes: int) -> BadBody:

@@ -1,4 +1,4 @@
-"""Request headers (the request line and its fields) within bounds of size and time; uvicorn has neither bound."""
+"""The HTTP protocol with bounds that uvicorn has not: on a header's size and time, and on open connections."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from bff.http.addresses import network_of
+from bff.http.connections import Connections, OpenConnection
 
 MAX_HEADER_BYTES = 32 * 1024
 #: More than the largest body of any endpoint with its framing. A client that sends more is cut off.
@@ -14,11 +18,25 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 HEADER_SECONDS = 10.0
 
 
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket, which was opened as an HTTP connection and is counted as one."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.app_state["connection"].close()
+        super().connection_lost(exc)
+
+
 class HeaderLimitProtocol(HttpToolsProtocol):
-    """Answers 431 to a header that is too large and 408 to one that is too slow; then it closes the connection."""
+    """Answers 431 to a header that is too large and 408 to one that is too slow; then it closes the connection.
+
+    `open_connections` knows each connection. The request's state has it as `connection`; so has that of a WebSocket.
+    """
+
+    open_connections = Connections()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._is_upgraded = False
         self._bytes = 0  # of the request that is arriving
         self._in_header = True
         self._timer: asyncio.TimerHandle | None = None
@@ -26,9 +44,14 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._start_timer()
+        owner = network_of(self.client[0]) if self.client else ""
+        self._open = OpenConnection(transport, owner, self._is_idle, self.open_connections)
+        self.app_state = {**self.app_state, "connection": self._open}
+        self.open_connections.add(self._open)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._open.close()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +81,13 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response(msg)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._is_upgraded = True
+        super().handle_websocket_upgrade()
+
+    def _is_idle(self) -> bool:
+        return not self._is_upgraded and (self.cycle is None or self.cycle.response_complete)
 
     def _start_timer(self) -> None:
         if self._timer is None:

@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bff.http.addresses import TrustedProxies
 from bff.http.slow_clients import SlowClientLimit
 from mesh import calls
 from mesh.calls import Call
@@ -39,21 +40,24 @@ _SECURITY_HEADERS = {
 class RequestMiddleware:
     """Gives each request an id and a deadline, and its answer security and rate-limit headers.
 
-    A client's X-Request-Id is kept when it is short and plain. Every answer carries it.
+    A client's X-Request-Id is kept when it is short and plain. Every answer carries it. A client that comes by a
+    trusted proxy is the client that the proxy names.
     """
 
-    def __init__(self, app: ASGIApp, *, hsts_seconds: int = 0) -> None:
-        self._app, self._slow_clients = app, SlowClientLimit()
+    def __init__(self, app: ASGIApp, *, hsts_seconds: int = 0, proxies: TrustedProxies | None = None) -> None:
+        self._app, self._slow_clients, self._proxies = app, SlowClientLimit(), proxies or TrustedProxies()
         hsts = {"strict-transport-security": f"max-age={hsts_seconds}"} if hsts_seconds else {}
         self._headers = _SECURITY_HEADERS | hsts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            self._proxies.note_client(scope)
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
         # bodies.py reads `slow_clients`; authentication.py adds `allowance`.
-        scope["state"] = {"slow_clients": self._slow_clients}
+        scope["state"] = {**scope.get("state", {}), "slow_clients": self._slow_clients}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,14 +14,15 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bff.http.bodies import MAX_JSON_BYTES
-from bff.http.header_limits import HeaderLimitProtocol
+from bff.http.connections import MAX_CONNECTIONS, Connections
+from bff.http.header_limits import HeaderLimitProtocol, WebSocketProtocol
 from bff.settings import Settings
 from mesh.logs import log
 
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
-#: Connections, idle ones too. The limit on requests (middleware.py) is reached before, and answers with Retry-After.
-MAX_CONNECTIONS = 4096
+#: Files beside the connections: channels, logs, the listener.
+OTHER_FILES = 256
 #: How often a WebSocket is pinged, and how long its client has to answer.
 PING_SECONDS, PONG_SECONDS = 20.0, 10.0
 #: A connection is closed when its client acknowledges nothing for so long (RFC 5482).
@@ -36,7 +38,7 @@ class _Server(uvicorn.Server):
 
 async def serve(app: ASGIApp, settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT. Running requests may finish; idle connections are closed at once."""
-    server = _Server(config(app, settings))
+    server = _Server(config(app, settings, most_connections()))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, setattr, server, "should_exit", True)
@@ -65,11 +67,22 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def most_connections() -> int:
+    """MAX_CONNECTIONS, or fewer when the process may not open so many files. It takes as many as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + OTHER_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return max(1, allowed - OTHER_FILES)
+
+
+def config(app: ASGIApp, settings: Settings, most: int = MAX_CONNECTIONS) -> uvicorn.Config:
+    """uvicorn's configuration, for at most so many connections."""
     return uvicorn.Config(
         app,
-        http=HeaderLimitProtocol,
-        ws="websockets-sansio",
+        http=type("Protocol", (HeaderLimitProtocol,), {"open_connections": Connections(most)}),
+        ws=WebSocketProtocol,
         ws_max_size=MAX_JSON_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
@@ -81,7 +94,7 @@ def config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=MAX_CONNECTIONS,
+        limit_concurrency=most + 1,  # one more has room only until somebody's idle connection is closed for it
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds),
     )

@@ -1,12 +1,11 @@
-"""Slow clients: how many the edge waits for at once, of one address and of all."""
+"""Slow clients: how many the edge waits for at once, of one person or address and of all."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 
-#: Behind a proxy all clients have one address.
 MAX_PER_ADDRESS, MAX_IN_ALL = 64, 256
 
 
@@ -19,10 +18,10 @@ class SlowClientLimit:
 
     def __init__(self, max_per_address: int = MAX_PER_ADDRESS, max_in_all: int = MAX_IN_ALL) -> None:
         self._max_per_address, self._max_in_all = max_per_address, max_in_all
-        self._waits: dict[asyncio.Timeout, str] = {}  # the longest first
+        self._waits: dict[asyncio.Timeout, Hashable] = {}  # the longest first
 
     @contextlib.asynccontextmanager
-    async def wait_for(self, address: str, seconds: float) -> AsyncIterator[None]:
+    async def wait_for(self, address: Hashable, seconds: float) -> AsyncIterator[None]:
         """The block waits for a client of this address. Raises TimeoutError in it when the client was too slow."""
         async with asyncio.timeout(seconds) as wait:
             self._close_slowest(address)
@@ -32,7 +31,7 @@ class SlowClientLimit:
             finally:
                 self._waits.pop(wait, None)
 
-    def _close_slowest(self, address: str) -> None:
+    def _close_slowest(self, address: Hashable) -> None:
         """Ends the longest wait, of this address or of all, when its limit is reached."""
         longest = list(self._waits)
         own = [wait for wait in longest if self._waits[wait] == address]

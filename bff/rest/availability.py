@@ -17,11 +17,14 @@ from bff.rest.fields import Fields
 from bff.rest.json_schema import TIME_IN
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path, in_query
 from bff.rest.shapes import BLOCK, SLOT, to_json
+from bff.times import most_slots
 from mesh.errors import BadInput, Forbidden, NotFound
 from tutormesh.availability.v1 import availability_pb2
 
 KEY = "Idempotency-Key"
 DEFAULT_MINUTES = 60
+#: The free slots whose text is about as long as what one unit of the rate pays for.
+SLOTS_PER_UNIT = 80
 PATH = "/api/v1/instructors/{uuid}/availability"
 #: Derives our request ids from clients' keys. If it changed, a repeat would no longer be recognized.
 NAMESPACE = UUID("5b0c1c1e-7f2d-4c5b-8a53-0f7f0d6c2a11")
@@ -36,15 +39,17 @@ async def list_slots(request: RestRequest) -> Response:
     """200 with the free slots."""
     query = request.query()
     wanted = availability_pb2.ListSlotsRequest(tutor_id=request.path_uuid("uuid"), duration_minutes=_minutes(query))
-    getattr(wanted, "from").CopyFrom(_time(query, "from"))
-    wanted.to.CopyFrom(_time(query, "to"))
-    reply = await request.peers.availability.ListSlots(wanted, timeout=READ_SECONDS)
+    begin, end = _time(query, "from"), _time(query, "to")
+    getattr(wanted, "from").CopyFrom(begin)
+    wanted.to.CopyFrom(end)
+    with request.reserve(most_slots(begin.ToDatetime(), end.ToDatetime()) // SLOTS_PER_UNIT):
+        reply = await request.peers.availability.ListSlots(wanted, timeout=READ_SECONDS)
     return envelope.success("the free slots", {"slots": [to_json(SLOT, slot) for slot in reply.slots]})
 
 
 async def block_time(request: RestRequest) -> Response:
     """201 with the blocks: all that were asked for, or a failure and none."""
-    fields, tutor = await request.read_body(), request.path_uuid("uuid")
+    fields, tutor = request.read_body(), request.path_uuid("uuid")
     wanted = availability_pb2.BlockTimeRequest(
         tutor_id=tutor,
         blocks=[_read_block(item) for item in fields.objects("blocks")],

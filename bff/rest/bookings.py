@@ -41,7 +41,7 @@ async def book(request: RestRequest) -> Response:
 
     409 with the booking when it ended at once because the provider refused its payment.
     """
-    fields = await request.read_body()
+    fields = request.read_body()
     reply = await _book_session(request, _read_order(fields, request.http.headers.get(KEY)))
     sold = await _find(request, reply.booking_id)
     data = to_json(BOOKING, sold) | {"client_secret": reply.client_secret or None}
@@ -60,7 +60,7 @@ async def show(request: RestRequest) -> Response:
 
 async def cancel(request: RestRequest) -> Response:
     """200 with the cancelled booking and its refund. A repeat gets the same answer."""
-    fields = await request.read_body(may_be_empty=True)
+    fields = request.read_body(may_be_empty=True)
     booking_id, quote = request.path_uuid("uuid"), fields.optional_text("quote_token")
     if quote == "":
         raise BadInput("must not be empty", field="quote_token")
@@ -74,7 +74,7 @@ async def cancel(request: RestRequest) -> Response:
 
 async def handle_payment_callback(request: RestRequest) -> Response:
     """200 once the payment engine's report is stored, with the booking as it is then."""
-    fields, booking_id = await request.read_body(), request.path_uuid("uuid")
+    fields, booking_id = request.read_body(), request.path_uuid("uuid")
     report = payment_pb2.HandlePaymentCallbackRequest(
         booking_id=booking_id,
         payment_reference=fields.text("payment_reference"),

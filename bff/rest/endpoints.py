@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
@@ -12,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bff.http import bodies, envelope
-from bff.http.authentication import Authenticator
-from bff.http.bodies import BadBody
+from bff.http.authentication import Authenticator, Caller
+from bff.http.bodies import ANSWER_BYTES_PER_UNIT, BYTES_PER_UNIT, BadBody
 from bff.http.envelope import FieldNames
 from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
@@ -25,6 +26,7 @@ from mesh.errors import CallFailed, Forbidden, Refusal, Unauthenticated
 from mesh.logs import log
 
 ANYBODY = frozenset({"student", "tutor", "admin", "service"})
+_BODILESS = frozenset({"GET", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +36,31 @@ class RestRequest:
     http: Request
     person: Person
     peers: Peers
+    caller: Caller
+    body: bytes
 
     def path_uuid(self, name: str) -> str:
         """A UUID of the path. Raises BadInput that names it."""
         return str(wire.uuid(self.http.path_params[name], name))
 
+    @contextlib.contextmanager
+    def reserve(self, units: int) -> Iterator[None]:
+        """Charges the caller so many units until it is known how large the answer is."""
+        self.caller.charge(units)
+        try:
+            yield
+        finally:
+            self.caller.charge(-units)
+
     def query(self) -> Fields:
         """The query's parameters. Of a repeated parameter the last one counts."""
         return Fields(dict(self.http.query_params))
 
-    async def read_body(self, *, may_be_empty: bool = False) -> Fields:
+    def read_body(self, *, may_be_empty: bool = False) -> Fields:
         """The JSON object in the body. Raises BadBody."""
-        body = await bodies.read_json_body(self.http)
-        if may_be_empty and not body:
+        if may_be_empty and not self.body:
             return Fields({})
-        document = bodies.parse_json_exactly(body)
+        document = bodies.parse_json_exactly(self.body)
         if not isinstance(document, dict):
             raise BadBody(400, "the body must be one JSON object")
         return Fields(document)
@@ -90,7 +102,13 @@ class RestRouter:
     async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
         try:
             async with asyncio.timeout_at((calls.current().deadline or 0) + GRACE_SECONDS):
-                return await _handle(endpoint, await self._authorize(endpoint, request))
+                caller, person = await self._authorize(endpoint, request)
+                body = b"" if endpoint.method in _BODILESS else await bodies.read_json_body(request)
+                async with caller.turn():
+                    caller.charge(len(body) // BYTES_PER_UNIT)
+                    answer = await _handle(endpoint, RestRequest(request, person, self._peers, caller, body))
+                    caller.charge(len(answer.body) // ANSWER_BYTES_PER_UNIT)
+                    return answer
         except BadBody as error:
             return envelope.bad_body(error)
         except Refusal as error:
@@ -100,15 +118,16 @@ class RestRouter:
         except TimeoutError:
             return envelope.unavailable()
 
-    async def _authorize(self, endpoint: Endpoint, request: Request) -> RestRequest:
+    async def _authorize(self, endpoint: Endpoint, request: Request) -> tuple[Caller, Person]:
         """Raises Unauthenticated, Forbidden, RateLimited."""
-        person = await self._authenticator.authenticate(request)
+        caller = await self._authenticator.authenticate(request)
+        person = caller.person
         if person is None:
             raise Unauthenticated("a token must be given")
         if endpoint.roles.isdisjoint(person.roles):
             raise Forbidden(f"only {' or '.join(sorted(endpoint.roles))} may do this")
         calls.enter(replace(calls.current(), person=person))
-        return RestRequest(request, person, self._peers)
+        return caller, person
 
 
 async def _handle(endpoint: Endpoint, request: RestRequest) -> Response:

@@ -16,7 +16,7 @@ NAMES = {"booking_id": "bookingId"}
 
 async def create_payment_intent(request: RestRequest) -> Response:
     """200 with the client secret of the booking's live PaymentIntent, under REST's names and under the request's."""
-    fields = await request.read_body()
+    fields = request.read_body()
     amount = fields.money("amount", fields.currency("currency"))
     wanted = payment_pb2.CreatePaymentIntentRequest(booking_id=fields.uuid("bookingId"), amount=wire.to_money(amount))
     reply = await request.peers.payment.CreatePaymentIntent(wanted, timeout=READ_SECONDS)

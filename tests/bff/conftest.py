@@ -191,6 +191,11 @@ class Client:
     token: str = ""
     door: str = "/graphql"
 
+    @property
+    def key(self) -> uuid.UUID:
+        """What the edge counts the person's requests for."""
+        return uuid.UUID(self.id)
+
     def headers(self) -> dict[str, str]:
         return {"authorization": f"Bearer {self.token}"} if self.token else {}
 

@@ -10,14 +10,16 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from bff.graphql.documents import Reading
 from bff.graphql.errors import format_error, refusal_error
-from bff.graphql.operations import OperationFailed, Operations
+from bff.graphql.operations import OperationFailed, Operations, is_subscription
 from bff.graphql.requests import Operation
 from bff.graphql.websocket import messages
 from bff.graphql.websocket.limits import ConnectionLimits
 from bff.graphql.websocket.messages import Closed, Complete, Init, Message, Ping, Pong, Subscribe
 from bff.http.addresses import client_address
 from bff.http.authentication import Authenticator
+from bff.http.bodies import BYTES_PER_UNIT
 from bff.http.rate_limits import RateLimited
 from mesh import calls
 from mesh.calls import Call, Person
@@ -42,7 +44,7 @@ class Connection:
         self._websocket, self._operations = websocket, operations
         self._authenticator, self._limits = authenticator, limits
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._person: Person | None = None
+        self._caller = authenticator.caller(websocket, None)
 
     async def serve(self) -> None:
         """Serves the client until either side closes. However it ends, no operation of the client runs on."""
@@ -58,7 +60,7 @@ class Connection:
 
     async def _serve(self) -> None:
         claims = await self._authenticate()
-        self._person = claims.person
+        self._caller = self._authenticator.caller(self._websocket, claims.person)
         try:
             with self._limits.count_connection(claims.person.id):
                 async with asyncio.timeout(claims.expires_at - time.time()):
@@ -104,15 +106,10 @@ class Connection:
     async def _start_operation(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
         if id in self._running:
             raise Closed(messages.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
-        try:
-            if len(self._running) >= MAX_OPERATIONS:
-                raise RateLimited(f"at most {MAX_OPERATIONS} operations run at once on a connection")
-            self._limits.operations.enter()
-        except (RateLimited, Overloaded) as full:
-            await self._refuse(id, full)
+        if len(self._running) >= MAX_OPERATIONS:
+            await self._refuse(id, RateLimited(f"at most {MAX_OPERATIONS} operations run at once on a connection"))
             return
-        task = self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
-        task.add_done_callback(lambda _: self._limits.operations.leave())
+        self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
 
     async def _run_operation(self, id: str, operation: Operation, person: Person) -> None:
         calls.enter(Call(calls.new_request_id(), person=person))
@@ -121,21 +118,41 @@ class Connection:
             await self._answer(id, operation, person)
         except OperationFailed as failed:
             last = {"kind": "error", "payload": failed.errors}
+        except Refusal as refusal:
+            last = {"kind": "error", "payload": [format_error(refusal_error(refusal))]}
         if self._running.get(id) is asyncio.current_task():
             del self._running[id]
             await self._send(**last, id=id)
 
     async def _answer(self, id: str, operation: Operation, person: Person) -> None:
-        if self._operations.is_subscription(operation):
-            async with aclosing(self._operations.subscribe(operation, person)) as answers:
-                async for answer in answers:
-                    await self._send("next", id=id, payload=answer)
-            return
+        """Raises OperationFailed, Refusal."""
         with calls.deadline(ANSWER_SECONDS):
-            answer = await self._operations.answer(operation, person)
-        if "data" not in answer:
-            raise OperationFailed(answer["errors"])
-        await self._send("next", id=id, payload=answer)
+            async with self._caller.turn():
+                reading = self._operations.read(operation, self._caller)
+                if not is_subscription(reading, operation):
+                    await self._answer_once(id, reading, operation)
+                    return
+        await self._follow(id, reading, operation, person)
+
+    async def _answer_once(self, id: str, reading: Reading, operation: Operation) -> None:
+        answered = await self._operations.run(reading, operation, self._caller)
+        if "data" not in answered.payload:
+            raise OperationFailed(answered.payload["errors"])
+        length = await self._send("next", id=id, payload=answered.payload)
+        self._caller.charge(answered.further_units(length))
+
+    async def _follow(self, id: str, reading: Reading, operation: Operation, person: Person) -> None:
+        """Sends a subscription's answers. Raises Overloaded when it has to give way to another person's."""
+        held = asyncio.timeout(None)
+        try:
+            async with held, aclosing(self._operations.subscribe(reading, operation, self._caller)) as answers:
+                with self._limits.subscriptions.hold(person.id, lambda: held.reschedule(0)):
+                    async for answer in answers:
+                        await self._send("next", id=id, payload=answer)
+        except TimeoutError:
+            if held.expired():
+                raise Overloaded from None
+            raise
 
     async def _receive(self) -> Message:
         """The next message that is neither ping nor pong; pings are answered. Raises Closed, WebSocketDisconnect."""
@@ -143,7 +160,9 @@ class Connection:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(received["code"], received.get("reason"))
-            message = messages.parse_message(received.get("text"))
+            text = received.get("text")
+            message = messages.parse_message(text)
+            self._caller.charge(len(text or "") // BYTES_PER_UNIT)
             if not await self._count(message):
                 continue
             match message:
@@ -162,9 +181,9 @@ class Connection:
         if isinstance(message, Init):  # counted when its token is verified
             return True
         try:
-            self._authenticator.count_request(self._websocket, self._person)
+            self._caller.count_request()
         except RateLimited as error:
-            if self._person is None or not isinstance(message, Subscribe):
+            if self._caller.person is None or not isinstance(message, Subscribe):
                 raise Closed(messages.TOO_MANY, error.message) from None
             await self._refuse(message.id, error)
             return False
@@ -173,13 +192,15 @@ class Connection:
     async def _refuse(self, id: str, refusal: Refusal) -> None:
         await self._send("error", id=id, payload=[format_error(refusal_error(refusal))])
 
-    async def _send(self, kind: str, **more: Any) -> None:
-        """Raises WebSocketDisconnect when the client has left, or does not read."""
+    async def _send(self, kind: str, **more: Any) -> int:
+        """Sends a message and returns its length. Raises WebSocketDisconnect: the client has left, or does not read."""
+        text = messages.format_message(kind, **more)
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await self._websocket.send_text(messages.format_message(kind, **more))
+                await self._websocket.send_text(text)
         except (TimeoutError, RuntimeError):
             raise WebSocketDisconnect(1006, "does not read") from None
+        return len(text)
 
     async def _close(self, closed: Closed) -> None:
         log().info("socket_closed", code=closed.code, reason=closed.reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bff.app import build
-from bff.http.rate_limits import Allowance
+from bff.http.rate_limits import RateLimiter
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
@@ -80,11 +81,8 @@ many = settings(
 async def raw(peers: Any, verifier: Any, script: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The edge; an exception in it reaches the test."""
 
-    class Unlimited:
-        def take_token(self, _: object) -> Allowance:
-            return Allowance(is_allowed=True, tokens=1)
-
-    transport = httpx.ASGITransport(app=build(peers, verifier, Unlimited()), raise_app_exceptions=True)
+    ample = RateLimiter(clock=itertools.count().__next__)  # each reading is a second later
+    transport = httpx.ASGITransport(app=build(peers, verifier, ample), raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
         yield client
 

@@ -323,7 +323,7 @@ async def test_each_person_and_the_process_have_a_connection_limit(
     monkeypatch.setattr("bff.app.ConnectionLimits", lambda: limits)
     from bff.graphql.websocket.limits import ConnectionLimits
 
-    limits = ConnectionLimits(max_connections=3, max_per_person=2, max_operations=1)
+    limits = ConnectionLimits(max_connections=3, max_per_person=2)
     one, other = make_person("student"), make_person("student")
     async with served(build(peers, verifier), edge_settings) as at:
         async with listening(at, one.token), listening(at, one.token) as second:
@@ -386,6 +386,6 @@ async def test_a_crash_closes_with_4500_without_internals(listener: Listener, mo
     def broken(*_: object) -> None:
         raise RuntimeError("the inside")
 
-    monkeypatch.setattr("bff.graphql.operations.Operations.is_subscription", broken)
+    monkeypatch.setattr("bff.graphql.operations.Operations.read", broken)
     await listener.say("subscribe", id="1", payload=QUERY)
     assert await listener.closed() == (4500, "Internal server error")
