@@ -32,7 +32,7 @@ NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "en
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
 #: The offset of a time in a query whose + was not escaped: a query's + is a space.
-_BARE_PLUS = re.compile(r" (\d\d:\d\d)$")
+_BARE_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
 
 async def list_slots(request: RestRequest) -> Response:
