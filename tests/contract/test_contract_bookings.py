@@ -36,14 +36,14 @@ async def slots(student: Person, tutor: Person, begin: datetime, end: datetime, 
 
 
 @pytest.mark.parametrize(
-    ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "EUR", "€45.00")]
+    ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "eur", "€45.00")]
 )
 async def test_money_has_minor_units_a_currency_and_a_display(
     mesh: MeshClient, minor: int, currency: str, shown: str
 ) -> None:
     tutor, start = await mesh.tutor({"amountMinor": minor, "currency": currency}), lesson_time()
     (slot,) = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=1))
-    assert slot["price"] == {"amountMinor": minor, "currency": currency, "display": shown}
+    assert slot["price"] == {"amountMinor": minor, "currency": currency.upper(), "display": shown}
 
 
 @pytest.mark.parametrize(

@@ -359,7 +359,7 @@ class AskedPrice(_message.Message):
     matters.
     """
     currency: _builtins.str
-    """ISO 4217, upper case; empty means the tutor's currency."""
+    """ISO 4217, in any case; empty means the tutor's currency."""
     def __init__(
         self,
         *,
