@@ -35,6 +35,7 @@ AMOUNT_IN: Schema = {
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
 REFUND_STATE: Schema = {"type": "string", "enum": ["none", "pending", "paid", "failed", "needs_review"]}
 STATUS: Schema = {"type": "string", "enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
+CURRENCY_IN: Schema = CURRENCY | {"pattern": "^[A-Za-z]{3}$", "description": "ISO 4217, in any case."}
 #: The payment providers by the names that REST gives them.
 ENGINES = {
     name.removeprefix("PAYMENT_ENGINE_").lower(): number

@@ -43,10 +43,17 @@ def test_a_bad_origin_stops_the_process_and_names_its_setting(settings: Callable
         settings(cors_origins=value)
 
 
+@pytest.mark.parametrize("value", ["x tenant", "x-tenant, (", "ü"])
+def test_a_bad_header_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
+    with pytest.raises(ValidationError, match="cors_headers"):
+        settings(cors_headers=value)
+
+
 def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "name.graphql").write_text(NAME)
     given = settings(
         cors_origins=f"{PAGE}, http://localhost:3000",
+        cors_headers="X-Tenant, x-flags",
         graphql_introspection=False,
         persisted_operations=tmp_path,
         persisted_operations_only=True,
@@ -56,6 +63,7 @@ def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_
         introspection=False,
         persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True),
         cors_origins=(PAGE, "http://localhost:3000"),
+        cors_headers=("x-tenant", "x-flags"),
         hsts_seconds=60,
     )
     assert settings().options() == Options()

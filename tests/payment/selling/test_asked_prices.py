@@ -100,7 +100,7 @@ async def test_57_a_rate_that_changes_between_listing_and_booking_is_a_mismatch_
     assert (now["booking"]["price"], now["userErrors"]) == (usd(9_900_000), [])
 
 
-@pytest.mark.parametrize("named", [None, usd(5000)])
+@pytest.mark.parametrize("named", [None, usd(5000), {"amountMinor": 5000, "currency": "usd"}])
 async def test_57_the_price_as_it_is_and_no_price_are_booked(people: People, world: World, named: Any) -> None:
     booked = await Client(world).book(await people.tutor(5000), lesson_time(), price=named)
     assert (booked["booking"]["price"], booked["userErrors"]) == (usd(5000), [])
@@ -207,7 +207,7 @@ async def test_57_a_seat_that_an_older_learning_service_held_at_another_price_is
     peers = cast(Peers, SimpleNamespace(learning=SimpleNamespace(HoldSeat=hold)))
     purchase = SimpleNamespace(asked_price=AskedPrice.shown(Amount(5000, "USD")))
     ids = {name: uuid4() for name in ("id", "sold_id", "course_id", "student_id", "payment_id")}
-    saga = cast(Saga, SimpleNamespace(purchase=purchase, is_repeat=False, **ids))
+    saga = cast(Saga, SimpleNamespace(purchase_facts=purchase, is_repeat=False, **ids))
     with pytest.raises(RefusedInDoubt) as refused:
         await hold_seat(peers, saga)
     assert refused.value.refusal.reason == "AMOUNT_MISMATCH"
