@@ -20,10 +20,10 @@ from grpc import StatusCode
 
 from mesh import calls, errors
 from mesh.calls import Call
+from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
 from mesh.identity import Verifier
 from mesh.logs import log
-from mesh.rooms import Context, PublicRoom, Room, SharedRoom
 
 #: How long the message of a request may take to arrive.
 MESSAGE_SECONDS = 10.0
@@ -36,22 +36,22 @@ Decode = Callable[[bytes], Message]
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class RpcLimits:
     """How many RPCs of each sort may be inside at once."""
 
-    calls: Room
-    streams: Room
+    calls: ConcurrencyLimit
+    streams: ConcurrencyLimit
     #: Callers whose token is being verified.
-    unidentified: SharedRoom
+    unidentified: AddressLimit
     #: Health and reflection, which need no token.
-    public: PublicRoom
+    public: PublicLimit
 
 
 class Gate(grpc.aio.ServerInterceptor):
     """Lets in who may call, bounds how long it may take, and turns every error into a status."""
 
-    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], rooms: Rooms) -> None:
-        self._verifier, self._callers, self._rooms = verifier, callers, rooms
+    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], limits: RpcLimits) -> None:
+        self._verifier, self._callers, self._limits = verifier, callers, limits
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -86,7 +86,7 @@ class Gate(grpc.aio.ServerInterceptor):
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
-                with self._rooms.calls:
+                with self._limits.calls:
                     response = await serve(await _receive(context, decode), context)
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
                 _tell(method, began, StatusCode.CANCELLED)
@@ -106,7 +106,7 @@ class Gate(grpc.aio.ServerInterceptor):
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
-                with self._rooms.streams:
+                with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
                 _tell(method, began, StatusCode.CANCELLED)
@@ -123,7 +123,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def public(_: object, context: Context) -> None:
             try:
-                async with self._rooms.public.enter(context, seconds):
+                async with self._limits.public.enter(context, seconds):
                     await _serve_public(handler, context)
             except Refusal as refusal:
                 await context.abort(*errors.to_status(refusal))
@@ -139,7 +139,7 @@ class Gate(grpc.aio.ServerInterceptor):
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )
         calls.enter(call)
-        with self._rooms.unidentified.enter(context):
+        with self._limits.unidentified.enter(context):
             person, service = await self._identify(metadata)
         calls.enter(Call(call.request_id, call.deadline, person, service))
         if service not in self._callers[method]:

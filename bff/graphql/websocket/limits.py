@@ -11,8 +11,8 @@ from uuid import UUID
 from bff.graphql.websocket.messages import TRY_AGAIN_LATER, Closed
 from bff.http.rate_limits import RateLimited
 from bff.http.slow_clients import SlowClientLimit
+from mesh.concurrency import ConcurrencyLimit
 from mesh.errors import Overloaded
-from mesh.rooms import Room
 
 #: Connections at once, of all clients and of one person.
 MAX_CONNECTIONS, MAX_PER_PERSON = 1000, 10
@@ -86,7 +86,7 @@ class ConnectionLimits:
         max_per_person: int = MAX_PER_PERSON,
         subscriptions: SubscriptionLimit | None = None,
     ) -> None:
-        self.connections = Room(max_connections)
+        self.connections = ConcurrencyLimit(max_connections)
         self.subscriptions = subscriptions or SubscriptionLimit()
         #: Clients that have not yet sent connection_init.
         self.slow_clients = SlowClientLimit()
