@@ -89,12 +89,12 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._limits.calls:
                     response = await serve(await _receive(context, decode), context)
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
-                _tell(method, began, StatusCode.CANCELLED)
+                _log_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
                 raise AssertionError("abort always raises") from error
-            _tell(method, began, StatusCode.OK)
+            _log_outcome(method, began, StatusCode.OK)
             return response
 
         return unary
@@ -109,11 +109,11 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
-                _tell(method, began, StatusCode.CANCELLED)
+                _log_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
-            _tell(method, began, StatusCode.OK)
+            _log_outcome(method, began, StatusCode.OK)
 
         return stream
 
@@ -233,13 +233,13 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)
-        _tell(method, began, code, error.reason)
+        _log_outcome(method, began, code, error.reason)
         await context.abort(code, message, trailing)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
 
 
-def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None:
+def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "") -> None:
     call = calls.current()
     fields = {"reason": reason} if reason else {}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
