@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from mesh import unknown_paths
-from mesh.callers import declared
+from mesh.callers import declared_callers
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, PublicLimit
 from mesh.gate import Gate, RpcLimits
 from mesh.health import NOT_SERVING, SERVING, Health
@@ -78,7 +78,7 @@ class Server:
     ) -> None:
         callers: dict[str, frozenset[str]] = {}
         for service in services:
-            callers |= declared(service.descriptor)
+            callers |= declared_callers(service.descriptor)
         limits = RpcLimits(
             calls=ConcurrencyLimit(max_calls),
             streams=ConcurrencyLimit(max_streams),
