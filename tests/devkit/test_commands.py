@@ -15,7 +15,7 @@ from devkit.layout import STORED, Misconfigured
 from devkit.postgres import Postgres
 from mesh.migrations import is_current
 from ops.__main__ import COMMANDS, main
-from tests.devkit.fake_mesh import free_base
+from tests.devkit.fake_mesh import reserve_ports
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, v
 
 
 def test_migrate_reports_a_server_that_does_not_answer() -> None:
-    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
 
 
@@ -99,7 +99,7 @@ def test_missing_databases_are_made_on_the_server_that_is_named(
 
 
 def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
-    base = free_base()
+    base = reserve_ports()
     with socket.create_server(("127.0.0.1", base)):
         taken = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE=str(base))
     assert (taken.exit_code, taken.output.count("\n")) == (1, 1)
@@ -109,7 +109,7 @@ def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
 
 
 def test_health_reports_a_service_that_does_not_answer() -> None:
-    away = tutormesh("health", f"127.0.0.1:{free_base()}")
+    away = tutormesh("health", f"127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.endswith(": UNAVAILABLE\n")
 
 

@@ -17,7 +17,7 @@ from devkit.layout import CALLERS, Layout, Misconfigured
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from tests.devkit.fake_mesh import free_base, wait_until
+from tests.devkit.fake_mesh import reserve_ports, wait_until
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1 import availability_pb2_grpc as rpc
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
@@ -46,7 +46,7 @@ class Published(rpc.AvailabilityServiceServicer, learning_pb2_grpc.LearningServi
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    mesh = Layout(tmp_path, {"TUTORMESH_PORT_BASE": str(free_base())})
+    mesh = Layout(tmp_path, {"TUTORMESH_PORT_BASE": str(reserve_ports())})
     mesh.write_service_tokens()
     return mesh
 

@@ -13,7 +13,7 @@ import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
 from bff.http.middleware import ConcurrencyLimitMiddleware
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from mesh.errors import Overloaded
 from payment_svc.engine import engine
 from tests.people import People, lesson_time, until
@@ -37,7 +37,7 @@ class Slow:
 @pytest_asyncio.fixture(loop_scope="session")
 async def edge() -> AsyncIterator[tuple[Slow, httpx.AsyncClient]]:
     """A real HTTP server whose limit is two requests, before a slow application."""
-    slow, port = Slow(), free_port()
+    slow, port = Slow(), reserve_port()
     async with (
         _http(ConcurrencyLimitMiddleware(slow, max_requests=2), port, lifespan="off"),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,

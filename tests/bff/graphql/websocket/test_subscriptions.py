@@ -23,7 +23,7 @@ from booking_svc.domain import Details, Status
 from booking_svc.servicer import BookingServicer
 from booking_svc.store import VIOLATIONS, Store
 from booking_svc.watches import Watches
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from mesh.database import Database
 from mesh.identity import ServiceTokenFile
 from mesh.money import Money
@@ -92,7 +92,7 @@ class BookingService:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service(make_database: Any, verifier: Any, auth_settings: dict[str, Any]) -> AsyncIterator[BookingService]:
-    settings = ServiceSettings(_env_file=None, port=free_port(), reuse_port=True, drain_seconds=1, **auth_settings)
+    settings = ServiceSettings(_env_file=None, port=reserve_port(), reuse_port=True, drain_seconds=1, **auth_settings)
     running = BookingService(await make_database("booking_svc"), verifier, settings)
     await running.start()
     yield running
