@@ -19,7 +19,7 @@ import pytest_asyncio
 
 from devkit.processes.child import Child
 from tests.replicas.load import STUDENTS, Load
-from tests.replicas.processes import Processes, processes, until
+from tests.replicas.processes import Processes, processes, wait_until
 
 AWAY_SECONDS = 60.0 if os.environ.get("FULL") else 5.0
 #: What only stands still is borne for as long as a call may take; it is to be away for longer.
@@ -51,7 +51,7 @@ async def kill_server(mesh: Processes) -> AsyncIterator[None]:
         yield
     finally:
         server.start()
-        await until(lambda: has_reconnected(mesh))
+        await wait_until(lambda: has_reconnected(mesh))
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +67,7 @@ async def stall_server(mesh: Processes) -> AsyncIterator[None]:
     finally:
         for process in family:
             process.resume()
-        await until(lambda: has_reconnected(mesh))
+        await wait_until(lambda: has_reconnected(mesh))
 
 
 async def has_reconnected(mesh: Processes) -> bool:

@@ -16,7 +16,7 @@ from bff.http.middleware import ConcurrencyLimitMiddleware
 from devkit.ports import reserve_port
 from mesh.errors import Overloaded
 from payment_svc.engine import engine
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import World, _http
 
 
@@ -55,7 +55,7 @@ async def test_beyond_its_requests_the_edge_answers_503_with_retry_after_and_the
     async def how_many() -> int:
         return slow.inside
 
-    await until(how_many, lambda number: number == 2)
+    await wait_until(how_many, lambda number: number == 2)
     for path in ("/graphql", "/webhooks/stripe"):
         answer = await client.post(path, json={"query": "{ __typename }"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -76,7 +76,7 @@ async def test_graphql_says_when_to_ask_again_what_could_not_be_answered_now(wor
         async def ask() -> dict[str, Any]:
             return dict((await people.http.post(f"{world.bff_url}/graphql", json=query, headers=headers)).json())
 
-        answer = await until(ask, lambda body: "errors" in body)
+        answer = await wait_until(ask, lambda body: "errors" in body)
         (error,) = answer["errors"]
     assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfterMs": 1000}
 

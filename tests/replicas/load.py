@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from tests.replicas.processes import Order, Processes, lesson_time, until
+from tests.replicas.processes import Order, Processes, lesson_time, wait_until
 
 STUDENTS = 4
 
@@ -60,7 +60,7 @@ class Load:
         async def now() -> int:
             return len(self.booked)
 
-        await until(now, lambda number: number >= so_far + by, seconds=40)
+        await wait_until(now, lambda number: number >= so_far + by, seconds=40)
 
     async def _book_and_time(self, order: Order) -> dict[str, Any] | None:
         began = time.monotonic()
@@ -76,7 +76,7 @@ class Load:
         async def states() -> dict[UUID, str]:  # an event that found no service is sent again within five seconds
             return {row["student_id"]: row["state"] for row in await self._mesh.sql("payment", ask, self._tutor)}
 
-        await until(states, lambda now: now == ends)
+        await wait_until(states, lambda now: now == ends)
         await self._mesh.wait_until_quiescent()
         sagas = await self._mesh.sql("payment", ask, self._tutor)
         ask_bookings = "select student_id from booking where tutor_id = $1"

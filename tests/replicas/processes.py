@@ -32,7 +32,9 @@ WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
 
 
-async def until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
+async def wait_until(
+    ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0
+) -> T:
     """Ask until the answer meets the condition, and return it. Fails at the deadline with the last answer."""
     deadline = time.monotonic() + seconds
     while not condition(answer := await ask()):
@@ -121,7 +123,7 @@ class Processes:
                 await asyncio.sleep(0.2)
             return booked
 
-        booked = await until(ask, lambda answer: answer is not None, seconds)
+        booked = await wait_until(ask, lambda answer: answer is not None, seconds)
         assert booked is not None
         return booked
 
@@ -152,7 +154,7 @@ class Processes:
         return rows[0] if rows else None
 
     async def until_state(self, order: Order, state: str, seconds: float = 20.0) -> Any:
-        return await until(
+        return await wait_until(
             lambda: self.fetch_saga(order), lambda row: row is not None and row["state"] == state, seconds
         )
 
@@ -189,7 +191,7 @@ class Processes:
             union all
             select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
         """
-        await until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
+        await wait_until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
 
 
 def owner_pid(saga: Any) -> int:

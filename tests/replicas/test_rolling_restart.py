@@ -6,7 +6,7 @@ import os
 import signal
 
 from tests.replicas.load import STUDENTS, Load
-from tests.replicas.processes import Processes, until
+from tests.replicas.processes import Processes, wait_until
 
 
 async def restart(mesh: Processes, name: str) -> None:
@@ -17,7 +17,7 @@ async def restart(mesh: Processes, name: str) -> None:
     async def serves_again() -> bool:
         return mesh.pids[name] != old and mesh.count_lines(name, "serving") > served
 
-    await until(serves_again)
+    await wait_until(serves_again)
     assert mesh.count_lines(name, "exited with 0; starting again") == 1
 
 

@@ -13,7 +13,7 @@ import stripe
 from structlog.testing import capture_logs
 
 from payment_svc.settling import webhooks
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import WEBHOOK_SECRET, World
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
@@ -99,7 +99,7 @@ async def test_55_a_spoiled_success_of_an_unpaid_intent_is_not_believed(
     declined = await people.event(booked.payment_intent_id, "payment_intent.payment_failed")
     event = spoiled(declined, status="succeeded", amount_received=...) | {"type": "payment_intent.succeeded"}
     assert await people.send_event(event) == 200
-    await until(lambda: signals(people, booked.saga_id), lambda count: count == 1)
+    await wait_until(lambda: signals(people, booked.saga_id), lambda count: count == 1)
     await people.at_rest()
     assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
     await people.cancel_intent(booked.payment_intent_id)
@@ -119,7 +119,7 @@ async def test_55_a_spoiled_event_of_an_ended_saga_waits_for_a_person_who_has_it
     assert (await stored(people, event["id"]))[0][0] == "PARKED"
     assert await people.state(booked.saga_id) == "EXPIRED"
     await people.retry(booked.saga_id)
-    await until(lambda: stored(people, event["id"]), lambda rows: rows == [("DONE", None)])
+    await wait_until(lambda: stored(people, event["id"]), lambda rows: rows == [("DONE", None)])
     assert [refund["amount"] for refund in await people.refunds_of(stray["id"])] == [5000]
 
 
@@ -274,11 +274,11 @@ async def test_55_an_inbox_event_about_an_unreadable_refund_is_parked_after_eigh
             await people.hurry_the_inbox(booked.saga_id)
             return await people.inbox_of(booked.saga_id)
 
-        await until(hurried, lambda rows: [row["status"] for row in rows] == ["PARKED"])
+        await wait_until(hurried, lambda rows: [row["status"] for row in rows] == ["PARKED"])
     parked = [line for line in lines if line["event"] == "event_parked"]
     assert [(line["alert"], line["error"]) for line in parked] == [
         (True, "Unreadable: the refund's amount is no whole number")
     ]
     await people.retry(booked.saga_id)
-    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
+    await wait_until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
     assert [row["amount_minor"] for row in await people.our_refunds_of(booked.payment_intent_id)] == [2000]

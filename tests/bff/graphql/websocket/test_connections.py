@@ -20,7 +20,7 @@ from bff.http.rate_limits import RateLimiter
 from bff.settings import Options
 from mesh.errors import NotFound, TryAgain
 from tests.bff.live import Listener, listening, served
-from tests.people import until
+from tests.people import wait_until
 from tutormesh.booking.v1 import booking_pb2
 
 PAGE = "https://app.example.org"
@@ -341,7 +341,7 @@ async def test_each_person_and_the_process_have_a_connection_limit(
         async def taken() -> int:
             return limits.connections.taken
 
-        assert await until(taken, lambda count: count == 0) == 0
+        assert await wait_until(taken, lambda count: count == 0) == 0
     assert not limits._people
 
 
