@@ -243,6 +243,27 @@ async def test_a_cut_connection_is_try_again_and_the_next_call_has_a_new_one(dat
     await database.ping()
 
 
+@pytest.mark.parametrize("kind", ["transaction", "statement"])
+async def test_connections_that_are_cut_while_they_are_idle_are_replaced_and_none_is_lost(database, onlooker, kind):
+    """Nothing is sent while SQLAlchemy hands a connection out: it would lose one that fails then."""
+    run, together = getattr(database, kind), asyncio.Barrier(3)
+
+    async def work(connection: AsyncConnection) -> None:
+        await together.wait()
+        await connection.execute(text("select 1"))
+
+    await asyncio.gather(*(run(work) for _ in range(3)))
+    await onlooker.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'mesh-test' and datname = current_database()"
+    )
+    outcomes = await asyncio.gather(*(run(work) for _ in range(3)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} <= {TryAgain}
+    gc.collect()
+    assert database.engine.pool.checkedout() == 0
+    await asyncio.gather(*(run(work) for _ in range(3)))
+
+
 async def test_when_every_connection_is_busy_the_caller_gets_overloaded(database):
     database.engine.sync_engine.pool._timeout = 0.05
     release, held = asyncio.Event(), asyncio.Barrier(4)
