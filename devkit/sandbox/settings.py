@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from mesh import production
+
 
 class InvalidSetting(Exception):
     """A setting is missing or malformed; the message names it."""
@@ -32,8 +34,8 @@ def load(environment: Mapping[str, str]) -> Settings:
 
     Raises InvalidSetting.
     """
-    if environment.get("TUTORMESH_ENV") == "production":
-        raise InvalidSetting("TUTORMESH_ENV is production, and the sandbox is for a developer's machine")
+    if why := production.reason(environment):
+        raise InvalidSetting(f"{why}, and the sandbox is for a developer's machine")
     url, secret = environment.get("SANDBOX_WEBHOOK_URL", ""), environment.get("STRIPE_WEBHOOK_SECRET", "")
     smtp_port = environment.get("SANDBOX_SMTP_PORT")
     if url and not secret:

@@ -68,14 +68,19 @@ def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anyt
     ("name", "value", "words"),
     [
         ("TUTORMESH_ENV", "production", "is production"),
+        ("TUTORMESH_ENV", "Prod", "is Prod"),
         ("STRIPE_SECRET_KEY", "sk_live_1", "is a live key"),
         ("STRIPE_SECRET_KEY", "rk_live_1", "is a live key"),
         ("STRIPE_PUBLISHABLE_KEY", "pk_live_1", "is a live key"),
     ],
 )
-def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, value: str, words: str) -> None:
+@pytest.mark.parametrize("command", ["up", "token --role student", "token --role service --service payment"])
+def test_production_is_refused_before_anything_is_made(
+    tmp_path: Path, command: str, name: str, value: str, words: str
+) -> None:
     data = tmp_path / "data"
-    refused = tutormesh("up", TUTORMESH_DATA=str(data), STRIPE_WEBHOOK_SECRET="whsec_1", **{name: value})
+    own = {"TUTORMESH_DATA": str(data), "STRIPE_WEBHOOK_SECRET": "whsec_1", name: value}
+    refused = tutormesh(*command.split(), **own)
     assert (refused.exit_code, refused.output) == (
         1,
         f"Error: {name}: {words}, and this is for a developer's machine\n",

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from devkit import issuer
 from devkit.demo import data as demo
+from devkit.demo.lesson import sell_lesson
 from devkit.layout import CALLERS, Layout, Misconfigured
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
@@ -115,5 +116,9 @@ async def test_production_gets_neither_demo_data_nor_development_tokens(
         await issuer.issue_forever(mesh, mesh.root)
     with pytest.raises(Misconfigured, match=f"^{name}: "):
         await demo.load(mesh)
+    with pytest.raises(Misconfigured, match=f"^{name}: "):
+        await sell_lesson(mesh)
+    with pytest.raises(Misconfigured, match=f"^{name}: "):
+        mesh.write_service_tokens()
     assert not mesh.root.exists()
     assert published.requests == []
