@@ -87,7 +87,8 @@ S = TypeVar("S", bound=BaseSettings)
 
 def read_environment() -> dict[str, str]:
     """The environment over `.env`, by names in upper case. An empty value is none, as for pydantic."""
-    return {name.upper(): value for source in (dotenv_values(".env"), os.environ) for name, value in source.items() if value}
+    sources = (dotenv_values(".env"), os.environ)
+    return {name.upper(): value for source in sources for name, value in source.items() if value}
 
 
 def _texts(settings: BaseSettings) -> dict[str, str]:

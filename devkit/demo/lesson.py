@@ -66,7 +66,10 @@ class App:
 
 
 async def sell_lesson(mesh: layout.Layout, tell: Print = print) -> str:
-    """Publish hours, book, pay, and wait until the booking is CONFIRMED. Returns its id. Raises DemoFailed, and Misconfigured in production."""
+    """Publish hours, book, pay, and wait until the booking is CONFIRMED. Returns its id.
+
+    Raises DemoFailed, and Misconfigured in production.
+    """
     layout.check_development(mesh.settings)
     if not uses_sandbox(mesh.settings):
         raise DemoFailed("the demo pays with a test card at the Stripe sandbox; this mesh uses a real Stripe account")
