@@ -30,6 +30,8 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
 }"""
 WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
+#: How long an app waits before it repeats a request: a person may book and pay once a second.
+REPEAT_SECONDS = 1.0
 
 
 async def wait_until(
@@ -98,6 +100,10 @@ class Processes:
         await self.graphql("tutor", tutor, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
         return tutor
 
+    async def tutors(self, number: int) -> list[UUID]:
+        """So many new tutors."""
+        return [await self.tutor() for _ in range(number)]
+
     async def book(self, order: Order) -> dict[str, Any] | None:
         """Send one request. Returns the booking, or None when it may be sent again. Raises UnexpectedAnswer."""
         answer = await self.graphql(
@@ -120,7 +126,7 @@ class Processes:
         async def ask() -> dict[str, Any] | None:
             booked = await self.book(order)
             if booked is None:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(REPEAT_SECONDS)
             return booked
 
         booked = await wait_until(ask, lambda answer: answer is not None, seconds)
