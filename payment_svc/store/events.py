@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import Database
+from mesh.database import Database, is_caused_by_values
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
 from payment_svc.store.sagas import SagaStore
@@ -81,6 +81,10 @@ _UNPARK = text("""
     update stripe_event set status = 'INBOX', attempt = 0, wake_at = clock_timestamp()
     where saga_id = :saga and status = 'PARKED' returning id
 """)
+
+
+class Unstorable(Exception):
+    """The schema refuses what the event says: every repeat would be refused as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +170,7 @@ class EventStore:
     ) -> tuple[Verdict, Saga | None]:
         """Judge an event under its saga's row lock and commit the verdict with the event, once.
 
-        Returns what was done (`Ignore` for a repeat) and the saga as it is then.
+        Returns what was done (`Ignore` for a repeat) and the saga as it is then. Raises Unstorable.
         """
 
         async def judge_locked(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
@@ -182,7 +186,12 @@ class EventStore:
                 await connection.execute(_SIGNAL, {"id": saga.id})
             return verdict, saga
 
-        return await self._database.transaction(judge_locked)
+        try:
+            return await self._database.transaction(judge_locked)
+        except Exception as error:
+            if is_caused_by_values(error):
+                raise Unstorable(f"{type(error).__name__}: {error}") from error
+            raise
 
     async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
         status = {Apply: "DONE", Signal: "NEWS", Park: "PARKED", ToInbox: "INBOX"}[type(verdict)]
