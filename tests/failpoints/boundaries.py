@@ -49,6 +49,8 @@ LESSON_STEPS = (
     "CancelSession",
 )
 SEAT_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
+#: The calls about a refund that is given up.
+REFUND_CALLS = ("RefundStore.refuse", "RefundStore.announce_failure", "CancellationStore.park_refund")
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {
     "commit_in": "runs inside receive's transaction",
@@ -95,8 +97,13 @@ def catalogue() -> set[str]:
 
 
 def lesson_points() -> set[str]:
-    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats and of callbacks."""
-    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS)
+    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats, callbacks and refunds."""
+    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS) - refund_points()
+
+
+def refund_points() -> set[str]:
+    """Those on the ways of refunds that are given up alone."""
+    return {f"{when} {call}" for call in REFUND_CALLS for when in ("before", "after")}
 
 
 def _around(ports: Iterable[type], steps: Iterable[str]) -> set[str]:

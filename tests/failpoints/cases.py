@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,6 +45,7 @@ class Case:
     intent: str = ""
     booking: str = ""
     course: str = ""
+    actors: list[Actor] = field(default_factory=list)
 
     def order(self) -> LessonOrder:
         return LessonOrder(self.student, self.tutor, lesson_time(), 60, None, "", "key")
@@ -80,7 +81,13 @@ class Case:
         app = compose(settings, watched, watched_stripe, (watched_stripe, callback), stubs)
         if version > 1:
             app = with_version(app, version)
-        return Actor(app, seat, self.outside.seats)
+        self.actors.append(Actor(app, seat, self.outside.seats))
+        return self.actors[-1]
+
+    async def end(self) -> None:
+        """Nobody of the case is left, however it went: a connection that nobody closes is told as a failure of others."""
+        for actor in self.actors:
+            await actor.die()
 
     @contextlib.asynccontextmanager
     async def as_student(self) -> AsyncIterator[None]:
