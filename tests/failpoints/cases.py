@@ -154,13 +154,15 @@ async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list
     case, trail = await new_case(), Trail()
     actor = await case.actor(f"calm-{uuid4().hex[:8]}", trail)
     shared = 0
-    for number, stimulus in enumerate(flow.stimuli):
-        if number == flow.fresh:
-            await actor.rest()
-            shared = len(trail.order)
-        await persuade(case, actor, stimulus)
-    await until_the_end(case, flow, actor)
-    await actor.die()
+    try:
+        for number, stimulus in enumerate(flow.stimuli):
+            if number == flow.fresh:
+                await actor.rest()
+                shared = len(trail.order)
+            await persuade(case, actor, stimulus)
+        await until_the_end(case, flow, actor)
+    finally:
+        await case.end()
     return [point for point in trail.order[shared:] if f" {flow.strikes}" in point[0]]
 
 

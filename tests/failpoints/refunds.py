@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from mesh.errors import Refusal
+from payment_svc.domain import DISPUTE_CASE
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
 from tests.failpoints.flows import (
@@ -14,12 +15,12 @@ from tests.failpoints.flows import (
     a_stray_is_paid,
     book,
     cancel,
-    refunded,
     the_hold_ends,
     told_of_success,
     until_expired,
     until_sold,
 )
+from tutormesh.booking.v1 import booking_pb2
 
 
 async def told_of_failure(case: Case, actor: Actor) -> None:
@@ -57,18 +58,32 @@ def given_up(kind: str, state: str, booking_status: int, *made: str) -> Callable
 
     async def ended(case: Case) -> bool:
         people = case.people
-        ask = "select kind, error ->> 'reason' as why from saga where student_id = $1 and state = 'PARKED'"
+        ask = (
+            "select kind, error ->> 'reason' as why from saga where student_id = $1 and state = 'PARKED' and kind <> $2"
+        )
         return (
             await people.state(case.saga_id) == state
             and (await people.booking(case.booking)).status == booking_status
             and await people.nothing_open(case.student)
-            and [tuple(row) for row in await people.world.sql("payment", ask, case.student)]
+            and [tuple(row) for row in await people.world.sql("payment", ask, case.student, DISPUTE_CASE)]
             == [(kind, "REFUND_GIVEN_UP")]
             and await people.our_refunds_of(case.intent) == []
             and [refund["status"] for refund in await people.refunds_of(case.intent)] == [*made]
         )
 
     return ended
+
+
+async def made_good(case: Case) -> bool:
+    """The money is back after all, by a second refund."""
+    people = case.people
+    return (
+        await people.state(case.saga_id) == "COMPLETED"
+        and (await people.booking(case.booking)).status == booking_pb2.BOOKING_STATUS_CANCELLED
+        and await people.nothing_open(case.student)
+        and [tuple(row) for row in await people.our_refunds_of(case.intent)] == [(5000, "SUCCEEDED")]
+        and [refund["status"] for refund in await people.refunds_of(case.intent)] == ["failed", "succeeded"]
+    )
 
 
 TAKEN_BACK_AND_PAID = (*SALE, until_sold, cancel, until_paid_back)
@@ -92,7 +107,7 @@ REFUND_FLOWS = (
         "a refund that fails later",
         (*TAKEN_BACK_AND_PAID, *FAILS_LATER),
         8,
-        refunded(5000, state="COMPLETED"),
+        made_good,
         f"{SOLD} {TAKEN_BACK}",
     ),
     Flow(

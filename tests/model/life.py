@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid5
 
 from payment_svc.domain import ENROLL, NAMESPACE, Saga
+from payment_svc.domain import State as SagaState
 from tests.model.course import seat_gives_way, to_a_rival
-from tests.model.invariants import check_always, check_at_rest, purchases
+from tests.model.invariants import check_always, check_at_rest, given, purchases
 from tests.model.participants import HOLD, LESSON_ENDS
 from tests.model.provider import PAYABLE
-from tests.model.state import GRACE, LESSON, Held
+from tests.model.state import GRACE, LESSON, Held, State
 from tests.model.system import TUTOR, System
 
 Choice = tuple[str, ...]
 STUDENT = uuid5(NAMESPACE, "a student")
 RIVAL = "a lesson of somebody else's"
 CREATED = "evt_payment_intent.created"
+#: What stays so while the world comes to rest.
+LASTING = ("price", "amount refused", "refunds refused")
 MOST_DRIVES = 3
 MOST_STEPS = 2000
 
@@ -64,6 +68,7 @@ def _of_the_world(system: System) -> Iterator[Choice]:
         if state.may(f"{what} refund fails"):
             told = state.provider_refunds.values()
             yield from (("refund fails", refund.id, what) for _, refund in told if refund.status == is_open)
+    yield from _of_persons(state)
     if state.may("cancel"):
         yield from (("cancel", str(saga.id)) for saga in purchases(state) if saga.price is not None)
     if state.may("reconcile"):
@@ -72,6 +77,20 @@ def _of_the_world(system: System) -> Iterator[Choice]:
         yield ("rival",)
     if state.may("takes place"):
         yield from (("takes place", name) for name, (_, status) in state.sessions.items() if status == "CONFIRMED")
+
+
+def _of_persons(state: State) -> Iterator[Choice]:
+    """What a cardholder does against a refund, and somebody about one that was given up."""
+    if state.may("disputed"):
+        yield ("disputed",)
+    if state.may("refunds refused") and state.may("refunds allowed"):
+        yield ("refunds allowed",)
+    parked = [saga for saga in state.sagas.values() if saga.state is SagaState.PARKED]
+    if state.may("retry"):
+        yield from (("retry", str(saga.id)) for saga in parked)
+    if state.may("refund by hand") and parked and not state.may("refunds refused"):
+        intents = (kept.intent for kept in state.intents.values())
+        yield from (("refund by hand", intent.id) for intent in intents if intent.received > given(state, intent.id))
 
 
 def _gives_way(system: System, saga: str) -> bool:
@@ -145,6 +164,26 @@ def _refund_fails(system: System, refund: str, was: str) -> None:
     system.provider.settle_refund(refund, "failed")
 
 
+def _disputed(system: System) -> None:
+    """A dispute is opened: from now on the provider refuses every refund for good."""
+    system.state.budget["refunds refused"] = 1
+
+
+def _refunds_allowed(system: System) -> None:
+    """What the provider refused for good, it allows now: the dispute was won."""
+    system.state.spend("refunds refused")
+
+
+def _retry(system: System, saga: str) -> None:
+    """A person has a parked saga go on."""
+    system.spawn("retry", partial(system.replicas[0].sagas.unpark, UUID(saga)), saga, saga, 0)
+
+
+def _refund_by_hand(system: System, intent: str) -> None:
+    left = system.state.intents[intent].intent.received - given(system.state, intent)
+    system.provider.refund_now(intent, left, "", "succeeded")
+
+
 def _takes_place(system: System, session: str) -> None:
     """The lesson is over, and somebody completes it."""
     system.state.now = max(system.state.now, LESSON_ENDS)
@@ -162,6 +201,10 @@ _HAPPENINGS = {
     "deliver": lambda system, event: system.deliver(event),
     "duplicate": lambda system, event: system.deliver(event),
     "refund fails": _refund_fails,
+    "disputed": _disputed,
+    "refunds allowed": _refunds_allowed,
+    "retry": _retry,
+    "refund by hand": _refund_by_hand,
     "cancel": _cancel,
     "reconcile": lambda system: system.reconcile(),
     "rival": _rival,
@@ -181,7 +224,7 @@ def begin_to_rest(system: System) -> None:
     """From here on nothing new happens and no answer is lost."""
     state = system.state
     state.stage, state.refund_status = 1, "succeeded"
-    state.budget = {name: left for name, left in state.budget.items() if name in ("price", "amount refused")}
+    state.budget = {name: left for name, left in state.budget.items() if name in LASTING}
     for actor in list(state.actors.values()):
         if not actor.done:
             state.actors[actor.id] = replace(actor, stalled=True)
@@ -197,7 +240,7 @@ def rest_a_little(system: System) -> bool:
         return True
     state = system.state
     # A refund that fails after it had succeeded is learned from its event alone: nobody asks again about a done one.
-    if state.stage != STRAYS_STAGE and not _a_failure_is_unheard(system):
+    if state.stage != STRAYS_STAGE and not _a_failure_is_unheard(system) and not _a_refund_by_hand_is_unheard(state):
         check_at_rest(state)
     if state.stage > LAST_STAGE or (state.stage == LAST_STAGE and not state.on_their_way):
         return False
@@ -217,6 +260,12 @@ def _a_failure_is_unheard(system: System) -> bool:
     """True while a refund's failure is on its way, or with a webhook that has stalled."""
     hearing = (a.subject for a in system.state.actors.values() if a.kind == "webhook" and not a.done)
     return any(str(event).startswith("evt_refund.failed") for event in (*system.state.on_their_way, *hearing))
+
+
+def _a_refund_by_hand_is_unheard(state: State) -> bool:
+    """True while somebody has refunded at the provider, and neither its event nor reconcile has told us."""
+    known = {refund.provider_refund_id for refund in state.refunds.values()}
+    return state.stage == 1 and any(told.id not in known for _, told in state.provider_refunds.values())
 
 
 def _one_step(system: System) -> bool:
