@@ -211,7 +211,7 @@ class Reconcile:
 
     async def _settle(self, saga_id: UUID, intent: Intent) -> bool:
         """Settle an intent that our own rows call unsettled. The provider is asked about no other."""
-        saga = await self.stores.sagas.get(saga_id)
+        saga = await self.stores.sagas.by_intent(intent.id, saga_id)
         if saga is None or (saga.state is State.COMPLETED and intent.id == saga.payment_intent_id):
             return False
         if not is_left_to_us(saga, intent, None):

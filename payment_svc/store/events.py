@@ -12,16 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.database import Database, is_caused_by_values
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
-from payment_svc.store.sagas import SagaStore
+from payment_svc.store.sagas import BY_INTENT, SagaStore
 
-# The saga that owns the intent. An event may come before our own commit of the intent's id: then its metadata names the
-# saga.
-_FIND = """
-    select *, clock_timestamp() as loaded_at from saga
-    where payment_intent_id = :intent or id = cast(:saga as uuid)
-    order by (payment_intent_id = :intent) desc nulls last limit 1
-"""
-_PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
+_LOCK = text(BY_INTENT + " for update")
 # An event that can wait takes the wake-up time of the other events of its intent. So a failing refund, which makes new
 # events, is not retried once for each of them.
 _STORE = text("""
@@ -157,8 +150,7 @@ class EventStore:
 
     async def peek(self, summary: EventSummary) -> Saga | None:
         """The event's saga, without a lock."""
-        rows = await self._database.rows(_PEEK, {"intent": summary.intent_id, "saga": summary.saga_id})
-        return to_saga(rows[0]) if rows else None
+        return await self._sagas.by_intent(summary.intent_id, summary.saga_id)
 
     async def unknown(self, event_ids: list[str]) -> set[str]:
         """Those of these event ids that were never stored here."""

@@ -84,7 +84,7 @@ ELSEWHERE = {
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
 #: only with FULL=1.
 READS = frozenset(
-    "get by_sold saga_of open_for of_sold of_intent peek retrieve_intent find_intent find_refund list_refunds"
+    "get by_sold by_intent saga_of open_for of_sold of_intent peek retrieve_intent find_intent find_refund list_refunds"
     " list_disputes list_declined_charges".split()
 )
 

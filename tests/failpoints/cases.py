@@ -119,7 +119,7 @@ class Flow:
     fresh: int  # the stimulus from which it is a way of its own; what comes before is walked by another flow
     end: Callable[[Case], Awaitable[bool]]
     told: str  # what its people hear of it, each once and in order; `|` between where a race may end either way
-    strikes: str = ""  # only points of this port; what lies between is the same code for every kind, struck elsewhere
+    strikes: tuple[str, ...] = ("",)  # how the calls begin that are struck; the others are struck in another flow
 
 
 async def persuade(case: Case, actor: Actor, stimulus: Stimulus) -> None:
@@ -163,7 +163,7 @@ async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list
         await until_the_end(case, flow, actor)
     finally:
         await case.end()
-    return [point for point in trail.order[shared:] if f" {flow.strikes}" in point[0]]
+    return [point for point in trail.order[shared:] if point[0].partition(" ")[2].startswith(flow.strikes)]
 
 
 async def run(flow: Flow, case: Case, point: Point, fault: str, successor: str) -> set[str]:

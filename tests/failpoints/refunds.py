@@ -87,6 +87,7 @@ async def made_good(case: Case) -> bool:
 
 
 TAKEN_BACK_AND_PAID = (*SALE, until_sold, cancel, until_paid_back)
+GIVING_UP = ("RefundStore.", "CancellationStore.park_refund")
 FAILS_LATER = (the_bank_returns_it, told_of_failure)
 REFUND_FLOWS = (
     Flow(
@@ -102,6 +103,7 @@ REFUND_FLOWS = (
         5,
         given_up("RefundCase", "EXPIRED", 5),
         "booking.expired refund.failed",
+        strikes=GIVING_UP,
     ),
     Flow(
         "a refund that fails later",
@@ -109,6 +111,7 @@ REFUND_FLOWS = (
         8,
         made_good,
         f"{SOLD} {TAKEN_BACK}",
+        strikes=("EventStore.", "RefundStore."),
     ),
     Flow(
         "a refund that fails later once too often",
@@ -116,5 +119,6 @@ REFUND_FLOWS = (
         14,
         given_up("RefundCase", "COMPLETED", 3, "failed", "failed", "failed"),
         f"{SOLD} {TAKEN_BACK} refund.failed",
+        strikes=GIVING_UP,
     ),
 )

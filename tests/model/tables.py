@@ -170,11 +170,14 @@ class RefundRows(Table):
         row = refunds.setdefault(refund.id, replace(refund, status=RefundStatus.PENDING))
         return replace(row, is_new=is_new)
 
-    def import_(self, refund: Refund) -> Awaitable[None]:
-        def keep() -> None:
-            names = {known.provider_refund_id for known in self._clock.state.refunds.values()}
-            if refund.provider_refund_id not in names:
-                self._clock.state.refunds.setdefault(refund.id, refund)
+    def import_(self, refund: Refund) -> Awaitable[bool]:
+        def keep() -> bool:
+            refunds = self._clock.state.refunds
+            names = {known.provider_refund_id for known in refunds.values()}
+            if refund.provider_refund_id in names or refund.id in refunds:
+                return False
+            refunds[refund.id] = refund
+            return True
 
         return self._do("import_refund", keep)
 
