@@ -1,4 +1,7 @@
-"""A saga's claim on two calendars: hold, confirm, release. Each is one transaction, idempotent under the saga's id."""
+"""A saga's claim on two calendars: hold, confirm, release. Each is one transaction, idempotent under the saga's id.
+
+`Claims` lists what is claimed, for the operator's audit.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from uuid import UUID, uuid4
 
 from availability_svc import hours
 from availability_svc.domain import (
+    Claim,
     Conflicts,
     Hold,
     HoldState,
@@ -25,7 +29,7 @@ from availability_svc.domain import (
     TutorNotFound,
 )
 from availability_svc.limits import Terms
-from availability_svc.store import HoldStore, Situation
+from availability_svc.store import Calendars, HoldStore, Situation
 from mesh.database import Database
 from mesh.errors import Cancelled, NotFound, TryAgain
 
@@ -110,6 +114,19 @@ class Holds:
             await store.release(saga_id)
         elif not await store.leave_tombstone(saga_id) and await store.lock_hold(saga_id):
             await store.release(saga_id)  # the hold was inserted meanwhile
+
+
+class Claims:
+    """The claims on all calendars, in id order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_page(self, after: UUID | None, size: int) -> tuple[list[Claim], UUID | None]:
+        """At most `size` claims behind `after`, and the id behind which the next page begins; None on the last page."""
+        found = await self._database.statement(lambda connection: Calendars(connection).list_claims(after, size + 1))
+        page = found[:size]
+        return page, page[-1].id if len(found) > size else None
 
 
 def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from availability_svc import hours
 from availability_svc.domain import Offer, Schedule, Span, Window, WorkingHours
-from availability_svc.slots import free_slots
+from availability_svc.schedules import free_slots
 from mesh.money import Money
 
 NEW_YORK = ZoneInfo("America/New_York")
