@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from devkit.processes.child import Child
-from tests.replicas.load import STUDENTS, Load
+from tests.replicas.load import STUDENTS, TUTORS, Load
 from tests.replicas.processes import Processes, processes, until
 
 AWAY_SECONDS = 60.0 if os.environ.get("FULL") else 5.0
@@ -96,7 +96,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everyth
     mesh: Processes, outage: Outage, seconds: float
 ) -> None:
     before, mesh.refusals = services(mesh), {}
-    load = Load(mesh, await mesh.tutor())
+    load = Load(mesh, [await mesh.tutor() for _ in range(TUTORS)])
     async with load.running():
         waiting = [await load.one() for _ in range(3)]
         async with outage(mesh):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.replicas.load import STUDENTS, Load
+from tests.replicas.load import STUDENTS, TUTORS, Load
 from tests.replicas.processes import Processes, until
 
 
@@ -22,7 +22,7 @@ async def restart(mesh: Processes, name: str) -> None:
 
 
 async def test_a_rolling_restart_under_load_loses_no_request_that_is_retried(mesh: Processes) -> None:
-    load = Load(mesh, await mesh.tutor())
+    load = Load(mesh, [await mesh.tutor() for _ in range(TUTORS)])
     async with load.running():
         for name in ("payment.1", "payment.2"):
             await restart(mesh, name)
