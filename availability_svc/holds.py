@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from availability_svc import hours
 from availability_svc.domain import (
+    AmountMismatch,
     Claim,
     Conflicts,
     Hold,
@@ -30,8 +31,10 @@ from availability_svc.domain import (
 )
 from availability_svc.limits import Terms
 from availability_svc.store import Calendars, HoldStore, Situation
+from mesh.currencies import MOST_TOLD
 from mesh.database import Database
-from mesh.errors import Cancelled, NotFound, TryAgain
+from mesh.errors import BadInput, Cancelled, NotFound, TryAgain
+from mesh.money import Money
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 #: One on the tutor's calendar and one on the student's.
@@ -48,7 +51,8 @@ class Holds:
         """Claim both calendars until the hold ends. Repeating a saga's order returns its first hold.
 
         Raises, the first of these that applies: TutorNotFound, Cancelled, IdempotencyMismatch, LengthNotOffered,
-        TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon, SlotTaken, StudentBusy, TooManyHolds.
+        BadInput (the price is more than can be told), TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon,
+        SlotTaken, StudentBusy, TooManyHolds, AmountMismatch.
         """
         return await self._database.transaction(lambda connection: self._hold(HoldStore(connection), order))
 
@@ -82,8 +86,11 @@ class Holds:
         _must_be_offered(schedule, order, situation.now)
         _must_be_free(situation.conflicts)
         self._terms.limits.must_allow(situation.standing, order.minutes)
+        price = schedule.price(order.minutes)
+        if not order.expected.is_met(price):
+            raise AmountMismatch(field="price")
         expires_at = min(situation.now + self._terms.hold, order.lesson.start)
-        return Hold(order, schedule.buffer, schedule.price(order.minutes), uuid4(), expires_at)
+        return Hold(order, schedule.buffer, price, uuid4(), expires_at)
 
     async def _confirm(self, store: HoldStore, saga_id: UUID) -> UUID:
         locked = await store.lock_hold(saga_id)
@@ -134,6 +141,7 @@ def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:
     start = order.lesson.start
     if not schedule.has_length(order.minutes):
         raise LengthNotOffered
+    _must_be_told(schedule.price(order.minutes))
     if schedule.is_too_far(start, now):
         raise TooFarAhead
     if start > now and not hours.covers(schedule.hours, order.lesson):
@@ -142,6 +150,12 @@ def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:
         raise StartNotOffered
     if schedule.is_too_soon(start, now):
         raise TooSoon
+
+
+def _must_be_told(price: Money) -> None:
+    """Raises BadInput for a price that is too large to tell. What can be charged is for the payment provider to say."""
+    if price.amount_minor > MOST_TOLD:
+        raise BadInput(f"the price of such a lesson {price.payable_amounts}", field="duration_minutes")
 
 
 def _must_be_free(conflicts: Conflicts) -> None:

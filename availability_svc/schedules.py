@@ -39,8 +39,8 @@ class Slots:
     async def list_free(self, tutor_id: UUID, within: Span, minutes: int) -> tuple[Schedule, list[Span]]:
         """The schedule, and the free slots of `minutes` that lie wholly within the span.
 
-        There are none of a length that the tutor does not offer. Raises TutorNotFound, and BadInput for a span with more
-        than MOST_STARTS starts.
+        There are none of a length that the tutor does not offer, or whose price cannot be charged. Raises TutorNotFound,
+        and BadInput for a span with more than MOST_STARTS starts.
         """
         found = await self._database.transaction(
             lambda connection: ScheduleStore(connection).read_busy(tutor_id, within, self._terms.grace)
@@ -48,7 +48,7 @@ class Slots:
         if found is None:
             raise TutorNotFound
         schedule, busy, now = found
-        if not schedule.has_length(minutes):
+        if not schedule.is_sold(minutes):
             return schedule, []
         return schedule, list(free_slots(schedule, busy, within, minutes * MINUTE, now))
 

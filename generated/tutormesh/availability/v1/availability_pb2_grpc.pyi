@@ -40,7 +40,7 @@ class AvailabilityServiceStub:
     """
     ListSlots: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-    are none of a length that the tutor does not offer.
+    are none of a length that the tutor does not offer, or whose price cannot be charged.
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
     """
@@ -49,8 +49,9 @@ class AvailabilityServiceStub:
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
     first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-    (too much is unpaid, or too many holds ended unpaid a moment ago).
+    zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+    TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+    AMOUNT_MISMATCH (another price was expected; nothing was held).
     """
     ConfirmSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
@@ -87,7 +88,7 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     ListSlots: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]  # type: ignore[assignment]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-    are none of a length that the tutor does not offer.
+    are none of a length that the tutor does not offer, or whose price cannot be charged.
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
     """
@@ -96,8 +97,9 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
     first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-    (too much is unpaid, or too many holds ended unpaid a moment ago).
+    zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+    TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+    AMOUNT_MISMATCH (another price was expected; nothing was held).
     """
     ConfirmSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]  # type: ignore[assignment]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
@@ -143,7 +145,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListSlotsResponse, _abc.Awaitable[_availability_pb2.ListSlotsResponse]]:
         """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-        are none of a length that the tutor does not offer.
+        are none of a length that the tutor does not offer, or whose price cannot be charged.
         Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
         took the database a second).
         """
@@ -158,8 +160,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         with the seconds that are left now.
         Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
         first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-        zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-        (too much is unpaid, or too many holds ended unpaid a moment ago).
+        zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+        TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+        AMOUNT_MISMATCH (another price was expected; nothing was held).
         """
 
     @_abc_1.abstractmethod
