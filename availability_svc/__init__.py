@@ -10,5 +10,5 @@ limits              how much may stand unpaid, and what a student or tutor has s
 holds               hold, confirm, release: a saga's claim on two calendars, idempotent under the saga's id. And the
                     list of all claims, for the audit
 blocks              time that a tutor takes out
-worker              deletes claims of lapsed holds and removed blocks, to keep the tables small
+worker              deletes claims of lapsed holds, and old blocks, to keep the tables small
 """

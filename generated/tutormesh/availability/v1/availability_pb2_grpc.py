@@ -133,7 +133,7 @@ class AvailabilityServiceServicer:
 
     def BlockTime(self, request, context):
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
         or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
         many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """

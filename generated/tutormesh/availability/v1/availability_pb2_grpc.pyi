@@ -65,7 +65,7 @@ class AvailabilityServiceStub:
     """
     BlockTime: _grpc.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
     or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
@@ -113,7 +113,7 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     BlockTime: _aio.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]  # type: ignore[assignment]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
     or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
@@ -194,7 +194,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.BlockTimeResponse, _abc.Awaitable[_availability_pb2.BlockTimeResponse]]:
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
         or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
         many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
