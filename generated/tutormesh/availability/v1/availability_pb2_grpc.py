@@ -142,8 +142,8 @@ class AvailabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveBlock(self, request, context):
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+        is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

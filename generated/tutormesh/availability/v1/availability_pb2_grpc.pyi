@@ -70,8 +70,8 @@ class AvailabilityServiceStub:
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+    is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
@@ -118,8 +118,8 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _aio.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]  # type: ignore[assignment]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+    is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
@@ -205,8 +205,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.RemoveBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.RemoveBlockResponse, _abc.Awaitable[_availability_pb2.RemoveBlockResponse]]:
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+        is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
