@@ -184,9 +184,17 @@ async def test_a_booking_tutor_or_course_that_does_not_exist_is_404(people: Peop
         assert await student.refused(method, path) == (404, "NOT_FOUND")
 
 
-async def test_a_price_that_the_provider_refuses_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
-    student, tutor, start = someone("student"), await people.tutor(rate=240, currency="LBP"), lesson_time(13)
-    # Once converted to the currency of the sandbox's account, this is not a cent.
+@pytest.mark.parametrize(
+    ("rate", "currency"),
+    [
+        (240, "LBP"),  # once converted to the currency of the sandbox's account, this is not a cent
+        (197, "USD"),  # 0.49: one below the least
+    ],
+)
+async def test_a_price_that_the_provider_refuses_is_409_with_the_ended_booking(
+    people: People, someone: Any, rate: int, currency: str
+) -> None:
+    student, tutor, start = someone("student"), await people.tutor(rate=rate, currency=currency), lesson_time(13)
     short = order(student.id, tutor, start, end_time=(start + timedelta(minutes=15)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
     answer = await student.ask("POST", BOOKINGS, short, **key)
