@@ -18,10 +18,18 @@ MAX_REQUEST_BYTES = 2 * 1024 * 1024
 HEADER_SECONDS = 10.0
 #: Requests that wait behind another one of their connection (RFC 9112, 9.3.2). A client that sends more is cut off.
 MAX_WAITING = 16
+#: Of a WebSocket: the frames of one message, and the bytes that its client has not read. A client beyond it is cut off.
+#: The server answers each ping by itself, so a client that only pings would fill its memory.
+MAX_FRAMES, MAX_UNREAD_BYTES = 1000, 2 * 1024 * 1024
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket, which was opened as an HTTP connection and is counted as one."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self.frames) > MAX_FRAMES or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.app_state["connection"].close()

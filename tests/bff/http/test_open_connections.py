@@ -12,7 +12,7 @@ import pytest
 from bff.app import build
 from bff.http.connections import Connections, OpenConnection
 from bff.http.header_limits import MAX_WAITING
-from tests.bff.live import listening, served
+from tests.bff.live import Listener, listening, served
 from tests.people import until
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -234,6 +234,48 @@ async def test_59_of_requests_that_came_together_none_runs_once_the_client_has_g
         for _ in range(5):
             assert await here.answered() == 200
     assert len(script.asked("ListSlots")) == 1
+
+
+#: A ping of 125 bytes, and a piece of a text that goes on; both masked with zeros.
+PING, EMPTY_PIECE = b"\x89\xfd\0\0\0\0" + b"x" * 125, b"\x00\x80\0\0\0\0"
+
+
+async def flood(listener: Listener, frames: bytes) -> bool:
+    """Sends these frames again and again, and reads nothing. True when the edge cuts the client off."""
+    transport = listener.socket.transport
+    transport.pause_reading()
+    for _ in range(2000):
+        if transport.is_closing():
+            return True
+        transport.write(frames)
+        await asyncio.sleep(0)
+    return False
+
+
+@pytest.mark.parametrize("frames", [PING * 500, EMPTY_PIECE * 10_000], ids=["pings", "pieces"])
+async def test_61_a_socket_that_fills_the_memory_is_cut_off(
+    peers: Any,
+    verifier: Any,
+    edge_settings: Any,
+    script: Any,
+    student: Any,
+    frames: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bff.http.header_limits.MAX_UNREAD_BYTES", 1000)
+    async with served(build(peers, verifier), edge_settings) as at, listening(at, student.token) as listener:
+        if frames.startswith(EMPTY_PIECE):
+            listener.socket.transport.write(b"\x01\x80\0\0\0\0")  # the text begins
+        assert await flood(listener, frames)
+        listener.socket.transport.abort()
+
+
+async def test_a_message_may_come_in_pieces(
+    peers: Any, verifier: Any, edge_settings: Any, script: Any, student: Any
+) -> None:
+    async with served(build(peers, verifier), edge_settings) as at, listening(at, student.token) as listener:
+        await listener.socket.send(iter('{"type": "ping", "payload": {"n": 1}}'))
+        assert await listener.heard() == {"type": "pong", "payload": {"n": 1}}
 
 
 @pytest.mark.parametrize(("hard", "soft"), [(100_000, 1024), (-1, 1024), (2048, 1024), (1024, 1024), (100, 100)])
