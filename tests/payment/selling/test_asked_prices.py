@@ -101,7 +101,7 @@ async def test_57_a_rate_that_changes_between_listing_and_booking_is_a_mismatch_
     assert (now["booking"]["price"], now["userErrors"]) == (usd(9_900_000), [])
 
 
-@pytest.mark.parametrize("named", [None, usd(5000)])
+@pytest.mark.parametrize("named", [None, usd(5000), {"amountMinor": 5000, "currency": "usd"}])
 async def test_57_the_price_as_it_is_and_no_price_are_booked(people: People, world: World, named: Any) -> None:
     booked = await Client(world).book(await people.tutor(5000), lesson_time(), price=named)
     assert (booked["booking"]["price"], booked["userErrors"]) == (usd(5000), [])
