@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from bff.http.addresses import client_address
 
 READ_SECONDS = 5.0
-#: The limit of every endpoint that takes JSON, and the bytes that one unit of the rate pays for.
-MAX_JSON_BYTES, BYTES_PER_UNIT = 100_000, 25_000
+#: The limit of every endpoint that takes JSON, and the bytes that one unit of the rate pays for. So many bytes can be
+#: thousands of the smallest values, each of which is checked.
+MAX_JSON_BYTES, BYTES_PER_UNIT = 100_000, 10_000
 #: The same for answers. What an answer can hold is charged before it is made, and what it does not hold is given back.
 ANSWER_BYTES_PER_UNIT = 10_000
 

@@ -315,9 +315,18 @@ async def test_an_unavailable_provider_is_a_retryable_user_error_within_ten_seco
     assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
 
 
-async def test_a_price_that_the_provider_refuses_is_a_user_error_beside_the_failed_booking(mesh: MeshClient) -> None:
-    # Once converted to the currency of the sandbox's account, this is not a cent.
-    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 240, "currency": "LBP"})
+@pytest.mark.parametrize(
+    ("rate", "currency"),
+    [
+        (240, "LBP"),  # once converted to the currency of the sandbox's account, this is not a cent
+        (197, "USD"),  # 0.49: one below the least
+        (49, "JPY"),
+    ],
+)
+async def test_a_price_that_the_provider_refuses_is_a_user_error_beside_the_failed_booking(
+    mesh: MeshClient, rate: int, currency: str
+) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": rate, "currency": currency})
     order = {"tutorId": tutor.id, "time": iso(lesson_time()), "durationMinutes": 15, "idempotencyKey": "k"}
     made = (await student.ask(BOOK, **order))["data"]["bookSession"]
     assert [(error["code"], error["retryable"]) for error in made["userErrors"]] == [("PAYMENT_REFUSED", False)]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.bff.rest.conftest import BOOKINGS, order
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 
 DATA = {
     "uuid", "status", "payment_session_id", "client_secret", "availability_block_uuid", "hold_expires_at", "start_time",
@@ -31,7 +31,7 @@ async def test_a_student_books_pays_sees_and_cancels(people: People, someone: An
 
     await people.pay(made["payment_session_id"])
     path = f"{BOOKINGS}/{made['uuid']}"
-    seen = await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "confirmed")
+    seen = await wait_until(lambda: student.data("GET", path), lambda booking: booking["status"] == "confirmed")
     assert {**seen, "client_secret": made["client_secret"]} == {**made, "status": "confirmed"}
     assert "client_secret" not in seen
 
@@ -185,16 +185,24 @@ async def test_a_booking_tutor_or_course_that_does_not_exist_is_404(people: Peop
         assert await student.refused(method, path) == (404, "NOT_FOUND")
 
 
-async def test_a_price_that_the_provider_refuses_is_409_with_the_ended_booking(people: People, someone: Any) -> None:
-    student, tutor, start = someone("student"), await people.tutor(rate=240, currency="LBP"), lesson_time(13)
-    # Once converted to the currency of the sandbox's account, this is not a cent.
+@pytest.mark.parametrize(
+    ("rate", "currency"),
+    [
+        (240, "LBP"),  # once converted to the currency of the sandbox's account, this is not a cent
+        (197, "USD"),  # 0.49: one below the least
+    ],
+)
+async def test_a_price_that_the_provider_refuses_is_409_with_the_ended_booking(
+    people: People, someone: Any, rate: int, currency: str
+) -> None:
+    student, tutor, start = someone("student"), await people.tutor(rate=rate, currency=currency), lesson_time(13)
     short = order(student.id, tutor, start, end_time=(start + timedelta(minutes=15)).isoformat())
     key = {"headers": {"Idempotency-Key": "k"}}
     answer = await student.ask("POST", BOOKINGS, short, **key)
     told = answer.json()
     assert (answer.status_code, told["success"], told["error"]["code"]) == (409, False, "PAYMENT_REFUSED")
     path = f"{BOOKINGS}/{told['data']['uuid']}"
-    await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "payment_failed")
+    await wait_until(lambda: student.data("GET", path), lambda booking: booking["status"] == "payment_failed")
     again = await student.ask("POST", BOOKINGS, short, **key)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "PAYMENT_REFUSED")
     assert (again.json()["data"]["uuid"], again.json()["data"]["status"]) == (told["data"]["uuid"], "payment_failed")
@@ -224,7 +232,7 @@ async def test_cancelling_an_ended_booking_is_409(people: People, someone: Any) 
     saga = (await people.world.sql("payment", "select id::text from saga where student_id = $1", student.id))[0]["id"]
     await people.let_the_hold_end(saga)
     path = f"{BOOKINGS}/{made['uuid']}"
-    await until(lambda: student.data("GET", path), lambda booking: booking["status"] == "expired")
+    await wait_until(lambda: student.data("GET", path), lambda booking: booking["status"] == "expired")
     assert await student.refused("POST", f"{path}/cancel") == (409, "NOT_CANCELLABLE")
     used = {"quote_token": "bad"}
     other = await student.book(tutor, lesson_time(14))
