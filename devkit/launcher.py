@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from devkit import databases
 from devkit.environment import check_stripe_settings, environment, programs, shared_settings
 from devkit.layout import HOST, PROGRAMS, STORED, Layout, check_development
+from devkit.people import write_tokens
 from devkit.postgres import Postgres
 from devkit.preflight import CannotStart, check_ports, lock_data_folder
 from devkit.processes.child import Child, python
@@ -71,7 +72,7 @@ class Launcher:
 
     async def _start(self) -> None:
         began = time.monotonic()
-        self._layout.write_service_tokens()
+        self._write_tokens()
         if "sandbox" in self._names:
             self._start_program("sandbox")
         await self._start_postgres()
@@ -84,7 +85,11 @@ class Launcher:
         self._print_summary(time.monotonic() - began)
         while True:
             await asyncio.sleep(TOKENS_EVERY_SECONDS)
-            self._layout.write_service_tokens()
+            self._write_tokens()
+
+    def _write_tokens(self) -> None:
+        self._layout.write_service_tokens()
+        write_tokens(self._layout)
 
     async def _wait_until_ready(self) -> None:
         """Wait until every service serves. Raises CannotStart when a program gave up because of its settings."""
