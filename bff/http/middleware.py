@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 
@@ -73,7 +74,10 @@ class RequestMiddleware:
 
 
 class ConcurrencyLimitMiddleware:
-    """Answers 503 beyond so many requests at once, before anything of the request is read."""
+    """Answers 503 beyond so many requests at once, before anything of the request is read.
+
+    A request counts until its answer is ready. How fast a client reads its answer is no matter of others.
+    """
 
     def __init__(self, app: ASGIApp, max_requests: int = MAX_REQUESTS) -> None:
         self._app, self._requests = app, ConcurrencyLimit(max_requests)
@@ -82,15 +86,18 @@ class ConcurrencyLimitMiddleware:
         if scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS:
             await self._app(scope, receive, send)
             return
-        try:
-            self._requests.enter()
-        except Overloaded as full:
-            await _unavailable(full)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._requests.leave()
+        with contextlib.ExitStack() as inside:
+            try:
+                inside.enter_context(self._requests)
+            except Overloaded as full:
+                await _unavailable(full)(scope, receive, send)
+                return
+
+            async def leave_and_send(message: Message) -> None:
+                inside.close()
+                await send(message)
+
+            await self._app(scope, receive, leave_and_send)
 
 
 def _unavailable(full: Overloaded) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import traceback
 import uuid
 from collections.abc import AsyncIterator, Callable
 
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import ATTEMPTS, Database
+from mesh.database import ATTEMPTS, Database, is_caused_by_values
 from mesh.errors import Overloaded, Refusal, TryAgain
 from tests.mesh.conftest import wait_until
 
@@ -197,6 +198,29 @@ async def test_an_error_message_does_not_contain_the_values(database):
     with pytest.raises(DBAPIError) as failed:
         await database.rows(text("select cast(:secret as text), 1 / 0"), {"secret": "pi_1_secret_2"})
     assert "pi_1_secret_2" not in str(failed.value)
+
+
+async def test_an_error_does_not_repeat_the_row_that_postgresql_refused(database):
+    with pytest.raises(IntegrityError) as failed:
+        await database.rows(text("insert into cup values (1, 1)"), {})
+    assert "cup_pkey" in str(failed.value)
+    assert "DETAIL" not in "".join(traceback.format_exception(failed.value))
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_by_values"),
+    [
+        ("insert into cup values (1, 1)", True),
+        ("select 1 / 0", True),
+        ("select repeat('a', 2000000000)", True),
+        ("select nonsense", False),
+    ],
+)
+async def test_an_error_says_whether_the_values_caused_it(database, statement, is_by_values):
+    with pytest.raises(DBAPIError) as failed:
+        await database.rows(text(statement), {})
+    assert is_caused_by_values(failed.value) is is_by_values
+    assert not is_caused_by_values(TryAgain())
 
 
 async def test_a_lock_that_takes_too_long_is_try_again(database):

@@ -39,11 +39,13 @@ class Receiver:
     arrived: list[dict[str, Any]] = field(default_factory=list)
     taken: list[dict[str, Any]] = field(default_factory=list)
     signatures: list[bool] = field(default_factory=list)
+    requests: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
     judge: Callable[[dict[str, Any]], Answer] = lambda _: 200
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self, request: Request) -> Response:
         body = await request.body()
+        self.requests.append((body, dict(request.headers)))
         self.signatures.append(is_signed(body, request.headers["tutormesh-signature"], SECRET))
         told = json.loads(body)
         self.arrived.append(told)

@@ -120,13 +120,24 @@ async def test_a_full_refund_by_hand_of_a_lesson_to_come_is_reported_until_the_l
     await assert_clean(people.world)
 
 
-async def test_a_dispute_is_no_breach_before_nor_after_a_person_closed_it(people: People) -> None:
+async def test_a_dispute_is_no_breach_but_an_open_matter_until_a_person_closes_it(
+    people: People, tutormesh: Tutormesh
+) -> None:
     booked = await sell_lesson(people)
     await people.dispute(booked.intent)
     await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     await assert_clean(people.world)
     (case,) = await people.world.sql("payment", "select id from saga where kind = 'DisputeCase' and not is_complete")
+    waiting = await tutormesh("audit")
+    assert waiting.exit_code == 0
+    assert f"open: DisputeCase {case['id']} waits for a person: DISPUTED" in waiting.output
+    assert f"do: look at `tutormesh saga show {case['id']}`" in waiting.output
+    assert re.search(r"(?m)^clean: .*; 1 open matter$", waiting.output)
+    (matter,) = json.loads((await tutormesh("audit", "--json")).output)["open_matters"]
+    assert matter["saga_id"] == str(case["id"])
+    assert "tutormesh_audit_open_matters 1\n" in (await tutormesh("audit", "--metrics")).output
     await people.resolve(str(case["id"]), "REFUNDED")
+    assert "open" not in (await tutormesh("audit")).output
     assert (await people.saga(str(case["id"]))).resolved
     await assert_clean(people.world)
 

@@ -70,7 +70,7 @@ def each(*hooks: Hook) -> Hook:
 
 def alerted(printed: str, event: str) -> bool:
     """True when what was printed holds such a line, and it calls for a person."""
-    return any(f" {event} " in line and "alert=True" in line for line in printed.splitlines())
+    return any(f" {event} " in line and "alert=true" in line for line in printed.splitlines())
 
 
 async def sold(people: People) -> Booked:

@@ -225,7 +225,7 @@ async def test_money_that_arrives_for_a_saga_resolved_as_done_needs_a_person(
         said.append(capsys.readouterr().out)
         return "".join(said)
 
-    await wait_until(so_far, lambda words: "money_after_resolve" in words and "alert=True" in words)
+    await wait_until(so_far, lambda words: "money_after_resolve" in words and "alert=true" in words)
     assert await provider.people.our_refunds_of(made["payment_session_id"]) == []
 
 
