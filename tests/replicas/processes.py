@@ -30,6 +30,8 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
 }"""
 WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
+#: The codes of a request that may be sent again. A student who asks too often during an outage is limited.
+LATER = {"UNAVAILABLE", "RATE_LIMITED"}
 
 
 async def until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
@@ -106,7 +108,7 @@ class Processes:
             return dict(payload)
         refused = payload.get("userErrors") or []
         codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
-        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - {"UNAVAILABLE"}:
+        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - LATER:
             raise UnexpectedAnswer(answer)
         for code in (*codes, *(error["code"] for error in refused)):
             self.refusals[code] = self.refusals.get(code, 0) + 1
