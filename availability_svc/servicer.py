@@ -7,11 +7,9 @@ from uuid import UUID
 
 from availability_svc import convert
 from availability_svc.blocks import Blocks
-from availability_svc.claims import Claims
-from availability_svc.holds import Holds
+from availability_svc.holds import Claims, Holds
 from availability_svc.limits import Terms
-from availability_svc.schedules import Schedules
-from availability_svc.slots import Slots
+from availability_svc.schedules import Schedules, Slots
 from mesh import calls, cursors, wire
 from mesh.database import Database
 from mesh.errors import Forbidden

@@ -1,4 +1,4 @@
-"""The sweeper. It keeps the tables small: a claimer evicts lapsed claims without it, and removed blocks are of no use."""
+"""The sweeper. It keeps the tables small: a claimer evicts lapsed claims without it, and old blocks are of no use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mesh.loops import jitter, run_forever
 
 EVERY_SECONDS = 300.0
 BATCH = 500
-#: A repeated request to block or to remove is answered as the first one for so long after the removal.
+#: A repeated request to block or to remove is answered as the first one for so long after the removal or the end.
 REMEMBERED_FOR = timedelta(days=1)
 
 
 class Sweeper:
-    """Deletes claims of holds that lapsed longer than `grace` ago, and blocks that were removed a day ago.
+    """Deletes claims of holds that lapsed longer than `grace` ago, and blocks that were removed or over a day ago.
 
     It does so in batches, and waits for no lock.
     """
@@ -41,7 +41,7 @@ class Sweeper:
         return await self._repeat(lambda connection: Calendars(connection).sweep(self._grace, self._batch))
 
     async def forget_blocks(self) -> int:
-        """Delete every block that was removed a day ago, and return how many."""
+        """Delete every block that was removed or over a day ago, with its claim, and return how many."""
         return await self._repeat(lambda connection: Calendars(connection).forget_blocks(REMEMBERED_FOR, self._batch))
 
     async def _repeat(self, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:

@@ -48,6 +48,13 @@ def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutable
     return event
 
 
+def _name_alert(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The console's lines have `alert=true`, so that both formats are found by a text that the documentation names."""
+    if event.get("alert") is True:
+        event["alert"] = "true"
+    return event
+
+
 def configure(service: str, log_format: str) -> None:
     """Set up this process's logs as "json" (a line each) or "console". Records of the standard library go there too."""
     console = log_format == "console"
@@ -60,6 +67,8 @@ def configure(service: str, log_format: str) -> None:
         _redact_event,
     ]
     renderer: Any = structlog.dev.ConsoleRenderer(colors=False) if console else structlog.processors.JSONRenderer()
+    if console:
+        shared.append(_name_alert)
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),

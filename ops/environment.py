@@ -71,7 +71,12 @@ def credentials(environ: Mapping[str, str]) -> CredentialSource:
     layout = _layout(environ)
     if not layout.keys.exists():  # signing would create a key that no mesh trusts
         raise MeshUnknown(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
-    return Token(layout.signer().token("service", service=NAME))
+    from devkit.layout import Misconfigured
+
+    try:
+        return Token(layout.signer().token("service", service=NAME))
+    except Misconfigured as error:
+        raise MeshUnknown(str(error)) from None
 
 
 def _token_file(path: Path) -> CredentialSource:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_
 
 from mesh.settings import Address, DatabaseUrl, Secret, ServiceSettings
 from payment_svc.notifications.email import parse_mail_server
+from payment_svc.notifications.webhook import to_key
 
 
 def _check_smtp_url(value: str) -> str:
@@ -77,6 +78,8 @@ class Settings(ServiceSettings):
     def _check_webhook_secret(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("notify_webhook_url"):
             raise ValueError("is missing, and NOTIFY_WEBHOOK_URL is set")
+        if value is not None:
+            to_key(value)
         return value
 
     @field_validator("notify_email_from")

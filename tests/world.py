@@ -35,7 +35,7 @@ from booking_svc.settings import Settings as BookingSettings
 from booking_svc.store import VIOLATIONS as BOOKING_VIOLATIONS
 from booking_svc.store import Store as BookingStore
 from booking_svc.watches import Watches
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
 from devkit.sandbox.store import Store as ProviderStore
@@ -280,7 +280,7 @@ async def world_of(
     urls = {package: await make_database(package) for package in PACKAGES}
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_unwatched())
-        ports = {"payment": free_port(), "bff": free_port(), "sandbox": free_port()}
+        ports = {"payment": reserve_port(), "bff": reserve_port(), "sandbox": reserve_port()}
         sandbox_url, bff_url = f"http://127.0.0.1:{ports['sandbox']}", f"http://127.0.0.1:{ports['bff']}"
         sandbox = SandboxSettings(
             data=str(folder / "stripe"),

@@ -36,10 +36,13 @@ _SWEEP = text(f"""
     )
 """)  # noqa: S608 - constants only
 _FORGET_BLOCKS = text("""
-    delete from block where id in (
-        select id from block where removed_at <= now() - cast(:age as interval)
-        order by removed_at limit :most for update skip locked
-    )
+    with old as (
+        select b.id from block b join calendar k on k.id = b.tutor_id
+        where b.removed_at <= now() - cast(:age as interval) or b.end_at <= now() - cast(:age as interval)
+        limit :most for update skip locked
+    ),
+    freed as (delete from claim where id in (select id from old))
+    delete from block where id in (select id from old)
 """)
 _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
@@ -73,7 +76,7 @@ class Calendars:
         return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
 
     async def forget_blocks(self, age: timedelta, most: int) -> int:
-        """Delete at most `most` blocks that were removed at least this long ago, and return how many were deleted."""
+        """Delete at most `most` blocks that were removed or over at least this long ago; how many were deleted."""
         return (await self._connection.execute(_FORGET_BLOCKS, {"age": age, "most": most})).rowcount
 
     async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:

@@ -64,14 +64,18 @@ class Metrics:
         self._limited += allowance is not None and not allowance.is_allowed
 
     def _lines(self) -> Iterator[str]:
+        yield "# HELP tutormesh_bff_requests_total Requests answered, by route, method and status."
         yield "# TYPE tutormesh_bff_requests_total counter"
         for (route, method, status), number in sorted(self._requests.items()):
             labels = f'route="{route}",method="{method}",status="{status}"'
             yield f"tutormesh_bff_requests_total{{{labels}}} {number}"
+        yield "# HELP tutormesh_bff_request_seconds_total Seconds that the answers took, by route."
         yield "# TYPE tutormesh_bff_request_seconds_total counter"
         for route, seconds in sorted(self._seconds.items()):
             yield f'tutormesh_bff_request_seconds_total{{route="{route}"}} {seconds:.6f}'
+        yield "# HELP tutormesh_bff_rate_limited_total Requests refused because their caller sent too many."
         yield "# TYPE tutormesh_bff_rate_limited_total counter"
         yield f"tutormesh_bff_rate_limited_total {self._limited}"
+        yield "# HELP tutormesh_bff_requests_in_flight Requests that are being answered."
         yield "# TYPE tutormesh_bff_requests_in_flight gauge"
         yield f"tutormesh_bff_requests_in_flight {self._in_flight}"

@@ -15,8 +15,8 @@ from bff.http.addresses import TrustedProxies
 from bff.http.slow_clients import SlowClientLimit
 from mesh import calls
 from mesh.calls import Call
+from mesh.concurrency import ConcurrencyLimit
 from mesh.errors import Overloaded
-from mesh.rooms import Room
 
 #: Seconds a request has, whatever it asks for; the contract says 10.
 REQUEST_SECONDS = 9.0
@@ -80,7 +80,7 @@ class ConcurrencyLimitMiddleware:
     """
 
     def __init__(self, app: ASGIApp, max_requests: int = MAX_REQUESTS) -> None:
-        self._app, self._requests = app, Room(max_requests)
+        self._app, self._requests = app, ConcurrencyLimit(max_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS:

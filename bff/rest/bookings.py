@@ -37,7 +37,7 @@ NAMES = {
 
 
 async def book(request: RestRequest) -> Response:
-    """201 with the booking to pay for, also when the request is repeated; 200 when that booking has ended meanwhile.
+    """200 with the booking to pay for. A repeated request gets the booking as it is now; its message says what became of it.
 
     409 with the booking when it ended at once because the provider refused its payment.
     """
@@ -48,8 +48,8 @@ async def book(request: RestRequest) -> Response:
     refusal = payment_refusal(reply)
     if refusal is not None:
         return envelope.refusal(refusal, NAMES, data)
-    status, message = _status_and_message(reply.saga_state, sold.booking.status)
-    return envelope.success(message, data, status, {"location": f"{PATH}/{sold.booking.id}"})
+    message = _describe(reply.saga_state, sold.booking.status)
+    return envelope.success(message, data, {"location": f"{PATH}/{sold.booking.id}"})
 
 
 async def show(request: RestRequest) -> Response:
@@ -141,11 +141,10 @@ async def _book_session(request: RestRequest, order: payment_pb2.BookSessionRequ
         raise
 
 
-def _status_and_message(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> tuple[int, str]:
-    """201 for a live booking; 200 when the request was a repeat and finds it ended or ending."""
+def _describe(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> str:
     if status not in _LIVE:
-        return 200, f"the booking has ended: {status_name(status)}"
-    return (200, "the booking is ending") if saga_state == "COMPENSATING" else (201, "the lesson is booked")
+        return f"the booking has ended: {status_name(status)}"
+    return "the booking is ending" if saga_state == "COMPENSATING" else "the lesson is booked"
 
 
 async def _find(request: RestRequest, booking_id: str) -> Sold:
@@ -167,15 +166,7 @@ _CALLBACK_STATUSES = {
     "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
 }
 _UUID = in_path("uuid", "The booking.")
-_BOOK = describe(
-    "book",
-    "Book a lesson",
-    IDEMPOTENCY_KEY,
-    body="NewBooking",
-    answer="BookingToPay",
-    status="201",
-    also={"200": "Sent again with the same key: the booking, which has ended."},
-)
+_BOOK = describe("book", "Book a lesson", IDEMPOTENCY_KEY, body="NewBooking", answer="BookingToPay")
 _SHOW = describe("booking", "A booking", _UUID, answer="Booking")
 _CANCEL = describe(
     "cancel", "Cancel a booking", _UUID, body="Cancellation", body_required=False, answer="CancelledBooking"

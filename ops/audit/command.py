@@ -8,6 +8,7 @@ import click
 
 from ops.audit.collect import collect_snapshot
 from ops.audit.metrics import format_metrics
+from ops.audit.snapshot import OpenMatter
 from ops.audit.verdict import Verdict, judge
 from ops.cli import Unanswered, call_mesh, one_line, print_json
 from ops.peers import Peers
@@ -24,7 +25,8 @@ async def audit_mesh(peers: Peers) -> Verdict:
 def audit(as_json: bool, as_metrics: bool) -> None:
     """Check the invariants over all databases and the payment provider.
 
-    Ends with 0 when they hold, with 1 on a breach, with 2 when it could not look.
+    Ends with 0 when they hold, with 1 on a breach, with 2 when it could not look. PARKED sagas are listed as open
+    matters: they wait for a person, and break no invariant.
 
     Gauges for node_exporter's textfile collector (an audit that fails prints nothing, so the timestamp grows old):
 
@@ -39,16 +41,27 @@ def audit(as_json: bool, as_metrics: bool) -> None:
         click.echo(format_metrics(verdict))
     elif as_json:
         breaches = [asdict(breach) for breach in verdict.breaches]
-        print_json({"clean": not breaches, "counted": verdict.counted, "breaches": breaches})
+        waiting = [asdict(matter) for matter in verdict.open_matters]
+        print_json({"clean": not breaches, "counted": verdict.counted, "breaches": breaches, "open_matters": waiting})
     else:
         click.echo(report(verdict))
     raise click.exceptions.Exit(1 if verdict.breaches else 0)
 
 
 def report(verdict: Verdict) -> str:
-    """Each breach with what to do about it, then one line with the counts."""
+    """Each open matter and each breach with what to do about it, then one line with the counts."""
     counted = ", ".join(f"{number} {kind}" for kind, number in verdict.counted.items())
-    if not verdict.breaches:
-        return f"clean: {counted}"
-    lines = [f"{breach.invariant}: {one_line(breach.what)}\n    do: {breach.do}" for breach in verdict.breaches]
-    return "\n".join([*lines, f"{len(lines)} breach{'' if len(lines) == 1 else 'es'} in {counted}"])
+    waiting = [_describe(matter) for matter in verdict.open_matters]
+    broken = [f"{breach.invariant}: {one_line(breach.what)}\n    do: {breach.do}" for breach in verdict.breaches]
+    matters = f"; {_count(len(waiting), 'open matter', 's')}" if waiting else ""
+    ending = f"{_count(len(broken), 'breach', 'es')} in {counted}" if broken else f"clean: {counted}"
+    return "\n".join([*waiting, *broken, f"{ending}{matters}"])
+
+
+def _describe(matter: OpenMatter) -> str:
+    what = f"open: {matter.kind} {matter.saga_id} waits for a person: {one_line(matter.why)}"
+    return f"{what}\n    do: look at `tutormesh saga show {matter.saga_id}`"
+
+
+def _count(number: int, noun: str, plural: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else plural}"

@@ -10,13 +10,18 @@ from ops.audit.verdict import Verdict
 
 
 def format_metrics(verdict: Verdict) -> str:
-    """Three gauges: breaches by invariant (0 too), records by kind, and the time of the audit in Unix seconds."""
+    """Gauges: breaches by invariant (0 too), open matters, records by kind, and the time of the audit in Unix seconds."""
     found = Counter(breach.invariant for breach in verdict.breaches)
     breaches = {f'{{invariant="{name}"}}': float(found[name]) for name in INVARIANTS}
     counted = {f'{{kind="{kind}"}}': float(number) for kind, number in verdict.counted.items()}
     return "\n".join(
         (
             *_gauge("tutormesh_audit_breaches", "Breaches that every look found.", breaches),
+            *_gauge(
+                "tutormesh_audit_open_matters",
+                "PARKED sagas, which wait for a person.",
+                {"": float(len(verdict.open_matters))},
+            ),
             *_gauge("tutormesh_audit_looked_at", "How many of each kind were looked at.", counted),
             *_gauge(
                 "tutormesh_audit_timestamp_seconds",

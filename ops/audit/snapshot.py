@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
 
-from ops.audit.records import Booking, Claim, Course, Enrollment, Intent, Payment, Refund, Saga, Session
+from ops.audit.records import PARKED, Booking, Claim, Course, Enrollment, Intent, Payment, Refund, Saga, Session
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
@@ -109,11 +109,25 @@ class Snapshot:
         saga = self.saga_by_id.get(saga_id)
         return saga is None or not self.is_in_flight(saga)
 
+    @cached_property
+    def open_matters(self) -> tuple[OpenMatter, ...]:
+        """What waits for a person. It breaks no invariant."""
+        return tuple(OpenMatter(saga.id, saga.kind, saga.error) for saga in self.sagas if saga.state == PARKED)
+
     def counts(self) -> dict[str, int]:
         """How many records there are of each kind."""
         refunds = sum(len(intent.refunds) for intent in self.intents)
         kinds = ("sagas", "claims", "bookings", "sessions", "courses", "enrollments", "payments", "intents")
         return {**{kind: len(getattr(self, kind)) for kind in kinds}, "refunds": refunds}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMatter:
+    """A saga that is PARKED until a person decides, and why."""
+
+    saga_id: str
+    kind: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

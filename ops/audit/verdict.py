@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ops.audit.invariants import find_breaches
-from ops.audit.snapshot import Breach, Snapshot
+from ops.audit.snapshot import Breach, OpenMatter, Snapshot
 
 #: Seconds before each further snapshot; two seconds in all.
 PAUSES = (0.5, 0.5, 1.0)
@@ -16,11 +16,15 @@ PAUSES = (0.5, 0.5, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The breaches that every snapshot shows, and the counts of the last one, which began at `looked_at`."""
+    """The breaches that every snapshot shows.
+
+    The counts and the open matters are those of the last one, which began at `looked_at`.
+    """
 
     looked_at: datetime
     counted: dict[str, int]
     breaches: tuple[Breach, ...]
+    open_matters: tuple[OpenMatter, ...] = ()
 
 
 async def judge(take_snapshot: Callable[[], Awaitable[Snapshot]], pauses: Sequence[float] = PAUSES) -> Verdict:
@@ -34,4 +38,4 @@ async def judge(take_snapshot: Callable[[], Awaitable[Snapshot]], pauses: Sequen
         snapshot = await take_snapshot()
         again = set(find_breaches(snapshot))
         found = [breach for breach in found if breach in again]
-    return Verdict(snapshot.taken_at, snapshot.counts(), tuple(found))
+    return Verdict(snapshot.taken_at, snapshot.counts(), tuple(found), snapshot.open_matters)

@@ -27,7 +27,7 @@ def skip_payment(saga: Saga) -> Transition:
 def follow_intent(saga: Saga, intent: Intent) -> Transition:
     """The transition that an ended intent asks for: a payment of exactly the price goes on, everything else turns back."""
     received, price = intent.money, saga.price
-    assert price is not None
+    assert price is not None and intent.has_ended
     saga = saga.with_facts(client_secret="")
     if intent.canceled:
         return turn_back(saga, Undo.CANCELLED, "the intent was cancelled")

@@ -54,7 +54,7 @@ class LatePayments:
 
     async def settle(self, saga_id: UUID, intent_id: str) -> bool:
         """Settle an intent; True when something had to be done. Raises RefundNotDone, OutcomeUnknown."""
-        saga = await self.sagas.get(saga_id)
+        saga = await self.sagas.by_intent(intent_id, saga_id)
         if saga is None:
             return False
         intent = await self.providers.retrieve_intent(intent_id)

@@ -86,6 +86,7 @@ class Desk:
         student: uuid.UUID | None = None,
         saga: uuid.UUID | None = None,
         minutes: int = 60,
+        **expected: str,
     ) -> Any:
         request = pb2.HoldSlotRequest(
             saga_id=str(saga or uuid.uuid4()),
@@ -93,6 +94,7 @@ class Desk:
             student_id=str(student or uuid.uuid4()),
             start=to_proto(start),
             duration_minutes=minutes,
+            **expected,
         )
         return await self.payment.HoldSlot(request, timeout=TIMEOUT)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from availability_svc import hours
 from availability_svc.domain import Offer, Schedule, Span, Window, WorkingHours
-from availability_svc.slots import free_slots
+from availability_svc.schedules import free_slots
 from mesh.money import Money
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -192,6 +195,26 @@ def test_overlapping_windows_offer_the_starts_of_both_each_once():
     windows = week((540, 660), (570, 690), (550, 600))  # 09:00–11:00, 09:30–11:30, 09:10–10:00
     listed = starts(schedule(windows, start_every=30), day_of(date(2027, 6, 7)), 60)
     assert local(listed) == ["09:00", "09:10", "09:30", "09:40", "10:00", "10:30"]
+
+
+@pytest.mark.parametrize("every", [1, 5, 60])
+def test_a_hundred_overlapping_windows_cost_no_more_than_the_starts_they_offer(
+    every: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Each instant is looked at once, whichever windows it lies in, also on the days of the clocks' changes."""
+    looks, is_open = Counter[datetime](), hours._Opened.is_open
+
+    def count_and_ask(window: Any, instant: datetime) -> bool:
+        looks[instant] += 1
+        return is_open(window, instant)
+
+    monkeypatch.setattr(hours._Opened, "is_open", count_and_ask)
+    overlapping = week(*((8640 + number, 10_080) for number in range(100)))  # Sundays, nearly all day
+    for day in (date(2027, 3, 14), date(2027, 6, 6), date(2027, 11, 7)):
+        found = list(hours.starts(WorkingHours("America/New_York", overlapping), every * MINUTE, day_of(day)))
+        assert found == sorted(set(found))
+        assert set(looks.values()) == {1}
+        looks.clear()
 
 
 def test_a_grid_goes_on_in_elapsed_time_over_a_change_of_clocks_and_begins_anew_the_next_day():

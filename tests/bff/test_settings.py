@@ -50,10 +50,17 @@ def test_a_bad_network_stops_the_process_and_names_its_setting(settings: Callabl
         settings(trusted_proxies=value)
 
 
+@pytest.mark.parametrize("value", ["x tenant", "x-tenant, (", "ü"])
+def test_a_bad_header_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
+    with pytest.raises(ValidationError, match="cors_headers"):
+        settings(cors_headers=value)
+
+
 def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "name.graphql").write_text(NAME)
     given = settings(
         cors_origins=f"{PAGE}, http://localhost:3000",
+        cors_headers="X-Tenant, x-flags",
         graphql_introspection=False,
         persisted_operations=tmp_path,
         persisted_operations_only=True,
@@ -64,6 +71,7 @@ def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_
         introspection=False,
         persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True),
         cors_origins=(PAGE, "http://localhost:3000"),
+        cors_headers=("x-tenant", "x-flags"),
         hsts_seconds=60,
         trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"), ip_network("2001:db8::/48")),
     )

@@ -15,7 +15,7 @@ from devkit.layout import STORED, Misconfigured
 from devkit.postgres import Postgres
 from mesh.migrations import is_current
 from ops.__main__ import COMMANDS, main
-from tests.devkit.fake_mesh import free_base
+from tests.devkit.fake_mesh import reserve_ports
 
 
 @pytest.fixture(autouse=True)
@@ -68,14 +68,19 @@ def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anyt
     ("name", "value", "words"),
     [
         ("TUTORMESH_ENV", "production", "is production"),
+        ("TUTORMESH_ENV", "Prod", "is Prod"),
         ("STRIPE_SECRET_KEY", "sk_live_1", "is a live key"),
         ("STRIPE_SECRET_KEY", "rk_live_1", "is a live key"),
         ("STRIPE_PUBLISHABLE_KEY", "pk_live_1", "is a live key"),
     ],
 )
-def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, value: str, words: str) -> None:
+@pytest.mark.parametrize("command", ["up", "token --role student", "token --role service --service payment"])
+def test_production_is_refused_before_anything_is_made(
+    tmp_path: Path, command: str, name: str, value: str, words: str
+) -> None:
     data = tmp_path / "data"
-    refused = tutormesh("up", TUTORMESH_DATA=str(data), STRIPE_WEBHOOK_SECRET="whsec_1", **{name: value})
+    own = {"TUTORMESH_DATA": str(data), "STRIPE_WEBHOOK_SECRET": "whsec_1", name: value}
+    refused = tutormesh(*command.split(), **own)
     assert (refused.exit_code, refused.output) == (
         1,
         f"Error: {name}: {words}, and this is for a developer's machine\n",
@@ -84,7 +89,7 @@ def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, v
 
 
 def test_migrate_reports_a_server_that_does_not_answer() -> None:
-    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
 
 
@@ -99,7 +104,7 @@ def test_missing_databases_are_made_on_the_server_that_is_named(
 
 
 def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
-    base = free_base()
+    base = reserve_ports()
     with socket.create_server(("127.0.0.1", base)):
         taken = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE=str(base))
     assert (taken.exit_code, taken.output.count("\n")) == (1, 1)
@@ -109,7 +114,7 @@ def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
 
 
 def test_health_reports_a_service_that_does_not_answer() -> None:
-    away = tutormesh("health", f"127.0.0.1:{free_base()}")
+    away = tutormesh("health", f"127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.endswith(": UNAVAILABLE\n")
 
 

@@ -155,6 +155,25 @@ def test_no_process_starts_in_production_with_a_developers_setting(
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=name_of)
+@pytest.mark.parametrize("given", [{}, {"AUTH_ISSUER": ""}, {"auth_issuer": ""}], ids=str)
+@pytest.mark.parametrize("name", ["AUTH_ISSUER", "auth_issuer"])
+def test_production_refuses_what_it_reads_from_a_file_under_an_empty_value_and_in_small_letters(
+    kind: type[BaseSettings],
+    name: str,
+    given: dict[str, str],
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment.delenv("AUTH_ISSUER")
+    for one, value in given.items():
+        environment.setenv(one, value)
+    Path(".env").write_text(f"{name}=tutormesh-dev\nTUTORMESH_ENV=production\n")
+    with pytest.raises(SystemExit):
+        load(kind)
+    assert capsys.readouterr().err.startswith("AUTH_ISSUER: is the issuer of a developer's mesh")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=name_of)
 @pytest.mark.parametrize("more", [LIVE, {**LIVE, "TUTORMESH_ENV": "production"}], ids=["live keys", "production"])
 def test_production_starts_with_its_own_settings(
     kind: type[BaseSettings], more: dict[str, str], environment: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.mesh.conftest import GET, bookings, sessions, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.session.v1 import session_pb2_grpc
 
+ROOT = Path(__file__).parents[2]
 SECRETS = {
     "client secret": "pi_3Pabc123_secret_Xyz789",
     "setup secret": "seti_1Pabc_secret_Xyz789",
@@ -48,6 +50,16 @@ def lines(capsys):
     structlog.configure(**before)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+
+
+@pytest.mark.parametrize(("log_format", "text"), [("json", '"alert": true'), ("console", "alert=true")])
+def test_an_alert_has_the_text_that_the_documentation_names(lines, log_format, text):
+    written = lines(log_format)
+    log().error("tea_spilt", alert=True)
+    log().info("tea_made")
+    alert, other = written()
+    assert text in alert and "alert" not in other
+    assert text in (ROOT / "docs" / "operations.md").read_text()
 
 
 @pytest.mark.parametrize("kind", SECRETS)

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from devkit.sandbox.mail import Mailbox, receiving
 from tests.inhabited import people, world  # noqa: F401 - fixtures
-from tests.people import People, until
+from tests.people import People, wait_until
 from tests.sandbox.conftest import serving
 from tests.world import Hook, Replica, World
 
@@ -39,11 +39,13 @@ class Receiver:
     arrived: list[dict[str, Any]] = field(default_factory=list)
     taken: list[dict[str, Any]] = field(default_factory=list)
     signatures: list[bool] = field(default_factory=list)
+    requests: list[tuple[bytes, dict[str, str]]] = field(default_factory=list)
     judge: Callable[[dict[str, Any]], Answer] = lambda _: 200
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self, request: Request) -> Response:
         body = await request.body()
+        self.requests.append((body, dict(request.headers)))
         self.signatures.append(is_signed(body, request.headers["tutormesh-signature"], SECRET))
         told = json.loads(body)
         self.arrived.append(told)
@@ -70,7 +72,7 @@ class Receiver:
         async def ask() -> list[str]:
             return self.types(booking)
 
-        await until(ask, lambda found: len(found) >= len(types))
+        await wait_until(ask, lambda found: len(found) >= len(types))
         assert self.types(booking) == list(types)
 
 
@@ -105,7 +107,7 @@ class Post(Mailbox):
         async def ask() -> list[dict[str, Any]]:
             return self.to(person)
 
-        return await until(ask, lambda mails: len(mails) >= count)
+        return await wait_until(ask, lambda mails: len(mails) >= count)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

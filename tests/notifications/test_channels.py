@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
@@ -12,13 +13,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import standardwebhooks
 
 from devkit.sandbox.mail import receiving
 from payment_svc.domain.messages import TYPES, Audience, DeliveryRoute, Message
 from payment_svc.notifications import words
 from payment_svc.notifications.email import Email, MailServer, parse_mail_server
 from payment_svc.notifications.notifier import NotDelivered
-from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encode, sign
+from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encode, sign, to_key
 from tests.notifications.conftest import SECRET, Post, Receiver, is_signed
 
 STUDENT, TUTOR = UUID(int=0xA), UUID(int=0xB)
@@ -61,9 +63,9 @@ async def answering(answer: bytes, *, endless: bytes = b"") -> AsyncIterator[tup
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", sent
 
 
-async def told(url: str, timeout: float = 2.0) -> str:
+async def told(url: str, timeout: float = 2.0, secret: str = SECRET) -> str:
     """What became of a webhook: "" or why it was not delivered."""
-    channel = Webhook(url, SECRET, timeout)
+    channel = Webhook(url, secret, timeout)
     try:
         await channel.send(MESSAGE)
         return ""
@@ -79,6 +81,23 @@ async def test_a_webhook_is_signed_over_its_very_bytes(receiver: Receiver) -> No
     assert receiver.signatures == [True]
     (got,) = receiver.taken
     assert got == {"id": str(MESSAGE.id), "type": MESSAGE.type, "createdAt": "2026-11-21T09:00:00Z", "data": DATA}
+
+
+@pytest.mark.parametrize("secret", [SECRET, "whsec_" + base64.b64encode(b"thirty-two bytes that nobody has").decode()])
+async def test_the_library_of_standard_webhooks_believes_a_webhook(receiver: Receiver, secret: str) -> None:
+    assert await told(receiver.url, secret=secret) == ""
+    body, headers = receiver.requests[-1]
+    key = secret if secret.startswith("whsec_") else secret.encode()
+    assert standardwebhooks.Webhook(key).verify(body, headers)["id"] == headers["webhook-id"] == str(MESSAGE.id)
+    for other_body, other_key in ((body.replace(b"2026", b"2027"), key), (body, b"another secret")):
+        with pytest.raises(standardwebhooks.WebhookVerificationError):
+            standardwebhooks.Webhook(other_key).verify(other_body, headers)
+
+
+def test_a_secret_that_only_looks_like_base64_is_refused() -> None:
+    for secret in ("whsec_", "whsec_no base64 at all", "whsec_abc"):
+        with pytest.raises(ValueError, match="base64"):
+            to_key(secret)
 
 
 def test_a_signature_of_another_secret_time_or_body_is_another() -> None:

@@ -10,7 +10,7 @@ from mesh.errors import Refusal
 from tests.learners import Enrolled, active, enrolled, leave, let_the_seat_lapse
 from tests.notifications.conftest import Post, Receiver, rows
 from tests.payment.faults import sold
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 
 
 async def declined(people: People) -> Booked:
@@ -171,7 +171,7 @@ async def test_an_order_that_was_refused_tells_nobody(people: People) -> None:
     with pytest.raises(Refusal) as refused:
         await people.book(tutor, lesson_time())
     assert refused.value.reason == "SLOT_TAKEN"
-    found = await until(lambda: people.world.sql("payment", rejected, tutor), bool)
+    found = await wait_until(lambda: people.world.sql("payment", rejected, tutor), bool)
     assert await rows(people, str(found[0]["booking_id"])) == []
 
 

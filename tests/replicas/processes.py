@@ -30,11 +30,13 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
 }"""
 WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
-#: The codes of a request that may be sent again. A student who asks too often during an outage is limited.
-LATER = {"UNAVAILABLE", "RATE_LIMITED"}
+#: How long an app waits before it repeats a request: a person may book and pay once a second.
+REPEAT_SECONDS = 1.0
 
 
-async def until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
+async def wait_until(
+    ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0
+) -> T:
     """Ask until the answer meets the condition, and return it. Fails at the deadline with the last answer."""
     deadline = time.monotonic() + seconds
     while not condition(answer := await ask()):
@@ -98,6 +100,10 @@ class Processes:
         await self.graphql("tutor", tutor, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
         return tutor
 
+    async def tutors(self, number: int) -> list[UUID]:
+        """So many new tutors."""
+        return [await self.tutor() for _ in range(number)]
+
     async def book(self, order: Order) -> dict[str, Any] | None:
         """Send one request. Returns the booking, or None when it may be sent again. Raises UnexpectedAnswer."""
         answer = await self.graphql(
@@ -108,7 +114,7 @@ class Processes:
             return dict(payload)
         refused = payload.get("userErrors") or []
         codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
-        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - LATER:
+        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - {"UNAVAILABLE"}:
             raise UnexpectedAnswer(answer)
         for code in (*codes, *(error["code"] for error in refused)):
             self.refusals[code] = self.refusals.get(code, 0) + 1
@@ -120,10 +126,10 @@ class Processes:
         async def ask() -> dict[str, Any] | None:
             booked = await self.book(order)
             if booked is None:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(REPEAT_SECONDS)
             return booked
 
-        booked = await until(ask, lambda answer: answer is not None, seconds)
+        booked = await wait_until(ask, lambda answer: answer is not None, seconds)
         assert booked is not None
         return booked
 
@@ -154,7 +160,7 @@ class Processes:
         return rows[0] if rows else None
 
     async def until_state(self, order: Order, state: str, seconds: float = 20.0) -> Any:
-        return await until(
+        return await wait_until(
             lambda: self.fetch_saga(order), lambda row: row is not None and row["state"] == state, seconds
         )
 
@@ -191,7 +197,7 @@ class Processes:
             union all
             select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
         """
-        await until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
+        await wait_until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
 
 
 def owner_pid(saga: Any) -> int:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from bff.http.rate_limits import RateLimited
 from bff.http.slow_clients import MAX_IN_ALL, SlowClientLimit
+from mesh.concurrency import ConcurrencyLimit
 from mesh.errors import Overloaded
-from mesh.rooms import Room
 
 #: Connections of people at once: of all, and of one person.
 MAX_CONNECTIONS, MAX_PER_PERSON = 1000, 10
@@ -88,7 +88,7 @@ class ConnectionLimits:
         subscriptions: FairLimit | None = None,
     ) -> None:
         #: All connections. There is room for those that have not yet said whose they are.
-        self.connections = Room(max_connections + max_unknown)
+        self.connections = ConcurrencyLimit(max_connections + max_unknown)
         self.people = FairLimit("connections", max_connections, max_per_person)
         self.subscriptions = subscriptions or FairLimit(
             "subscriptions", MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_PER_PERSON

@@ -24,7 +24,7 @@ from mesh.calls import Call
 from mesh.errors import TryAgain
 from tests.bff.conftest import NOTHING
 from tests.bff.live import listening, served
-from tests.people import until
+from tests.people import wait_until
 
 BOOKING = {"query": '{ booking(id: "00000000-0000-4000-8000-000000000001") { id } }'}
 NAME = {"query": "{ __typename }"}
@@ -114,7 +114,7 @@ async def until_done(tasks: list[asyncio.Task[str]], count: int) -> None:
     async def done() -> int:
         return sum(task.done() for task in tasks)
 
-    await until(done, lambda number: number >= count)
+    await wait_until(done, lambda number: number >= count)
 
 
 async def test_61_one_person_holds_only_so_many_places_of_the_edge(
@@ -137,7 +137,7 @@ async def test_61_one_person_holds_only_so_many_places_of_the_edge(
             return len(script.asked("BatchGetBookings"))
 
         at_once = MAX_RUNNING + len(others) * MAX_IN_CROWD
-        assert await until(asked, lambda count: count >= at_once) == at_once
+        assert await wait_until(asked, lambda count: count >= at_once) == at_once
         hanging.set()
         codes = await asyncio.gather(*greedy), await asyncio.gather(*late)
     assert [told.count("RATE_LIMITED") for told in codes] == [200 - MAX_IN_FLIGHT, len(others)]
@@ -158,7 +158,7 @@ async def test_61_what_a_person_has_in_flight_counts_over_sockets_and_requests_t
         async def asked() -> int:
             return len(script.asked("BatchGetBookings"))
 
-        await until(asked, lambda count: count == MAX_RUNNING)
+        await wait_until(asked, lambda count: count == MAX_RUNNING)
         waiting = asyncio.create_task(client.post("/graphql", json=BOOKING, headers=student.headers()))
         anybody = await client.post("/graphql", json=NAME)
         assert anybody.json() == {"data": {"__typename": "Query"}}
@@ -208,7 +208,7 @@ async def test_59_nothing_is_parsed_for_a_client_that_has_gone(
             return (await client.get("/metrics")).text
 
         counted = f'route="{path}",method="POST",status="499"}} 20'
-        assert counted in await until(metrics, lambda text: counted in text)
+        assert counted in await wait_until(metrics, lambda text: counted in text)
     assert not parsed
 
 
@@ -254,9 +254,9 @@ async def test_61_webhooks_of_one_address_leave_places_for_others(peers: Any, sc
         return len(script.asked("HandleStripeWebhook"))
 
     first = asyncio.ensure_future(post("192.0.2.1"))
-    await until(asked, lambda count: count == 1)
+    await wait_until(asked, lambda count: count == 1)
     assert await post("192.0.2.1") == 503
     other = asyncio.ensure_future(post("192.0.2.2"))
-    await until(asked, lambda count: count == 2)
+    await wait_until(asked, lambda count: count == 2)
     go.set()
     assert [await first, await other] == [503, 503]

@@ -13,7 +13,7 @@ from bff.app import build
 from bff.http.connections import Connections, OpenConnection
 from bff.http.header_limits import MAX_WAITING
 from tests.bff.live import Listener, listening, served
-from tests.people import until
+from tests.people import wait_until
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n"
 #: An address for each number; all of them are this machine's.
@@ -194,7 +194,7 @@ async def test_websockets_count_as_connections_until_they_are_closed(
         async def answered() -> int:
             return await (await clients.connect(HOSTS[1])).answered()
 
-        assert await until(answered, lambda status: status == 200) == 200
+        assert await wait_until(answered, lambda status: status == 200) == 200
 
 
 async def test_a_client_that_sends_too_many_requests_at_once_is_cut_off(

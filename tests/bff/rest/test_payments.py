@@ -71,4 +71,8 @@ async def test_metrics_count_requests(someone: Any) -> None:
         if line.startswith('tutormesh_bff_requests_total{route="none",method="GET",status="404"} ')
     ]
     assert "tutormesh_bff_requests_in_flight 1" in lines
+    described, typed = (
+        {line.split()[2] for line in lines if line.startswith(f"# {word} ")} for word in ("HELP", "TYPE")
+    )
+    assert described == typed != set()
     assert not [line for line in lines if "nowhere" in line]

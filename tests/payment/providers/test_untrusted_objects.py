@@ -241,7 +241,7 @@ async def stripe_that_answers(*answers: tuple[int, str]) -> AsyncIterator[tuple[
 SAGA_ROW = cast(
     Saga,
     SimpleNamespace(
-        id=SAGA, payment_id=uuid4(), payment_context="SESSION_BOOKING", context_id=uuid4(), created_at=datetime.now(UTC)
+        id=SAGA, payment_id=SAGA, payment_context="SESSION_BOOKING", context_id=uuid4(), created_at=datetime.now(UTC)
     ),
 )
 ASKED = Refund(uuid4(), uuid4(), SAGA, "pi_1", Money(5000, "USD"), RefundStatus.PENDING, "cancelled", "re_1")
@@ -333,6 +333,15 @@ async def test_55_an_unreadable_intent_of_somebody_else_hides_no_other() -> None
     assert found is not None and found.id == "pi_1"
     assert ([intent.id for intent in listed], more) == (["pi_1"], "")
     assert [line["event"] for line in lines] == ["intent_unreadable"] * 4
+
+
+@pytest.mark.parametrize(("payment", "is_ours"), [(str(SAGA), True), (None, True), ("", True), (str(uuid4()), False)])
+async def test_55_an_intent_of_another_payment_that_names_our_saga_is_not_taken_for_ours(
+    payment: str | None, is_ours: bool
+) -> None:
+    named = INTENT | {"metadata": {"sagaId": str(SAGA), "paymentId": payment}}
+    async with stripe_that_answers((200, json.dumps({"data": [named], "has_more": False}))) as (stripe, _):
+        assert (await stripe.find_intent(SAGA_ROW) is not None) is is_ours
 
 
 async def test_55_the_sagas_own_unreadable_intent_is_not_taken_for_none() -> None:

@@ -392,6 +392,8 @@ class HoldSlotRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     DURATION_MINUTES_FIELD_NUMBER: _builtins.int
+    EXPECTED_AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPECTED_CURRENCY_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID: the idempotency key of this step."""
     tutor_id: _builtins.str
@@ -400,6 +402,10 @@ class HoldSlotRequest(_message.Message):
     """The student, a UUID other than the tutor's."""
     duration_minutes: _builtins.int
     """Length in minutes, 1 to 1440."""
+    expected_amount: _builtins.str
+    """The amount that the lesson must cost, decimal text such as "50.00"; empty when nobody says."""
+    expected_currency: _builtins.str
+    """The currency that the price must have, an ISO 4217 code; empty when nobody says."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -412,10 +418,12 @@ class HoldSlotRequest(_message.Message):
         student_id: _builtins.str = ...,
         start: _timestamp_pb2.Timestamp | None = ...,
         duration_minutes: _builtins.int = ...,
+        expected_amount: _builtins.str = ...,
+        expected_currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_minutes", b"duration_minutes", "saga_id", b"saga_id", "start", b"start", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_minutes", b"duration_minutes", "expected_amount", b"expected_amount", "expected_currency", b"expected_currency", "saga_id", b"saga_id", "start", b"start", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

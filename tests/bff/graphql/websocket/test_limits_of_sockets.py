@@ -19,7 +19,7 @@ from bff.http.rate_limits import RateLimited, RateLimiter
 from mesh.errors import Overloaded
 from tests.bff.conftest import NOTHING
 from tests.bff.live import Listener, listening, served
-from tests.people import until
+from tests.people import wait_until
 
 QUERY = {"query": "{ __typename }"}
 BOOKING = {"query": 'query { booking(id: "00000000-0000-4000-8000-000000000001") { id } }'}
@@ -140,7 +140,7 @@ async def test_61_each_person_and_the_process_have_a_connection_limit(
         async def taken() -> int:
             return held.connections.taken
 
-        assert await until(taken, lambda count: count == 0) == 0
+        assert await wait_until(taken, lambda count: count == 0) == 0
     assert (held.people.taken, held.people._people) == (0, {})
 
 
@@ -174,7 +174,7 @@ async def test_61_subscriptions_of_five_accounts_leave_room_for_a_sixth(
     async def taken() -> int:
         return held.subscriptions.taken
 
-    assert await until(taken, lambda count: count == 0) == 0
+    assert await wait_until(taken, lambda count: count == 0) == 0
 
 
 async def test_61_subscriptions_of_a_person_count_together_and_take_nothing_from_queries(
