@@ -82,6 +82,7 @@ class LessonFacts(PurchaseFacts):
     course_id: UUID | None = None  # the course that the lesson belongs to
     purpose: str = ""
     block_id: str = ""  # the hold's id in the tutor's calendar
+    meeting_link: str = field(default="", repr=False)  # where the lesson is held: for its two people alone
 
 
 @dataclass(frozen=True, slots=True)
