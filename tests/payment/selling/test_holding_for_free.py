@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from mesh.errors import Refusal
 from tests.learners import Enrolled, enroll, leave
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 
 FREE = 0
 
@@ -83,7 +83,7 @@ async def test_a_free_lesson_and_a_free_seat_are_renewed_no_oftener(people: Peop
         place = Enrolled(made.enrollment_id, made.saga_id, made.payment_id, "", student, course)
         await people.until_state(place.saga, "COMPLETED")
         await leave(people, place)
-        await until(lambda: people.nothing_open(student), bool)
+        await wait_until(lambda: people.nothing_open(student), bool)
     assert await outcome(people.book(tutor, lesson_time(), student)) == "TOO_MANY_HOLDS"
     assert await outcome(enroll(people, course.id, student)) == "TOO_MANY_HOLDS"
 
@@ -105,7 +105,7 @@ async def test_a_card_that_pays_and_is_paid_back_opens_no_full_tutor(people: Peo
         await people.until_state(booked.saga, "COMPLETED")
     await people.cancel(paid[0])
     await fill(people, tutor)
-    await until(lambda: people.nothing_open(account), bool)
+    await wait_until(lambda: people.nothing_open(account), bool)
     assert await outcome(people.book(tutor, lesson_time(9), account)) == "TOO_MANY_HOLDS"
     assert await outcome(people.book(tutor, lesson_time(9))) == "TOO_MANY_HOLDS"
     await people.book(tutor, lesson_time(9), regular)
