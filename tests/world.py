@@ -275,8 +275,9 @@ async def world_of(
     availability: dict[str, Any] | None = None,
     payment: dict[str, Any] | None = None,
     learning: dict[str, Any] | None = None,
+    session: dict[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """A running mesh with one payment_svc. `availability`, `payment`, `learning` override settings of these."""
+    """A running mesh with one payment_svc. `availability`, `payment`, `learning`, `session` override settings of these."""
     urls = {package: await make_database(package) for package in PACKAGES}
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_unwatched())
@@ -295,7 +296,7 @@ async def world_of(
         stack.push_async_callback(world.close)
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
-        await _serve_sessions(stack, world)
+        await _serve_sessions(stack, world, session or {})
         await _serve_courses(stack, world, learning or {})
         await world.start_replica()
         stack.push_async_callback(_stop_replicas, world)
@@ -357,8 +358,10 @@ async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> Non
     stack.push_async_callback(changes.stop)
 
 
-async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World) -> None:
-    settings = SessionSettings(_env_file=None, port=0, database_url=world.urls["session_svc"], **world.auth)
+async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
+    settings = SessionSettings(
+        _env_file=None, **{"port": 0, "database_url": world.urls["session_svc"], **world.auth, **changes}
+    )
     database = world.databases["session"] = await stack.enter_async_context(
         Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS)
     )
