@@ -304,7 +304,7 @@ class ListSlotsRequest(_message.Message):
     """Length of a lesson in minutes, 1 to 1440."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
-        """Slots end at or before this instant; at most 31 days after from."""
+        """and before this one; at most 31 days after from. So pages of a listing that touch hold each slot once."""
 
     def __init__(
         self,
