@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.settings import Settings as AvailabilitySettings
 from availability_svc.store import VIOLATIONS as AVAILABILITY_VIOLATIONS
+from availability_svc.worker import BookingHoldCleanupJob
 from bff.app import build as build_bff
 from bff.peers import Peers as BffPeers
 from bff.settings import Settings as BffSettings
@@ -337,7 +338,7 @@ async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, ch
     service = Service(
         availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
         availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
-        AvailabilityServicer(database, settings.terms),
+        AvailabilityServicer(database, settings.terms, BookingHoldCleanupJob(database, settings.terms.grace)),
     )
     await _started(stack, world, "availability", settings, [service])
 
