@@ -37,29 +37,36 @@ class Slots:
         self._database, self._terms = database, terms
 
     async def list_free(self, tutor_id: UUID, within: Span, minutes: int) -> tuple[Schedule, list[Span]]:
-        """The schedule, and the free slots of `minutes` that lie wholly within the span.
+        """The schedule, and the free slots of `minutes` that start within the span.
 
         There are none of a length that the tutor does not offer, or whose price cannot be charged. Raises TutorNotFound,
         and BadInput for a span with more than MOST_STARTS starts.
         """
+        length = minutes * MINUTE
+        reach = Span(within.start, within.end + length)  # the last slots end there
         found = await self._database.transaction(
-            lambda connection: ScheduleStore(connection).read_busy(tutor_id, within, self._terms.grace)
+            lambda connection: ScheduleStore(connection).read_busy(tutor_id, reach, self._terms.grace)
         )
         if found is None:
             raise TutorNotFound
         schedule, busy, now = found
         if not schedule.is_sold(minutes):
             return schedule, []
-        return schedule, list(free_slots(schedule, busy, within, minutes * MINUTE, now))
+        return schedule, list(free_slots(schedule, busy, within, length, now))
 
 
 def free_slots(
     schedule: Schedule, busy: Sequence[Span], within: Span, length: timedelta, now: datetime
 ) -> Iterator[Span]:
-    """The free slots in order. `busy` are the claimed spans of the tutor's calendar, in order and not overlapping."""
+    """The free slots that start within a span, in order.
+
+    `busy` are the claimed spans of the tutor's calendar, in order and not overlapping.
+    """
     within = Span(max(within.start, now), within.end)
+    if within.start >= within.end:
+        return
     ends = [span.end for span in busy]
-    stretches = hours.working_spans(schedule.hours, within)
+    stretches = hours.working_spans(schedule.hours, Span(within.start, within.end + length))
     for start in possible_starts(schedule, within, now):
         slot = Span(start, start + length)
         if _is_inside(stretches, slot) and not _is_busy(busy, ends, schedule.tutor_span(slot)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class MeshUnknown(Exception):
 class Token:
     """A service token as text, for the header `x-service-token`."""
 
-    text: str
+    text: str = field(repr=False)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-service-token", self.text),)

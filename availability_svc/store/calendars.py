@@ -1,4 +1,4 @@
-"""The statements about calendars and claims in general: lock, evict, sweep, list."""
+"""The statements about calendars and claims in general: lock, evict, clean up, list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOCK_HOLD = text("""
     where h.saga_id = :saga_id order by c.id for update of c
 """)
 _EVICT = text("delete from claim where id = any(cast(:ids as uuid[]))")
-# The sweeper too locks the calendars whose claims it changes, but skips those that another transaction has locked.
+# BookingHoldCleanupJob too locks the calendars whose claims it changes, but skips those that another transaction has locked.
 _SWEEP = text(f"""
     delete from claim where id in (
         select c.id from claim c join calendar k on k.id = c.calendar_id
@@ -71,7 +71,7 @@ class Calendars:
         if lapsed:
             await self._connection.execute(_EVICT, {"ids": list(lapsed)})
 
-    async def sweep(self, grace: timedelta, most: int) -> int:
+    async def delete_lapsed(self, grace: timedelta, most: int) -> int:
         """Delete at most `most` claims that lapsed longer than the grace ago, and return how many were deleted."""
         return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
 MINUTE = timedelta(minutes=1)
 MAX_MINUTES = 1440
@@ -148,15 +150,29 @@ def _describe(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> s
 
 
 async def _find(request: RestRequest, booking_id: str) -> Sold:
-    """The booking with its payment. Raises NotFound."""
+    """The booking with its payment and its lesson. Raises NotFound."""
     wanted = booking_pb2.GetBookingRequest(booking_id=booking_id)
     booking = (await request.peers.booking.GetBooking(wanted, timeout=READ_SECONDS)).booking
-    payment = None
-    if booking.payment_id:
-        wanted_payment = payment_pb2.GetPaymentRequest(payment_id=booking.payment_id)
-        with contextlib.suppress(NotFound):  # it was never opened
-            payment = (await request.peers.payment.GetPayment(wanted_payment, timeout=READ_SECONDS)).payment
-    return Sold(booking, payment)
+    payment, session = await asyncio.gather(_find_payment(request, booking), _find_session(request, booking))
+    return Sold(booking, payment, session)
+
+
+async def _find_payment(request: RestRequest, booking: booking_pb2.Booking) -> payment_pb2.Payment | None:
+    if not booking.payment_id:
+        return None
+    wanted = payment_pb2.GetPaymentRequest(payment_id=booking.payment_id)
+    with contextlib.suppress(NotFound):  # it was never opened
+        return (await request.peers.payment.GetPayment(wanted, timeout=READ_SECONDS)).payment
+    return None
+
+
+async def _find_session(request: RestRequest, booking: booking_pb2.Booking) -> session_pb2.Session | None:
+    if booking.status != booking_pb2.BOOKING_STATUS_CONFIRMED:
+        return None
+    wanted = session_pb2.GetSessionRequest(session_id=booking.session_id)
+    with contextlib.suppress(NotFound):
+        return (await request.peers.session.GetSession(wanted, timeout=READ_SECONDS)).session
+    return None
 
 
 _LIVE = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)

@@ -117,8 +117,8 @@ async def create_session(peers: Peers, saga: Saga) -> Saga:
         scheduled_at=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
     )
-    await call_peer(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
-    return saga
+    reply = await call_peer(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
+    return saga.with_facts(meeting_link=reply.session.meeting_link)
 
 
 async def confirm_booking(peers: Peers, saga: Saga) -> Saga:

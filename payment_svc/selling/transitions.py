@@ -11,7 +11,7 @@ from payment_svc.domain.owed import owed_by_undo
 
 def reject(saga: Saga, error: SagaError) -> Transition:
     """The order is refused, and nothing of it is left."""
-    return Transition(saga, State.REJECTED, "rejected", error.reason, error=error)
+    return Transition(saga, State.REJECTED, "rejected", error.reason, error=error, announces=State.REJECTED)
 
 
 def await_payment(saga: Saga, event: str = "", payment: PaymentStatus | None = None) -> Transition:

@@ -17,6 +17,7 @@ from availability_svc.domain import Span
 from availability_svc.limits import Limits, Terms
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.store import VIOLATIONS, ScheduleStore
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.database import Database
 from mesh.errors import Refusal
@@ -200,7 +201,7 @@ def troubles(database: Database) -> list[str]:
 
 @pytest.fixture(scope="module")
 def grpc_servicer(database: Database, terms: Terms) -> AvailabilityServicer:
-    return AvailabilityServicer(database, terms)
+    return AvailabilityServicer(database, terms, BookingHoldCleanupJob(database, terms.grace))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from availability_svc.blocks import REMEMBERED
-from availability_svc.worker import Sweeper
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.errors import BadInput, Refusal
 from tests.availability.conftest import GRACE, LIMITS, TIMEOUT
@@ -98,11 +98,11 @@ async def test_blocking_and_removing_for_ever_makes_no_rows_for_ever(desk: Any, 
     (last,) = await desk.block(tutor, span)
     await desk.remove(tutor, last.id)
     assert await reason(desk.block(tutor, span)) == "TOO_MANY_BLOCKS"
-    sweeper = Sweeper(desk.database, GRACE)
-    await sweeper.forget_blocks()
+    job = BookingHoldCleanupJob(desk.database, GRACE)
+    await job.forget_blocks()
     assert await reason(desk.block(tutor, span)) == "TOO_MANY_BLOCKS"
     await desk.sql("update block set removed_at = removed_at - interval '1 h' where tutor_id = :t", t=tutor)
-    assert await sweeper.forget_blocks() == most - 1
+    assert await job.forget_blocks() == most - 1
     await desk.block(tutor, span)
 
 
@@ -110,7 +110,7 @@ async def test_a_block_that_stands_is_never_forgotten(desk: Any, monday: datetim
     tutor, span = uuid.uuid4(), (monday, monday + MINUTE)
     (block,) = await desk.block(tutor, span)
     await desk.sql("update block set created_at = created_at - interval '9 years' where tutor_id = :t", t=tutor)
-    await Sweeper(desk.database, GRACE).forget_blocks()
+    await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
     await desk.remove(tutor, block.id)
 
 
@@ -123,7 +123,7 @@ async def test_a_block_is_forgotten_with_its_claim_a_day_after_its_end(desk: Any
         values = {"start": end - HOUR, "end": end, "id": block.id}
         await desk.sql("update block set start_at = :start, end_at = :end where id = :id", **values)
         await desk.sql("update claim set during = tstzrange(:start, :end) where id = :id", **values)
-    await Sweeper(desk.database, GRACE, batch=1).forget_blocks()
+    await BookingHoldCleanupJob(desk.database, GRACE, batch=1).forget_blocks()
     for table in ("block", "claim"):
         column = "tutor_id" if table == "block" else "calendar_id"
         left = await desk.sql(f"select id from {table} where {column} = :t", t=tutor)
@@ -138,9 +138,9 @@ async def test_forgetting_waits_for_no_calendar_that_is_locked(desk: Any, monday
     await desk.sql("update block set removed_at = clock_timestamp() - interval '25 h' where id = :id", id=block.id)
     async with desk.database.engine.begin() as busy:
         await busy.execute(text("select 1 from calendar where id = :t for update"), {"t": tutor})
-        await Sweeper(desk.database, GRACE).forget_blocks()
+        await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
         assert await desk.sql("select 1 from block where id = :id", id=block.id)
-    await Sweeper(desk.database, GRACE).forget_blocks()
+    await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
     assert not await desk.sql("select 1 from block where id = :id", id=block.id)
 
 

@@ -1,4 +1,4 @@
-"""`tutormesh migrate`, `up` and `health`, as they are typed."""
+"""`tutormesh migrate`, `up`, `token` and `health`, as they are typed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import socket
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner, Result
 
 from devkit import databases
-from devkit.layout import STORED, Misconfigured
+from devkit.layout import PROGRAMS, STORED, Misconfigured
 from devkit.postgres import Postgres
 from mesh.migrations import is_current
 from ops.__main__ import COMMANDS, main
@@ -86,6 +87,14 @@ def test_production_is_refused_before_anything_is_made(
         f"Error: {name}: {words}, and this is for a developer's machine\n",
     )
     assert not data.exists()
+
+
+@pytest.mark.parametrize("name", [*PROGRAMS, "ops", "internal"])
+def test_the_token_command_signs_for_every_service_also_for_those_without_a_token(tmp_path: Path, name: str) -> None:
+    printed = tutormesh("token", "--role", "service", "--service", name, TUTORMESH_DATA=str(tmp_path))
+    claims = jwt.decode(printed.output.strip(), options={"verify_signature": False})
+    assert (printed.exit_code, claims["svc"], claims["roles"]) == (0, name, ["service"])
+    assert list(tmp_path.rglob("*.token")) == []
 
 
 def test_migrate_reports_a_server_that_does_not_answer() -> None:

@@ -15,6 +15,7 @@ from devkit.sandbox.settings import Settings as SandboxSettings
 from mesh.calls import Call, Person
 from mesh.logs import redact
 from mesh.settings import load
+from ops.environment import Token as OperatorToken
 from tests.house.test_env_example import PACKAGES, settings_of
 
 CANARY = "canary4711"
@@ -112,6 +113,7 @@ def test_the_developers_kit_and_a_call_show_no_secret(tmp_path: Path) -> None:
         Call("r", person=person),
         intent,
         facts.LessonFacts(client_secret=CANARY),
+        OperatorToken(CANARY),
     ]
     assert [text for text in map(repr, shown) if CANARY in text] == []
 

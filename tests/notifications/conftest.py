@@ -137,8 +137,9 @@ def obliging(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module")
 def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
-    """Both channels; a try may take half a second."""
+    """Both channels; a try may take half a second. Lessons are held behind a link."""
     return {
+        "session": {"meeting_link_template": "https://meet.example.org/{room}"},
         "payment": {
             "notify_webhook_url": receiver.url,
             "notify_webhook_secret": SECRET,
@@ -147,7 +148,7 @@ def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
             "smtp_timeout_seconds": 2.0,
             "notify_email_from": SENDER,
             "notify_email_to": "{person_id}@people.example.com",
-        }
+        },
     }
 
 

@@ -184,6 +184,17 @@ async def test_show_prints_the_refund_decision_of_a_cancel(people: People, tutor
     assert "2500 USD" in (await tutormesh("saga", "show", cancel.saga_id)).output
 
 
+async def test_lapsed_holds_are_cleaned_up_by_a_command(people: People, tutormesh: Tutormesh) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    lapse = "update hold set expires_at = now() - interval '1 hour' where saga_id = $1"
+    for table in ("hold", "claim"):
+        await people.world.sql("availability", lapse.replace("hold set", f"{table} set"), UUID(booked.saga))
+    done = json.loads((await tutormesh("cleanup-holds", "--json")).output)
+    assert done["claims"] >= 2
+    assert await people.claims(booked.saga) == []
+    assert (await tutormesh("cleanup-holds")).output == "deleted 0 claims of lapsed holds, 0 old blocks\n"
+
+
 async def test_reconcile_twice_at_once_does_everything_once(people: People, tutormesh: Tutormesh) -> None:
     await people.webhooks("drop")
     paid = [await people.booked(await people.tutor(), lesson_time()) for _ in range(4)]

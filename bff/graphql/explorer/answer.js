@@ -22,7 +22,11 @@ export function parts(json) {
 /** What to do about an answer's errors; "" when its own words are enough. */
 export function hint(answer, isPerson) {
   const codes = (answer.errors ?? []).map((error) => error.extensions?.code);
-  if (!codes.includes("UNAUTHENTICATED")) return "";
+  return codes.includes("UNAUTHENTICATED") ? tokenHint(isPerson) : "";
+}
+
+/** Where to get a good token. */
+export function tokenHint(isPerson) {
   if (isPerson) return "This person's token is no longer good. Reload the page for a new one.";
-  return "Put a token in above. On your machine “.venv/bin/tutormesh token --role student” prints one.";
+  return "Paste a token above. On your machine “.venv/bin/tutormesh token --role student” prints one.";
 }

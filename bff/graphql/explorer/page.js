@@ -1,8 +1,8 @@
 // The explorer's page: who asks, what is asked, and what was answered.
-import { hint, parts } from "./explorer/answer.js";
+import { hint, parts, tokenHint } from "./explorer/answer.js";
 import { EXAMPLES, LOOKUPS } from "./explorer/examples.js";
 import { SCHEMA, element, list } from "./explorer/schema.js";
-import { isSubscription, subscribe } from "./explorer/socket.js";
+import { FORBIDDEN, isSubscription, subscribe } from "./explorer/socket.js";
 
 const BY_TOKEN = "token";
 const RENEWED_EVERY_MS = 3600000;
@@ -134,12 +134,12 @@ function follow(operation) {
       at("result").append(time, ...rendered(body), "\n\n");
       at("result").scrollTop = at("result").scrollHeight;
     },
-    ended(why, isBad) {
+    ended(why, isBad, code) {
       stop = null;
+      tell(code === FORBIDDEN ? tokenHint(Boolean(person())) : "");
       setButton("Run");
       at("status").textContent = `${count} received · ${why}`;
       at("result").classList.toggle("bad", isBad);
-      if (!count) showText(`The subscription is ${why}.`, at("status").textContent, isBad);
     },
   });
 }

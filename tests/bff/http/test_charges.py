@@ -182,7 +182,7 @@ async def test_58_messages_of_a_socket_are_charged_what_they_cost(
         assert (await listener.heard())["type"] == "complete"
         assert 100 - still.look(student.key).tokens > 11 + MONTH_UNITS / 2
         for _ in range(2):
-            commented = graphql(LISTING + "#" + "x" * 60_000, id=student.id, **MONTH)
+            commented = graphql(LISTING + "#" + "x" * 30_000, id=student.id, **MONTH)
             await listener.say("subscribe", id="1", payload=commented)
             assert [(await listener.heard())["type"] for _ in range(2)] == ["next", "complete"]
         await listener.say("subscribe", id="1", payload=graphql(NAME))

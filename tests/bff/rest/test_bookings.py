@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -32,7 +33,9 @@ async def test_a_student_books_pays_sees_and_cancels(people: People, someone: An
     await people.pay(made["payment_session_id"])
     path = f"{BOOKINGS}/{made['uuid']}"
     seen = await wait_until(lambda: student.data("GET", path), lambda booking: booking["status"] == "confirmed")
-    assert {**seen, "client_secret": made["client_secret"]} == {**made, "status": "confirmed"}
+    assert made["meeting_link"] is None
+    assert re.fullmatch(r"https://meet\.example\.org/[\w-]{20,}", link := seen["meeting_link"])
+    assert {**seen, "client_secret": made["client_secret"]} == {**made, "status": "confirmed", "meeting_link": link}
     assert "client_secret" not in seen
 
     cancelled = await student.data("POST", f"{path}/cancel", {"reason": "ill"})

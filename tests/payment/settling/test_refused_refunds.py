@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -231,6 +231,19 @@ async def test_a_lost_dispute_leaves_nothing_to_give_back(people: People) -> Non
     assert await people.state(cancelled.saga_id) == "CANCELLED"
     assert await told(people, booked.payment) == (SUCCEEDED, 0, 0, NONE)
     assert (await row_of(people, booked.saga))[0]["state"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("role", ["student", "tutor", "admin"])
+async def test_a_lost_dispute_leaves_nothing_of_a_seat_whoever_cancels(people: People, role: str) -> None:
+    place = await active(people)
+    await people.close_dispute(await people.dispute(place.intent), "lost")
+    ask = "select charged_back from payment where payment_intent_id = $1"
+    await wait_until(lambda: people.world.sql("payment", ask, place.intent), lambda rows: rows == [(True,)])
+    who = {"student": place.student, "tutor": place.instructor, "admin": uuid4()}[role]
+    left = await leave(people, place, who=who, role=role)
+    assert left.refund.amount_minor == 0
+    assert await people.state(left.saga_id) == "CANCELLED"
+    assert await told(people, place.payment) == (SUCCEEDED, 0, 0, NONE)
 
 
 async def test_a_dispute_that_is_won_changes_no_quote(people: People) -> None:

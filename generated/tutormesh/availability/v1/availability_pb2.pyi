@@ -304,7 +304,7 @@ class ListSlotsRequest(_message.Message):
     """Length of a lesson in minutes, 1 to 1440."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
-        """Slots end at or before this instant; at most 31 days after from."""
+        """and before this one; at most 31 days after from. So pages of a listing that touch hold each slot once."""
 
     def __init__(
         self,
@@ -824,3 +824,46 @@ class ListClaimsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListClaimsResponse: _TypeAlias = ListClaimsResponse  # noqa: Y015
+
+@_typing.final
+class CleanUpHoldsRequest(_message.Message):
+    """CleanUpHoldsRequest asks for one run of the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpHoldsRequest: _TypeAlias = CleanUpHoldsRequest  # noqa: Y015
+
+@_typing.final
+class CleanUpHoldsResponse(_message.Message):
+    """CleanUpHoldsResponse counts what was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    claims: _builtins.int
+    """The claims of lapsed holds; a hold has one on each of its two calendars."""
+    blocks: _builtins.int
+    """The blocks."""
+    def __init__(
+        self,
+        *,
+        claims: _builtins.int = ...,
+        blocks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "claims", b"claims"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpHoldsResponse: _TypeAlias = CleanUpHoldsResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.FromString,
                 _registered_method=True)
+        self.CleanUpHolds = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/CleanUpHolds',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class AvailabilityServiceServicer:
@@ -156,6 +161,14 @@ class AvailabilityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CleanUpHolds(self, request, context):
+        """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+        more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AvailabilityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -198,6 +211,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.ListClaims,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.SerializeToString,
+            ),
+            'CleanUpHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanUpHolds,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -417,6 +435,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/ListClaims',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanUpHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/CleanUpHolds',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,10 @@ class AvailabilityServiceStub:
     """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+    CleanUpHolds: _grpc.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]
+    """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+    more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+    """
 
 @_typing.type_check_only
 class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
@@ -123,6 +127,10 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+    CleanUpHolds: _aio.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]  # type: ignore[assignment]
+    """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+    more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+    """
 
 class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open."""
@@ -216,5 +224,15 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListClaimsResponse, _abc.Awaitable[_availability_pb2.ListClaimsResponse]]:
         """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+
+    @_abc_1.abstractmethod
+    def CleanUpHolds(
+        self,
+        request: _availability_pb2.CleanUpHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.CleanUpHoldsResponse, _abc.Awaitable[_availability_pb2.CleanUpHoldsResponse]]:
+        """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+        more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+        """
 
 def add_AvailabilityServiceServicer_to_server(servicer: AvailabilityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

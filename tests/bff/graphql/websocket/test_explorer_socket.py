@@ -18,7 +18,7 @@ FOLLOW = """
 const heard = [];
 const stop = socket.subscribe(given.url, given.token, given.operation, {
   heard(answer) { heard.push(answer); if (given.stops) stop(); },
-  ended(why, isBad) { console.log(JSON.stringify({ heard, why, isBad })); process.exit(0); },
+  ended(why, isBad, code) { console.log(JSON.stringify({ heard, why, isBad, isForbidden: code === socket.FORBIDDEN })); process.exit(0); },
 });
 """
 
@@ -38,7 +38,8 @@ async def test_a_subscription_runs_until_it_is_stopped_and_one_without_a_token_i
         given = {"url": f"ws://{address}/graphql", "operation": operation, "stops": True}
         told = await run(FOLLOW, **given, token=student.token if is_known else "")
         if not is_known:
-            assert (told["heard"], told["isBad"]) == ([], True) and "a token must be given (4403)" in told["why"]
+            assert (told["heard"], told["isBad"], told["isForbidden"]) == ([], True, True)
+            assert told["why"] == "closed: a token must be given (4403)"
             return
         await asyncio.wait_for(watched.wait(), 10)
     (answer,) = told["heard"]
