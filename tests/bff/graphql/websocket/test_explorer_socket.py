@@ -18,7 +18,10 @@ FOLLOW = """
 const heard = [];
 const stop = socket.subscribe(given.url, given.token, given.operation, {
   heard(answer) { heard.push(answer); if (given.stops) stop(); },
-  ended(why, isBad, code) { console.log(JSON.stringify({ heard, why, isBad, isForbidden: code === socket.FORBIDDEN })); process.exit(0); },
+  ended(why, isBad, code) {
+    console.log(JSON.stringify({ heard, why, isBad, isForbidden: code === socket.FORBIDDEN }));
+    process.exit(0);
+  },
 });
 """
 
