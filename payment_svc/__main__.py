@@ -14,6 +14,7 @@ import grpc
 
 from mesh import channels, logs
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -216,7 +217,7 @@ async def main() -> None:
             app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
         )
         async with loops:
-            await serve(server)
+            await serve(server, watch=Watch(database).run)
         await app.engine.drain(settings.drain_seconds)
         await app.deliveries.close()
     for channel in opened:
