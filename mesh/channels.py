@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
-from mesh import calls
+from mesh import about, calls
 from mesh.errors import from_error
 from mesh.identity import CredentialSource
 from mesh.server import MAX_MESSAGE_BYTES
@@ -51,16 +51,18 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 class _Outgoing:
-    """Adds the rest of the deadline, the person's token, this service's token and the request id to a call."""
+    """Adds the rest of the deadline, the tokens, the request id and the ids of what it is about to a call."""
 
     def __init__(self, credentials: CredentialSource) -> None:
         self._credentials = credentials
 
-    def add_context(self, details: ClientCallDetails) -> ClientCallDetails:
+    def add_context(self, details: ClientCallDetails, request: Any) -> ClientCallDetails:
         if details.timeout is None:
             raise ValueError(f"{details.method!r} is called without timeout=")
         call, left = calls.current(), calls.remaining()
         metadata = Metadata(*(details.metadata or ()), *self._credentials.metadata(), ("x-request-id", call.request_id))
+        if ids := about.to_metadata(request):
+            metadata.add(about.METADATA, ids)
         if call.person is not None:
             metadata.add("authorization", f"Bearer {call.person.token}")
         timeout = details.timeout if left is None else min(details.timeout, left)
@@ -73,9 +75,11 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        call = await continuation(self.add_context(client_call_details), request)
+        call = await continuation(self.add_context(client_call_details, request), request)
         try:
-            return await call
+            response = await call
+            about.learn(about.ids_of(response))
+            return response
         except grpc.aio.AioRpcError as error:
             raise from_error(error) from None
 
@@ -86,7 +90,7 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        return await continuation(self.add_context(client_call_details), request)
+        return await continuation(self.add_context(client_call_details, request), request)
 
 
 def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:

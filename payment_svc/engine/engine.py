@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from mesh import calls
+from mesh import about, calls
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.logs import log
 from mesh.loops import run_forever
@@ -63,7 +63,7 @@ class Engine:
         return task
 
     async def _run_in_background(self, saga: Saga) -> Saga:
-        with calls.background(calls.current().request_id):
+        with calls.background(calls.current().request_id), about.about(saga.ids):
             async with self.runner.renew_lease(saga):
                 return await self.runner.run(saga)
 

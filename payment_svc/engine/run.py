@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
+from mesh import about
 from mesh.errors import CallFailed, Refusal, TryAgain
 from mesh.logs import log
 from mesh.loops import back_off_seconds
@@ -31,6 +32,7 @@ class Runner:
     async def run(self, saga: Saga) -> Saga:
         """Run a saga whose lease we hold until it gives the lease up, or the fence is lost; the row then."""
         while True:
+            about.bind(saga.ids)
             committed = await self._commit(saga, await self._next_transition(saga))
             if committed is None:
                 row = await self._store.get(saga.id)

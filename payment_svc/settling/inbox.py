@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from uuid import UUID
 
-from mesh import calls
+from mesh import about, calls
 from mesh.errors import CallFailed, Refusal
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
@@ -88,7 +88,7 @@ class Inbox:
             log().error("inbox_crashed", event_id=event.id, exc_info=error)
 
     async def _handle(self, event: InboxEvent) -> None:
-        with calls.background():
+        with calls.background(), about.about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
             try:
                 await self._late_payments.settle(event.saga_id, event.intent_id)
                 await self._events.done(event)
