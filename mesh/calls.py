@@ -72,6 +72,12 @@ def current() -> Call:
     return _current.get(None) or Call(request_id=NO_CALL)
 
 
+def current_request() -> str | None:
+    """The id of the request that this task serves; None outside of any call."""
+    request_id = current().request_id
+    return None if request_id == NO_CALL else request_id
+
+
 def enter(call: Call) -> None:
     """Make this the current call of this task, and of the tasks that it starts."""
     _current.set(call)

@@ -13,7 +13,7 @@ import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
 from mesh import about, calls
-from mesh.errors import from_error
+from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
 from mesh.server import MAX_MESSAGE_BYTES
 
@@ -53,8 +53,8 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 class _Outgoing:
     """Adds the rest of the deadline, the tokens, the request id and the ids of what it is about to a call."""
 
-    def __init__(self, credentials: CredentialSource) -> None:
-        self._credentials = credentials
+    def __init__(self, peer: str, credentials: CredentialSource) -> None:
+        self._peer, self._credentials = peer, credentials
 
     def add_context(self, details: ClientCallDetails, request: Any) -> ClientCallDetails:
         if details.timeout is None:
@@ -81,7 +81,7 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
             about.learn(about.ids_of(response))
             return response
         except grpc.aio.AioRpcError as error:
-            raise from_error(error) from None
+            raise _failure_of(error, self._peer, client_call_details.method) from None
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
@@ -95,8 +95,17 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
 
 def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:
     """Open a channel to a peer ("host:port"), in plaintext: for loopback and for networks that encrypt themselves."""
-    interceptors: list[grpc.aio.ClientInterceptor] = [UnaryCalls(credentials), StreamCalls(credentials)]
+    interceptors: list[grpc.aio.ClientInterceptor] = [
+        UnaryCalls(address, credentials),
+        StreamCalls(address, credentials),
+    ]
     return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+
+
+def _failure_of(error: grpc.aio.AioRpcError, peer: str, method: str | bytes) -> Refusal | CallFailed:
+    failure, name = from_error(error), method if isinstance(method, str) else method.decode()
+    failure.made = MadeCall(peer, name.lstrip("/"))
+    return failure
 
 
 async def messages(stream: AsyncIterable[M]) -> AsyncGenerator[M, None]:

@@ -233,7 +233,7 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, errors.CallFailed):  # the caller learns only that it may try again; the log has the rest
-        log().warning("peer_failed", method=method, error=str(error))
+        log().warning("peer_failed", method=method, **errors.describe(error))
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)

@@ -116,7 +116,7 @@ def compose(
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores, inbox, intents, providers)
+    operators = Operators(engine, stores, inbox, intents, providers, stripe.find_intent_of_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(

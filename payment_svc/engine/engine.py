@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from mesh import about, calls
-from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.errors import Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import run_forever
 from payment_svc.domain import Saga, State
@@ -73,7 +73,7 @@ class Engine:
             del self._runs[saga_id]
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Refusal):  # the database is away or full: recovery goes on after the lease
-            log().warning("drive_interrupted", saga_id=str(saga_id), error=str(error))
+            log().warning("drive_interrupted", saga_id=str(saga_id), **describe(error))
         elif error is not None:
             log().error("drive_crashed", saga_id=str(saga_id), exc_info=error)
 

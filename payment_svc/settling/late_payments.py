@@ -111,8 +111,8 @@ class LatePayments:
             await self._wake(case)
 
     async def _give_back(self, saga: Saga, intent: Intent, decision: RefundDecision, last_case: Saga | None) -> None:
-        minor = decision.amount.amount_minor
-        log().error("unearned_money", alert=True, saga_id=str(saga.id), intent_id=intent.id, minor=minor)
+        told = {"saga_id": str(saga.id), "intent_id": intent.id, "amount": decision.amount.display}
+        log().error("unearned_money", alert=True, minor=decision.amount.amount_minor, **told)
         if intent.id == saga.payment_intent_id:
             await self.payments.record_late(intent.id, intent.money)
         given_up = last_case.refund_case.refunds_given_up if last_case is not None else 0

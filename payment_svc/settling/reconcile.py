@@ -119,7 +119,7 @@ class Reconcile:
     async def _run_page(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Cursor | None]:
         counts, seen = await self._run_stage(cursor, scope)
         if counts.moved or counts.orphaned:
-            log().warning("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
+            log().info("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
         return counts, cursor.advance(seen)
 
     async def _run_stage(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Sequence[UUID]]:
@@ -171,7 +171,8 @@ class Reconcile:
 
     async def _ask(self, refund: Refund) -> bool:
         """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
-        with about(refund.ids):
+        saga = await self.stores.sagas.get(refund.saga_id)
+        with about({**(saga.ids if saga else {}), **refund.ids}):
             return await self._ask_provider(refund)
 
     async def _ask_provider(self, refund: Refund) -> bool:

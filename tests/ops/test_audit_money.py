@@ -113,7 +113,7 @@ def test_an_intent_that_its_saga_has_not_stored_yet_breaks_nothing() -> None:
 def test_a_lesson_that_takes_place_after_a_full_refund_breaks_i2_alone() -> None:
     given = with_refunds(sold(), [OUR_REFUND], [THEIR_REFUND], status="REFUNDED")
     assert broken(given) == ["I2"]
-    assert "0 of it is left, and its lesson costs 5000 USD" in words(given)
+    assert "$0.00 of it is left, and its lesson costs $50.00" in words(given)
     assert find_breaches(given)[0].do.startswith("compare price and refunds")
 
 
