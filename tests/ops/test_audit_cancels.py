@@ -215,7 +215,7 @@ def test_a_payment_that_raced_a_cancel_follows_its_refund_decision() -> None:
     assert broken(replace(raced, sagas=(saga_of("REFUNDED"),))) == ["I2"]
     too_much = replace(raced, sagas=(saga_of("REFUNDED", refund_due=Amount(2000, "USD")),))
     assert broken(too_much) == ["I2"]
-    assert "its saga is REFUNDED, with 2000 to go back" in words(too_much)
+    assert "its saga is REFUNDED, with $20.00 to go back" in words(too_much)
 
 
 def test_a_payment_that_raced_a_cancel_without_a_refund_is_kept() -> None:

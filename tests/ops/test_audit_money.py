@@ -37,7 +37,7 @@ def with_orphaned_intent(snapshot: Snapshot, **changes: Any) -> Snapshot:
 def test_money_for_an_ended_saga_breaks_i2_alone() -> None:
     late = replace(unsold(), payments=(PAYMENT,), intents=(INTENT,))
     assert broken(late) == ["I2"]
-    assert "5000 of it is left, and its saga is EXPIRED" in words(late)
+    assert "$50.00 of it is left, and its saga is EXPIRED" in words(late)
 
 
 def test_a_second_intent_that_was_paid_breaks_i2_alone() -> None:

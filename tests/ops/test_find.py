@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import structlog
 
+from mesh import logs
+from mesh.errors import Refusal
 from tests.learners import active
 from tests.ops.conftest import Tutormesh
 from tests.people import Booked, People, lesson_time
@@ -31,7 +37,9 @@ async def ids_of(people: People, booked: Booked) -> dict[str, str]:
     """An id of each kind that leads to this purchase."""
     row = (await people.world.sql("payment", "select * from saga where id = $1", UUID(booked.saga)))[0]
     event = (await people.world.sql("payment", "select id from stripe_event where saga_id = $1", UUID(booked.saga)))[0]
-    refund = (await people.our_refunds_of(row["payment_intent_id"]))[0]
+    (refund,) = await people.world.sql(
+        "payment", "select id from refund where payment_intent_id = $1", row["payment_intent_id"]
+    )
     state = await people.stripe_state()
     charge = next(one for one in state["charges"] if one["payment_intent"] == row["payment_intent_id"])
     return {
@@ -119,3 +127,81 @@ async def test_the_request_id_of_an_answer_leads_to_the_story(people: People, tu
         )
     booking = answer.json()["data"]["bookSession"]["booking"]["id"]
     assert f"booking {booking}" in (await tutormesh("find", answer.headers["X-Request-Id"])).output
+
+
+@pytest.fixture
+def json_lines(tmp_path: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The log lines of the mesh since the test began, as JSON."""
+    before = structlog.get_config()
+    logs.configure("mesh", "json")
+    with (tmp_path / "mesh.log").open("w") as file:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file), cache_logger_on_first_use=False)
+
+        def read() -> list[dict[str, Any]]:
+            file.flush()
+            return [json.loads(line) for line in (tmp_path / "mesh.log").read_text().splitlines()]
+
+        yield read
+    structlog.contextvars.unbind_contextvars("service")
+    structlog.configure(**before)
+
+
+#: The RPCs by which a lesson is sold, each with its service.
+SELLING = (
+    "PaymentService/BookSession",
+    "AvailabilityService/HoldSlot",
+    "BookingService/CreateBooking",
+    "PaymentService/HandleStripeWebhook",
+    "AvailabilityService/ConfirmSlot",
+    "SessionService/CreateConfirmedSession",
+    "BookingService/ConfirmBooking",
+)
+
+
+async def test_every_services_lines_about_a_sale_name_its_booking_and_saga(
+    people: People, json_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    tutor, student = await people.tutor(), uuid4()
+    async with httpx.AsyncClient(base_url=people.world.bff_url) as http:
+        answer = await http.post(
+            "/graphql",
+            json={"query": BOOK, "variables": {"tutor": str(tutor), "time": lesson_time().isoformat()}},
+            headers={"Authorization": f"Bearer {people.world.token('student', subject=student)}"},
+        )
+    booking = answer.json()["data"]["bookSession"]["booking"]["id"]
+    (saga,) = await people.world.sql(
+        "payment", "select id, payment_intent_id from saga where booking_id = $1", UUID(booking)
+    )
+    await people.pay(saga["payment_intent_id"])
+    await people.until_state(str(saga["id"]), "COMPLETED")
+    told = json_lines()
+    for method in SELLING:
+        (line,) = (one for one in told if one.get("method", "").endswith(method) and one.get("booking_id") == booking)
+        assert line["saga_id"] == str(saga["id"]), method
+    (edge,) = (one for one in told if one["event"] == "graphql")
+    assert (edge["booking_id"], edge["saga_id"], edge["intent_id"]) == (
+        booking,
+        str(saga["id"]),
+        saga["payment_intent_id"],
+    )
+    (event,) = (one for one in told if one["event"] == "event_received" and one.get("verdict") == "Apply")
+    assert (event["booking_id"], event["intent_id"]) == (booking, saga["payment_intent_id"])
+
+
+async def test_a_failed_call_is_said_with_its_peer_and_its_name(
+    people: People, json_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    tutor = await people.tutor()
+    await people.world.sql("availability", "alter table hold rename to hold_away")
+    try:
+        with pytest.raises(Refusal):
+            await people.book(tutor, lesson_time(), timeout=6)
+    finally:
+        await people.world.sql("availability", "alter table hold_away rename to hold")
+    told = json_lines()
+    assert "context block" not in str(told) and "stamina" not in str(told)
+    for name in ("call_repeated", "saga_backs_off"):
+        line = next(one for one in told if one["event"] == name)
+        assert line["call"] == "tutormesh.availability.v1.AvailabilityService/HoldSlot"
+        assert line["peer"] == f"127.0.0.1:{people.world.ports['availability']}"
+        assert line["booking_id"] and line["saga_id"]
