@@ -40,6 +40,7 @@ SERVICE_CONFIG = {
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
+    ("grpc.enable_http_proxy", 0),  # a peer is one of us, never behind the proxy of the environment
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),

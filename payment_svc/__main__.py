@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import grpc
 
-from mesh import channels, logs
+from mesh import channels, logs, proxies
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
@@ -199,6 +199,8 @@ def open_notifiers(settings: Settings) -> list[Notifier]:
 async def main() -> None:
     settings = load(Settings)
     logs.configure("payment", settings.log_format)
+    if (stand_in := settings.own_stripe_host) is not None:
+        proxies.bypass(stand_in)
     stripe = StripeProvider(
         settings.stripe_secret_key,
         settings.stripe_webhook_secret,
