@@ -57,6 +57,8 @@ class Launcher:
         check_development(self._layout.settings)
         self._tell_of_proxies()
         check_stripe_settings(self._layout.settings)
+        for name in self._names:
+            self._layout.replicas(name)  # raises Misconfigured, before anything is started or migrated
         with lock_data_folder(self._layout.data):
             await check_ports(self._layout, self._names)
             starting = asyncio.create_task(self._start())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+from typing import Any
 
 import click
 
@@ -30,8 +32,23 @@ _HELP = {
 }
 
 
+#: What the owner of a file or folder can mend.
+_OF_FILES = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+)
+
+
 class Commands(click.Group):
     """A click group whose commands are "module:attribute" and are imported on use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A file or folder that cannot be used is one line, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is None or error.errno not in _OF_FILES:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
