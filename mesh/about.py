@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -56,12 +57,14 @@ def about(ids: Mapping[str, object]) -> Iterator[None]:
         yield
 
 
-def ids_of(message: Message) -> dict[str, str]:
-    """The ids that a message has."""
+def ids_of(message: object) -> dict[str, str]:
+    """The ids that a message has; none of what is no message."""
     found: dict[str, str] = {}
+    if not isinstance(message, Message):
+        return found
     for name, path in _paths(message.DESCRIPTOR):
         *things, field = path
-        holder = message
+        holder: Any = message
         if things and not message.HasField(things[0]):
             continue
         for thing in things:
@@ -74,7 +77,7 @@ def ids_of(message: Message) -> dict[str, str]:
 
 def to_metadata(message: object) -> str:
     """The ids of the current call, and of the message that it sends, for the callee; empty when there are none."""
-    sent = ids_of(message) if isinstance(message, Message) else {}
+    sent = ids_of(message)
     return ",".join(f"{name}={value}" for name, value in {**calls.current().ids, **_valid(sent)}.items())
 
 

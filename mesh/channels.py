@@ -76,6 +76,7 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
+        about.learn(about.ids_of(request))
         call = await continuation(self.add_context(client_call_details, request), request)
         try:
             response = await call

@@ -227,9 +227,11 @@ class Reconcile:
         with about({"saga_id": saga_id, "intent_id": intent_id}):
             try:
                 return await self.late_payments.settle(saga_id, intent_id)
-            except (OutcomeUnknown, ProviderRefused, RefundNotDone) as error:
+            except RefundNotDone as error:  # it is on its way
+                log().info("not_reconciled", error=str(error))
+            except (OutcomeUnknown, ProviderRefused) as error:
                 log().warning("not_reconciled", error=str(error))
-                return True
+            return True
 
 
 async def run_few_at_once(questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

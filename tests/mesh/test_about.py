@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mesh import about, calls
 from mesh.about import bind, from_metadata, ids_of, learn, to_metadata
+from mesh.errors import NotFound, describe
 from mesh.logs import log
-from tests.mesh.conftest import bookings, nothing, sessions
+from tests.mesh.conftest import bookings, nothing, raising, sessions
 from tests.mesh.test_logs import lines
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2, saga_pb2
@@ -104,6 +105,24 @@ async def test_the_lines_of_a_stream_have_the_ids_too(lines, start_server, open_
     async for _ in stub.WatchBooking(booking_pb2.WatchBookingRequest(booking_id=BOOKING), timeout=5):
         pass
     assert [json.loads(line)["booking_id"] for line in written()] == [BOOKING]
+
+
+async def test_a_caller_whose_call_fails_knows_what_it_was_about(start_server, open_channel):
+    server = await start_server(sessions(raising(NotFound())))
+    with calls.background(), pytest.raises(NotFound) as refused:
+        request = session_pb2.GetSessionRequest(session_id=SESSION)
+        try:
+            await session_pb2_grpc.SessionServiceStub(open_channel(server)).GetSession(request, timeout=5)
+        finally:
+            assert calls.current().ids == {"session_id": SESSION}
+    described = describe(refused.value)
+    assert described["call"] == "tutormesh.session.v1.SessionService/GetSession"
+    assert described["peer"] == f"127.0.0.1:{server.port}"
+    try:
+        raise RuntimeError("on top") from refused.value
+    except RuntimeError as above:
+        assert describe(above) == {**described, "error": "on top"}
+    assert describe(ValueError()) == {"error": "ValueError"}
 
 
 async def test_a_caller_learns_the_ids_of_the_answer(start_server, open_channel):
