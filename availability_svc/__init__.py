@@ -4,11 +4,11 @@ No two live claims on one calendar overlap: PostgreSQL refuses the second one (`
 claims time first locks the rows of its calendars, in id order. The locks make claimers queue; the constraint is the
 proof.
 
-hours, slots        working time as instants, and the free slots within it
-schedules           the schedules that tutors publish
+hours               working time as instants
+schedules           the schedules that tutors publish, and the free slots within them
 limits              how much may stand unpaid, and what a student or tutor has so far
-holds               hold, confirm, release: a saga's claim on two calendars, idempotent under the saga's id
+holds               hold, confirm, release: a saga's claim on two calendars, idempotent under the saga's id. And the
+                    list of all claims, for the audit
 blocks              time that a tutor takes out
-claims              every live claim, for the audit
-worker              deletes claims of lapsed holds and removed blocks, to keep the tables small
+worker              deletes claims of lapsed holds, and old blocks, to keep the tables small
 """

@@ -8,7 +8,7 @@ import contextlib
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.settings import Settings
 from availability_svc.store import VIOLATIONS
-from availability_svc.worker import Sweeper
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh import logs
 from mesh.database import Database
 from mesh.database_watch import Watch
@@ -23,18 +23,19 @@ async def main() -> None:
     logs.configure("availability", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with Database(settings.database_url, name="availability", violations=VIOLATIONS) as database:
+        cleanup = BookingHoldCleanupJob(database, settings.terms.grace, every=settings.hold_cleanup_seconds)
         service = Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
             availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
-            AvailabilityServicer(database, settings.terms),
+            AvailabilityServicer(database, settings.terms, cleanup),
         )
-        sweeping = asyncio.create_task(Sweeper(database, settings.terms.grace).run())
+        cleaning = asyncio.create_task(cleanup.run())
         try:
             await serve(Server(settings, verifier, [service]), watch=Watch(database).run)
         finally:
-            sweeping.cancel()
+            cleaning.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+                await cleaning
 
 
 if __name__ == "__main__":

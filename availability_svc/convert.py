@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from itertools import pairwise
 from uuid import UUID
@@ -18,6 +19,7 @@ from availability_svc.domain import (
     Block,
     Claim,
     ClaimState,
+    ExpectedPrice,
     Offer,
     Order,
     Schedule,
@@ -40,6 +42,8 @@ MOST_WINDOWS = 100
 MOST_BLOCKS = 100
 LONGEST_LISTING = timedelta(days=31)
 LONGEST_BLOCK = timedelta(days=366)
+LONGEST_AMOUNT = 100
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _WEEKDAYS = pb2.Weekday.values()[1:]
 _STATES = {
@@ -171,7 +175,14 @@ def order(request: pb2.HoldSlotRequest) -> Order:
     start = _lesson_start(request)
     minutes = wire.whole(request.duration_minutes, "duration_minutes", 1, MINUTES_A_DAY)
     lesson = Span(start, start + timedelta(minutes=minutes))
-    return Order(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson)
+    return Order(wire.uuid(request.saga_id, "saga_id"), tutor_id, student_id, lesson, _expected(request))
+
+
+def _expected(request: pb2.HoldSlotRequest) -> ExpectedPrice:
+    text = wire.text(request.expected_amount, "expected_amount", LONGEST_AMOUNT)
+    if text and not _AMOUNT.fullmatch(text):
+        raise BadInput("must be a decimal number without a sign", field="expected_amount")
+    return ExpectedPrice(Decimal(text) if text else None, wire.text(request.expected_currency, "expected_currency", 3))
 
 
 def _lesson_start(request: pb2.HoldSlotRequest) -> datetime:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -58,6 +59,12 @@ class TooManyHolds(Refusal):
     """Pay for, or cancel, what you have reserved before reserving more."""
 
     reason = "TOO_MANY_HOLDS"
+
+
+class AmountMismatch(Refusal):
+    """The price is not the tutor's."""
+
+    reason = "AMOUNT_MISMATCH"
 
 
 class TooManyBlocks(Refusal):
@@ -128,16 +135,16 @@ class Schedule:
     offer: Offer = Offer()
 
     def has_length(self, minutes: int) -> bool:
-        """True when the tutor gives lessons of this length: within the lengths, and at a price that can be charged.
+        """True when the tutor gives lessons of this length. Only a rate of 0 makes a lesson free."""
+        is_free_by_rounding = self.rate.amount_minor > 0 and self.price(minutes).amount_minor == 0
+        return self.offer.shortest <= minutes <= self.offer.longest and not is_free_by_rounding
 
-        Only a rate of 0 makes a lesson free.
-        """
-        price = self.price(minutes)
-        is_priced = price.is_payable and (price.amount_minor > 0 or self.rate.amount_minor == 0)
-        return self.offer.shortest <= minutes <= self.offer.longest and is_priced
+    def is_sold(self, minutes: int) -> bool:
+        """True when the tutor gives lessons of this length, and the table of currencies knows their price as payable."""
+        return self.has_length(minutes) and self.price(minutes).is_payable
 
     def price(self, minutes: int) -> Money:
-        """Rate × minutes / 60, rounded half-even to what can be charged. It is payable when the length is offered."""
+        """Rate × minutes / 60, rounded half-even to the currency's step. It may be too little or too much to charge."""
         return self.rate.for_minutes(minutes)
 
     def is_too_far(self, start: datetime, now: datetime) -> bool:
@@ -174,13 +181,27 @@ class ClaimState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedPrice:
+    """What a lesson must cost. The amount is None, or the currency empty, when nobody says."""
+
+    amount: Decimal | None = None
+    currency: str = ""
+
+    def is_met(self, price: Money) -> bool:
+        """True when the price is the expected one, as far as it was named."""
+        has_amount = self.amount in (None, Decimal(price.decimal))
+        return has_amount and self.currency in ("", price.currency)
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
-    """The lesson that a saga wants to hold."""
+    """The lesson that a saga wants to hold. A repeated order is the same order whatever price it expects."""
 
     saga_id: UUID
     tutor_id: UUID
     student_id: UUID
     lesson: Span
+    expected: ExpectedPrice = field(default=ExpectedPrice(), compare=False)
 
     @property
     def minutes(self) -> int:

@@ -1,4 +1,7 @@
-"""A saga's claim on two calendars: hold, confirm, release. Each is one transaction, idempotent under the saga's id."""
+"""A saga's claim on two calendars: hold, confirm, release. Each is one transaction, idempotent under the saga's id.
+
+`Claims` lists what is claimed, for the operator's audit.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from uuid import UUID, uuid4
 
 from availability_svc import hours
 from availability_svc.domain import (
+    AmountMismatch,
+    Claim,
     Conflicts,
     Hold,
     HoldState,
@@ -25,9 +30,11 @@ from availability_svc.domain import (
     TutorNotFound,
 )
 from availability_svc.limits import Terms
-from availability_svc.store import HoldStore, Situation
+from availability_svc.store import Calendars, HoldStore, Situation
+from mesh.currencies import MOST_TOLD
 from mesh.database import Database
-from mesh.errors import Cancelled, NotFound, TryAgain
+from mesh.errors import BadInput, Cancelled, NotFound, TryAgain
+from mesh.money import Money
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 #: One on the tutor's calendar and one on the student's.
@@ -44,7 +51,8 @@ class Holds:
         """Claim both calendars until the hold ends. Repeating a saga's order returns its first hold.
 
         Raises, the first of these that applies: TutorNotFound, Cancelled, IdempotencyMismatch, LengthNotOffered,
-        TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon, SlotTaken, StudentBusy, TooManyHolds.
+        BadInput (the price is more than can be told), TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon,
+        SlotTaken, StudentBusy, TooManyHolds, AmountMismatch.
         """
         return await self._database.transaction(lambda connection: self._hold(HoldStore(connection), order))
 
@@ -78,8 +86,11 @@ class Holds:
         _must_be_offered(schedule, order, situation.now)
         _must_be_free(situation.conflicts)
         self._terms.limits.must_allow(situation.standing, order.minutes)
+        price = schedule.price(order.minutes)
+        if not order.expected.is_met(price):
+            raise AmountMismatch(field="price")
         expires_at = min(situation.now + self._terms.hold, order.lesson.start)
-        return Hold(order, schedule.buffer, schedule.price(order.minutes), uuid4(), expires_at)
+        return Hold(order, schedule.buffer, price, uuid4(), expires_at)
 
     async def _confirm(self, store: HoldStore, saga_id: UUID) -> UUID:
         locked = await store.lock_hold(saga_id)
@@ -112,11 +123,25 @@ class Holds:
             await store.release(saga_id)  # the hold was inserted meanwhile
 
 
+class Claims:
+    """The claims on all calendars, in id order."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_page(self, after: UUID | None, size: int) -> tuple[list[Claim], UUID | None]:
+        """At most `size` claims behind `after`, and the id behind which the next page begins; None on the last page."""
+        found = await self._database.statement(lambda connection: Calendars(connection).list_claims(after, size + 1))
+        page = found[:size]
+        return page, page[-1].id if len(found) > size else None
+
+
 def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:
     """Raises the first reason why the tutor does not give this lesson. A lesson in the past is too soon at any hours."""
     start = order.lesson.start
     if not schedule.has_length(order.minutes):
         raise LengthNotOffered
+    _must_be_told(schedule.price(order.minutes))
     if schedule.is_too_far(start, now):
         raise TooFarAhead
     if start > now and not hours.covers(schedule.hours, order.lesson):
@@ -125,6 +150,12 @@ def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:
         raise StartNotOffered
     if schedule.is_too_soon(start, now):
         raise TooSoon
+
+
+def _must_be_told(price: Money) -> None:
+    """Raises BadInput for a price that is too large to tell. What can be charged is for the payment provider to say."""
+    if price.amount_minor > MOST_TOLD:
+        raise BadInput(f"the price of such a lesson {price.payable_amounts}", field="duration_minutes")
 
 
 def _must_be_free(conflicts: Conflicts) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from availability_svc.domain import Span, Window, WorkingHours
 #: The distance at which offsets are compared. No zone changes its clocks twice within an hour.
 STEP = timedelta(hours=1)
 SECOND, MINUTE, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(weeks=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def merge_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
@@ -54,14 +56,8 @@ def starts(hours: WorkingHours, every: timedelta, within: Span) -> Iterator[date
     The instants are counted from the start of each published window: of that day's local time, made an instant, and
     then in elapsed time. A window whose start is missing on that day starts at the end of the gap.
     """
-    grids = [
-        _grid(hours, window, monday, every, within) for monday in _mondays(hours, within) for window in hours.windows
-    ]
-    last = None
-    for instant in heapq.merge(*grids):
-        if instant != last:
-            yield instant
-        last = instant
+    opened = [_open(hours, window, monday) for monday in _mondays(hours, within) for window in hours.windows]
+    return heapq.merge(*(_grid(group, every, within) for group in _group_by_phase(opened, every)))
 
 
 def is_start(hours: WorkingHours, every: timedelta, instant: datetime) -> bool:
@@ -84,16 +80,50 @@ def _monday(wall: datetime) -> datetime:
     return midnight - timedelta(days=midnight.weekday())
 
 
-def _grid(hours: WorkingHours, window: Window, monday: datetime, every: timedelta, within: Span) -> Iterator[datetime]:
-    """The instants of a span at which a lesson may start in one window of one week."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A window in one week: its local times, and the instants between which all of its working time lies."""
+
+    zone: ZoneInfo
+    opens: datetime
+    closes: datetime
+    first: datetime
+    last: datetime
+
+    def is_open(self, instant: datetime) -> bool:
+        """True when the local clocks show a time of the window. Between `first` and `last` they may show others too."""
+        if not self.first <= instant < self.last:
+            return False
+        return self.opens <= instant.astimezone(self.zone).replace(tzinfo=None) < self.closes
+
+
+def _open(hours: WorkingHours, window: Window, monday: datetime) -> _Opened:
     zone = ZoneInfo(hours.timezone)
     opens, closes = monday + window.start * MINUTE, monday + window.end * MINUTE
-    first, last = _first_instant(zone, opens), min(_last_instant(zone, closes), within.end)
-    instant = first + max(0, -((first - within.start) // every)) * every
-    while instant < last:
-        if opens <= instant.astimezone(zone).replace(tzinfo=None) < closes:
-            yield instant
-        instant += every
+    return _Opened(zone, opens, closes, _first_instant(zone, opens), _last_instant(zone, closes))
+
+
+def _group_by_phase(opened: Iterable[_Opened], every: timedelta) -> Iterable[list[_Opened]]:
+    """The windows, by the remainder at which they count. Two groups share no instant, so that none is computed twice.
+
+    A tutor may publish a hundred windows that overlap. A listing must not cost a hundred times as much.
+    """
+    groups: dict[timedelta, list[_Opened]] = {}
+    for window in opened:
+        groups.setdefault((window.first - EPOCH) % every, []).append(window)
+    return groups.values()
+
+
+def _grid(group: list[_Opened], every: timedelta, within: Span) -> Iterator[datetime]:
+    """The instants of a span at which a lesson may start in one of these windows, which count at the same remainder."""
+    group = sorted(group, key=lambda window: window.first)
+    instant = group[0].first + max(0, -((group[0].first - within.start) // every)) * every
+    for window in group:
+        instant = max(instant, window.first)
+        while instant < min(window.last, within.end):
+            if window.is_open(instant) or any(each.is_open(instant) for each in group):
+                yield instant
+            instant += every
 
 
 def _first_instant(zone: ZoneInfo, wall: datetime) -> datetime:

@@ -23,7 +23,7 @@ class Standing:
     minutes: int = 0
     minutes_here: int = 0
     minutes_of_tutor: int = 0
-    has_paid: bool = False  # the student has paid for a lesson before, with any tutor
+    has_paid: bool = False  # the student has paid for a lesson, with any tutor, and has not given it back
     is_paused: bool = False  # too many holds of the student ended unpaid a moment ago
 
 
@@ -45,17 +45,18 @@ class Limits:
     def must_allow(self, standing: Standing, minutes: int) -> None:
         """Raises TooManyHolds when the student may not hold a lesson of so many minutes now.
 
-        A student who has nothing unpaid may hold one lesson of any length that the tutor offers.
+        A student who has nothing unpaid, with anybody, may hold one lesson of any length that the tutor offers.
         """
         if standing.is_paused:
             raise TooManyHolds("Too many of your reservations ended unpaid. Try again in a few minutes.")
         if standing.holds >= self.holds:
             raise TooManyHolds
-        if _exceeds(standing.minutes, minutes, self.minutes):
+        if standing.minutes and standing.minutes + minutes > self.minutes:
             raise TooManyHolds
-        if _exceeds(standing.minutes_here, minutes, self.minutes_with_one_tutor):
+        if standing.minutes and standing.minutes_here + minutes > self.minutes_with_one_tutor:
             raise TooManyHolds
-        if not standing.has_paid and _exceeds(standing.minutes_of_tutor, minutes, self.minutes_of_a_tutor):
+        of_tutor = standing.minutes_of_tutor
+        if of_tutor and of_tutor + minutes > self.minutes_of_a_tutor and not standing.has_paid:
             raise TooManyHolds("Much of this tutor's time is reserved and unpaid. Try again later.")
 
 
@@ -66,7 +67,3 @@ class Terms:
     hold: timedelta
     grace: timedelta
     limits: Limits
-
-
-def _exceeds(taken: int, wanted: int, most: int) -> bool:
-    return taken > 0 and taken + wanted > most

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from availability_svc import convert
 from availability_svc.blocks import Blocks
-from availability_svc.claims import Claims
-from availability_svc.holds import Holds
+from availability_svc.holds import Claims, Holds
 from availability_svc.limits import Terms
-from availability_svc.schedules import Schedules
-from availability_svc.slots import Slots
+from availability_svc.schedules import Schedules, Slots
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh import calls, cursors, wire
 from mesh.database import Database
 from mesh.errors import Forbidden
@@ -24,7 +23,8 @@ CLAIMS_PAGE, MOST_CLAIMS = 500, 1000
 class AvailabilityServicer(AvailabilityServiceServicer):
     """The promises of each RPC are in availability.proto."""
 
-    def __init__(self, database: Database, terms: Terms) -> None:
+    def __init__(self, database: Database, terms: Terms, cleanup: BookingHoldCleanupJob) -> None:
+        self._cleanup = cleanup
         self._schedules, self._slots = Schedules(database), Slots(database, terms)
         self._holds, self._blocks, self._claims = Holds(database, terms), Blocks(database, terms), Claims(database)
 
@@ -70,6 +70,11 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         page, last = await self._claims.list_page(cursors.decode_id(request.page_token), size)
         token = cursors.encode_id(last) if last else ""
         return pb2.ListClaimsResponse(claims=[convert.claim(claim) for claim in page], next_page_token=token)
+
+    async def CleanUpHolds(self, request: pb2.CleanUpHoldsRequest, context: Any) -> pb2.CleanUpHoldsResponse:
+        calls.current().must_speak_for()  # everybody's holds
+        done = await self._cleanup.clean_up()
+        return pb2.CleanUpHoldsResponse(claims=done.claims, blocks=done.blocks)
 
 
 def _must_be_tutor(tutor_id: UUID) -> None:

@@ -19,6 +19,7 @@ class Settings(ServiceSettings):
     database_url: DatabaseUrl = Field(validation_alias=AliasChoices("AVAILABILITY_DATABASE_URL", "DATABASE_URL"))
     hold_minutes: float = Field(default=30.0, gt=0, le=MINUTES_A_YEAR)
     hold_grace_seconds: float = Field(default=20.0, ge=0, le=86_400)
+    hold_cleanup_seconds: float = Field(default=300.0, ge=1, le=86_400)
     max_unpaid_holds: int = Field(default=3, ge=1)
     max_unpaid_minutes: int = Field(default=480, ge=1)
     max_unpaid_minutes_per_tutor: int = Field(default=240, ge=1)

@@ -128,8 +128,8 @@ claim = Table(
 )
 
 # Blocks lie on whole minutes. The schema does not say so, because older rows may have seconds.
-# One row per block, until a day after its removal: it answers a repeated request. A block that stands has a claim with
-# the same id.
+# One row per block, until a day after its removal or its end: it answers a repeated request. A block that stands has a
+# claim with the same id.
 block = Table(
     "block",
     metadata,
@@ -146,4 +146,5 @@ block = Table(
     CheckConstraint("start_at < end_at", name="block_has_length"),
     CheckConstraint("length(reason) <= 500", name="block_reason_is_short"),
     Index("block_removed", "removed_at", postgresql_where=text("removed_at is not null")),
+    Index("block_over", "end_at"),
 )

@@ -1,9 +1,13 @@
-"""The sweeper. It keeps the tables small: a claimer evicts lapsed claims without it, and removed blocks are of no use."""
+"""BookingHoldCleanupJob keeps the tables small.
+
+Nobody waits for it: a claimer evicts lapsed claims without it, and old blocks are of no use.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,35 +17,45 @@ from mesh.database import Database
 from mesh.logs import log
 from mesh.loops import jitter, run_forever
 
-EVERY_SECONDS = 300.0
 BATCH = 500
-#: A repeated request to block or to remove is answered as the first one for so long after the removal.
+#: A repeated request to block or to remove is answered as the first one for so long after the removal or the end.
 REMEMBERED_FOR = timedelta(days=1)
 
 
-class Sweeper:
-    """Deletes claims of holds that lapsed longer than `grace` ago, and blocks that were removed a day ago.
+@dataclass(frozen=True, slots=True)
+class CleanedUp:
+    """How many rows were deleted. A hold has a claim on each of its two calendars."""
+
+    claims: int
+    blocks: int
+
+
+class BookingHoldCleanupJob:
+    """Deletes claims of holds that lapsed longer than `grace` ago, and blocks that were removed or over a day ago.
 
     It does so in batches, and waits for no lock.
     """
 
-    def __init__(
-        self, database: Database, grace: timedelta, *, every: float = EVERY_SECONDS, batch: int = BATCH
-    ) -> None:
+    def __init__(self, database: Database, grace: timedelta, *, every: float = 300.0, batch: int = BATCH) -> None:
+        """It runs each `every` seconds, and deletes `batch` rows in a statement."""
         self._database, self._grace = database, grace
         self._every, self._batch = every, batch
 
     async def run(self) -> None:
-        """Sweep until cancelled; the first time after a part of the interval, so that replicas spread out."""
+        """Clean up until cancelled; the first time after a part of the interval, so that replicas spread out."""
         await asyncio.sleep(jitter(self._every, 0.05, 0.2))
-        await run_forever("sweep", self._sweep_and_log, self._every)
+        await run_forever("booking_hold_cleanup", self._clean_up_and_log, self._every)
 
-    async def sweep(self) -> int:
+    async def clean_up(self) -> CleanedUp:
+        """Delete every claim that has lapsed by now, and every block that is forgotten."""
+        return CleanedUp(await self.delete_lapsed(), await self.forget_blocks())
+
+    async def delete_lapsed(self) -> int:
         """Delete every claim that has lapsed by now, and return how many."""
-        return await self._repeat(lambda connection: Calendars(connection).sweep(self._grace, self._batch))
+        return await self._repeat(lambda connection: Calendars(connection).delete_lapsed(self._grace, self._batch))
 
     async def forget_blocks(self) -> int:
-        """Delete every block that was removed a day ago, and return how many."""
+        """Delete every block that was removed or over a day ago, with its claim, and return how many."""
         return await self._repeat(lambda connection: Calendars(connection).forget_blocks(REMEMBERED_FOR, self._batch))
 
     async def _repeat(self, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:
@@ -53,5 +67,6 @@ class Sweeper:
             if deleted < self._batch:
                 return total
 
-    async def _sweep_and_log(self) -> None:
-        log().info("swept", claims=await self.sweep(), blocks=await self.forget_blocks())
+    async def _clean_up_and_log(self) -> None:
+        done = await self.clean_up()
+        log().info("booking_hold_cleanup", claims=done.claims, blocks=done.blocks)

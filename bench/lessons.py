@@ -21,6 +21,8 @@ from mesh.channels import connect, messages
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 TUTORS = 8
+#: Lessons that one person buys. Then another person uses the app: the edge lets a person buy only so often.
+LESSONS_EACH = 10
 CONFIRMED_WITHIN_SECONDS = 30.0
 DAYS = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 PUBLISH = """mutation ($input: PublishAvailabilityInput!) {
@@ -37,9 +39,9 @@ class LessonFailed(Exception):
     """The mesh gave an answer that a healthy one does not give."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _AsBff:
-    """The credentials of the bff on behalf of a student."""
+    """The credentials of the bff on behalf of a student, who can change."""
 
     service_token: str
     person_token: str
@@ -57,15 +59,19 @@ class Sold:
 
 
 class Student:
-    """One person with an app."""
+    """A person with an app; after LESSONS_EACH lessons another person."""
 
-    def __init__(self, shop: Shop, token: str, bookings: booking_pb2_grpc.BookingServiceAsyncStub) -> None:
-        self._shop, self._token, self._bookings = shop, token, bookings
+    def __init__(self, shop: Shop, person: _AsBff, bookings: booking_pb2_grpc.BookingServiceAsyncStub) -> None:
+        self._shop, self._person, self._bookings = shop, person, bookings
+        self._bought = 0
 
     async def buy_lesson(self) -> Sold:
+        self._bought += 1
+        if self._bought % LESSONS_EACH == 0:
+            self._person.person_token = self._shop.new_student()
         began = time.perf_counter()
         tutor, start = self._shop.next_slot()
-        booked = await self._shop.ask(self._token, BOOK, tutor=tutor, time=start.isoformat())
+        booked = await self._shop.ask(self._person.person_token, BOOK, tutor=tutor, time=start.isoformat())
         booked_after = time.perf_counter() - began
         confirmed = asyncio.create_task(self._wait_until_confirmed(booked["booking"]["id"]))
         try:
@@ -109,10 +115,13 @@ class Shop:
 
     @asynccontextmanager
     async def student(self) -> AsyncIterator[Student]:
-        token = self._signer.token("student", subject=str(uuid.uuid4()))
-        credentials = _AsBff(self._signer.token("service", service="bff"), token)
-        async with connect(self._mesh.address("booking"), credentials) as channel:
-            yield Student(self, token, booking_pb2_grpc.BookingServiceStub(channel))
+        person = _AsBff(self._signer.token("service", service="bff"), self.new_student())
+        async with connect(self._mesh.address("booking"), person) as channel:
+            yield Student(self, person, booking_pb2_grpc.BookingServiceStub(channel))
+
+    def new_student(self) -> str:
+        """The token of a student whom nobody knows yet."""
+        return self._signer.token("student", subject=str(uuid.uuid4()))
 
     async def ask(self, token: str, query: str, **variables: object) -> Any:
         """Return the answer's only field. Raises LessonFailed on an error or a user error."""

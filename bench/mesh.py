@@ -17,7 +17,7 @@ import psutil
 
 from devkit.databases import embedded
 from devkit.layout import PROGRAMS, Layout
-from devkit.ports import free_base
+from devkit.ports import reserve_ports
 from devkit.readiness import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ async def run_mesh() -> AsyncIterator[Mesh]:
     """Run a mesh, which is ready inside. Afterwards it is stopped and its data is removed."""
     folder = ROOT / ".data" / f"bench-{os.getpid()}"  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
-    settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
+    settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
     settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from bff.graphql import explorer, schema
 from bff.graphql.endpoint import GraphQLEndpoint
+from bff.graphql.negotiation import wants_page
 from bff.graphql.operations import Operations
 from bff.graphql.schema.federation import subgraphs
 from bff.graphql.websocket.endpoint import GraphQLWebSocket
@@ -61,7 +62,7 @@ def build(
         hsts_seconds=options.hsts_seconds,
         proxies=TrustedProxies(options.trusted_proxies),
     )
-    return metrics.count_requests(allow_origins(limited, options.cors_origins))
+    return metrics.count_requests(allow_origins(limited, options.cors_origins, options.cors_headers))
 
 
 def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> Iterator[BaseRoute]:
@@ -75,9 +76,7 @@ def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> It
 
     whole = schema.build()
     endpoint, websocket = endpoints(whole)
-    yield Route(
-        "/graphql", _by_method(explorer.serve("page.html", "text/html"), endpoint.post), methods=["GET", "POST"]
-    )
+    yield Route("/graphql", _with_page(explorer.serve("page.html", "text/html"), endpoint), methods=["GET", "POST"])
     yield WebSocketRoute("/graphql", websocket.serve)
     yield Route("/graphql/explorer.css", explorer.serve("page.css", "text/css"))
     yield Route("/graphql/explorer.js", explorer.serve("page.js", "text/javascript"))
@@ -88,9 +87,16 @@ def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> It
             yield WebSocketRoute(f"/subgraphs/{name}", websocket.serve)
 
 
-def _by_method(get: explorer.Endpoint, post: explorer.Endpoint) -> explorer.Endpoint:
+def _with_page(page: explorer.Endpoint, endpoint: GraphQLEndpoint) -> explorer.Endpoint:
+    """The endpoint, and the explorer for a browser that opens its address."""
+
     async def serve(request: Request) -> Response:
-        return await (post if request.method == "POST" else get)(request)
+        if request.method == "POST":
+            return await endpoint.post(request)
+        is_page = wants_page(request.headers.get("accept", ""))
+        response = await (page if is_page else endpoint.get)(request)
+        response.headers.add_vary_header("accept")
+        return response
 
     return serve
 

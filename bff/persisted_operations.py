@@ -16,6 +16,8 @@ from mesh.errors import BadInput
 
 #: On this message Apollo's clients send the document itself.
 NOT_FOUND = "PersistedQueryNotFound"
+#: On this one they send no hashes from then on.
+NOT_SUPPORTED = "PersistedQueryNotSupported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class PersistedOperations:
         try:
             return self.documents[sha256]
         except KeyError:
-            raise BadInput(NOT_FOUND) from None
+            raise BadInput(NOT_FOUND if self.documents else NOT_SUPPORTED) from None
 
 
 def load_documents(path: Path) -> dict[str, str]:

@@ -27,6 +27,8 @@ class Options:
     persisted_operations: PersistedOperations = field(default_factory=PersistedOperations)
     #: Web pages of these origins may call ("https://app.example.org"); "*" is every origin.
     cors_origins: tuple[str, ...] = ()
+    #: Request headers that they may send besides the usual ones.
+    cors_headers: tuple[str, ...] = ()
     #: max-age of Strict-Transport-Security in seconds; 0 sends no such header.
     hsts_seconds: int = 0
     #: The networks of proxies whose X-Forwarded-For is believed.
@@ -48,9 +50,21 @@ def _check_origins(value: str) -> str:
     return value
 
 
+def _check_headers(value: str) -> str:
+    """RFC 9110, 5.1: a field name is a token."""
+    for name in _split(value):
+        if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
+            raise ValueError(f"{name!r:.100} is not the name of a header")
+    return value
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 def _networks(value: str) -> tuple[Network, ...]:
     """Raises ValueError that names the one that is no network."""
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    return tuple(map(ip_network, _split(value)))
 
 
 def _check_networks(value: str) -> str:
@@ -76,6 +90,8 @@ class Settings(ServiceSettings):
     stripe_publishable_key: Annotated[str, AfterValidator(_check_publishable_key)] | None = None
     #: Web pages of these origins may call, separated by commas; "*" is every origin, empty is none.
     cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
+    #: Request headers that these pages may send besides the usual ones, separated by commas.
+    cors_headers: Annotated[str, AfterValidator(_check_headers)] = ""
     #: max-age of Strict-Transport-Security (RFC 6797) in seconds; 0 sends no such header, for an edge without https.
     hsts_seconds: int = Field(default=0, ge=0)
     #: Networks of proxies whose X-Forwarded-For is believed, separated by commas; empty is none.
@@ -95,7 +111,8 @@ class Settings(ServiceSettings):
             publishable_key=self.stripe_publishable_key,
             introspection=self.graphql_introspection,
             persisted_operations=PersistedOperations(documents, only=self.persisted_operations_only),
-            cors_origins=tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip()),
+            cors_origins=_split(self.cors_origins),
+            cors_headers=tuple(name.lower() for name in _split(self.cors_headers)),
             hsts_seconds=self.hsts_seconds,
             trusted_proxies=_networks(self.trusted_proxies),
         )

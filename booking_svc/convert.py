@@ -83,11 +83,18 @@ def cursor_by_id(request: pb.ListBookingsRequest) -> UUID | None:
 
 def to_page(found: Sequence[Booking], size: int, *, by_id: bool) -> pb.ListBookingsResponse:
     """The first `size` bookings as a page. `found` has one more when there is a next page."""
-    page, token = found[:size], ""
-    if len(found) > size:
-        last = page[-1]
-        token = cursors.encode_id(last.id) if by_id else cursors.encode(last.created_at, last.id)
-    return pb.ListBookingsResponse(bookings=map(to_booking, page), next_page_token=token)
+    page = cursors.cut(found, size, _cursor_by_id if by_id else _cursor)
+    return pb.ListBookingsResponse(
+        bookings=map(to_booking, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+    )
+
+
+def _cursor(booking: Booking) -> str:
+    return cursors.encode(booking.created_at, booking.id)
+
+
+def _cursor_by_id(booking: Booking) -> str:
+    return cursors.encode_id(booking.id)
 
 
 def to_status(status: Status) -> pb.BookingStatus.ValueType:

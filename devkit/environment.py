@@ -14,6 +14,8 @@ SANDBOX_MAIL = {
     "NOTIFY_EMAIL_FROM": "tutormesh <no-reply@tutormesh.example.com>",
     "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",
 }
+#: Where lessons are held unless the user names another place.
+MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "OPS_TOKEN")
@@ -38,6 +40,8 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
         own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
     if name == "payment":
         own |= stripe_settings(layout) | notification_settings(layout)
+    elif name == "session":
+        own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
     elif name == "bff":
         own["STRIPE_PUBLISHABLE_KEY"] = stripe_settings(layout).get("STRIPE_PUBLISHABLE_KEY", "")
     return shared_settings(layout.settings) | own

@@ -81,7 +81,8 @@ class Layout:
         return self.settings.get("AUTH_AUDIENCE", DEFAULT_AUDIENCE)
 
     def signer(self) -> Signer:
-        """The signer of this mesh's tokens. The first use makes its key."""
+        """The signer of this mesh's tokens. The first use makes its key. Raises Misconfigured in production."""
+        check_development(self.settings)
         return signer(self.keys, self.issuer, self.audience)
 
     def port(self, name: str) -> int:

@@ -21,7 +21,7 @@ FIRST, END, STEP = 10_000, 31_000, 10
 _bases = itertools.cycle(range(FIRST, END, STEP))
 
 
-def free_base(count: int = 1 + max(OFFSETS)) -> int:
+def reserve_ports(count: int = 1 + max(OFFSETS)) -> int:
     """Lock `count` free ports in a row (at most 10; by default as many as a mesh has), and return the first."""
     for base in itertools.islice(_bases, (END - FIRST) // STEP):
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
@@ -32,9 +32,9 @@ def free_base(count: int = 1 + max(OFFSETS)) -> int:
     raise OSError("no free ports")
 
 
-def free_port() -> int:
+def reserve_port() -> int:
     """Lock one free port and return it."""
-    return free_base(1)
+    return reserve_ports(1)
 
 
 @cache

@@ -76,18 +76,26 @@ def page_size(request: pb.ListCoursesRequest | pb.ListEnrollmentsRequest) -> int
 
 def to_courses_page(found: Sequence[Course], size: int) -> pb.ListCoursesResponse:
     """The first `size` courses as a page. `found` has one more when there is a next page."""
-    page = found[:size]
-    token = cursors.encode(page[-1].created_at, page[-1].id) if len(found) > size else ""
-    return pb.ListCoursesResponse(courses=map(to_course, page), next_page_token=token)
+    page = cursors.cut(found, size, _cursor)
+    return pb.ListCoursesResponse(
+        courses=map(to_course, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+    )
 
 
 def to_enrollments_page(found: Sequence[Record], size: int, *, by_id: bool) -> pb.ListEnrollmentsResponse:
     """The first `size` enrollments as a page. `found` has one more when there is a next page."""
-    page, token = found[:size], ""
-    if len(found) > size:
-        last = page[-1]
-        token = cursors.encode_id(last.id) if by_id else cursors.encode(last.created_at, last.id)
-    return pb.ListEnrollmentsResponse(enrollments=to_enrollments(page), next_page_token=token)
+    page = cursors.cut(found, size, _cursor_by_id if by_id else _cursor)
+    return pb.ListEnrollmentsResponse(
+        enrollments=to_enrollments(page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+    )
+
+
+def _cursor(row: Course | Record) -> str:
+    return cursors.encode(row.created_at, row.id)
+
+
+def _cursor_by_id(record: Record) -> str:
+    return cursors.encode_id(record.id)
 
 
 def to_course(course: Course) -> pb.Course:

@@ -143,7 +143,8 @@ class Situation:
     course: Course
     is_enrolled: bool  # the student is active in the course, or has a hold that has not lapsed
     has_lapsed_hold: bool  # some student's hold has lapsed, so that its seat can be taken over
-    may_hold: bool  # the student has fewer unpaid enrollments than one may have, and need not wait
+    has_most: bool  # the student has as many unpaid enrollments as one may have
+    is_paused: bool  # too many enrollments of the student ended unpaid a moment ago
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,9 @@ def _must_be_free(situation: Situation | None, order: Order, *, may_evict: bool)
         raise AmountMismatch(field="price")
     if situation.course.is_full and not (may_evict and situation.has_lapsed_hold):
         raise CourseFull
-    if not situation.may_hold:
+    if situation.is_paused:
+        raise TooManyHolds("Too many of your reservations ended unpaid. Try again in a few minutes.")
+    if situation.has_most:
         raise TooManyHolds
 
 

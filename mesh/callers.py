@@ -7,7 +7,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from tutormesh.common.v1 import callers_pb2
 
 
-def declared(service: ServiceDescriptor) -> dict[str, frozenset[str]]:
+def declared_callers(service: ServiceDescriptor) -> dict[str, frozenset[str]]:
     """Full method name ("/tutormesh.x.v1.XService/Do") → names of the services that may call it.
 
     Raises ValueError for an RPC that declares no callers: the chassis does not serve it.

@@ -82,9 +82,16 @@ CURRENCIES: Mapping[str, Currency] = {
 }
 
 
+def read_code(text: str) -> str:
+    """The ISO 4217 code that a client wrote in any case, in upper case. Raises ValueError for an unknown currency."""
+    code = text.upper() if text.isascii() else text
+    find_currency(code)
+    return code
+
+
 def find_currency(code: str) -> Currency:
     """The currency with this ISO 4217 code. Raises ValueError for an unknown one, and for lower case."""
     try:
         return CURRENCIES[code]
     except KeyError:
-        raise ValueError("not an ISO 4217 currency in upper case") from None
+        raise ValueError("not an ISO 4217 currency") from None

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from mesh.errors import BadInput
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """The rows of a page, for each the cursor behind it, and the token of the next page: empty on the last."""
+
+    rows: Sequence[Row]
+    cursors: list[str]
+    next_page_token: str
+
+
+def cut(found: Sequence[Row], size: int, cursor: Callable[[Row], str]) -> Page[Row]:
+    """The first `size` rows as a page. `found` has one row more when there is a next page."""
+    rows = found[:size]
+    behind = [cursor(row) for row in rows]
+    return Page(rows, behind, behind[-1] if len(found) > size else "")
 
 
 def encode(at: datetime, row: UUID) -> str:

@@ -30,6 +30,10 @@ _RUN_AGAIN = frozenset({"40001", "40P01"})
 _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
 #: read_only_sql_transaction.
 READ_ONLY = "25006"
+#: Prefixes of the SQLSTATEs of values that do not fit: data exceptions, violated constraints, exceeded program limits.
+_BAD_VALUES = ("22", "23", "54")
+#: Where PostgreSQL begins to repeat the row that it refused.
+_DETAIL = "\nDETAIL:"
 
 #: The waits for a connection and for a lock end before the deadline of a saga's step (2.5 s), so that the step knows why.
 POOL_TIMEOUT_SECONDS = 2.0
@@ -152,6 +156,7 @@ class Database:
 
     def _translate(self, error: DBAPIError) -> Exception:
         state = _sqlstate(error)
+        _hide_values(error)
         if isinstance(error, IntegrityError):
             return self._refusal_of(error)
         fault = find_fault(state) or (AWAY if error.connection_invalidated else None)
@@ -190,8 +195,23 @@ def retry_pause(attempt: int) -> float:
     return random.uniform(0, 0.01 * 2**attempt)  # noqa: S311 - jitter is no secret
 
 
+def is_caused_by_values(error: Exception) -> bool:
+    """True when PostgreSQL refuses the values of a statement: a repeat with the same ones is refused as well."""
+    return isinstance(error, DBAPIError) and _sqlstate(error).startswith(_BAD_VALUES)
+
+
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _hide_values(error: DBAPIError) -> None:
+    """Cut PostgreSQL's DETAIL off an error and its causes: it holds values, and errors are logged and stored."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, asyncpg.PostgresError):
+            link.detail = None
+        link.args = tuple(one.partition(_DETAIL)[0] if isinstance(one, str) else one for one in link.args)
+        link = link.__cause__ or getattr(link, "orig", None)
 
 
 def _read_the_outcome(task: asyncio.Future[Any]) -> None:

@@ -20,10 +20,10 @@ from grpc import StatusCode
 
 from mesh import about, calls, errors
 from mesh.calls import Call
+from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
 from mesh.identity import Verifier
 from mesh.logs import log
-from mesh.rooms import Context, PublicRoom, Room, SharedRoom
 
 #: How long the message of a request may take to arrive.
 MESSAGE_SECONDS = 10.0
@@ -36,22 +36,22 @@ Decode = Callable[[bytes], Message]
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class RpcLimits:
     """How many RPCs of each sort may be inside at once."""
 
-    calls: Room
-    streams: Room
+    calls: ConcurrencyLimit
+    streams: ConcurrencyLimit
     #: Callers whose token is being verified.
-    unidentified: SharedRoom
+    unidentified: AddressLimit
     #: Health and reflection, which need no token.
-    public: PublicRoom
+    public: PublicLimit
 
 
 class Gate(grpc.aio.ServerInterceptor):
     """Lets in who may call, bounds how long it may take, and turns every error into a status."""
 
-    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], rooms: Rooms) -> None:
-        self._verifier, self._callers, self._rooms = verifier, callers, rooms
+    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], limits: RpcLimits) -> None:
+        self._verifier, self._callers, self._limits = verifier, callers, limits
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -86,16 +86,16 @@ class Gate(grpc.aio.ServerInterceptor):
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
-                with self._rooms.calls:
+                with self._limits.calls:
                     response = await serve(await _receive(context, decode), context)
                 about.learn(about.ids_of(response))
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
-                _tell(method, began, StatusCode.CANCELLED)
+                _log_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
                 raise AssertionError("abort always raises") from error
-            _tell(method, began, StatusCode.OK)
+            _log_outcome(method, began, StatusCode.OK)
             return response
 
         return unary
@@ -107,14 +107,14 @@ class Gate(grpc.aio.ServerInterceptor):
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
-                with self._rooms.streams:
+                with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
-                _tell(method, began, StatusCode.CANCELLED)
+                _log_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
-            _tell(method, began, StatusCode.OK)
+            _log_outcome(method, began, StatusCode.OK)
 
         return stream
 
@@ -124,7 +124,7 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def public(_: object, context: Context) -> None:
             try:
-                async with self._rooms.public.enter(context, seconds):
+                async with self._limits.public.enter(context, seconds):
                     await _serve_public(handler, context)
             except Refusal as refusal:
                 await context.abort(*errors.to_status(refusal))
@@ -141,7 +141,7 @@ class Gate(grpc.aio.ServerInterceptor):
             ids=about.from_metadata(metadata.get(about.METADATA, "")),
         )
         calls.enter(call)
-        with self._rooms.unidentified.enter(context):
+        with self._limits.unidentified.enter(context):
             person, service = await self._identify(metadata)
         calls.enter(replace(call, person=person, service=service))
         if service not in self._callers[method]:
@@ -237,13 +237,13 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)
-        _tell(method, began, code, error.reason)
+        _log_outcome(method, began, code, error.reason)
         await context.abort(code, message, trailing)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
 
 
-def _tell(method: str, began: float, code: StatusCode, reason: str = "") -> None:
+def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "") -> None:
     call = calls.current()
     fields = {"reason": reason} if reason else {}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)

@@ -211,6 +211,8 @@ class Verifier:
     async def _verify(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise Unauthenticated("the token is too long")
+        if not token.isascii():  # JSON can hold a lone surrogate, which no encoding takes
+            raise Unauthenticated("the token is not valid")
         digest = hashlib.sha256(token.encode()).digest()
         verdict = self._cache.get(digest)
         if verdict is None or await self._keys.key(verdict.kid) is not verdict.key:

@@ -15,9 +15,10 @@ DEVELOPMENT_ISSUER = "tutormesh-dev"
 
 
 def reason(settings: Mapping[str, str]) -> str | None:
-    """Why this is production: "NAME is …". None for a developer's machine."""
-    if settings.get("TUTORMESH_ENV") == "production":
-        return "TUTORMESH_ENV is production"
+    """Why this is production: "NAME is …". None for a developer's machine. A name that we do not know is production."""
+    environment = settings.get("TUTORMESH_ENV") or "development"
+    if environment != "development":
+        return f"TUTORMESH_ENV is {environment}"
     live = (name for name in SANDBOX_KEYS if "_live_" in settings.get(name, ""))
     return next((f"{name} is a live key" for name in live), None)
 

@@ -15,17 +15,17 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from mesh import unknown_paths
-from mesh.callers import declared
-from mesh.gate import Gate, Rooms
+from mesh.callers import declared_callers
+from mesh.concurrency import AddressLimit, ConcurrencyLimit, PublicLimit
+from mesh.gate import Gate, RpcLimits
 from mesh.health import NOT_SERVING, SERVING, Health
 from mesh.identity import Verifier
 from mesh.logs import log
-from mesh.rooms import PublicRoom, Room, SharedRoom
 from mesh.settings import ServiceSettings
 
 unknown_paths.refuse_them()
 
-__all__ = ["MAX_MESSAGE_BYTES", "NOT_SERVING", "SERVING", "Room", "Server", "Service", "serve"]
+__all__ = ["MAX_MESSAGE_BYTES", "NOT_SERVING", "SERVING", "Server", "Service", "serve"]
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 #: Calls and streams of identified services at once. They have separate limits, because watchers wait long, cost little,
@@ -83,15 +83,15 @@ class Server:
     ) -> None:
         callers: dict[str, frozenset[str]] = {}
         for service in services:
-            callers |= declared(service.descriptor)
-        rooms = Rooms(
-            calls=Room(max_calls),
-            streams=Room(max_streams),
-            unidentified=SharedRoom(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
-            public=PublicRoom(max_public, MAX_PUBLIC_OF_A_CONNECTION),
+            callers |= declared_callers(service.descriptor)
+        limits = RpcLimits(
+            calls=ConcurrencyLimit(max_calls),
+            streams=ConcurrencyLimit(max_streams),
+            unidentified=AddressLimit(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
+            public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
         )
         self._server = grpc.aio.server(
-            interceptors=[Gate(verifier, callers, rooms)],
+            interceptors=[Gate(verifier, callers, limits)],
             options=[
                 *OPTIONS,
                 ("grpc.so_reuseport", int(settings.reuse_port)),

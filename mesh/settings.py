@@ -72,8 +72,7 @@ class ServiceSettings(BaseSettings):
     @property
     def is_production(self) -> bool:
         """True when TUTORMESH_ENV says so, or this process has a live key."""
-        own = {name.upper(): value for name, value in self if isinstance(value, str)}
-        return production.reason(own) is not None
+        return production.reason(_texts(self)) is not None
 
     def token_file(self) -> Path:
         """The path of the service token, which a process that calls peers needs. Ends the process when it is not set."""
@@ -87,9 +86,14 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read_environment() -> dict[str, str]:
-    """The environment over `.env`, by names in upper case; empty values are left out."""
-    known = {**dotenv_values(".env"), **os.environ}
-    return {name.upper(): value for name, value in known.items() if value}
+    """The environment over `.env`, by names in upper case. An empty value is none, as for pydantic."""
+    sources = (dotenv_values(".env"), os.environ)
+    return {name.upper(): value for source in sources for name, value in source.items() if value}
+
+
+def _texts(settings: BaseSettings) -> dict[str, str]:
+    """The settings that are text, by names in upper case."""
+    return {name.upper(): value for name, value in settings if isinstance(value, str)}
 
 
 def check_production(settings: Mapping[str, str]) -> None:
@@ -120,7 +124,7 @@ def load(kind: type[S]) -> S:
     try:
         settings = kind()
         _check_token_file(settings)
-        check_production(read_environment())
+        check_production(read_environment() | _texts(settings))
         proxies.bypass()
         return settings
     except ValidationError as error:

@@ -9,7 +9,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from mesh.currencies import MOST_TOLD
+from mesh.currencies import MOST_TOLD, read_code
 from mesh.errors import BadInput
 from mesh.money import Money
 from tutormesh.common.v1 import money_pb2
@@ -74,14 +74,14 @@ def text(value: str, field: str, most: int, least: int = 0) -> str:
 
 
 def money(message: Message, field: str) -> Money:
-    """An amount that must be set, from 0 to MOST_TOLD minor units, in a known currency."""
+    """An amount that must be set, from 0 to MOST_TOLD minor units, in a known currency, written in any case."""
     if not message.HasField(field):
         raise BadInput("must be given", field=field)
     value: money_pb2.Money = getattr(message, field)
     if value.amount_minor > MOST_TOLD:
         raise BadInput(f"must be at most {MOST_TOLD} minor units", field=field)
     try:
-        return Money(value.amount_minor, value.currency)
+        return Money(value.amount_minor, read_code(value.currency))
     except ValueError as error:
         raise BadInput(str(error), field=field) from None
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "notifications": "ops.notifications:notifications",
     "audit": "ops.audit:audit",
     "reconcile": "ops.reconcile:reconcile",
+    "cleanup-holds": "ops.cleanup_holds:cleanup_holds",
     "health": "ops.health:health",
 }
 _HELP = {
@@ -28,6 +29,7 @@ _HELP = {
     "notifications": "List the messages to people, and retry those that were given up.",
     "audit": "Check the invariants over all databases and the payment provider.",
     "reconcile": "Ask the payment provider about every open payment.",
+    "cleanup-holds": "Delete holds that have lapsed, now.",
     "health": "Ask a service whether it is SERVING.",
 }
 

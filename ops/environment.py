@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,7 @@ class MeshUnknown(Exception):
 class Token:
     """A service token as text, for the header `x-service-token`."""
 
-    text: str
+    text: str = field(repr=False)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-service-token", self.text),)
@@ -71,7 +71,12 @@ def credentials(environ: Mapping[str, str]) -> CredentialSource:
     layout = _layout(environ)
     if not layout.keys.exists():  # signing would create a key that no mesh trusts
         raise MeshUnknown(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
-    return Token(layout.signer().token("service", service=NAME))
+    from devkit.layout import Misconfigured
+
+    try:
+        return Token(layout.signer().token("service", service=NAME))
+    except Misconfigured as error:
+        raise MeshUnknown(str(error)) from None
 
 
 def _token_file(path: Path) -> CredentialSource:

@@ -17,5 +17,7 @@ def token(role: str, subject: str | None, service: str | None) -> None:
 
     try:
         click.echo(layout.load().signer().token(role, subject=subject, service=service))
+    except layout.Misconfigured as error:
+        raise click.ClickException(str(error)) from None
     except ValueError as error:
         raise click.UsageError(str(error)) from None

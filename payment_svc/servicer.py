@@ -112,8 +112,10 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         size = wire.page_size(request.page_size, 20)
         student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
         found = await self._payments.history(student, after, size + 1)
-        more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
-        return pb.ListPaymentsResponse(payments=map(encode_payment, found[:size]), next_page_token=more)
+        page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
+        return pb.ListPaymentsResponse(
+            payments=map(encode_payment, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+        )
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)

@@ -89,13 +89,20 @@ class Encoder:
 
     def page(self, found: Sequence[Session], size: int, *, by_id: bool) -> pb.ListSessionsResponse:
         """The first `size` sessions as a page. `found` has one more when there is a next page."""
-        page, token = found[:size], ""
-        if len(found) > size:
-            last = page[-1]
-            token = cursors.encode_id(last.id) if by_id else cursors.encode(last.lesson.scheduled_at, last.id)
-        return pb.ListSessionsResponse(sessions=map(self.session, page), next_page_token=token)
+        page = cursors.cut(found, size, _cursor_by_id if by_id else _cursor)
+        return pb.ListSessionsResponse(
+            sessions=map(self.session, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+        )
 
     def _meeting_link(self, session: Session) -> str:
         if self._link_template is None or session.status is Status.CANCELLED:
             return ""
         return self._link_template.replace("{room}", session.room)
+
+
+def _cursor(session: Session) -> str:
+    return cursors.encode(session.lesson.scheduled_at, session.id)
+
+
+def _cursor_by_id(session: Session) -> str:
+    return cursors.encode_id(session.id)

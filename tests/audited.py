@@ -11,7 +11,7 @@ from ops.audit.command import audit_mesh
 from ops.audit.snapshot import Breach
 from ops.audit.verdict import Verdict
 from ops.peers import SERVICES, NoAnswer, Peers, open_peers
-from tests.people import until
+from tests.people import wait_until
 from tests.world import World
 
 BUSY = """
@@ -44,11 +44,11 @@ class Tampering:
 
 async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
     """Wait for the world to rest, then audit it as the operator does. Breaches about things in `but_for` are let be."""
-    await until(lambda: world.sql("payment", BUSY), lambda rows: not rows)
+    await wait_until(lambda: world.sql("payment", BUSY), lambda rows: not rows)
     about = await _about(world, set(but_for))
     addresses = {name: f"127.0.0.1:{world.ports[name]}" for name in SERVICES}
     async with open_peers(addresses, world.credentials("ops")) as peers:
-        verdict = await until(lambda: _looked(peers), lambda found: found is not None)
+        verdict = await wait_until(lambda: _looked(peers), lambda found: found is not None)
     found = [breach for breach in verdict.breaches if about.isdisjoint(breach.ids)]
     assert not found, "\n".join(map(_told, found))
     assert verdict.counted["sagas"] == (await world.sql("payment", "select count(*) from saga"))[0]["count"]

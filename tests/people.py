@@ -42,7 +42,7 @@ def lesson_time(days: int = 3, hour: int = 10, minute: int = 0) -> datetime:
     return day.replace(hour=hour, minute=minute, second=0, microsecond=0)
 
 
-async def until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds: float = SECONDS) -> T:
+async def wait_until(ask: Callable[[], Awaitable[T]], is_so: Callable[[T], bool], seconds: float = SECONDS) -> T:
     """The first answer that is so; fails at the deadline with the last one."""
     deadline = time.monotonic() + seconds
     while True:
@@ -213,7 +213,7 @@ class People:
             union all
             select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
         """
-        await until(lambda: self.world.sql("payment", busy), lambda rows: not rows)
+        await wait_until(lambda: self.world.sql("payment", busy), lambda rows: not rows)
 
     async def pay(self, intent: str, method: str = "pm_card_visa") -> httpx.Response:
         return await self._stripe("POST", f"/v1/payment_intents/{intent}/confirm", {"payment_method": method})
@@ -355,7 +355,7 @@ class People:
     async def until_event(self, saga_id: str, event: str) -> None:
         """Until the saga has told of this event."""
         ask = "select 1 from saga_event where saga_id = $1 and event = $2"
-        await until(lambda: self.world.sql("payment", ask, UUID(saga_id), event), bool)
+        await wait_until(lambda: self.world.sql("payment", ask, UUID(saga_id), event), bool)
 
     async def inbox_of(self, saga_id: str) -> list[Any]:
         """The stored events of a saga that its own moves did not take."""
@@ -381,12 +381,12 @@ class People:
         await self.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
 
     async def until_state(self, saga_id: str, *states: str, seconds: float = SECONDS) -> str:
-        return await until(lambda: self.state(saga_id), lambda state: state in states, seconds)
+        return await wait_until(lambda: self.state(saga_id), lambda state: state in states, seconds)
 
     async def until_backing_off(self, saga_id: str) -> None:
         """Until the saga sleeps after a failed attempt."""
         ask = "select 1 from saga where id = $1 and attempt > 0 and lease_until is null"
-        await until(lambda: self.world.sql("payment", ask, UUID(saga_id)), bool)
+        await wait_until(lambda: self.world.sql("payment", ask, UUID(saga_id)), bool)
 
     async def claims(self, saga_id: str) -> list[str]:
         """The states of a saga's claims on calendars."""

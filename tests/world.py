@@ -25,6 +25,7 @@ from sqlalchemy import make_url
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.settings import Settings as AvailabilitySettings
 from availability_svc.store import VIOLATIONS as AVAILABILITY_VIOLATIONS
+from availability_svc.worker import BookingHoldCleanupJob
 from bff.app import build as build_bff
 from bff.peers import Peers as BffPeers
 from bff.settings import Settings as BffSettings
@@ -35,7 +36,7 @@ from booking_svc.settings import Settings as BookingSettings
 from booking_svc.store import VIOLATIONS as BOOKING_VIOLATIONS
 from booking_svc.store import Store as BookingStore
 from booking_svc.watches import Watches
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
 from devkit.sandbox.store import Store as ProviderStore
@@ -275,12 +276,13 @@ async def world_of(
     availability: dict[str, Any] | None = None,
     payment: dict[str, Any] | None = None,
     learning: dict[str, Any] | None = None,
+    session: dict[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """A running mesh with one payment_svc. `availability`, `payment`, `learning` override settings of these."""
+    """A running mesh with one payment_svc. `availability`, `payment`, `learning`, `session` override settings of these."""
     urls = {package: await make_database(package) for package in PACKAGES}
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_unwatched())
-        ports = {"payment": free_port(), "bff": free_port(), "sandbox": free_port()}
+        ports = {"payment": reserve_port(), "bff": reserve_port(), "sandbox": reserve_port()}
         sandbox_url, bff_url = f"http://127.0.0.1:{ports['sandbox']}", f"http://127.0.0.1:{ports['bff']}"
         sandbox = SandboxSettings(
             data=str(folder / "stripe"),
@@ -295,7 +297,7 @@ async def world_of(
         stack.push_async_callback(world.close)
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
-        await _serve_sessions(stack, world)
+        await _serve_sessions(stack, world, session or {})
         await _serve_courses(stack, world, learning or {})
         await world.start_replica()
         stack.push_async_callback(_stop_replicas, world)
@@ -336,7 +338,7 @@ async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, ch
     service = Service(
         availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
         availability_pb2_grpc.add_AvailabilityServiceServicer_to_server,
-        AvailabilityServicer(database, settings.terms),
+        AvailabilityServicer(database, settings.terms, BookingHoldCleanupJob(database, settings.terms.grace)),
     )
     await _started(stack, world, "availability", settings, [service])
 
@@ -357,8 +359,10 @@ async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> Non
     stack.push_async_callback(changes.stop)
 
 
-async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World) -> None:
-    settings = SessionSettings(_env_file=None, port=0, database_url=world.urls["session_svc"], **world.auth)
+async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
+    settings = SessionSettings(
+        _env_file=None, **{"port": 0, "database_url": world.urls["session_svc"], **world.auth, **changes}
+    )
     database = world.databases["session"] = await stack.enter_async_context(
         Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS)
     )

@@ -1,4 +1,4 @@
-"""The statements about calendars and claims in general: lock, evict, sweep, list."""
+"""The statements about calendars and claims in general: lock, evict, clean up, list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOCK_HOLD = text("""
     where h.saga_id = :saga_id order by c.id for update of c
 """)
 _EVICT = text("delete from claim where id = any(cast(:ids as uuid[]))")
-# The sweeper too locks the calendars whose claims it changes, but skips those that another transaction has locked.
+# BookingHoldCleanupJob too locks the calendars whose claims it changes, but skips those that another transaction has locked.
 _SWEEP = text(f"""
     delete from claim where id in (
         select c.id from claim c join calendar k on k.id = c.calendar_id
@@ -36,10 +36,13 @@ _SWEEP = text(f"""
     )
 """)  # noqa: S608 - constants only
 _FORGET_BLOCKS = text("""
-    delete from block where id in (
-        select id from block where removed_at <= now() - cast(:age as interval)
-        order by removed_at limit :most for update skip locked
-    )
+    with old as (
+        select b.id from block b join calendar k on k.id = b.tutor_id
+        where b.removed_at <= now() - cast(:age as interval) or b.end_at <= now() - cast(:age as interval)
+        limit :most for update skip locked
+    ),
+    freed as (delete from claim where id in (select id from old))
+    delete from block where id in (select id from old)
 """)
 _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
@@ -68,12 +71,12 @@ class Calendars:
         if lapsed:
             await self._connection.execute(_EVICT, {"ids": list(lapsed)})
 
-    async def sweep(self, grace: timedelta, most: int) -> int:
+    async def delete_lapsed(self, grace: timedelta, most: int) -> int:
         """Delete at most `most` claims that lapsed longer than the grace ago, and return how many were deleted."""
         return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
 
     async def forget_blocks(self, age: timedelta, most: int) -> int:
-        """Delete at most `most` blocks that were removed at least this long ago, and return how many were deleted."""
+        """Delete at most `most` blocks that were removed or over at least this long ago; how many were deleted."""
         return (await self._connection.execute(_FORGET_BLOCKS, {"age": age, "most": most})).rowcount
 
     async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:

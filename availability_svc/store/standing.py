@@ -39,7 +39,10 @@ STANDING_COLUMNS = f"""
     (select {_MINUTES.format(total="sum(length)")} from mine) as unpaid_minutes,
     (select {_MINUTES.format(total="sum(length) filter (where is_here)")} from mine) as unpaid_minutes_here,
     (select {_MINUTES.format(total="sum(length)")} from held_of_tutor) as unpaid_minutes_of_tutor,
-    exists (select from hold where student_id = :student_id and confirmed_at is not null and price_minor > 0) as has_paid,
+    exists (
+        select from hold
+        where student_id = :student_id and state = 'CONFIRMED' and confirmed_at is not null and price_minor > 0
+    ) as has_paid,
     exists (select from counted, clock where number >= :lapses and at > clock.now - cast(:pause as interval)) as is_paused
 """  # noqa: S608 - constants only
 

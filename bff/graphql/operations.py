@@ -70,10 +70,6 @@ class Operations:
         self._schema, self._peers, self._options = schema, peers, options
         self._documents = Documents(schema, introspection=options.introspection)
 
-    async def answer(self, operation: Operation, caller: Caller) -> Answered:
-        """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
-        return await self.run(self.read(operation, caller), operation, caller)
-
     def read(self, operation: Operation, caller: Caller) -> Reading:
         """Reads the operation's document, and charges the caller what the document costs; a refused one too."""
         try:
@@ -85,7 +81,7 @@ class Operations:
         return reading
 
     async def run(self, reading: Reading, operation: Operation, caller: Caller) -> Answered:
-        """The same for a document that has been read."""
+        """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
         began = time.perf_counter()
         payload = _format(await self._run(reading, operation, caller.person))
         _log(operation, began, payload)
@@ -168,8 +164,17 @@ class Operations:
 
 def is_subscription(reading: Reading, operation: Operation) -> bool:
     """True for a valid document whose operation is a subscription."""
+    return _type(reading, operation) is OperationType.SUBSCRIPTION
+
+
+def is_query(reading: Reading, operation: Operation) -> bool:
+    """True for a valid document whose operation is a query, or is not known: then nothing is executed."""
+    return _type(reading, operation) in (OperationType.QUERY, None)
+
+
+def _type(reading: Reading, operation: Operation) -> OperationType | None:
     definition = get_operation_ast(reading.document, operation.name) if reading.document else None
-    return definition is not None and definition.operation is OperationType.SUBSCRIPTION
+    return definition.operation if definition else None
 
 
 def _failure(errors: list[GraphQLError]) -> OperationFailed:

@@ -45,7 +45,7 @@ class Prices:
     calling: frozenset[str]
     #: They take `first`.
     paged: frozenset[str]
-    #: They are lists of objects. `nodes` is missing: a page is already counted where it takes `first`.
+    #: They are lists of objects. `nodes` and `edges` are missing: a page is already counted where it takes `first`.
     lists: frozenset[str]
 
     @classmethod
@@ -54,7 +54,8 @@ class Prices:
         return cls(
             frozenset(name for name, field in fields if field.resolve is not None),
             frozenset(name for name, field in fields if "first" in field.args),
-            frozenset(name for name, field in fields if is_list_type(get_nullable_type(field.type))) - {"nodes"},
+            frozenset(name for name, field in fields if is_list_type(get_nullable_type(field.type)))
+            - {"nodes", "edges"},
         )
 
     def price(self, name: str) -> int:

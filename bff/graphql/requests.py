@@ -1,8 +1,9 @@
-"""GraphQL over HTTP's request parameters, read from JSON. WebSockets send the same."""
+"""GraphQL over HTTP's request parameters, read from JSON or from an address. WebSockets send the same JSON."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,22 @@ class Operation:
 def parse_operation(body: bytes) -> Operation:
     """The operation in a JSON body. Raises BadBody (400) that says what is wrong; a batch is refused."""
     return read_operation(parse_json(body))
+
+
+def parse_parameters(parameters: Mapping[str, str]) -> Operation:
+    """The operation in an address: the same names, `variables` and `extensions` as JSON. Raises BadBody (400)."""
+    document: dict[str, Any] = {name: parameters[name] for name in ("query", "operationName") if parameters.get(name)}
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            document[name] = _parse_parameter(name, parameters[name])
+    return read_operation(document)
+
+
+def _parse_parameter(name: str, text: str) -> object:
+    try:
+        return parse_json(text.encode())
+    except (BadBody, UnicodeEncodeError):
+        raise BadBody(400, f"{name}: must be JSON") from None
 
 
 def read_operation(document: object) -> Operation:

@@ -13,8 +13,9 @@ from starlette.requests import ClientDisconnect, Request
 from bff.http.addresses import client_address
 
 READ_SECONDS = 5.0
-#: The limit of every endpoint that takes JSON, and the bytes that one unit of the rate pays for.
-MAX_JSON_BYTES, BYTES_PER_UNIT = 100_000, 25_000
+#: The limit of every endpoint that takes JSON, and the bytes that one unit of the rate pays for. So many bytes can be
+#: thousands of the smallest values, each of which is checked.
+MAX_JSON_BYTES, BYTES_PER_UNIT = 100_000, 10_000
 #: The same for answers. What an answer can hold is charged before it is made, and what it does not hold is given back.
 ANSWER_BYTES_PER_UNIT = 10_000
 
@@ -49,9 +50,13 @@ async def read_body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def read_json_body(request: Request) -> bytes:
-    """A JSON body's bytes; none for an empty body. Raises BadBody: 415 another content type, 413, 408, 400."""
-    content_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+async def read_json_body(request: Request, *, must_name_type: bool = False) -> bytes:
+    """A JSON body's bytes; none for an empty body. Raises BadBody: 415 another content type, 413, 408, 400.
+
+    A body without a content type is taken for JSON, unless it must name its type.
+    """
+    named = request.headers.get("content-type", "" if must_name_type else "application/json")
+    content_type = named.partition(";")[0].strip().lower()
     body = await read_body(request, MAX_JSON_BYTES)
     if body and content_type != "application/json":
         raise BadBody(415, "content-type must be application/json")

@@ -68,7 +68,7 @@ class Connections:
             idle = next(filter(None, found), None)
         if idle is not None:
             self.remove(idle)
-            idle.transport.close()
+            idle.transport.abort()  # `close` would wait for a client that does not read its last answer
 
 
 def _oldest_idle(owned: Iterable[OpenConnection], new: OpenConnection) -> OpenConnection | None:

@@ -34,8 +34,8 @@ RETRY_AFTER = 1.0
 FieldNames = Mapping[str, str]
 
 
-def success(message: str, data: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return _json({"success": True, "message": message, "data": data}, status, headers)
+def success(message: str, data: object, headers: Mapping[str, str] | None = None) -> Response:
+    return _json({"success": True, "message": message, "data": data}, 200, headers)
 
 
 def failure(

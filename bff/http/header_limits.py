@@ -1,11 +1,11 @@
-"""The HTTP protocol with bounds that uvicorn has not: on a header's size and time, and on open connections."""
+"""The HTTP protocol with bounds that uvicorn has not: on a header's size and time, on connections, on pipelining."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from bff.http.addresses import network_of
@@ -16,10 +16,20 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 #: From a header's first byte, or for a new connection from its beginning, to the header's end.
 HEADER_SECONDS = 10.0
+#: Requests that wait behind another one of their connection (RFC 9112, 9.3.2). A client that sends more is cut off.
+MAX_WAITING = 16
+#: Of a WebSocket: the frames of one message, and the bytes that its client has not read. A client beyond it is cut off.
+#: The server answers each ping by itself, so a client that only pings would fill its memory.
+MAX_FRAMES, MAX_UNREAD_BYTES = 1000, 2 * 1024 * 1024
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A WebSocket, which was opened as an HTTP connection and is counted as one."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self.frames) > MAX_FRAMES or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.app_state["connection"].close()
@@ -37,6 +47,7 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._is_upgraded = False
+        self._running: RequestResponseCycle | None = None
         self._bytes = 0  # of the request that is arriving
         self._in_header = True
         self._timer: asyncio.TimerHandle | None = None
@@ -53,6 +64,9 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         self._stop_timer()
         self._open.close()
         super().connection_lost(exc)
+        if self._running is not None:  # uvicorn tells only the last one that arrived
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         self._bytes += len(data)
@@ -73,6 +87,9 @@ class HeaderLimitProtocol(HttpToolsProtocol):
             self._refuse(431, b"the request is too large")  # it arrived in one piece
             raise ValueError  # ends the parsing
         super().on_headers_complete()
+        if len(self.pipeline) > MAX_WAITING:
+            self.transport.close()
+            raise ValueError  # ends the parsing
 
     def on_message_complete(self) -> None:
         self._bytes, self._in_header = 0, True
@@ -81,6 +98,10 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         if not self.transport.is_closing():
             super().send_400_response(msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def handle_websocket_upgrade(self) -> None:
         self._is_upgraded = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import re
 
@@ -14,8 +15,8 @@ from bff.http.addresses import TrustedProxies
 from bff.http.slow_clients import SlowClientLimit
 from mesh import calls
 from mesh.calls import Call
+from mesh.concurrency import ConcurrencyLimit
 from mesh.errors import Overloaded
-from mesh.rooms import Room
 
 #: Seconds a request has, whatever it asks for; the contract says 10.
 REQUEST_SECONDS = 9.0
@@ -73,24 +74,30 @@ class RequestMiddleware:
 
 
 class ConcurrencyLimitMiddleware:
-    """Answers 503 beyond so many requests at once, before anything of the request is read."""
+    """Answers 503 beyond so many requests at once, before anything of the request is read.
+
+    A request counts until its answer is ready. How fast a client reads its answer is no matter of others.
+    """
 
     def __init__(self, app: ASGIApp, max_requests: int = MAX_REQUESTS) -> None:
-        self._app, self._requests = app, Room(max_requests)
+        self._app, self._requests = app, ConcurrencyLimit(max_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in UNLIMITED_PATHS:
             await self._app(scope, receive, send)
             return
-        try:
-            self._requests.enter()
-        except Overloaded as full:
-            await _unavailable(full)(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._requests.leave()
+        with contextlib.ExitStack() as inside:
+            try:
+                inside.enter_context(self._requests)
+            except Overloaded as full:
+                await _unavailable(full)(scope, receive, send)
+                return
+
+            async def leave_and_send(message: Message) -> None:
+                inside.close()
+                await send(message)
+
+            await self._app(scope, receive, leave_and_send)
 
 
 def _unavailable(full: Overloaded) -> JSONResponse:

@@ -19,10 +19,11 @@ from bff.http.header_limits import HeaderLimitProtocol, WebSocketProtocol
 from bff.settings import Settings
 from mesh.logs import log
 
-BACKLOG = 2048
+BACKLOG = 512
 KEEP_ALIVE_SECONDS = 30
-#: Files beside the connections: channels, logs, the listener.
-OTHER_FILES = 256
+#: Files beside the connections: channels, logs, the listener. And the connections that are accepted at once, before
+#: others are closed for them.
+OTHER_FILES = 256 + BACKLOG
 #: How often a WebSocket is pinged, and how long its client has to answer.
 PING_SECONDS, PONG_SECONDS = 20.0, 10.0
 #: A connection is closed when its client acknowledges nothing for so long (RFC 5482).

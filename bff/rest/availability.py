@@ -48,7 +48,7 @@ async def list_slots(request: RestRequest) -> Response:
 
 
 async def block_time(request: RestRequest) -> Response:
-    """201 with the blocks: all that were asked for, or a failure and none."""
+    """200 with the blocks: all that were asked for, or a failure and none."""
     fields, tutor = request.read_body(), request.path_uuid("uuid")
     wanted = availability_pb2.BlockTimeRequest(
         tutor_id=tutor,
@@ -56,7 +56,7 @@ async def block_time(request: RestRequest) -> Response:
         request_id=_request_id(request, tutor),
     )
     reply = await _hide_forbidden(request.peers.availability.BlockTime(wanted, timeout=READ_SECONDS))
-    return envelope.success("the time is blocked", {"blocks": [to_json(BLOCK, made) for made in reply.blocks]}, 201)
+    return envelope.success("the time is blocked", {"blocks": [to_json(BLOCK, made) for made in reply.blocks]})
 
 
 async def remove_block(request: RestRequest) -> Response:
@@ -119,9 +119,7 @@ _LIST = describe(
     in_query("duration_minutes", {"type": "integer", "minimum": 1, "maximum": 1440, "default": DEFAULT_MINUTES}),
     answer="Slots",
 )
-_BLOCK_TIME = describe(
-    "block", "Take time out", _TUTOR, IDEMPOTENCY_KEY, body="NewBlocks", answer="Blocks", status="201"
-)
+_BLOCK_TIME = describe("block", "Take time out", _TUTOR, IDEMPOTENCY_KEY, body="NewBlocks", answer="Blocks")
 _UNBLOCK = describe("unblock", "Give blocked time back", _TUTOR, _BLOCK, answer=None)
 ENDPOINTS = (
     Endpoint("GET", PATH, ANYBODY, list_slots, _LIST, NAMES),

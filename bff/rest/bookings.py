@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
 MINUTE = timedelta(minutes=1)
 MAX_MINUTES = 1440
@@ -37,7 +39,7 @@ NAMES = {
 
 
 async def book(request: RestRequest) -> Response:
-    """201 with the booking to pay for, also when the request is repeated; 200 when that booking has ended meanwhile.
+    """200 with the booking to pay for. A repeated request gets the booking as it is now; its message says what became of it.
 
     409 with the booking when it ended at once because the provider refused its payment.
     """
@@ -48,8 +50,8 @@ async def book(request: RestRequest) -> Response:
     refusal = payment_refusal(reply)
     if refusal is not None:
         return envelope.refusal(refusal, NAMES, data)
-    status, message = _status_and_message(reply.saga_state, sold.booking.status)
-    return envelope.success(message, data, status, {"location": f"{PATH}/{sold.booking.id}"})
+    message = _describe(reply.saga_state, sold.booking.status)
+    return envelope.success(message, data, {"location": f"{PATH}/{sold.booking.id}"})
 
 
 async def show(request: RestRequest) -> Response:
@@ -141,23 +143,36 @@ async def _book_session(request: RestRequest, order: payment_pb2.BookSessionRequ
         raise
 
 
-def _status_and_message(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> tuple[int, str]:
-    """201 for a live booking; 200 when the request was a repeat and finds it ended or ending."""
+def _describe(saga_state: str, status: booking_pb2.BookingStatus.ValueType) -> str:
     if status not in _LIVE:
-        return 200, f"the booking has ended: {status_name(status)}"
-    return (200, "the booking is ending") if saga_state == "COMPENSATING" else (201, "the lesson is booked")
+        return f"the booking has ended: {status_name(status)}"
+    return "the booking is ending" if saga_state == "COMPENSATING" else "the lesson is booked"
 
 
 async def _find(request: RestRequest, booking_id: str) -> Sold:
-    """The booking with its payment. Raises NotFound."""
+    """The booking with its payment and its lesson. Raises NotFound."""
     wanted = booking_pb2.GetBookingRequest(booking_id=booking_id)
     booking = (await request.peers.booking.GetBooking(wanted, timeout=READ_SECONDS)).booking
-    payment = None
-    if booking.payment_id:
-        wanted_payment = payment_pb2.GetPaymentRequest(payment_id=booking.payment_id)
-        with contextlib.suppress(NotFound):  # it was never opened
-            payment = (await request.peers.payment.GetPayment(wanted_payment, timeout=READ_SECONDS)).payment
-    return Sold(booking, payment)
+    payment, session = await asyncio.gather(_find_payment(request, booking), _find_session(request, booking))
+    return Sold(booking, payment, session)
+
+
+async def _find_payment(request: RestRequest, booking: booking_pb2.Booking) -> payment_pb2.Payment | None:
+    if not booking.payment_id:
+        return None
+    wanted = payment_pb2.GetPaymentRequest(payment_id=booking.payment_id)
+    with contextlib.suppress(NotFound):  # it was never opened
+        return (await request.peers.payment.GetPayment(wanted, timeout=READ_SECONDS)).payment
+    return None
+
+
+async def _find_session(request: RestRequest, booking: booking_pb2.Booking) -> session_pb2.Session | None:
+    if booking.status != booking_pb2.BOOKING_STATUS_CONFIRMED:
+        return None
+    wanted = session_pb2.GetSessionRequest(session_id=booking.session_id)
+    with contextlib.suppress(NotFound):
+        return (await request.peers.session.GetSession(wanted, timeout=READ_SECONDS)).session
+    return None
 
 
 _LIVE = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
@@ -167,15 +182,7 @@ _CALLBACK_STATUSES = {
     "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
 }
 _UUID = in_path("uuid", "The booking.")
-_BOOK = describe(
-    "book",
-    "Book a lesson",
-    IDEMPOTENCY_KEY,
-    body="NewBooking",
-    answer="BookingToPay",
-    status="201",
-    also={"200": "Sent again with the same key: the booking, which has ended."},
-)
+_BOOK = describe("book", "Book a lesson", IDEMPOTENCY_KEY, body="NewBooking", answer="BookingToPay")
 _SHOW = describe("booking", "A booking", _UUID, answer="Booking")
 _CANCEL = describe(
     "cancel", "Cancel a booking", _UUID, body="Cancellation", body_required=False, answer="CancelledBooking"

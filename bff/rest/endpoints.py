@@ -105,7 +105,7 @@ class RestRouter:
                 caller, person = await self._authorize(endpoint, request)
                 body = b"" if endpoint.method in _BODILESS else await bodies.read_json_body(request)
                 async with caller.turn():
-                    caller.charge(len(body) // BYTES_PER_UNIT)
+                    caller.charge((len(body) + len(request.url.query)) // BYTES_PER_UNIT)
                     answer = await _handle(endpoint, RestRequest(request, person, self._peers, caller, body))
                     caller.charge(len(answer.body) // ANSWER_BYTES_PER_UNIT)
                     return answer

@@ -13,8 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bff.times import parse_time, parse_timestamp
 from mesh import wire
+from mesh.currencies import read_code
 from mesh.errors import BadInput
-from mesh.money import MAX_MINOR, MOST_PLACES, Money, exponent
+from mesh.money import MAX_MINOR, MOST_PLACES, Money
 
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
@@ -75,13 +76,12 @@ class Fields:
         return abs(amount)  # JSON has a -0
 
     def currency(self, field: str) -> str:
-        """An ISO 4217 currency that must be given, in upper case."""
+        """An ISO 4217 currency that must be given, in any case. Returns it in upper case."""
         value = self.text(field)
         try:
-            exponent(value)
+            return read_code(value)
         except ValueError as error:
             raise BadInput(str(error), field=self.name(field)) from None
-        return value
 
     def money(self, field: str, currency: str) -> Money:
         """The amount that must be given, exactly, in this currency."""

@@ -27,6 +27,7 @@ AMOUNT_IN: Schema = {
     "examples": ["50.00"],
 }
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
+CURRENCY_IN: Schema = CURRENCY | {"pattern": "^[A-Za-z]{3}$", "description": "ISO 4217, in any case."}
 REFUND_STATE: Schema = {"enum": ["none", "pending", "paid", "failed", "needs_review"]}
 STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
 #: The payment providers by the names that REST gives them.

@@ -43,16 +43,13 @@ def describe(
     answer: str | None,
     body: str = "",
     body_required: bool = True,
-    status: str = "200",
-    also: dict[str, str] | None = None,
 ) -> Operation:
-    """An operation. `answer` and `body` name schemas of the document; `also` are other statuses with the same answer."""
+    """An operation. `answer` and `body` name schemas of the document."""
     failures = _ALWAYS | _CONFLICT | (WITH_BODY if body else {})
     content = json_content(envelope(reference(answer) if answer else {"type": "null"}))
-    successes = {
-        code: {"description": text, "content": content} for code, text in {status: summary, **(also or {})}.items()
+    responses = {"200": {"description": summary, "content": content}} | {
+        code: {"$ref": f"#/components/responses/{code}"} for code in sorted(failures)
     }
-    responses = successes | {code: {"$ref": f"#/components/responses/{code}"} for code in sorted(failures)}
     request = {"requestBody": {"required": body_required, "content": json_content(reference(body))}} if body else {}
     return {"operationId": name, "summary": summary, "parameters": [*parameters], **request, "responses": responses}
 

@@ -6,6 +6,7 @@ from bff.rest.json_schema import (
     AMOUNT,
     AMOUNT_IN,
     CURRENCY,
+    CURRENCY_IN,
     ENGINE,
     TIME_IN,
     UUID,
@@ -35,7 +36,7 @@ SCHEMAS: dict[str, Schema] = {
         {
             "price_amount": AMOUNT_IN
             | {"description": "A service sets the price. From a student it must equal the tutor's."},
-            "currency": CURRENCY | {"description": "ISO 4217. Default: the tutor's."},
+            "currency": CURRENCY_IN | {"description": "ISO 4217, in any case. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
             | {"default": "stripe", "description": "The payment provider. Only a service may choose callback."},
@@ -75,7 +76,7 @@ SCHEMAS: dict[str, Schema] = {
             "quote_token": {"type": "string", "minLength": 1, "description": "From GraphQL's cancellationQuote."},
         },
     ),
-    "PaymentToMake": record({"bookingId": UUID, "amount": AMOUNT_IN, "currency": CURRENCY}),
+    "PaymentToMake": record({"bookingId": UUID, "amount": AMOUNT_IN, "currency": CURRENCY_IN}),
     "Booking": record(schemas(BOOKING)),
     "BookingToPay": record(schemas(BOOKING) | {"client_secret": _SECRET}),
     "CancelledBooking": record(schemas(BOOKING) | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),

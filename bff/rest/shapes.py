@@ -16,6 +16,7 @@ from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2
+from tutormesh.session.v1 import session_pb2
 
 T = TypeVar("T")
 Shape = dict[str, Any]
@@ -42,10 +43,14 @@ def schemas(properties: Iterable[Property[T]]) -> dict[str, Schema]:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A booking, and its payment. There is none when it is free, or when its payment was never opened."""
+    """A booking, its payment and its lesson.
+
+    There is no payment when it is free, or when its payment was never opened; and no lesson before it is confirmed.
+    """
 
     booking: booking_pb2.Booking
     payment: payment_pb2.Payment | None
+    session: session_pb2.Session | None
 
     @property
     def refunded(self) -> money_pb2.Money:
@@ -113,6 +118,11 @@ BOOKING: tuple[Property[Sold], ...] = (
     Property("refund_state", REFUND_STATE, lambda sold: sold.refund_state),
     Property("availability_block_uuid", nullable(UUID), lambda sold: sold.booking.availability_block_id or None),
     Property("hold_expires_at", nullable(TIME), lambda sold: format_optional_time(sold.booking, "hold_expires_at")),
+    Property(
+        "meeting_link",
+        nullable({"type": "string", "format": "uri", "description": "Where a confirmed lesson is held."}),
+        lambda sold: (sold.session.meeting_link or None) if sold.session else None,
+    ),
     Property("created_at", TIME, lambda sold: format_time(sold.booking.created_at)),
 )
 BLOCK: tuple[Property[availability_pb2.Block], ...] = (

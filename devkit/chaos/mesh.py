@@ -19,7 +19,7 @@ import psutil
 from devkit.databases import embedded, urls
 from devkit.launcher import Launcher
 from devkit.layout import HOST, PROGRAMS, Layout
-from devkit.ports import free_base
+from devkit.ports import reserve_ports
 from devkit.processes.child import Child
 from devkit.processes.console import Console
 
@@ -185,7 +185,7 @@ async def run_mesh(settings: Mapping[str, str]) -> AsyncIterator[Mesh]:
         for name, value in os.environ.items()
         if not name.startswith(_NOT_INHERITED) and not name.endswith("_REPLICAS")
     }
-    own = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base()), "PAYMENT_REPLICAS": "2"}
+    own = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports()), "PAYMENT_REPLICAS": "2"}
     layout = Layout(ROOT, {**kept, **own, **RULES, **settings})
     layout.data.mkdir()
     (layout.data / "demo.loaded").touch()

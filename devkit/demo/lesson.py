@@ -66,9 +66,13 @@ class App:
 
 
 async def sell_lesson(mesh: layout.Layout, tell: Print = print) -> str:
-    """Publish hours, book, pay, and wait until the booking is CONFIRMED. Returns its id. Raises DemoFailed."""
+    """Publish hours, book, pay, and wait until the booking is CONFIRMED. Returns its id.
+
+    Raises DemoFailed, and Misconfigured in production.
+    """
     if not uses_sandbox(mesh.settings):
         raise DemoFailed("the demo pays with a test card at the Stripe sandbox; this mesh uses a real Stripe account")
+    layout.check_development(mesh.settings)
     tutor, student = str(uuid.uuid4()), str(uuid.uuid4())
     async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
         teaching = App(http, mesh.url("bff"), mesh.signer().token("tutor", subject=tutor))
@@ -136,7 +140,7 @@ def main() -> None:
     mesh = layout.load()
     try:
         asyncio.run(sell_lesson(mesh))
-    except DemoFailed as error:
+    except (DemoFailed, layout.Misconfigured) as error:
         sys.exit(f"demo: {error}")
     except httpx.TransportError as error:
         sys.exit(f"demo: no mesh answers at {mesh.url('bff')} ({error}); start one with: make up")

@@ -32,8 +32,9 @@ def load(environment: Mapping[str, str]) -> Settings:
 
     Raises InvalidSetting.
     """
-    if environment.get("TUTORMESH_ENV") == "production":
-        raise InvalidSetting("TUTORMESH_ENV is production, and the sandbox is for a developer's machine")
+    kind = environment.get("TUTORMESH_ENV") or "development"
+    if kind != "development":
+        raise InvalidSetting(f"TUTORMESH_ENV is {kind}, and the sandbox is for a developer's machine")
     url, secret = environment.get("SANDBOX_WEBHOOK_URL", ""), environment.get("STRIPE_WEBHOOK_SECRET", "")
     smtp_port = environment.get("SANDBOX_SMTP_PORT")
     if url and not secret:

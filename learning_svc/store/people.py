@@ -13,27 +13,27 @@ from learning_svc.domain import Terms
 _LOCK = text("select id from person where id = :id for update")
 _OPEN = text("insert into person (id) values (:id) on conflict (id) do nothing")
 
-#: True when the student may hold one more seat: few enrollments wait for payment, and not too many ended unpaid within an
-#: hour a moment ago. An enrollment in a free course that was taken back counts as one of these. Only recent rows are
-#: read: a hold lasts no longer than `:hold`.
-MAY_HOLD = """(
-    (select count(*) from enrollment where student_id = :student_id and status = 'PAYMENT_REQUIRED'
-        and hold_expires_at > clock_timestamp()) < :unpaid
-    and not exists (
-        select from (
-            select at, count(*) over (order by at range between interval '1 hour' preceding and current row) as number
-            from (
-                select case when status = 'PAYMENT_REQUIRED' then hold_expires_at
-                    when activated_at is null then least(hold_expires_at, updated_at) else updated_at end as at
-                from enrollment
-                where student_id = :student_id and (activated_at is null or price_minor = 0)
-                    and status <> 'ACTIVE' and (status <> 'PAYMENT_REQUIRED' or hold_expires_at <= clock_timestamp())
-                    and created_at > clock_timestamp() - interval '1 hour' - cast(:pause as interval)
-                        - cast(:hold as interval)
-            ) as ended
-        ) as counted
-        where number >= :lapses and at > clock_timestamp() - cast(:pause as interval)
-    )
+#: True when the student has as many enrollments that wait for payment as one may have.
+HAS_MOST = """(
+    select count(*) from enrollment
+    where student_id = :student_id and status = 'PAYMENT_REQUIRED' and hold_expires_at > clock_timestamp()
+) >= :unpaid"""
+
+#: True when too many enrollments of the student ended unpaid within an hour, a moment ago. One in a free course that was
+#: taken back counts as one of these. Only recent rows are read: a hold lasts no longer than `:hold`.
+IS_PAUSED = """exists (
+    select from (
+        select at, count(*) over (order by at range between interval '1 hour' preceding and current row) as number
+        from (
+            select case when status = 'PAYMENT_REQUIRED' then hold_expires_at
+                when activated_at is null then least(hold_expires_at, updated_at) else updated_at end as at
+            from enrollment
+            where student_id = :student_id and (activated_at is null or price_minor = 0)
+                and status <> 'ACTIVE' and (status <> 'PAYMENT_REQUIRED' or hold_expires_at <= clock_timestamp())
+                and created_at > clock_timestamp() - interval '1 hour' - cast(:pause as interval) - cast(:hold as interval)
+        ) as ended
+    ) as counted
+    where number >= :lapses and at > clock_timestamp() - cast(:pause as interval)
 )"""
 
 

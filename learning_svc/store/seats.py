@@ -14,7 +14,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from learning_svc.domain import Enrollment, Order, Record, Situation, Status, Terms
-from learning_svc.store.people import MAY_HOLD, limit_values, lock_person
+from learning_svc.store.people import HAS_MOST, IS_PAUSED, limit_values, lock_person
 from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_course, as_enrollment, as_record
 
 # ruff: noqa: S608 - constants only
@@ -32,7 +32,7 @@ with taken as (
     where id = :course_id and published and instructor_id <> :student_id and {_HAS_FREE_SEAT}
         and (cast(:expected_minor as bigint) is null or (price_minor, currency) = (:expected_minor, :expected_currency))
         and not exists (select from enrollment where id = :id or saga_id = :saga_id)
-        and not exists (select from enrollment where {_SEATED}) and {MAY_HOLD}
+        and not exists (select from enrollment where {_SEATED}) and not {HAS_MOST} and not {IS_PAUSED}
     returning id, instructor_id, price_minor, currency
 ), made as (
     insert into enrollment (id, saga_id, status, course_id, student_id, instructor_id, price_minor, currency,
@@ -50,7 +50,8 @@ select {ENROLLMENT} from enrollment where (id = :id or saga_id = :saga_id) and n
 _SITUATION = text(f"""
 select {COURSE},
     exists (select from enrollment where {_SEATED} and not ({_LAPSED})) as is_enrolled,
-    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as has_lapsed_hold, {MAY_HOLD} as may_hold
+    exists (select from enrollment where course_id = :course_id and {_LAPSED}) as has_lapsed_hold,
+    {HAS_MOST} as has_most, {IS_PAUSED} as is_paused
 from course where id = :course_id
 """)
 
@@ -168,7 +169,11 @@ class SeatStore:
         """The facts that decide about an order for this course; None when there is no such course."""
         values = {"course_id": course_id, "student_id": student, "grace": terms.grace}
         row = await self._row(_SITUATION, values | limit_values(terms))
-        return Situation(as_course(row), row.is_enrolled, row.has_lapsed_hold, row.may_hold) if row else None
+        return (
+            Situation(as_course(row), row.is_enrolled, row.has_lapsed_hold, row.has_most, row.is_paused)
+            if row
+            else None
+        )
 
     async def lock(self, course_id: UUID) -> None:
         """Lock the course's row: until the transaction ends, no other one changes the course's seats."""

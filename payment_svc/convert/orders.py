@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 from mesh import calls, clock, wire
+from mesh.currencies import read_code
 from mesh.errors import BadInput, Forbidden
-from mesh.money import Money, exponent
+from mesh.money import Money
 from payment_svc.cancelling.quotes import Quote
 from payment_svc.domain import STRIPE, AskedPrice, CourseOrder, LessonOrder, Saga, State
 from payment_svc.settling.callbacks import Outcome, Report
@@ -79,21 +80,20 @@ def _decode_asked_price(asked: pb.AskedPrice) -> AskedPrice:
     if asked.amount and not _DECIMAL.fullmatch(asked.amount):
         raise BadInput("must be a decimal number without a sign", field="price.amount")
     try:
-        if asked.currency:
-            exponent(asked.currency)
+        currency = read_code(asked.currency) if asked.currency else ""
     except ValueError as error:
         raise BadInput(str(error), field="price.currency") from None
     person = calls.current().person
     decides = person is None or person.is_service
-    if asked.currency and asked.amount:
-        _must_be_a_price(asked, decides)
-    return AskedPrice(_normalize(asked.amount), asked.currency, decides)
+    if currency and asked.amount:
+        _must_be_a_price(asked.amount, currency, decides)
+    return AskedPrice(_normalize(asked.amount), currency, decides)
 
 
-def _must_be_a_price(asked: pb.AskedPrice, decides: bool) -> None:
+def _must_be_a_price(amount: str, currency: str, decides: bool) -> None:
     """Raises BadInput when no price can be this. A service decides the price: it must be one that can be charged."""
     try:
-        named = Money.exactly(Decimal(asked.amount), asked.currency)
+        named = Money.exactly(Decimal(amount), currency)
     except ValueError as error:
         raise BadInput(str(error), field="price.amount") from None
     if decides and not named.is_payable:

@@ -10,6 +10,7 @@ from mesh.errors import Refusal, TryAgain
 from mesh.money import Money
 from payment_svc.domain.orders import AskedPrice
 from payment_svc.domain.payments import STRIPE, Received
+from payment_svc.domain.refusals import NeedsAPerson, NotYet
 from payment_svc.domain.states import State, Undo
 
 
@@ -27,8 +28,9 @@ class SagaError:
         """What the row keeps of an exception. Only a refusal's own words may be shown to a caller."""
         if isinstance(error, Refusal):
             return cls(error.status_code.name, error.reason, error.message, error.field)
-        reason = getattr(error, "reason", TryAgain.reason)
-        return cls("UNAVAILABLE", reason, f"{type(error).__name__}: {error}")
+        if isinstance(error, NotYet | NeedsAPerson):
+            return cls("UNAVAILABLE", error.reason, str(error))
+        return cls("UNAVAILABLE", TryAgain.reason, f"{type(error).__name__}: {error}")
 
     def to_refusal(self) -> Refusal:
         """The refusal that was kept, of the class that this process knows for its reason."""
@@ -80,6 +82,7 @@ class LessonFacts(PurchaseFacts):
     course_id: UUID | None = None  # the course that the lesson belongs to
     purpose: str = ""
     block_id: str = ""  # the hold's id in the tutor's calendar
+    meeting_link: str = field(default="", repr=False)  # where the lesson is held: for its two people alone
 
 
 @dataclass(frozen=True, slots=True)

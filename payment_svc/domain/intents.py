@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from payment_svc.domain.payments import Received
+from payment_svc.domain.payments import Received, Refund
 from payment_svc.domain.states import RefundStatus
 
 
@@ -69,6 +69,11 @@ class ProviderRefund:
     amount: int
     currency: str
     refund_id: str  # our id for it; empty when somebody made it at the provider
+
+    def carries_out(self, refund: Refund) -> bool:
+        """True when it has the name of this refund of ours, and its amount. Anybody can give it a name at the provider."""
+        amount = refund.amount
+        return (self.refund_id, self.amount, self.currency) == (str(refund.id), amount.amount_minor, amount.currency)
 
     @property
     def meaning(self) -> RefundStatus:

@@ -16,8 +16,8 @@ REFUND_PAID, REFUND_FAILED = "refund.paid", "refund.failed"
 _UNDONE = {State.CANCELLED: "cancelled", State.EXPIRED: "expired", State.PAYMENT_FAILED: "payment_failed"}
 #: The name of each end, by what is sold.
 _ENDS = {
-    "booking": {State.COMPLETED: "confirmed", **_UNDONE},
-    "enrollment": {State.COMPLETED: "active", **_UNDONE},
+    "booking": {State.COMPLETED: "confirmed", **_UNDONE, State.REJECTED: "rejected"},
+    "enrollment": {State.COMPLETED: "active", **_UNDONE, State.REJECTED: "rejected"},
 }
 TYPES = frozenset(
     {REFUND_PAID, REFUND_FAILED, *(f"{what}.{end}" for what, ends in _ENDS.items() for end in ends.values())}
@@ -27,7 +27,7 @@ TYPES = frozenset(
 class Audience(StrEnum):
     """Whom one message is for."""
 
-    EVERYBODY = "everybody"
+    EVERYBODY = "everybody"  # a program of the operator's, which hears all of it
     STUDENT = "student"
     TUTOR = "tutor"
 

@@ -29,6 +29,11 @@ class AskedPrice:
         """The price, when it has an amount and a currency. Raises ValueError for a part of a minor unit."""
         return Money.exactly(Decimal(self.amount), self.currency)
 
+    @property
+    def expected(self) -> tuple[str, str]:
+        """The amount and the currency that the tutor's price must have; empty texts where it may be any."""
+        return ("", "") if self.decides and self.amount else (self.amount, self.currency)
+
     def agree(self, tutors: Money) -> Money:
         """The price of the order, when the tutor asks `tutors`. Raises AmountMismatch."""
         currency = self.currency or tutors.currency

@@ -91,9 +91,12 @@ def imported_refund_id(provider_refund_id: str) -> UUID:
     return uuid5(NAMESPACE, f"import:{provider_refund_id}")
 
 
-def refund_case_id(decision: RefundDecision, failed: int) -> UUID:
-    """The id of the case that waits for a person because so many refunds of this decision have failed."""
-    return uuid5(NAMESPACE, f"refund case:{decision.name}:{failed}")
+def refund_case_id(decision: RefundDecision, given_up: int) -> UUID:
+    """The id of the case that waits for a person because this decision's refunds have failed.
+
+    `given_up` counts those that had failed by the last case of the decision, so that whoever gives up opens the same one.
+    """
+    return uuid5(NAMESPACE, f"refund case:{decision.name}:{given_up}")
 
 
 def dispute_case_id(dispute_id: str) -> UUID:

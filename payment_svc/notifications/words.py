@@ -20,6 +20,8 @@ _TEXTS = {
         "Payment failed: {when}",
         "The payment for the lesson on {when} failed. The time is free again; nothing was charged.",
     ),
+    "booking.rejected": ("Booking refused: {when}", "The lesson on {when} could not be booked. Nothing was charged."),
+    "enrollment.rejected": ("Enrollment refused", "The enrollment was refused. Nothing was charged."),
     "enrollment.active": ("Enrolled in your course", "The enrollment is active."),
     "enrollment.cancelled": ("Enrollment cancelled", "The enrollment is cancelled."),
     "enrollment.expired": (
@@ -38,6 +40,7 @@ _TEXTS = {
 }
 #: The lines below: the name of each, and its key in the message's data.
 _FACTS = (
+    ("Join", "meetingLink"),
     ("Booking", "bookingId"),
     ("Enrollment", "enrollmentId"),
     ("Course", "courseId"),

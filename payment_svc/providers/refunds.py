@@ -21,7 +21,7 @@ from payment_svc.domain import (
     Saga,
     imported_refund_id,
 )
-from payment_svc.providers.port import OutcomeUnknown, ProviderRefused
+from payment_svc.providers.port import OutcomeUnknown, ProviderRefused, Unreadable
 from payment_svc.providers.registry import Providers
 from payment_svc.store import RefundStore
 
@@ -106,6 +106,8 @@ class Refunds:
         answer = None if refund.is_new else await self._providers.find_refund(refund)
         if answer is None:
             answer = await self._create(refund)
+            if not answer.carries_out(refund):
+                raise Unreadable("the refund that was made is another one")
         if not await self._store.record(refund, answer.meaning, answer.id):
             raise OutcomeUnknown("somebody has recorded another answer meanwhile")
         told = {name: str(value) for name, value in refund.ids.items()} | {"amount": refund.amount.display}
@@ -128,17 +130,24 @@ class Refunds:
     async def _record_answers(self, saga: Saga, intent_id: str) -> bool:
         """Record each of the provider's refunds; False when somebody recorded another answer meanwhile."""
         known = await self._store.of_intent(intent_id)
-        by_id = {str(refund.id): refund for refund in known}
         by_provider_id = {refund.provider_refund_id: refund for refund in known if refund.provider_refund_id}
+        unanswered = {str(refund.id): refund for refund in known if not refund.provider_refund_id}
         is_current = True
-        for answer in await self._providers.list_refunds(intent_id):
-            ours = by_id.get(answer.refund_id) or by_provider_id.get(answer.id)
-            if ours is not None:
+        for answer in reversed(await self._providers.list_refunds(intent_id)):  # a copy of ours is newer than ours
+            ours = by_provider_id.get(answer.id) or unanswered.get(answer.refund_id)
+            if ours is not None and (ours.provider_refund_id or answer.carries_out(ours)):
+                unanswered.pop(str(ours.id), None)
                 is_current &= await self._store.record(ours, answer.meaning, answer.id)
             else:
-                log().info("refund_imported", saga_id=str(saga.id), provider_refund_id=answer.id)
-                await self._store.import_(_import_of(saga, intent_id, answer))
+                await self._import(saga, intent_id, answer)
         return is_current
+
+    async def _import(self, saga: Saga, intent_id: str, answer: ProviderRefund) -> None:
+        """Keep a refund that was made at the provider: under the name that it has there, unless that is another one's."""
+        log().info("refund_imported", saga_id=str(saga.id), provider_refund_id=answer.id)
+        for refund_id in _names_of_import(answer):
+            if await self._store.import_(_import_of(saga, intent_id, answer, refund_id)):
+                return
 
     async def _create(self, refund: Refund) -> ProviderRefund:
         try:
@@ -163,11 +172,16 @@ def _new_refund(saga: Saga, decision: RefundDecision, failed_before: int, given_
     )
 
 
-def _import_of(saga: Saga, intent_id: str, answer: ProviderRefund) -> Refund:
+def _names_of_import(answer: ProviderRefund) -> list[UUID]:
+    """Our ids for an imported refund, the better one first."""
+    made_of_its_id = imported_refund_id(answer.id)
     try:
-        refund_id = UUID(answer.refund_id)  # ours, from before a backup was restored
+        return [UUID(answer.refund_id), made_of_its_id]  # ours, from before a backup was restored
     except ValueError:
-        refund_id = imported_refund_id(answer.id)
+        return [made_of_its_id]
+
+
+def _import_of(saga: Saga, intent_id: str, answer: ProviderRefund, refund_id: UUID) -> Refund:
     return Refund(
         id=refund_id,
         payment_id=saga.payment_id,

@@ -29,6 +29,7 @@ from payment_svc.providers.port import (
 )
 from payment_svc.providers.stripe_amounts import to_wire
 from payment_svc.providers.stripe_objects import (
+    INTENT_PREFIX,
     read_charge,
     read_dispute,
     read_event,
@@ -50,7 +51,7 @@ _MISSING = "resource_missing"
 class StripeProvider:
     """The provider `stripe`. Every call is bounded in time and made once: the caller decides about retries."""
 
-    name, intent_prefix, takes_reports = STRIPE, "pi_", False
+    name, intent_prefix, takes_reports = STRIPE, INTENT_PREFIX, False
 
     def __init__(self, secret_key: str, webhook_secrets: str, *, api_base: str | None, timeout: float) -> None:
         """`webhook_secrets`: one signing secret, or several separated by commas while one replaces another."""
@@ -88,7 +89,7 @@ class StripeProvider:
         since = int(saga.created_at.timestamp()) - CLOCK_SLACK_SECONDS
         until = since + 2 * CLOCK_SLACK_SECONDS + 48 * 3600
         async for intent in self._intents_of({"gte": since, "lte": until}, saga.id):
-            if intent.saga_id == saga.id:
+            if intent.saga_id == saga.id and intent.payment_id in (None, saga.payment_id):
                 return intent
         return None
 
@@ -184,7 +185,7 @@ class StripeProvider:
             found = await _ask(self._client.v1.refunds.retrieve_async(refund.provider_refund_id))
             return read_refund(found, refund.payment_intent_id)
         known = await self.list_refunds(refund.payment_intent_id)
-        return next((item for item in known if item.refund_id == str(refund.id)), None)
+        return next((item for item in reversed(known) if item.carries_out(refund)), None)
 
     async def list_disputes(self, intent_id: str) -> list[Dispute]:
         """An intent's disputes, newest first; at most 100."""

@@ -19,7 +19,7 @@ from payment_svc.providers.stripe_amounts import from_wire
 T = TypeVar("T")
 #: An id, a status, a type or a secret: what our schema stores and an index can hold (Stripe: ids have up to 255 characters).
 _WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
-INTENT = "payment_intent"
+INTENT, INTENT_PREFIX = "payment_intent", "pi_"
 
 
 def read_intent(item: Any) -> Intent:
@@ -77,7 +77,7 @@ def read_event(event: Any) -> ProviderEvent:
     if about is None:
         raise EventIgnored("no_intent", **named)
     try:
-        intent_id = _id_of(about, INTENT)
+        intent_id = _intent_id(about, INTENT)
     except _Wrong as error:
         raise EventIgnored("unreadable", error=str(error), **named) from error
     return _event(named["event_id"], kind, event.get("livemode") is True, intent_id, item)
@@ -126,7 +126,7 @@ def _intent(fields: dict[str, Any]) -> Intent:
         raise _Wrong("amount_received is 0, and it succeeded")
     metadata = _object(fields, "metadata")
     return Intent(
-        id=_word(fields, "id"),
+        id=_intent_id(fields.get("id"), "id"),
         status=status,
         client_secret=_optional_word(fields, "client_secret"),
         amount=amount.amount_minor,
@@ -183,6 +183,14 @@ def _optional_word(fields: dict[str, Any], name: str) -> str:
 def _id_of(value: Any, name: str) -> str:
     """An id, or that of an object in its place (Stripe: expanding responses)."""
     return _word({name: value.get("id") if isinstance(value, dict) else value}, name)
+
+
+def _intent_id(value: Any, name: str) -> str:
+    """The id of an intent of Stripe's: an id of another form may be another provider's."""
+    found = _id_of(value, name)
+    if not found.startswith(INTENT_PREFIX):
+        raise _Wrong(f"{name} is no intent's id")
+    return found
 
 
 def _object(fields: dict[str, Any], name: str) -> dict[str, Any]:

@@ -27,20 +27,27 @@ from tutormesh.session.v1 import session_pb2 as session
 
 
 async def hold_slot(peers: Peers, saga: Saga) -> Saga:
-    """Hold the time in both calendars. The answer names the tutor's price and how long the hold lasts."""
+    """Hold the time in both calendars. The answer names the tutor's price and how long the hold lasts.
+
+    The availability service refuses another price than the student believes. One of the version before does not know
+    that price: then the time is held, and is released.
+    """
     lesson, asked = saga.lesson, saga.purchase_facts.asked_price
+    amount, currency = asked.expected if asked else ("", "")
     request = availability.HoldSlotRequest(
         saga_id=str(saga.id),
         tutor_id=str(lesson.tutor_id),
         student_id=str(saga.student_id),
         start=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
+        expected_amount=amount,
+        expected_currency=currency,
     )
     hold = await call_hold(saga, lambda: peers.availability.HoldSlot(request, timeout=STEP_SECONDS))
     tutors = Money(hold.price.amount_minor, hold.price.currency)
     try:
         price = asked.agree(tutors) if asked else tutors
-    except Refusal:  # the student believes another price: nothing stays held
+    except Refusal:
         await release_slot(peers, saga)
         raise
     return with_hold(saga, hold, block_id=hold.availability_block_id).with_facts(price=price)
@@ -110,8 +117,8 @@ async def create_session(peers: Peers, saga: Saga) -> Saga:
         scheduled_at=clock.to_proto(lesson.start),
         duration_minutes=lesson.minutes,
     )
-    await call_peer(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
-    return saga
+    reply = await call_peer(lambda: peers.session.CreateConfirmedSession(request, timeout=STEP_SECONDS))
+    return saga.with_facts(meeting_link=reply.session.meeting_link)
 
 
 async def confirm_booking(peers: Peers, saga: Saga) -> Saga:

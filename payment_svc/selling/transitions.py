@@ -11,7 +11,7 @@ from payment_svc.domain.owed import owed_by_undo
 
 def reject(saga: Saga, error: SagaError) -> Transition:
     """The order is refused, and nothing of it is left."""
-    return Transition(saga, State.REJECTED, "rejected", error.reason, error=error)
+    return Transition(saga, State.REJECTED, "rejected", error.reason, error=error, announces=State.REJECTED)
 
 
 def await_payment(saga: Saga, event: str = "", payment: PaymentStatus | None = None) -> Transition:
@@ -27,7 +27,7 @@ def skip_payment(saga: Saga) -> Transition:
 def follow_intent(saga: Saga, intent: Intent) -> Transition:
     """The transition that an ended intent asks for: a payment of exactly the price goes on, everything else turns back."""
     received, price = intent.money, saga.price
-    assert price is not None
+    assert price is not None and intent.has_ended
     saga = saga.with_facts(client_secret="")
     if intent.canceled:
         return turn_back(saga, Undo.CANCELLED, "the intent was cancelled")

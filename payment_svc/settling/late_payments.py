@@ -55,7 +55,7 @@ class LatePayments:
 
     async def settle(self, saga_id: UUID, intent_id: str) -> bool:
         """Settle an intent; True when something had to be done. Raises RefundNotDone, OutcomeUnknown."""
-        saga = await self.sagas.get(saga_id)
+        saga = await self.sagas.by_intent(intent_id, saga_id)
         if saga is None:
             return False
         about.learn(saga.ids)
@@ -119,14 +119,14 @@ class LatePayments:
         try:
             status = await self.refunds.carry_out(saga, decision, intent.received, given_up)
         except RefundGivenUp as error:
-            await self._open_case(saga, decision, error)
+            await self._open_case(saga, decision, given_up, error)
             return
         if status is not RefundStatus.SUCCEEDED:
             raise RefundNotDone(f"the refund is {status}")
 
-    async def _open_case(self, saga: Saga, decision: RefundDecision, error: RefundGivenUp) -> None:
+    async def _open_case(self, saga: Saga, decision: RefundDecision, given_up: int, error: RefundGivenUp) -> None:
         """Every saga of the purchase has ended, so the refund that was given up gets a case of its own."""
-        case_id = refund_case_id(decision, error.failed)
+        case_id = refund_case_id(decision, given_up)
         facts = RefundCaseFacts(saga.id, decision.intent_id, error.failed)
         if await self.cancellations.park_refund(saga.id, case_id, facts, SagaError.of(error)):
             log().error("saga_parked", alert=True, saga_id=str(case_id), state=State.PARKED, error=str(error))

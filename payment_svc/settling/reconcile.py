@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.about import about
+from mesh.errors import Refusal
 from mesh.logs import log
-from payment_svc.domain import Intent, Refund, Saga, State
+from payment_svc.domain import Intent, ProviderEvent, Refund, Saga, State
 from payment_svc.domain.owed import owed_after_end
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRefused
@@ -204,15 +205,24 @@ class Reconcile:
             for event in reversed(page):
                 if event.id in unknown:
                     with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
-                        await self.webhooks.take(event)
+                        await self._take(event)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
         return Counts(examined)
 
+    async def _take(self, event: ProviderEvent) -> None:
+        """Judge an event. One that fails keeps no other from its turn, and is asked about again in the next round."""
+        try:
+            await self.webhooks.take(event)
+        except Refusal:
+            raise
+        except Exception as error:
+            log().error("event_crashed", event_id=event.id, type=event.type, exc_info=error)
+
     async def _settle(self, saga_id: UUID, intent: Intent) -> bool:
         """Settle an intent that our own rows call unsettled. The provider is asked about no other."""
-        saga = await self.stores.sagas.get(saga_id)
+        saga = await self.stores.sagas.by_intent(intent.id, saga_id)
         if saga is None or (saga.state is State.COMPLETED and intent.id == saga.payment_intent_id):
             return False
         if not is_left_to_us(saga, intent, None):

@@ -88,7 +88,7 @@ def _hear_payment(event: ProviderEvent, saga: Saga) -> Verdict:
     intent, facts = event.intent, saga.purchase_facts
     if facts.has_ended or facts.paid is not None or facts.undo in (Undo.SLOT_LOST, Undo.AMOUNT_MISMATCH):
         return Ignore()
-    if intent is None or not intent.received or facts.undo is None:
+    if intent is None or not intent.succeeded or facts.undo is None:
         return Signal()
     follow = follow_intent if facts.undo.yields_to_payment else learn_paid
     return Apply(_take_over(follow(saga, intent)))
@@ -105,7 +105,7 @@ def _says_money_is_back(event: ProviderEvent) -> bool:
 
 def _judge_while_waiting(event: ProviderEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
     if event.type in (SUCCEEDED, CANCELED):
-        return Apply(_take_over(follow_intent(saga, intent)))
+        return Apply(_take_over(follow_intent(saga, intent))) if intent.has_ended else Signal()
     known = saga.purchase_facts.declined_charges
     if intent.failed_charge is None or intent.failed_charge in known:
         return Ignore()

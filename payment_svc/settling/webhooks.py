@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mesh import about
-from mesh.errors import Refusal
 from mesh.logs import log
 from payment_svc.domain import ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
@@ -13,7 +12,7 @@ from payment_svc.providers.port import EventIgnored, printable
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.verdicts import CREATED, HANDLED, judge
-from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Park, Signal, ToInbox, Verdict
+from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Park, Signal, ToInbox, Unstorable, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +56,21 @@ class Webhooks:
         return saga is not None
 
     async def _store(self, event: ProviderEvent, summary: EventSummary) -> tuple[Verdict, Saga | None]:
-        """Commit the verdict. An event that cannot be judged or committed is parked: its repeats would fail as well."""
+        """Commit the verdict. An event that the schema refuses is parked. After any other error the provider repeats it."""
         try:
             return await self.events.receive(summary, lambda saga: self._judge(event, saga))
-        except Refusal:
-            raise
-        except Exception as error:
+        except Unstorable as error:
             log().error("event_crashed", event_id=event.id, type=event.type, exc_info=error)
-            why = printable(f"{type(error).__name__}: {error}")
+            why = printable(str(error))
             return await self.events.receive(summary, lambda saga: Park(why))
 
     def _judge(self, event: ProviderEvent, saga: Saga | None) -> Verdict:
-        verdict = judge(event, saga, self.max_attempts)
+        """The verdict. An event that crashes its judgement is parked: its repeats would crash it as well."""
+        try:
+            verdict = judge(event, saga, self.max_attempts)
+        except Exception as error:
+            log().error("event_crashed", event_id=event.id, type=event.type, exc_info=error)
+            return Park(printable(f"{type(error).__name__}: {error}"))
         if isinstance(verdict, Apply) and (self.engine.is_full or not self.engine.can_run(verdict.transition.saga)):
             return Signal()  # this process has no capacity, or only other replicas know the saga's version
         return verdict

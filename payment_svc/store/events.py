@@ -9,19 +9,12 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import Database
+from mesh.database import Database, is_caused_by_values
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
-from payment_svc.store.sagas import SagaStore
+from payment_svc.store.sagas import BY_INTENT, SagaStore
 
-# The saga that owns the intent. An event may come before our own commit of the intent's id: then its metadata names the
-# saga.
-_FIND = """
-    select *, clock_timestamp() as loaded_at from saga
-    where payment_intent_id = :intent or id = cast(:saga as uuid)
-    order by (payment_intent_id = :intent) desc nulls last limit 1
-"""
-_PEEK, _LOCK = text(_FIND), text(_FIND + " for update")
+_LOCK = text(BY_INTENT + " for update")
 # An event that can wait takes the wake-up time of the other events of its intent. So a failing refund, which makes new
 # events, is not retried once for each of them.
 _STORE = text("""
@@ -81,6 +74,10 @@ _UNPARK = text("""
     update stripe_event set status = 'INBOX', attempt = 0, wake_at = clock_timestamp()
     where saga_id = :saga and status = 'PARKED' returning id
 """)
+
+
+class Unstorable(Exception):
+    """The schema refuses what the event says: every repeat would be refused as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +150,7 @@ class EventStore:
 
     async def peek(self, summary: EventSummary) -> Saga | None:
         """The event's saga, without a lock."""
-        rows = await self._database.rows(_PEEK, {"intent": summary.intent_id, "saga": summary.saga_id})
-        return to_saga(rows[0]) if rows else None
+        return await self._sagas.by_intent(summary.intent_id, summary.saga_id)
 
     async def unknown(self, event_ids: list[str]) -> set[str]:
         """Those of these event ids that were never stored here."""
@@ -166,7 +162,7 @@ class EventStore:
     ) -> tuple[Verdict, Saga | None]:
         """Judge an event under its saga's row lock and commit the verdict with the event, once.
 
-        Returns what was done (`Ignore` for a repeat) and the saga as it is then.
+        Returns what was done (`Ignore` for a repeat) and the saga as it is then. Raises Unstorable.
         """
 
         async def judge_locked(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
@@ -182,7 +178,12 @@ class EventStore:
                 await connection.execute(_SIGNAL, {"id": saga.id})
             return verdict, saga
 
-        return await self._database.transaction(judge_locked)
+        try:
+            return await self._database.transaction(judge_locked)
+        except Exception as error:
+            if is_caused_by_values(error):
+                raise Unstorable(f"{type(error).__name__}: {error}") from error
+            raise
 
     async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
         status = {Apply: "DONE", Signal: "NEWS", Park: "PARKED", ToInbox: "INBOX"}[type(verdict)]

@@ -52,8 +52,11 @@ MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
         'tutorId', s.tutor_id,
         'startTime', to_char(s.time_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'durationMinutes', s.minutes,
-        'price', jsonb_build_object('amountMinor', s.context #> '{price,amount_minor}',
-                                    'currency', s.context #> '{price,currency}'),
+        'price', case when s.context ? 'price' then
+            jsonb_build_object('amountMinor', s.context #> '{price,amount_minor}',
+                               'currency', s.context #> '{price,currency}') end,
+        'meetingLink', case when cast(:message_type as text) = 'booking.confirmed' then s.context ->> 'meeting_link' end,
+        'reason', case when s.state = 'REJECTED' then s.error ->> 'reason' end,
         'cancelledBy', s.context #> '{cancel,by}',
         'refundDue', case when cast(s.context #>> '{cancel,refund_minor}' as bigint) > 0 then
             jsonb_build_object('amountMinor', s.context #> '{cancel,refund_minor}',

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from payment_svc.domain import MADE_AT_PROVIDER, Refund, RefundStatus, Transition
+from payment_svc.domain import MADE_AT_PROVIDER, Refund, RefundStatus, State, Transition
 from payment_svc.domain.messages import (
     REFUND_FAILED,
     REFUND_PAID,
+    Audience,
     DeliveryRoute,
     message_id,
     message_type,
@@ -45,6 +46,8 @@ _NOTHING: dict[str, Any] = {"message_id": None, "message_type": None, "channels"
 
 def end_values(transition: Transition, routes: Sequence[DeliveryRoute]) -> dict[str, Any]:
     """The values of ANNOUNCE_END."""
+    if transition.announces is State.REJECTED:  # a crowd at a slot would be a flood of mail
+        routes = [route for route in routes if route.audience is Audience.EVERYBODY]
     if transition.announces is None or not routes:
         return _NOTHING
     kind = message_type(transition.saga, transition.announces)

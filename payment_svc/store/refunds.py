@@ -27,10 +27,13 @@ _IMPORT = """
     values (:id, :payment, :saga, :intent, :amount, :currency, :status, :reason, :provider)
     on conflict do nothing returning *
 """
-# The UPDATE names the status that was read before the provider was asked. Zero rows mean that the answer is outdated.
+# The UPDATE names the status that was read before the provider was asked. Zero rows mean that the answer is outdated, or
+# is another refund's.
 _RECORD = """
     update refund set status = :status, provider_refund_id = :provider, updated_at = clock_timestamp()
-    where id = :id and status in (:seen, :status) returning *
+    where id = :id and status in (:seen, :status)
+      and not exists (select 1 from refund other where other.provider_refund_id = :provider and other.id <> :id)
+    returning *
 """
 _WITHDRAW = text("""
     update refund set status = 'FAILED', reason = 'withdrawn', updated_at = clock_timestamp()
@@ -80,11 +83,12 @@ class RefundStore:
             return to_refund(rows[0], is_new=True)
         return next(known for known in await self.of_intent(refund.payment_intent_id) if known.id == refund.id)
 
-    async def import_(self, refund: Refund) -> None:
-        """Keep a refund that was made at the provider. A row that exists stays as it is."""
+    async def import_(self, refund: Refund) -> bool:
+        """Keep a refund that was made at the provider. A row that exists stays as it is: False."""
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
         paid_routes = self._routes if refund.status is RefundStatus.SUCCEEDED else ()
-        await self._database.rows(_IMPORT_AND_TELL, values | outbox.refund_values(refund, REFUND_PAID, paid_routes))
+        told = outbox.refund_values(refund, REFUND_PAID, paid_routes)
+        return bool(await self._database.rows(_IMPORT_AND_TELL, values | told))
 
     async def withdraw(self, refund: Refund) -> None:
         """Withdraw a refund that the provider has not been asked for."""

@@ -6,21 +6,24 @@ from sqlalchemy import text
 
 from mesh.database import Database
 
-# A sale that was refused, made nothing and was told to nobody. Each `not exists` has an index that begins with its column.
+# A sale that was refused and made nothing. Its message goes with it, once nobody waits for the message. Each `not exists`
+# has an index that begins with its column.
 _FORGET_OLD = text("""
     with refused as (
-        select id from saga s
+        select id, booking_id from saga s
         where state = 'REJECTED' and role = 'SALE' and payment_intent_id is null
           and updated_at < clock_timestamp() - make_interval(secs => :older)
           and not exists (select 1 from payment where saga_id = s.id)
           and not exists (select 1 from refund where saga_id = s.id)
           and not exists (select 1 from callback_payment where saga_id = s.id)
           and not exists (select 1 from stripe_event where saga_id = s.id)
-          and not exists (select 1 from notification where subject_id = s.booking_id)
+          and not exists (select 1 from notification where subject_id = s.booking_id and status = 'PENDING')
           and not exists (select 1 from saga other where other.booking_id = s.booking_id and other.id <> s.id)
         order by updated_at limit :most for update skip locked
     ), keys as (
         delete from idempotency_key where saga_id in (select id from refused)
+    ), messages as (
+        delete from notification where subject_id in (select booking_id from refused)
     ), events as (
         delete from saga_event where saga_id in (select id from refused)
     )
@@ -35,8 +38,8 @@ class RefusedStore:
         self._database = database
 
     async def forget_old(self, older_than: float, most: int) -> int:
-        """Delete those that ended this many seconds ago, at most so many, with their events; how many were deleted.
+        """Delete those that ended this many seconds ago, at most so many, with events and messages; how many were deleted.
 
-        One that has a payment, a refund, a cancel, a provider's event or a message stays.
+        One that has a payment, a refund, a cancel, a provider's event or a message on its way stays.
         """
         return len(await self._database.rows(_FORGET_OLD, {"older": older_than, "most": most}))

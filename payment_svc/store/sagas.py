@@ -57,6 +57,13 @@ _RENEW = text("""
 
 _GET = text("select *, clock_timestamp() as loaded_at from saga where id = :id")
 # The oldest saga around a purchase is the one that sold it.
+#: The saga that owns an intent. It may be asked for before our own commit of the intent's id: then metadata names it.
+BY_INTENT = """
+    select *, clock_timestamp() as loaded_at from saga
+    where payment_intent_id = :intent or id = cast(:saga as uuid)
+    order by (payment_intent_id = :intent) desc nulls last limit 1
+"""
+_BY_INTENT = text(BY_INTENT)
 _BY_SOLD = text("select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1")
 # The student's open sale of this tutor's time. The unique index saga_open_slot allows one.
 _OPEN_FOR_SLOT = text("""
@@ -193,6 +200,10 @@ class SagaStore:
     async def by_sold(self, sold_id: UUID) -> Saga | None:
         """The saga that sells this booking or enrollment."""
         return await self._saga(_BY_SOLD, {"id": sold_id})
+
+    async def by_intent(self, intent_id: str, named: UUID | None) -> Saga | None:
+        """The saga whose intent this is; else the one that the intent names, as anybody can at the provider."""
+        return await self._saga(_BY_INTENT, {"intent": intent_id, "saga": named})
 
     async def open_for(self, order: Order) -> Saga | None:
         """The student's open saga for this tutor and time, or for this course."""

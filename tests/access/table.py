@@ -140,6 +140,7 @@ CALLERS: dict[str, str] = {
     "AvailabilityService.BlockTime": "bff ops internal",
     "AvailabilityService.RemoveBlock": "bff ops internal",
     "AvailabilityService.ListClaims": "ops",
+    "AvailabilityService.CleanUpHolds": "ops",
     "BookingService.CreateBooking": "payment",
     "BookingService.ConfirmBooking": "payment",
     "BookingService.EndBooking": "payment",
@@ -247,6 +248,7 @@ CARRIED: dict[str, tuple[str, ...]] = {
 #: RPCs that can list everybody's records. Only ops may ask for that, on its own behalf.
 EVERYBODYS = (
     "AvailabilityService.ListClaims",
+    "AvailabilityService.CleanUpHolds",
     "BookingService.ListBookings",
     "LearningService.ListEnrollments",
     "PaymentService.ListPayments",

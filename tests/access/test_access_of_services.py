@@ -34,7 +34,7 @@ def cells() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("name", "caller", "may"), list(calls()))
-async def test_only_the_services_of_the_table_are_admitted(scene: Scene, name: str, caller: str, may: bool) -> None:
+async def test_62_only_the_services_of_the_table_are_admitted(scene: Scene, name: str, caller: str, may: bool) -> None:
     reason, words = await call_as(scene.people, name, None, "" if caller == "nobody" else caller)
     if caller == "nobody":
         assert reason == UNAUTHENTICATED
@@ -44,7 +44,7 @@ async def test_only_the_services_of_the_table_are_admitted(scene: Scene, name: s
 
 @pytest.mark.parametrize("who", [who for who in WHO if who != "nobody"])
 @pytest.mark.parametrize("name", CALLERS)
-async def test_a_person_without_a_service_is_admitted_nowhere(scene: Scene, name: str, who: str) -> None:
+async def test_62_a_person_without_a_service_is_admitted_nowhere(scene: Scene, name: str, who: str) -> None:
     reason, words = await call_as(scene.people, name, None, "", scene.token(who))
     assert (reason, "may not be called by a person" in words) == (FORBIDDEN, True)
 

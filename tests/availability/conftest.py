@@ -17,6 +17,7 @@ from availability_svc.domain import Span
 from availability_svc.limits import Limits, Terms
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.store import VIOLATIONS, ScheduleStore
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.database import Database
 from mesh.errors import Refusal
@@ -86,6 +87,7 @@ class Desk:
         student: uuid.UUID | None = None,
         saga: uuid.UUID | None = None,
         minutes: int = 60,
+        **expected: str,
     ) -> Any:
         request = pb2.HoldSlotRequest(
             saga_id=str(saga or uuid.uuid4()),
@@ -93,6 +95,7 @@ class Desk:
             student_id=str(student or uuid.uuid4()),
             start=to_proto(start),
             duration_minutes=minutes,
+            **expected,
         )
         return await self.payment.HoldSlot(request, timeout=TIMEOUT)
 
@@ -198,7 +201,7 @@ def troubles(database: Database) -> list[str]:
 
 @pytest.fixture(scope="module")
 def grpc_servicer(database: Database, terms: Terms) -> AvailabilityServicer:
-    return AvailabilityServicer(database, terms)
+    return AvailabilityServicer(database, terms, BookingHoldCleanupJob(database, terms.grace))
 
 
 @pytest.fixture(scope="module")

@@ -197,16 +197,68 @@ async def test_a_price_is_rounded_half_even_to_what_can_be_charged(
     [
         (Money(amount_minor=99_999_999, currency="USD"), 120),
         (Money(amount_minor=197, currency="USD"), 15),
-        (Money(amount_minor=1, currency="VND"), 30),  # 0.5 rounds to 0: only a rate of 0 is free
         (Money(amount_minor=999_999, currency="UGX"), 61),
-        (Money(amount_minor=2_000_000_000, currency="IDR"), 75),
     ],
 )
-async def test_a_lesson_whose_price_cannot_be_charged_is_not_offered(
-    desk: Any, monday: datetime, reason: Any, rate: Money, minutes: int
+async def test_a_lesson_whose_price_cannot_be_charged_is_not_listed_and_its_price_is_the_providers_to_refuse(
+    desk: Any, monday: datetime, rate: Money, minutes: int
 ):
+    """A service may name another price than the tutor's, and another provider may take this one."""
     tutor = await desk.publish(rate=rate)
-    assert await reason(desk.hold(tutor, monday, minutes=minutes)) == "LENGTH_NOT_OFFERED"
+    assert await desk.slots(tutor, monday, monday + DAY, minutes) == []
+    assert (await desk.hold(tutor, monday, minutes=minutes)).price.amount_minor > 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "held"),
+    [
+        ("50", "USD", True),
+        ("50.00", "", True),
+        ("", "USD", True),
+        ("", "", True),
+        ("49.99", "USD", False),
+        ("50.001", "", False),
+        ("5000", "USD", False),
+        ("50", "EUR", False),
+        ("", "EUR", False),
+        ("9" * 100, "", False),
+    ],
+)
+async def test_another_price_than_the_expected_one_is_refused_and_leaves_nothing(
+    desk: Any, monday: datetime, reason: Any, amount: str, currency: str, held: bool
+):
+    tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
+    for _ in range(6):  # a refusal counts as no hold that ended unpaid, and a repeat is the first hold again
+        call = desk.hold(tutor, monday, student, saga, expected_amount=amount, expected_currency=currency)
+        if held:
+            await call
+        else:
+            assert await reason(call) == "AMOUNT_MISMATCH"
+    if not held:
+        assert await desk.sql("select 1 from hold where student_id = :s", s=student) == []
+    await desk.hold(tutor, monday, student, saga, expected_amount="50", expected_currency="USD")
+    await desk.hold(tutor, monday, student, saga, expected_amount="1")  # it is held: the price is decided
+
+
+@pytest.mark.parametrize(
+    ("rate", "minutes", "most"),
+    [
+        (Money(amount_minor=2_000_000_000, currency="IDR"), 64, 64),
+        (Money(amount_minor=2_000_000_000, currency="IDR"), 65, 64),
+        (Money(amount_minor=99_999_999, currency="USD"), 1289, 1288),
+    ],
+)
+async def test_a_price_above_what_can_be_told_is_refused_by_name(
+    desk: Any, monday: datetime, rate: Money, minutes: int, most: int
+):
+    tutor = await desk.publish(rate=rate, longest_lesson_minutes=1440)
+    if minutes <= most:
+        await desk.hold(tutor, monday, minutes=minutes)
+        return
+    with pytest.raises(BadInput) as refusal:
+        await desk.hold(tutor, monday, minutes=minutes)
+    assert refusal.value.field == "duration_minutes"
+    assert rate.currency in refusal.value.message
     assert await desk.slots(tutor, monday, monday + DAY, minutes) == []
 
 
@@ -219,6 +271,12 @@ async def test_a_lesson_whose_price_cannot_be_charged_is_not_offered(
         ({"student_id": "00000000-0000-4000-8000-000000000001"}, "student_id"),
         ({"duration_minutes": 0}, "duration_minutes"),
         ({"duration_minutes": 1441}, "duration_minutes"),
+        ({"expected_amount": "NaN"}, "expected_amount"),
+        ({"expected_amount": "-50"}, "expected_amount"),
+        ({"expected_amount": "1e9"}, "expected_amount"),
+        ({"expected_amount": "٥٠"}, "expected_amount"),
+        ({"expected_amount": "5" * 1001}, "expected_amount"),
+        ({"expected_currency": "DOLLARS"}, "expected_currency"),
         ({"start": None}, "start_time"),
         ({"start": datetime(2030, 1, 1, 10, 0, 30, tzinfo=UTC)}, "start_time"),
         ({"start": datetime(2030, 1, 1, 10, 0, 0, 5, tzinfo=UTC)}, "start_time"),

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from availability_svc import hours
 from availability_svc.domain import Offer, Schedule, Span, Window, WorkingHours
-from availability_svc.slots import free_slots
+from availability_svc.schedules import free_slots
 from mesh.money import Money
+
+MANY = 150 if os.environ.get("FULL") else 40
 
 NEW_YORK = ZoneInfo("America/New_York")
 ZONES = (
@@ -84,7 +90,7 @@ def plans_and_spans(draw: st.DrawFn) -> tuple[WorkingHours, Span]:
     return WorkingHours(zone, week(*pairs)), span
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=MANY)
 @given(plans_and_spans())
 def test_working_time_is_exactly_the_instants_whose_wall_clock_lies_in_a_window(case: tuple[WorkingHours, Span]):
     plan, span = case
@@ -100,7 +106,7 @@ def test_working_time_is_exactly_the_instants_whose_wall_clock_lies_in_a_window(
     assert hours.covers(plan, span) == all(works_at(plan, instant) for instant in every_minute)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=MANY)
 @given(plans_and_spans(), st.integers(15, 240), st.integers(1, 1440))
 def test_every_listed_slot_is_listed_once_and_can_be_claimed_and_no_other_start_can(
     case: tuple[WorkingHours, Span], minutes: int, start_every: int
@@ -111,7 +117,7 @@ def test_every_listed_slot_is_listed_once_and_can_be_claimed_and_no_other_start_
     assert listed == sorted(set(listed))
     possible = [
         span.start + number * MINUTE
-        for number in range((span.end - span.start) // MINUTE - minutes + 1)
+        for number in range((span.end - span.start) // MINUTE)
         if hours.is_start(plan, every, span.start + number * MINUTE)
     ]
     assert listed == [start for start in possible if hours.covers(plan, Span(start, start + minutes * MINUTE))]
@@ -194,6 +200,26 @@ def test_overlapping_windows_offer_the_starts_of_both_each_once():
     assert local(listed) == ["09:00", "09:10", "09:30", "09:40", "10:00", "10:30"]
 
 
+@pytest.mark.parametrize("every", [1, 5, 60])
+def test_a_hundred_overlapping_windows_cost_no_more_than_the_starts_they_offer(
+    every: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Each instant is looked at once, whichever windows it lies in, also on the days of the clocks' changes."""
+    looks, is_open = Counter[datetime](), hours._Opened.is_open
+
+    def count_and_ask(window: Any, instant: datetime) -> bool:
+        looks[instant] += 1
+        return is_open(window, instant)
+
+    monkeypatch.setattr(hours._Opened, "is_open", count_and_ask)
+    overlapping = week(*((8640 + number, 10_080) for number in range(100)))  # Sundays, nearly all day
+    for day in (date(2027, 3, 14), date(2027, 6, 6), date(2027, 11, 7)):
+        found = list(hours.starts(WorkingHours("America/New_York", overlapping), every * MINUTE, day_of(day)))
+        assert found == sorted(set(found))
+        assert set(looks.values()) == {1}
+        looks.clear()
+
+
 def test_a_grid_goes_on_in_elapsed_time_over_a_change_of_clocks_and_begins_anew_the_next_day():
     listed = local(starts(schedule(every_day(0, 24), start_every=120), day_of(date(2027, 3, 14)), 60))
     assert listed[:4] == ["00:00", "03:00", "05:00", "07:00"]  # 02:00 is missing
@@ -211,6 +237,18 @@ def test_the_last_start_is_as_many_days_ahead_as_the_tutor_says():
     plan = schedule(every_day(9, 13), days_ahead=1)
     listed = [slot.start for slot in free_slots(plan, (), day, HOUR, day.start - 14 * HOUR)]
     assert local(listed) == ["09:00", "09:15", "09:30", "09:45", "10:00"]
+
+
+@pytest.mark.parametrize("minutes", [15, 60, 240])
+def test_pages_that_touch_hold_every_slot_once_wherever_they_are_cut(minutes: int):
+    """A tutor in New York, listed by the days of Tokyo: each of them ends in the middle of the tutor's."""
+    plan, tokyo = schedule(every_day(5, 24)), ZoneInfo("Asia/Tokyo")
+    days = [day_of(date(2027, 3, 12) + number * DAY, tokyo) for number in range(4)]  # the clock changes on the 14th
+    paged = [start for day in days for start in starts(plan, day, minutes)]
+    assert paged == starts(plan, Span(days[0].start, days[-1].end), minutes)
+    taken = Span(days[1].end - 30 * MINUTE, days[1].end + 30 * MINUTE)
+    before = starts(plan, days[1], minutes, (taken,))
+    assert before[-1] == taken.start - minutes * MINUTE
 
 
 def test_a_slot_needs_free_time_for_itself_and_the_buffer_behind_it():

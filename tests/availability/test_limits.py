@@ -51,6 +51,8 @@ async def lapse_many(desk: Any, tutor: uuid.UUID, start: datetime, student: uuid
         (Standing(minutes=180, minutes_here=180), 60, True),
         (Standing(minutes=180, minutes_here=180), 61, False),
         (Standing(minutes=180), 61, True),
+        (Standing(minutes=15), 240, True),
+        (Standing(minutes=15), 241, False),  # only who has nothing with anybody may have one long lesson
         (Standing(minutes_of_tutor=2340), 60, True),
         (Standing(minutes_of_tutor=2341), 60, False),
         (Standing(minutes_of_tutor=9999, has_paid=True), 60, True),
@@ -130,7 +132,7 @@ async def test_a_tutors_weeks_are_not_emptied_by_people_who_never_paid(desk: Any
     """Ten accounts hold 2,400 minutes; an eleventh gets none; somebody who has paid, with whomever, still gets in."""
     tutor, other = await desk.publish(buffer_minutes=60), await desk.publish()
     regular, newcomer = uuid.uuid4(), uuid.uuid4()
-    await desk.release(await bought(desk, other, monday - DAY, regular))  # they cancelled, and had paid
+    await bought(desk, other, monday - DAY, regular)
     first = None
     for number in range(10):
         saga = await held(desk, tutor, monday + number * 6 * HOUR, uuid.uuid4(), 240)
@@ -141,6 +143,20 @@ async def test_a_tutors_weeks_are_not_emptied_by_people_who_never_paid(desk: Any
     await desk.confirm(first)  # one of the ten paid: their 240 minutes are free for others, 60 are the regular's
     assert await reason(desk.hold(tutor, monday + 6 * DAY, newcomer, minutes=181)) == "TOO_MANY_HOLDS"
     await held(desk, tutor, monday + 6 * DAY, newcomer, 180)
+
+
+async def test_a_lesson_that_was_paid_and_given_back_makes_nobody_a_person_who_has_paid(
+    desk: Any, monday: datetime, reason: Any
+):
+    """Its money went back: each account of somebody with one card could do so."""
+    tutor, other, student = await desk.publish(), await desk.publish(), uuid.uuid4()
+    given_back = await bought(desk, other, monday - DAY, student)
+    for number in range(10):
+        await held(desk, tutor, monday + number * 5 * HOUR, uuid.uuid4(), 240)
+    await desk.release(given_back)
+    assert await reason(desk.hold(tutor, monday + 5 * DAY, student)) == "TOO_MANY_HOLDS"
+    await bought(desk, other, monday - DAY, student)
+    await held(desk, tutor, monday + 5 * DAY, student)
 
 
 async def test_a_free_lesson_makes_nobody_a_person_who_has_paid(desk: Any, monday: datetime, reason: Any):

@@ -135,7 +135,7 @@ async def test_a_listing_that_cannot_be_made_names_the_field(
         ({"buffer_minutes": 1441}, "buffer_minutes"),
         ({"rate": None}, "rate"),
         ({"rate": Money(amount_minor=-1, currency="USD")}, "rate"),
-        ({"rate": Money(amount_minor=1, currency="usd")}, "rate"),
+        ({"rate": Money(amount_minor=1, currency="usx")}, "rate"),
         ({"rate": Money(amount_minor=2**31, currency="IDR")}, "rate"),
         ({"rate": Money(amount_minor=2**63 - 1, currency="IDR")}, "rate"),
     ],

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import text
 
 from availability_svc.blocks import REMEMBERED
-from availability_svc.worker import Sweeper
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.errors import BadInput, Refusal
 from tests.availability.conftest import GRACE, LIMITS, TIMEOUT
@@ -97,11 +98,11 @@ async def test_blocking_and_removing_for_ever_makes_no_rows_for_ever(desk: Any, 
     (last,) = await desk.block(tutor, span)
     await desk.remove(tutor, last.id)
     assert await reason(desk.block(tutor, span)) == "TOO_MANY_BLOCKS"
-    sweeper = Sweeper(desk.database, GRACE)
-    await sweeper.forget_blocks()
+    job = BookingHoldCleanupJob(desk.database, GRACE)
+    await job.forget_blocks()
     assert await reason(desk.block(tutor, span)) == "TOO_MANY_BLOCKS"
     await desk.sql("update block set removed_at = removed_at - interval '1 h' where tutor_id = :t", t=tutor)
-    assert await sweeper.forget_blocks() == most - 1
+    assert await job.forget_blocks() == most - 1
     await desk.block(tutor, span)
 
 
@@ -109,8 +110,38 @@ async def test_a_block_that_stands_is_never_forgotten(desk: Any, monday: datetim
     tutor, span = uuid.uuid4(), (monday, monday + MINUTE)
     (block,) = await desk.block(tutor, span)
     await desk.sql("update block set created_at = created_at - interval '9 years' where tutor_id = :t", t=tutor)
-    await Sweeper(desk.database, GRACE).forget_blocks()
+    await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
     await desk.remove(tutor, block.id)
+
+
+async def test_a_block_is_forgotten_with_its_claim_a_day_after_its_end(desk: Any, monday: datetime, reason: Any):
+    tutor, request = uuid.uuid4(), uuid.uuid4()
+    spans = [(monday + number * DAY, monday + number * DAY + HOUR) for number in range(3)]
+    over, fresh, ahead = await desk.block(tutor, *spans, request=request)
+    for block, hours in ((over, 24), (fresh, 23)):
+        end = datetime.now(UTC) - hours * HOUR
+        values = {"start": end - HOUR, "end": end, "id": block.id}
+        await desk.sql("update block set start_at = :start, end_at = :end where id = :id", **values)
+        await desk.sql("update claim set during = tstzrange(:start, :end) where id = :id", **values)
+    await BookingHoldCleanupJob(desk.database, GRACE, batch=1).forget_blocks()
+    for table in ("block", "claim"):
+        column = "tutor_id" if table == "block" else "calendar_id"
+        left = await desk.sql(f"select id from {table} where {column} = :t", t=tutor)
+        assert {str(row.id) for row in left} == {fresh.id, ahead.id}
+    assert await reason(desk.remove(tutor, over.id)) == "NOT_FOUND"
+    await desk.remove(tutor, fresh.id)
+
+
+async def test_forgetting_waits_for_no_calendar_that_is_locked(desk: Any, monday: datetime):
+    tutor = uuid.uuid4()
+    (block,) = await desk.block(tutor, (monday, monday + HOUR))
+    await desk.sql("update block set removed_at = clock_timestamp() - interval '25 h' where id = :id", id=block.id)
+    async with desk.database.engine.begin() as busy:
+        await busy.execute(text("select 1 from calendar where id = :t for update"), {"t": tutor})
+        await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
+        assert await desk.sql("select 1 from block where id = :id", id=block.id)
+    await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
+    assert not await desk.sql("select 1 from block where id = :id", id=block.id)
 
 
 @pytest.mark.parametrize(

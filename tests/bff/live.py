@@ -22,9 +22,9 @@ UPDATED = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { id status }
 
 
 @contextlib.asynccontextmanager
-async def served(app: Any, settings: Settings) -> AsyncIterator[str]:
-    """`host:port` of the application, served as `python -m bff` serves it."""
-    running = uvicorn.Server(server.config(app, settings))
+async def served(app: Any, settings: Settings, most: int = server.MAX_CONNECTIONS) -> AsyncIterator[str]:
+    """`host:port` of the application, served as `python -m bff` serves it, with at most so many connections."""
+    running = uvicorn.Server(server.config(app, settings, most))
     running.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
     with server.listen(settings) as listener:
         serving = asyncio.create_task(running.serve(sockets=[listener]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +44,35 @@ def test_a_bad_origin_stops_the_process_and_names_its_setting(settings: Callable
         settings(cors_origins=value)
 
 
+@pytest.mark.parametrize("value", ["everybody", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/8 192.0.2.1", "*"])
+def test_a_bad_network_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
+    with pytest.raises(ValidationError, match="trusted_proxies"):
+        settings(trusted_proxies=value)
+
+
+@pytest.mark.parametrize("value", ["x tenant", "x-tenant, (", "ü"])
+def test_a_bad_header_stops_the_process_and_names_its_setting(settings: Callable[..., Settings], value: str) -> None:
+    with pytest.raises(ValidationError, match="cors_headers"):
+        settings(cors_headers=value)
+
+
 def test_the_settings_become_the_options(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "name.graphql").write_text(NAME)
     given = settings(
         cors_origins=f"{PAGE}, http://localhost:3000",
+        cors_headers="X-Tenant, x-flags",
         graphql_introspection=False,
         persisted_operations=tmp_path,
         persisted_operations_only=True,
         hsts_seconds=60,
+        trusted_proxies="10.0.0.0/8, 192.0.2.7,2001:db8::/48",
     )
     assert given.options() == Options(
         introspection=False,
         persisted_operations=PersistedOperations({sha256(NAME): NAME}, only=True),
         cors_origins=(PAGE, "http://localhost:3000"),
+        cors_headers=("x-tenant", "x-flags"),
         hsts_seconds=60,
+        trusted_proxies=(ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"), ip_network("2001:db8::/48")),
     )
     assert settings().options() == Options()

@@ -36,14 +36,14 @@ async def slots(student: Person, tutor: Person, begin: datetime, end: datetime, 
 
 
 @pytest.mark.parametrize(
-    ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "EUR", "€45.00")]
+    ("minor", "currency", "shown"), [(5000, "USD", "$50.00"), (2000, "JPY", "¥2,000"), (4500, "eur", "€45.00")]
 )
 async def test_money_has_minor_units_a_currency_and_a_display(
     mesh: MeshClient, minor: int, currency: str, shown: str
 ) -> None:
     tutor, start = await mesh.tutor({"amountMinor": minor, "currency": currency}), lesson_time()
     (slot,) = await slots(mesh.person("student"), tutor, start, start + timedelta(hours=1))
-    assert slot["price"] == {"amountMinor": minor, "currency": currency, "display": shown}
+    assert slot["price"] == {"amountMinor": minor, "currency": currency.upper(), "display": shown}
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,16 @@ async def test_a_paid_booking_is_confirmed_and_its_session_and_payment_name_each
 async def test_student_and_tutor_list_a_lesson_and_only_the_student_lists_its_payment(mesh: MeshClient) -> None:
     student, tutor = mesh.person("student"), await mesh.tutor()
     booking = await mesh.sell(student, tutor, lesson_time())
-    mine = "{ getMySessions(status: CONFIRMED) { nodes { bookingId } pageInfo { hasNextPage endCursor } } }"
+    mine = """query($after: String) { getMySessions(status: CONFIRMED, after: $after) { nodes { bookingId }
+      edges { node { bookingId } cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     for person in (student, tutor):
         page = await person.get(mine)
-        assert page["nodes"] == [{"bookingId": booking["id"]}]
-        assert page["pageInfo"] == {"hasNextPage": False, "endCursor": None}
+        assert page["nodes"] == [edge["node"] for edge in page["edges"]] == [{"bookingId": booking["id"]}]
+        ends = {"startCursor": page["edges"][0]["cursor"], "endCursor": page["edges"][-1]["cursor"]}
+        assert page["pageInfo"] == {"hasNextPage": False, "hasPreviousPage": False, **ends}
+        behind = await person.get(mine, after=ends["endCursor"])
+        nothing = {"hasNextPage": False, "hasPreviousPage": True, "startCursor": None, "endCursor": None}
+        assert behind == {"nodes": [], "edges": [], "pageInfo": nothing}
     details = "query($id: ID!) { getSessionDetails(id: $id) { bookingId } }"
     assert await student.get(details, id=booking["session"]["id"]) == {"bookingId": booking["id"]}
     paid = "{ getPaymentHistory { nodes { id } pageInfo { hasNextPage } } }"
@@ -310,9 +315,18 @@ async def test_an_unavailable_provider_is_a_retryable_user_error_within_ten_seco
     assert (error["code"] in ("PAYMENT_PROVIDER_UNAVAILABLE", "TRY_AGAIN"), error["retryable"]) == (True, True)
 
 
-async def test_a_price_that_the_provider_refuses_is_a_user_error_beside_the_failed_booking(mesh: MeshClient) -> None:
-    # Once converted to the currency of the sandbox's account, this is not a cent.
-    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": 240, "currency": "LBP"})
+@pytest.mark.parametrize(
+    ("rate", "currency"),
+    [
+        (240, "LBP"),  # once converted to the currency of the sandbox's account, this is not a cent
+        (197, "USD"),  # 0.49: one below the least
+        (49, "JPY"),
+    ],
+)
+async def test_a_price_that_the_provider_refuses_is_a_user_error_beside_the_failed_booking(
+    mesh: MeshClient, rate: int, currency: str
+) -> None:
+    student, tutor = mesh.person("student"), await mesh.tutor({"amountMinor": rate, "currency": currency})
     order = {"tutorId": tutor.id, "time": iso(lesson_time()), "durationMinutes": 15, "idempotencyKey": "k"}
     made = (await student.ask(BOOK, **order))["data"]["bookSession"]
     assert [(error["code"], error["retryable"]) for error in made["userErrors"]] == [("PAYMENT_REFUSED", False)]

@@ -17,7 +17,7 @@ import pytest
 
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout
-from devkit.ports import free_base
+from devkit.ports import reserve_ports
 from devkit.processes.console import Console
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
@@ -63,7 +63,7 @@ class Mesh:
         self.journal = folder / "journal"
         self.journal.touch()
         self.console = RecordingConsole()
-        given = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(free_base())}
+        given = {"TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
         self.layout = Layout(ROOT, dict(os.environ) | given | settings)
         self.layout.data.mkdir()
         self.stopping = asyncio.Event()

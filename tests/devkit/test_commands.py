@@ -1,4 +1,4 @@
-"""`tutormesh migrate`, `up` and `health`, as they are typed."""
+"""`tutormesh migrate`, `up`, `token` and `health`, as they are typed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import os
 import socket
 from pathlib import Path
 
+import jwt
 import pytest
 from click.testing import CliRunner, Result
 
 from devkit import databases
-from devkit.layout import STORED, Misconfigured
+from devkit.layout import PROGRAMS, STORED, Misconfigured
 from devkit.postgres import Postgres
 from mesh.migrations import is_current
 from ops.__main__ import COMMANDS, main
-from tests.devkit.fake_mesh import free_base
+from tests.devkit.fake_mesh import reserve_ports
 
 
 @pytest.fixture(autouse=True)
@@ -69,14 +70,19 @@ def test_up_refuses_a_real_stripe_account_without_its_webhook_secret_before_anyt
     ("name", "value", "words"),
     [
         ("TUTORMESH_ENV", "production", "is production"),
+        ("TUTORMESH_ENV", "Prod", "is Prod"),
         ("STRIPE_SECRET_KEY", "sk_live_1", "is a live key"),
         ("STRIPE_SECRET_KEY", "rk_live_1", "is a live key"),
         ("STRIPE_PUBLISHABLE_KEY", "pk_live_1", "is a live key"),
     ],
 )
-def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, value: str, words: str) -> None:
+@pytest.mark.parametrize("command", ["up", "token --role student", "token --role service --service payment"])
+def test_production_is_refused_before_anything_is_made(
+    tmp_path: Path, command: str, name: str, value: str, words: str
+) -> None:
     data = tmp_path / "data"
-    refused = tutormesh("up", TUTORMESH_DATA=str(data), STRIPE_WEBHOOK_SECRET="whsec_1", **{name: value})
+    own = {"TUTORMESH_DATA": str(data), "STRIPE_WEBHOOK_SECRET": "whsec_1", name: value}
+    refused = tutormesh(*command.split(), **own)
     assert (refused.exit_code, refused.output) == (
         1,
         f"Error: {name}: {words}, and this is for a developer's machine\n",
@@ -84,8 +90,16 @@ def test_up_refuses_production_before_anything_runs(tmp_path: Path, name: str, v
     assert not data.exists()
 
 
+@pytest.mark.parametrize("name", [*PROGRAMS, "ops", "internal"])
+def test_the_token_command_signs_for_every_service_also_for_those_without_a_token(tmp_path: Path, name: str) -> None:
+    printed = tutormesh("token", "--role", "service", "--service", name, TUTORMESH_DATA=str(tmp_path))
+    claims = jwt.decode(printed.output, options={"verify_signature": False})
+    assert (printed.exit_code, claims["svc"], claims["roles"]) == (0, name, ["service"])
+    assert list(tmp_path.rglob("*.token")) == []
+
+
 def test_migrate_reports_a_server_that_does_not_answer() -> None:
-    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    away = tutormesh("migrate", TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.startswith("Error: the database server cannot be used")
 
 
@@ -100,7 +114,7 @@ def test_missing_databases_are_made_on_the_server_that_is_named(
 
 
 def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
-    base = free_base()
+    base = reserve_ports()
     with socket.create_server(("127.0.0.1", base)):
         taken = tutormesh("up", TUTORMESH_DATA=str(tmp_path), TUTORMESH_PORT_BASE=str(base))
     assert (taken.exit_code, taken.output.count("\n")) == (1, 1)
@@ -110,7 +124,7 @@ def test_up_reports_in_one_line_why_it_cannot_start(tmp_path: Path) -> None:
 
 
 def test_health_reports_a_service_that_does_not_answer() -> None:
-    away = tutormesh("health", f"127.0.0.1:{free_base()}")
+    away = tutormesh("health", f"127.0.0.1:{reserve_ports()}")
     assert away.exit_code == 1 and away.output.endswith(": UNAVAILABLE\n")
 
 
@@ -124,7 +138,7 @@ def test_every_command_of_the_table_can_be_loaded() -> None:
 def test_a_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "data").write_text("a file, not a folder")
     for folder in (tmp_path / "data", tmp_path / "data" / "below"):
-        refused = tutormesh(*command, TUTORMESH_DATA=str(folder), TUTORMESH_PORT_BASE=str(free_base()))
+        refused = tutormesh(*command, TUTORMESH_DATA=str(folder), TUTORMESH_PORT_BASE=str(reserve_ports()))
         assert (refused.exit_code, len(refused.output.splitlines())) == (1, 1), refused.output
         assert refused.output.startswith(f"Error: {tmp_path}/data") and refused.exception.__class__ is SystemExit
 

@@ -13,11 +13,12 @@ import pytest_asyncio
 
 from devkit import issuer
 from devkit.demo import data as demo
+from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import CALLERS, Layout, Misconfigured
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from tests.devkit.fake_mesh import free_base, wait_until
+from tests.devkit.fake_mesh import reserve_ports, wait_until
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1 import availability_pb2_grpc as rpc
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
@@ -46,7 +47,7 @@ class Published(rpc.AvailabilityServiceServicer, learning_pb2_grpc.LearningServi
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    mesh = Layout(tmp_path, {"TUTORMESH_PORT_BASE": str(free_base())})
+    mesh = Layout(tmp_path, {"TUTORMESH_PORT_BASE": str(reserve_ports())})
     mesh.write_service_tokens()
     return mesh
 
@@ -115,5 +116,9 @@ async def test_production_gets_neither_demo_data_nor_development_tokens(
         await issuer.issue_forever(mesh, mesh.root)
     with pytest.raises(Misconfigured, match=f"^{name}: "):
         await demo.load(mesh)
+    with pytest.raises((Misconfigured, DemoFailed)):
+        await sell_lesson(mesh)
+    with pytest.raises(Misconfigured, match=f"^{name}: "):
+        mesh.write_service_tokens()
     assert not mesh.root.exists()
     assert published.requests == []

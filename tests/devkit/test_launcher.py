@@ -17,7 +17,7 @@ from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout, Misconfigured, load
 from devkit.preflight import CannotStart, lock_data_folder
 from devkit.readiness import fetch_status
-from tests.devkit.fake_mesh import Mesh, RecordingConsole, free_base, is_alive, run_mesh, wait_until
+from tests.devkit.fake_mesh import Mesh, RecordingConsole, is_alive, reserve_ports, run_mesh, wait_until
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_a_data_folder_has_one_launcher_at_a_time(mesh: Mesh) -> None:
 
 
 async def test_a_database_server_that_does_not_answer_is_reported_in_one_line(tmp_path: Path) -> None:
-    mesh = Mesh(tmp_path, TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{free_base()}")
+    mesh = Mesh(tmp_path, TUTORMESH_DATABASE=f"postgresql://me@127.0.0.1:{reserve_ports()}")
     with pytest.raises(CannotStart, match="the database server cannot be used"):
         await mesh.run()
     pids = mesh.noted("sandbox")

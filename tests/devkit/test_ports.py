@@ -10,8 +10,8 @@ from tests.devkit.fake_mesh import ROOT
 #: A program that prints the ports it was given and lives until its input ends.
 TAKES_TEN = """
 import sys
-from devkit.ports import free_base
-print(*(free_base() for _ in range(10)), flush=True)
+from devkit.ports import reserve_ports
+print(*(reserve_ports() for _ in range(10)), flush=True)
 sys.stdin.read()
 """
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from devkit.layout import PROGRAMS
-from tests.devkit.fake_mesh import ONLY_LINUX, ROOT, free_base, wait_until
+from tests.devkit.fake_mesh import ONLY_LINUX, ROOT, reserve_ports, wait_until
 
 #: The command itself, PostgreSQL, and a process for each program.
 PROCESSES = 2 + len(PROGRAMS)
@@ -34,7 +34,7 @@ def mesh_processes(data: Path) -> Iterator[psutil.Process]:
 @contextlib.asynccontextmanager
 async def run_up(data: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `tutormesh up` at the head of a process group, as a shell does."""
-    settings = {"TUTORMESH_DATA": str(data), "TUTORMESH_PORT_BASE": str(free_base())}
+    settings = {"TUTORMESH_DATA": str(data), "TUTORMESH_PORT_BASE": str(reserve_ports())}
     command = [str(Path(sys.executable).with_name("tutormesh")), "up"]
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env=os.environ | settings, stdout=asyncio.subprocess.PIPE, start_new_session=True

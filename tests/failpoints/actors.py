@@ -65,6 +65,7 @@ class Actor:
     app: App
     seat: Seat
     seats: Seats
+    is_dead: bool = False
 
     async def recover(self) -> None:
         """One round of its loops."""
@@ -78,7 +79,11 @@ class Actor:
         await self.app.inbox.drain()
 
     async def die(self) -> None:
-        tasks = [*self.app.engine._runs.values(), *self.app.inbox._under_way]
+        """Nothing of it goes on, and its seat is free. The dead die no more."""
+        if self.is_dead:
+            return
+        self.is_dead = True
+        tasks = [*self.app.engine._tasks, *self.app.inbox._under_way]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

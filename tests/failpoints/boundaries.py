@@ -49,6 +49,8 @@ LESSON_STEPS = (
     "CancelSession",
 )
 SEAT_STEPS = ("HoldSeat", "CreateEnrollmentRecord", "EndEnrollment", "CancelEnrollment")
+#: The calls about a refund that is given up.
+REFUND_CALLS = ("RefundStore.refuse", "RefundStore.announce_failure", "CancellationStore.park_refund")
 #: Calls no saga's way leads through, each with its reason.
 ELSEWHERE = {
     "commit_in": "runs inside receive's transaction",
@@ -82,7 +84,7 @@ ELSEWHERE = {
 #: Calls that change nothing anywhere. A fault at one is a fault between its neighbours: they are visited, and struck
 #: only with FULL=1.
 READS = frozenset(
-    "get by_sold saga_of open_for of_sold of_intent peek retrieve_intent find_intent find_refund list_refunds"
+    "get by_sold by_intent saga_of open_for of_sold of_intent peek retrieve_intent find_intent find_refund list_refunds"
     " list_disputes list_declined_charges".split()
 )
 
@@ -95,8 +97,13 @@ def catalogue() -> set[str]:
 
 
 def lesson_points() -> set[str]:
-    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats and of callbacks."""
-    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS)
+    """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats, callbacks and refunds."""
+    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS) - refund_points()
+
+
+def refund_points() -> set[str]:
+    """Those on the ways of refunds that are given up alone."""
+    return {f"{when} {call}" for call in REFUND_CALLS for when in ("before", "after")}
 
 
 def _around(ports: Iterable[type], steps: Iterable[str]) -> set[str]:

@@ -72,7 +72,7 @@ def ended(booking: tuple[int, str], intent: str, *refunds: int) -> Callable[[Cas
 
 PAID, DECLINED = told(Outcome.SUCCEEDED, "paid"), told(Outcome.FAILED, "a", "b", "c")
 BACK = told(Outcome.REFUNDED, "back")
-STRUCK = "CallbackProvider."
+STRUCK = ("CallbackProvider.",)
 CALLBACK_FLOWS = (
     Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), "booking.confirmed", strikes=STRUCK),
     Flow(

@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -45,6 +45,7 @@ class Case:
     intent: str = ""
     booking: str = ""
     course: str = ""
+    actors: list[Actor] = field(default_factory=list)
 
     def order(self) -> LessonOrder:
         return LessonOrder(self.student, self.tutor, lesson_time(), 60, None, "", "key")
@@ -80,7 +81,13 @@ class Case:
         app = compose(settings, watched, watched_stripe, (watched_stripe, callback), stubs)
         if version > 1:
             app = with_version(app, version)
-        return Actor(app, seat, self.outside.seats)
+        self.actors.append(Actor(app, seat, self.outside.seats))
+        return self.actors[-1]
+
+    async def end(self) -> None:
+        """Nobody of the case is left, however it went: a connection that nobody closes is told as a failure of others."""
+        for actor in self.actors:
+            await actor.die()
 
     @contextlib.asynccontextmanager
     async def as_student(self) -> AsyncIterator[None]:
@@ -112,7 +119,7 @@ class Flow:
     fresh: int  # the stimulus from which it is a way of its own; what comes before is walked by another flow
     end: Callable[[Case], Awaitable[bool]]
     told: str  # what its people hear of it, each once and in order; `|` between where a race may end either way
-    strikes: str = ""  # only points of this port; what lies between is the same code for every kind, struck elsewhere
+    strikes: tuple[str, ...] = ("",)  # how the calls begin that are struck; the others are struck in another flow
 
 
 async def persuade(case: Case, actor: Actor, stimulus: Stimulus) -> None:
@@ -147,14 +154,16 @@ async def points_of(flow: Flow, new_case: Callable[[], Awaitable[Case]]) -> list
     case, trail = await new_case(), Trail()
     actor = await case.actor(f"calm-{uuid4().hex[:8]}", trail)
     shared = 0
-    for number, stimulus in enumerate(flow.stimuli):
-        if number == flow.fresh:
-            await actor.rest()
-            shared = len(trail.order)
-        await persuade(case, actor, stimulus)
-    await until_the_end(case, flow, actor)
-    await actor.die()
-    return [point for point in trail.order[shared:] if f" {flow.strikes}" in point[0]]
+    try:
+        for number, stimulus in enumerate(flow.stimuli):
+            if number == flow.fresh:
+                await actor.rest()
+                shared = len(trail.order)
+            await persuade(case, actor, stimulus)
+        await until_the_end(case, flow, actor)
+    finally:
+        await case.end()
+    return [point for point in trail.order[shared:] if point[0].partition(" ")[2].startswith(flow.strikes)]
 
 
 async def run(flow: Flow, case: Case, point: Point, fault: str, successor: str) -> set[str]:

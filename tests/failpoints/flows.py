@@ -219,9 +219,14 @@ LESSON_FLOWS = (
     ),
 )
 SEAT_FLOWS = (
-    Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), "enrollment.active", strikes="peer."),
+    Flow("a place", PLACE, 0, placed("COMPLETED", 2, 1), "enrollment.active", strikes=("peer.",)),
     Flow(
-        "a place expires", (enroll, the_seat_lapses), 1, placed("EXPIRED", 5, 0), "enrollment.expired", strikes="peer."
+        "a place expires",
+        (enroll, the_seat_lapses),
+        1,
+        placed("EXPIRED", 5, 0),
+        "enrollment.expired",
+        strikes=("peer.",),
     ),
     Flow(
         "a place is left",
@@ -229,6 +234,6 @@ SEAT_FLOWS = (
         5,
         placed("COMPLETED", 3, 0, 5000),
         "enrollment.active enrollment.cancelled refund.paid",
-        strikes="peer.",
+        strikes=("peer.",),
     ),
 )

@@ -27,10 +27,13 @@ async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
 
     async def one(point: Point, fault: str, successor: str) -> None:
         async with room:
+            case = await new_case(people, outside, flow)
             try:
-                visited.update(await run(flow, await new_case(people, outside, flow), point, fault, successor))
+                visited.update(await run(flow, case, point, fault, successor))
             except Exception as error:
                 wrong.append(f"{fault} at {point}, then {successor}: {type(error).__name__}: {error}")
+            finally:
+                await case.end()
 
     await asyncio.gather(*(one(*case) for case in cases))
     print(f"{flow.name}: {len(struck(points, 'exception', FULL))} points, {len(cases)} cases")

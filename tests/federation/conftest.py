@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from bff.graphql.schema import sdl
-from mesh import calls, server
+from mesh import calls, gate
 from tests.inhabited import world, world_settings
 from tests.people import People
 from tests.world import World
@@ -98,13 +98,13 @@ async def gateway(world: World) -> AsyncIterator[Gateway]:
 @pytest.fixture
 def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each RPC was served to the edge, without Stripe's webhooks, whose time is not ours to choose."""
-    tell, served = server._tell, Counter[str]()
+    log_outcome, served = gate._log_outcome, Counter[str]()
 
     def counted(method: str, *others: Any) -> None:
         name = method.rpartition("/")[2]
         if calls.current().service == "bff" and name != "HandleStripeWebhook":
             served[name] += 1
-        tell(method, *others)
+        log_outcome(method, *others)
 
-    monkeypatch.setattr(server, "_tell", counted)
+    monkeypatch.setattr(gate, "_log_outcome", counted)
     return served

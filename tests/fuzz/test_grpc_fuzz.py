@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mesh.callers import declared
+from mesh.callers import declared_callers
 from mesh.channels import messages as messages_of
 from mesh.errors import Refusal
 from tests.fuzz.messages import messages
@@ -78,7 +78,7 @@ async def test_50_a_random_message_is_answered_or_refused_by_name(
     people: People, known: tuple[str, ...], package: str, file: str, method: MethodDescriptor, data: st.DataObject
 ) -> None:
     service, request = method.containing_service, data.draw(strategy(method, known))
-    caller = sorted(declared(service)[f"/{service.full_name}/{method.name}"])[0]
+    caller = sorted(declared_callers(service)[f"/{service.full_name}/{method.name}"])[0]
     stubs = import_module(f"tutormesh.{package}.v1.{file}_pb2_grpc")
     call = getattr(people.stub(getattr(stubs, f"{service.name}Stub"), package, caller), method.name)
     try:

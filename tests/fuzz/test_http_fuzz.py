@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.bodies import bodies
-from tests.people import until
+from tests.people import wait_until
 from tests.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,7 +102,7 @@ async def edge(
 
 
 async def _port(log: Path) -> int:
-    said = await until(lambda: asyncio.to_thread(log.read_text), lambda text: '"port": ' in text, 30)
+    said = await wait_until(lambda: asyncio.to_thread(log.read_text), lambda text: '"port": ' in text, 30)
     return int(re.findall(r'"port": (\d+)', said)[0])
 
 

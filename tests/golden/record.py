@@ -19,7 +19,7 @@ import pytest
 from tests.golden.recipes import RECIPES, Recipe
 from tests.golden.rows import FOLDER, Golden, keep, taken
 from tests.golden.seats import SEATS
-from tests.people import Booked, People, until
+from tests.people import Booked, People, wait_until
 from tests.world import FailAt, World
 
 ALL = RECIPES | SEATS
@@ -56,7 +56,7 @@ async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asynci
     if not recipe.opens:
         await asking
     ask = "select * from saga where student_id = $1"
-    row = (await until(lambda: people.world.sql("payment", ask, student), bool))[0]
+    row = (await wait_until(lambda: people.world.sql("payment", ask, student), bool))[0]
     names = (row[name] for name in ("booking_id", "id", "session_id", "payment_id"))
     booked = Booked(*(str(name) for name in names), row["payment_intent_id"] or "", student, teacher)
     if recipe.opens:
@@ -67,7 +67,7 @@ async def _brought_there(people: People, recipe: Recipe) -> tuple[Booked, asynci
 async def _saga_beside(people: People, booked: Booked, kind: str = "Cancel%") -> str:
     """The saga of this kind beside the purchase, once it is there."""
     ask = "select id from saga where booking_id = $1 and kind like $2"
-    return str((await until(lambda: people.world.sql("payment", ask, UUID(booked.booking), kind), bool))[0]["id"])
+    return str((await wait_until(lambda: people.world.sql("payment", ask, UUID(booked.booking), kind), bool))[0]["id"])
 
 
 async def _parked(people: People, saga_id: str) -> None:

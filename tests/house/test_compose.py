@@ -15,6 +15,7 @@ import yaml
 from devkit.layout import CALLERS
 from ops.__main__ import COMMANDS
 from tests.house.conftest import ROOT
+from tests.house.test_env_example import PACKAGES, names_read, settings_of
 
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 OURS = {name: service["command"] for name, service in SERVICES.items() if "command" in service}
@@ -68,6 +69,42 @@ def test_every_container_has_the_packages_that_its_program_needs() -> None:
         [sys.executable, "-c", IMPORT], input=json.dumps(asked), cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+#: What compose decides itself: names in its network, and its volumes.
+DECIDED = re.compile(r"(\w+_)?DATABASE_URL|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+")
+#: Settings whose value in a container is another one than that of a process on its own.
+IN_CONTAINERS = {
+    *("AUTH_JWKS_URL", "MEETING_LINK_TEMPLATE", "STRIPE_API_BASE", "SMTP_URL", "PERSISTED_OPERATIONS"),
+    *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY"),
+}
+SHOWN = dict(re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text()))
+
+
+def programs() -> dict[str, str]:
+    """The package of each container that has settings."""
+    packages = {name: command[2] for name, command in OURS.items() if command[:2] == ["python", "-m"]}
+    return {name: package for name, package in packages.items() if package in PACKAGES}
+
+
+@pytest.mark.parametrize("name", programs())
+def test_every_setting_reaches_its_container_with_the_default_that_is_shown(name: str) -> None:
+    read = set().union(*map(names_read, settings_of(programs()[name]))) & SHOWN.keys()
+    given = SERVICES[name]["environment"]
+    wanted = {setting for setting in read if not DECIDED.fullmatch(setting)}
+    assert len(wanted) >= 5
+    assert wanted - given.keys() == set()
+    for setting in wanted:
+        taken = re.fullmatch(r"\$\{(\w+)(?::?[-?](.*))?\}", given[setting])
+        assert taken and taken[1] == setting, f"{setting} is not taken from the environment"
+        if setting not in IN_CONTAINERS:
+            assert (taken[2] or "") == SHOWN[setting], setting
+
+
+def test_containers_tell_somebody() -> None:
+    """The sandbox's mailbox takes the mails unless the operator names a mail server."""
+    port = SERVICES["sandbox"]["environment"]["SANDBOX_SMTP_PORT"]
+    assert f"smtp://sandbox:{port}" in SERVICES["payment"]["environment"]["SMTP_URL"]
 
 
 def test_every_container_that_is_waited_for_tells_its_health() -> None:

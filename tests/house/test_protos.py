@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2
 
-from mesh.callers import declared
+from mesh.callers import declared_callers
 from tutormesh.common.v1 import callers_pb2
 
 #: Field numbers in descriptor.proto: the paths by which protoc files its comments.
@@ -124,4 +124,4 @@ def test_the_chassis_would_serve_every_service():
     payment = (notification_pb2, payment_pb2, saga_pb2)
     for module in (availability_pb2, booking_pb2, learning_pb2, *payment, session_pb2):
         for service in module.DESCRIPTOR.services_by_name.values():
-            assert len(declared(service)) == len(service.methods)
+            assert len(declared_callers(service)) == len(service.methods)

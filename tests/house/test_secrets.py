@@ -15,6 +15,7 @@ from devkit.sandbox.settings import Settings as SandboxSettings
 from mesh.calls import Call, Person
 from mesh.logs import redact
 from mesh.settings import load
+from ops.environment import Token as OperatorToken
 from tests.house.test_env_example import PACKAGES, settings_of
 
 CANARY = "canary4711"
@@ -112,6 +113,7 @@ def test_the_developers_kit_and_a_call_show_no_secret(tmp_path: Path) -> None:
         Call("r", person=person),
         intent,
         facts.LessonFacts(client_secret=CANARY),
+        OperatorToken(CANARY),
     ]
     assert [text for text in map(repr, shown) if CANARY in text] == []
 
@@ -152,6 +154,25 @@ def test_no_process_starts_in_production_with_a_developers_setting(
     (line,) = capsys.readouterr().err.splitlines()
     assert (end.value.code, line.partition(":")[0]) == (2, name)
     assert not any(value in line for value in (*production.values(), FAULTS[name]) if value != "production")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=name_of)
+@pytest.mark.parametrize("given", [{}, {"AUTH_ISSUER": ""}, {"auth_issuer": ""}], ids=str)
+@pytest.mark.parametrize("name", ["AUTH_ISSUER", "auth_issuer"])
+def test_production_refuses_what_it_reads_from_a_file_under_an_empty_value_and_in_small_letters(
+    kind: type[BaseSettings],
+    name: str,
+    given: dict[str, str],
+    environment: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment.delenv("AUTH_ISSUER")
+    for one, value in given.items():
+        environment.setenv(one, value)
+    Path(".env").write_text(f"{name}=tutormesh-dev\nTUTORMESH_ENV=production\n")
+    with pytest.raises(SystemExit):
+        load(kind)
+    assert capsys.readouterr().err.startswith("AUTH_ISSUER: is the issuer of a developer's mesh")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=name_of)

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from learning_svc.domain import TooManyCourses
+from learning_svc.domain import TooManyCourses, TooManyHolds
 from mesh.errors import Refusal
 from tests.learning.conftest import LIMITS
 from tutormesh.common.v1.money_pb2 import Money
@@ -71,6 +71,14 @@ async def test_the_other_refusals_come_first(school: Any) -> None:
         assert await outcome(school.hold(school.order(course, student_id=student))) == reason
 
 
+async def test_who_is_refused_leaves_no_row(school: Any, sql: asyncpg.Connection) -> None:
+    student, draft = str(uuid4()), await school.create()
+    for course in (str(uuid4()), draft.id):
+        assert await outcome(school.hold(school.order(course, student_id=student))) != "done"
+    assert await sql.fetchval("select count(*) from person where id = $1", UUID(student)) == 0
+    assert await sql.fetchval("select count(*) from enrollment where student_id = $1", UUID(student)) == 0
+
+
 async def test_the_limit_is_counted_under_the_students_lock(school: Any) -> None:
     student, courses = str(uuid4()), [await school.course() for _ in range(20)]
     acts = [outcome(school.hold(school.order(course.id, student_id=student))) for course in courses]
@@ -101,7 +109,8 @@ async def test_five_unpaid_ends_within_an_hour_are_followed_by_a_pause(school: A
     student, course = str(uuid4()), await school.course()
     await hold_and_end(school, student, 4, status)
     await hold_and_end(school, student, 1, status)
-    assert await outcome(school.hold(school.order(course.id, student_id=student))) == "TOO_MANY_HOLDS"
+    with pytest.raises(TooManyHolds, match="ended unpaid"):
+        await school.hold(school.order(course.id, student_id=student))
     await school.hold_new(course.id)
     await ledger.move_back(student, timedelta(minutes=15))
     await school.hold_new(course.id, student_id=student)

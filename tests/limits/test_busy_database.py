@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import World
 
 STUDENTS = 3
@@ -70,7 +70,7 @@ async def expect_try_again(people: People, tutor: UUID, wanted: dict[UUID, datet
 async def expect_bookings(people: People, tutor: UUID, wanted: dict[UUID, datetime]) -> None:
     """Repeat the requests under the same keys: each makes one booking and one intent."""
     for student, time in wanted.items():
-        answer = await until(lambda s=student, t=time: book(people, tutor, s, t), lambda body: body["booking"])
+        answer = await wait_until(lambda s=student, t=time: book(people, tutor, s, t), lambda body: body["booking"])
         assert answer["booking"]["status"] == "PAYMENT_REQUIRED"
         assert answer["userErrors"] == []
     intents = await intents_of(people, wanted)
@@ -151,9 +151,9 @@ async def test_39_a_real_deadlock_costs_the_booking_nothing(people: People, outs
     async with hold_calendar(outsider, tutor):
         booking = asyncio.create_task(book(people, tutor, student, lesson_time()))
         waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        await until(lambda: people.world.sql("availability", waits), bool)
+        await wait_until(lambda: people.world.sql("availability", waits), bool)
         await outsider.execute("select id from calendar where id = $1 for update", student)  # given to us by the victim
     answer = await booking
     assert (answer["booking"]["status"], answer["userErrors"]) == ("PAYMENT_REQUIRED", [])
     deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
-    await until(lambda: people.world.sql("availability", deadlocks), lambda rows: rows[0]["deadlocks"] > 0)
+    await wait_until(lambda: people.world.sql("availability", deadlocks), lambda rows: rows[0]["deadlocks"] > 0)

@@ -18,8 +18,8 @@ import pytest
 import pytest_asyncio
 
 from devkit.processes.child import Child
-from tests.replicas.load import STUDENTS, Load
-from tests.replicas.processes import Processes, processes, until
+from tests.replicas.load import STUDENTS, TUTORS, Load
+from tests.replicas.processes import Processes, processes, wait_until
 
 AWAY_SECONDS = 60.0 if os.environ.get("FULL") else 5.0
 #: What only stands still is borne for as long as a call may take; it is to be away for longer.
@@ -51,7 +51,7 @@ async def kill_server(mesh: Processes) -> AsyncIterator[None]:
         yield
     finally:
         server.start()
-        await until(lambda: has_reconnected(mesh))
+        await wait_until(lambda: has_reconnected(mesh))
 
 
 @contextlib.asynccontextmanager
@@ -67,7 +67,7 @@ async def stall_server(mesh: Processes) -> AsyncIterator[None]:
     finally:
         for process in family:
             process.resume()
-        await until(lambda: has_reconnected(mesh))
+        await wait_until(lambda: has_reconnected(mesh))
 
 
 async def has_reconnected(mesh: Processes) -> bool:
@@ -103,7 +103,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everyth
     mesh: Processes, outage: Outage, seconds: float
 ) -> None:
     before, mesh.refusals = services(mesh), {}
-    load = Load(mesh, await mesh.tutor())
+    load = Load(mesh, await mesh.tutors(TUTORS))
     async with load.running():
         waiting = [await load.one() for _ in range(3)]
         async with outage(mesh):
@@ -121,7 +121,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everyth
     assert mesh.refusals
     assert load.slowest_answer < ANSWER_SECONDS
     assert services(mesh) == before
-    await until(lambda: mesh_readiness(mesh), lambda services: set(services.values()) == {"SERVING"})
+    await wait_until(lambda: mesh_readiness(mesh), lambda services: set(services.values()) == {"SERVING"})
     alerts = [line for line in mesh.mesh.console.lines if "database_unwell" in line and "cause=away" in line]
     assert len({line.split("|")[0] for line in alerts}) >= 5 and all("alert=true" in line for line in alerts)
     crashes = "\n".join(line for line in mesh.mesh.console.lines if "_crashed" in line)

@@ -312,14 +312,13 @@ def test_waits_for_locks_and_connections_end_before_the_deadline_of_a_sagas_step
 async def test_every_connection_of_every_service_has_the_time_limits(world: World, people: People) -> None:
     """Each connection is asked for its settings when it opens, while a lesson is booked."""
     shown: dict[str, set[tuple[str, ...]]] = {}
+    ask = "select lower(name), setting from pg_settings"
 
     def connected(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        values = []
-        for name in ("application_name", *SERVER_SETTINGS):
-            cursor.execute(f"select setting from pg_settings where lower(name) = '{name}'")
-            values.append(cursor.fetchone()[0])
-        shown.setdefault(values[0], set()).add(tuple(values[1:]))
+        # Not by a cursor: that would leave a transaction open, which SQLAlchemy ends when it hands the connection out.
+        # When the server has cut the connection by then, SQLAlchemy loses it, and the garbage collector warns about it.
+        values = dict(connection.run_async(lambda raw: raw.fetch(ask)))
+        shown.setdefault(values["application_name"], set()).add(tuple(values[name] for name in SERVER_SETTINGS))
 
     with listening(connected):
         await cut_all_connections(world)
@@ -329,8 +328,8 @@ async def test_every_connection_of_every_service_has_the_time_limits(world: Worl
     said = tuple(SERVER_SETTINGS.values())
     assert shown == {name: {said} for name in ("availability", "booking", "payment", "session")}
     for service in shown:
-        ask = "select distinct application_name as name from pg_stat_activity where datname = current_database()"
-        names = {row["name"] for row in await world.sql(service, ask)} - {"", "booking_changes"}
+        users = "select distinct application_name as name from pg_stat_activity where datname = current_database()"
+        names = {row["name"] for row in await world.sql(service, users)} - {"", "booking_changes"}
         assert names <= {service}, "a connection of somebody's that does not come from mesh.database"
 
 

@@ -13,10 +13,10 @@ import pytest_asyncio
 from starlette.types import Receive, Scope, Send
 
 from bff.http.middleware import ConcurrencyLimitMiddleware
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from mesh.errors import Overloaded
 from payment_svc.engine import engine
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import World, _http
 
 
@@ -37,7 +37,7 @@ class Slow:
 @pytest_asyncio.fixture(loop_scope="session")
 async def edge() -> AsyncIterator[tuple[Slow, httpx.AsyncClient]]:
     """A real HTTP server whose limit is two requests, before a slow application."""
-    slow, port = Slow(), free_port()
+    slow, port = Slow(), reserve_port()
     async with (
         _http(ConcurrencyLimitMiddleware(slow, max_requests=2), port, lifespan="off"),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
@@ -55,7 +55,7 @@ async def test_beyond_its_requests_the_edge_answers_503_with_retry_after_and_the
     async def how_many() -> int:
         return slow.inside
 
-    await until(how_many, lambda number: number == 2)
+    await wait_until(how_many, lambda number: number == 2)
     for path in ("/graphql", "/webhooks/stripe"):
         answer = await client.post(path, json={"query": "{ __typename }"})
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -76,7 +76,7 @@ async def test_graphql_says_when_to_ask_again_what_could_not_be_answered_now(wor
         async def ask() -> dict[str, Any]:
             return dict((await people.http.post(f"{world.bff_url}/graphql", json=query, headers=headers)).json())
 
-        answer = await until(ask, lambda body: "errors" in body)
+        answer = await wait_until(ask, lambda body: "errors" in body)
         (error,) = answer["errors"]
     assert error["extensions"] == {"code": "UNAVAILABLE", "retryAfterMs": 1000}
 

@@ -10,7 +10,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc import StatusCode
 
 from mesh import calls
-from mesh.callers import declared
+from mesh.callers import declared_callers
 from mesh.channels import messages
 from mesh.errors import CallFailed, Forbidden, Unauthenticated
 from mesh.server import Service
@@ -30,7 +30,7 @@ def mute_service() -> descriptor_pb2.ServiceDescriptorProto:
 
 
 def test_the_table_of_callers_equals_the_protos_options():
-    table = declared(session_pb2.DESCRIPTOR.services_by_name["SessionService"])
+    table = declared_callers(session_pb2.DESCRIPTOR.services_by_name["SessionService"])
     assert table["/tutormesh.session.v1.SessionService/GetSession"] == {"bff", "payment", "ops", "internal"}
     assert table["/tutormesh.session.v1.SessionService/CancelSession"] == {"payment"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import traceback
 import uuid
 from collections.abc import AsyncIterator, Callable
 
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import ATTEMPTS, Database
+from mesh.database import ATTEMPTS, Database, is_caused_by_values
 from mesh.errors import Overloaded, Refusal, TryAgain
 from tests.mesh.conftest import wait_until
 
@@ -199,6 +200,29 @@ async def test_an_error_message_does_not_contain_the_values(database):
     assert "pi_1_secret_2" not in str(failed.value)
 
 
+async def test_an_error_does_not_repeat_the_row_that_postgresql_refused(database):
+    with pytest.raises(IntegrityError) as failed:
+        await database.rows(text("insert into cup values (1, 1)"), {})
+    assert "cup_pkey" in str(failed.value)
+    assert "DETAIL" not in "".join(traceback.format_exception(failed.value))
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_by_values"),
+    [
+        ("insert into cup values (1, 1)", True),
+        ("select 1 / 0", True),
+        ("select repeat('a', 2000000000)", True),
+        ("select nonsense", False),
+    ],
+)
+async def test_an_error_says_whether_the_values_caused_it(database, statement, is_by_values):
+    with pytest.raises(DBAPIError) as failed:
+        await database.rows(text(statement), {})
+    assert is_caused_by_values(failed.value) is is_by_values
+    assert not is_caused_by_values(TryAgain())
+
+
 async def test_a_lock_that_takes_too_long_is_try_again(database):
     async def impatient(connection: AsyncConnection) -> None:
         await connection.execute(text("set local lock_timeout = '20ms'"))
@@ -241,6 +265,27 @@ async def test_a_cut_connection_is_try_again_and_the_next_call_has_a_new_one(dat
     with pytest.raises(TryAgain, match="away"):
         await database.rows(text("select pg_terminate_backend(pg_backend_pid())"), {})
     await database.ping()
+
+
+@pytest.mark.parametrize("kind", ["transaction", "statement"])
+async def test_connections_that_are_cut_while_they_are_idle_are_replaced_and_none_is_lost(database, onlooker, kind):
+    """Nothing is sent while SQLAlchemy hands a connection out: it would lose one that fails then."""
+    run, together = getattr(database, kind), asyncio.Barrier(3)
+
+    async def work(connection: AsyncConnection) -> None:
+        await together.wait()
+        await connection.execute(text("select 1"))
+
+    await asyncio.gather(*(run(work) for _ in range(3)))
+    await onlooker.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'mesh-test' and datname = current_database()"
+    )
+    outcomes = await asyncio.gather(*(run(work) for _ in range(3)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} <= {TryAgain}
+    gc.collect()
+    assert database.engine.pool.checkedout() == 0
+    await asyncio.gather(*(run(work) for _ in range(3)))
 
 
 async def test_when_every_connection_is_busy_the_caller_gets_overloaded(database):

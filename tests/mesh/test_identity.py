@@ -88,6 +88,16 @@ async def test_a_token_of_another_algorithm_is_refused(issuer, algorithm):
             await issuer.verifier().verify((unsigned + signature).decode())
 
 
+@pytest.mark.parametrize(
+    "value", [b"[" * 5000, b'{"a":' * 1000, b'{"alg":"ES256","kid":"\\ud800"}', b'{"kid":1e999}', b"null"]
+)
+async def test_a_token_whose_header_is_hostile_is_refused(issuer, value):
+    header = base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+    for token in (f"{header}.e30.AAAA", f"{header}..", header):
+        with pytest.raises(Unauthenticated):
+            await issuer.verifier().verify(token)
+
+
 async def test_an_unsigned_token_is_refused(issuer):
     token = jwt.encode(issuer.claims(), key=None, algorithm="none", headers={"kid": "k1"})
     with pytest.raises(Unauthenticated, match="algorithm"):
@@ -135,7 +145,7 @@ async def test_a_header_cannot_choose_another_algorithm_than_the_keys(issuer):
         await issuer.verifier().verify(forged)
 
 
-@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFUzI1NiJ9..", "ü.ü.ü", "." * 5000])
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJFUzI1NiJ9..", "ü.ü.ü", "." * 5000, "\ud800"])
 async def test_text_that_is_no_token_is_refused(issuer, token):
     with pytest.raises(Unauthenticated):
         await issuer.verifier().verify(token)

@@ -58,11 +58,11 @@ def test_a_missing_instant_is_refused_and_its_field_named():
         wire.instant(booking_pb2.Booking(), "start_time")
 
 
-@given(INT64, st.one_of(st.text(max_size=5), st.sampled_from(["USD", "JPY", "KWD"])))
+@given(INT64, st.one_of(st.text(max_size=5), st.sampled_from(["USD", "JPY", "KWD", "usd", "kWd"])))
 def test_money_is_decoded_exactly_or_its_field_is_named(amount, currency):
     message = booking_pb2.Booking(price=money_pb2.Money(amount_minor=amount, currency=currency))
     try:
-        assert wire.money(message, "price") == Money(amount, currency)
+        assert wire.money(message, "price") == Money(amount, currency.upper())
     except BadInput as refusal:
         assert refusal.field == "price"
 
@@ -102,6 +102,19 @@ def test_a_price_that_can_never_be_charged_is_refused_and_its_field_named(amount
     with pytest.raises(BadInput) as refused:
         wire.price(message, "price")
     assert refused.value.field == "price"
+
+
+@pytest.mark.parametrize("written", ["usd", "USD", "Usd"])
+def test_a_currency_may_be_written_in_any_case(written):
+    message = booking_pb2.Booking(price=money_pb2.Money(amount_minor=50, currency=written))
+    assert wire.money(message, "price") == wire.price(message, "price") == Money(50, "USD")
+
+
+@pytest.mark.parametrize("written", ["\u0131nr", "\u017fek", "us", "usdt", " usd", ""])
+def test_what_only_looks_like_a_currency_is_refused(written):
+    message = booking_pb2.Booking(price=money_pb2.Money(amount_minor=50, currency=written))
+    with pytest.raises(BadInput, match="price: not an ISO 4217 currency"):
+        wire.money(message, "price")
 
 
 def test_missing_money_is_refused_and_given_money_is_encoded_as_it_was_decoded():

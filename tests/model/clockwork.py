@@ -180,7 +180,7 @@ class Clockwork:
         if running is not None and running.actor is actor:
             return running
         if running is not None:
-            running.coroutine.close()
+            running.context.run(running.coroutine.close)
         context, again = Context(), actor.make()
         self._replay, self._noted = deque(actor.log) if actor.log else None, []
         try:
@@ -201,7 +201,7 @@ class Clockwork:
     def close(self) -> None:
         for running in self._running.values():
             with contextlib.suppress(RuntimeError):
-                running.coroutine.close()
+                running.context.run(running.coroutine.close)
         self._running.clear()
 
 

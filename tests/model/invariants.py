@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from payment_svc.domain import CANCEL_OF, ENROLL, REFUND_CASE, Saga
+from payment_svc.domain import CANCEL_OF, ENROLL, REFUND_CASE, RefundGivenUp, RefundStatus, Saga
 from payment_svc.domain import State as SagaState
 from tests.model.provider import PAYABLE
 from tests.model.state import State
@@ -57,6 +57,8 @@ def check_at_rest(state: State) -> None:
             (_check_place if saga.kind == ENROLL else _check_lesson)(state, saga)
         if not parked:
             _check_money(state, saga)
+        elif all(row.error and row.error.reason == RefundGivenUp.reason for row in parked):
+            _check_given_up(state, saga)
     _check_rows(state)
     parked = _parked(state)
     # News of a parked saga waits with it, for whoever drives it next.
@@ -99,6 +101,16 @@ def _check_money(state: State, saga: Saga) -> None:
         kept_received = state.intents[payment.intent_id].intent.received
         assert payment.received_minor == kept_received, f"I8: {payment}"
         assert (payment.status == "SUCCEEDED") == (kept_received > 0) and payment.status != "PENDING", f"I8: {payment}"
+
+
+def _check_given_up(state: State, saga: Saga) -> None:
+    """A refund that waits for a person is told neither as paid nor as on its way."""
+    for kept in state.intents.values():
+        if kept.intent.saga_id == saga.id:
+            ours = [refund for refund in state.refunds.values() if refund.payment_intent_id == kept.intent.id]
+            told = sum(refund.amount.amount_minor for refund in ours if refund.status is not RefundStatus.FAILED)
+            assert told == given(state, kept.intent.id), f"I2: {told} told, {ours}"
+            assert kept.intent.status != PAYABLE, "I4: payable, and waits for its refund"
 
 
 def earned_by(state: State, saga: Saga, received_minor: int) -> int:

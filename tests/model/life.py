@@ -1,18 +1,19 @@
-"""What may happen next: every process's next call, and what people, time and the provider do. Also: coming to rest."""
+"""What may happen next: every process's next call, and what people, time and the provider do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid5
 
 from payment_svc.domain import ENROLL, NAMESPACE, Saga
+from payment_svc.domain import State as SagaState
 from tests.model.course import seat_gives_way, to_a_rival
-from tests.model.invariants import check_always, check_at_rest, purchases
+from tests.model.invariants import check_always, given, purchases
 from tests.model.participants import HOLD, LESSON_ENDS
 from tests.model.provider import PAYABLE
-from tests.model.state import GRACE, LESSON, Held
+from tests.model.state import GRACE, LESSON, Held, State
 from tests.model.system import TUTOR, System
 
 Choice = tuple[str, ...]
@@ -20,7 +21,6 @@ STUDENT = uuid5(NAMESPACE, "a student")
 RIVAL = "a lesson of somebody else's"
 CREATED = "evt_payment_intent.created"
 MOST_DRIVES = 3
-MOST_STEPS = 2000
 
 
 def choices(system: System) -> list[Choice]:
@@ -64,6 +64,7 @@ def _of_the_world(system: System) -> Iterator[Choice]:
         if state.may(f"{what} refund fails"):
             told = state.provider_refunds.values()
             yield from (("refund fails", refund.id, what) for _, refund in told if refund.status == is_open)
+    yield from _of_persons(state)
     if state.may("cancel"):
         yield from (("cancel", str(saga.id)) for saga in purchases(state) if saga.price is not None)
     if state.may("reconcile"):
@@ -72,6 +73,20 @@ def _of_the_world(system: System) -> Iterator[Choice]:
         yield ("rival",)
     if state.may("takes place"):
         yield from (("takes place", name) for name, (_, status) in state.sessions.items() if status == "CONFIRMED")
+
+
+def _of_persons(state: State) -> Iterator[Choice]:
+    """What a cardholder does against a refund, and somebody about one that was given up."""
+    if state.may("disputed"):
+        yield ("disputed",)
+    if state.may("refunds refused") and state.may("refunds allowed"):
+        yield ("refunds allowed",)
+    parked = [saga for saga in state.sagas.values() if saga.state is SagaState.PARKED]
+    if state.may("retry"):
+        yield from (("retry", str(saga.id)) for saga in parked)
+    if state.may("refund by hand") and parked and not state.may("refunds refused"):
+        intents = (kept.intent for kept in state.intents.values())
+        yield from (("refund by hand", intent.id) for intent in intents if intent.received > given(state, intent.id))
 
 
 def _gives_way(system: System, saga: str) -> bool:
@@ -145,6 +160,26 @@ def _refund_fails(system: System, refund: str, was: str) -> None:
     system.provider.settle_refund(refund, "failed")
 
 
+def _disputed(system: System) -> None:
+    """A dispute is opened: from now on the provider refuses every refund for good."""
+    system.state.budget["refunds refused"] = 1
+
+
+def _refunds_allowed(system: System) -> None:
+    """What the provider refused for good, it allows now: the dispute was won."""
+    system.state.spend("refunds refused")
+
+
+def _retry(system: System, saga: str) -> None:
+    """A person has a parked saga go on."""
+    system.spawn("retry", partial(system.replicas[0].sagas.unpark, UUID(saga)), saga, saga, 0)
+
+
+def _refund_by_hand(system: System, intent: str) -> None:
+    left = system.state.intents[intent].intent.received - given(system.state, intent)
+    system.provider.refund_now(intent, left, "", "succeeded")
+
+
 def _takes_place(system: System, session: str) -> None:
     """The lesson is over, and somebody completes it."""
     system.state.now = max(system.state.now, LESSON_ENDS)
@@ -162,6 +197,10 @@ _HAPPENINGS = {
     "deliver": lambda system, event: system.deliver(event),
     "duplicate": lambda system, event: system.deliver(event),
     "refund fails": _refund_fails,
+    "disputed": _disputed,
+    "refunds allowed": _refunds_allowed,
+    "retry": _retry,
+    "refund by hand": _refund_by_hand,
     "cancel": _cancel,
     "reconcile": lambda system: system.reconcile(),
     "rival": _rival,
@@ -170,86 +209,3 @@ _HAPPENINGS = {
     "hold ends": _hold_ends,
     "a day passes": _a_day_passes,
 }
-
-# Coming to rest, in stages, each of which ends with the invariants: 1 whoever was at work has died and no event
-# arrives; 2 reconcile asks; 3 the dead were only stalled and go on; 4 reconcile asks again, for what they may have
-# left at the provider; 5 every event arrives after all.
-STRAYS_STAGE, LAST_STAGE = 3, 5
-
-
-def begin_to_rest(system: System) -> None:
-    """From here on nothing new happens and no answer is lost."""
-    state = system.state
-    state.stage, state.refund_status = 1, "succeeded"
-    state.budget = {name: left for name, left in state.budget.items() if name in ("price", "amount refused")}
-    for actor in list(state.actors.values()):
-        if not actor.done:
-            state.actors[actor.id] = replace(actor, stalled=True)
-    for refund_id, (_, refund) in list(state.provider_refunds.items()):
-        if refund.status == "pending":
-            system.provider.settle_refund(refund_id, "succeeded")
-
-
-def rest_a_little(system: System) -> bool:
-    """One step towards rest, always the same one; False when there is none left to take."""
-    if _one_step(system):
-        check_always(system.state)
-        return True
-    state = system.state
-    # A refund that fails after it had succeeded is learned from its event alone: nobody asks again about a done one.
-    if state.stage != STRAYS_STAGE and not _a_failure_is_unheard(system):
-        check_at_rest(state)
-    if state.stage > LAST_STAGE or (state.stage == LAST_STAGE and not state.on_their_way):
-        return False
-    state.stage = min(state.stage + 1, LAST_STAGE)
-    if state.stage in (2, 4):
-        system.reconcile()
-    elif state.stage == STRAYS_STAGE:
-        for actor in list(state.actors.values()):
-            state.actors[actor.id] = replace(actor, stalled=False)
-    else:
-        for event in sorted(state.on_their_way):
-            system.deliver(event)
-    return True
-
-
-def _a_failure_is_unheard(system: System) -> bool:
-    """True while a refund's failure is on its way, or with a webhook that has stalled."""
-    hearing = (a.subject for a in system.state.actors.values() if a.kind == "webhook" and not a.done)
-    return any(str(event).startswith("evt_refund.failed") for event in (*system.state.on_their_way, *hearing))
-
-
-def _one_step(system: System) -> bool:
-    """Whoever can goes on until nobody can; then what is due begins, or time passes until something is."""
-    if _all_go_on(system):
-        return True
-    for event in system.due_events():
-        system.look_into_inbox(event, 1)
-        return True
-    for saga in system.due_sagas():
-        system.recover(saga, 1)
-        return True
-    wake = system.next_wake()
-    if wake is not None:
-        system.state.now = max(wake, system.state.now)
-    return wake is not None
-
-
-def _all_go_on(system: System) -> bool:
-    for step in range(MOST_STEPS):
-        able = (a for a in sorted(system.state.actors.values(), key=lambda a: a.id) if not a.stalled)
-        actor = next((actor for actor in able if system.can_step(actor)), None)
-        if actor is None:
-            return step > 0
-        system.step(actor.id)
-        check_always(system.state)
-    raise AssertionError("processes that never end")
-
-
-def come_to_rest(system: System) -> None:
-    """All the way; fails when it takes too long or ends wrong."""
-    begin_to_rest(system)
-    for _ in range(MOST_STEPS):
-        if not rest_a_little(system):
-            return
-    raise AssertionError(f"does not come to rest: {system.state.sagas}")

@@ -143,7 +143,7 @@ class Provider:
         state = self._clock.state
         given = sum(refund.amount for refund in self._refunds(intent_id) if refund.status != "failed")
         intent = state.intents[intent_id].intent
-        if status == "refused":
+        if status == "refused" or state.may("refunds refused"):
             raise ProviderRefused("charge_disputed", "refused")
         if amount > intent.received - given:
             raise ProviderRefused("charge_already_refunded", "refused")

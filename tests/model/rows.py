@@ -201,6 +201,15 @@ class Rows:
 
         return self._do("saga_of", found)
 
+    def by_intent(self, intent_id: str, named: UUID | None) -> Awaitable[Saga | None]:
+        def found() -> Saga | None:
+            rows = self._clock.state.sagas
+            own = next((row for row in rows.values() if row.payment_intent_id == intent_id), None)
+            row = own or (rows.get(named) if named else None)
+            return self._read(row) if row is not None else None
+
+        return self._do("by_intent", found)
+
     def open_for(self, order: Order) -> Awaitable[Saga | None]:
         def found() -> Saga | None:
             row = self._open_one(order)

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.model.life import MOST_STEPS, Choice, apply, begin_to_rest, choices, rest_a_little
+from tests.model.life import Choice, apply, choices
+from tests.model.rest import MOST_STEPS, begin_to_rest, rest_a_little
 from tests.model.state import State, forget_marks
 from tests.model.system import System
 

@@ -26,13 +26,14 @@ from payment_svc.selling import holding
 from payment_svc.settings import Settings
 from payment_svc.settling import reconcile
 from payment_svc.store import Stores
+from tests.model.cancellations import Cancellations
 from tests.model.clockwork import Clockwork
 from tests.model.course import COURSE, Learning
 from tests.model.participants import Availability, Bookings, Sessions
 from tests.model.provider import Provider
 from tests.model.rows import Rows
 from tests.model.state import EPOCH, LESSON
-from tests.model.tables import Cancellations, Events, Payments, RefundRows
+from tests.model.tables import Events, Payments, RefundRows
 
 LEASE = 4.0
 MAX_ATTEMPTS = 2

@@ -1,26 +1,21 @@
-"""payment_svc's other tables in memory: Stripe's events, payments, refunds, cancellations. One call, one transaction."""
+"""payment_svc's other tables in memory: Stripe's events, payments, refunds. One call, one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from mesh.money import Money
 from payment_svc.domain import (
-    CANCEL_OF,
-    REFUND_CASE,
-    CancelFacts,
     Payment,
     PaymentStatus,
     Received,
     Refund,
-    RefundCaseFacts,
     RefundStatus,
     Saga,
-    SagaError,
     State,
 )
 from payment_svc.store.events import Apply, EventSummary, Ignore, InboxEvent, Signal, ToInbox, Verdict
@@ -31,7 +26,7 @@ from tests.model.state import EPOCH, EventRow
 T = TypeVar("T")
 
 
-class _Table:
+class Table:
     def __init__(self, clock: Clockwork, sagas: Rows) -> None:
         self._clock, self._sagas = clock, sagas
 
@@ -49,7 +44,7 @@ class _Table:
         return sum(r.amount.amount_minor for r in refunds if r.status in counted)
 
 
-class Events(_Table):
+class Events(Table):
     """Stripe's events."""
 
     def peek(self, summary: EventSummary) -> Awaitable[Saga | None]:
@@ -128,7 +123,7 @@ class Events(_Table):
                 self._clock.state.events[row.id] = row._replace(attempt=tries, wake_at=wake_at)
 
 
-class Payments(_Table):
+class Payments(Table):
     """Payments, as they are read."""
 
     def get(self, payment_id: UUID) -> Awaitable[Payment | None]:
@@ -157,7 +152,7 @@ class Payments(_Table):
             payments[row.id] = row._replace(status="SUCCEEDED", received_minor=received.amount_minor)
 
 
-class RefundRows(_Table):
+class RefundRows(Table):
     """Refunds, counted before the provider is asked."""
 
     def of_intent(self, intent_id: str) -> Awaitable[list[Refund]]:
@@ -175,11 +170,14 @@ class RefundRows(_Table):
         row = refunds.setdefault(refund.id, replace(refund, status=RefundStatus.PENDING))
         return replace(row, is_new=is_new)
 
-    def import_(self, refund: Refund) -> Awaitable[None]:
-        def keep() -> None:
-            names = {known.provider_refund_id for known in self._clock.state.refunds.values()}
-            if refund.provider_refund_id not in names:
-                self._clock.state.refunds.setdefault(refund.id, refund)
+    def import_(self, refund: Refund) -> Awaitable[bool]:
+        def keep() -> bool:
+            refunds = self._clock.state.refunds
+            names = {known.provider_refund_id for known in refunds.values()}
+            if refund.provider_refund_id in names or refund.id in refunds:
+                return False
+            refunds[refund.id] = refund
+            return True
 
         return self._do("import_refund", keep)
 
@@ -229,85 +227,3 @@ class RefundRows(_Table):
         around = [row for row in sagas.values() if row.sold_id == sagas[refund.saga_id].sold_id]
         is_parked = refund.provider_refund_id is None and any(row.state is State.PARKED for row in around)
         return is_parked or any(row.wake_at is not None for row in around)
-
-
-class Cancellations(_Table):
-    """Cancels of what was sold; the decision is committed with its refund."""
-
-    refunds: RefundRows
-
-    def begin(
-        self,
-        purchase: Saga,
-        new_id: UUID,
-        *,
-        kind: str,
-        version: int,
-        facts: CancelFacts,
-        refund: Refund | None,
-        detail: str,
-    ) -> Awaitable[Saga | None]:
-        row = replace(purchase, id=new_id, kind=kind, version=version, facts=facts)
-        return self._do("begin_cancel", lambda: self._begun(purchase, row, refund))
-
-    def _begun(self, purchase: Saga, cancel: Saga, refund: Refund | None) -> Saga | None:
-        state = self._clock.state
-        row = state.sagas[purchase.id]
-        if row.state is not State.COMPLETED or self._of(row.sold_id) is not None:
-            return None
-        if refund is not None:
-            payment = state.payments[row.payment_id]
-            if payment.received_minor - self.given(payment.intent_id) < refund.amount.amount_minor:
-                return None
-            self.refunds.open_now(refund)
-        lease = self._now + self._sagas._lease
-        return self._sagas.keep(
-            replace(
-                row, id=cancel.id, kind=cancel.kind, version=cancel.version, state=State.COMPENSATING, facts=cancel.facts,
-                fence=1, signals=0, attempt=0, error=None, is_complete=False, payment_intent_id=None,
-                lease_owner=self._sagas._owner, lease_until=lease, wake_at=lease, state_since=self._now,
-                created_at=self._now,
-            )
-        )  # fmt: skip
-
-    def of_sold(self, sold_id: UUID) -> Awaitable[Saga | None]:
-        return self._do("cancel_of_sold", lambda: self._of(sold_id))
-
-    def _of(self, sold_id: UUID) -> Saga | None:
-        rows = self._clock.state.sagas.values()
-        found = (row for row in rows if row.sold_id == sold_id and row.kind in CANCEL_OF.values())
-        row = next((row for row in found if row.state is not State.REJECTED), None)
-        return replace(row, loaded_at=self._now) if row is not None else None
-
-    def park_refund(
-        self, purchase_id: UUID, case_id: UUID, facts: RefundCaseFacts, error: SagaError
-    ) -> Awaitable[bool]:
-        def park() -> bool:
-            state = self._clock.state
-            if case_id in state.sagas:
-                return False
-            row = replace(
-                state.sagas[purchase_id], id=case_id, kind=REFUND_CASE, version=1, state=State.PARKED, facts=facts,
-                fence=1, signals=0, attempt=0, error=error, is_complete=False, payment_intent_id=None, lease_owner=None,
-                lease_until=None, wake_at=None, state_since=self._now, created_at=self._now,
-                parked_from=State.COMPENSATING,
-            )  # fmt: skip
-            self._sagas.keep(row)
-            return True
-
-        return self._do("park_refund", park)
-
-    def refund_case(self, sold_id: UUID, intent_id: str) -> Awaitable[Saga | None]:
-        def newest() -> Saga | None:
-            rows = [row for row in self._clock.state.sagas.values() if row.kind == REFUND_CASE]
-            ours = [row for row in rows if (row.sold_id, row.refund_case.intent_id) == (sold_id, intent_id)]
-            row = max(ours, key=lambda row: row.created_at, default=None)
-            return replace(row, loaded_at=self._now) if row is not None else None
-
-        return self._do("refund_case", newest)
-
-    def park_dispute(self, *_: Any) -> Awaitable[bool]:
-        return self._do("park_dispute", lambda: False)
-
-    def set_disputed(self, *_: Any, **__: Any) -> Awaitable[None]:
-        return self._do("set_disputed", lambda: None)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from payment_svc.domain import NAMESPACE
-from tests.model.life import STUDENT, Choice, apply, choices, come_to_rest
+from tests.model.life import STUDENT, Choice, apply, choices
+from tests.model.rest import come_to_rest
 from tests.model.state import State
 from tests.model.system import running
 

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from devkit.sandbox.mail import Mailbox, receiving
 from tests.inhabited import people, world  # noqa: F401 - fixtures
-from tests.people import People, until
+from tests.people import People, wait_until
 from tests.sandbox.conftest import serving
 from tests.world import Hook, Replica, World
 
@@ -72,7 +72,7 @@ class Receiver:
         async def ask() -> list[str]:
             return self.types(booking)
 
-        await until(ask, lambda found: len(found) >= len(types))
+        await wait_until(ask, lambda found: len(found) >= len(types))
         assert self.types(booking) == list(types)
 
 
@@ -107,7 +107,7 @@ class Post(Mailbox):
         async def ask() -> list[dict[str, Any]]:
             return self.to(person)
 
-        return await until(ask, lambda mails: len(mails) >= count)
+        return await wait_until(ask, lambda mails: len(mails) >= count)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -137,8 +137,9 @@ def obliging(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module")
 def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
-    """Both channels; a try may take half a second."""
+    """Both channels; a try may take half a second. Lessons are held behind a link."""
     return {
+        "session": {"meeting_link_template": "https://meet.example.org/{room}"},
         "payment": {
             "notify_webhook_url": receiver.url,
             "notify_webhook_secret": SECRET,
@@ -147,7 +148,7 @@ def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
             "smtp_timeout_seconds": 2.0,
             "notify_email_from": SENDER,
             "notify_email_to": "{person_id}@people.example.com",
-        }
+        },
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 from mesh.errors import Refusal
 from tests.notifications.conftest import Post, Receiver, hurry, only_replica, rows
 from tests.payment.faults import sold
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import notification_pb2 as pb
 from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceStub
@@ -34,7 +34,7 @@ async def let_it_be_given_up(people: People, booking: str) -> None:
 
 
 async def until_status(people: People, booking: str, *statuses: str, channel: str = "webhook") -> list[Any]:
-    return await until(
+    return await wait_until(
         lambda: rows(people, booking, channel), lambda found: [row["status"] for row in found] == list(statuses)
     )
 
@@ -58,7 +58,7 @@ async def refused(people: People, receiver: Receiver, answer: int | None = 500) 
     """A sold lesson of which the receiver takes nothing."""
     receiver.judge = lambda _: answer
     booked = await sold(people)
-    await until(lambda: rows(people, booked.booking), lambda found: bool(found) and found[0]["error"])
+    await wait_until(lambda: rows(people, booked.booking), lambda found: bool(found) and found[0]["error"])
     return booked
 
 
@@ -94,7 +94,7 @@ async def test_one_that_never_answers_is_left_after_its_time_and_holds_up_nobody
     quick = await sold(people)
     await receiver.until_taken(quick.booking, "booking.confirmed")
     for booked in slow:
-        await until(lambda b=booked: rows(people, b.booking), lambda found: found[0]["error"] == "TimeoutError")
+        await wait_until(lambda b=booked: rows(people, b.booking), lambda found: found[0]["error"] == "TimeoutError")
 
 
 @pytest.mark.parametrize(("answer", "words"), [(302, "answered 302"), (404, "answered 404"), (410, "answered 410")])
@@ -116,7 +116,7 @@ async def test_after_a_day_a_message_is_dead_and_seen_and_the_next_one_goes(peop
     assert not dead.HasField("wake_at")
     receiver.judge = lambda _: 200
     assert await retried(people, dead.id) == 1
-    await until(lambda: rows(people, booked.booking), lambda found: found[0]["status"] == "DELIVERED")
+    await wait_until(lambda: rows(people, booked.booking), lambda found: found[0]["status"] == "DELIVERED")
     assert receiver.types(booked.booking) == ["booking.cancelled", "refund.paid", "booking.confirmed"]
 
 
@@ -159,7 +159,7 @@ async def test_a_refused_address_is_dead_at_once_and_the_other_persons_mail_goes
     booked = await people.booked(tutor, lesson_time())
     await people.pay(booked.intent)
     await post.until_sent(booked.student, 1)
-    found = await until(
+    found = await wait_until(
         lambda: rows(people, booked.booking, "email"),
         lambda each: {row["status"] for row in each} == {"DELIVERED", "DEAD"},
     )
@@ -172,7 +172,7 @@ async def test_a_mail_put_off_by_its_server_comes_later(people: People, post: Po
     post.answers[str(tutor)] = deque(["451 come again"])
     booked = await people.booked(tutor, lesson_time())
     await people.pay(booked.intent)
-    await until(
+    await wait_until(
         lambda: rows(people, booked.booking, "email"),
         lambda found: "the recipient was refused: 451" in [row["error"] for row in found],
     )
@@ -242,6 +242,6 @@ async def test_two_replicas_and_a_moody_receiver_keep_the_order_of_each_booking(
             await hurry(people, booking)
             return receiver.types(booking)
 
-        await until(hurried, lambda types: len(types) >= 3)
+        await wait_until(hurried, lambda types: len(types) >= 3)
         assert receiver.types(booked.booking) == SOLD_AND_CANCELLED
     await world.stop_replica(world.replicas[-1])

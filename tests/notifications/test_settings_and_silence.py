@@ -17,7 +17,7 @@ from mesh.settings import load
 from payment_svc.settings import Settings
 from tests.notifications.conftest import SECRET, only_replica
 from tests.payment.faults import sold
-from tests.people import People, until
+from tests.people import People, wait_until
 from tests.world import World
 
 ROOT = Path(__file__).parents[2]
@@ -119,9 +119,9 @@ async def test_no_secret_no_address_and_no_content_is_logged(people: People, wor
     await only_replica(world, **channels, **addresses)
     booked = await sold(people)
     ask = "select 1 from notification where error <> ''"
-    await until(lambda: people.world.sql("payment", ask), lambda found: len(found) == 3)
+    await wait_until(lambda: people.world.sql("payment", ask), lambda found: len(found) == 3)
     await people.world.sql("payment", "update notification set tried_since = '2026-01-01', wake_at = clock_timestamp()")
-    await until(lambda: people.world.sql("payment", ask + " and status = 'DEAD'"), lambda found: len(found) == 3)
+    await wait_until(lambda: people.world.sql("payment", ask + " and status = 'DEAD'"), lambda found: len(found) == 3)
     await only_replica(world)
     told = log.read_text()  # noqa: ASYNC240 - a small file
     assert told.count('"event": "notification_dead"') == 3 and '"alert": true' in told

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 import pytest
 
+from mesh.clock import iso
 from mesh.errors import Refusal
 from tests.learners import Enrolled, active, enrolled, leave, let_the_seat_lapse
 from tests.notifications.conftest import Post, Receiver, rows
 from tests.payment.faults import sold
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 
 
 async def declined(people: People) -> Booked:
@@ -123,6 +125,8 @@ async def test_a_message_says_what_it_is_about(people: People, receiver: Receive
     await receiver.until_taken(booked.booking, "booking.confirmed")
     (told,) = receiver.about(booked.booking)
     assert set(told) == {"id", "type", "createdAt", "data"}
+    link = told["data"].pop("meetingLink")
+    assert link.startswith("https://meet.example.org/")
     assert told["data"] == {
         "bookingId": booked.booking,
         "sessionId": booked.session,
@@ -164,15 +168,44 @@ async def test_a_free_lesson_is_told_too(people: People, receiver: Receiver) -> 
     assert receiver.about(made.booking_id)[0]["data"]["price"]["amountMinor"] == 0
 
 
-async def test_an_order_that_was_refused_tells_nobody(people: People) -> None:
-    tutor = await people.tutor()
-    await people.booked(tutor, lesson_time())
-    rejected = "select booking_id from saga where tutor_id = $1 and state = 'REJECTED'"
+async def test_an_order_that_was_refused_is_told_by_the_webhook_alone(people: People, receiver: Receiver) -> None:
+    tutor, start = await people.tutor(), lesson_time()
+    await people.booked(tutor, start)
+    rejected = "select booking_id, student_id from saga where tutor_id = $1 and state = 'REJECTED'"
     with pytest.raises(Refusal) as refused:
-        await people.book(tutor, lesson_time())
+        await people.book(tutor, start)
     assert refused.value.reason == "SLOT_TAKEN"
-    found = await until(lambda: people.world.sql("payment", rejected, tutor), bool)
-    assert await rows(people, str(found[0]["booking_id"])) == []
+    ((booking, student),) = await wait_until(lambda: people.world.sql("payment", rejected, tutor), bool)
+    await receiver.until_taken(str(booking), "booking.rejected")
+    (told,) = receiver.about(str(booking))
+    assert (told["data"]["reason"], told["data"]["studentId"]) == ("SLOT_TAKEN", str(student))
+    assert (told["data"]["startTime"], "price" in told["data"]) == (iso(start), False)
+    assert await rows(people, str(booking), "email") == []
+
+
+async def test_a_seat_that_was_refused_is_told_by_the_webhook_alone(people: People, receiver: Receiver) -> None:
+    course = await people.course(5000, seats=1)
+    await enrolled(people, course)
+    with pytest.raises(Refusal) as refused:
+        await enrolled(people, course)
+    assert refused.value.reason == "COURSE_FULL"
+    rejected = "select booking_id from saga where course_id = $1 and state = 'REJECTED'"
+    ((seat,),) = await wait_until(lambda: people.world.sql("payment", rejected, UUID(course.id)), bool)
+    await receiver.until_taken(str(seat), "enrollment.rejected")
+    assert receiver.about(str(seat))[0]["data"]["reason"] == "COURSE_FULL"
+    assert await rows(people, str(seat), "email") == []
+
+
+async def test_both_people_are_told_where_the_lesson_is_held(people: People, receiver: Receiver, post: Post) -> None:
+    booked = await sold_and_cancelled(people)
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
+    confirmed, *later = receiver.about(booked.booking)
+    link = confirmed["data"]["meetingLink"]
+    assert re.fullmatch(r"https://meet\.example\.org/[\w-]{20,}", link)
+    assert not any("meetingLink" in told["data"] for told in later)
+    for person in (booked.student, booked.tutor):
+        mails = await post.until_sent(person, 3)
+        assert [f"Join: {link}" in mail["text"] for mail in mails] == [True, False, False]
 
 
 async def test_a_mail_is_plain_and_the_same_message_on_every_try(people: People, post: Post) -> None:

@@ -16,7 +16,7 @@ from ops.audit.command import audit_mesh
 from ops.peers import Peers
 from tests.audited import assert_clean
 from tests.ops.conftest import Tutormesh
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 
 
 async def sell_lesson(people: People, start: datetime | None = None) -> Booked:
@@ -60,7 +60,7 @@ async def wait_for_events(people: People, booked: Booked) -> None:
         heard = {delivery["event"] for delivery in stripe["deliveries"] if delivery["status"] == 200}
         return {event["id"] for event in stripe["events"] if booked.intent in json.dumps(event)} - heard
 
-    await until(find_unheard, lambda events: not events)
+    await wait_until(find_unheard, lambda events: not events)
     await people.at_rest()
 
 
@@ -90,7 +90,7 @@ async def test_a_refund_of_a_cancel_that_failed_later_is_reported(people: People
     assert f"is SUCCEEDED, the provider's {refund['id']} failed" in output
     await people.webhooks("normal")
     await people.redeliver((await people.event(booked.intent, "refund.failed"))["id"])
-    await until(lambda: refunded_amounts(people, booked), lambda amounts: len(amounts) == 2)
+    await wait_until(lambda: refunded_amounts(people, booked), lambda amounts: len(amounts) == 2)
     await assert_clean(people.world)
 
 
@@ -103,7 +103,7 @@ async def test_a_refund_by_hand_is_clean_once_payment_svc_knows_of_it(people: Pe
     assert (breach.invariant, breach.ids) == ("I8", (booked.payment, booked.intent))
     await people.webhooks("normal")
     await people.refund_by_hand(booked.intent, 300)
-    await until(lambda: people.refund_rows(booked), lambda rows: len(rows) == 2)
+    await wait_until(lambda: people.refund_rows(booked), lambda rows: len(rows) == 2)
     await assert_clean(people.world)
 
 
@@ -112,7 +112,7 @@ async def test_a_full_refund_by_hand_of_a_lesson_to_come_is_reported_until_the_l
 ) -> None:
     booked = await sell_lesson(people)
     await people.refund_by_hand(booked.intent, 5000)
-    await until(lambda: people.refund_rows(booked), bool)
+    await wait_until(lambda: people.refund_rows(booked), bool)
     assert [(breach.invariant, breach.ids) for breach in (await audit_mesh(peers)).breaches] == [
         ("I2", (booked.saga, booked.intent))
     ]
@@ -125,7 +125,7 @@ async def test_a_dispute_is_no_breach_but_an_open_matter_until_a_person_closes_i
 ) -> None:
     booked = await sell_lesson(people)
     await people.dispute(booked.intent)
-    await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     await assert_clean(people.world)
     (case,) = await people.world.sql("payment", "select id from saga where kind = 'DisputeCase' and not is_complete")
     waiting = await tutormesh("audit")
@@ -151,7 +151,7 @@ async def test_what_a_person_refunded_by_hand_is_not_refunded_again(people: Peop
     await tutormesh("reconcile")
     await people.webhooks("normal")
     await people.redeliver((await people.event(booked.intent, "refund.created"))["id"])
-    await until(lambda: people.refund_rows(booked), lambda rows: {row["status"] for row in rows} >= {"SUCCEEDED"})
+    await wait_until(lambda: people.refund_rows(booked), lambda rows: {row["status"] for row in rows} >= {"SUCCEEDED"})
     await assert_clean(people.world)
     assert await refunded_amounts(people, booked) == [2500]
     assert sorted(row["reason"] for row in await people.refund_rows(booked)) == ["made_at_provider", "withdrawn"]
@@ -162,7 +162,7 @@ async def test_what_a_person_paid_back_elsewhere_is_not_refunded_by_a_later_even
     await people.resolve(cancel, "REFUNDED")
     await people.webhooks("normal")
     await people.dispute(booked.intent)
-    await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     await assert_clean(people.world)
     assert await refunded_amounts(people, booked) == []
 
@@ -182,6 +182,17 @@ async def test_show_prints_the_refund_decision_of_a_cancel(people: People, tutor
     assert output["refund_due"] == {"amount_minor": 2500, "currency": "USD"}
     assert output["cancels_saga_id"] == booked.saga
     assert "$25.00" in (await tutormesh("saga", "show", cancel.saga_id)).output
+
+
+async def test_lapsed_holds_are_cleaned_up_by_a_command(people: People, tutormesh: Tutormesh) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    lapse = "update hold set expires_at = now() - interval '1 hour' where saga_id = $1"
+    for table in ("hold", "claim"):
+        await people.world.sql("availability", lapse.replace("hold set", f"{table} set"), UUID(booked.saga))
+    done = json.loads((await tutormesh("cleanup-holds", "--json")).output)
+    assert done["claims"] >= 2
+    assert await people.claims(booked.saga) == []
+    assert (await tutormesh("cleanup-holds")).output == "deleted 0 claims of lapsed holds, 0 old blocks\n"
 
 
 async def test_reconcile_twice_at_once_does_everything_once(people: People, tutormesh: Tutormesh) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops.audit.invariants import find_breaches
-from ops.audit.records import Amount
+from ops.audit.records import BY_HAND, Amount
 from tests.ops.snapshots import (
     INTENT,
     OUR_REFUND,
@@ -95,3 +95,12 @@ def test_a_refund_with_a_provider_id_is_matched_by_it_alone() -> None:
     spoiled = with_refunds(refunded(), [replace(OUR_REFUND, provider_id="re_gone")], [THEIR_REFUND])
     assert broken(spoiled) == ["I8"]
     assert "is not at the provider" in words(spoiled)
+
+
+def test_a_refund_at_the_provider_that_has_our_name_and_another_amount_is_not_ours() -> None:
+    given_up = replace(OUR_REFUND, provider_id="", status="FAILED")
+    by_hand = replace(OUR_REFUND, id="imported", provider_id="re_1", minor=4900, reason=BY_HAND)
+    named = replace(THEIR_REFUND, minor=4900, refund_id=given_up.id)
+    rest = replace(THEIR_REFUND, id="re_2", minor=100, refund_id="")
+    ours = (given_up, by_hand, replace(OUR_REFUND, id="rest", provider_id="re_2", minor=100))
+    assert find_breaches(with_refunds(refunded(), ours, (named, rest))) == []

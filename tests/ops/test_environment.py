@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from devkit.keys import signer
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from mesh.identity import ServiceTokenFile
 from ops import environment
 from ops.__main__ import main
@@ -29,7 +29,7 @@ def run(words: list[str], **env: str | None) -> tuple[int, str]:
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_a_mesh_that_does_not_run_is_reported_in_one_line(words: list[str]) -> None:
-    closed = f"127.0.0.1:{free_port()}"
+    closed = f"127.0.0.1:{reserve_port()}"
     named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
     code, output = run(words, OPS_TOKEN="token", **named)
     assert code == 2
@@ -38,7 +38,7 @@ def test_a_mesh_that_does_not_run_is_reported_in_one_line(words: list[str]) -> N
 
 
 def test_the_process_ends_with_the_exit_code() -> None:
-    closed = f"127.0.0.1:{free_port()}"
+    closed = f"127.0.0.1:{reserve_port()}"
     named = {f"{name}_ADDRESS": closed for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")}
     command = [sys.executable, "-m", "ops", "audit"]
     ended = subprocess.run(command, env={**os.environ, **named, "OPS_TOKEN": "t"}, capture_output=True, text=True)

@@ -12,7 +12,7 @@ from ops import notifications
 from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
 from tests.payment.faults import sold
-from tests.people import Booked, People, until
+from tests.people import Booked, People, wait_until
 
 NOBODY_LISTENS = "http://127.0.0.1:9/"
 
@@ -28,7 +28,9 @@ async def make_dead_letter(people: People) -> tuple[Booked, str]:
     """Sell a lesson whose message cannot be delivered; returns the lesson and the message's id."""
     booked = await sold(people)
     ask = "select id from notification where subject_id = $1 and status = 'DEAD'"
-    found = await until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), lambda rows: len(rows) == 1)
+    found = await wait_until(
+        lambda: people.world.sql("payment", ask, UUID(booked.booking)), lambda rows: len(rows) == 1
+    )
     return booked, str(found[0]["id"])
 
 
@@ -73,7 +75,7 @@ async def test_retry_tries_again(people: People, tutormesh: Tutormesh) -> None:
     _, message = await make_dead_letter(people)
     assert (await tutormesh("notifications", "retry", message)).output == "retrying 1\n"
     ask = "select attempt from notification where id = $1 and status = 'DEAD'"
-    await until(
+    await wait_until(
         lambda: people.world.sql("payment", ask, UUID(message)), lambda rows: bool(rows) and rows[0]["attempt"] == 2
     )
     assert int((await tutormesh("notifications", "retry", "--all")).output.split()[1]) >= 1

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from mesh.errors import TryAgain
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import Hook
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
@@ -121,4 +121,4 @@ async def put_to_sleep(people: People, saga_id: str) -> None:
     """Let a saga that backs off do nothing by itself until it is asked to."""
     sleep = """update saga set wake_at = clock_timestamp() + interval '1 hour'
                where id = $1 and attempt > 0 and lease_until is null returning id"""
-    await until(lambda: people.world.sql("payment", sleep, UUID(saga_id)), bool)
+    await wait_until(lambda: people.world.sql("payment", sleep, UUID(saga_id)), bool)

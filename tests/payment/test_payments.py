@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from mesh.errors import BadInput, NotFound, Refusal
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
@@ -38,7 +38,7 @@ async def sold(people: People) -> tuple[Booked, Booked]:
     await people.pay(first.intent)
     await people.until_state(first.saga, "COMPLETED")
     await people.refund_by_hand(first.intent, 2000)
-    await until(lambda: people.refund_rows(first), lambda rows: [row["status"] for row in rows] == ["SUCCEEDED"])
+    await wait_until(lambda: people.refund_rows(first), lambda rows: [row["status"] for row in rows] == ["SUCCEEDED"])
     await people.at_rest()
     return first, second
 

@@ -30,9 +30,13 @@ BOOK = """mutation ($tutor: ID!, $time: AWSDateTime!, $key: String) {
 }"""
 WEEK = "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY".split()
 STRIPE = {"Authorization": "Bearer sk_test_sandbox"}
+#: How long an app waits before it repeats a request: a person may book and pay once a second.
+REPEAT_SECONDS = 1.0
 
 
-async def until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0) -> T:
+async def wait_until(
+    ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool] = bool, seconds: float = 20.0
+) -> T:
     """Ask until the answer meets the condition, and return it. Fails at the deadline with the last answer."""
     deadline = time.monotonic() + seconds
     while not condition(answer := await ask()):
@@ -96,6 +100,10 @@ class Processes:
         await self.graphql("tutor", tutor, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
         return tutor
 
+    async def tutors(self, number: int) -> list[UUID]:
+        """So many new tutors."""
+        return [await self.tutor() for _ in range(number)]
+
     async def book(self, order: Order) -> dict[str, Any] | None:
         """Send one request. Returns the booking, or None when it may be sent again. Raises UnexpectedAnswer."""
         answer = await self.graphql(
@@ -122,10 +130,10 @@ class Processes:
         async def ask() -> dict[str, Any] | None:
             booked = await self.book(order)
             if booked is None:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(REPEAT_SECONDS)
             return booked
 
-        booked = await until(ask, lambda answer: answer is not None, seconds)
+        booked = await wait_until(ask, lambda answer: answer is not None, seconds)
         assert booked is not None
         return booked
 
@@ -156,7 +164,7 @@ class Processes:
         return rows[0] if rows else None
 
     async def until_state(self, order: Order, state: str, seconds: float = 20.0) -> Any:
-        return await until(
+        return await wait_until(
             lambda: self.fetch_saga(order), lambda row: row is not None and row["state"] == state, seconds
         )
 
@@ -193,7 +201,7 @@ class Processes:
             union all
             select type, id, status, error from stripe_event where status in ('NEWS', 'INBOX')
         """
-        await until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
+        await wait_until(lambda: self.sql("payment", busy), lambda rows: not rows, seconds)
 
 
 def owner_pid(saga: Any) -> int:

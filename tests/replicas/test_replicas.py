@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from devkit.processes.child import Child
-from tests.replicas.processes import Order, Processes, lesson_time, owner_pid, until
+from tests.replicas.processes import Order, Processes, lesson_time, owner_pid, wait_until
 
 LEASE = timedelta(seconds=4)
 TAKEOVER = timedelta(seconds=5)
@@ -38,8 +38,8 @@ async def book_meanwhile(mesh: Processes, order: Order) -> AsyncIterator[asyncio
 
 async def open_payment(mesh: Processes, order: Order) -> Any:
     """Return the saga while its owner waits for the answer about a PaymentIntent that exists."""
-    saga = await until(lambda: mesh.fetch_saga(order))
-    await until(lambda: mesh.stripe_objects("payment_intents", saga["id"]))
+    saga = await wait_until(lambda: mesh.fetch_saga(order))
+    await wait_until(lambda: mesh.stripe_objects("payment_intents", saga["id"]))
     return await mesh.fetch_saga(order)
 
 
@@ -48,7 +48,7 @@ async def start_refund(mesh: Processes, order: Order) -> Any:
     booked = await mesh.book_until_answered(order)
     await mesh.underpay(booked["paymentIntentId"])
     saga = await mesh.until_state(order, "COMPENSATING")
-    await until(lambda: mesh.stripe_objects("refunds", saga["id"]))
+    await wait_until(lambda: mesh.stripe_objects("refunds", saga["id"]))
     return await mesh.fetch_saga(order)
 
 
@@ -62,7 +62,7 @@ async def kill_for_good(mesh: Processes, pid: int) -> Child:
 
 async def wait_for_takeover(mesh: Processes, order: Order, before: Any) -> Any:
     """Wait for the next owner. Returns the row, and the latest instant of the takeover by the database's clock."""
-    saga = await until(lambda: mesh.fetch_saga(order), lambda row: row["fence"] != before["fence"])
+    saga = await wait_until(lambda: mesh.fetch_saga(order), lambda row: row["fence"] != before["fence"])
     leased = saga["lease_until"] - LEASE if saga["lease_until"] else saga["seen_at"]
     return saga, min(leased, saga["seen_at"])
 
@@ -131,7 +131,7 @@ async def test_a_long_run_renews_its_lease_each_second(mesh: Processes) -> None:
             assert row["lease_until"] is None or row["lease_until"] > row["seen_at"]
             return row
 
-        after = await until(look, lambda row: row["lease_until"] is None)
+        after = await wait_until(look, lambda row: row["lease_until"] is None)
         await mesh.sandbox("DELETE", "faults")
     assert after["fence"] == saga["fence"]
     gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(terms)]
@@ -155,7 +155,7 @@ async def test_a_stalled_owners_late_write_changes_nothing(mesh: Processes) -> N
             events_before = await events(mesh, saga["id"])
         finally:
             os.kill(pid, signal.SIGCONT)
-    await until(lambda: count_lines(mesh, name, "fence_lost"))
+    await wait_until(lambda: count_lines(mesh, name, "fence_lost"))
     now = await mesh.fetch_saga(order)
     changeable = {"seen_at", "news", "wake_at"}
     assert {k: v for k, v in now.items() if k not in changeable} == {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.replicas.load import STUDENTS, Load
-from tests.replicas.processes import Processes, until
+from tests.replicas.load import STUDENTS, TUTORS, Load
+from tests.replicas.processes import Processes, wait_until
 
 
 async def restart(mesh: Processes, name: str) -> None:
@@ -17,12 +17,12 @@ async def restart(mesh: Processes, name: str) -> None:
     async def serves_again() -> bool:
         return mesh.pids[name] != old and mesh.count_lines(name, "serving") > served
 
-    await until(serves_again)
+    await wait_until(serves_again)
     assert mesh.count_lines(name, "exited with 0; starting again") == 1
 
 
 async def test_a_rolling_restart_under_load_loses_no_request_that_is_retried(mesh: Processes) -> None:
-    load = Load(mesh, await mesh.tutor())
+    load = Load(mesh, await mesh.tutors(TUTORS))
     async with load.running():
         for name in ("payment.1", "payment.2"):
             await restart(mesh, name)

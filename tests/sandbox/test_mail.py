@@ -12,7 +12,7 @@ import aiosmtplib
 import httpx
 import pytest
 
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from devkit.sandbox.app import build
 from devkit.sandbox.mail import MOST_MAILS, Mailbox, receiving
 from devkit.sandbox.settings import InvalidSetting, Settings, load
@@ -34,7 +34,7 @@ async def send(port: int, message: EmailMessage) -> None:
 @pytest.fixture
 async def box(tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
     """A sandbox that receives mail: its URL and its SMTP port."""
-    port = free_port()
+    port = reserve_port()
     async with serving(build(Settings(data=str(tmp_path), smtp_port=port))) as url:
         yield url, port
 

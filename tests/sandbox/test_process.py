@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from devkit.sandbox.settings import InvalidSetting, load
 
 FORM = {"amount": "5000", "currency": "usd"}
@@ -40,7 +40,7 @@ async def listening(process: Process) -> None:
 
 
 async def test_state_survives_a_kill_and_a_stop_is_fast_and_silent(tmp_path, http):
-    port = free_port()
+    port = reserve_port()
     url = f"http://127.0.0.1:{port}"
     process = await start(port, tmp_path)
     await listening(process)
@@ -57,7 +57,7 @@ async def test_state_survives_a_kill_and_a_stop_is_fast_and_silent(tmp_path, htt
 
 
 async def test_a_stop_does_not_wait_for_a_call_that_is_never_answered(tmp_path, http):
-    port = free_port()
+    port = reserve_port()
     url = f"http://127.0.0.1:{port}"
     process = await start(port, tmp_path)
     await listening(process)
@@ -83,6 +83,8 @@ async def test_a_stop_does_not_wait_for_a_call_that_is_never_answered(tmp_path, 
         ({"SANDBOX_PORT": "70000"}, "SANDBOX_PORT"),
         ({"SANDBOX_WEBHOOK_URL": "http://127.0.0.1:1/hook"}, "STRIPE_WEBHOOK_SECRET"),
         ({"SANDBOX_WEBHOOK_URL": "ftp://x", "STRIPE_WEBHOOK_SECRET": "whsec_x"}, "SANDBOX_WEBHOOK_URL"),
+        ({"TUTORMESH_ENV": "production"}, "TUTORMESH_ENV"),
+        ({"TUTORMESH_ENV": "prod"}, "TUTORMESH_ENV"),
         ({"SANDBOX_WEBHOOK_URL": "http://a:b:c", "STRIPE_WEBHOOK_SECRET": "whsec_x"}, "SANDBOX_WEBHOOK_URL"),
     ],
 )
@@ -92,7 +94,7 @@ def test_a_bad_setting_is_named(environment, name):
 
 
 def test_settings_have_defaults():
-    settings = load({})
+    settings = load({"TUTORMESH_ENV": ""})
     assert (settings.host, settings.port, settings.webhook_url) == ("127.0.0.1", 12111, "")
 
 

@@ -1,4 +1,4 @@
-"""What a tutor offers: lengths, starts, days ahead. Indexes to count what is unpaid, and to forget removed blocks."""
+"""What a tutor offers: lengths, starts, days ahead. Indexes to count what is unpaid, and to forget blocks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ STATEMENTS = (
     "create index hold_of_student on hold (student_id, created_at)",
     "create index hold_paid on hold (student_id) where confirmed_at is not null and price_minor > 0",
     "create index block_removed on block (removed_at) where removed_at is not null",
+    "create index block_over on block (end_at)",
 )
 
 
@@ -34,6 +35,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("drop index block_over")
     op.execute("drop index block_removed")
     op.execute("drop index hold_paid")
     op.execute("drop index hold_of_student")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from mesh import wire
 from mesh.errors import BadInput
@@ -29,8 +30,29 @@ def read_optional_money(given: Arguments | None) -> money_pb2.Money | None:
     return None if given is None else read_money(given)
 
 
-def page(nodes: list[Shape], next_page_token: str) -> Shape:
-    return {"nodes": nodes, "pageInfo": {"hasNextPage": bool(next_page_token), "endCursor": next_page_token or None}}
+class PageReply(Protocol):
+    """The answer of a List call, of whatever it lists."""
+
+    next_page_token: str
+
+    @property
+    def cursors(self) -> Sequence[str]: ...
+
+
+def page(nodes: list[Shape], reply: PageReply, arguments: Arguments) -> Shape:
+    """A connection as Relay's specification has it ("GraphQL Cursor Connections"); `nodes` beside its edges.
+
+    A service of the version before sends no cursors. Then each edge has that of the page's end.
+    """
+    behind = list(reply.cursors) or [reply.next_page_token] * len(nodes)
+    edges = [{"node": node, "cursor": cursor} for node, cursor in zip(nodes, behind, strict=True)]
+    info = {
+        "hasNextPage": bool(reply.next_page_token),
+        "hasPreviousPage": bool(arguments.get("after")),
+        "startCursor": behind[0] or None if behind else None,
+        "endCursor": behind[-1] or None if behind else None,
+    }
+    return {"nodes": nodes, "edges": edges, "pageInfo": info}
 
 
 def read_page(arguments: Arguments) -> Arguments:

@@ -37,7 +37,7 @@ async def list_my_bookings(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = convert.list_bookings_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.booking.ListBookings, request)
-    return page([convert.booking(booking) for booking in reply.bookings], reply.next_page_token)
+    return page([convert.booking(booking) for booking in reply.bookings], reply, arguments)
 
 
 @query.field("cancellationQuote")

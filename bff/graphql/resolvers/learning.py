@@ -28,7 +28,7 @@ enroll_payload.set_field("publishableKey", publishable_key)
 async def list_courses(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     reply = await context.call_once(context.peers.learning.ListCourses, convert.list_courses_request(arguments))
-    return page([convert.course(course) for course in reply.courses], reply.next_page_token)
+    return page([convert.course(course) for course in reply.courses], reply, arguments)
 
 
 @query.field("course")
@@ -43,7 +43,7 @@ async def list_my_enrollments(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = convert.list_enrollments_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.learning.ListEnrollments, request)
-    return page([convert.enrollment(enrollment) for enrollment in reply.enrollments], reply.next_page_token)
+    return page([convert.enrollment(enrollment) for enrollment in reply.enrollments], reply, arguments)
 
 
 @mutation.field("enrollInCourse")

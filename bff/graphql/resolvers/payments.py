@@ -21,7 +21,7 @@ async def list_my_payments(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = convert.list_payments_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.payment.ListPayments, request)
-    return page([convert.payment(payment) for payment in reply.payments], reply.next_page_token)
+    return page([convert.payment(payment) for payment in reply.payments], reply, arguments)
 
 
 @booking.field("payment")

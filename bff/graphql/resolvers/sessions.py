@@ -28,7 +28,7 @@ async def list_my_sessions(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = convert.list_sessions_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.session.ListSessions, request)
-    return page([convert.session(session) for session in reply.sessions], reply.next_page_token)
+    return page([convert.session(session) for session in reply.sessions], reply, arguments)
 
 
 @booking.field("session")

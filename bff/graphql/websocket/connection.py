@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from contextlib import aclosing
-from typing import Any
+from typing import Any, cast
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -32,7 +32,10 @@ INIT_SECONDS = 5.0
 SEND_SECONDS = 10.0
 #: Seconds for a query or a mutation, as over HTTP.
 ANSWER_SECONDS = 9.0
+#: Queries and mutations at once on a connection. Subscriptions have limits of their own (limits.py).
 MAX_OPERATIONS = 20
+#: Messages in a row that are refused because of the rate. After them the connection is closed.
+MAX_REFUSED = 100
 
 
 class Connection:
@@ -44,6 +47,9 @@ class Connection:
         self._websocket, self._operations = websocket, operations
         self._authenticator, self._limits = authenticator, limits
         self._running: dict[str, asyncio.Task[None]] = {}
+        #: The running operations that are not known to be subscriptions.
+        self._answering: set[asyncio.Task[None]] = set()
+        self._refused = 0
         self._caller = authenticator.caller(websocket, None)
 
     async def serve(self) -> None:
@@ -62,12 +68,13 @@ class Connection:
         claims = await self._authenticate()
         self._caller = self._authenticator.caller(self._websocket, claims.person)
         try:
-            with self._limits.count_connection(claims.person.id):
-                async with asyncio.timeout(claims.expires_at - time.time()):
-                    await self._send("connection_ack")
-                    await self._serve_messages(claims.person)
+            async with asyncio.timeout(claims.expires_at - time.time()), self._limits.people.hold(claims.person.id):
+                await self._send("connection_ack")
+                await self._serve_messages(claims.person)
         except TimeoutError:
             raise Closed(messages.FORBIDDEN, "The token has expired") from None
+        except (RateLimited, Overloaded) as error:  # the person has too many connections, or this one gives way
+            raise Closed(messages.TRY_AGAIN_LATER, error.message) from None
 
     async def _authenticate(self) -> Claims:
         """Waits for connection_init. Raises Closed when it does not come in time, or has no good token."""
@@ -106,10 +113,12 @@ class Connection:
     async def _start_operation(self, tasks: asyncio.TaskGroup, id: str, operation: Operation, person: Person) -> None:
         if id in self._running:
             raise Closed(messages.ALREADY_SUBSCRIBED, f"Subscriber for {id} already exists")
-        if len(self._running) >= MAX_OPERATIONS:
+        if len(self._answering) >= MAX_OPERATIONS:
             await self._refuse(id, RateLimited(f"at most {MAX_OPERATIONS} operations run at once on a connection"))
             return
-        self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
+        task = self._running[id] = tasks.create_task(self._run_operation(id, operation, person))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _run_operation(self, id: str, operation: Operation, person: Person) -> None:
         calls.enter(Call(calls.new_request_id(), person=person))
@@ -143,16 +152,11 @@ class Connection:
 
     async def _follow(self, id: str, reading: Reading, operation: Operation, person: Person) -> None:
         """Sends a subscription's answers. Raises Overloaded when it has to give way to another person's."""
-        held = asyncio.timeout(None)
-        try:
-            async with held, aclosing(self._operations.subscribe(reading, operation, self._caller)) as answers:
-                with self._limits.subscriptions.hold(person.id, lambda: held.reschedule(0)):
-                    async for answer in answers:
-                        await self._send("next", id=id, payload=answer)
-        except TimeoutError:
-            if held.expired():
-                raise Overloaded from None
-            raise
+        self._answering.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        subscription = self._operations.subscribe(reading, operation, self._caller)
+        async with self._limits.subscriptions.hold(person.id), aclosing(subscription) as answers:
+            async for answer in answers:
+                await self._send("next", id=id, payload=answer)
 
     async def _receive(self) -> Message:
         """The next message that is neither ping nor pong; pings are answered. Raises Closed, WebSocketDisconnect."""
@@ -176,17 +180,19 @@ class Connection:
     async def _count(self, message: Message) -> bool:
         """Counts a message against the rate as a request. False when it was refused.
 
-        Raises Closed when the message names no operation that could be refused.
+        Raises Closed when the message names no operation that could be refused, and when too many were refused.
         """
         if isinstance(message, Init):  # counted when its token is verified
             return True
         try:
             self._caller.count_request()
         except RateLimited as error:
-            if self._caller.person is None or not isinstance(message, Subscribe):
+            self._refused += 1
+            if self._caller.person is None or not isinstance(message, Subscribe) or self._refused > MAX_REFUSED:
                 raise Closed(messages.TOO_MANY, error.message) from None
             await self._refuse(message.id, error)
             return False
+        self._refused = 0
         return True
 
     async def _refuse(self, id: str, refusal: Refusal) -> None:

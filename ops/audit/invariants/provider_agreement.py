@@ -99,10 +99,11 @@ def _refund_faults(ours: list[Refund], intent: Intent) -> Iterator[str]:
 
 
 def counterpart(intent: Intent, refund: Refund) -> ProviderRefund | None:
-    """The provider's refund that is ours: by its id when we know it, else by our id in its metadata."""
+    """The provider's refund that is ours: by its id when we know it, else by our id in its metadata and its amount."""
     if refund.provider_id:
         return next((theirs for theirs in intent.refunds if theirs.id == refund.provider_id), None)
-    return next((theirs for theirs in intent.refunds if theirs.refund_id == refund.id), None)
+    of_ours = (refund.id, refund.minor)  # anybody can write metadata at the provider
+    return next((theirs for theirs in intent.refunds if (theirs.refund_id, theirs.minor) == of_ours), None)
 
 
 def _our_status(theirs: ProviderRefund) -> str:

@@ -32,10 +32,13 @@ async def test_a_persisted_operation_is_run_by_its_hash(edge: Callable[..., Any]
 
 
 async def test_an_unknown_hash_is_refused_as_apollos_clients_expect(edge: Callable[..., Any]) -> None:
-    answer = await edge().post("/graphql", json=named(sha256(NAME)))
-    assert [error["message"] for error in answer.json()["errors"]] == ["PersistedQueryNotFound"]
-    again = await edge().post("/graphql", json=named(sha256(NAME), query=NAME))
-    assert again.json() == {"data": {"__typename": "Query"}}
+    some = PersistedOperations({sha256(OTHER): OTHER})
+    for known, message in ((some, "PersistedQueryNotFound"), (PersistedOperations(), "PersistedQueryNotSupported")):
+        http = edge(persisted_operations=known)
+        answer = await http.post("/graphql", json=named(sha256(NAME)))
+        assert [error["message"] for error in answer.json()["errors"]] == [message]
+        again = await http.post("/graphql", json=named(sha256(NAME), query=NAME))
+        assert again.json() == {"data": {"__typename": "Query"}}
 
 
 async def test_a_hash_of_another_query_is_refused(edge: Callable[..., Any]) -> None:

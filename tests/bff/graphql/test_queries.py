@@ -121,14 +121,15 @@ async def test_47_what_is_not_ones_own_does_not_exist(student: Any, script: Any,
 
 async def test_my_sessions_are_paged_and_filtered(student: Any, script: Any, lesson: Any) -> None:
     script.answers["ListSessions"] = session_pb2.ListSessionsResponse(
-        sessions=[lesson.session(meeting_link="https://meet.test/1")], next_page_token="next"
+        sessions=[lesson.session(meeting_link="https://meet.test/1")], next_page_token="next", cursors=["next"]
     )
     query = """query($after: String) { getMySessions(status: CONFIRMED, first: 7, after: $after) {
-      nodes { id meetingLink } pageInfo { hasNextPage endCursor } } }"""
+      nodes { id meetingLink } edges { cursor } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
     page = (await student.data(query, after="here"))["getMySessions"]
     assert page == {
         "nodes": [{"id": lesson.session_id, "meetingLink": "https://meet.test/1"}],
-        "pageInfo": {"hasNextPage": True, "endCursor": "next"},
+        "edges": [{"cursor": "next"}],
+        "pageInfo": {"hasNextPage": True, "hasPreviousPage": True, "startCursor": "next", "endCursor": "next"},
     }
     request = script.one("ListSessions").request
     assert (request.person_id, request.page_size, request.page_token) == (student.id, 7, "here")

@@ -31,6 +31,27 @@ async def test_a_page_of_an_allowed_origin_may_call_and_read_its_rate_limit(edge
     assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize("name", ["apollographql-client-name", "apollo-require-preflight", "traceparent", "baggage"])
+async def test_a_page_may_send_what_clients_send_by_themselves(edge: Callable[..., Any], name: str) -> None:
+    asks = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": name}
+    answer = await edge(cors_origins=(PAGE,)).options("/graphql", headers=asks)
+    assert answer.status_code == 200
+    assert name in answer.headers["access-control-allow-headers"].lower().split(", ")
+
+
+async def test_a_page_may_send_what_the_operator_allows(edge: Callable[..., Any]) -> None:
+    asks = {"origin": PAGE, "access-control-request-method": "POST", "access-control-request-headers": "X-Tenant"}
+    refused = await edge(cors_origins=(PAGE,)).options("/graphql", headers=asks)
+    assert (refused.status_code, "CORS_HEADERS" in refused.text, "CORS_ORIGINS" in refused.text) == (400, True, False)
+    assert (await edge(cors_origins=(PAGE,), cors_headers=("x-tenant",)).options("/graphql", headers=asks)).is_success
+
+
+@pytest.mark.parametrize("decided", [{}, {"cors_origins": (PAGE,)}])
+async def test_a_refused_page_is_told_which_setting_decides(edge: Callable[..., Any], decided: dict[str, Any]) -> None:
+    refused = await preflight(edge(**decided), "https://evil.example")
+    assert (refused.status_code, "CORS_ORIGINS" in refused.text, "CORS_HEADERS" in refused.text) == (400, True, False)
+
+
 @pytest.mark.parametrize("decided", [{}, {"cors_origins": (PAGE,)}])
 async def test_a_page_of_any_other_origin_may_not(edge: Callable[..., Any], decided: dict[str, Any]) -> None:
     http = edge(**decided)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from bff.http.middleware import ConcurrencyLimitMiddleware
 
 
 async def test_every_answer_has_a_request_id_and_security_headers(http: httpx.AsyncClient) -> None:
@@ -37,3 +41,29 @@ async def test_hsts_is_sent_only_when_the_operator_sets_it(edge: Callable[..., A
     assert "strict-transport-security" not in (await edge().get("/healthz")).headers
     answer = await edge(hsts_seconds=31536000).get("/healthz")
     assert answer.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_61_a_client_that_does_not_read_its_answer_holds_no_place() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a long answer"})
+
+    limited, sent, unread = ConcurrencyLimitMiddleware(answer, max_requests=1), list[Message](), asyncio.Event()
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    async def stall(_: Message) -> None:
+        await unread.wait()
+
+    async def read(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {"type": "http", "path": "/graphql"}
+    slow = [asyncio.ensure_future(limited(scope, receive, stall)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await limited(scope, receive, read)
+    assert sent[0]["status"] == 200
+    unread.set()
+    await asyncio.gather(*slow)
+    assert limited._requests.taken == 0

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 import pytest_asyncio
 import schemathesis
 
@@ -17,7 +18,6 @@ from bff.rest.routes import ENDPOINTS
 from tests.inhabited import (  # noqa: F401 - fixtures
     people,
     world,
-    world_settings,
 )
 from tests.world import World
 
@@ -31,6 +31,12 @@ def must_be_as_described(method: str, path: str, answer: httpx.Response) -> None
     if operation is not None:
         assert str(answer.status_code) in operation.definition.raw["responses"]
         operation.validate_response(answer)
+
+
+@pytest.fixture(scope="module")
+def world_settings() -> dict[str, dict[str, Any]]:
+    """Lessons are held behind a link."""
+    return {"session": {"meeting_link_template": "https://meet.example.org/{room}"}}
 
 
 @dataclass(frozen=True)

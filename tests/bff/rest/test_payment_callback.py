@@ -18,7 +18,7 @@ from payment_svc.tables import VIOLATIONS
 from tests.bff.rest.conftest import BOOKINGS, Rest, order
 from tests.conftest import MakeDatabase
 from tests.payment.faults import let_time_pass, put_to_sleep
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Provider:
         def is_so(seen: Any) -> bool:
             return all(seen[name] == value for name, value in wanted.items())
 
-        return await until(lambda: self.see(booking), is_so)
+        return await wait_until(lambda: self.see(booking), is_so)
 
     async def saga(self, booking: Any) -> str:
         ask = "select id::text from saga where booking_id = $1 and kind = 'BookAndPayForSessionSaga'"
@@ -112,7 +112,7 @@ async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_report
     assert [row["status"] for row in await rows()] == ["PENDING"]
     for _ in range(2):
         await provider.report_payment(made, "back-1", "refunded")
-    await until(rows, lambda found: [row["status"] for row in found] == ["SUCCEEDED"])
+    await wait_until(rows, lambda found: [row["status"] for row in found] == ["SUCCEEDED"])
     assert await provider.refused(made, "back-2", "refunded") == (409, "WRONG_STATE")
     seen = await provider.wait_until(made, refunded_amount="50.00", refund_state="paid")
     assert seen["refund_pending_amount"] == "0.00"
@@ -205,10 +205,10 @@ async def test_money_that_arrives_after_a_person_resolved_the_saga_is_refunded(p
     made = await resolved_unpaid(provider, state)
     await provider.report_payment(made, "late", "succeeded")
     intent = made["payment_session_id"]
-    refunds = await until(lambda: provider.people.our_refunds_of(intent), bool)
+    refunds = await wait_until(lambda: provider.people.our_refunds_of(intent), bool)
     assert [refund["amount_minor"] for refund in refunds] == [5000]
     await provider.report_payment(made, "back", "refunded")
-    paid_back = await until(
+    paid_back = await wait_until(
         lambda: provider.people.our_refunds_of(intent), lambda rows: rows[0]["status"] == "SUCCEEDED"
     )
     assert len(paid_back) == 1
@@ -225,7 +225,7 @@ async def test_money_that_arrives_for_a_saga_resolved_as_done_needs_a_person(
         said.append(capsys.readouterr().out)
         return "".join(said)
 
-    await until(so_far, lambda words: "money_after_resolve" in words and "alert=true" in words)
+    await wait_until(so_far, lambda words: "money_after_resolve" in words and "alert=true" in words)
     assert await provider.people.our_refunds_of(made["payment_session_id"]) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mesh.errors import Refusal, TryAgain
 from tests.payment.faults import timeline_of
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
@@ -66,7 +66,7 @@ async def test_40_a_payment_racing_a_cancel_has_one_outcome(people: People) -> N
     for _ in range(5):
         booked = await people.booked(await people.tutor(), lesson_time())
         paid, _ = await asyncio.gather(people.pay(booked.intent), people.cancel(booked))
-        await until(lambda b=booked: people.booking(b.booking), lambda booking: booking.status == CANCELLED)
+        await wait_until(lambda b=booked: people.booking(b.booking), lambda booking: booking.status == CANCELLED)
         await people.at_rest()
         back = sum(refund["amount"] for refund in await people.refunds_of(booked.intent))
         assert back == (5000 if paid.status_code == 200 else 0)
@@ -184,7 +184,7 @@ async def test_44_a_refunds_webhook_before_our_own_commit_leaves_one_row(people:
     await asyncio.wait_for(stall.reached.wait(), 10)
     assert [row["status"] for row in await people.refund_rows(booked)] == ["PENDING"]
     told = "select type from stripe_event where payment_intent_id = $1 and type like '%refund%' and status = 'DONE'"
-    await until(lambda: world.sql("payment", told, booked.intent), bool)
+    await wait_until(lambda: world.sql("payment", told, booked.intent), bool)
     stall.go.set()
     assert (await cancel).refund.amount_minor == 5000
     await people.until_state((await cancel).saga_id, "REFUNDED")
@@ -200,7 +200,9 @@ async def test_45_a_refund_that_fails_after_success_is_made_again(people: People
     await people.cancel(booked)
     refund = (await people.refunds_of(booked.intent))[0]
     await people.settle_refund(refund["id"], "failed")
-    await until(lambda: people.refund_rows(booked), lambda rows: [r["status"] for r in rows] == ["FAILED", "SUCCEEDED"])
+    await wait_until(
+        lambda: people.refund_rows(booked), lambda rows: [r["status"] for r in rows] == ["FAILED", "SUCCEEDED"]
+    )
     assert (await people.payment(booked.payment)).status == payment_pb2.PAYMENT_STATUS_REFUNDED
 
 
@@ -208,7 +210,7 @@ async def test_45_a_refund_by_hand_at_the_provider_is_imported_once(people: Peop
     booked = await sold(people)
     await people.webhooks("duplicate")
     await people.refund_by_hand(booked.intent, 2000)
-    await until(lambda: people.refund_rows(booked), bool)
+    await wait_until(lambda: people.refund_rows(booked), bool)
     await people.at_rest()
     rows = await people.refund_rows(booked)
     assert [(row["status"], row["amount_minor"], row["reason"]) for row in rows] == [
@@ -298,13 +300,13 @@ async def test_a_free_lesson_is_cancelled_without_money(people: People) -> None:
 async def test_a_dispute_is_shown_and_waits_for_a_person(people: People) -> None:
     booked = await sold(people)
     dispute = await people.dispute(booked.intent)
-    await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     parked = await people.world.sql(
         "payment", "select id, state from saga where kind = 'DisputeCase' and booking_id = $1", UUID(booked.booking)
     )
     assert [row["state"] for row in parked] == ["PARKED"]
     await people.close_dispute(dispute, "won")
-    await until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
     with pytest.raises(Refusal) as refused:
         await people.retry(str(parked[0]["id"]))
     assert refused.value.reason == "WRONG_STATE"

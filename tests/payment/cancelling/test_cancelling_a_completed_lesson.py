@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import Refusal
 from tests.payment.faults import sold, timeline_of
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.session.v1 import session_pb2
@@ -57,5 +57,5 @@ async def test_a_cancel_that_is_refused_is_not_told_as_one(people: People, world
 async def test_a_cancel_that_succeeds_is_told_once(people: People) -> None:
     booked = await sold(people)
     await people.cancel(booked)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
     assert (await timeline_of(people, booked))[-2:] == ["completed", "cancelled"]

@@ -21,7 +21,7 @@ from tests.learners import (
     refunded,
     status,
 )
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 from tutormesh.payment.v1 import payment_pb2
 
@@ -54,7 +54,7 @@ async def test_46_a_payment_racing_a_cancel_has_one_outcome(people: People) -> N
     for _ in range(4):
         place = await enrolled(people)
         paid, _ = await asyncio.gather(people.pay(place.intent), leave(people, place))
-        await until(lambda p=place: status(people, p), lambda found: found == CANCELLED)
+        await wait_until(lambda p=place: status(people, p), lambda found: found == CANCELLED)
         await people.at_rest()
         await assert_taken_back(people, place, 5000 if paid.status_code == 200 else 0)
 
@@ -155,7 +155,7 @@ async def test_46_a_refund_by_hand_at_the_provider_is_imported_once_and_comes_of
     place = await active(people)
     await people.webhooks("duplicate")
     await people.refund_by_hand(place.intent, 2000)
-    await until(lambda: people.our_refunds_of(place.intent), bool)
+    await wait_until(lambda: people.our_refunds_of(place.intent), bool)
     await people.at_rest()
     assert [row["amount_minor"] for row in await people.our_refunds_of(place.intent)] == [2000]
     assert (await leave(people, place)).refund.amount_minor == 3000  # what is left
@@ -164,7 +164,7 @@ async def test_46_a_refund_by_hand_at_the_provider_is_imported_once_and_comes_of
 async def test_46_a_dispute_about_a_course_waits_for_a_person(people: People) -> None:
     place = await active(people)
     await people.dispute(place.intent)
-    await until(lambda: people.payment(place.payment), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(place.payment), lambda payment: payment.disputed)
     ask = "select id::text, state, course_id::text from saga where kind = 'DisputeCase' and booking_id = $1"
     (row,) = await people.world.sql("payment", ask, UUID(place.id))
     assert (row["state"], row["course_id"]) == ("PARKED", place.course.id)

@@ -13,6 +13,8 @@ from tests.world import World
 PAYMENT = "payment { status refunded { amountMinor } refundPending { amountMinor } refundState disputed }"
 CANCEL = f"""mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{
   booking {{ status {PAYMENT} }} refund {{ amountMinor }} userErrors {{ code retryable }} }} }}"""
+CANCEL_SESSION = f"""mutation($id: ID!) {{ cancelSession(sessionId: $id) {{
+  booking {{ status {PAYMENT} }} refund {{ amountMinor }} userErrors {{ code retryable }} }} }}"""
 LEAVE = f"""mutation($id: ID!) {{ cancelEnrollment(enrollmentId: $id) {{
   enrollment {{ status {PAYMENT} }} refund {{ amountMinor }} userErrors {{ code retryable }} }} }}"""
 TRUTH = {
@@ -30,6 +32,15 @@ async def test_52_a_cancel_by_graphql_has_no_user_errors_however_often(world: Wo
         told = await gql(world, "student", booked.student, CANCEL, id=booked.booking)
         assert (told["userErrors"], told["refund"]) == ([], {"amountMinor": 5000})
         assert told["booking"]["status"] == "CANCELLED"
+        assert told["booking"]["payment"] | {"disputed": True} == TRUTH | {"disputed": True}
+
+
+async def test_52_a_cancel_by_its_session_and_by_its_tutor_is_told_the_same(world: World, people: People) -> None:
+    booked = await sold(people)
+    await people.dispute(booked.intent)
+    for role, who in (("tutor", booked.tutor), ("student", booked.student)):
+        told = await gql(world, role, who, CANCEL_SESSION, id=booked.session)
+        assert (told["userErrors"], told["refund"]) == ([], {"amountMinor": 5000})
         assert told["booking"]["payment"] | {"disputed": True} == TRUTH | {"disputed": True}
 
 

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 from sqlalchemy import make_url
 
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import FailAt, StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.session.v1 import session_pb2
@@ -98,7 +98,7 @@ async def test_30_dying_while_refunding_gives_the_money_back_once(people: People
     await world.stop_replica(undisturbed)
     event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
     await dies_at(
-        world, "after create_refund", lambda: until(lambda: people.send_event(event), lambda status: status == 200)
+        world, "after create_refund", lambda: wait_until(lambda: people.send_event(event), lambda status: status == 200)
     )
     await world.start_replica()
     await people.until_state(booked.saga_id, "REFUNDED")
@@ -183,7 +183,7 @@ async def test_36_a_caller_who_hangs_up_amid_a_write_leaves_no_transaction_behin
             select 1 from pg_locks join pg_stat_activity using (pid)
             where not granted and relation = '{table}'::regclass and query like '%insert into {table}%'
         """  # the loops write to saga too
-        await until(lambda: world.sql(service, waiting), bool)
+        await wait_until(lambda: world.sql(service, waiting), bool)
         await hung_up(call)
     await assert_it_goes_on(people, student)
     await assert_nothing_leaks(world)
@@ -208,7 +208,7 @@ async def hung_up(call: asyncio.Future[Any]) -> None:
 
 async def assert_it_goes_on(people: People, student: UUID) -> None:
     ask = "select id::text from saga where student_id = $1"
-    (row,) = await until(lambda: people.world.sql("payment", ask, student), bool)
+    (row,) = await wait_until(lambda: people.world.sql("payment", ask, student), bool)
     await people.until_state(row["id"], "AWAITING_PAYMENT")
     assert len(await people.intents_of(row["id"])) == 1
 
@@ -232,7 +232,7 @@ async def assert_nothing_leaks(world: World) -> None:
         return taken + [str(dict(row)) for row in await world.sql("payment", HOLDING, names)]
 
     assert len(databases) == len(names)
-    await until(held, lambda what: not what, seconds=2)
+    await wait_until(held, lambda what: not what, seconds=2)
 
 
 async def test_24_a_death_between_webhook_and_lesson_is_mended_within_seconds(people: People, world: World) -> None:

@@ -89,6 +89,20 @@ async def test_60_a_refused_sale_is_forgotten_after_a_day_with_its_events_and_ke
     assert await rows_of(people, saga_id) == {"saga": 0, "saga_event": 0, "idempotency_key": 0}
 
 
+async def test_60_the_message_of_a_refused_sale_goes_with_it_once_it_was_delivered(people: People) -> None:
+    saga_id = await refused_lesson(people)
+    await people.world.sql("payment", BOUND["a message on its way"], saga_id)
+    await let_pass(people, saga_id, DAY + 60)
+    await forget(people.world)
+    assert (await rows_of(people, saga_id))["saga"] == 1
+    delivered = """update notification set status = 'DELIVERED', wake_at = null, settled_at = clock_timestamp()
+                   where subject_id = (select booking_id from saga where id = $1) returning subject_id"""
+    ((subject,),) = await people.world.sql("payment", delivered, saga_id)
+    await forget(people.world)
+    assert (await rows_of(people, saga_id))["saga"] == 0
+    assert await people.world.sql("payment", "select id from notification where subject_id = $1", subject) == []
+
+
 async def test_60_a_thousand_refusals_are_forgotten_in_batches_and_others_stay(people: People) -> None:
     sample, fresh = await refused_lesson(people), await refused_lesson(people)
     await let_pass(people, sample, DAY + HOUR)
@@ -128,7 +142,7 @@ BOUND = {
     "an event of the provider": """
         insert into stripe_event (id, type, saga_id, payment_intent_id, status, processed_at)
         select 'evt_' || id, 'payment_intent.canceled', id, 'pi_of_' || id, 'DONE', now() from saga where id = $1""",
-    "a message": """
+    "a message on its way": """
         insert into notification (id, channel, audience, type, subject_id, data)
         select gen_random_uuid(), 'none', 'student', 'x', booking_id, '{}' from saga where id = $1""",
     "a cancel": """

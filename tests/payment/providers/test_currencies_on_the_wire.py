@@ -13,7 +13,7 @@ from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.providers.stripe_amounts import to_wire
 from tests.learners import enrolled
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.payment.v1 import payment_pb2
@@ -96,7 +96,7 @@ async def test_a_refund_made_by_hand_is_imported_in_our_units(
 ) -> None:
     booked = await sold(people, Money(60_000, code))
     await people.refund_by_hand(booked.intent, by_hand)
-    rows = await until(lambda: people.refund_rows(booked), bool)
+    rows = await wait_until(lambda: people.refund_rows(booked), bool)
     assert [(row["amount_minor"], row["reason"]) for row in rows] == [(minor, "made_at_provider")]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh.errors import Refusal
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 
 INTENTS = "/v1/payment_intents"
 
@@ -59,7 +59,7 @@ async def _owed(people: People) -> str:
 async def test_33_a_refund_that_is_not_done_keeps_the_saga_open(people: People, fault: str) -> None:
     await people.fault("/v1/refunds", fault, times=1000)
     saga_id = await _owed(people)
-    row = await until(lambda: people.saga(saga_id), lambda saga: saga.state == "COMPENSATING" and saga.attempt > 0)
+    row = await wait_until(lambda: people.saga(saga_id), lambda saga: saga.state == "COMPENSATING" and saga.attempt > 0)
     assert row.HasField("wake_at")
     assert not row.is_complete
     assert await people.claims(saga_id) == []
@@ -75,7 +75,7 @@ async def test_33_a_pending_refund_that_succeeds_later_ends_the_saga(people: Peo
     await people.fault("/v1/refunds", "refund_pending")
     saga_id = await _owed(people)
     intent = (await people.intents_of(saga_id))[0]["id"]
-    refund = (await until(lambda: people.refunds_of(intent), bool))[0]
+    refund = (await wait_until(lambda: people.refunds_of(intent), bool))[0]
     await people.until_backing_off(saga_id)
     await people.settle_refund(refund["id"], "succeeded")
     await people.until_state(saga_id, "REFUNDED")

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,9 +21,11 @@ from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, RefundStatus, Saga
 from payment_svc.providers.intents import Intents
 from payment_svc.providers.port import EventIgnored, OutcomeUnknown, ProviderRefused, Unreadable
+from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.providers.stripe_objects import read_charge, read_dispute, read_event, read_intent, read_refund
+from payment_svc.store import RefundStore
 
 SAGA = UUID("7d6a8a1e-0000-4000-8000-000000000001")
 INTENT: dict[str, Any] = {
@@ -241,10 +243,23 @@ async def stripe_that_answers(*answers: tuple[int, str]) -> AsyncIterator[tuple[
 SAGA_ROW = cast(
     Saga,
     SimpleNamespace(
-        id=SAGA, payment_id=uuid4(), payment_context="SESSION_BOOKING", context_id=uuid4(), created_at=datetime.now(UTC)
+        id=SAGA, payment_id=SAGA, payment_context="SESSION_BOOKING", context_id=uuid4(), created_at=datetime.now(UTC)
     ),
 )
 ASKED = Refund(uuid4(), uuid4(), SAGA, "pi_1", Money(5000, "USD"), RefundStatus.PENDING, "cancelled", "re_1")
+
+
+@pytest.mark.parametrize("answer", [{"amount": 100}, {"currency": "eur"}, {"metadata": {}}, {"metadata": None}])
+async def test_55_a_refund_that_is_answered_as_another_one_is_not_kept(answer: dict[str, Any]) -> None:
+    asked = replace(ASKED, provider_refund_id=None, is_new=True)
+    told = REFUND | {"metadata": {"refundId": str(asked.id)}}
+    async with stripe_that_answers((200, json.dumps(told | answer)), (200, json.dumps(told))) as (stripe, _):
+        assert not (await stripe.create_refund(asked)).carries_out(asked)
+        assert (await stripe.create_refund(asked)).carries_out(asked)
+    async with stripe_that_answers((200, json.dumps(told | answer))) as (stripe, _):
+        providers = cast(Providers, SimpleNamespace(create_refund=stripe.create_refund))
+        with pytest.raises(Unreadable):
+            await Refunds(cast(RefundStore, None), providers).make_or_check(asked)
 
 
 async def _all_of(listing: AsyncIterator[Any]) -> list[Any]:
@@ -333,6 +348,17 @@ async def test_55_an_unreadable_intent_of_somebody_else_hides_no_other() -> None
     assert found is not None and found.id == "pi_1"
     assert ([intent.id for intent in listed], more) == (["pi_1"], "")
     assert [line["event"] for line in lines] == ["intent_unreadable"] * 4
+
+
+@pytest.mark.parametrize(
+    ("payment", "is_ours"), [(str(SAGA), True), (None, True), ("", True), (str(UUID(int=1)), False)]
+)
+async def test_55_an_intent_of_another_payment_that_names_our_saga_is_not_taken_for_ours(
+    payment: str | None, is_ours: bool
+) -> None:
+    named = INTENT | {"metadata": {"sagaId": str(SAGA), "paymentId": payment}}
+    async with stripe_that_answers((200, json.dumps({"data": [named], "has_more": False}))) as (stripe, _):
+        assert (await stripe.find_intent(SAGA_ROW) is not None) is is_ours
 
 
 async def test_55_the_sagas_own_unreadable_intent_is_not_taken_for_none() -> None:

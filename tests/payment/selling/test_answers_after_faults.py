@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import Refusal
 from tests.payment.faults import ALWAYS, Meanwhile, each, opening_of
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import FailAt, StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
@@ -100,7 +100,7 @@ async def test_old_idempotency_keys_are_forgotten(people: People, world: World) 
         await world.sql("payment", age, student, key, hours)
     replica = await world.start_replica()  # tidies when it starts, then now and again
     ask = "select key from idempotency_key where student_id = $1 order by key"
-    await until(lambda: world.sql("payment", ask, student), lambda rows: len(rows) < 3)
+    await wait_until(lambda: world.sql("payment", ask, student), lambda rows: len(rows) < 3)
     await world.stop_replica(replica)
     assert [row["key"] for row in await world.sql("payment", ask, student)] == ["fresh", "yesterdays"]
 

@@ -14,6 +14,7 @@ from mesh.errors import Refusal
 from mesh.money import Money as Amount
 from payment_svc.domain import AskedPrice, Saga
 from payment_svc.peers import Peers
+from payment_svc.selling.book_and_pay import hold_slot
 from payment_svc.selling.enroll_in_course import hold_seat
 from payment_svc.selling.holding import RefusedInDoubt
 from tests.people import WEEK, People, lesson_time
@@ -100,7 +101,7 @@ async def test_57_a_rate_that_changes_between_listing_and_booking_is_a_mismatch_
     assert (now["booking"]["price"], now["userErrors"]) == (usd(9_900_000), [])
 
 
-@pytest.mark.parametrize("named", [None, usd(5000)])
+@pytest.mark.parametrize("named", [None, usd(5000), {"amountMinor": 5000, "currency": "usd"}])
 async def test_57_the_price_as_it_is_and_no_price_are_booked(people: People, world: World, named: Any) -> None:
     booked = await Client(world).book(await people.tutor(5000), lesson_time(), price=named)
     assert (booked["booking"]["price"], booked["userErrors"]) == (usd(5000), [])
@@ -148,6 +149,24 @@ async def test_57_what_is_no_price_is_bad_input_that_names_the_argument(
     (error,) = answer["errors"]
     assert (error["extensions"]["code"], error["extensions"]["field"]) == ("BAD_USER_INPUT", field)
     assert await client.made() == []
+
+
+@pytest.mark.parametrize("kind", ["lesson", "seat"])
+async def test_57_prices_that_do_not_match_hold_nothing_and_are_no_unpaid_ends(
+    people: People, world: World, kind: str
+) -> None:
+    """Somebody whose page is old asks more often than one may let holds end unpaid."""
+    client, tutor, course = Client(world), await people.tutor(5000), (await people.course(5000)).id
+
+    async def buy(price: int) -> Any:
+        if kind == "lesson":
+            return await client.book(tutor, lesson_time(), price=usd(price))
+        return await client.enroll(course, price=usd(price))
+
+    for price in range(4000, 4007):
+        assert (await buy(price))["userErrors"] == MISMATCH
+    assert await world.sql("availability", "select 1 from hold where student_id = $1", client.student) == []
+    assert (await buy(5000))["userErrors"] == []
 
 
 async def test_57_a_service_sets_no_price_at_graphql(people: People, world: World) -> None:
@@ -207,7 +226,27 @@ async def test_57_a_seat_that_an_older_learning_service_held_at_another_price_is
     peers = cast(Peers, SimpleNamespace(learning=SimpleNamespace(HoldSeat=hold)))
     purchase = SimpleNamespace(asked_price=AskedPrice.shown(Amount(5000, "USD")))
     ids = {name: uuid4() for name in ("id", "sold_id", "course_id", "student_id", "payment_id")}
-    saga = cast(Saga, SimpleNamespace(purchase=purchase, is_repeat=False, **ids))
+    saga = cast(Saga, SimpleNamespace(purchase_facts=purchase, is_repeat=False, **ids))
     with pytest.raises(RefusedInDoubt) as refused:
         await hold_seat(peers, saga)
     assert refused.value.refusal.reason == "AMOUNT_MISMATCH"
+
+
+async def test_57_a_slot_that_an_older_availability_service_held_at_another_price_is_released() -> None:
+    released: list[str] = []
+
+    async def hold(request: availability_pb2.HoldSlotRequest, timeout: float) -> availability_pb2.HoldSlotResponse:
+        assert (request.expected_amount, request.expected_currency) == ("50.00", "USD")
+        return availability_pb2.HoldSlotResponse(price=Money(amount_minor=9000, currency="USD"), seconds_left=60)
+
+    async def release(request: availability_pb2.ReleaseSlotRequest, timeout: float) -> None:
+        released.append(request.saga_id)
+
+    peers = cast(Peers, SimpleNamespace(availability=SimpleNamespace(HoldSlot=hold, ReleaseSlot=release)))
+    lesson = SimpleNamespace(tutor_id=uuid4(), start=lesson_time(), minutes=60)
+    purchase = SimpleNamespace(asked_price=AskedPrice.shown(Amount(5000, "USD")))
+    ids = {name: uuid4() for name in ("id", "student_id")}
+    saga = cast(Saga, SimpleNamespace(purchase_facts=purchase, lesson=lesson, is_repeat=False, **ids))
+    with pytest.raises(Refusal) as refused:
+        await hold_slot(peers, saga)
+    assert (refused.value.reason, released) == ("AMOUNT_MISMATCH", [str(saga.id)])

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.people import People, until
+from tests.people import People, wait_until
 from tests.world import World
 
 CREATE = """mutation($input: CreateCourseInput!) {
@@ -57,7 +57,7 @@ async def test_a_student_enrolls_pays_takes_part_and_leaves(world: World, people
         (only,) = (await gql(world, "student", student, MINE))["nodes"]
         return dict(only)
 
-    active = await until(mine, lambda enrollment: enrollment["status"] == "ACTIVE")
+    active = await wait_until(mine, lambda enrollment: enrollment["status"] == "ACTIVE")
     assert active["course"] == {"title": "Fractions", "seatsTaken": 1}
     assert (active["payment"]["status"], active["payment"]["context"]) == ("SUCCEEDED", "COURSE_ENROLLMENT")
     assert active["payment"]["contextId"] == taught

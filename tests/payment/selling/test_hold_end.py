@@ -6,7 +6,7 @@ import asyncio
 from uuid import UUID
 
 from mesh.errors import Refusal
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2
 
@@ -137,5 +137,5 @@ async def test_a_lesson_that_began_before_the_money_was_seen_is_refunded(people:
     await people.world.sql("availability", f"update hold set {earlier} where saga_id = $1", UUID(booked.saga_id))
     await people.webhooks("normal")
     await people.until_state(booked.saga_id, "REFUNDED")
-    refunds = await until(lambda: people.refunds_of(booked.payment_intent_id), bool)
+    refunds = await wait_until(lambda: people.refunds_of(booked.payment_intent_id), bool)
     assert len(refunds) == 1

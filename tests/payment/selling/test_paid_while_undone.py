@@ -11,7 +11,7 @@ from tests.learners import enrolled, let_the_seat_lapse
 from tests.learners import status as status_of_place
 from tests.payment.faults import ALWAYS, put_to_sleep, told_by
 from tests.payment.settling.test_refused_refunds import CANCELLED, PAID, REFUNDED, told, until_told
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 
@@ -126,7 +126,7 @@ async def test_13_a_run_that_is_closing_the_intent_when_the_event_comes_changes_
     await asyncio.wait_for(stall.reached.wait(), 10)
     await people.pay(booked.intent)
     await people.webhooks("normal")
-    await until(lambda: people.state(booked.saga), lambda state: state == "COMPLETED")
+    await wait_until(lambda: people.state(booked.saga), lambda state: state == "COMPLETED")
     stall.go.set()
     await people.at_rest()
     assert await people.state(booked.saga) == "COMPLETED"

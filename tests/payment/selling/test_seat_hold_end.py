@@ -19,7 +19,7 @@ from tests.learners import (
     refunded,
     status,
 )
-from tests.people import People, until
+from tests.people import People, wait_until
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import payment_pb2, saga_pb2
 
@@ -109,7 +109,7 @@ async def test_46_money_for_an_ended_enrollment_goes_back_once_and_revives_nothi
     stray = await people.stray_of(place.saga)
     await people.webhooks("duplicate")
     await people.pay(stray["id"])
-    await until(lambda: people.refunds_of(stray["id"]), bool)
+    await wait_until(lambda: people.refunds_of(stray["id"]), bool)
     await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
     assert [refund["amount"] for refund in await people.refunds_of(stray["id"])] == [5000]
     assert (await people.state(place.saga), await status(people, place)) == ("EXPIRED", EXPIRED)
@@ -136,7 +136,7 @@ async def test_46_dying_while_opening_ends_in_one_enrollment_to_pay(people: Peop
     await world.start_replica()
     ask = """select id::text as saga, payment_intent_id as intent from saga
              where course_id = $1 and state = 'AWAITING_PAYMENT'"""
-    (row,) = await until(lambda: world.sql("payment", ask, course.id), bool)
+    (row,) = await wait_until(lambda: world.sql("payment", ask, course.id), bool)
     assert len(await people.intents_of(row["saga"])) == 1
     await people.pay(row["intent"])
     await people.until_state(row["saga"], "COMPLETED")

@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import Refusal
 from tests.learners import ACTIVE, EXPIRED, active, enroll, enrolled, let_the_seat_lapse, status
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import World
 from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
@@ -189,4 +189,4 @@ async def test_46_a_lost_webhook_is_found_by_reconcile(people: People, world: Wo
     await people.pay(place.intent)
     await world.replicas[0].app.reconcile.run_everything()
     await people.until_state(place.saga, "COMPLETED")
-    await until(lambda: status(people, place), lambda found: found == ACTIVE)
+    await wait_until(lambda: status(people, place), lambda found: found == ACTIVE)

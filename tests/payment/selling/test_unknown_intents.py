@@ -11,7 +11,7 @@ from tests.learners import active, enrolled, leave, let_the_seat_lapse
 from tests.learners import status as status_of_place
 from tests.payment.faults import alerted, sold
 from tests.payment.settling.test_refused_refunds import CANCELLED, NEEDS_REVIEW, NONE, SUCCEEDED, told
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
@@ -136,4 +136,4 @@ async def test_54_a_parked_saga_whose_intent_is_unknown_can_be_resolved(people: 
               error = '{"code": "UNAVAILABLE", "reason": "", "message": "", "field": ""}' where id = $1"""
     await people.world.sql("payment", park, UUID(booked.saga))
     await people.resolve(booked.saga, "CANCELLED")
-    await until(lambda: people.state(booked.saga), lambda state: state == "CANCELLED")
+    await wait_until(lambda: people.state(booked.saga), lambda state: state == "CANCELLED")

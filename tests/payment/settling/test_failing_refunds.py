@@ -8,7 +8,7 @@ import pytest
 
 from tests.payment.faults import ALWAYS, StallsOne, alerted, cancel_of, sold
 from tests.payment.settling.test_given_up_refunds import until_parked
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 
 SECONDS = 6
@@ -27,7 +27,7 @@ async def one_that_came_back(people: People) -> Booked:
     """A lesson that was cancelled, its money back, everything at rest."""
     booked = await sold(people)
     await people.cancel(booked)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
     return booked
 
 
@@ -62,7 +62,7 @@ async def test_33_a_refund_that_fails_after_the_end_is_made_anew_at_the_speed_of
     case = await until_parked(people, booked.student)
     await people.no_faults()
     await people.retry(case)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
     assert [row["status"] for row in await people.our_refunds_of(booked.intent)] == ["SUCCEEDED"]
 
 
@@ -73,10 +73,10 @@ async def test_33_events_of_one_intent_back_off_together(people: People) -> None
     await people.settle_refund(refund["id"], "failed")
     ask = """select count(*) >= 3 and max(wake_at) - min(wake_at) < interval '0.1 seconds' as together
              from stripe_event where payment_intent_id = $1 and status = 'INBOX' and attempt > 1"""
-    await until(lambda: people.world.sql("payment", ask, booked.intent), lambda rows: rows[0]["together"])
+    await wait_until(lambda: people.world.sql("payment", ask, booked.intent), lambda rows: rows[0]["together"])
     await people.no_faults()
     await people.hurry_the_inbox(booked.saga)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
 
 
 async def test_33_that_a_refund_made_anew_has_succeeded_is_heard_while_others_of_its_events_sleep(
@@ -86,20 +86,20 @@ async def test_33_that_a_refund_made_anew_has_succeeded_is_heard_while_others_of
     (first,) = await people.refunds_of(booked.intent)
     await people.fault("/v1/refunds", "refund_pending", times=1)
     await people.settle_refund(first["id"], "failed")
-    _, second = await until(lambda: people.refunds_of(booked.intent), lambda found: len(found) == 2)
+    _, second = await wait_until(lambda: people.refunds_of(booked.intent), lambda found: len(found) == 2)
     sleeps = "select 1 from stripe_event where payment_intent_id = $1 and wake_at > clock_timestamp() and attempt > 0"
-    await until(lambda: people.world.sql("payment", sleeps, booked.intent), bool)
+    await wait_until(lambda: people.world.sql("payment", sleeps, booked.intent), bool)
     await people.world.sql(
         "payment",
         "update stripe_event set wake_at = wake_at + interval '1 hour' where payment_intent_id = $1 and status = 'INBOX'",
         booked.intent,
     )
     await people.settle_refund(second["id"], "succeeded")
-    await until(
+    await wait_until(
         lambda: people.our_refunds_of(booked.intent), lambda rows: [row["status"] for row in rows] == ["SUCCEEDED"]
     )
     await people.hurry_the_inbox(booked.saga)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
 
 
 async def test_a_refund_that_is_only_on_its_way_calls_nobody(
@@ -133,8 +133,8 @@ async def test_34_what_a_stalled_replica_once_heard_of_a_refund_does_not_cover_w
     await people.until_state(booked.saga, "REFUNDED")
     (refund,) = await people.refunds_of(booked.intent)
     await people.settle_refund(refund["id"], "failed")
-    await until(lambda: people.refunds_of(booked.intent), lambda found: len(found) == 2)
-    await until(lambda: people.nothing_open(booked.student), bool)
+    await wait_until(lambda: people.refunds_of(booked.intent), lambda found: len(found) == 2)
+    await wait_until(lambda: people.nothing_open(booked.student), bool)
     stall.go.set()
     await asyncio.wait_for(stall.passed.wait(), 10)
     assert sorted(row["status"] for row in await people.refund_rows(booked)) == ["FAILED", "SUCCEEDED"]

@@ -18,7 +18,7 @@ from tests.payment.settling.test_refused_refunds import (
     told,
     until_told,
 )
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 
 
 async def cancelled(people: People) -> Booked:
@@ -49,7 +49,9 @@ async def cases_of(people: People, student: Any) -> list[Any]:
 
 async def until_parked(people: People, student: Any) -> str:
     """Until the refund of a student has a case that waits for a person: the case."""
-    found = await until(lambda: cases_of(people, student), lambda rows: [r["state"] for r in rows][-1:] == ["PARKED"])
+    found = await wait_until(
+        lambda: cases_of(people, student), lambda rows: [r["state"] for r in rows][-1:] == ["PARKED"]
+    )
     await people.at_rest()
     return str(found[-1]["id"])
 
@@ -57,8 +59,8 @@ async def until_parked(people: People, student: Any) -> str:
 async def fail_by_the_bank(people: People, intent: str) -> None:
     """The newest refund of an intent is returned, days after it had succeeded."""
     known = "select provider_refund_id as id from refund where payment_intent_id = $1 and status = 'SUCCEEDED'"
-    newest = await until(lambda: people.refunds_of(intent), lambda found: found[-1]["status"] == "succeeded")
-    await until(lambda: people.world.sql("payment", known, intent), lambda rows: rows == [(newest[-1]["id"],)])
+    newest = await wait_until(lambda: people.refunds_of(intent), lambda found: found[-1]["status"] == "succeeded")
+    await wait_until(lambda: people.world.sql("payment", known, intent), lambda rows: rows == [(newest[-1]["id"],)])
     await people.settle_refund(newest[-1]["id"], "failed")
 
 
@@ -79,7 +81,9 @@ async def test_53_one_failure_less_is_made_good_without_a_person(people: People)
     booked = await cancelled(people)
     for _ in range(MOST_FAILED - 1):
         await fail_by_the_bank(people, booked.intent)
-    await until(lambda: people.our_refunds_of(booked.intent), lambda rows: [r["status"] for r in rows] == ["SUCCEEDED"])
+    await wait_until(
+        lambda: people.our_refunds_of(booked.intent), lambda rows: [r["status"] for r in rows] == ["SUCCEEDED"]
+    )
     await people.at_rest()
     assert await cases_of(people, booked.student) == []
     await until_told(people, booked.payment, REFUNDED, 5000, 0, PAID)

@@ -9,7 +9,7 @@ import pytest
 
 from mesh.errors import Refusal
 from payment_svc.settling import reconcile
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import saga_pb2
@@ -45,8 +45,8 @@ async def test_28_money_for_an_ended_booking_goes_back_once_and_revives_nothing(
     )
     await people.webhooks("duplicate")
     await people.pay(stray["id"])
-    refunds = await until(lambda: people.refunds_of(stray["id"]), bool)
-    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: all(row["status"] == "DONE" for row in rows))
+    refunds = await wait_until(lambda: people.refunds_of(stray["id"]), bool)
+    await wait_until(lambda: people.inbox_of(booked.saga_id), lambda rows: all(row["status"] == "DONE" for row in rows))
     await people.operator.Reconcile(saga_pb2.ReconcileRequest(), timeout=20)
     assert (
         [refund["amount"] for refund in refunds]
@@ -60,7 +60,7 @@ async def test_28_money_for_an_ended_booking_goes_back_once_and_revives_nothing(
 async def test_a_second_intent_that_claims_to_be_ours_is_cancelled(people: People) -> None:
     booked = await people.book(await people.tutor(), lesson_time())
     stray = await people.create_intent(amount=5000, currency="usd", **{"metadata[sagaId]": booked.saga_id})
-    await until(lambda: people.intent(stray["id"]), lambda intent: intent["status"] == "canceled")
+    await wait_until(lambda: people.intent(stray["id"]), lambda intent: intent["status"] == "canceled")
     assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
     await people.pay(booked.payment_intent_id)
     await people.until_state(booked.saga_id, "COMPLETED")
@@ -116,7 +116,7 @@ async def test_26_a_refund_by_hand_that_no_webhook_told_of_is_found_by_reconcile
     booked = await sold(people)
     await people.refund_by_hand(booked.payment_intent_id, 2000)
     await reconciled(people)
-    shown = await until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
+    shown = await wait_until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
     assert shown.refunded.amount_minor == 2000
 
 
@@ -124,18 +124,18 @@ async def test_26_a_refund_that_failed_unheard_is_found_by_reconcile(people: Peo
     booked = await sold(people)
     await people.refund_by_hand(booked.payment_intent_id, 2000)
     await reconciled(people)
-    await until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
+    await wait_until(lambda: people.payment(booked.payment_id), lambda payment: payment.refunded.amount_minor)
     (refund,) = await people.refunds_of(booked.payment_intent_id)
     await people.settle_refund(refund["id"], "failed")
     await reconciled(people)
-    await until(lambda: people.payment(booked.payment_id), lambda payment: not payment.refunded.amount_minor)
+    await wait_until(lambda: people.payment(booked.payment_id), lambda payment: not payment.refunded.amount_minor)
 
 
 async def test_26_a_dispute_that_no_webhook_told_of_is_found_by_reconcile(people: People) -> None:
     booked = await sold(people)
     await people.dispute(booked.payment_intent_id)
     await reconciled(people)
-    await until(lambda: people.payment(booked.payment_id), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment_id), lambda payment: payment.disputed)
 
 
 async def sold(people: People) -> BookSessionResponse:

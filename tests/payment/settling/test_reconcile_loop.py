@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from tests.payment.faults import sold
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 
 MINUTES_AGO = "clock_timestamp() - interval '3 minutes'"
 
@@ -37,4 +37,4 @@ async def test_26_the_loop_finds_a_refund_by_hand_that_no_webhook_told_of(people
     booked = await sold(people)
     await people.webhooks("drop")
     await people.refund_by_hand(booked.intent, 2000)
-    await until(lambda: people.payment(booked.payment), lambda payment: payment.refunded.amount_minor == 2000)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.refunded.amount_minor == 2000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,7 +11,7 @@ from payment_svc.domain import MADE_AT_PROVIDER
 from tests.learners import active, leave
 from tests.learners import status as status_of_place
 from tests.payment.faults import alerted, cancel_of, row_of, sold
-from tests.people import Booked, People, lesson_time, until
+from tests.people import Booked, People, lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
@@ -32,14 +32,14 @@ async def told(people: People, payment_id: str) -> tuple[int, int, int, int]:
 
 
 async def until_told(people: People, payment_id: str, *truth: int) -> None:
-    await until(lambda: told(people, payment_id), lambda found: found == truth)
+    await wait_until(lambda: told(people, payment_id), lambda found: found == truth)
 
 
 async def disputed(people: People) -> tuple[Booked, str]:
     """A lesson that was sold, and whose payment is disputed."""
     booked = await sold(people)
     dispute = await people.dispute(booked.intent)
-    await until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: payment.disputed)
     return booked, dispute
 
 
@@ -169,7 +169,7 @@ async def test_52_late_money_that_cannot_go_back_gets_a_case_of_its_own(people: 
     await people.pay(stray)
     dispute = await people.dispute(stray)
     await people.webhooks("normal")
-    await until(lambda: parked_of(people, booked.saga), lambda found: found == ["EXPIRED", "PARKED"])
+    await wait_until(lambda: parked_of(people, booked.saga), lambda found: found == ["EXPIRED", "PARKED"])
     await people.at_rest()
     (case,) = await people.world.sql(
         "payment", "select id from saga where kind = 'RefundCase' and student_id = $1", booked.student
@@ -220,7 +220,7 @@ async def test_a_lost_dispute_leaves_nothing_to_give_back(people: People) -> Non
     before = await people.quote(booked)
     assert before.refund.amount_minor == 5000
     await people.close_dispute(dispute, "lost")
-    await until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
     quote = await people.quote(booked)
     assert (quote.refund.amount_minor, quote.percent) == (0, 0)
     with pytest.raises(Refusal) as refused:
@@ -233,8 +233,21 @@ async def test_a_lost_dispute_leaves_nothing_to_give_back(people: People) -> Non
     assert (await row_of(people, booked.saga))[0]["state"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("role", ["student", "tutor", "admin"])
+async def test_a_lost_dispute_leaves_nothing_of_a_seat_whoever_cancels(people: People, role: str) -> None:
+    place = await active(people)
+    await people.close_dispute(await people.dispute(place.intent), "lost")
+    ask = "select charged_back from payment where payment_intent_id = $1"
+    await wait_until(lambda: people.world.sql("payment", ask, place.intent), lambda rows: rows == [(True,)])
+    who = {"student": place.student, "tutor": place.instructor, "admin": uuid4()}[role]
+    left = await leave(people, place, who=who, role=role)
+    assert left.refund.amount_minor == 0
+    assert await people.state(left.saga_id) == "CANCELLED"
+    assert await told(people, place.payment) == (SUCCEEDED, 0, 0, NONE)
+
+
 async def test_a_dispute_that_is_won_changes_no_quote(people: People) -> None:
     booked, dispute = await disputed(people)
     await people.close_dispute(dispute, "won")
-    await until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
+    await wait_until(lambda: people.payment(booked.payment), lambda payment: not payment.disputed)
     assert (await people.quote(booked)).refund.amount_minor == 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator, MutableMapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,8 +13,13 @@ import pytest_asyncio
 import stripe
 from structlog.testing import capture_logs
 
+from payment_svc.domain import PaymentStatus, Received
+from payment_svc.selling.transitions import skip_payment
 from payment_svc.settling import webhooks
-from tests.people import People, lesson_time, until
+from payment_svc.settling.verdicts import REFUNDS
+from payment_svc.store.events import Apply
+from tests.payment.faults import sold
+from tests.people import People, lesson_time, wait_until
 from tests.world import WEBHOOK_SECRET, World
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
@@ -99,7 +105,7 @@ async def test_55_a_spoiled_success_of_an_unpaid_intent_is_not_believed(
     declined = await people.event(booked.payment_intent_id, "payment_intent.payment_failed")
     event = spoiled(declined, status="succeeded", amount_received=...) | {"type": "payment_intent.succeeded"}
     assert await people.send_event(event) == 200
-    await until(lambda: signals(people, booked.saga_id), lambda count: count == 1)
+    await wait_until(lambda: signals(people, booked.saga_id), lambda count: count == 1)
     await people.at_rest()
     assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
     await people.cancel_intent(booked.payment_intent_id)
@@ -119,7 +125,7 @@ async def test_55_a_spoiled_event_of_an_ended_saga_waits_for_a_person_who_has_it
     assert (await stored(people, event["id"]))[0][0] == "PARKED"
     assert await people.state(booked.saga_id) == "EXPIRED"
     await people.retry(booked.saga_id)
-    await until(lambda: stored(people, event["id"]), lambda rows: rows == [("DONE", None)])
+    await wait_until(lambda: stored(people, event["id"]), lambda rows: rows == [("DONE", None)])
     assert [refund["amount"] for refund in await people.refunds_of(stray["id"])] == [5000]
 
 
@@ -213,6 +219,91 @@ async def test_55_an_event_whose_judgement_crashes_is_parked_with_the_reason_and
     await people.until_state(booked.saga_id, "COMPLETED")  # it looked at the intent
 
 
+SUCCEEDED, PENDING = PaymentStatus.SUCCEEDED, PaymentStatus.PENDING
+UNSTORABLE: dict[str, tuple[PaymentStatus, int, str]] = {
+    "a violated constraint": (SUCCEEDED, 0, "payment_received_when_succeeded"),
+    "a negative amount": (PENDING, -1, "payment_amounts"),
+    "more than a number can be": (SUCCEEDED, 2**63, "out of int64 range"),
+}
+
+
+@pytest.mark.parametrize(("status", "received", "why"), UNSTORABLE.values(), ids=UNSTORABLE)
+async def test_55_an_event_that_the_schema_refuses_is_parked_without_the_values(
+    people: People,
+    booked: BookSessionResponse,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: PaymentStatus,
+    received: int,
+    why: str,
+) -> None:
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+
+    def judge(_: Any, saga: Any, __: int) -> Apply:
+        transition = skip_payment(saga)
+        return Apply(replace(transition, payment=status, received=Received(received, "USD"), takes_over=True))
+
+    monkeypatch.setattr(webhooks, "judge", judge)
+    assert await people.send_event(event) == 200
+    monkeypatch.undo()
+    await people.until_state(booked.saga_id, "COMPLETED")
+    ((stands, error),) = await stored(people, event["id"])
+    assert stands == "PARKED" and error and why in error
+    for text in (error, capsys.readouterr().out):
+        assert "Failing row" not in text and booked.client_secret not in text
+
+
+class Crash:
+    """A hook: what nobody expects, so many times, at a point."""
+
+    def __init__(self, point: str, times: int = 1) -> None:
+        self.point, self.times = point, times
+
+    async def __call__(self, point: str) -> None:
+        if point == self.point and self.times > 0:
+            self.times -= 1
+            raise RuntimeError("nobody expects this")
+
+
+@pytest.mark.usefixtures("no_replica")
+@pytest.mark.parametrize("point", ["before receive", "after receive"])
+async def test_55_an_error_that_the_event_did_not_cause_is_503_and_the_repeat_is_judged(
+    people: People, world: World, point: str
+) -> None:
+    await people.webhooks("drop")
+    await world.start_replica(Crash(point))
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    assert await people.send_event(event) == 503
+    assert [status for status, _ in await stored(people, event["id"])] in ([], ["DONE"])
+    assert await people.send_event(event) == 200
+    await people.until_state(booked.saga_id, "COMPLETED")
+    assert await stored(people, event["id"]) == [("DONE", None)]
+
+
+@pytest.mark.usefixtures("no_replica")
+async def test_55_an_event_that_reconcile_cannot_take_keeps_no_other_from_its_turn(
+    people: People, world: World
+) -> None:
+    await people.webhooks("normal")
+    crash = Crash("before receive", times=0)
+    await world.start_replica(crash)
+    first, second = await sold(people), await sold(people)
+    await people.webhooks("drop")
+    for booked in (first, second):
+        await people.refund_by_hand(booked.intent, 2000)
+    ids = [event["id"] for kind in REFUNDS for event in people._events(first.intent, kind)]
+    crash.times = len(ids)  # the first round's first events
+    await people.reconcile()
+    assert crash.times == 0
+    await people.reconcile()
+    await people.at_rest()
+    for booked in (first, second):
+        assert [row["amount_minor"] for row in await people.our_refunds_of(booked.intent)] == [2000]
+
+
 async def test_55_the_schema_keeps_no_parked_event_without_a_reason(world: World, booked: BookSessionResponse) -> None:
     with pytest.raises(Exception, match="stripe_event_parked_with_a_reason"):
         await world.sql(
@@ -274,11 +365,11 @@ async def test_55_an_inbox_event_about_an_unreadable_refund_is_parked_after_eigh
             await people.hurry_the_inbox(booked.saga_id)
             return await people.inbox_of(booked.saga_id)
 
-        await until(hurried, lambda rows: [row["status"] for row in rows] == ["PARKED"])
+        await wait_until(hurried, lambda rows: [row["status"] for row in rows] == ["PARKED"])
     parked = [line for line in lines if line["event"] == "event_parked"]
     assert [(line["alert"], line["error"]) for line in parked] == [
         (True, "Unreadable: the refund's amount is no whole number")
     ]
     await people.retry(booked.saga_id)
-    await until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
+    await wait_until(lambda: people.inbox_of(booked.saga_id), lambda rows: rows[0]["status"] == "DONE")
     assert [row["amount_minor"] for row in await people.our_refunds_of(booked.payment_intent_id)] == [2000]

@@ -14,7 +14,7 @@ import stripe
 from structlog.testing import capture_logs
 
 from payment_svc.settling.late_payments import LatePayments
-from tests.people import People, lesson_time, until
+from tests.people import People, lesson_time, wait_until
 from tests.world import WEBHOOK_SECRET, StallAt, World
 from tutormesh.payment.v1 import payment_pb2
 
@@ -76,7 +76,7 @@ async def test_21_a_refund_told_in_any_order_is_learned_once(people: People, ord
     for kind in order:
         assert await people.send_event(await people.event(booked.payment_intent_id, kind)) == 200
     await people.until_state(booked.saga_id, "COMPLETED")
-    rows = await until(lambda: people.our_refunds_of(booked.payment_intent_id), bool)
+    rows = await wait_until(lambda: people.our_refunds_of(booked.payment_intent_id), bool)
     assert [(row["amount_minor"], row["status"]) for row in rows] == [(2000, "SUCCEEDED")]
     payment = await people.payment(booked.payment_id)
     assert (payment.status, payment.refunded.amount_minor) == (payment_pb2.PAYMENT_STATUS_PARTIALLY_REFUNDED, 2000)
@@ -228,7 +228,7 @@ async def test_27_an_event_of_ours_is_not_told_as_ignored(people: People, kind: 
 
 async def lines_about_ignored(people: People, event: dict[str, Any]) -> list[str]:
     """Bring an event to the door, which says 200: the reasons of the log's lines about ignored ones."""
-    await until(people.stripe_state, lambda state: not state["webhooks"]["queued"])
+    await wait_until(people.stripe_state, lambda state: not state["webhooks"]["queued"])
     with capture_logs() as lines:
         assert await people.send_event(event) == 200
     return [line["reason"] for line in lines if line["event"] == "event_ignored"]
@@ -271,19 +271,21 @@ async def test_25_an_event_that_always_fails_is_parked_while_others_flow_and_ret
     sound = inbox._late_payments
     inbox._late_payments = cast(LatePayments, Broken(sound, broken))
     await people.send_event(await people.event(stray["id"], "payment_intent.created"))
-    await until(lambda: people.inbox_of(broken), lambda rows: rows and rows[0]["wake_later"])
+    await wait_until(lambda: people.inbox_of(broken), lambda rows: rows and rows[0]["wake_later"])
 
     late = await people.stray_of(other)  # money for an ended booking, through the same inbox
     await people.pay(late["id"])
-    await until(lambda: people.inbox_of(other), lambda rows: rows and all(row["status"] == "DONE" for row in rows))
+    await wait_until(lambda: people.inbox_of(other), lambda rows: rows and all(row["status"] == "DONE" for row in rows))
     assert [refund["amount"] for refund in await people.refunds_of(late["id"])] == [5000]
     assert {row["status"] for row in await people.inbox_of(broken)} == {"INBOX"}
 
     for _ in range(8):
         await people.hurry_the_inbox(broken)
-        await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"])
+        await wait_until(
+            lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] != "INBOX" or rows[0]["wake_later"]
+        )
     assert [row["status"] for row in await people.inbox_of(broken)] == ["PARKED"]
     inbox._late_payments = sound
     await people.retry(broken)
-    await until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] == "DONE")
+    await wait_until(lambda: people.inbox_of(broken), lambda rows: rows[0]["status"] == "DONE")
     assert (await people.intent(stray["id"]))["status"] == "canceled"

@@ -27,7 +27,7 @@ from tutormesh.common.v1 import callers_pb2 as tutormesh_dot_common_dot_v1_dot_c
 from tutormesh.common.v1 import money_pb2 as tutormesh_dot_common_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tutormesh/availability/v1/availability.proto\x12\x19tutormesh.availability.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\"_\n\x0cWeeklyWindow\x12\x33\n\x07weekday\x18\x01 \x01(\x0e\x32\".tutormesh.availability.v1.Weekday\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\"\xcf\x03\n\x1aPublishAvailabilityRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08timezone\x18\x02 \x01(\t\x12\x37\n\x06weekly\x18\x03 \x03(\x0b\x32\'.tutormesh.availability.v1.WeeklyWindow\x12\x1e\n\x16minimum_notice_minutes\x18\x04 \x01(\x05\x12\x16\n\x0e\x62uffer_minutes\x18\x05 \x01(\x05\x12(\n\x04rate\x18\x06 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12$\n\x17shortest_lesson_minutes\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12#\n\x16longest_lesson_minutes\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12 \n\x13start_every_minutes\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12maximum_days_ahead\x18\n \x01(\x05H\x03\x88\x01\x01\x42\x1a\n\x18_shortest_lesson_minutesB\x19\n\x17_longest_lesson_minutesB\x16\n\x14_start_every_minutesB\x15\n\x13_maximum_days_ahead\"T\n\x1bPublishAvailabilityResponse\x12\x35\n\x08schedule\x18\x01 \x01(\x0b\x32#.tutormesh.availability.v1.Schedule\"\xc3\x02\n\x08Schedule\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08timezone\x18\x02 \x01(\t\x12\x37\n\x06weekly\x18\x03 \x03(\x0b\x32\'.tutormesh.availability.v1.WeeklyWindow\x12\x1e\n\x16minimum_notice_minutes\x18\x04 \x01(\x05\x12\x16\n\x0e\x62uffer_minutes\x18\x05 \x01(\x05\x12(\n\x04rate\x18\x06 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x1f\n\x17shortest_lesson_minutes\x18\x07 \x01(\x05\x12\x1e\n\x16longest_lesson_minutes\x18\x08 \x01(\x05\x12\x1b\n\x13start_every_minutes\x18\t \x01(\x05\x12\x1a\n\x12maximum_days_ahead\x18\n \x01(\x05\"\x90\x01\n\x10ListSlotsRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x04 \x01(\x05\"\x85\x01\n\x04Slot\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\"C\n\x11ListSlotsResponse\x12.\n\x05slots\x18\x01 \x03(\x0b\x32\x1f.tutormesh.availability.v1.Slot\"\x8d\x01\n\x0fHoldSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x10\n\x08tutor_id\x18\x02 \x01(\t\x12\x12\n\nstudent_id\x18\x03 \x01(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x05 \x01(\x05\"\xa2\x01\n\x10HoldSlotResponse\x12\x1d\n\x15\x61vailability_block_id\x18\x01 \x01(\t\x12)\n\x05price\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cseconds_left\x18\x04 \x01(\x01\"%\n\x12\x43onfirmSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"4\n\x13\x43onfirmSlotResponse\x12\x1d\n\x15\x61vailability_block_id\x18\x01 \x01(\t\"%\n\x12ReleaseSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"\x15\n\x13ReleaseSlotResponse\"o\n\tTimeBlock\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"g\n\x05\x42lock\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x10\x42lockTimeRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x34\n\x06\x62locks\x18\x02 \x03(\x0b\x32$.tutormesh.availability.v1.TimeBlock\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"E\n\x11\x42lockTimeResponse\x12\x30\n\x06\x62locks\x18\x01 \x03(\x0b\x32 .tutormesh.availability.v1.Block\"8\n\x12RemoveBlockRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\"\x15\n\x13RemoveBlockResponse\"\xf3\x01\n\x05\x43laim\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61lendar_id\x18\x02 \x01(\t\x12\x0f\n\x07saga_id\x18\x03 \x01(\t\x12\x34\n\x05state\x18\x04 \x01(\x0e\x32%.tutormesh.availability.v1.ClaimState\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListClaimsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x12ListClaimsResponse\x12\x30\n\x06\x63laims\x18\x01 \x03(\x0b\x32 .tutormesh.availability.v1.Claim\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07*s\n\nClaimState\x12\x1b\n\x17\x43LAIM_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43LAIM_STATE_HELD\x10\x01\x12\x19\n\x15\x43LAIM_STATE_CONFIRMED\x10\x02\x12\x17\n\x13\x43LAIM_STATE_BLOCKED\x10\x03\x32\xa9\x08\n\x13\x41vailabilityService\x12\xa0\x01\n\x13PublishAvailability\x12\x35.tutormesh.availability.v1.PublishAvailabilityRequest\x1a\x36.tutormesh.availability.v1.PublishAvailabilityResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x82\x01\n\tListSlots\x12+.tutormesh.availability.v1.ListSlotsRequest\x1a,.tutormesh.availability.v1.ListSlotsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12p\n\x08HoldSlot\x12*.tutormesh.availability.v1.HoldSlotRequest\x1a+.tutormesh.availability.v1.HoldSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12y\n\x0b\x43onfirmSlot\x12-.tutormesh.availability.v1.ConfirmSlotRequest\x1a..tutormesh.availability.v1.ConfirmSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12y\n\x0bReleaseSlot\x12-.tutormesh.availability.v1.ReleaseSlotRequest\x1a..tutormesh.availability.v1.ReleaseSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x82\x01\n\tBlockTime\x12+.tutormesh.availability.v1.BlockTimeRequest\x1a,.tutormesh.availability.v1.BlockTimeResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x88\x01\n\x0bRemoveBlock\x12-.tutormesh.availability.v1.RemoveBlockRequest\x1a..tutormesh.availability.v1.RemoveBlockResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12r\n\nListClaims\x12,.tutormesh.availability.v1.ListClaimsRequest\x1a-.tutormesh.availability.v1.ListClaimsResponse\"\x07\x8a\xb5\x18\x03opsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tutormesh/availability/v1/availability.proto\x12\x19tutormesh.availability.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\"_\n\x0cWeeklyWindow\x12\x33\n\x07weekday\x18\x01 \x01(\x0e\x32\".tutormesh.availability.v1.Weekday\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\"\xcf\x03\n\x1aPublishAvailabilityRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08timezone\x18\x02 \x01(\t\x12\x37\n\x06weekly\x18\x03 \x03(\x0b\x32\'.tutormesh.availability.v1.WeeklyWindow\x12\x1e\n\x16minimum_notice_minutes\x18\x04 \x01(\x05\x12\x16\n\x0e\x62uffer_minutes\x18\x05 \x01(\x05\x12(\n\x04rate\x18\x06 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12$\n\x17shortest_lesson_minutes\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12#\n\x16longest_lesson_minutes\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12 \n\x13start_every_minutes\x18\t \x01(\x05H\x02\x88\x01\x01\x12\x1f\n\x12maximum_days_ahead\x18\n \x01(\x05H\x03\x88\x01\x01\x42\x1a\n\x18_shortest_lesson_minutesB\x19\n\x17_longest_lesson_minutesB\x16\n\x14_start_every_minutesB\x15\n\x13_maximum_days_ahead\"T\n\x1bPublishAvailabilityResponse\x12\x35\n\x08schedule\x18\x01 \x01(\x0b\x32#.tutormesh.availability.v1.Schedule\"\xc3\x02\n\x08Schedule\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08timezone\x18\x02 \x01(\t\x12\x37\n\x06weekly\x18\x03 \x03(\x0b\x32\'.tutormesh.availability.v1.WeeklyWindow\x12\x1e\n\x16minimum_notice_minutes\x18\x04 \x01(\x05\x12\x16\n\x0e\x62uffer_minutes\x18\x05 \x01(\x05\x12(\n\x04rate\x18\x06 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x1f\n\x17shortest_lesson_minutes\x18\x07 \x01(\x05\x12\x1e\n\x16longest_lesson_minutes\x18\x08 \x01(\x05\x12\x1b\n\x13start_every_minutes\x18\t \x01(\x05\x12\x1a\n\x12maximum_days_ahead\x18\n \x01(\x05\"\x90\x01\n\x10ListSlotsRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12(\n\x04\x66rom\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x04 \x01(\x05\"\x85\x01\n\x04Slot\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\"C\n\x11ListSlotsResponse\x12.\n\x05slots\x18\x01 \x03(\x0b\x32\x1f.tutormesh.availability.v1.Slot\"\xc1\x01\n\x0fHoldSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\x10\n\x08tutor_id\x18\x02 \x01(\t\x12\x12\n\nstudent_id\x18\x03 \x01(\t\x12)\n\x05start\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x05 \x01(\x05\x12\x17\n\x0f\x65xpected_amount\x18\x06 \x01(\t\x12\x19\n\x11\x65xpected_currency\x18\x07 \x01(\t\"\xa2\x01\n\x10HoldSlotResponse\x12\x1d\n\x15\x61vailability_block_id\x18\x01 \x01(\t\x12)\n\x05price\x18\x02 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cseconds_left\x18\x04 \x01(\x01\"%\n\x12\x43onfirmSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"4\n\x13\x43onfirmSlotResponse\x12\x1d\n\x15\x61vailability_block_id\x18\x01 \x01(\t\"%\n\x12ReleaseSlotRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"\x15\n\x13ReleaseSlotResponse\"o\n\tTimeBlock\x12)\n\x05start\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\"g\n\x05\x42lock\x12\n\n\x02id\x18\x01 \x01(\t\x12)\n\x05start\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"n\n\x10\x42lockTimeRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x34\n\x06\x62locks\x18\x02 \x03(\x0b\x32$.tutormesh.availability.v1.TimeBlock\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"E\n\x11\x42lockTimeResponse\x12\x30\n\x06\x62locks\x18\x01 \x03(\x0b\x32 .tutormesh.availability.v1.Block\"8\n\x12RemoveBlockRequest\x12\x10\n\x08tutor_id\x18\x01 \x01(\t\x12\x10\n\x08\x62lock_id\x18\x02 \x01(\t\"\x15\n\x13RemoveBlockResponse\"\xf3\x01\n\x05\x43laim\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x63\x61lendar_id\x18\x02 \x01(\t\x12\x0f\n\x07saga_id\x18\x03 \x01(\t\x12\x34\n\x05state\x18\x04 \x01(\x0e\x32%.tutormesh.availability.v1.ClaimState\x12)\n\x05start\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListClaimsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"_\n\x12ListClaimsResponse\x12\x30\n\x06\x63laims\x18\x01 \x03(\x0b\x32 .tutormesh.availability.v1.Claim\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x15\n\x13\x43leanUpHoldsRequest\"6\n\x14\x43leanUpHoldsResponse\x12\x0e\n\x06\x63laims\x18\x01 \x01(\x05\x12\x0e\n\x06\x62locks\x18\x02 \x01(\x05*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07*s\n\nClaimState\x12\x1b\n\x17\x43LAIM_STATE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x43LAIM_STATE_HELD\x10\x01\x12\x19\n\x15\x43LAIM_STATE_CONFIRMED\x10\x02\x12\x17\n\x13\x43LAIM_STATE_BLOCKED\x10\x03\x32\xa3\t\n\x13\x41vailabilityService\x12\xa0\x01\n\x13PublishAvailability\x12\x35.tutormesh.availability.v1.PublishAvailabilityRequest\x1a\x36.tutormesh.availability.v1.PublishAvailabilityResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x82\x01\n\tListSlots\x12+.tutormesh.availability.v1.ListSlotsRequest\x1a,.tutormesh.availability.v1.ListSlotsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12p\n\x08HoldSlot\x12*.tutormesh.availability.v1.HoldSlotRequest\x1a+.tutormesh.availability.v1.HoldSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12y\n\x0b\x43onfirmSlot\x12-.tutormesh.availability.v1.ConfirmSlotRequest\x1a..tutormesh.availability.v1.ConfirmSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12y\n\x0bReleaseSlot\x12-.tutormesh.availability.v1.ReleaseSlotRequest\x1a..tutormesh.availability.v1.ReleaseSlotResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x82\x01\n\tBlockTime\x12+.tutormesh.availability.v1.BlockTimeRequest\x1a,.tutormesh.availability.v1.BlockTimeResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x88\x01\n\x0bRemoveBlock\x12-.tutormesh.availability.v1.RemoveBlockRequest\x1a..tutormesh.availability.v1.RemoveBlockResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12r\n\nListClaims\x12,.tutormesh.availability.v1.ListClaimsRequest\x1a-.tutormesh.availability.v1.ListClaimsResponse\"\x07\x8a\xb5\x18\x03ops\x12x\n\x0c\x43leanUpHolds\x12..tutormesh.availability.v1.CleanUpHoldsRequest\x1a/.tutormesh.availability.v1.CleanUpHoldsResponse\"\x07\x8a\xb5\x18\x03opsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,10 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AVAILABILITYSERVICE'].methods_by_name['RemoveBlock']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops\212\265\030\010internal'
   _globals['_AVAILABILITYSERVICE'].methods_by_name['ListClaims']._loaded_options = None
   _globals['_AVAILABILITYSERVICE'].methods_by_name['ListClaims']._serialized_options = b'\212\265\030\003ops'
-  _globals['_WEEKDAY']._serialized_start=2853
-  _globals['_WEEKDAY']._serialized_end=3035
-  _globals['_CLAIMSTATE']._serialized_start=3037
-  _globals['_CLAIMSTATE']._serialized_end=3152
+  _globals['_AVAILABILITYSERVICE'].methods_by_name['CleanUpHolds']._loaded_options = None
+  _globals['_AVAILABILITYSERVICE'].methods_by_name['CleanUpHolds']._serialized_options = b'\212\265\030\003ops'
+  _globals['_WEEKDAY']._serialized_start=2984
+  _globals['_WEEKDAY']._serialized_end=3166
+  _globals['_CLAIMSTATE']._serialized_start=3168
+  _globals['_CLAIMSTATE']._serialized_end=3283
   _globals['_WEEKLYWINDOW']._serialized_start=176
   _globals['_WEEKLYWINDOW']._serialized_end=271
   _globals['_PUBLISHAVAILABILITYREQUEST']._serialized_start=274
@@ -69,35 +71,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSLOTSRESPONSE']._serialized_start=1434
   _globals['_LISTSLOTSRESPONSE']._serialized_end=1501
   _globals['_HOLDSLOTREQUEST']._serialized_start=1504
-  _globals['_HOLDSLOTREQUEST']._serialized_end=1645
-  _globals['_HOLDSLOTRESPONSE']._serialized_start=1648
-  _globals['_HOLDSLOTRESPONSE']._serialized_end=1810
-  _globals['_CONFIRMSLOTREQUEST']._serialized_start=1812
-  _globals['_CONFIRMSLOTREQUEST']._serialized_end=1849
-  _globals['_CONFIRMSLOTRESPONSE']._serialized_start=1851
-  _globals['_CONFIRMSLOTRESPONSE']._serialized_end=1903
-  _globals['_RELEASESLOTREQUEST']._serialized_start=1905
-  _globals['_RELEASESLOTREQUEST']._serialized_end=1942
-  _globals['_RELEASESLOTRESPONSE']._serialized_start=1944
-  _globals['_RELEASESLOTRESPONSE']._serialized_end=1965
-  _globals['_TIMEBLOCK']._serialized_start=1967
-  _globals['_TIMEBLOCK']._serialized_end=2078
-  _globals['_BLOCK']._serialized_start=2080
-  _globals['_BLOCK']._serialized_end=2183
-  _globals['_BLOCKTIMEREQUEST']._serialized_start=2185
-  _globals['_BLOCKTIMEREQUEST']._serialized_end=2295
-  _globals['_BLOCKTIMERESPONSE']._serialized_start=2297
-  _globals['_BLOCKTIMERESPONSE']._serialized_end=2366
-  _globals['_REMOVEBLOCKREQUEST']._serialized_start=2368
-  _globals['_REMOVEBLOCKREQUEST']._serialized_end=2424
-  _globals['_REMOVEBLOCKRESPONSE']._serialized_start=2426
-  _globals['_REMOVEBLOCKRESPONSE']._serialized_end=2447
-  _globals['_CLAIM']._serialized_start=2450
-  _globals['_CLAIM']._serialized_end=2693
-  _globals['_LISTCLAIMSREQUEST']._serialized_start=2695
-  _globals['_LISTCLAIMSREQUEST']._serialized_end=2753
-  _globals['_LISTCLAIMSRESPONSE']._serialized_start=2755
-  _globals['_LISTCLAIMSRESPONSE']._serialized_end=2850
-  _globals['_AVAILABILITYSERVICE']._serialized_start=3155
-  _globals['_AVAILABILITYSERVICE']._serialized_end=4220
+  _globals['_HOLDSLOTREQUEST']._serialized_end=1697
+  _globals['_HOLDSLOTRESPONSE']._serialized_start=1700
+  _globals['_HOLDSLOTRESPONSE']._serialized_end=1862
+  _globals['_CONFIRMSLOTREQUEST']._serialized_start=1864
+  _globals['_CONFIRMSLOTREQUEST']._serialized_end=1901
+  _globals['_CONFIRMSLOTRESPONSE']._serialized_start=1903
+  _globals['_CONFIRMSLOTRESPONSE']._serialized_end=1955
+  _globals['_RELEASESLOTREQUEST']._serialized_start=1957
+  _globals['_RELEASESLOTREQUEST']._serialized_end=1994
+  _globals['_RELEASESLOTRESPONSE']._serialized_start=1996
+  _globals['_RELEASESLOTRESPONSE']._serialized_end=2017
+  _globals['_TIMEBLOCK']._serialized_start=2019
+  _globals['_TIMEBLOCK']._serialized_end=2130
+  _globals['_BLOCK']._serialized_start=2132
+  _globals['_BLOCK']._serialized_end=2235
+  _globals['_BLOCKTIMEREQUEST']._serialized_start=2237
+  _globals['_BLOCKTIMEREQUEST']._serialized_end=2347
+  _globals['_BLOCKTIMERESPONSE']._serialized_start=2349
+  _globals['_BLOCKTIMERESPONSE']._serialized_end=2418
+  _globals['_REMOVEBLOCKREQUEST']._serialized_start=2420
+  _globals['_REMOVEBLOCKREQUEST']._serialized_end=2476
+  _globals['_REMOVEBLOCKRESPONSE']._serialized_start=2478
+  _globals['_REMOVEBLOCKRESPONSE']._serialized_end=2499
+  _globals['_CLAIM']._serialized_start=2502
+  _globals['_CLAIM']._serialized_end=2745
+  _globals['_LISTCLAIMSREQUEST']._serialized_start=2747
+  _globals['_LISTCLAIMSREQUEST']._serialized_end=2805
+  _globals['_LISTCLAIMSRESPONSE']._serialized_start=2807
+  _globals['_LISTCLAIMSRESPONSE']._serialized_end=2902
+  _globals['_CLEANUPHOLDSREQUEST']._serialized_start=2904
+  _globals['_CLEANUPHOLDSREQUEST']._serialized_end=2925
+  _globals['_CLEANUPHOLDSRESPONSE']._serialized_start=2927
+  _globals['_CLEANUPHOLDSRESPONSE']._serialized_end=2981
+  _globals['_AVAILABILITYSERVICE']._serialized_start=3286
+  _globals['_AVAILABILITYSERVICE']._serialized_end=4473
 # @@protoc_insertion_point(module_scope)

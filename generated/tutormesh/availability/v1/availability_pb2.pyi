@@ -304,7 +304,7 @@ class ListSlotsRequest(_message.Message):
     """Length of a lesson in minutes, 1 to 1440."""
     @_builtins.property
     def to(self) -> _timestamp_pb2.Timestamp:
-        """Slots end at or before this instant; at most 31 days after from."""
+        """and before this one; at most 31 days after from. So pages of a listing that touch hold each slot once."""
 
     def __init__(
         self,
@@ -392,6 +392,8 @@ class HoldSlotRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     DURATION_MINUTES_FIELD_NUMBER: _builtins.int
+    EXPECTED_AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPECTED_CURRENCY_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID: the idempotency key of this step."""
     tutor_id: _builtins.str
@@ -400,6 +402,10 @@ class HoldSlotRequest(_message.Message):
     """The student, a UUID other than the tutor's."""
     duration_minutes: _builtins.int
     """Length in minutes, 1 to 1440."""
+    expected_amount: _builtins.str
+    """The amount that the lesson must cost, decimal text such as "50.00"; empty when nobody says."""
+    expected_currency: _builtins.str
+    """The currency that the price must have, an ISO 4217 code; empty when nobody says."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -412,10 +418,12 @@ class HoldSlotRequest(_message.Message):
         student_id: _builtins.str = ...,
         start: _timestamp_pb2.Timestamp | None = ...,
         duration_minutes: _builtins.int = ...,
+        expected_amount: _builtins.str = ...,
+        expected_currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_minutes", b"duration_minutes", "saga_id", b"saga_id", "start", b"start", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_minutes", b"duration_minutes", "expected_amount", b"expected_amount", "expected_currency", b"expected_currency", "saga_id", b"saga_id", "start", b"start", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,3 +824,46 @@ class ListClaimsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListClaimsResponse: _TypeAlias = ListClaimsResponse  # noqa: Y015
+
+@_typing.final
+class CleanUpHoldsRequest(_message.Message):
+    """CleanUpHoldsRequest asks for one run of the job."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpHoldsRequest: _TypeAlias = CleanUpHoldsRequest  # noqa: Y015
+
+@_typing.final
+class CleanUpHoldsResponse(_message.Message):
+    """CleanUpHoldsResponse counts what was deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLAIMS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    claims: _builtins.int
+    """The claims of lapsed holds; a hold has one on each of its two calendars."""
+    blocks: _builtins.int
+    """The blocks."""
+    def __init__(
+        self,
+        *,
+        claims: _builtins.int = ...,
+        blocks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "claims", b"claims"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanUpHoldsResponse: _TypeAlias = CleanUpHoldsResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.FromString,
                 _registered_method=True)
+        self.CleanUpHolds = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/CleanUpHolds',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
+                _registered_method=True)
 
 
 class AvailabilityServiceServicer:
@@ -92,7 +97,7 @@ class AvailabilityServiceServicer:
 
     def ListSlots(self, request, context):
         """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-        are none of a length that the tutor does not offer.
+        are none of a length that the tutor does not offer, or whose price cannot be charged.
         Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
         took the database a second).
         """
@@ -105,8 +110,9 @@ class AvailabilityServiceServicer:
         with the seconds that are left now.
         Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
         first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-        zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-        (too much is unpaid, or too many holds ended unpaid a moment ago).
+        zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+        TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+        AMOUNT_MISMATCH (another price was expected; nothing was held).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +138,7 @@ class AvailabilityServiceServicer:
 
     def BlockTime(self, request, context):
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
         or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
         many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
@@ -141,8 +147,8 @@ class AvailabilityServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveBlock(self, request, context):
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+        is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,6 +156,14 @@ class AvailabilityServiceServicer:
 
     def ListClaims(self, request, context):
         """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CleanUpHolds(self, request, context):
+        """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+        more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -197,6 +211,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.ListClaims,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.SerializeToString,
+            ),
+            'CleanUpHolds': grpc.unary_unary_rpc_method_handler(
+                    servicer.CleanUpHolds,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -416,6 +435,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/ListClaims',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CleanUpHolds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/CleanUpHolds',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

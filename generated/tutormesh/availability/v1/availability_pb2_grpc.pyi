@@ -40,7 +40,7 @@ class AvailabilityServiceStub:
     """
     ListSlots: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-    are none of a length that the tutor does not offer.
+    are none of a length that the tutor does not offer, or whose price cannot be charged.
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
     """
@@ -49,8 +49,9 @@ class AvailabilityServiceStub:
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
     first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-    (too much is unpaid, or too many holds ended unpaid a moment ago).
+    zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+    TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+    AMOUNT_MISMATCH (another price was expected; nothing was held).
     """
     ConfirmSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
@@ -64,16 +65,20 @@ class AvailabilityServiceStub:
     """
     BlockTime: _grpc.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
     or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _grpc.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+    is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+    CleanUpHolds: _grpc.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]
+    """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+    more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+    """
 
 @_typing.type_check_only
 class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
@@ -87,7 +92,7 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     ListSlots: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]  # type: ignore[assignment]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-    are none of a length that the tutor does not offer.
+    are none of a length that the tutor does not offer, or whose price cannot be charged.
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
     """
@@ -96,8 +101,9 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     with the seconds that are left now.
     Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
     first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-    zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-    (too much is unpaid, or too many holds ended unpaid a moment ago).
+    zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+    TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+    AMOUNT_MISMATCH (another price was expected; nothing was held).
     """
     ConfirmSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.ConfirmSlotRequest, _availability_pb2.ConfirmSlotResponse]  # type: ignore[assignment]
     """ConfirmSlot turns the hold into a confirmed lesson. Repeating it changes nothing. A hold that lapsed and lost its
@@ -111,16 +117,20 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """
     BlockTime: _aio.UnaryUnaryMultiCallable[_availability_pb2.BlockTimeRequest, _availability_pb2.BlockTimeResponse]  # type: ignore[assignment]
     """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-    until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+    until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
     or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
     many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
     """
     RemoveBlock: _aio.UnaryUnaryMultiCallable[_availability_pb2.RemoveBlockRequest, _availability_pb2.RemoveBlockResponse]  # type: ignore[assignment]
-    """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-    tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+    """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+    is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+    CleanUpHolds: _aio.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]  # type: ignore[assignment]
+    """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+    more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+    """
 
 class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     """AvailabilityService owns calendars. It calls no other service. Times are instants, and ranges are half-open."""
@@ -143,7 +153,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListSlotsResponse, _abc.Awaitable[_availability_pb2.ListSlotsResponse]]:
         """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
-        are none of a length that the tutor does not offer.
+        are none of a length that the tutor does not offer, or whose price cannot be charged.
         Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
         took the database a second).
         """
@@ -158,8 +168,9 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         with the seconds that are left now.
         Refuses with BAD_USER_INPUT, or with the first of these that applies: TUTOR_NOT_FOUND, CANCELLED (ReleaseSlot came
         first), IDEMPOTENCY_MISMATCH (the saga holds another time), LENGTH_NOT_OFFERED (also when the price would round to
-        zero), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED, TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS
-        (too much is unpaid, or too many holds ended unpaid a moment ago).
+        zero), BAD_USER_INPUT (the price is more than can be told), TOO_FAR_AHEAD, OUTSIDE_WORKING_HOURS, START_NOT_OFFERED,
+        TOO_SOON, SLOT_TAKEN, STUDENT_BUSY, TOO_MANY_HOLDS (too much is unpaid, or too many holds ended unpaid a moment ago),
+        AMOUNT_MISMATCH (another price was expected; nothing was held).
         """
 
     @_abc_1.abstractmethod
@@ -191,7 +202,7 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.BlockTimeResponse, _abc.Awaitable[_availability_pb2.BlockTimeResponse]]:
         """BlockTime takes time out of a tutor's calendar: all blocks or none. Repeating a request_id returns the first blocks,
-        until a day after their removal. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
+        until a day after their removal or end. The tutor, an admin or a service may call it. Refuses with SLOT_TAKEN (a hold, lesson
         or block lies there), BAD_USER_INPUT (also for a block that has ended), FORBIDDEN, TOO_MANY_BLOCKS (the tutor has as
         many as they may have), IDEMPOTENCY_MISMATCH (the request_id made other blocks).
         """
@@ -202,8 +213,8 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _availability_pb2.RemoveBlockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.RemoveBlockResponse, _abc.Awaitable[_availability_pb2.RemoveBlockResponse]]:
-        """RemoveBlock removes a block and frees its time. Repeating it changes nothing; after a day the block is NOT_FOUND. The
-        tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
+        is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -213,5 +224,15 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_availability_pb2.ListClaimsResponse, _abc.Awaitable[_availability_pb2.ListClaimsResponse]]:
         """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
+
+    @_abc_1.abstractmethod
+    def CleanUpHolds(
+        self,
+        request: _availability_pb2.CleanUpHoldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.CleanUpHoldsResponse, _abc.Awaitable[_availability_pb2.CleanUpHoldsResponse]]:
+        """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
+        more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+        """
 
 def add_AvailabilityServiceServicer_to_server(servicer: AvailabilityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

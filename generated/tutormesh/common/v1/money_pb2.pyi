@@ -27,7 +27,7 @@ class Money(_message.Message):
     amount_minor: _builtins.int
     """Minor units of the currency: 5000 is $50.00, 2000 is ¥2,000. Never negative; in requests at most 2147483647."""
     currency: _builtins.str
-    """ISO 4217, upper case: "USD", "JPY", "KWD"."""
+    """ISO 4217: "USD", "JPY", "KWD". Requests may have any case; answers are in upper case."""
     def __init__(
         self,
         *,

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import jwt
@@ -20,7 +20,6 @@ from bff.http.rate_limits import RateLimiter
 from bff.settings import Options
 from mesh.errors import NotFound, TryAgain
 from tests.bff.live import Listener, listening, served
-from tests.people import until
 from tutormesh.booking.v1 import booking_pb2
 
 PAGE = "https://app.example.org"
@@ -37,25 +36,6 @@ async def address(peers: Any, verifier: Any, edge_settings: Any) -> AsyncIterato
 async def listener(address: str, script: Any, student: Any) -> AsyncIterator[Listener]:
     async with listening(address, student.token) as introduced:
         yield introduced
-
-
-@pytest.fixture
-def watched(script: Any, lesson: Any) -> Any:
-    """A booking that awaits its payment for ever. The event is set when a watcher has left."""
-    left = asyncio.Event()
-
-    async def watch(_: object) -> AsyncIterator[Any]:
-        async def changes() -> AsyncIterator[Any]:
-            try:
-                yield booking_pb2.WatchBookingResponse(booking=lesson.booking())
-                await asyncio.Event().wait()
-            finally:
-                left.set()
-
-        return changes()
-
-    script.answers = lesson.answers() | {"WatchBooking": watch}
-    return left
 
 
 @pytest.mark.parametrize(
@@ -287,17 +267,6 @@ async def test_a_client_that_does_not_read_is_cut_off(
         listener.socket.transport.abort()
 
 
-async def test_a_connection_has_a_limit_of_operations(
-    listener: Listener, watched: Any, lesson: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "MAX_OPERATIONS", 2)
-    for id in "ab":
-        await listener.subscribe(lesson.booking_id, id)
-        await listener.status(id)
-    await listener.subscribe(lesson.booking_id, "c")
-    assert (await listener.refused("c"))["code"] == "RATE_LIMITED"
-
-
 async def test_messages_count_against_the_rate(
     peers: Any, verifier: Any, script: Any, edge_settings: Any, student: Any
 ) -> None:
@@ -310,39 +279,6 @@ async def test_messages_count_against_the_rate(
         assert (await listener.refused())["code"] == "RATE_LIMITED"
         await listener.say("ping")
         assert (await listener.closed())[0] == 4429
-
-
-async def test_each_person_and_the_process_have_a_connection_limit(
-    peers: Any,
-    verifier: Any,
-    script: Any,
-    edge_settings: Any,
-    make_person: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("bff.app.ConnectionLimits", lambda: limits)
-    from bff.graphql.websocket.limits import ConnectionLimits
-
-    limits = ConnectionLimits(max_connections=3, max_per_person=2)
-    one, other = make_person("student"), make_person("student")
-    async with served(build(peers, verifier), edge_settings) as at:
-        async with listening(at, one.token), listening(at, one.token) as second:
-            async with listening(at) as third:
-                await third.say("connection_init", payload={"Authorization": f"Bearer {one.token}"})
-                assert await third.closed() == (1013, "At most 2 connections each")
-            async with listening(at, other.token):
-                with pytest.raises(InvalidStatus) as full:
-                    async with listening(at):
-                        pass
-                assert full.value.response.status_code == 503
-            await second.say("ping")
-            assert (await second.heard())["type"] == "pong"
-
-        async def taken() -> int:
-            return limits.connections.taken
-
-        assert await until(taken, lambda count: count == 0) == 0
-    assert not limits._people
 
 
 @pytest.mark.parametrize("origin", [None, PAGE])

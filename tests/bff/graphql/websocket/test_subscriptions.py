@@ -23,14 +23,14 @@ from booking_svc.domain import Details, Status
 from booking_svc.servicer import BookingServicer
 from booking_svc.store import VIOLATIONS, Store
 from booking_svc.watches import Watches
-from devkit.ports import free_port
+from devkit.ports import reserve_port
 from mesh.database import Database
 from mesh.identity import ServiceTokenFile
 from mesh.money import Money
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
 from tests.bff.live import Listener, listening, served
-from tests.people import lesson_time, until
+from tests.people import lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 
@@ -92,7 +92,7 @@ class BookingService:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def service(make_database: Any, verifier: Any, auth_settings: dict[str, Any]) -> AsyncIterator[BookingService]:
-    settings = ServiceSettings(_env_file=None, port=free_port(), reuse_port=True, drain_seconds=1, **auth_settings)
+    settings = ServiceSettings(_env_file=None, port=reserve_port(), reuse_port=True, drain_seconds=1, **auth_settings)
     running = BookingService(await make_database("booking_svc"), verifier, settings)
     await running.start()
     yield running
@@ -198,7 +198,7 @@ async def test_a_client_that_leaves_leaves_no_stream_behind(
         await listener.socket.close()
     else:
         await listener.say("complete", id="1")
-    assert await until(service.watchers, lambda count: count == 0) == 0
+    assert await wait_until(service.watchers, lambda count: count == 0) == 0
 
 
 async def test_many_streams_leave_room_for_calls(
@@ -211,10 +211,10 @@ async def test_many_streams_leave_room_for_calls(
             for number in range(15):
                 await one.subscribe(str(booked.id), str(number))
         async with asyncio.timeout(20):
-            await until(service.watchers, lambda count: count == 150)
+            await wait_until(service.watchers, lambda count: count == 150)
         query = {"query": "query($id: ID!) { booking(id: $id) { status } }", "variables": {"id": str(booked.id)}}
         await listeners[0].say("subscribe", id="q", payload=query)
         while (message := await listeners[0].heard())["id"] != "q":
             pass
         assert message["payload"] == {"data": {"booking": {"status": "PAYMENT_REQUIRED"}}}
-    assert await until(service.watchers, lambda count: count == 0) == 0
+    assert await wait_until(service.watchers, lambda count: count == 0) == 0

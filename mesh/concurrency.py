@@ -16,7 +16,7 @@ from mesh.errors import Overloaded
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class Room:
+class ConcurrencyLimit:
     """A limit on how many may be inside at once. Entering a full one raises Overloaded."""
 
     def __init__(self, most: int) -> None:
@@ -37,11 +37,11 @@ class Room:
         self.leave()
 
 
-class SharedRoom:
+class AddressLimit:
     """A limit in all, and one for each address. Entering beyond either raises Overloaded."""
 
     def __init__(self, most: int, most_each: int) -> None:
-        self._all, self._most_each = Room(most), most_each
+        self._all, self._most_each = ConcurrencyLimit(most), most_each
         self._each: Counter[str] = Counter()
 
     @contextlib.contextmanager
@@ -57,7 +57,7 @@ class SharedRoom:
                 _subtract(self._each, address)
 
 
-class PublicRoom:
+class PublicLimit:
     """Places for RPCs that need no token. When all are taken, the connection with most places gives up its oldest.
 
     So nobody can shut others out, and a peer that has one place keeps it. A connection beyond its own share gets

@@ -1,4 +1,4 @@
-"""The sweeper deletes claims of lapsed holds, waits for no lock and outlives a database that is away."""
+"""BookingHoldCleanupJob deletes claims of lapsed holds, waits for no lock and outlives a database that is away."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from availability_svc.worker import Sweeper
+from availability_svc.worker import BookingHoldCleanupJob
 from mesh.database import Database
 from tests.availability.conftest import wait_until
 
 HOUR = timedelta(hours=1)
 
 
-async def test_the_sweeper_removes_only_claims_that_lapsed_beyond_the_grace(desk: Any, monday: datetime):
+async def test_the_job_removes_only_claims_that_lapsed_beyond_the_grace(desk: Any, monday: datetime):
     tutor = await desk.publish()
     sagas = [uuid.uuid4() for _ in range(4)]
     for hour, saga in enumerate(sagas):
@@ -27,20 +27,20 @@ async def test_the_sweeper_removes_only_claims_that_lapsed_beyond_the_grace(desk
     await desk.lapse(long_lapsed)
     await desk.lapse(just_lapsed, ago=timedelta(seconds=10))
     await desk.confirm(confirmed)
-    assert await Sweeper(desk.database, timedelta(seconds=20), batch=1).sweep() == 2
+    assert await BookingHoldCleanupJob(desk.database, timedelta(seconds=20), batch=1).delete_lapsed() == 2
     assert [len(await desk.claims(saga)) for saga in sagas] == [0, 2, 2, 2]
     await desk.confirm(long_lapsed)  # its time is still free
 
 
-async def test_the_sweeper_waits_for_no_lock(desk: Any, monday: datetime):
+async def test_the_job_waits_for_no_lock(desk: Any, monday: datetime):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday, saga=saga)
     await desk.lapse(saga)
-    sweeper = Sweeper(desk.database, timedelta(seconds=20))
+    job = BookingHoldCleanupJob(desk.database, timedelta(seconds=20))
     async with desk.database.engine.begin() as busy:
         await busy.execute(text("select from calendar where id = :tutor for update"), {"tutor": tutor})
-        assert await sweeper.sweep() == 1  # the student's
-    assert await sweeper.sweep() == 1
+        assert await job.delete_lapsed() == 1  # the student's
+    assert await job.delete_lapsed() == 1
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def unreachable() -> AsyncIterator[Database]:
         yield database
 
 
-async def test_the_sweeper_outlives_a_database_that_is_away(unreachable: Database, desk: Any, monday: datetime):
+async def test_the_job_outlives_a_database_that_is_away(unreachable: Database, desk: Any, monday: datetime):
     tutor, saga = await desk.publish(), uuid.uuid4()
     await desk.hold(tutor, monday, saga=saga)
     await desk.lapse(saga)
@@ -62,12 +62,12 @@ async def test_the_sweeper_outlives_a_database_that_is_away(unreachable: Databas
             tries.append(unreachable if len(tries) < 2 else desk.database)
             return await tries[-1].statement(work)
 
-    sweeper = Sweeper(Flaky(), timedelta(seconds=20), every=0.01)  # type: ignore[arg-type]
-    running = asyncio.create_task(sweeper.run())
+    job = BookingHoldCleanupJob(Flaky(), timedelta(seconds=20), every=0.01)  # type: ignore[arg-type]
+    running = asyncio.create_task(job.run())
 
-    async def has_swept() -> bool:
+    async def has_run() -> bool:
         return not await desk.claims(saga)
 
-    await wait_until(has_swept)
+    await wait_until(has_run)
     running.cancel()
     assert tries[:2] == [unreachable] * 2
