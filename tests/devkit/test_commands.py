@@ -93,7 +93,7 @@ def test_production_is_refused_before_anything_is_made(
 @pytest.mark.parametrize("name", [*PROGRAMS, "ops", "internal"])
 def test_the_token_command_signs_for_every_service_also_for_those_without_a_token(tmp_path: Path, name: str) -> None:
     printed = tutormesh("token", "--role", "service", "--service", name, TUTORMESH_DATA=str(tmp_path))
-    claims = jwt.decode(printed.output, options={"verify_signature": False})
+    claims = jwt.decode(printed.output.strip(), options={"verify_signature": False})
     assert (printed.exit_code, claims["svc"], claims["roles"]) == (0, name, ["service"])
     assert list(tmp_path.rglob("*.token")) == []
 
