@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bff.graphql.errors import format_error, refusal_error
-from bff.graphql.negotiation import JSON, choose_type, status_of
+from bff.graphql.negotiation import JSON, choose_status, choose_type
 from bff.graphql.operations import Operations, is_query
 from bff.graphql.requests import Operation, parse_operation, parse_parameters
 from bff.http.authentication import Authenticator, Caller
@@ -23,11 +24,11 @@ METHODS = "GET, POST"
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """What a client sent: its operation, how many bytes that took, and whether it may change something."""
+    """What a client sent: how many bytes, whether it may change something, and what parses its operation."""
 
-    operation: Operation
     size: int
     may_change: bool
+    parse: Callable[[], Operation]
 
 
 class GraphQLEndpoint:
@@ -63,10 +64,11 @@ class GraphQLEndpoint:
     async def _answer(self, caller: Caller, sent: _Sent, media_type: str) -> Response:
         """Raises BadBody."""
         caller.charge(sent.size // BYTES_PER_UNIT)
-        reading = self._operations.read(sent.operation, caller)
-        if not sent.may_change and reading.document and not is_query(reading, sent.operation):
+        operation = sent.parse()
+        reading = self._operations.read(operation, caller)
+        if not sent.may_change and reading.document and not is_query(reading, operation):
             raise BadBody(405, "GET answers queries; send every other operation by POST")
-        answered = await self._operations.run(reading, sent.operation, caller)
+        answered = await self._operations.run(reading, operation, caller)
         response = _encode(answered.payload, media_type)
         caller.charge(answered.further_units(len(response.body)))
         return response
@@ -74,11 +76,11 @@ class GraphQLEndpoint:
 
 async def _read_body(request: Request) -> _Sent:
     body = await read_json_body(request, must_name_type=True)
-    return _Sent(parse_operation(body), len(body), may_change=True)
+    return _Sent(len(body), may_change=True, parse=lambda: parse_operation(body))
 
 
 async def _read_address(request: Request) -> _Sent:
-    return _Sent(parse_parameters(request.query_params), len(request.url.query), may_change=False)
+    return _Sent(len(request.url.query), may_change=False, parse=lambda: parse_parameters(request.query_params))
 
 
 def _encode(
@@ -86,4 +88,6 @@ def _encode(
 ) -> Response:
     """`status` is that of a request that is no GraphQL request; otherwise it follows from the answer."""
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status or status_of(answer, media_type), headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(
+        body, status or choose_status(answer, media_type), headers, media_type=f"{media_type}; charset=utf-8"
+    )

@@ -182,7 +182,8 @@ class EventStore:
             return await self._database.transaction(judge_locked)
         except Exception as error:
             if is_caused_by_values(error):
-                raise Unstorable(f"{type(error).__name__}: {error}") from error
+                first_line = str(error).partition("\n")[0]  # the others are the statement
+                raise Unstorable(f"{type(error).__name__}: {first_line}") from error
             raise
 
     async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:

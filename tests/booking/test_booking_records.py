@@ -184,7 +184,7 @@ async def test_a_saga_changes_only_its_own_booking(mesh: Any, booking_request: A
         ("hold_expires_at", None),
         ("price", None),
         ("price", Money(amount_minor=-1, currency="USD")),
-        ("price", Money(amount_minor=1, currency="usd")),
+        ("price", Money(amount_minor=1, currency="usx")),
         ("purpose", "x" * 1001),
         ("purpose", "\x00"),
     ],

@@ -14,6 +14,7 @@ from tests.model.clockwork import Clockwork
 from tests.model.state import GRACE, LESSON, Held
 from tutormesh.availability.v1 import availability_pb2
 from tutormesh.booking.v1 import booking_pb2
+from tutormesh.session.v1 import session_pb2
 
 T = TypeVar("T")
 HOLD = timedelta(minutes=30)
@@ -138,10 +139,11 @@ class Sessions(_Service):
     def CreateConfirmedSession(self, request: Any, timeout: float) -> Awaitable[Any]:
         return self._do("CreateConfirmedSession", lambda: self._created(request))
 
-    def _created(self, request: Any) -> None:
+    def _created(self, request: Any) -> Any:
         _, status = self._world.state.sessions.setdefault(request.session_id, (request.saga_id, "CONFIRMED"))
         if status in ("CANCELLED", "TOMBSTONE"):
             raise Cancelled
+        return session_pb2.CreateConfirmedSessionResponse()
 
     def CancelSession(self, request: Any, timeout: float) -> Awaitable[Any]:
         return self._do("CancelSession", lambda: self._cancelled(request))

@@ -95,7 +95,8 @@ async def run(document: str, variables: dict[str, Any], part: GraphQLSchema) -> 
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        answered = await operations.answer(Operation(document, None, variables), payer)
+        operation = Operation(document, None, variables)
+        answered = await operations.run(operations.read(operation, payer), operation, payer)
     finally:
         sys.setprofile(before)
     length = len(json.dumps(answered.payload))

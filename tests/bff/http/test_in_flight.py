@@ -30,9 +30,10 @@ BOOKING = {"query": '{ booking(id: "00000000-0000-4000-8000-000000000001") { id 
 NAME = {"query": "{ __typename }"}
 #: A request of each kind that is read before it is answered.
 REQUESTS = [
-    ("/graphql", b'{"query": "{ __typename }"}'),
-    ("/subgraphs/bookings", b'{"query": "{ __typename }"}'),
-    ("/api/v1/bookings", b"{}"),
+    ("POST", "/graphql", b'{"query": "{ __typename }"}'),
+    ("GET", "/graphql?query={__typename}", b""),
+    ("POST", "/subgraphs/bookings", b'{"query": "{ __typename }"}'),
+    ("POST", "/api/v1/bookings", b"{}"),
 ]
 
 
@@ -177,11 +178,12 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         return {}
 
     monkeypatch.setattr(endpoint, "parse_operation", note)
+    monkeypatch.setattr(endpoint, "parse_parameters", note)
     monkeypatch.setattr(bodies, "parse_json_exactly", note)
     return texts
 
 
-@pytest.mark.parametrize(("path", "body"), REQUESTS)
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
 async def test_59_nothing_is_parsed_for_a_client_that_has_gone(
     peers: Any,
     verifier: Any,
@@ -189,10 +191,11 @@ async def test_59_nothing_is_parsed_for_a_client_that_has_gone(
     edge_settings: Any,
     student: Any,
     parsed: list[bytes],
+    method: str,
     path: str,
     body: bytes,
 ) -> None:
-    head = f"POST {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {student.token}\r\n".encode()
+    head = f"{method} {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {student.token}\r\n".encode()
     request = head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
     async with (
         served(build(peers, verifier), edge_settings) as at,
@@ -207,18 +210,24 @@ async def test_59_nothing_is_parsed_for_a_client_that_has_gone(
         async def metrics() -> str:
             return (await client.get("/metrics")).text
 
-        counted = f'route="{path}",method="POST",status="499"}} 20'
+        counted = f'route="{path.partition("?")[0]}",method="{method}",status="499"}} 20'
         assert counted in await wait_until(metrics, lambda text: counted in text)
     assert not parsed
 
 
-@pytest.mark.parametrize(("path", "body"), REQUESTS)
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
 async def test_59_nothing_is_parsed_once_the_deadline_has_passed(
-    http: httpx.AsyncClient, student: Any, parsed: list[bytes], path: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+    http: httpx.AsyncClient,
+    student: Any,
+    parsed: list[bytes],
+    method: str,
+    path: str,
+    body: bytes,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bff.http.middleware.REQUEST_SECONDS", 0.0)
     headers = student.headers() | {"content-type": "application/json"}
-    answer = await http.post(path, content=body, headers=headers)
+    answer = await http.request(method, path, content=body, headers=headers)
     assert "TRY_AGAIN" in answer.text or "UNAVAILABLE" in answer.text
     assert not parsed
 

@@ -79,7 +79,8 @@ async def test_a_malformed_request_counts_as_one(
 ) -> None:
     transport = httpx.ASGITransport(app=build(peers, verifier, standing_still))
     async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
-        bad = [await client.post(path, content=b"{", headers=student.headers()) for _ in range(101)]
+        headers = student.headers() | {"content-type": "application/json"}
+        bad = [await client.post(path, content=b"{", headers=headers) for _ in range(101)]
     assert [answer.status_code for answer in bad[:100]] == [400] * 100
     assert codes(bad[100]) == ["RATE_LIMITED"]
 
