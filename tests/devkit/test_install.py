@@ -106,7 +106,13 @@ def test_what_a_signal_interrupts_ends_in_one_line_and_leaves_no_process(
     )
     (checkout / "devkit" / "install.py").write_text(script)
     command = [sys.executable, str(checkout / "devkit" / "install.py"), "devkit"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(  # a runner in the background may ignore SIGINT, and would hand that on
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
+    ) as running:
         deadline = time.monotonic() + 10
         while not (pids.exists() and pids.read_text()):
             assert time.monotonic() < deadline and running.poll() is None

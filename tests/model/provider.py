@@ -91,6 +91,9 @@ class Provider:
     def _refunds(self, intent_id: str) -> list[ProviderRefund]:
         return [refund for about, refund in self._clock.state.provider_refunds.values() if about == intent_id]
 
+    def find_intent_of_charge(self, charge_id: str) -> Awaitable[str]:
+        return self._do("find_intent_of_charge", str)  # nobody here looks for a charge
+
     def list_disputes(self, intent_id: str) -> Awaitable[list[Any]]:
         return self._do("list_disputes", list)
 
