@@ -59,6 +59,7 @@ async def show_schedule(request: RestRequest) -> Response:
 async def list_blocks(request: RestRequest) -> Response:
     """200 with a page of the blocks that have not ended."""
     query = request.query()
+    query.require_only("first", "after")
     wanted = availability_pb2.ListBlocksRequest(
         tutor_id=request.path_uuid("uuid"),
         page_size=wire.whole(_whole(query, "first", DEFAULT_PAGE), "first", 1, wire.MAX_PAGE),
