@@ -37,6 +37,12 @@ class Blocks:
         """Remove a block and free its time; removing it again changes nothing. Raises NotFound."""
         await self._database.transaction(lambda connection: self._remove(BlockStore(connection), tutor_id, block_id))
 
+    async def list_coming(self, tutor_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Block]:
+        """At most so many blocks behind a cursor that stand and have not ended, in order of their start."""
+        return await self._database.statement(
+            lambda connection: BlockStore(connection).list_coming(tutor_id, after, most)
+        )
+
     async def _block(
         self, store: BlockStore, tutor_id: UUID, wanted: Sequence[WantedBlock], request_id: UUID | None
     ) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,7 +29,7 @@ from availability_svc.domain import (
     Window,
     WorkingHours,
 )
-from mesh import clock, wire
+from mesh import clock, cursors, wire
 from mesh.currencies import find_currency
 from mesh.errors import BadInput
 from mesh.money import Money
@@ -43,6 +44,11 @@ MOST_BLOCKS = 100
 LONGEST_LISTING = timedelta(days=31)
 LONGEST_BLOCK = timedelta(days=366)
 LONGEST_AMOUNT = 100
+LONGEST_NAME = 80
+#: Control characters, and the ends of a line or a paragraph (Unicode's general categories).
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
+#: Marks that set the direction of the text behind them, also of text that is not the name's (Unicode UAX #9).
+_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _WEEKDAYS = pb2.Weekday.values()[1:]
@@ -68,7 +74,19 @@ def schedule(request: pb2.PublishAvailabilityRequest) -> Schedule:
         wire.whole(request.buffer_minutes, "buffer_minutes", 0, MINUTES_A_DAY),
         _rate(request, offer),
         offer,
+        _display_name(request.display_name),
+        request.listed if request.HasField("listed") else True,
     )
+
+
+def _display_name(value: str) -> str:
+    """The tutor's name, one line that people can see; or empty. Marks that turn the text around it are refused."""
+    wire.text(value, "display_name", LONGEST_NAME)
+    if any(unicodedata.category(char) in _CONTROLS or unicodedata.bidirectional(char) in _TURNS for char in value):
+        raise BadInput("must not contain control characters", field="display_name")
+    if value and not any(unicodedata.category(char)[0] in "LNPS" for char in value):
+        raise BadInput("must not be blank", field="display_name")
+    return value
 
 
 def _rate(request: pb2.PublishAvailabilityRequest, offer: Offer) -> Money:
@@ -110,6 +128,8 @@ def to_schedule(schedule: Schedule) -> pb2.Schedule:
         longest_lesson_minutes=offer.longest,
         start_every_minutes=offer.start_every,
         maximum_days_ahead=offer.days_ahead,
+        display_name=schedule.display_name,
+        listed=schedule.is_listed,
     )
 
 
@@ -206,6 +226,7 @@ def hold_response(answer: TimedHold) -> pb2.HoldSlotResponse:
         price=wire.to_money(answer.hold.price),
         expires_at=clock.to_proto(answer.hold.expires_at),
         seconds_left=answer.seconds_left,
+        tutor_name=answer.tutor_name,
     )
 
 
@@ -236,11 +257,19 @@ def _wanted_block(block: pb2.TimeBlock, field: str) -> WantedBlock:
 
 
 def blocks_response(made: Sequence[Block]) -> pb2.BlockTimeResponse:
-    return pb2.BlockTimeResponse(
-        blocks=[
-            pb2.Block(id=str(block.id), start=clock.to_proto(block.span.start), end=clock.to_proto(block.span.end))
-            for block in made
-        ]
+    return pb2.BlockTimeResponse(blocks=map(_to_block, made))
+
+
+def _to_block(block: Block) -> pb2.Block:
+    start, end = clock.to_proto(block.span.start), clock.to_proto(block.span.end)
+    return pb2.Block(id=str(block.id), start=start, end=end, reason=block.reason)
+
+
+def blocks_page(found: Sequence[Block], size: int) -> pb2.ListBlocksResponse:
+    """The first `size` blocks as a page. `found` has one more when there is a next page."""
+    page = cursors.cut(found, size, lambda block: cursors.encode(block.span.start, block.id))
+    return pb2.ListBlocksResponse(
+        blocks=map(_to_block, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
     )
 
 

@@ -125,7 +125,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Everything that a tutor publishes. Notice and buffer are in minutes, the rate is per hour."""
+    """Everything that a tutor publishes. Notice and buffer are in minutes, the rate is per hour.
+
+    Students read `display_name` as the tutor's name. Pages that list tutors leave out one that is not `listed`.
+    """
 
     tutor_id: UUID
     hours: WorkingHours
@@ -133,6 +136,8 @@ class Schedule:
     buffer: int
     rate: Money
     offer: Offer = Offer()
+    display_name: str = ""
+    is_listed: bool = True
 
     def has_length(self, minutes: int) -> bool:
         """True when the tutor gives lessons of this length. Only a rate of 0 makes a lesson free."""
@@ -229,10 +234,11 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class TimedHold:
-    """A hold, and the seconds until it ends on the database's clock."""
+    """A hold, the seconds until it ends on the database's clock, and the tutor's name as it is now."""
 
     hold: Hold
     seconds_left: float
+    tutor_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

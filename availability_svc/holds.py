@@ -182,4 +182,5 @@ def _must_repeat(order: Order, found: Hold | Tombstone | None) -> Hold:
 
 
 def _with_time_left(hold: Hold, situation: Situation) -> TimedHold:
-    return TimedHold(hold, (hold.expires_at - situation.now) / SECOND)
+    name = situation.schedule.display_name if situation.schedule else ""
+    return TimedHold(hold, (hold.expires_at - situation.now) / SECOND, name)

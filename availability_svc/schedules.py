@@ -29,6 +29,13 @@ class Schedules:
         """Replace the tutor's schedule. The schedule published last is in force."""
         await self._database.statement(lambda connection: ScheduleStore(connection).publish(schedule))
 
+    async def get(self, tutor_id: UUID) -> Schedule:
+        """The tutor's schedule. Raises TutorNotFound."""
+        found = await self._database.statement(lambda connection: ScheduleStore(connection).find(tutor_id))
+        if found is None:
+            raise TutorNotFound
+        return found
+
 
 class Slots:
     """Lists slots. At the same instant, `Holds.hold` accepts each listed slot from a student who is free."""

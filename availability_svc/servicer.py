@@ -18,6 +18,7 @@ from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
 CLAIMS_PAGE, MOST_CLAIMS = 500, 1000
+BLOCKS_PAGE = 20
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
@@ -35,6 +36,11 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         _must_be_tutor(schedule.tutor_id)
         await self._schedules.publish(schedule)
         return pb2.PublishAvailabilityResponse(schedule=convert.to_schedule(schedule))
+
+    async def GetSchedule(self, request: pb2.GetScheduleRequest, context: Any) -> pb2.GetScheduleResponse:
+        tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+        calls.current().must_speak_for(tutor_id)
+        return pb2.GetScheduleResponse(schedule=convert.to_schedule(await self._schedules.get(tutor_id)))
 
     async def ListSlots(self, request: pb2.ListSlotsRequest, context: Any) -> pb2.ListSlotsResponse:
         tutor_id, within, minutes = convert.listing(request)
@@ -63,6 +69,13 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         _must_be_tutor(tutor_id)
         await self._blocks.remove(tutor_id, wire.uuid(request.block_id, "block_id"))
         return pb2.RemoveBlockResponse()
+
+    async def ListBlocks(self, request: pb2.ListBlocksRequest, context: Any) -> pb2.ListBlocksResponse:
+        tutor_id = wire.uuid(request.tutor_id, "tutor_id")
+        calls.current().must_speak_for(tutor_id)
+        size = wire.page_size(request.page_size, BLOCKS_PAGE)
+        found = await self._blocks.list_coming(tutor_id, cursors.decode(request.page_token), size + 1)
+        return convert.blocks_page(found, size)
 
     async def ListClaims(self, request: pb2.ListClaimsRequest, context: Any) -> pb2.ListClaimsResponse:
         calls.current().must_speak_for()  # the list shows everybody's calendars, so no single person may read it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -44,6 +45,12 @@ schedule = Table(
     Column("longest_minutes", Integer, nullable=False, server_default=text("240")),
     Column("start_every_minutes", Integer, nullable=False, server_default=text("15")),
     Column("days_ahead", Integer, nullable=False, server_default=text("365")),
+    Column("display_name", Text, nullable=False, server_default=text("''")),
+    Column("listed", Boolean, nullable=False, server_default=text("true")),
+    CheckConstraint("length(display_name) <= 80", name="schedule_display_name_is_short"),
+    CheckConstraint(
+        r"display_name !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'", name="schedule_display_name_is_one_line"
+    ),
     CheckConstraint("jsonb_typeof(windows) = 'array'", name="schedule_windows_are_a_list"),
     CheckConstraint(
         "1 <= shortest_minutes and shortest_minutes <= longest_minutes and longest_minutes <= 1440",
@@ -147,4 +154,5 @@ block = Table(
     CheckConstraint("length(reason) <= 500", name="block_reason_is_short"),
     Index("block_removed", "removed_at", postgresql_where=text("removed_at is not null")),
     Index("block_over", "end_at"),
+    Index("block_coming", "tutor_id", "start_at", "id", postgresql_where=text("removed_at is null")),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -41,6 +42,12 @@ _COUNT = text(f"""
         count(*) filter (where removed_at is not null) as removed
     from clock, block where tutor_id = :tutor_id
 """)  # noqa: S608 - constants only
+_COMING = text("""
+    select id, start_at, end_at, reason from block
+    where tutor_id = :tutor_id and removed_at is null and end_at > clock_timestamp()
+        and (cast(:at as timestamptz) is null or (start_at, id) > (:at, cast(:id as uuid)))
+    order by start_at, id limit :most
+""")
 _REMOVE = text("""
     with freed as (delete from claim where id = :id and calendar_id = :tutor_id and role = 'BLOCK')
     update block set removed_at = coalesce(removed_at, clock_timestamp()) where id = :id and tutor_id = :tutor_id
@@ -48,7 +55,7 @@ _REMOVE = text("""
 
 
 class BlockStore(Calendars):
-    """Lock the tutor's calendar before any other method."""
+    """Lock the tutor's calendar before any other method except `list_coming`."""
 
     async def find_conflicts(self, tutor_id: UUID, spans: Sequence[Span], grace: timedelta) -> Conflicts:
         """The claims that overlap these spans of the tutor's calendar."""
@@ -79,11 +86,21 @@ class BlockStore(Calendars):
     async def find_of_request(self, tutor_id: UUID, request_id: UUID) -> list[Block]:
         """The blocks made under this request id, in the order of that request."""
         rows = await self._connection.execute(_OF_REQUEST, {"tutor_id": tutor_id, "request_id": request_id})
-        return [Block(row.id, Span(row.start_at, row.end_at), row.reason) for row in rows]
+        return [_as_block(row) for row in rows]
+
+    async def list_coming(self, tutor_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Block]:
+        """At most so many blocks behind a cursor that stand and have not ended, in order of their start."""
+        at, id_ = after or (None, None)
+        values = {"tutor_id": tutor_id, "at": at, "id": id_, "most": most}
+        return [_as_block(row) for row in await self._connection.execute(_COMING, values)]
 
     async def remove(self, tutor_id: UUID, block_id: UUID) -> bool:
         """Remove a block and free its time; False when the tutor never had such a block."""
         return (await self._connection.execute(_REMOVE, {"tutor_id": tutor_id, "id": block_id})).rowcount == 1
+
+
+def _as_block(row: Any) -> Block:
+    return Block(row.id, Span(row.start_at, row.end_at), row.reason)
 
 
 def _columns(spans: Sequence[Span]) -> dict[str, object]:

@@ -43,7 +43,8 @@ CONFLICT_COLUMNS = """
     exists (select from conflicts where not lapsed and side = 'STUDENT') as on_student"""
 
 SCHEDULE = """s.tutor_id as teacher_id, s.timezone, s.weekly, s.notice_minutes, s.buffer_minutes, s.rate_minor,
-    s.currency as rate_currency, s.windows, s.shortest_minutes, s.longest_minutes, s.start_every_minutes, s.days_ahead"""
+    s.currency as rate_currency, s.windows, s.shortest_minutes, s.longest_minutes, s.start_every_minutes, s.days_ahead,
+    s.display_name, s.listed"""
 
 HOLD = """h.saga_id, h.state, h.tutor_id, h.student_id, h.start_at, h.end_at, h.buffer_minutes as hold_buffer,
     h.price_minor, h.currency as price_currency, h.block_id, h.expires_at"""
@@ -60,6 +61,8 @@ def as_schedule(row: Any) -> Schedule | None:
         row.buffer_minutes,
         Money(row.rate_minor, row.rate_currency),
         Offer(row.shortest_minutes, row.longest_minutes, row.start_every_minutes, row.days_ahead),
+        row.display_name,
+        row.listed,
     )
 
 

@@ -17,15 +17,17 @@ from availability_svc.tables import LIVE
 
 _PUBLISH = text("""
     insert into schedule (tutor_id, timezone, weekly, windows, notice_minutes, buffer_minutes, rate_minor, currency,
-        shortest_minutes, longest_minutes, start_every_minutes, days_ahead)
+        shortest_minutes, longest_minutes, start_every_minutes, days_ahead, display_name, listed)
     values (:tutor_id, :timezone, cast(:weekly as jsonb), cast(:windows as jsonb), :notice, :buffer, :rate_minor,
-        :currency, :shortest, :longest, :start_every, :days_ahead)
+        :currency, :shortest, :longest, :start_every, :days_ahead, :display_name, :listed)
     on conflict (tutor_id) do update set timezone = excluded.timezone, weekly = excluded.weekly,
         windows = excluded.windows, notice_minutes = excluded.notice_minutes, buffer_minutes = excluded.buffer_minutes,
         rate_minor = excluded.rate_minor, currency = excluded.currency, shortest_minutes = excluded.shortest_minutes,
         longest_minutes = excluded.longest_minutes, start_every_minutes = excluded.start_every_minutes,
-        days_ahead = excluded.days_ahead, updated_at = clock_timestamp()
+        days_ahead = excluded.days_ahead, display_name = excluded.display_name, listed = excluded.listed,
+        updated_at = clock_timestamp()
 """)
+_FIND = text(f"select {SCHEDULE} from schedule s where s.tutor_id = :tutor_id")  # noqa: S608 - constants only
 #: A listing may cost the database this much. Set for the transaction, so that no pooler undoes it or hands it on.
 _TIME_LIMIT = text("set local statement_timeout = '1s'")
 # Claims are read beyond the end of the range, because the buffer of the last slot lies there.
@@ -68,8 +70,15 @@ class ScheduleStore:
             "longest": offer.longest,
             "start_every": offer.start_every,
             "days_ahead": offer.days_ahead,
+            "display_name": schedule.display_name,
+            "listed": schedule.is_listed,
         }
         await self._connection.execute(_PUBLISH, values)
+
+    async def find(self, tutor_id: UUID) -> Schedule | None:
+        """The tutor's schedule; None when there is none."""
+        row = (await self._connection.execute(_FIND, {"tutor_id": tutor_id})).one_or_none()
+        return None if row is None else as_schedule(row)
 
     async def read_busy(
         self, tutor_id: UUID, within: Span, grace: timedelta

@@ -1,34 +1,34 @@
-"""/api/v1/instructors/{uuid}/availability: free slots, and time that a tutor blocks."""
+"""/api/v1/instructors/{uuid}/availability: free slots, what the tutor has published, and time that a tutor blocks."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable
 from typing import TypeVar
-from uuid import UUID, uuid5
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
+from bff.block_keys import block_request_id
 from bff.http import envelope
 from bff.peers import READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
 from bff.rest.json_schema import TIME_IN
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path, in_query
-from bff.rest.shapes import BLOCK, SLOT, to_json
+from bff.rest.shapes import BLOCK, LISTED_BLOCK, SCHEDULE, SLOT, to_json
 from bff.times import most_slots
+from mesh import wire
 from mesh.errors import BadInput, Forbidden, NotFound
 from tutormesh.availability.v1 import availability_pb2
 
 KEY = "Idempotency-Key"
-DEFAULT_MINUTES = 60
+DEFAULT_MINUTES, DEFAULT_PAGE = 60, 20
 #: The free slots whose text is about as long as what one unit of the rate pays for.
 SLOTS_PER_UNIT = 80
 PATH = "/api/v1/instructors/{uuid}/availability"
-#: Derives our request ids from clients' keys. If it changed, a repeat would no longer be recognized.
-NAMESPACE = UUID("5b0c1c1e-7f2d-4c5b-8a53-0f7f0d6c2a11")
 NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "end": "end_time"}
+NAMES_OF_PAGES = NAMES | {"page_size": "first", "page_token": "after"}
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
 #: The offset of a time in a query whose + was not escaped: a query's + is a space.
@@ -38,7 +38,9 @@ _BARE_PLUS = re.compile(r" (\d\d:?\d\d)$")
 async def list_slots(request: RestRequest) -> Response:
     """200 with the free slots."""
     query = request.query()
-    wanted = availability_pb2.ListSlotsRequest(tutor_id=request.path_uuid("uuid"), duration_minutes=_minutes(query))
+    wanted = availability_pb2.ListSlotsRequest(
+        tutor_id=request.path_uuid("uuid"), duration_minutes=_whole(query, "duration_minutes", DEFAULT_MINUTES)
+    )
     begin, end = _time(query, "from"), _time(query, "to")
     getattr(wanted, "from").CopyFrom(begin)
     wanted.to.CopyFrom(end)
@@ -47,13 +49,36 @@ async def list_slots(request: RestRequest) -> Response:
     return envelope.success("the free slots", {"slots": [to_json(SLOT, slot) for slot in reply.slots]})
 
 
+async def show_schedule(request: RestRequest) -> Response:
+    """200 with what the tutor has published; 404 when there is nothing."""
+    wanted = availability_pb2.GetScheduleRequest(tutor_id=request.path_uuid("uuid"))
+    reply = await _hide_forbidden(request.peers.availability.GetSchedule(wanted, timeout=READ_SECONDS))
+    return envelope.success("what is published", to_json(SCHEDULE, reply.schedule))
+
+
+async def list_blocks(request: RestRequest) -> Response:
+    """200 with a page of the blocks that have not ended."""
+    query = request.query()
+    query.require_only("first", "after")
+    wanted = availability_pb2.ListBlocksRequest(
+        tutor_id=request.path_uuid("uuid"),
+        page_size=wire.whole(_whole(query, "first", DEFAULT_PAGE), "first", 1, wire.MAX_PAGE),
+        page_token=query.optional_text("after") or "",
+    )
+    reply = await _hide_forbidden(request.peers.availability.ListBlocks(wanted, timeout=READ_SECONDS))
+    blocks = [to_json(LISTED_BLOCK, block) for block in reply.blocks]
+    end = reply.cursors[-1] if reply.cursors else None
+    page = {"blocks": blocks, "has_next_page": bool(reply.next_page_token), "end_cursor": end}
+    return envelope.success("the blocked times", page)
+
+
 async def block_time(request: RestRequest) -> Response:
     """200 with the blocks: all that were asked for, or a failure and none."""
     fields, tutor = request.read_body(), request.path_uuid("uuid")
     wanted = availability_pb2.BlockTimeRequest(
         tutor_id=tutor,
         blocks=[_read_block(item) for item in fields.objects("blocks")],
-        request_id=_request_id(request, tutor),
+        request_id=block_request_id(request.person.id, tutor, request.http.headers.get(KEY), KEY),
     )
     reply = await _hide_forbidden(request.peers.availability.BlockTime(wanted, timeout=READ_SECONDS))
     return envelope.success("the time is blocked", {"blocks": [to_json(BLOCK, made) for made in reply.blocks]})
@@ -86,26 +111,16 @@ def _read_block(item: Fields) -> availability_pb2.TimeBlock:
     return block
 
 
-def _request_id(request: RestRequest, tutor: str) -> str:
-    """An id for the caller's key; the same key of another caller, or for another tutor, has another id."""
-    key = request.http.headers.get(KEY)
-    if key is None:
-        return ""
-    if not 1 <= len(key) <= 255:
-        raise BadInput("must have 1 to 255 characters", field=KEY)
-    return str(uuid5(NAMESPACE, f"{request.person.id}:{tutor}:{key}"))
-
-
 def _time(query: Fields, name: str) -> Timestamp:
     return Fields({name: _BARE_PLUS.sub(r"+\1", query.text(name))}).timestamp(name)
 
 
-def _minutes(query: Fields) -> int:
-    text = query.optional_text("duration_minutes")
+def _whole(query: Fields, name: str, default: int) -> int:
+    text = query.optional_text(name)
     if text is None:
-        return DEFAULT_MINUTES
+        return default
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise BadInput("must be a whole number", field="duration_minutes")
+        raise BadInput("must be a whole number", field=name)
     return int(text)
 
 
@@ -119,10 +134,21 @@ _LIST = describe(
     in_query("duration_minutes", {"type": "integer", "minimum": 1, "maximum": 1440, "default": DEFAULT_MINUTES}),
     answer="Slots",
 )
+_SCHEDULE = describe("schedule", "What a tutor has published", _TUTOR, answer="Schedule")
+_LIST_BLOCKS = describe(
+    "blocks",
+    "The times that a tutor has blocked and that have not ended, soonest first",
+    _TUTOR,
+    in_query("first", {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE, "default": DEFAULT_PAGE}),
+    in_query("after", {"type": "string"}, "The end_cursor of the page before."),
+    answer="BlockPage",
+)
 _BLOCK_TIME = describe("block", "Take time out", _TUTOR, IDEMPOTENCY_KEY, body="NewBlocks", answer="Blocks")
 _UNBLOCK = describe("unblock", "Give blocked time back", _TUTOR, _BLOCK, answer=None)
 ENDPOINTS = (
     Endpoint("GET", PATH, ANYBODY, list_slots, _LIST, NAMES),
+    Endpoint("GET", f"{PATH}/schedule", OWNERS, show_schedule, _SCHEDULE, NAMES),
+    Endpoint("GET", f"{PATH}/blocks", OWNERS, list_blocks, _LIST_BLOCKS, NAMES_OF_PAGES),
     Endpoint("POST", f"{PATH}/block", OWNERS, block_time, _BLOCK_TIME, NAMES),
     Endpoint("DELETE", f"{PATH}/block/{{blockUuid}}", OWNERS, remove_block, _UNBLOCK, NAMES),
 )

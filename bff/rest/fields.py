@@ -38,6 +38,12 @@ class Fields:
         if field not in self.values:
             raise BadInput("must be given", field=self.name(field))
 
+    def require_only(self, *known: str) -> None:
+        """No other field may be given: a page that was asked for in another way would be the wrong one."""
+        for field in self.values:
+            if field not in known:
+                raise BadInput(f"is not known: there are {', '.join(known)}", field=self.name(field))
+
     def text(self, field: str) -> str:
         """Text that must be given."""
         value: str = self._require(field, str, "text")

@@ -36,6 +36,12 @@ CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "I
 REFUND_STATE: Schema = {"type": "string", "enum": ["none", "pending", "paid", "failed", "needs_review"]}
 STATUS: Schema = {"type": "string", "enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
 CURRENCY_IN: Schema = CURRENCY | {"pattern": "^[A-Za-z]{3}$", "description": "ISO 4217, in any case."}
+WEEKDAY: Schema = {
+    "type": "string",
+    "enum": ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"],
+}
+TIME_OF_DAY: Schema = {"type": "string", "description": "Local time, up to 24:00.", "examples": ["09:00"]}
+MINUTES: Schema = {"type": "integer", "description": "In minutes."}
 #: The payment providers by the names that REST gives them.
 ENGINES = {
     name.removeprefix("PAYMENT_ENGINE_").lower(): number

@@ -16,7 +16,7 @@ from bff.rest.json_schema import (
     nullable,
     record,
 )
-from bff.rest.shapes import BLOCK, BOOKING, SLOT, schemas
+from bff.rest.shapes import BLOCK, BOOKING, LISTED_BLOCK, SCHEDULE, SLOT, schemas
 
 _SECRET: Schema = nullable(
     {
@@ -83,6 +83,14 @@ SCHEMAS: dict[str, Schema] = {
     "CancelledBooking": record(schemas(BOOKING) | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),
     "Slots": record({"slots": list_of(record(schemas(SLOT)))}),
     "Blocks": record({"blocks": list_of(record(schemas(BLOCK)))}),
+    "BlockPage": record(
+        {
+            "blocks": list_of(record(schemas(LISTED_BLOCK))),
+            "has_next_page": {"type": "boolean"},
+            "end_cursor": nullable({"type": "string"}) | {"description": "For `after`: the next page."},
+        }
+    ),
+    "Schedule": record(schemas(SCHEDULE)),
     "LivePayment": record(
         {
             "payment_session_id": {"type": "string"},

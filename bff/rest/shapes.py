@@ -9,7 +9,21 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from bff.rest.json_schema import AMOUNT, CURRENCY, REFUND_STATE, STATUS, TIME, UUID, Schema, nullable
+from bff.rest.json_schema import (
+    AMOUNT,
+    CURRENCY,
+    MINUTES,
+    REFUND_STATE,
+    STATUS,
+    TIME,
+    TIME_OF_DAY,
+    UUID,
+    WEEKDAY,
+    Schema,
+    list_of,
+    nullable,
+    record,
+)
 from bff.times import format_optional_time, format_time
 from mesh.money import Money
 from tutormesh.availability.v1 import availability_pb2
@@ -78,6 +92,11 @@ def status_name(number: booking_pb2.BookingStatus.ValueType) -> str:
     return booking_pb2.BookingStatus.Name(number).removeprefix("BOOKING_STATUS_").lower()
 
 
+def weekday_name(number: availability_pb2.Weekday.ValueType) -> str:
+    """WEEKDAY_MONDAY → monday."""
+    return availability_pb2.Weekday.Name(number).removeprefix("WEEKDAY_").lower()
+
+
 def amount(value: money_pb2.Money) -> str:
     """ "50.00", "2000", "1.250"."""
     return Money(value.amount_minor, value.currency).decimal
@@ -129,6 +148,34 @@ BLOCK: tuple[Property[availability_pb2.Block], ...] = (
     Property("uuid", UUID, lambda block: block.id),
     Property("start_time", TIME, lambda block: format_time(block.start)),
     Property("end_time", TIME, lambda block: format_time(block.end)),
+)
+LISTED_BLOCK: tuple[Property[availability_pb2.Block], ...] = (
+    *BLOCK,
+    Property("reason", nullable({"type": "string"}), lambda block: block.reason or None),
+)
+WINDOW: tuple[Property[availability_pb2.WeeklyWindow], ...] = (
+    Property("weekday", WEEKDAY, lambda window: weekday_name(window.weekday)),
+    Property("start", TIME_OF_DAY, lambda window: window.start),
+    Property("end", TIME_OF_DAY, lambda window: window.end),
+)
+SCHEDULE: tuple[Property[availability_pb2.Schedule], ...] = (
+    Property("instructor_uuid", UUID, lambda schedule: schedule.tutor_id),
+    Property("display_name", nullable({"type": "string"}), lambda schedule: schedule.display_name or None),
+    Property("listed", {"type": "boolean"}, lambda schedule: schedule.listed or not schedule.HasField("listed")),
+    Property("timezone", {"type": "string", "description": "An IANA zone."}, lambda schedule: schedule.timezone),
+    Property(
+        "weekly",
+        list_of(record(schemas(WINDOW))),
+        lambda schedule: [to_json(WINDOW, window) for window in schedule.weekly],
+    ),
+    Property("minimum_notice_minutes", MINUTES, lambda schedule: schedule.minimum_notice_minutes),
+    Property("buffer_minutes", MINUTES, lambda schedule: schedule.buffer_minutes),
+    Property("shortest_lesson_minutes", MINUTES, lambda schedule: schedule.shortest_lesson_minutes),
+    Property("longest_lesson_minutes", MINUTES, lambda schedule: schedule.longest_lesson_minutes),
+    Property("start_every_minutes", MINUTES, lambda schedule: schedule.start_every_minutes),
+    Property("maximum_days_ahead", {"type": "integer"}, lambda schedule: schedule.maximum_days_ahead),
+    Property("rate_amount", AMOUNT | {"description": "Of one hour."}, lambda schedule: amount(schedule.rate)),
+    Property("currency", CURRENCY, lambda schedule: schedule.rate.currency),
 )
 SLOT: tuple[Property[availability_pb2.Slot], ...] = (
     Property("start_time", TIME, lambda slot: format_time(slot.start)),

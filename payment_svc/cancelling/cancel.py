@@ -137,6 +137,7 @@ class Cancelling:
             price=price,
             intent_id=payment.intent_id if payment else "",
             received_minor=payment.received_minor if payment else 0,
+            tutor_name=purchase.purchase_facts.tutor_name,
         )
         refund = _first_refund(new_id, purchase, payment, offer.refund)
         begun = await self.cancellations.begin(

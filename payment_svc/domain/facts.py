@@ -60,6 +60,7 @@ class PurchaseFacts:
     provider: str = STRIPE  # who takes the money; chosen with the order
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
+    tutor_name: str = ""  # what the tutor was called to students then; of a course it is not known
     hold_expires_at: datetime | None = None  # the end of the hold, as the student was shown it
     hold_was_over: bool = False  # the hold had ended before its answer came
     is_recorded: bool = False  # the booking or the enrollment exists
@@ -99,6 +100,7 @@ class CancelFacts:
     price: Money
     intent_id: str = ""  # the purchase's PaymentIntent; empty when nothing was paid
     received_minor: int = 0  # what that intent had received when the cancel was decided
+    tutor_name: str = ""  # as the purchase knows it
     has_ended: bool = False
     refunds_given_up: int = 0  # how many of its refunds had failed when it was parked for that
 

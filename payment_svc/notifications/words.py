@@ -6,21 +6,24 @@ from datetime import datetime
 from typing import Any
 
 from mesh.money import Money
-from payment_svc.domain.messages import Message
+from payment_svc.domain.messages import Audience, Message
 
-#: By type: the subject, and the first paragraph.
+#: By type: the subject, and the first paragraph. {who} is " with NAME" to the student, and nothing to the tutor.
 _TEXTS = {
-    "booking.confirmed": ("Lesson confirmed: {when}", "The lesson on {when} is paid and confirmed."),
-    "booking.cancelled": ("Lesson cancelled: {when}", "The lesson on {when} is cancelled."),
+    "booking.confirmed": ("Lesson confirmed: {when}", "The lesson{who} on {when} is paid and confirmed."),
+    "booking.cancelled": ("Lesson cancelled: {when}", "The lesson{who} on {when} is cancelled."),
     "booking.expired": (
         "Booking expired: {when}",
-        "The lesson on {when} was not paid in time. The time is free again.",
+        "The lesson{who} on {when} was not paid in time. The time is free again.",
     ),
     "booking.payment_failed": (
         "Payment failed: {when}",
-        "The payment for the lesson on {when} failed. The time is free again; nothing was charged.",
+        "The payment for the lesson{who} on {when} failed. The time is free again; nothing was charged.",
     ),
-    "booking.rejected": ("Booking refused: {when}", "The lesson on {when} could not be booked. Nothing was charged."),
+    "booking.rejected": (
+        "Booking refused: {when}",
+        "The lesson{who} on {when} could not be booked. Nothing was charged.",
+    ),
     "enrollment.rejected": ("Enrollment refused", "The enrollment was refused. Nothing was charged."),
     "enrollment.active": ("Enrolled in your course", "The enrollment is active."),
     "enrollment.cancelled": ("Enrollment cancelled", "The enrollment is cancelled."),
@@ -52,17 +55,23 @@ _FACTS = (
 
 def subject(message: Message) -> str:
     """One line."""
-    return _fill(_TEXTS[message.type][0], message.data)
+    return _fill(_TEXTS[message.type][0], message)
 
 
 def text(message: Message) -> str:
     """Plain text: what happened, and what it is about."""
     facts = [f"{name}: {_show(message.data[key])}" for name, key in _FACTS if message.data.get(key) is not None]
-    return "\n".join([_fill(_TEXTS[message.type][1], message.data), "", *facts, ""])
+    return "\n".join([_fill(_TEXTS[message.type][1], message), "", *facts, ""])
 
 
-def _fill(words: str, data: dict[str, Any]) -> str:
-    return words.format(when=_when(data), amount=_show(data["refund"]) if "refund" in data else "")
+def _fill(words: str, message: Message) -> str:
+    data = message.data
+    return words.format(when=_when(data), who=_who(message), amount=_show(data["refund"]) if "refund" in data else "")
+
+
+def _who(message: Message) -> str:
+    name = message.data.get("tutorName")
+    return f" with {name}" if name and message.route.audience is Audience.STUDENT else ""
 
 
 def _when(data: dict[str, Any]) -> str:

@@ -50,7 +50,8 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
     except Refusal:
         await release_slot(peers, saga)
         raise
-    return with_hold(saga, hold, block_id=hold.availability_block_id).with_facts(price=price)
+    block, name = hold.availability_block_id, hold.tutor_name
+    return with_hold(saga, hold, block_id=block, tutor_name=name).with_facts(price=price)
 
 
 async def release_slot(peers: Peers, saga: Saga) -> None:

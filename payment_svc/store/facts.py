@@ -50,6 +50,7 @@ MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
         'courseId', coalesce(cast(s.course_id as text), s.context ->> 'course_id'),
         'studentId', s.student_id,
         'tutorId', s.tutor_id,
+        'tutorName', s.context ->> 'tutor_name',
         'startTime', to_char(s.time_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'durationMinutes', s.minutes,
         'price', case when s.context ? 'price' then

@@ -16,6 +16,7 @@ PRICE = {"amountMinor": 5000, "currency": "USD"}
 ERRORS = "userErrors { code message }"
 BOOK = f"mutation($tutor: ID!, $time: AWSDateTime!) {{ bookSession(tutorId: $tutor, time: $time) {{ {ERRORS} }} }}"
 PUBLISH = f"mutation($input: PublishAvailabilityInput!) {{ publishAvailability(input: $input) {{ {ERRORS} }} }}"
+BLOCK = f"mutation($start: AWSDateTime!, $end: AWSDateTime!) {{ blockTime(start: $start, end: $end) {{ {ERRORS} }} }}"
 SLOTS = """query($tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
   tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start }
 }"""
@@ -62,6 +63,15 @@ async def _new_draft(scene: Scene) -> str:
     return (await scene.make_course(published=False)).id
 
 
+async def _new_block(scene: Scene) -> str:
+    return await scene.block()
+
+
+async def _my_blocks(scene: Scene) -> GraphqlRequest:
+    await scene.block()
+    return "{ myBlocks { nodes { id } } }", {}
+
+
 async def _new_session(scene: Scene) -> str:
     return (await scene.sell()).session
 
@@ -76,6 +86,8 @@ def _time(scene: Scene) -> str:
 
 
 asks("Query.tutorAvailability", SLOTS, tutor=lambda scene: str(scene.tutor), **{"from": _time, "to": _time})
+asks("Query.myAvailability", "{ myAvailability { timezone } }")
+GRAPHQL_REQUESTS["Query.myBlocks"] = _my_blocks
 asks("Query.booking", BOOKING, id=lambda scene: scene.lesson.booking)
 asks("Query.getMyBookings", "{ getMyBookings { nodes { id session { id } payment { id } } } }")
 asks("Query.getMySessions", "{ getMySessions { nodes { id } } }")
@@ -92,6 +104,8 @@ asks("Query.course: published", COURSE, id=lambda scene: scene.course.id)
 asks("Query.getMyEnrollments", ENROLLMENTS)
 asks("Mutation.bookSession", BOOK, tutor=lambda scene: str(scene.tutor), time=_time)
 asks("Mutation.publishAvailability", PUBLISH, input=_hours)
+asks("Mutation.blockTime", BLOCK, start=_time, end=_time)
+changes("Mutation.removeBlock", f"mutation($id: ID!) {{ removeBlock(id: $id) {{ {ERRORS} }} }}", _new_block)
 changes(
     "Mutation.cancelBooking", f"mutation($id: ID!) {{ cancelBooking(bookingId: $id) {{ {ERRORS} }} }}", _new_booking
 )

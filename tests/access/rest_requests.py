@@ -7,10 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from mesh import clock
-from tests.access.rpcs import stub
 from tests.access.scene import Scene
-from tutormesh.availability.v1 import availability_pb2
 
 #: The names in the path, the query, and the body.
 RestRequest = tuple[dict[str, str], dict[str, str], Any]
@@ -78,6 +75,11 @@ async def _slots(scene: Scene, _: str) -> RestRequest:
     return {"uuid": str(scene.tutor)}, query, None
 
 
+@request_of(f"GET {CALENDAR}/schedule", f"GET {CALENDAR}/blocks")
+async def _calendar(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": str(scene.tutor)}, {}, None
+
+
 @request_of(f"POST {CALENDAR}/block")
 async def _block(scene: Scene, _: str) -> RestRequest:
     return {"uuid": str(scene.tutor)}, {}, {"blocks": [_lesson(scene.time()) | {"reason": "dentist"}]}
@@ -85,11 +87,7 @@ async def _block(scene: Scene, _: str) -> RestRequest:
 
 @request_of(f"DELETE {CALENDAR}/block/{{blockUuid}}")
 async def _unblock(scene: Scene, _: str) -> RestRequest:
-    start = scene.time()
-    block = availability_pb2.TimeBlock(start=clock.to_proto(start), end=clock.to_proto(start + timedelta(hours=1)))
-    request = availability_pb2.BlockTimeRequest(tutor_id=str(scene.tutor), blocks=[block])
-    made = await stub(scene.people, "AvailabilityService", "bff").BlockTime(request, timeout=5)
-    return {"uuid": str(scene.tutor), "blockUuid": made.blocks[0].id}, {}, None
+    return {"uuid": str(scene.tutor), "blockUuid": await scene.block()}, {}, None
 
 
 @request_of("POST /payment/create-intent")

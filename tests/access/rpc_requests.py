@@ -10,7 +10,6 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh import clock
-from tests.access.rpcs import stub
 from tests.access.scene import Scene
 from tests.people import WEEK
 from tutormesh.availability.v1 import availability_pb2 as availability
@@ -80,8 +79,13 @@ def _order(scene: Scene, student: Any) -> payment.BookSessionRequest:
 
 @row("AvailabilityService.RemoveBlock")
 async def _remove_block(scene: Scene, _: str) -> Message:
-    made = await stub(scene.people, "AvailabilityService", "bff").BlockTime(_block(scene), timeout=5)
-    return availability.RemoveBlockRequest(tutor_id=str(scene.tutor), block_id=made.blocks[0].id)
+    return availability.RemoveBlockRequest(tutor_id=str(scene.tutor), block_id=await scene.block())
+
+
+@row("AvailabilityService.ListBlocks")
+async def _list_blocks(scene: Scene, _: str) -> Message:
+    await scene.block()
+    return availability.ListBlocksRequest(tutor_id=str(scene.tutor))
 
 
 @row("LearningService.PublishCourse: a draft")
@@ -136,6 +140,7 @@ async def _cancel_booking(scene: Scene, _: str) -> Message:
 
 
 asks("AvailabilityService.PublishAvailability", _hours)
+asks("AvailabilityService.GetSchedule", lambda scene: availability.GetScheduleRequest(tutor_id=str(scene.tutor)))
 asks("AvailabilityService.ListSlots", _slots)
 asks("AvailabilityService.BlockTime", _block)
 asks("AvailabilityService.ListClaims: everybody's", lambda _: availability.ListClaimsRequest())

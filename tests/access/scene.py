@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from mesh import clock
 from tests.access.table import WHO
 from tests.learners import Enrolled, enroll
 from tests.people import Booked, People, lesson_time
+from tutormesh.availability.v1 import availability_pb2
+from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.learning.v1.learning_pb2 import Course
 from tutormesh.payment.v1 import payment_pb2
 
@@ -48,6 +51,14 @@ class Scene:
         """A new time that no other lesson of this scene has."""
         days, hour = divmod(next(self._hours), 24)
         return lesson_time(3 + days, hour)
+
+    async def block(self) -> str:
+        """Block one more hour of the tutor's, and return the block's id."""
+        start = self.time()
+        block = availability_pb2.TimeBlock(start=clock.to_proto(start), end=clock.to_proto(start + timedelta(hours=1)))
+        request = availability_pb2.BlockTimeRequest(tutor_id=str(self.tutor), blocks=[block])
+        calendar = self.people.stub(AvailabilityServiceStub, "availability", "bff")
+        return str((await calendar.BlockTime(request, timeout=5)).blocks[0].id)
 
     async def book(self) -> Booked:
         """Book one more lesson, which awaits its payment."""

@@ -20,6 +20,8 @@ NOT_OVER = "ILLEGAL_MOVE"
 #: The answer to each person, by root field of the schema.
 GRAPHQL: dict[str, tuple[str, ...]] = {
     "Query.tutorAvailability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "Query.myAvailability": (NOTHING, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Query.myBlocks": (NOTHING, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
     "Query.booking": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Query.getMyBookings": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
     "Query.getMySessions": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
@@ -34,6 +36,8 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "Mutation.cancelBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Mutation.cancelSession": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Mutation.publishAvailability": (FORBIDDEN, FORBIDDEN, OK, OK, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.blockTime": (FORBIDDEN, FORBIDDEN, OK, OK, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
+    "Mutation.removeBlock": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
     "Mutation.enrollInCourse": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
     "Mutation.cancelEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Mutation.createCourse": (FORBIDDEN, FORBIDDEN, OK, OK, FORBIDDEN, FORBIDDEN, UNAUTHENTICATED),
@@ -93,6 +97,8 @@ REST: dict[str, tuple[str, ...]] = {
         UNAUTHENTICATED,
     ),
     "GET /api/v1/instructors/{uuid}/availability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/instructors/{uuid}/availability/schedule": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/instructors/{uuid}/availability/blocks": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "POST /api/v1/instructors/{uuid}/availability/block": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "DELETE /api/v1/instructors/{uuid}/availability/block/{blockUuid}": (
         FORBIDDEN,
@@ -138,12 +144,14 @@ OF_SCHEMAS = (
 #: The services that may call each RPC.
 CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",
+    "AvailabilityService.GetSchedule": "bff ops internal",
     "AvailabilityService.ListSlots": "bff ops internal",
     "AvailabilityService.HoldSlot": "payment",
     "AvailabilityService.ConfirmSlot": "payment",
     "AvailabilityService.ReleaseSlot": "payment",
     "AvailabilityService.BlockTime": "bff ops internal",
     "AvailabilityService.RemoveBlock": "bff ops internal",
+    "AvailabilityService.ListBlocks": "bff ops internal",
     "AvailabilityService.ListClaims": "ops",
     "AvailabilityService.CleanUpHolds": "ops",
     "BookingService.CreateBooking": "payment",
@@ -200,9 +208,11 @@ CALLERS: dict[str, str] = {
 #: An RPC that only payment_svc or only the operator may call checks no person, so it is not listed here.
 CARRIED: dict[str, tuple[str, ...]] = {
     "AvailabilityService.PublishAvailability": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
+    "AvailabilityService.GetSchedule": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.ListSlots": (OK, OK, OK, OK, OK, OK, OK),
     "AvailabilityService.BlockTime": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.RemoveBlock": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
+    "AvailabilityService.ListBlocks": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "BookingService.GetBooking": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "BookingService.BatchGetBookings": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
     "BookingService.BatchGetTimelines": (OK, NOTHING, OK, NOTHING, OK, OK, OK),

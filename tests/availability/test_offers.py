@@ -41,6 +41,8 @@ async def test_a_schedule_is_read_back_as_it_was_published(desk: Any):
         longest_lesson_minutes=10,
         start_every_minutes=11,
         maximum_days_ahead=12,
+        display_name="Jonas",
+        listed=False,
     )
     published = (await desk.bff.PublishAvailability(request, timeout=TIMEOUT)).schedule
     for field in pb2.Schedule.DESCRIPTOR.fields:

@@ -208,6 +208,21 @@ async def test_both_people_are_told_where_the_lesson_is_held(people: People, rec
         assert [f"Join: {link}" in mail["text"] for mail in mails] == [True, False, False]
 
 
+async def test_the_student_is_told_the_tutors_name(people: People, receiver: Receiver, post: Post) -> None:
+    tutor = await people.tutor(display_name="Zoë {when} Ōe")
+    booked = await people.booked(tutor, lesson_time())
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
+    assert {told["data"]["tutorName"] for told in receiver.about(booked.booking)} == {"Zoë {when} Ōe"}
+    for person, is_named in ((booked.student, True), (booked.tutor, False)):
+        confirmed, cancelled, _ = await post.until_sent(person, 3)
+        assert ("The lesson with Zoë {when} Ōe on " in confirmed["text"]) is is_named
+        assert ("The lesson with Zoë {when} Ōe on " in cancelled["text"]) is is_named
+        assert is_named or "The lesson on " in confirmed["text"]
+
+
 async def test_a_mail_is_plain_and_the_same_message_on_every_try(people: People, post: Post) -> None:
     booked = await sold(people)
     (mail,) = await post.until_sent(booked.student, 1)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from bff.graphql.convert.values import DEFAULT_MINUTES, Arguments, Shape, money, or_default, read_money
+from bff.block_keys import block_request_id
+from bff.graphql.convert.values import (
+    DEFAULT_MINUTES,
+    Arguments,
+    Shape,
+    money,
+    optional_text,
+    or_default,
+    read_money,
+    read_page,
+)
 from bff.times import format_time, parse_timestamp
 from tutormesh.availability.v1 import availability_pb2
 
@@ -30,11 +40,34 @@ def publish_availability_request(tutor: UUID, given: Arguments) -> availability_
         longest_lesson_minutes=given.get("longestLessonMinutes"),
         start_every_minutes=given.get("startEveryMinutes"),
         maximum_days_ahead=given.get("maximumDaysAhead"),
+        display_name=optional_text(given, "displayName"),
+        listed=given.get("listed"),
     )
+
+
+def list_blocks_request(tutor: UUID, arguments: Arguments) -> availability_pb2.ListBlocksRequest:
+    return availability_pb2.ListBlocksRequest(tutor_id=str(tutor), **read_page(arguments))
+
+
+def block_time_request(tutor: UUID, arguments: Arguments) -> availability_pb2.BlockTimeRequest:
+    block = availability_pb2.TimeBlock(
+        start=parse_timestamp(arguments["start"], "start"),
+        end=parse_timestamp(arguments["end"], "end"),
+        reason=arguments.get("reason") or "",
+    )
+    key = block_request_id(tutor, str(tutor), arguments.get("idempotencyKey"), "idempotencyKey")
+    return availability_pb2.BlockTimeRequest(tutor_id=str(tutor), blocks=[block], request_id=key)
+
+
+def block(value: availability_pb2.Block) -> Shape:
+    start, end = format_time(value.start), format_time(value.end)
+    return {"id": value.id, "start": start, "end": end, "reason": value.reason or None}
 
 
 def schedule(value: availability_pb2.Schedule) -> Shape:
     return {
+        "displayName": value.display_name or None,
+        "listed": value.listed if value.HasField("listed") else True,  # the version before does not say
         "timezone": value.timezone,
         "weekly": [_shown_window(window) for window in value.weekly],
         "minimumNoticeMinutes": value.minimum_notice_minutes,

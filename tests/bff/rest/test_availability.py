@@ -48,6 +48,70 @@ async def test_a_tutor_blocks_time_lists_what_is_left_and_gives_it_back(people: 
     assert (await student.book(tutor, start))["status"] == "payment_required"
 
 
+async def test_a_tutor_reads_their_schedule_back(people: People, someone: Any) -> None:
+    tutor = await people.tutor(buffer_minutes=5, display_name="Jonas Weber", listed=False)
+    found = await someone("tutor", tutor).data("GET", f"{at(tutor)}/schedule")
+    weekly = found.pop("weekly")
+    assert [window["weekday"] for window in weekly] == (
+        "monday tuesday wednesday thursday friday saturday sunday".split()
+    )
+    assert weekly[0] == {"weekday": "monday", "start": "00:00", "end": "24:00"}
+    assert found == {
+        "instructor_uuid": str(tutor),
+        "display_name": "Jonas Weber",
+        "listed": False,
+        "timezone": "UTC",
+        "minimum_notice_minutes": 0,
+        "buffer_minutes": 5,
+        "shortest_lesson_minutes": 15,
+        "longest_lesson_minutes": 240,
+        "start_every_minutes": 15,
+        "maximum_days_ahead": 365,
+        "rate_amount": "50.00",
+        "currency": "USD",
+    }
+
+
+async def test_no_schedule_is_404_and_no_block_an_empty_page(someone: Any) -> None:
+    tutor = uuid4()
+    owner = someone("tutor", tutor)
+    assert await owner.refused("GET", f"{at(tutor)}/schedule") == (404, "TUTOR_NOT_FOUND")
+    empty = {"blocks": [], "has_next_page": False, "end_cursor": None}
+    assert await owner.data("GET", f"{at(tutor)}/blocks") == empty
+
+
+async def test_blocks_are_read_back_page_by_page(someone: Any) -> None:
+    tutor, start = uuid4(), lesson_time(7)
+    owner, path = someone("tutor", tutor), f"{at(tutor)}/blocks"
+    made = (await owner.data("POST", f"{at(tutor)}/block", blocks(start + 2 * HOUR, start, start + HOUR)))["blocks"]
+    first = await owner.data("GET", path, params={"first": "2"})
+    assert first["blocks"] == [block | {"reason": "away"} for block in (made[1], made[2])]
+    assert first["has_next_page"] is True
+    last = await owner.data("GET", path, params={"first": "2", "after": first["end_cursor"]})
+    assert ([block["uuid"] for block in last["blocks"]], last["has_next_page"]) == ([made[0]["uuid"]], False)
+    behind = await owner.data("GET", path, params={"after": last["end_cursor"]})
+    assert behind == {"blocks": [], "has_next_page": False, "end_cursor": None}
+    await owner.data("DELETE", f"{at(tutor)}/block/{made[1]['uuid']}")
+    left = (await owner.data("GET", path))["blocks"]
+    assert [block["uuid"] for block in left] == [made[2]["uuid"], made[0]["uuid"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"first": "0"}, "first"),
+        ({"first": "101"}, "first"),
+        ({"first": "-1"}, "first"),
+        ({"first": "two"}, "first"),
+        ({"after": "nonsense"}, "after"),
+        ({"limit": "5"}, "limit"),
+    ],
+)
+async def test_a_page_that_cannot_be_is_named(someone: Any, query: dict[str, str], field: str) -> None:
+    tutor = uuid4()
+    assert await someone("tutor", tutor).refused_field("GET", f"{at(tutor)}/blocks", params=query) == field
+
+
 async def test_all_blocks_are_made_or_none(people: People, someone: Any) -> None:
     tutor, start = await people.tutor(), lesson_time(4)
     await someone("student").book(tutor, start)

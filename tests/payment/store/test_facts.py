@@ -40,6 +40,7 @@ EVERYTHING: dict[str, Any] = {
     "provider": "callback",
     "asked_price": AskedPrice("50", "USD", decides=True),
     "price": Money(5000, "USD"),
+    "tutor_name": "Jonas Weber",
     "hold_expires_at": datetime(2030, 1, 1, 12, 0, 0, 250000, tzinfo=UTC),
     "hold_was_over": True,
     "is_recorded": True,
@@ -62,7 +63,9 @@ CASES: list[tuple[str, Facts]] = [
     (ENROLL, EnrollmentFacts(**EVERYTHING)),
     (
         CANCEL_OF[BOOK],
-        CancelFacts(uuid4(), DECISION, Money(5000, "USD"), "pi_1", 5000, has_ended=True, refunds_given_up=2),
+        CancelFacts(
+            uuid4(), DECISION, Money(5000, "USD"), "pi_1", 5000, "Jonas Weber", has_ended=True, refunds_given_up=2
+        ),
     ),
     (CANCEL_OF[ENROLL], CancelFacts(uuid4(), DECISION, Money(0, "JPY"), "", 0)),
     (DISPUTE_CASE, DisputeFacts("dp_1")),

@@ -139,6 +139,8 @@ class PublishAvailabilityRequest(_message.Message):
     LONGEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
     START_EVERY_MINUTES_FIELD_NUMBER: _builtins.int
     MAXIMUM_DAYS_AHEAD_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
     tutor_id: _builtins.str
     """The tutor, a UUID. A person may only publish their own."""
     timezone: _builtins.str
@@ -157,6 +159,12 @@ class PublishAvailabilityRequest(_message.Message):
     """The minutes between two starts, 1 to 1440; unset means 15. They are counted from the start of each window."""
     maximum_days_ahead: _builtins.int
     """How many days ahead a lesson may start, 1 to 3650; unset means 365."""
+    display_name: _builtins.str
+    """What students read as the tutor's name, on pages and in mails; at most 80 characters without control characters. May
+    be empty.
+    """
+    listed: _builtins.bool
+    """Whether pages that list tutors may list this one; unset means true. Slots can be booked either way."""
     @_builtins.property
     def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
         """At most 100 windows. A lesson may reach over windows that touch, also at midnight."""
@@ -178,11 +186,15 @@ class PublishAvailabilityRequest(_message.Message):
         longest_lesson_minutes: _builtins.int | None = ...,
         start_every_minutes: _builtins.int | None = ...,
         maximum_days_ahead: _builtins.int | None = ...,
+        display_name: _builtins.str = ...,
+        listed: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_listed", b"_listed", "_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "listed", b"listed", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "buffer_minutes", b"buffer_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_listed", b"_listed", "_longest_lesson_minutes", b"_longest_lesson_minutes", "_maximum_days_ahead", b"_maximum_days_ahead", "_shortest_lesson_minutes", b"_shortest_lesson_minutes", "_start_every_minutes", b"_start_every_minutes", "buffer_minutes", b"buffer_minutes", "display_name", b"display_name", "listed", b"listed", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__listed: _TypeAlias = _typing.Literal["listed"]  # noqa: Y015
+    _WhichOneofArgType__listed: _TypeAlias = _typing.Literal["_listed", b"_listed"]  # noqa: Y015
     _WhichOneofReturnType__longest_lesson_minutes: _TypeAlias = _typing.Literal["longest_lesson_minutes"]  # noqa: Y015
     _WhichOneofArgType__longest_lesson_minutes: _TypeAlias = _typing.Literal["_longest_lesson_minutes", b"_longest_lesson_minutes"]  # noqa: Y015
     _WhichOneofReturnType__maximum_days_ahead: _TypeAlias = _typing.Literal["maximum_days_ahead"]  # noqa: Y015
@@ -191,6 +203,8 @@ class PublishAvailabilityRequest(_message.Message):
     _WhichOneofArgType__shortest_lesson_minutes: _TypeAlias = _typing.Literal["_shortest_lesson_minutes", b"_shortest_lesson_minutes"]  # noqa: Y015
     _WhichOneofReturnType__start_every_minutes: _TypeAlias = _typing.Literal["start_every_minutes"]  # noqa: Y015
     _WhichOneofArgType__start_every_minutes: _TypeAlias = _typing.Literal["_start_every_minutes", b"_start_every_minutes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__listed) -> _WhichOneofReturnType__listed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__longest_lesson_minutes) -> _WhichOneofReturnType__longest_lesson_minutes | None: ...
     @_typing.overload
@@ -242,6 +256,8 @@ class Schedule(_message.Message):
     LONGEST_LESSON_MINUTES_FIELD_NUMBER: _builtins.int
     START_EVERY_MINUTES_FIELD_NUMBER: _builtins.int
     MAXIMUM_DAYS_AHEAD_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    LISTED_FIELD_NUMBER: _builtins.int
     tutor_id: _builtins.str
     """The tutor, a UUID."""
     timezone: _builtins.str
@@ -258,6 +274,10 @@ class Schedule(_message.Message):
     """The minutes between two starts, counted from the start of each window."""
     maximum_days_ahead: _builtins.int
     """How many days ahead a lesson may start."""
+    display_name: _builtins.str
+    """What students read as the tutor's name; empty when none was published."""
+    listed: _builtins.bool
+    """Whether pages that list tutors may list this one. A service of the version before does not set it."""
     @_builtins.property
     def weekly(self) -> _containers.RepeatedCompositeFieldContainer[Global___WeeklyWindow]:
         """The windows in order of time, each once."""
@@ -279,14 +299,64 @@ class Schedule(_message.Message):
         longest_lesson_minutes: _builtins.int = ...,
         start_every_minutes: _builtins.int = ...,
         maximum_days_ahead: _builtins.int = ...,
+        display_name: _builtins.str = ...,
+        listed: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rate", b"rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_listed", b"_listed", "listed", b"listed", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffer_minutes", b"buffer_minutes", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_listed", b"_listed", "buffer_minutes", b"buffer_minutes", "display_name", b"display_name", "listed", b"listed", "longest_lesson_minutes", b"longest_lesson_minutes", "maximum_days_ahead", b"maximum_days_ahead", "minimum_notice_minutes", b"minimum_notice_minutes", "rate", b"rate", "shortest_lesson_minutes", b"shortest_lesson_minutes", "start_every_minutes", b"start_every_minutes", "timezone", b"timezone", "tutor_id", b"tutor_id", "weekly", b"weekly"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__listed: _TypeAlias = _typing.Literal["listed"]  # noqa: Y015
+    _WhichOneofArgType__listed: _TypeAlias = _typing.Literal["_listed", b"_listed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__listed) -> _WhichOneofReturnType__listed | None: ...
+
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
+class GetScheduleRequest(_message.Message):
+    """GetScheduleRequest asks for one tutor's schedule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor, a UUID. A person may only read their own."""
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+Global___GetScheduleRequest: _TypeAlias = GetScheduleRequest  # noqa: Y015
+
+@_typing.final
+class GetScheduleResponse(_message.Message):
+    """GetScheduleResponse is the schedule in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def schedule(self) -> Global___Schedule:
+        """The schedule."""
+
+    def __init__(
+        self,
+        *,
+        schedule: Global___Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetScheduleResponse: _TypeAlias = GetScheduleResponse  # noqa: Y015
 
 @_typing.final
 class ListSlotsRequest(_message.Message):
@@ -439,12 +509,15 @@ class HoldSlotResponse(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
+    TUTOR_NAME_FIELD_NUMBER: _builtins.int
     availability_block_id: _builtins.str
     """The tutor's claim, a UUID."""
     seconds_left: _builtins.float
     """Seconds until then, counted by this service's clock; 0 or less once the hold has ended. The caller should add them to
     its own clock, because two clocks may differ.
     """
+    tutor_name: _builtins.str
+    """What the tutor is called to students now; may be empty."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """The price at the time of the hold: rate × minutes / 60, rounded half-even to what the provider can charge."""
@@ -460,10 +533,11 @@ class HoldSlotResponse(_message.Message):
         price: _money_pb2.Money | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         seconds_left: _builtins.float = ...,
+        tutor_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_block_id", b"availability_block_id", "expires_at", b"expires_at", "price", b"price", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_block_id", b"availability_block_id", "expires_at", b"expires_at", "price", b"price", "seconds_left", b"seconds_left", "tutor_name", b"tutor_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -595,8 +669,11 @@ class Block(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The block, a UUID."""
+    reason: _builtins.str
+    """Text for a person; may be empty."""
     @_builtins.property
     def start(self) -> _timestamp_pb2.Timestamp:
         """Start."""
@@ -611,10 +688,11 @@ class Block(_message.Message):
         id: _builtins.str = ...,
         start: _timestamp_pb2.Timestamp | None = ...,
         end: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "id", b"id", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "id", b"id", "reason", b"reason", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,6 +796,70 @@ class RemoveBlockResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveBlockResponse: _TypeAlias = RemoveBlockResponse  # noqa: Y015
+
+@_typing.final
+class ListBlocksRequest(_message.Message):
+    """ListBlocksRequest asks for a page of one tutor's blocks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor, a UUID. A person may only list their own."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 100; 0 means 20."""
+    page_token: _builtins.str
+    """The next_page_token of the page before, or a cursor of it; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tutor_id", b"tutor_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlocksRequest: _TypeAlias = ListBlocksRequest  # noqa: Y015
+
+@_typing.final
+class ListBlocksResponse(_message.Message):
+    """ListBlocksResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
+        """The blocks, in order of their start."""
+
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For each block the page_token of what comes behind it."""
+
+    def __init__(
+        self,
+        *,
+        blocks: _abc.Iterable[Global___Block] | None = ...,
+        next_page_token: _builtins.str = ...,
+        cursors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blocks", b"blocks", "cursors", b"cursors", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBlocksResponse: _TypeAlias = ListBlocksResponse  # noqa: Y015
 
 @_typing.final
 class Claim(_message.Message):

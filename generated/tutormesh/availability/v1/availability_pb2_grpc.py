@@ -40,6 +40,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityResponse.FromString,
                 _registered_method=True)
+        self.GetSchedule = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/GetSchedule',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleResponse.FromString,
+                _registered_method=True)
         self.ListSlots = channel.unary_unary(
                 '/tutormesh.availability.v1.AvailabilityService/ListSlots',
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsRequest.SerializeToString,
@@ -70,6 +75,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockResponse.FromString,
                 _registered_method=True)
+        self.ListBlocks = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/ListBlocks',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksResponse.FromString,
+                _registered_method=True)
         self.ListClaims = channel.unary_unary(
                 '/tutormesh.availability.v1.AvailabilityService/ListClaims',
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListClaimsRequest.SerializeToString,
@@ -90,6 +100,14 @@ class AvailabilityServiceServicer:
         """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
         the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
         Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSchedule(self, request, context):
+        """GetSchedule returns what a tutor has published. The tutor, an admin or a service may call it.
+        Refuses with BAD_USER_INPUT, FORBIDDEN, TUTOR_NOT_FOUND (nothing was published).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +172,14 @@ class AvailabilityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBlocks(self, request, context):
+        """ListBlocks pages through the blocks of a tutor that stand and have not ended, soonest first. The tutor, an admin or a
+        service may call it. Refuses with BAD_USER_INPUT, FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListClaims(self, request, context):
         """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit.
         """
@@ -176,6 +202,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.PublishAvailability,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityResponse.SerializeToString,
+            ),
+            'GetSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSchedule,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleResponse.SerializeToString,
             ),
             'ListSlots': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSlots,
@@ -206,6 +237,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.RemoveBlock,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockResponse.SerializeToString,
+            ),
+            'ListBlocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBlocks,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksResponse.SerializeToString,
             ),
             'ListClaims': grpc.unary_unary_rpc_method_handler(
                     servicer.ListClaims,
@@ -246,6 +282,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/PublishAvailability',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.PublishAvailabilityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/GetSchedule',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.GetScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -408,6 +471,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/RemoveBlock',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.RemoveBlockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBlocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/ListBlocks',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListBlocksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,10 @@ class AvailabilityServiceStub:
     the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
     Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
     """
+    GetSchedule: _grpc.UnaryUnaryMultiCallable[_availability_pb2.GetScheduleRequest, _availability_pb2.GetScheduleResponse]
+    """GetSchedule returns what a tutor has published. The tutor, an admin or a service may call it.
+    Refuses with BAD_USER_INPUT, FORBIDDEN, TUTOR_NOT_FOUND (nothing was published).
+    """
     ListSlots: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
     are none of a length that the tutor does not offer, or whose price cannot be charged.
@@ -73,6 +77,10 @@ class AvailabilityServiceStub:
     """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
     is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
+    ListBlocks: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListBlocksRequest, _availability_pb2.ListBlocksResponse]
+    """ListBlocks pages through the blocks of a tutor that stand and have not ended, soonest first. The tutor, an admin or a
+    service may call it. Refuses with BAD_USER_INPUT, FORBIDDEN.
+    """
     ListClaims: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
     CleanUpHolds: _grpc.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]
@@ -89,6 +97,10 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
     the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
     Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+    """
+    GetSchedule: _aio.UnaryUnaryMultiCallable[_availability_pb2.GetScheduleRequest, _availability_pb2.GetScheduleResponse]  # type: ignore[assignment]
+    """GetSchedule returns what a tutor has published. The tutor, an admin or a service may call it.
+    Refuses with BAD_USER_INPUT, FORBIDDEN, TUTOR_NOT_FOUND (nothing was published).
     """
     ListSlots: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListSlotsRequest, _availability_pb2.ListSlotsResponse]  # type: ignore[assignment]
     """ListSlots returns a tutor's free slots in a range of at most 31 days, in order of time: what can be booked now. There
@@ -125,6 +137,10 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
     is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
     """
+    ListBlocks: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListBlocksRequest, _availability_pb2.ListBlocksResponse]  # type: ignore[assignment]
+    """ListBlocks pages through the blocks of a tutor that stand and have not ended, soonest first. The tutor, an admin or a
+    service may call it. Refuses with BAD_USER_INPUT, FORBIDDEN.
+    """
     ListClaims: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListClaimsRequest, _availability_pb2.ListClaimsResponse]  # type: ignore[assignment]
     """ListClaims pages through every live claim on every calendar, in id order, for the operator's audit."""
     CleanUpHolds: _aio.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]  # type: ignore[assignment]
@@ -144,6 +160,16 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         """PublishAvailability replaces a tutor's working hours, notice, buffer, rate and what lessons are offered, and returns
         the schedule. Existing holds, lessons and blocks stay as they are. The tutor, an admin or a service may call it.
         Refuses with BAD_USER_INPUT (names the field), FORBIDDEN.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSchedule(
+        self,
+        request: _availability_pb2.GetScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.GetScheduleResponse, _abc.Awaitable[_availability_pb2.GetScheduleResponse]]:
+        """GetSchedule returns what a tutor has published. The tutor, an admin or a service may call it.
+        Refuses with BAD_USER_INPUT, FORBIDDEN, TUTOR_NOT_FOUND (nothing was published).
         """
 
     @_abc_1.abstractmethod
@@ -215,6 +241,16 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_availability_pb2.RemoveBlockResponse, _abc.Awaitable[_availability_pb2.RemoveBlockResponse]]:
         """RemoveBlock removes a block and frees its time. Repeating it changes nothing. A day after its removal or end the block
         is NOT_FOUND. The tutor, an admin or a service may call it. Refuses with NOT_FOUND, FORBIDDEN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBlocks(
+        self,
+        request: _availability_pb2.ListBlocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.ListBlocksResponse, _abc.Awaitable[_availability_pb2.ListBlocksResponse]]:
+        """ListBlocks pages through the blocks of a tutor that stand and have not ended, soonest first. The tutor, an admin or a
+        service may call it. Refuses with BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
