@@ -43,9 +43,12 @@ _PAY = text("""
     where id = :id and (status = 'requires_payment' or status = 'canceled' and exists (
         select 1 from saga s where s.id = p.saga_id and s.is_complete))
 """)
-_DECLINE = text("""
-    insert into callback_attempt (callback_payment_id, reference)
-    select id, :reference from callback_payment where id = :id and status = 'requires_payment'
+# It will not be collected. What the provider collects all the same comes after the saga's end.
+_FAIL = text("""
+    with failed as (
+        update callback_payment set status = 'canceled', updated_at = clock_timestamp()
+        where id = :id and status = 'requires_payment' returning id)
+    insert into callback_attempt (callback_payment_id, reference) select id, :reference from failed
     on conflict do nothing
 """)
 _DECLINED = text("select reference from callback_attempt where callback_payment_id = :id")
@@ -104,7 +107,7 @@ class CallbackProvider:
         return await self.retrieve_intent(intent_id)
 
     async def list_declined_charges(self, intent_id: str) -> set[str]:
-        """The references of the attempts that failed."""
+        """The references of the reports that it failed."""
         return {row.reference for row in await self._database.rows(_DECLINED, {"id": intent_id})}
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
@@ -153,8 +156,8 @@ class CallbackProvider:
         return row.reference if row is not None else None
 
     async def record_declined(self, intent_id: str, reference: str) -> bool:
-        """Keep that an attempt failed; False when the payment had ended by then."""
-        await self._database.rows(_DECLINE, {"id": intent_id, "reference": reference})
+        """Keep that it failed, and will not be paid; False when the payment had ended by then."""
+        await self._database.rows(_FAIL, {"id": intent_id, "reference": reference})
         return reference in await self.list_declined_charges(intent_id)
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
@@ -178,6 +181,7 @@ def _intent(row: Row[Any]) -> Intent:
         saga_id=row.saga_id,
         payment_id=row.payment_id,
         failed_charge=row.failed_reference,
+        has_failed=row.status == "canceled" and row.failed_reference is not None,
     )
 
 

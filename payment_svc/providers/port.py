@@ -102,7 +102,7 @@ class ReportingProvider(Provider, Protocol):
         """Record that it was paid in full. Returns the reference of the accepted payment, or None."""
 
     async def record_declined(self, intent_id: str, reference: str) -> bool:
-        """Record that an attempt failed; False when the payment had ended by then."""
+        """Record that it failed: nobody can pay it any more. False when the payment had ended by then."""
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
         """Record that every pending refund was paid, once per reference; False when none was pending for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -87,18 +88,37 @@ async def test_a_report_confirms_a_booking_and_no_later_report_undoes_it(provide
     assert (await provider.people.world.sql("payment", ask, made["payment_session_id"]))[0]["count"] == 1
 
 
-async def test_declined_attempts_are_counted_by_reference_until_the_last(provider: Provider) -> None:
+async def test_one_failure_ends_the_booking_and_no_later_failure_changes_it(provider: Provider) -> None:
     made = await provider.book()
-    for reference in ("a", "a", "b", "a"):
-        assert (await provider.report_payment(made, reference, "failed"))["status"] == "payment_required"
+    for reference in ("a", "a", "b"):
+        assert (await provider.report_payment(made, reference, "failed"))["status"] == "payment_failed"
+    saga = await provider.saga(made)
+    assert await provider.people.claims(saga) == []
+    await provider.people.until_state(saga, "PAYMENT_FAILED")
+    ask = "select status from payment where booking_id = $1"
+    assert [row["status"] for row in await provider.people.world.sql("payment", ask, UUID(made["uuid"]))] == ["FAILED"]
+    assert (await provider.book())["uuid"] != made["uuid"]  # the time is to be had again
+
+
+async def test_a_failure_that_no_saga_heard_of_is_found_by_reconcile(provider: Provider) -> None:
+    """The process dies after it stored the report and before it signals the saga."""
+    made = await provider.book()
+    replica = provider.people.world.replicas[0]
+    assert await callback_provider(replica).record_declined(made["payment_session_id"], "a")
+    await replica.app.reconcile.run_everything()
+    await provider.wait_until(made, status="payment_failed")
+
+
+async def test_money_after_a_failure_is_asked_back_and_revives_nothing(provider: Provider) -> None:
+    """Also when it comes before the saga has heard of the failure."""
+    made = await provider.book()
+    await callback_provider(provider.people.world.replicas[0]).record_declined(made["payment_session_id"], "a")
+    success = asyncio.create_task(provider.report_payment(made, "b", "succeeded"))
+    assert (await provider.report_payment(made, "a", "failed"))["status"] == "payment_failed"
+    assert (await success)["status"] == "payment_failed"
+    await provider.wait_until(made, status="payment_failed", refund_pending_amount="50.00")
     assert (await provider.report_payment(made, "c", "failed"))["status"] == "payment_failed"
-    assert await provider.people.claims(await provider.saga(made)) == []
-
-
-async def test_a_reference_that_failed_may_succeed_later(provider: Provider) -> None:
-    made = await provider.book()
-    await provider.report_payment(made, "a", "failed")
-    assert (await provider.report_payment(made, "a", "succeeded"))["status"] == "confirmed"
+    await provider.report_payment(made, "back", "refunded")
 
 
 async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_reports_it(provider: Provider) -> None:

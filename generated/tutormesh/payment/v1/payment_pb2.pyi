@@ -121,7 +121,7 @@ class _CallbackStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Callba
     CALLBACK_STATUS_SUCCEEDED: _CallbackStatus.ValueType  # 1
     """The whole price was collected."""
     CALLBACK_STATUS_FAILED: _CallbackStatus.ValueType  # 2
-    """An attempt failed; another may follow."""
+    """It failed, and will not be paid: the booking ends."""
     CALLBACK_STATUS_REFUNDED: _CallbackStatus.ValueType  # 3
     """Everything that was to be refunded has been refunded."""
 
@@ -133,7 +133,7 @@ CALLBACK_STATUS_UNSPECIFIED: CallbackStatus.ValueType  # 0
 CALLBACK_STATUS_SUCCEEDED: CallbackStatus.ValueType  # 1
 """The whole price was collected."""
 CALLBACK_STATUS_FAILED: CallbackStatus.ValueType  # 2
-"""An attempt failed; another may follow."""
+"""It failed, and will not be paid: the booking ends."""
 CALLBACK_STATUS_REFUNDED: CallbackStatus.ValueType  # 3
 """Everything that was to be refunded has been refunded."""
 Global___CallbackStatus: _TypeAlias = CallbackStatus  # noqa: Y015
