@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tutormesh.payment.v1 import payment_pb2
-
 Schema = dict[str, Any]
 
 UUID: Schema = {"type": "string", "format": "uuid"}
@@ -30,13 +28,12 @@ CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "I
 CURRENCY_IN: Schema = CURRENCY | {"pattern": "^[A-Za-z]{3}$", "description": "ISO 4217, in any case."}
 REFUND_STATE: Schema = {"enum": ["none", "pending", "paid", "failed", "needs_review"]}
 STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
-#: The payment providers by the names that REST gives them.
-ENGINES = {
-    name.removeprefix("PAYMENT_ENGINE_").lower(): number
-    for name, number in payment_pb2.PaymentEngine.items()
-    if number != payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
+#: A payment provider's name in PAYMENT_ENGINES.
+ENGINE: Schema = {
+    "type": "string",
+    "pattern": "^[a-z][a-z0-9]{0,30}$",
+    "examples": ["stripe", "callback", "placeholder"],
 }
-ENGINE: Schema = {"enum": list(ENGINES)}
 
 
 def nullable(schema: Schema) -> Schema:

@@ -15,7 +15,7 @@ from bff.rest.json_schema import (
     nullable,
     record,
 )
-from bff.rest.shapes import BLOCK, BOOKING, SLOT, schemas
+from bff.rest.shapes import BLOCK, BOOKING, PAYMENT_URL, SLOT, schemas
 
 _SECRET: Schema = nullable(
     {
@@ -39,7 +39,7 @@ SCHEMAS: dict[str, Schema] = {
             "currency": CURRENCY_IN | {"description": "ISO 4217, in any case. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
-            | {"default": "stripe", "description": "The payment provider. Only a service may choose callback."},
+            | {"description": "The payment provider. Only a service may choose another than the default one."},
         },
     ),
     "Report": record(
@@ -85,6 +85,7 @@ SCHEMAS: dict[str, Schema] = {
     "LivePayment": record(
         {
             "payment_session_id": {"type": "string"},
+            "payment_url": nullable(PAYMENT_URL),
             "client_secret": _SECRET,
             "paymentIntentId": {"type": "string"},
             "clientSecret": _SECRET,
