@@ -13,8 +13,9 @@ from uuid import uuid4
 
 import grpc
 
-from mesh import channels, logs
+from mesh import channels, logs, proxies
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
@@ -118,7 +119,8 @@ def compose(
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores, inbox, intents, providers)
+    find_charge = stripe.find_intent_of_charge if stripe is not None else _find_no_charge
+    operators = Operators(engine, stores, inbox, intents, providers, find_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
@@ -127,6 +129,11 @@ def compose(
         NotificationServicer(deliveries),
     )
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
+
+
+async def _find_no_charge(_: str) -> str:
+    """Without Stripe there are no charges."""
+    return ""
 
 
 def list_kinds(
@@ -202,6 +209,8 @@ def open_stripe(settings: Settings) -> StripeProvider | None:
     """Stripe, where PAYMENT_ENGINES lists it. Settings has checked that its secrets are there."""
     if STRIPE not in settings.engines.names or not settings.stripe_secret_key or not settings.stripe_webhook_secret:
         return None
+    if (stand_in := settings.own_stripe_host) is not None:
+        proxies.bypass(stand_in)
     return StripeProvider(
         settings.stripe_secret_key,
         settings.stripe_webhook_secret,
@@ -237,7 +246,7 @@ async def main() -> None:
             app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
         )
         async with loops:
-            await serve(server)
+            await serve(server, watch=Watch(database).run)
         await app.engine.drain(settings.drain_seconds)
         await app.deliveries.close()
     for channel in opened:

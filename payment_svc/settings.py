@@ -111,6 +111,12 @@ class Settings(ServiceSettings):
             raise ValueError("QUOTE_SECRET: is missing, and there is no STRIPE_SECRET_KEY that could sign in its place")
         return key or self.database_url
 
+    @property
+    def own_stripe_host(self) -> str | None:
+        """The host of a Stripe of our own, which speaks http; None for Stripe's."""
+        parts = urlsplit(self.stripe_api_base or "")
+        return parts.hostname if parts.scheme == "http" else None
+
     @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod
     def _check_policy(cls, value: str) -> str:
