@@ -19,15 +19,11 @@ MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
-    "STRIPE_",
-    "NOTIFY_",
-    "SMTP_",
-    "TUTORMESH_DATABASE",
-    "DATABASE_URL",
-    "SERVICE_TOKEN_FILE",
-    "DEMO_TOKENS_FILE",
-    "OPS_TOKEN",
+    *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "NOTIFY_", "SMTP_"),
+    *("TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
 )
+#: The settings of payment_svc that hold its secrets.
+_OF_PAYMENT = ("PAYMENT_ENGINE_", "QUOTE_SECRET")
 
 
 def uses_sandbox(settings: Mapping[str, str]) -> bool:
@@ -49,6 +45,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
         own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
     if name == "payment":
         own |= stripe_settings(layout) | notification_settings(layout)
+        own |= {name: value for name, value in layout.settings.items() if name.startswith(_OF_PAYMENT)}
     elif name == "session":
         own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
     elif name == "bff":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,12 +18,13 @@ from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
-from mesh.settings import load
+from mesh.settings import load, read_environment
 from payment_svc.cancelling.cancel import Cancelling
 from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
 from payment_svc.cancelling.cancel_enrollment import CANCEL_ENROLLMENT
 from payment_svc.cancelling.quotes import Quotes
 from payment_svc.cancelling.take_back import TakeBack
+from payment_svc.domain import STRIPE
 from payment_svc.domain.owed import COURSE_TERMS
 from payment_svc.engine.definition import Kind
 from payment_svc.engine.engine import Engine
@@ -38,6 +40,7 @@ from payment_svc.providers.intents import Intents
 from payment_svc.providers.port import Provider
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers, list_providers
+from payment_svc.providers.sessions import AskedEngine, PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.selling.book_and_pay import BOOK_AND_PAY
 from payment_svc.selling.enroll_in_course import ENROLL_IN_COURSE, verify_course
@@ -46,7 +49,7 @@ from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.selling.payment import PaymentPorts
 from payment_svc.selling.purchase import Purchase
 from payment_svc.servicer import NotificationServicer, PaymentServicer, Purchases, SagaServicer
-from payment_svc.settings import Settings
+from payment_svc.settings import Settings, read_asked_engines
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
@@ -88,7 +91,7 @@ class App:
 def compose(
     settings: Settings,
     stores: Stores,
-    stripe: StripeProvider,
+    stripe: StripeProvider | None,
     all_providers: Sequence[Provider],
     peers: Peers,
     notifiers: Sequence[Notifier] = (),
@@ -105,18 +108,19 @@ def compose(
     inbox = Inbox(stores.events, late_payments)
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(engine, stores, providers, refunds, late_payments, webhooks)
-    callbacks = Callbacks(engine, stores.sagas, providers, webhooks)
+    callbacks = Callbacks(engine, stores.sagas, providers, webhooks, settings.engines)
     ordering = Ordering(engine, stores.sagas, stores.keys, uuid4)
-    quotes = Quotes(settings.stripe_secret_key)
+    quotes = Quotes(settings.quote_key)
     cancel_lessons = Cancelling(engine, stores.sagas, stores.cancellations, stores.payments, quotes, uuid4)
     purchases = Purchases(
-        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers)),
-        CourseOrders(ordering, settings.enrollment_policy),
+        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers), settings.engines),
+        CourseOrders(ordering, settings.enrollment_policy, settings.engines),
         cancel_lessons,
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores, inbox, intents, providers, stripe.find_intent_of_charge)
+    find_charge = stripe.find_intent_of_charge if stripe is not None else _find_no_charge
+    operators = Operators(engine, stores, inbox, intents, providers, find_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
@@ -125,6 +129,11 @@ def compose(
         NotificationServicer(deliveries),
     )
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
+
+
+async def _find_no_charge(_: str) -> str:
+    """Without Stripe there are no charges."""
+    return ""
 
 
 def list_kinds(
@@ -196,23 +205,41 @@ def open_notifiers(settings: Settings) -> list[Notifier]:
     return found
 
 
-async def main() -> None:
-    settings = load(Settings)
-    logs.configure("payment", settings.log_format)
+def open_stripe(settings: Settings) -> StripeProvider | None:
+    """Stripe, where PAYMENT_ENGINES lists it. Settings has checked that its secrets are there."""
+    if STRIPE not in settings.engines.names or not settings.stripe_secret_key or not settings.stripe_webhook_secret:
+        return None
     if (stand_in := settings.own_stripe_host) is not None:
         proxies.bypass(stand_in)
-    stripe = StripeProvider(
+    return StripeProvider(
         settings.stripe_secret_key,
         settings.stripe_webhook_secret,
         api_base=settings.stripe_api_base,
         timeout=settings.stripe_timeout_seconds,
     )
+
+
+def _load_asked_engines(settings: Settings) -> dict[str, AskedEngine]:
+    """The providers to ask for sessions. Ends the process, with a line that names it, when a setting cannot be used."""
+    try:
+        _ = settings.engines, settings.quote_key
+        return read_asked_engines(settings, read_environment())
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+async def main() -> None:
+    settings = load(Settings)
+    logs.configure("payment", settings.log_format)
+    asked = _load_asked_engines(settings)
+    stripe, sessions = open_stripe(settings), PaymentSessions(asked, settings.payment_engine_timeout_seconds)
     peers, opened = open_channels(settings, ServiceTokenFile(settings.token_file()))
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
         notifiers = open_notifiers(settings)
         stores = Stores.of(database, owner, settings.saga_lease_seconds, routes_of(notifiers))
-        app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
+        app = compose(settings, stores, stripe, list_providers(stripe, database, sessions), peers, notifiers)
         verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
         server = Server(settings, verifier, app.services)
         loops = run_loops(
@@ -224,7 +251,9 @@ async def main() -> None:
         await app.deliveries.close()
     for channel in opened:
         await channel.close()
-    await stripe.close()
+    await sessions.close()
+    if stripe is not None:
+        await stripe.close()
 
 
 if __name__ == "__main__":

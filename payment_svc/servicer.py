@@ -19,7 +19,7 @@ from payment_svc.convert.orders import (
     encode_enrolled,
     encode_quote,
 )
-from payment_svc.convert.payments import encode_event, encode_payment, encode_timelines
+from payment_svc.convert.payments import encode_event, encode_live_payment, encode_payment, encode_timelines
 from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
 from payment_svc.domain import Intent
 from payment_svc.notifications.delivering import Deliveries
@@ -80,9 +80,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     ) -> pb.CreatePaymentIntentResponse:
         booking_id, amount = wire.uuid(request.booking_id, "booking_id"), wire.money(request, "amount")
         saga = await self._payments.find_payable(booking_id, amount)
-        return pb.CreatePaymentIntentResponse(
-            payment_intent_id=saga.payment_intent_id or "", client_secret=saga.purchase_facts.client_secret
-        )
+        return encode_live_payment(saga, await self._payments.get(saga.payment_id))
 
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
 
-from mesh.settings import Address, DatabaseUrl, Secret, ServiceSettings
+from mesh.settings import Address, DatabaseUrl, Hidden, Secret, ServiceSettings
+from payment_svc.domain import STRIPE, PaymentEngines
+from payment_svc.domain.engines import DEVELOPMENT_ENGINES
+from payment_svc.domain.signing import to_key
 from payment_svc.notifications.email import parse_mail_server
-from payment_svc.notifications.webhook import to_key
+from payment_svc.providers.sessions import AskedEngine
 
 
 def _check_smtp_url(value: str) -> str:
@@ -37,6 +41,13 @@ SmtpUrl = Annotated[Secret, AfterValidator(_check_smtp_url)]
 HttpUrl = Annotated[Secret, AfterValidator(_check_http_url)]
 
 
+#: The name of a payment provider. It has no underscore: PAYMENT_ENGINE_<NAME>_URL would be ambiguous.
+_ENGINE = r"[a-z][a-z0-9]{0,30}"
+_ASKED = re.compile(r"PAYMENT_ENGINE_([A-Z][A-Z0-9]{0,30})_(URL|SECRET)")
+StripeKey = Annotated[str, Field(pattern=r"^(sk|rk)_(test|live)_\w+$"), AfterValidator(Hidden)]
+StripeSecrets = Annotated[str, Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$"), AfterValidator(Hidden)]
+
+
 class Settings(ServiceSettings):
     """The environment of payment_svc."""
 
@@ -46,9 +57,16 @@ class Settings(ServiceSettings):
     booking_address: Address = "127.0.0.1:50051"
     session_address: Address = "127.0.0.1:50054"
     learning_address: Address = "127.0.0.1:50055"
-    stripe_secret_key: Secret = Field(pattern=r"^(sk|rk)_(test|live)_\w+$")
+    #: The payment providers that an order may name, separated by commas. Default: all of them, in production Stripe.
+    payment_engines: str | None = Field(default=None, pattern=rf"^{_ENGINE}( *, *{_ENGINE})*$")
+    #: The one of an order that names none. Default: the first that is listed.
+    payment_engine_default: str | None = None
+    payment_engine_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
+    stripe_secret_key: StripeKey | None = Field(default=None, validate_default=True)
     #: One signing secret, or several separated by commas while one replaces another.
-    stripe_webhook_secret: Secret = Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$")
+    stripe_webhook_secret: StripeSecrets | None = Field(default=None, validate_default=True)
+    #: Signs the quotes of cancellations. Default: Stripe's key does.
+    quote_secret: Secret | None = Field(default=None, min_length=16)
     stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     stripe_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
     payment_max_attempts: int = Field(default=3, ge=1, le=100)
@@ -65,6 +83,33 @@ class Settings(ServiceSettings):
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=300)
     notify_email_from: str | None = Field(default=None, validate_default=True)
     notify_email_to: str | None = Field(default=None, validate_default=True)
+
+    @field_validator("stripe_secret_key", "stripe_webhook_secret")
+    @classmethod
+    def _check_stripe(cls, value: str | None, info: ValidationInfo) -> str | None:
+        listed = info.data.get("payment_engines")
+        if value is None and (listed is None or STRIPE in _split(listed)):
+            raise ValueError("is missing, and PAYMENT_ENGINES lists stripe")
+        return value
+
+    @property
+    def engines(self) -> PaymentEngines:
+        """What PAYMENT_ENGINES and PAYMENT_ENGINE_DEFAULT say. Raises ValueError for a default that is not listed."""
+        names = _split(self.payment_engines) if self.payment_engines else DEVELOPMENT_ENGINES
+        if self.payment_engines is None and self.is_production:
+            names = (STRIPE,)
+        default = self.payment_engine_default or names[0]
+        if default not in names:
+            raise ValueError(f"PAYMENT_ENGINE_DEFAULT: {default!r:.40} is not in PAYMENT_ENGINES")
+        return PaymentEngines(names, default)
+
+    @property
+    def quote_key(self) -> str:
+        """The secret that signs quotes. Raises ValueError in production when there is none."""
+        key = self.quote_secret or self.stripe_secret_key
+        if key is None and self.is_production:
+            raise ValueError("QUOTE_SECRET: is missing, and there is no STRIPE_SECRET_KEY that could sign in its place")
+        return key or self.database_url
 
     @property
     def own_stripe_host(self) -> str | None:
@@ -105,3 +150,39 @@ def _match(form: re.Pattern[str], words: str, value: str | None, info: Validatio
     if value is not None and not form.fullmatch(value):
         raise ValueError(words)
     return value
+
+
+def _split(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(","))
+
+
+def read_asked_engines(settings: Settings, environment: Mapping[str, str]) -> dict[str, AskedEngine]:
+    """The providers that are asked for payment sessions, by name: PAYMENT_ENGINE_<NAME>_URL and its _SECRET.
+
+    Raises ValueError that names the setting at fault, and holds no value.
+    """
+    given = {(found[1].lower(), found[2]): name for name in environment if (found := _ASKED.fullmatch(name))}
+    engines = {engine for engine, _ in given}
+    return {engine: _read_asked(settings, engine, environment) for engine in sorted(engines)}
+
+
+def _read_asked(settings: Settings, engine: str, environment: Mapping[str, str]) -> AskedEngine:
+    prefix = f"PAYMENT_ENGINE_{engine.upper()}"
+    url, secret = environment.get(f"{prefix}_URL", ""), environment.get(f"{prefix}_SECRET", "")
+    if not url:
+        raise ValueError(f"{prefix}_URL: is missing, and {prefix}_SECRET is set")
+    if engine == STRIPE or engine not in settings.engines.names:
+        raise ValueError(f"{prefix}_URL: {engine} is not among the engines of PAYMENT_ENGINES that can be asked")
+    try:
+        _check_http_url(url)
+        if settings.is_production and not url.startswith("https:"):
+            raise ValueError("must be https in production")
+    except ValueError as error:
+        raise ValueError(f"{prefix}_URL: {error}") from None
+    try:
+        if len(secret) < 16:
+            raise ValueError("must have at least 16 characters")
+        to_key(secret)
+    except ValueError as error:
+        raise ValueError(f"{prefix}_SECRET: {error}") from None
+    return AskedEngine(url, secret)

@@ -17,13 +17,14 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from payment_svc.domain import KeyUsed, OpenAlready, TooManyKeys
+from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
 
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
@@ -329,11 +330,26 @@ callback_payment = Table(
     Column("reference", Text),
     Column("created_at", INSTANT, nullable=False, server_default=CLOCK),
     Column("updated_at", INSTANT, nullable=False, server_default=CLOCK),
+    # The provider's name in PAYMENT_ENGINES, and the session that it opened when it was asked for one.
+    Column("engine", Text, nullable=False, server_default="callback"),
+    Column("session_id", Text),
+    Column("payment_url", Text),
     CheckConstraint("starts_with(id, 'cb_')", name="callback_payment_named"),
+    CheckConstraint("(session_id is null) = (payment_url is null)", name="callback_payment_session_with_its_url"),
     CheckConstraint("amount_minor > 0", name="callback_payment_amount"),
     CheckConstraint("status in ('requires_payment', 'succeeded', 'canceled')", name="callback_payment_status_known"),
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
     Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
+)
+
+# A provider uses a reference for one payment alone, whatever it reports by it.
+callback_reference = Table(
+    "callback_reference",
+    metadata,
+    Column("engine", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("callback_payment_id", Text, ForeignKey("callback_payment.id"), nullable=False),
+    UniqueConstraint("engine", "reference", "callback_payment_id", name="callback_reference_of_a_payment"),
 )
 
 callback_attempt = Table(
@@ -364,6 +380,7 @@ callback_refund = Table(
 VIOLATIONS = {
     "saga_open_slot": OpenAlready,
     "saga_open_course": OpenAlready,
+    "callback_reference_pkey": ReferenceUsed,
     "idempotency_key_pkey": KeyUsed,
     "idempotency_key_limit": TooManyKeys,
 }

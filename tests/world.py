@@ -49,10 +49,11 @@ from mesh.errors import CallFailed
 from mesh.identity import Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
-from payment_svc.__main__ import App, compose, open_channels, open_notifiers
+from payment_svc.__main__ import App, compose, open_channels, open_notifiers, open_stripe
 from payment_svc.notifications.delivering import routes_of
 from payment_svc.peers import Peers
 from payment_svc.providers.registry import list_providers
+from payment_svc.providers.sessions import AskedEngine, PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settings import Settings as PaymentSettings
 from payment_svc.store import Stores
@@ -168,6 +169,7 @@ class World:
     ports: dict[str, int]
     provider: ProviderStore  # what Stripe has, to look at
     overrides: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, AskedEngine] = field(default_factory=dict)  # the providers that are asked for payment sessions
     replicas: list[Replica] = field(default_factory=list)
     databases: dict[str, Database] = field(default_factory=dict)  # the other services', by name
     _pools: dict[str, Any] = field(default_factory=dict)
@@ -190,13 +192,11 @@ class World:
         """One more payment_svc on the same port; `hook` is awaited around each step and commit of its sagas."""
         stack, loops = contextlib.AsyncExitStack(), contextlib.AsyncExitStack()
         settings = self.payment_settings(**changes)
-        stripe = StripeProvider(
-            settings.stripe_secret_key,
-            settings.stripe_webhook_secret,
-            api_base=settings.stripe_api_base,
-            timeout=settings.stripe_timeout_seconds,
-        )
-        stack.push_async_callback(stripe.close)
+        stripe = open_stripe(settings)
+        if stripe is not None:
+            stack.push_async_callback(stripe.close)
+        sessions = PaymentSessions(self.asked, settings.payment_engine_timeout_seconds)
+        stack.push_async_callback(sessions.close)
         peers, opened = open_channels(settings, self.credentials("payment"))
         for channel in opened:
             stack.push_async_callback(channel.close)
@@ -207,7 +207,7 @@ class World:
         if hook is not None:
             peers, stores = Peers(*hooked(peers, hook)), Stores(*hooked(stores, hook))
             stripe = cast(StripeProvider, Hooked(stripe, hook))
-        app = compose(settings, stores, stripe, list_providers(stripe, database), peers, notifiers)
+        app = compose(settings, stores, stripe, list_providers(stripe, database, sessions), peers, notifiers)
         stack.push_async_callback(app.deliveries.close)
         server = Server(settings, self.verifier, app.services)
         await server.start()

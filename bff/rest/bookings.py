@@ -12,8 +12,8 @@ from bff.http import envelope
 from bff.payment_refusal import payment_refusal
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
+from bff.rest.engines import read_engine
 from bff.rest.fields import Fields
-from bff.rest.json_schema import ENGINES
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
 from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
 from mesh.errors import BadInput, NotFound, Refusal
@@ -81,8 +81,8 @@ async def handle_payment_callback(request: RestRequest) -> Response:
         booking_id=booking_id,
         payment_reference=fields.text("payment_reference"),
         payment_status=_CALLBACK_STATUSES[fields.choice("payment_status", _CALLBACK_STATUSES)],
-        payment_engine=_read_engine(fields),
     )
+    report.payment_engine, report.payment_engine_name = read_engine(fields)
     await request.peers.payment.HandlePaymentCallback(report, timeout=BOOK_SECONDS)
     return envelope.success("the report is kept", to_json(BOOKING, await _find(request, booking_id)))
 
@@ -95,8 +95,8 @@ def _read_order(fields: Fields, key: str | None) -> payment_pb2.BookSessionReque
         tutor_id=fields.uuid("instructor_uuid"),
         course_id=fields.optional_uuid("course_uuid") or "",
         purpose=fields.optional_text("purpose") or "",
-        payment_engine=_read_engine(fields),
     )
+    order.payment_engine, order.payment_engine_name = read_engine(fields)
     if key == "":
         raise BadInput("must not be empty", field=KEY)
     order.idempotency_key = key or ""
@@ -115,13 +115,6 @@ def _read_price(order: payment_pb2.BookSessionRequest, fields: Fields) -> None:
         if has_currency:
             fields.money("price_amount", order.price.currency)
         order.price.amount = f"{fields.amount('price_amount'):f}"
-
-
-def _read_engine(fields: Fields) -> payment_pb2.PaymentEngine.ValueType:
-    """The payment engine; unspecified when the client named none."""
-    if fields.values.get("payment_engine") is None:
-        return payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
-    return ENGINES[fields.choice("payment_engine", ENGINES)]
 
 
 def _minutes(start: datetime, end: datetime) -> int:

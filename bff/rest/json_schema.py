@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tutormesh.payment.v1 import payment_pb2
-
 Schema = dict[str, Any]
 
 BOOLEAN: Schema = {"type": "boolean"}
@@ -42,13 +40,12 @@ WEEKDAY: Schema = {
 }
 TIME_OF_DAY: Schema = {"type": "string", "description": "Local time, up to 24:00.", "examples": ["09:00"]}
 MINUTES: Schema = {"type": "integer", "description": "In minutes."}
-#: The payment providers by the names that REST gives them.
-ENGINES = {
-    name.removeprefix("PAYMENT_ENGINE_").lower(): number
-    for name, number in payment_pb2.PaymentEngine.items()
-    if number != payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
+#: A payment provider's name in PAYMENT_ENGINES.
+ENGINE: Schema = {
+    "type": "string",
+    "pattern": "^[a-z][a-z0-9]{0,30}$",
+    "examples": ["stripe", "callback", "placeholder"],
 }
-ENGINE: Schema = {"type": "string", "enum": list(ENGINES)}
 #: Data that an answer never has. Generators of clients know no schema that is null alone.
 NOTHING: Schema = {"type": ["object", "null"], "maxProperties": 0, "description": "Always null."}
 

@@ -21,7 +21,8 @@ async def create_payment_intent(request: RestRequest) -> Response:
     wanted = payment_pb2.CreatePaymentIntentRequest(booking_id=fields.uuid("bookingId"), amount=wire.to_money(amount))
     reply = await request.peers.payment.CreatePaymentIntent(wanted, timeout=READ_SECONDS)
     intent, secret = reply.payment_intent_id, reply.client_secret or None
-    data = {"payment_session_id": intent, "client_secret": secret, "paymentIntentId": intent, "clientSecret": secret}
+    data = {"payment_session_id": reply.payment_session_id or intent, "payment_url": reply.payment_url or None}
+    data |= {"client_secret": secret, "paymentIntentId": intent, "clientSecret": secret}
     return envelope.success("the payment can be made", data)
 
 

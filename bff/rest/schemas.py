@@ -16,7 +16,7 @@ from bff.rest.json_schema import (
     nullable,
     record,
 )
-from bff.rest.shapes import BLOCK, BOOKING, LISTED_BLOCK, SCHEDULE, SLOT, schemas
+from bff.rest.shapes import BLOCK, BOOKING, LISTED_BLOCK, PAYMENT_URL, SCHEDULE, SLOT, schemas
 
 _SECRET: Schema = nullable(
     {
@@ -40,7 +40,7 @@ SCHEMAS: dict[str, Schema] = {
             "currency": CURRENCY_IN | {"description": "ISO 4217, in any case. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
-            | {"description": "The payment provider. Default: stripe. Only a service may choose callback."},
+            | {"description": "The payment provider. Only a service may choose another than the default one."},
         },
     ),
     "Report": record(
@@ -94,6 +94,7 @@ SCHEMAS: dict[str, Schema] = {
     "LivePayment": record(
         {
             "payment_session_id": {"type": "string"},
+            "payment_url": nullable(PAYMENT_URL),
             "client_secret": _SECRET,
             "paymentIntentId": {"type": "string"},
             "clientSecret": _SECRET,

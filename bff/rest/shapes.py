@@ -83,6 +83,12 @@ class Sold:
         return told.removeprefix("REFUND_STATE_").lower()
 
     @property
+    def payment_session_id(self) -> str | None:
+        """A payment service of the version before tells the intent alone."""
+        payment = self.payment
+        return (payment.payment_session_id or payment.stripe_payment_intent_id) if payment else None
+
+    @property
     def _nothing(self) -> money_pb2.Money:
         return money_pb2.Money(amount_minor=0, currency=self.booking.price.currency)
 
@@ -104,7 +110,12 @@ def amount(value: money_pb2.Money) -> str:
 
 INTENT: Schema = {
     "type": "string",
-    "description": "The PaymentIntent; cb_… for the provider callback; null when nothing is to be paid.",
+    "description": "The PaymentIntent; for another provider its own session, or cb_…; null when nothing is to be paid.",
+}
+PAYMENT_URL: Schema = {
+    "type": "string",
+    "format": "uri",
+    "description": "Where it is paid, when the provider has such a page. Its student and services see it until then.",
 }
 
 #: A booking for its student, its tutor and services: without the secret that pays for it.
@@ -122,7 +133,12 @@ BOOKING: tuple[Property[Sold], ...] = (
     Property(
         "payment_session_id",
         nullable(INTENT),
-        lambda sold: sold.payment.stripe_payment_intent_id if sold.payment else None,
+        lambda sold: sold.payment_session_id,
+    ),
+    Property(
+        "payment_url",
+        nullable(PAYMENT_URL),
+        lambda sold: (sold.payment.payment_url or None) if sold.payment else None,
     ),
     Property(
         "refunded_amount",

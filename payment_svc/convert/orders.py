@@ -10,10 +10,10 @@ from typing import Any
 
 from mesh import calls, clock, wire
 from mesh.currencies import read_code
-from mesh.errors import BadInput, Forbidden
+from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.cancelling.quotes import Quote
-from payment_svc.domain import STRIPE, AskedPrice, CourseOrder, LessonOrder, Saga, State
+from payment_svc.domain import AskedPrice, CourseOrder, LessonOrder, Saga, State
 from payment_svc.settling.callbacks import Outcome, Report
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -45,7 +45,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         purpose=wire.text(request.purpose, "purpose", 1000),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
-        provider=_decode_chosen_provider(request.payment_engine),
+        provider=_decode_provider(request.payment_engine, request.payment_engine_name),
     )
 
 
@@ -56,24 +56,18 @@ def decode_report(request: pb.HandlePaymentCallbackRequest) -> Report:
         booking_id=wire.uuid(request.booking_id, "booking_id"),
         reference=wire.text(request.payment_reference, "payment_reference", 255, least=1),
         outcome=_OUTCOMES[request.payment_status],
-        provider=_decode_provider(request.payment_engine),
+        provider=_decode_provider(request.payment_engine, request.payment_engine_name),
     )
 
 
-def _decode_provider(number: pb.PaymentEngine.ValueType) -> str:
-    """The provider's name; empty when none was named."""
+def _decode_provider(number: pb.PaymentEngine.ValueType, name: str) -> str:
+    """The provider's name in PAYMENT_ENGINES; empty when none was named. Callers from before send a number alone."""
+    if name:
+        return wire.text(name, "payment_engine", 31)
     if number not in pb.PaymentEngine.values():
         raise BadInput("there is no such engine", field="payment_engine")
-    name = pb.PaymentEngine.Name(number).removeprefix("PAYMENT_ENGINE_").lower()
-    return "" if number == pb.PAYMENT_ENGINE_UNSPECIFIED else name
-
-
-def _decode_chosen_provider(number: pb.PaymentEngine.ValueType) -> str:
-    """Raises Forbidden for a person who chooses another provider than the default."""
-    person, provider = calls.current().person, _decode_provider(number)
-    if provider not in ("", STRIPE) and person is not None and not person.is_service:
-        raise Forbidden("only a service may choose this engine", field="payment_engine")
-    return provider
+    named = pb.PaymentEngine.Name(number).removeprefix("PAYMENT_ENGINE_").lower()
+    return "" if number == pb.PAYMENT_ENGINE_UNSPECIFIED else named
 
 
 def _decode_asked_price(asked: pb.AskedPrice) -> AskedPrice:
@@ -120,6 +114,7 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         course_id=wire.uuid(request.course_id, "course_id"),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_shown_price(request),
+        provider=wire.text(request.payment_engine_name, "payment_engine", 31),
     )
 
 

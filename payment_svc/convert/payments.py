@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from mesh import clock, wire
-from payment_svc.domain import Event, Payment, Refund
+from mesh import calls, clock, wire
+from payment_svc.domain import Event, Payment, PaymentStatus, Refund, Saga
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
@@ -31,7 +31,24 @@ def encode_payment(value: Payment) -> pb.Payment:
         booking_id="" if value.session_id is None else str(value.sold_id),
         received_minor=value.received_minor,
         enrollment_id=str(value.sold_id) if value.session_id is None else "",
+        payment_session_id=value.provider_session_id or value.intent_id,
+        payment_url=_payment_url(value),
     )
+
+
+def encode_live_payment(saga: Saga, payment: Payment) -> pb.CreatePaymentIntentResponse:
+    return pb.CreatePaymentIntentResponse(
+        payment_intent_id=saga.payment_intent_id or "",
+        client_secret=saga.purchase_facts.client_secret,
+        payment_session_id=payment.provider_session_id or payment.intent_id,
+        payment_url=_payment_url(payment),
+    )
+
+
+def _payment_url(value: Payment) -> str:
+    """Where it is paid, while it can be, for who pays. As with a client secret, nobody else gets it."""
+    may_pay = calls.current().speaks_for(value.student_id)
+    return value.payment_url if may_pay and value.status is PaymentStatus.PENDING else ""
 
 
 def encode_refund(value: Refund) -> pb.Refund:

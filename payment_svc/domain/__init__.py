@@ -5,6 +5,7 @@ owed.py says how much goes back. messages.py says what people are told. Both are
 
 from __future__ import annotations
 
+from payment_svc.domain.engines import PaymentEngines
 from payment_svc.domain.facts import (
     CancelDecision,
     CancelFacts,
@@ -21,6 +22,7 @@ from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderR
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
 from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order
 from payment_svc.domain.payments import (
+    CALLBACK,
     MADE_AT_PROVIDER,
     NAMESPACE,
     STRIPE,
@@ -45,6 +47,7 @@ from payment_svc.domain.refusals import (
     ProviderMismatch,
     ProviderUnavailable,
     QuoteExpired,
+    ReferenceUsed,
     RefundGivenUp,
     SlotTaken,
     StillOwed,
@@ -65,6 +68,7 @@ from payment_svc.domain.states import (
 
 __all__ = [
     "BOOK",
+    "CALLBACK",
     "CANCEL_OF",
     "DISPUTE_CASE",
     "ENDS",
@@ -101,6 +105,7 @@ __all__ = [
     "OpenAlready",
     "Order",
     "Payment",
+    "PaymentEngines",
     "PaymentStatus",
     "ProviderEvent",
     "ProviderMismatch",
@@ -109,6 +114,7 @@ __all__ = [
     "PurchaseFacts",
     "QuoteExpired",
     "Received",
+    "ReferenceUsed",
     "Refund",
     "RefundCaseFacts",
     "RefundDecision",

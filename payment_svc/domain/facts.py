@@ -57,7 +57,8 @@ class PurchaseFacts:
     """What every saga that sells something can know."""
 
     policy: str = ""  # the cancellation policy at purchase, such as 24h:100,2h:50
-    provider: str = STRIPE  # who takes the money; chosen with the order
+    provider: str = STRIPE  # who takes the money: STRIPE, or CALLBACK for all that call us back
+    provider_name: str = ""  # the name of one that calls us back, when it is not CALLBACK itself
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
     tutor_name: str = ""  # what the tutor was called to students then; of a course it is not known
@@ -74,6 +75,11 @@ class PurchaseFacts:
     paid: Received | None = None  # what an undone saga is known to have received: its intent needs no closing
     refunds_given_up: int = 0  # how many of its refunds had failed when it was parked for that
     was_closed_unpaid: bool = False  # it ended with an intent that nobody had paid
+
+    @property
+    def payment_engine(self) -> str:
+        """The provider's name in PAYMENT_ENGINES."""
+        return self.provider_name or self.provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Intent:
     saga_id: UUID | None
     payment_id: UUID | None
     failed_charge: str | None  # the id of the latest attempt, when it was declined
+    has_failed: bool = False  # it is canceled because the provider says that it will not be paid
 
     @property
     def succeeded(self) -> bool:

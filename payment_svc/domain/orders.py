@@ -69,7 +69,7 @@ class LessonOrder:
     purpose: str
     key: str  # the idempotency key; empty when none was sent
     price: AskedPrice | None = None
-    provider: str = ""  # empty: the provider of the open booking, or Stripe for a new one
+    provider: str = ""  # its name in PAYMENT_ENGINES; empty: that of the open booking, or the default for a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class CourseOrder:
     course_id: UUID
     key: str
     price: AskedPrice | None = None  # the price that the student was shown
+    provider: str = ""  # as in LessonOrder
 
 
 Order = LessonOrder | CourseOrder

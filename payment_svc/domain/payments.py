@@ -13,8 +13,10 @@ from payment_svc.domain.states import PaymentStatus, RefundState, RefundStatus
 NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
 #: The reason of a refund that somebody made at the provider.
 MADE_AT_PROVIDER = "made_at_provider"
-#: The provider of an order that names none.
+#: The provider that is asked what was paid.
 STRIPE = "stripe"
+#: Every other one: it calls us back. PAYMENT_ENGINES gives such providers their names.
+CALLBACK = "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class Payment:
     refund_state: RefundState = RefundState.NONE
     charged_back: bool = False  # a dispute was lost: the money went back to the cardholder through the bank
     refunds: tuple[Refund, ...] = ()
+    provider_session_id: str = ""  # the provider's own name of its session; empty: the intent's id is the name
+    payment_url: str = field(default="", repr=False)  # where its student pays; empty when the provider named none
 
     @property
     def given_minor(self) -> int:

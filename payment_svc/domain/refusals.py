@@ -90,6 +90,12 @@ class ProviderMismatch(Refusal):
     reason = "ENGINE_MISMATCH"
 
 
+class ReferenceUsed(Refusal):
+    """The payment engine has reported this reference for another booking."""
+
+    reason = "REFERENCE_USED"
+
+
 class WrongState(Refusal):
     """Its state does not allow this."""
 

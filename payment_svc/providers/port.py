@@ -45,7 +45,7 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """What an order calls it."""
+        """What the facts of a saga call it (PurchaseFacts.provider)."""
 
     @property
     def intent_prefix(self) -> str:
@@ -96,13 +96,16 @@ class Provider(Protocol):
 
 
 class ReportingProvider(Provider, Protocol):
-    """A provider that calls us back: what it reports is recorded, and is the truth."""
+    """A provider that calls us back: what it reports is recorded, and is the truth.
+
+    Each report raises ReferenceUsed when the provider has used its reference for another payment.
+    """
 
     async def record_paid(self, intent_id: str, reference: str) -> str | None:
         """Record that it was paid in full. Returns the reference of the accepted payment, or None."""
 
     async def record_declined(self, intent_id: str, reference: str) -> bool:
-        """Record that an attempt failed; False when the payment had ended by then."""
+        """Record that it failed: nobody can pay it any more. False when the payment had ended by then."""
 
     async def record_refunded(self, intent_id: str, reference: str) -> bool:
         """Record that every pending refund was paid, once per reference; False when none was pending for it."""

@@ -1,4 +1,4 @@
-"""The list of providers. An order names its provider; afterwards the id of an intent tells whose it is."""
+"""The list of providers. An order chooses its provider; afterwards the id of an intent tells whose it is."""
 
 from __future__ import annotations
 
@@ -8,31 +8,46 @@ from mesh.database import Database
 from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.callback import CallbackProvider
-from payment_svc.providers.port import Provider
+from payment_svc.providers.port import OutcomeUnknown, Provider, printable
+from payment_svc.providers.sessions import PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 
 
-def list_providers(stripe: StripeProvider, database: Database) -> tuple[Provider, ...]:
-    """Every provider, the default one first. A new provider is one line here."""
-    return (
+def list_providers(
+    stripe: StripeProvider | None, database: Database, sessions: PaymentSessions
+) -> tuple[Provider, ...]:
+    """Every provider that is configured. A new provider is one line here.
+
+    Those that call us back are there even when no order may name one: payments from before may be open.
+    """
+    configured: tuple[Provider | None, ...] = (
         stripe,
-        CallbackProvider(database),
+        CallbackProvider(database, sessions),
     )
+    return tuple(provider for provider in configured if provider is not None)
 
 
 class Providers:
-    """Passes each call on to the provider that it concerns. The first provider is the default."""
+    """Passes each call on to the provider that it concerns. Raises OutcomeUnknown while that one is not configured."""
 
     def __init__(self, providers: Sequence[Provider]) -> None:
-        self._default, self._all = providers[0], tuple(providers)
+        self._all = tuple(providers)
 
     def of_saga(self, saga: Saga) -> Provider:
         """The provider that the saga's order chose."""
-        return next((each for each in self._all if each.name == saga.purchase_facts.provider), self._default)
+        wanted = saga.purchase_facts.provider
+        found = next((each for each in self._all if each.name == wanted), None)
+        if found is None:
+            raise OutcomeUnknown(f"the payment provider {wanted} is not configured")
+        return found
 
     def of_intent(self, intent_id: str) -> Provider:
-        """The provider whose intent this is."""
-        return next((each for each in self._all if intent_id.startswith(each.intent_prefix)), self._default)
+        """The provider whose intent this is; of an unknown one, the provider that can be asked."""
+        owner = next((each for each in self._all if intent_id.startswith(each.intent_prefix)), None)
+        found = owner or next((each for each in self._all if not each.takes_reports), None)
+        if found is None:
+            raise OutcomeUnknown(f"no payment provider is configured for {printable(intent_id, 40)}")
+        return found
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         return await self.of_saga(saga).create_intent(saga, price)
@@ -79,7 +94,7 @@ class Providers:
         A token is the id of the last intent before the page, or only the prefix of a provider: its first page. Raises
         ProviderRefused for another token.
         """
-        provider = self.of_intent(token) if token else self._default
+        provider = self.of_intent(token) if token else self._all[0]
         page, more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
         return page, more or await self._first_token_after(provider)
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
 
+from mesh import calls
 from mesh.errors import BadInput, TryAgain
 from payment_svc.domain import (
     STRIPE,
@@ -15,10 +16,13 @@ from payment_svc.domain import (
     EnrollmentFacts,
     LessonFacts,
     LessonOrder,
+    Order,
+    PaymentEngines,
     ProviderMismatch,
     Saga,
     SlotTaken,
 )
+from payment_svc.domain.engines import provider_of
 from payment_svc.selling.book_and_pay import BOOK_AND_PAY
 from payment_svc.selling.enroll_in_course import ENROLL_IN_COURSE
 from payment_svc.selling.ordering import NewSaga, Ordering
@@ -31,30 +35,34 @@ class LessonOrders:
     ordering: Ordering
     policy: str
     verify: Callable[[UUID], Awaitable[None]]
+    engines: PaymentEngines
     version: int = BOOK_AND_PAY.version
 
     async def book(self, order: LessonOrder) -> Saga:
         """The saga of this order once its booking can be paid, is confirmed, or has ended.
 
         Raises the refusal of the slot or the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput,
-        ProviderUnavailable, TryAgain, Overloaded.
+        Forbidden, ProviderUnavailable, TryAgain, Overloaded.
         """
         if order.student_id == order.tutor_id:
             raise BadInput("the tutor cannot be the student", field="tutor_id")
+        new = self._new_saga(order)
         if order.course_id is not None:
             await self.verify(order.course_id)
-        return await self.ordering.start_or_join(self._new_saga(order))
+        return await self.ordering.start_or_join(new)
 
     def _new_saga(self, order: LessonOrder) -> NewSaga:
-        asked, provider = order.price, order.provider or STRIPE
+        asked, engine = order.price, _choose_engine(self.engines, order)
+        provider, name = provider_of(engine)
         return NewSaga(
             order,
             BOOK_AND_PAY.kind,
             self.version,
             makes=("sold", "session", "payment"),
             facts=LessonFacts(
-                policy=self.policy,
                 provider=provider,
+                provider_name=name,
+                policy=self.policy,
                 asked_price=asked,
                 course_id=order.course_id,
                 purpose=order.purpose,
@@ -68,19 +76,29 @@ class LessonOrders:
                 order.purpose,
             )
             + ((asked.amount, asked.currency) if asked else ())
-            + ((provider,) if provider != STRIPE else ()),
+            + ((engine,) if engine != STRIPE else ()),
             check_fits=lambda saga: _check_fits(order, saga),
         )
 
 
 def _check_fits(order: LessonOrder, saga: Saga) -> None:
     """Raises SlotTaken when the student's open order has another length or course, and ProviderMismatch, AmountMismatch."""
-    facts = saga.lesson_facts
-    if (saga.minutes, facts.course_id) != (order.minutes, order.course_id):
+    if (saga.minutes, saga.lesson_facts.course_id) != (order.minutes, order.course_id):
         raise SlotTaken
-    if order.provider not in ("", facts.provider):
-        raise ProviderMismatch
+    _check_engine(order, saga)
     _check_price(order.price, saga)
+
+
+def _check_engine(order: Order, saga: Saga) -> None:
+    """Raises ProviderMismatch when the open purchase is paid through another engine than the one that is named."""
+    if order.provider not in ("", saga.purchase_facts.payment_engine):
+        raise ProviderMismatch
+
+
+def _choose_engine(engines: PaymentEngines, order: Order) -> str:
+    """The engine of a new purchase. Raises BadInput, and Forbidden for a person who names another than the default."""
+    person = calls.current().person
+    return engines.choose(order.provider, may_choose=person is None or person.is_service)
 
 
 def _check_price(asked: AskedPrice | None, saga: Saga) -> None:
@@ -99,22 +117,32 @@ class CourseOrders:
 
     ordering: Ordering
     policy: str
+    engines: PaymentEngines
     version: int = ENROLL_IN_COURSE.version
 
     async def enroll(self, order: CourseOrder) -> Saga:
         """The saga of this order once its enrollment can be paid, is active, or has ended.
 
-        Raises the refusal of the course, AmountMismatch, IdempotencyMismatch, ProviderUnavailable, TryAgain, Overloaded.
+        Raises the refusal of the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput, Forbidden,
+        ProviderUnavailable, TryAgain, Overloaded.
         """
-        asked = order.price
+        asked, engine = order.price, _choose_engine(self.engines, order)
+        provider, name = provider_of(engine)
+
+        def check_fits(saga: Saga) -> None:
+            _check_engine(order, saga)
+            _check_price(asked, saga)
+
         return await self.ordering.start_or_join(
             NewSaga(
                 order,
                 ENROLL_IN_COURSE.kind,
                 self.version,
                 makes=("sold", "payment"),
-                facts=EnrollmentFacts(policy=self.policy, asked_price=asked),
-                fingerprint=("course", str(order.course_id)) + ((asked.amount, asked.currency) if asked else ()),
-                check_fits=lambda saga: _check_price(asked, saga),
+                facts=EnrollmentFacts(policy=self.policy, provider=provider, provider_name=name, asked_price=asked),
+                fingerprint=("course", str(order.course_id))
+                + ((asked.amount, asked.currency) if asked else ())
+                + ((engine,) if engine != STRIPE else ()),
+                check_fits=check_fits,
             )
         )

@@ -29,6 +29,8 @@ def follow_intent(saga: Saga, intent: Intent) -> Transition:
     received, price = intent.money, saga.price
     assert price is not None and intent.has_ended
     saga = saga.with_facts(client_secret="")
+    if intent.has_failed:
+        return turn_back(saga, Undo.DECLINED, "the provider says that it failed")
     if intent.canceled:
         return turn_back(saga, Undo.CANCELLED, "the intent was cancelled")
     if not received.is_exactly(price):

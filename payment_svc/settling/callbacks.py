@@ -13,7 +13,15 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.logs import log
-from payment_svc.domain import ProviderEvent, ProviderMismatch, ProviderUnavailable, Saga, State, WrongState
+from payment_svc.domain import (
+    PaymentEngines,
+    ProviderEvent,
+    ProviderMismatch,
+    ProviderUnavailable,
+    Saga,
+    State,
+    WrongState,
+)
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.port import NoSuchIntent, ProviderRefused, ReportingProvider, takes_reports
 from payment_svc.providers.registry import Providers
@@ -52,16 +60,21 @@ class Callbacks:
     sagas: SagaStore
     providers: Providers
     webhooks: Webhooks
+    engines: PaymentEngines
 
     async def receive(self, report: Report) -> Saga:
         """Keep the report; the booking's saga then.
 
-        Raises NotFound, ProviderMismatch, WrongState, ProviderUnavailable, TryAgain.
+        Raises BadInput for an unknown engine, NotFound, ProviderMismatch, ReferenceUsed, WrongState,
+        ProviderUnavailable, TryAgain.
         """
         saga = await self.sagas.by_sold(report.booking_id)
+        chosen = saga.purchase_facts.payment_engine if saga is not None else ""
+        if report.provider not in ("", chosen):  # an engine that is no longer listed may report on its own bookings
+            self.engines.check(report.provider)
         if saga is None or saga.state is State.REJECTED:
             raise NotFound
-        if report.provider not in ("", saga.purchase_facts.provider):
+        if report.provider not in ("", chosen):
             raise ProviderMismatch
         if saga.payment_intent_id is None:
             raise WrongState("nothing is to be paid")

@@ -104,7 +104,7 @@ def _says_money_is_back(event: ProviderEvent) -> bool:
 
 
 def _judge_while_waiting(event: ProviderEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
-    if event.type in (SUCCEEDED, CANCELED):
+    if event.type in (SUCCEEDED, CANCELED) or intent.has_failed:
         return Apply(_take_over(follow_intent(saga, intent))) if intent.has_ended else Signal()
     known = saga.purchase_facts.declined_charges
     if intent.failed_charge is None or intent.failed_charge in known:

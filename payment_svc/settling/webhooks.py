@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mesh import about
 from mesh.logs import log
-from payment_svc.domain import ProviderEvent, Saga
+from payment_svc.domain import BadSignature, ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.port import EventIgnored, printable
 from payment_svc.providers.stripe import StripeProvider
@@ -19,7 +19,7 @@ from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Pa
 class Webhooks:
     """The use case HandleStripeWebhook."""
 
-    stripe: StripeProvider
+    stripe: StripeProvider | None  # None where PAYMENT_ENGINES does not list it: no signature holds
     events: EventStore
     engine: Engine
     inbox: Inbox
@@ -27,22 +27,18 @@ class Webhooks:
 
     async def receive(self, payload: bytes, signature: str) -> None:
         """Returns once the event is stored, or is known to change nothing here. Raises BadSignature, TryAgain."""
+        if self.stripe is None:
+            raise BadSignature
         try:
             event = self.stripe.verify(payload, signature)
         except EventIgnored as ignored:
             log().info("event_ignored", reason=ignored.reason, **ignored.told)
             return
-        reason = self._why_not_ours(event)
+        reason = _why_not_ours(event, self.stripe)
         if not reason:
             reason = "" if await self.take(event) else "not_ours"
         if reason:
             log().info("event_ignored", reason=reason, event_id=event.id, type=event.type)
-
-    def _why_not_ours(self, event: ProviderEvent) -> str:
-        """Why an event cannot concern us, whatever is stored here; empty when it can."""
-        if event.type not in HANDLED:
-            return "not_handled"
-        return "" if event.livemode == self.stripe.livemode else "other_mode"
 
     async def take(self, event: ProviderEvent) -> bool:
         """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours."""
@@ -88,3 +84,10 @@ class Webhooks:
             self.engine.start(saga)
         if isinstance(verdict, ToInbox):
             self.inbox.look_now()
+
+
+def _why_not_ours(event: ProviderEvent, stripe: StripeProvider) -> str:
+    """Why an event cannot concern us, whatever is stored here; empty when it can."""
+    if event.type not in HANDLED:
+        return "not_handled"
+    return "" if event.livemode == stripe.livemode else "other_mode"

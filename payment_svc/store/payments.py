@@ -19,10 +19,10 @@ from payment_svc.store.rows import to_payment, to_refund
 # A payment with its refunds, and whether a saga is parked because one of them was given up. An earlier
 # version parked it under another reason. A refund that was withdrawn before anybody was asked for it does not count.
 _SELECT = """
-    select p.*, refunds.*, exists (
+    select p.*, refunds.*, c.session_id as provider_session_id, c.payment_url, exists (
         select 1 from saga s where s.booking_id = p.booking_id and s.state = 'PARKED'
           and s.error ->> 'reason' in ('REFUND_GIVEN_UP', 'NEEDS_A_PERSON')) as needs_review
-    from payment p cross join lateral (
+    from payment p left join callback_payment c on c.id = p.payment_intent_id cross join lateral (
         select coalesce(sum(amount_minor) filter (where status = 'SUCCEEDED'), 0) as refunded_minor,
                coalesce(sum(amount_minor) filter (where status = 'PENDING'), 0) as pending_minor,
                (array_agg(status order by created_at desc, id) filter (where reason <> 'withdrawn'))[1] as latest_refund

@@ -75,6 +75,8 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
         refund_state=_refund_state(row),
         charged_back=row.charged_back,
         refunds=refunds,
+        provider_session_id=row.provider_session_id or "",
+        payment_url=row.payment_url or "",
     )
 
 

@@ -13,10 +13,12 @@ from payment_svc.__main__ import App, open_channels
 from payment_svc.domain import BOOK, ENROLL
 from payment_svc.domain.messages import Audience, DeliveryRoute
 from payment_svc.peers import Peers
+from payment_svc.providers.sessions import AskedEngine, PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.selling.purchase import Purchase
 from payment_svc.settings import Settings
 from payment_svc.tables import VIOLATIONS
+from tests.fake_engine import FakeEngine, fake_engine
 from tests.world import WEBHOOK_SECRET, World
 
 LEASE_SECONDS = 0.2
@@ -96,17 +98,22 @@ class Outside:
 
     settings: Settings
     stripe: StripeProvider
+    sessions: PaymentSessions
+    asked: FakeEngine
     peers: Peers
     seats: Seats
 
 
 @contextlib.asynccontextmanager
 async def outside(world: World) -> AsyncIterator[Outside]:
-    settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS)
+    settings = world.payment_settings(saga_lease_seconds=LEASE_SECONDS, payment_engines="stripe,callback,asked")
     stripe = StripeProvider(settings.stripe_secret_key, WEBHOOK_SECRET, api_base=settings.stripe_api_base, timeout=5)
     peers, opened = open_channels(settings, world.credentials("payment"))
     seats = Seats(settings.database_url)
-    yield Outside(settings, stripe, peers, seats)
+    async with fake_engine() as asked:
+        sessions = PaymentSessions({"asked": AskedEngine(asked.url, asked.secret)}, 5)
+        yield Outside(settings, stripe, sessions, asked, peers, seats)
+        await sessions.close()
     await seats.close()
     for channel in opened:
         await channel.close()

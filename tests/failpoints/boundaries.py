@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from payment_svc.providers.callback import CallbackProvider
+from payment_svc.providers.sessions import PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.store import (
     CancellationStore,
@@ -35,6 +36,7 @@ PORTS = (
     KeyStore,
     OperatorStore,
     CallbackProvider,
+    PaymentSessions,
     StripeProvider,
 )
 #: The calls of the sagas' steps to other services.
@@ -100,7 +102,10 @@ def catalogue() -> set[str]:
 
 def lesson_points() -> set[str]:
     """Those on the ways of lessons that Stripe is paid for; the others are on the ways of seats, callbacks and refunds."""
-    return _around((port for port in PORTS if port is not CallbackProvider), LESSON_STEPS) - refund_points()
+    return (
+        _around((port for port in PORTS if port not in (CallbackProvider, PaymentSessions)), LESSON_STEPS)
+        - refund_points()
+    )
 
 
 def refund_points() -> set[str]:

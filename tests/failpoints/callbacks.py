@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from mesh.errors import Refusal
-from payment_svc.providers.callback import CALLBACK
+from payment_svc.domain import CALLBACK
 from payment_svc.settling.callbacks import Outcome, Report
 from tests.failpoints.actors import Actor
 from tests.failpoints.cases import Case, Flow
@@ -23,13 +22,23 @@ FAILED, CANCELLED = (
 
 
 async def book(case: Case, actor: Actor) -> None:
-    case.knows(await actor.app.purchases.lessons.book(replace(case.order(), provider=CALLBACK)))
+    await _book(case, actor, CALLBACK)
 
 
-async def decline_unheard(case: Case, actor: Actor) -> None:
-    """A decline is recorded, and its process dies before the saga hears of it: reconcile makes the saga look."""
-    provider: Any = actor.app.callbacks.providers.of_intent(case.intent)
-    await provider.record_declined(case.intent, "a")
+async def book_asked(case: Case, actor: Actor) -> None:
+    """Through an engine that is asked for a payment session."""
+    await _book(case, actor, "asked")
+
+
+async def _book(case: Case, actor: Actor, engine: str) -> None:
+    async with case.as_service():
+        case.knows(await actor.app.purchases.lessons.book(replace(case.order(), provider=engine)))
+
+
+async def decline_as_before(case: Case, actor: Actor) -> None:
+    """A replica of the version before recorded the first of several attempts: reconcile makes the saga look."""
+    keep = "insert into callback_attempt (callback_payment_id, reference) values ($1, 'a') on conflict do nothing"
+    await case.people.world.sql("payment", keep, case.intent)
     await reconcile(case, actor)
     await actor.rest()
 
@@ -37,7 +46,7 @@ async def decline_unheard(case: Case, actor: Actor) -> None:
 def told(outcome: Outcome, *references: str) -> Callable[[Case, Actor], Awaitable[None]]:
     async def tell(case: Case, actor: Actor) -> None:
         for reference in references:
-            await actor.app.callbacks.receive(Report(UUID(case.booking), reference, outcome, CALLBACK))
+            await actor.app.callbacks.receive(Report(UUID(case.booking), f"{reference} {case.booking}", outcome, ""))
 
     return tell
 
@@ -70,14 +79,34 @@ def ended(booking: tuple[int, str], intent: str, *refunds: int) -> Callable[[Cas
     return is_so
 
 
-PAID, DECLINED = told(Outcome.SUCCEEDED, "paid"), told(Outcome.FAILED, "a", "b", "c")
+def asked_once(end: Callable[[Case], Awaitable[bool]]) -> Callable[[Case], Awaitable[bool]]:
+    """The same end, and the engine has opened one session for the booking, which is the one we know."""
+
+    async def is_so(case: Case) -> bool:
+        ask = "select payment_id::text, session_id from callback_payment where saga_id = $1"
+        rows = await case.people.world.sql("payment", ask, UUID(case.saga_id))
+        opened = [case.outside.asked.sessions.get(row["payment_id"]) for row in rows]
+        return await end(case) and [row["session_id"] for row in rows] == opened
+
+    return is_so
+
+
+PAID, DECLINED = told(Outcome.SUCCEEDED, "paid"), told(Outcome.FAILED, "b", "b")
 BACK = told(Outcome.REFUNDED, "back")
 STRUCK = ("CallbackProvider.",)
 CALLBACK_FLOWS = (
     Flow("a callback", (book, PAID, PAID), 0, ended(SOLD, "succeeded"), "booking.confirmed", strikes=STRUCK),
     Flow(
-        "callbacks of declines",
-        (book, decline_unheard, DECLINED),
+        "a payment session",
+        (book_asked, PAID),
+        0,
+        asked_once(ended(SOLD, "succeeded")),
+        "booking.confirmed",
+        strikes=("CallbackProvider.create_intent", "CallbackProvider.find_intent", "PaymentSessions."),
+    ),
+    Flow(
+        "callbacks of a failure",
+        (book, decline_as_before, DECLINED),
         1,
         ended(FAILED, "canceled"),
         "booking.payment_failed",

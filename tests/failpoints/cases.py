@@ -77,7 +77,8 @@ class Case:
         watched = Stores(*(Watched(table, type(table).__name__, trail, self.due) for table in tables))
         stubs = Peers(*(Watched(getattr(peers, port), "peer", trail) for port in peers.__slots__))
         watched_stripe: Any = Watched(stripe, "StripeProvider", trail)
-        callback: Any = Watched(CallbackProvider(seat.database), "CallbackProvider", trail)
+        sessions: Any = Watched(self.outside.sessions, "PaymentSessions", trail)
+        callback: Any = Watched(CallbackProvider(seat.database, sessions), "CallbackProvider", trail)
         app = compose(settings, watched, watched_stripe, (watched_stripe, callback), stubs)
         if version > 1:
             app = with_version(app, version)
@@ -89,9 +90,15 @@ class Case:
         for actor in self.actors:
             await actor.die()
 
+    def as_student(self) -> contextlib.AbstractAsyncContextManager[None]:
+        return self._acting(Person(self.student, frozenset({"student"}), ""))
+
+    def as_service(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Who may choose a payment engine."""
+        return self._acting(Person(uuid4(), frozenset({"service"}), ""))
+
     @contextlib.asynccontextmanager
-    async def as_student(self) -> AsyncIterator[None]:
-        person = Person(self.student, frozenset({"student"}), "")
+    async def _acting(self, person: Person) -> AsyncIterator[None]:
         deadline = asyncio.get_running_loop().time() + 5
         token = calls._current.set(Call("case", deadline, person, "bff"))
         try:

@@ -14,6 +14,7 @@ import yaml
 
 from devkit.layout import CALLERS
 from ops.__main__ import COMMANDS
+from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
 from tests.house.test_env_example import PACKAGES, names_read, settings_of
 
@@ -99,6 +100,13 @@ def test_every_setting_reaches_its_container_with_the_default_that_is_shown(name
         assert taken and taken[1] == setting, f"{setting} is not taken from the environment"
         if setting not in IN_CONTAINERS:
             assert (taken[2] or "") == SHOWN[setting], setting
+
+
+def test_a_provider_of_a_developers_machine_can_be_asked_for_sessions() -> None:
+    given = SERVICES["payment"]["environment"]
+    for engine in DEVELOPMENT_ENGINES[1:]:
+        for setting in (f"PAYMENT_ENGINE_{engine.upper()}_URL", f"PAYMENT_ENGINE_{engine.upper()}_SECRET"):
+            assert given[setting] == f"${{{setting}:-}}"
 
 
 def test_containers_tell_somebody() -> None:

@@ -23,6 +23,7 @@ CANARY = "canary4711"
 SECRETS = {
     "STRIPE_SECRET_KEY": f"sk_test_{CANARY}",
     "STRIPE_WEBHOOK_SECRET": f"whsec_{CANARY},whsec_old{CANARY}",
+    "QUOTE_SECRET": f"{CANARY}-{CANARY}",
     "NOTIFY_WEBHOOK_SECRET": f"{CANARY}-{CANARY}",
     "NOTIFY_WEBHOOK_URL": f"https://user:{CANARY}@example.org/{CANARY}",
     "SMTP_URL": f"smtp://user:{CANARY}@mail.example.org:587",

@@ -17,10 +17,11 @@ import standardwebhooks
 
 from devkit.sandbox.mail import receiving
 from payment_svc.domain.messages import TYPES, Audience, DeliveryRoute, Message
+from payment_svc.domain.signing import sign, to_key
 from payment_svc.notifications import words
 from payment_svc.notifications.email import Email, MailServer, parse_mail_server
 from payment_svc.notifications.notifier import NotDelivered
-from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encode, sign, to_key
+from payment_svc.notifications.webhook import MOST_ANSWER_BYTES, Webhook, encode
 from tests.notifications.conftest import SECRET, Post, Receiver, is_signed
 
 STUDENT, TUTOR = UUID(int=0xA), UUID(int=0xB)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from payment_svc.domain.messages import TYPES
-from payment_svc.notifications.webhook import SIGNATURE_HEADER, sign
+from payment_svc.domain.signing import SIGNATURE_HEADER, sign
 from payment_svc.settings import Settings
 from tests.notifications.conftest import SECRET
 

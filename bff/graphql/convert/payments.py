@@ -28,6 +28,7 @@ def payment(value: payment_pb2.Payment) -> Shape:
         "contextId": value.context_id,
         "sessionId": value.session_id or None,
         "stripePaymentIntentId": value.stripe_payment_intent_id or None,
+        "paymentUrl": value.payment_url or None,
         "disputed": value.disputed,
         "createdAt": format_time(value.created_at),
     }

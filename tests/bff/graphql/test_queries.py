@@ -19,7 +19,7 @@ query Booking($id: ID!) {
     id status tutorId studentId courseId startTime endTime purpose holdExpiresAt availabilityBlockId createdAt
     price { amountMinor currency display }
     session { id bookingId status scheduledAt durationMinutes meetingLink }
-    payment { id status context contextId sessionId stripePaymentIntentId disputed createdAt
+    payment { id status context contextId sessionId stripePaymentIntentId paymentUrl disputed createdAt
               amount { display } refunded { amountMinor currency display } }
     timeline { at service event detail }
   }
@@ -59,6 +59,7 @@ async def test_a_booking_has_all_its_fields(student: Any, script: Any, lesson: A
             "contextId": lesson.session_id,
             "sessionId": lesson.session_id,
             "stripePaymentIntentId": "pi_1",
+            "paymentUrl": None,
             "disputed": False,
             "createdAt": "2030-01-30T09:00:00Z",
             "amount": {"display": "$50.00"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,6 +14,7 @@ from mesh.database import Database
 from mesh.money import Money
 from payment_svc.domain import ENROLL, CourseOrder, EnrollmentFacts, Refund, RefundStatus, Saga
 from payment_svc.providers.callback import INTENT_PREFIX, CallbackProvider
+from payment_svc.providers.sessions import PaymentSessions
 from payment_svc.store import SagaStore
 from payment_svc.tables import VIOLATIONS
 from tests.bff.rest.conftest import BOOKINGS, Rest, order
@@ -39,11 +41,13 @@ class Provider:
 
     async def report_payment(self, booking: Any, reference: str, status: str, **more: Any) -> Any:
         path = f"{BOOKINGS}/{booking['uuid']}/payment-callback"
-        return await self.service.data("POST", path, self.report_body(reference, status, **more))
+        return await self.service.data("POST", path, self.report_body(of_booking(booking, reference), status, **more))
 
     async def refused(self, booking: Any, reference: str, status: str, **more: Any) -> tuple[int, str]:
         path = f"{BOOKINGS}/{booking['uuid']}/payment-callback"
-        return await self.service.refused("POST", path, self.report_body(reference, status, **more))
+        return await self.service.refused(
+            "POST", path, self.report_body(of_booking(booking, reference), status, **more)
+        )
 
     async def see(self, booking: Any) -> Any:
         return await self.student.data("GET", f"{BOOKINGS}/{booking['uuid']}")
@@ -68,6 +72,11 @@ class Provider:
         await self.wait_until(booking, status="expired")
 
 
+def of_booking(booking: Any, reference: str) -> str:
+    """A reference that no other booking has."""
+    return f"{reference}-{booking['uuid']}"
+
+
 @pytest_asyncio.fixture
 async def provider(people: People, someone: Any) -> Provider:
     return Provider(people, someone("service"), someone("student"), await people.tutor())
@@ -87,18 +96,38 @@ async def test_a_report_confirms_a_booking_and_no_later_report_undoes_it(provide
     assert (await provider.people.world.sql("payment", ask, made["payment_session_id"]))[0]["count"] == 1
 
 
-async def test_declined_attempts_are_counted_by_reference_until_the_last(provider: Provider) -> None:
+async def test_one_failure_ends_the_booking_and_no_later_failure_changes_it(provider: Provider) -> None:
     made = await provider.book()
-    for reference in ("a", "a", "b", "a"):
-        assert (await provider.report_payment(made, reference, "failed"))["status"] == "payment_required"
+    for reference in ("a", "a", "b"):
+        assert (await provider.report_payment(made, reference, "failed"))["status"] == "payment_failed"
+    saga = await provider.saga(made)
+    assert await provider.people.claims(saga) == []
+    await provider.people.until_state(saga, "PAYMENT_FAILED")
+    ask = "select status from payment where booking_id = $1"
+    assert [row["status"] for row in await provider.people.world.sql("payment", ask, UUID(made["uuid"]))] == ["FAILED"]
+    assert (await provider.book())["uuid"] != made["uuid"]  # the time is to be had again
+
+
+async def test_a_failure_that_no_saga_heard_of_is_found_by_reconcile(provider: Provider) -> None:
+    """The process dies after it stored the report and before it signals the saga."""
+    made = await provider.book()
+    replica = provider.people.world.replicas[0]
+    assert await callback_provider(replica).record_declined(made["payment_session_id"], of_booking(made, "a"))
+    await replica.app.reconcile.run_everything()
+    await provider.wait_until(made, status="payment_failed")
+
+
+async def test_money_after_a_failure_is_asked_back_and_revives_nothing(provider: Provider) -> None:
+    """Also when it comes before the saga has heard of the failure."""
+    made = await provider.book()
+    callback = callback_provider(provider.people.world.replicas[0])
+    await callback.record_declined(made["payment_session_id"], of_booking(made, "a"))
+    success = asyncio.create_task(provider.report_payment(made, "b", "succeeded"))
+    assert (await provider.report_payment(made, "a", "failed"))["status"] == "payment_failed"
+    assert (await success)["status"] == "payment_failed"
+    await provider.wait_until(made, status="payment_failed", refund_pending_amount="50.00")
     assert (await provider.report_payment(made, "c", "failed"))["status"] == "payment_failed"
-    assert await provider.people.claims(await provider.saga(made)) == []
-
-
-async def test_a_reference_that_failed_may_succeed_later(provider: Provider) -> None:
-    made = await provider.book()
-    await provider.report_payment(made, "a", "failed")
-    assert (await provider.report_payment(made, "a", "succeeded"))["status"] == "confirmed"
+    await provider.report_payment(made, "back", "refunded")
 
 
 async def test_a_cancel_requests_a_refund_and_completes_when_the_provider_reports_it(provider: Provider) -> None:
@@ -141,7 +170,7 @@ async def test_11_paid_before_the_hold_ended_but_told_after_it_is_confirmed(prov
     """The process dies after it stored the report and before it signals the saga. The hold's end reads the report first."""
     made = await provider.book()
     replica = provider.people.world.replicas[0]
-    await callback_provider(replica).record_paid(made["payment_session_id"], "ref-1")
+    await callback_provider(replica).record_paid(made["payment_session_id"], of_booking(made, "ref-1"))
     await provider.people.let_the_hold_end(await provider.saga(made))
     await provider.wait_until(made, status="confirmed")
 
@@ -150,8 +179,8 @@ async def test_26_a_report_that_no_saga_heard_of_is_found_by_reconcile(provider:
     made, late = await provider.book(10), await provider.book(14)
     await provider.expire(late)
     callback = callback_provider(provider.people.world.replicas[0])
-    await callback.record_paid(made["payment_session_id"], "ref-1")
-    await callback.record_paid(late["payment_session_id"], "ref-2")
+    await callback.record_paid(made["payment_session_id"], of_booking(made, "ref-1"))
+    await callback.record_paid(late["payment_session_id"], of_booking(late, "ref-2"))
     await provider.people.world.replicas[0].app.reconcile.run_everything()
     await provider.wait_until(made, status="confirmed")
     await provider.wait_until(late, status="expired", refund_pending_amount="50.00")
@@ -163,7 +192,7 @@ async def test_a_success_after_the_call_off_waits_for_the_end_of_its_saga(provid
     callback = callback_provider(provider.people.world.replicas[0])
     await callback.cancel_intent(made["payment_session_id"])
     # No saga has ended yet that could refund it.
-    assert await callback.record_paid(made["payment_session_id"], "early") is None
+    assert await callback.record_paid(made["payment_session_id"], of_booking(made, "early")) is None
     await provider.student.data("POST", f"{BOOKINGS}/{made['uuid']}/cancel")
     assert (await provider.report_payment(made, "late", "succeeded"))["status"] == "cancelled"
     await provider.wait_until(made, refund_pending_amount="50.00")
@@ -318,7 +347,7 @@ async def test_a_bad_field_of_a_report_is_named(provider: Provider, changes: dic
 async def test_a_repeated_report_changes_nothing_about_a_later_refund(make_database: MakeDatabase) -> None:
     """It has a database of its own, because sagas rarely decide on a second refund of one payment."""
     async with Database(await make_database("payment_svc"), name="payment", violations=VIOLATIONS) as database:
-        callback, saga = CallbackProvider(database), await _begun(database)
+        callback, saga = CallbackProvider(database, PaymentSessions({}, 1.0)), await _begun(database)
         payment = (await callback.create_intent(saga, Money(5000, "USD"))).id
         await callback.create_refund(_half(saga, payment))
         assert await callback.record_refunded(payment, "back-1")

@@ -93,21 +93,23 @@ class _PaymentEngine:
 class _PaymentEngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentEngine.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PAYMENT_ENGINE_UNSPECIFIED: _PaymentEngine.ValueType  # 0
-    """Not given. For a new booking it means Stripe; for an existing one, the provider that it has."""
+    """Not given. For a new booking it means the default; for an existing one, the provider that it has."""
     PAYMENT_ENGINE_STRIPE: _PaymentEngine.ValueType  # 1
     """Stripe."""
     PAYMENT_ENGINE_CALLBACK: _PaymentEngine.ValueType  # 2
-    """Any provider that reports by HandlePaymentCallback."""
+    """The provider "callback", which reports by HandlePaymentCallback."""
 
 class PaymentEngine(_PaymentEngine, metaclass=_PaymentEngineEnumTypeWrapper):
-    """PaymentEngine is the payment provider that takes the money for a booking."""
+    """PaymentEngine is the payment provider that takes the money for a booking. It cannot name every configured one:
+    payment_engine_name can, and wins.
+    """
 
 PAYMENT_ENGINE_UNSPECIFIED: PaymentEngine.ValueType  # 0
-"""Not given. For a new booking it means Stripe; for an existing one, the provider that it has."""
+"""Not given. For a new booking it means the default; for an existing one, the provider that it has."""
 PAYMENT_ENGINE_STRIPE: PaymentEngine.ValueType  # 1
 """Stripe."""
 PAYMENT_ENGINE_CALLBACK: PaymentEngine.ValueType  # 2
-"""Any provider that reports by HandlePaymentCallback."""
+"""The provider "callback", which reports by HandlePaymentCallback."""
 Global___PaymentEngine: _TypeAlias = PaymentEngine  # noqa: Y015
 
 class _CallbackStatus:
@@ -121,7 +123,7 @@ class _CallbackStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Callba
     CALLBACK_STATUS_SUCCEEDED: _CallbackStatus.ValueType  # 1
     """The whole price was collected."""
     CALLBACK_STATUS_FAILED: _CallbackStatus.ValueType  # 2
-    """An attempt failed; another may follow."""
+    """It failed, and will not be paid: the booking ends."""
     CALLBACK_STATUS_REFUNDED: _CallbackStatus.ValueType  # 3
     """Everything that was to be refunded has been refunded."""
 
@@ -133,7 +135,7 @@ CALLBACK_STATUS_UNSPECIFIED: CallbackStatus.ValueType  # 0
 CALLBACK_STATUS_SUCCEEDED: CallbackStatus.ValueType  # 1
 """The whole price was collected."""
 CALLBACK_STATUS_FAILED: CallbackStatus.ValueType  # 2
-"""An attempt failed; another may follow."""
+"""It failed, and will not be paid: the booking ends."""
 CALLBACK_STATUS_REFUNDED: CallbackStatus.ValueType  # 3
 """Everything that was to be refunded has been refunded."""
 Global___CallbackStatus: _TypeAlias = CallbackStatus  # noqa: Y015
@@ -270,6 +272,8 @@ class Payment(_message.Message):
     ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
     REFUND_PENDING_FIELD_NUMBER: _builtins.int
     REFUND_STATE_FIELD_NUMBER: _builtins.int
+    PAYMENT_SESSION_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_URL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
@@ -296,6 +300,12 @@ class Payment(_message.Message):
     """The enrollment, a UUID; empty for a lesson."""
     refund_state: Global___RefundState.ValueType
     """How far its refunds are."""
+    payment_session_id: _builtins.str
+    """The provider's own name of its session; the PaymentIntent when it has none."""
+    payment_url: _builtins.str
+    """Where the student pays, https. Only the student and services get it, while the payment is open. Empty when the
+    provider named no such page.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Its price."""
@@ -337,10 +347,12 @@ class Payment(_message.Message):
         enrollment_id: _builtins.str = ...,
         refund_pending: _money_pb2.Money | None = ...,
         refund_state: Global___RefundState.ValueType = ...,
+        payment_session_id: _builtins.str = ...,
+        payment_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -390,6 +402,7 @@ class BookSessionRequest(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -403,7 +416,11 @@ class BookSessionRequest(_message.Message):
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
     payment_engine: Global___PaymentEngine.ValueType
-    """The payment provider; only a service may choose CALLBACK. ENGINE_MISMATCH when the booking has another one."""
+    """The payment provider; only a service may choose another than the default. ENGINE_MISMATCH when the booking has
+    another one.
+    """
+    payment_engine_name: _builtins.str
+    """The same by its name in PAYMENT_ENGINES, such as "placeholder". It wins over payment_engine; empty when none is named."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -431,10 +448,11 @@ class BookSessionRequest(_message.Message):
         price: Global___AskedPrice | None = ...,
         payment_engine: Global___PaymentEngine.ValueType = ...,
         expected_price: _money_pb2.Money | None = ...,
+        payment_engine_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -502,12 +520,17 @@ class EnrollInCourseRequest(_message.Message):
     COURSE_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
     """The course, a UUID."""
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
+    payment_engine_name: _builtins.str
+    """The payment provider by its name in PAYMENT_ENGINES; empty means the default. Only a service may choose another one.
+    ENGINE_MISMATCH when the enrollment has another one.
+    """
     @_builtins.property
     def expected_price(self) -> _money_pb2.Money:
         """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
@@ -519,10 +542,11 @@ class EnrollInCourseRequest(_message.Message):
         course_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
         expected_price: _money_pb2.Money | None = ...,
+        payment_engine_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine_name", b"payment_engine_name", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -666,19 +690,27 @@ class CreatePaymentIntentResponse(_message.Message):
 
     PAYMENT_INTENT_ID_FIELD_NUMBER: _builtins.int
     CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    PAYMENT_SESSION_ID_FIELD_NUMBER: _builtins.int
+    PAYMENT_URL_FIELD_NUMBER: _builtins.int
     payment_intent_id: _builtins.str
-    """"pi_…"."""
+    """"pi_…", or "cb_…" for a provider that calls us back."""
     client_secret: _builtins.str
     """For Stripe.js."""
+    payment_session_id: _builtins.str
+    """The provider's own name of its session; the PaymentIntent when it has none."""
+    payment_url: _builtins.str
+    """Where the student pays, https; empty when the provider named no such page."""
     def __init__(
         self,
         *,
         payment_intent_id: _builtins.str = ...,
         client_secret: _builtins.str = ...,
+        payment_session_id: _builtins.str = ...,
+        payment_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "payment_intent_id", b"payment_intent_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "payment_intent_id", b"payment_intent_id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1111,6 +1143,7 @@ class HandlePaymentCallbackRequest(_message.Message):
     PAYMENT_REFERENCE_FIELD_NUMBER: _builtins.int
     PAYMENT_STATUS_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
+    PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
     booking_id: _builtins.str
     """The booking, a UUID."""
     payment_reference: _builtins.str
@@ -1119,6 +1152,8 @@ class HandlePaymentCallbackRequest(_message.Message):
     """What the provider reports."""
     payment_engine: Global___PaymentEngine.ValueType
     """The provider that reports; UNSPECIFIED means the booking's own."""
+    payment_engine_name: _builtins.str
+    """The same by its name in PAYMENT_ENGINES, such as "placeholder". It wins over payment_engine."""
     def __init__(
         self,
         *,
@@ -1126,10 +1161,11 @@ class HandlePaymentCallbackRequest(_message.Message):
         payment_reference: _builtins.str = ...,
         payment_status: Global___CallbackStatus.ValueType = ...,
         payment_engine: Global___PaymentEngine.ValueType = ...,
+        payment_engine_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "payment_engine", b"payment_engine", "payment_reference", b"payment_reference", "payment_status", b"payment_status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "payment_reference", b"payment_reference", "payment_status", b"payment_status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,7 +124,7 @@ class PaymentServiceServicer:
         """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
         the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
-        IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,8 +219,10 @@ class PaymentServiceServicer:
         report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
         through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
         refunded.
-        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
-        reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+        A report that it failed ends the booking.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, REFERENCE_USED (the provider has used the reference for another
+        booking), WRONG_STATE (nothing is to be paid or refunded, or another reference has paid),
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,7 @@ class PaymentServiceStub:
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
     the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
-    IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
@@ -97,8 +97,10 @@ class PaymentServiceStub:
     report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
     through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
     refunded.
-    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
-    reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+    A report that it failed ends the booking.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, REFERENCE_USED (the provider has used the reference for another
+    booking), WRONG_STATE (nothing is to be paid or refunded, or another reference has paid),
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
     """
 
 @_typing.type_check_only
@@ -120,7 +122,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
     the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
-    IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+    ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
@@ -170,8 +172,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
     through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
     refunded.
-    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
-    reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+    A report that it failed ends the booking.
+    Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, REFERENCE_USED (the provider has used the reference for another
+    booking), WRONG_STATE (nothing is to be paid or refunded, or another reference has paid),
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
     """
 
 class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -202,7 +206,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """EnrollInCourse holds a seat, records the enrollment and opens its payment, all or nothing. Repeating the key returns
         the same enrollment. So does an equal order (student, course) while the enrollment waits for its payment.
         Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
-        IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
+        ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
         """
 
     @_abc_1.abstractmethod
@@ -318,8 +322,10 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         report is stored. Repeating a reference changes nothing, and a success is never undone. For a booking that is paid
         through Stripe, the report is not believed: Stripe is asked. A payment that arrives after the booking's end is
         refunded.
-        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, WRONG_STATE (nothing is to be paid or refunded, or another
-        reference has paid), PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
+        A report that it failed ends the booking.
+        Refuses with NOT_FOUND, FORBIDDEN, ENGINE_MISMATCH, REFERENCE_USED (the provider has used the reference for another
+        booking), WRONG_STATE (nothing is to be paid or refunded, or another reference has paid),
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT.
         """
 
 def add_PaymentServiceServicer_to_server(servicer: PaymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
