@@ -102,6 +102,7 @@ def to_status(status: Status) -> pb.BookingStatus.ValueType:
 
 
 def to_booking(booking: Booking) -> pb.Booking:
+    """The booking for its readers. Once nothing is held, it shows no end of a hold."""
     details = booking.details
     return pb.Booking(
         id=str(booking.id),
@@ -114,7 +115,7 @@ def to_booking(booking: Booking) -> pb.Booking:
         end_time=to_proto(details.end),
         price=wire.to_money(details.price),
         purpose=details.purpose,
-        hold_expires_at=to_proto(details.hold_expires_at),
+        hold_expires_at=to_proto(details.hold_expires_at) if booking.is_held else None,
         availability_block_id=str(details.availability_block_id),
         session_id=str(details.session_id),
         payment_id=_text(details.payment_id),

@@ -82,6 +82,11 @@ class Booking:
     def has_ended(self) -> bool:
         return self.status in ENDS
 
+    @property
+    def is_held(self) -> bool:
+        """True while its time is held for its payment."""
+        return self.status is Status.PAYMENT_REQUIRED
+
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:

@@ -12,6 +12,8 @@ from booking_svc.store import _OF_PERSON
 from mesh.errors import BadInput, Forbidden, NotFound
 from tutormesh.booking.v1 import booking_pb2 as pb
 
+ENDS = (pb.BOOKING_STATUS_CANCELLED, pb.BOOKING_STATUS_PAYMENT_FAILED, pb.BOOKING_STATUS_EXPIRED)
+
 
 async def list_page(stub: Any, person: str = "", size: int = 0, token: str = "") -> pb.ListBookingsResponse:
     wanted = pb.ListBookingsRequest(person_id=person, page_size=size, page_token=token)
@@ -33,6 +35,17 @@ async def test_a_booking_is_seen_by_its_student_its_tutor_admins_and_services(me
     mine, taught = mesh.student(request.student_id), mesh.tutor(request.tutor_id)
     for stub in (mine, taught, mesh.stub("bff", "admin"), mesh.bff, mesh.ops, mesh.payment):
         assert (await mesh.get(request.booking_id, stub)).booking == booking
+
+
+@pytest.mark.parametrize("end", [None, *ENDS])
+async def test_a_hold_has_an_end_only_while_it_is_held(mesh: Any, booking_request: Any, end: int | None) -> None:
+    request = booking_request()
+    held = await mesh.create(request)
+    assert held.hold_expires_at == request.hold_expires_at
+    await (mesh.confirm(request) if end is None else mesh.end(request, end))
+    [listed] = (await list_page(mesh.bff, request.tutor_id)).bookings
+    for read in (listed, (await mesh.get(request.booking_id)).booking):
+        assert read.status != held.status and not read.HasField("hold_expires_at")
 
 
 async def test_another_persons_booking_is_not_found_like_an_unknown_one(mesh: Any, booking_request: Any) -> None:

@@ -116,7 +116,7 @@ class Booking(_message.Message):
 
     @_builtins.property
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the hold ends."""
+        """When the hold ends; absent once nothing is held: the booking is confirmed, or has ended."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
