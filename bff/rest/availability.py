@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import TypeVar
 from uuid import UUID, uuid5
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from bff.http import envelope
@@ -31,15 +29,14 @@ NAMESPACE = UUID("5b0c1c1e-7f2d-4c5b-8a53-0f7f0d6c2a11")
 NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "end": "end_time"}
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
-#: The offset of a time in a query whose + was not escaped: a query's + is a space.
-_BARE_PLUS = re.compile(r" (\d\d:\d\d)$")
 
 
 async def list_slots(request: RestRequest) -> Response:
     """200 with the free slots."""
     query = request.query()
-    wanted = availability_pb2.ListSlotsRequest(tutor_id=request.path_uuid("uuid"), duration_minutes=_minutes(query))
-    begin, end = _time(query, "from"), _time(query, "to")
+    wanted = availability_pb2.ListSlotsRequest(tutor_id=request.path_uuid("uuid"))
+    wanted.duration_minutes = query.query_number("duration_minutes", DEFAULT_MINUTES)
+    begin, end = query.query_timestamp("from"), query.query_timestamp("to")
     getattr(wanted, "from").CopyFrom(begin)
     wanted.to.CopyFrom(end)
     with request.reserve(most_slots(begin.ToDatetime(), end.ToDatetime()) // SLOTS_PER_UNIT):
@@ -94,19 +91,6 @@ def _request_id(request: RestRequest, tutor: str) -> str:
     if not 1 <= len(key) <= 255:
         raise BadInput("must have 1 to 255 characters", field=KEY)
     return str(uuid5(NAMESPACE, f"{request.person.id}:{tutor}:{key}"))
-
-
-def _time(query: Fields, name: str) -> Timestamp:
-    return Fields({name: _BARE_PLUS.sub(r"+\1", query.text(name))}).timestamp(name)
-
-
-def _minutes(query: Fields) -> int:
-    text = query.optional_text("duration_minutes")
-    if text is None:
-        return DEFAULT_MINUTES
-    if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise BadInput("must be a whole number", field="duration_minutes")
-    return int(text)
 
 
 _TUTOR, _BLOCK = in_path("uuid", "The tutor."), in_path("blockUuid", "The block.")

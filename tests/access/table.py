@@ -81,6 +81,9 @@ REST: dict[str, tuple[str, ...]] = {
         UNAUTHENTICATED,
     ),
     "POST /api/v1/bookings: at a price": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "GET /api/v1/bookings": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/bookings: a student's": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/bookings: a tutor's": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, UNAUTHENTICATED),
     "GET /api/v1/bookings/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "POST /api/v1/bookings/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "POST /api/v1/bookings/{uuid}/payment-callback": (
