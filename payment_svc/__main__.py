@@ -50,6 +50,7 @@ from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
@@ -119,7 +120,7 @@ def compose(
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
-        PaymentServicer(purchases, payments, webhooks, callbacks),
+        PaymentServicer(purchases, payments, webhooks, callbacks, Refreshing(stores.sagas, callbacks)),
         SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )

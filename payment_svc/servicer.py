@@ -30,6 +30,7 @@ from payment_svc.providers.registry import Providers
 from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.webhooks import Webhooks
 from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -53,9 +54,11 @@ class Purchases:
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks) -> None:
+    def __init__(
+        self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks, refreshing: Refreshing
+    ) -> None:
         self._purchases, self._payments = purchases, payments
-        self._webhooks, self._callbacks = webhooks, callbacks
+        self._webhooks, self._callbacks, self._refreshing = webhooks, callbacks, refreshing
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = decode_lesson_order(request)
@@ -83,6 +86,10 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         return pb.CreatePaymentIntentResponse(
             payment_intent_id=saga.payment_intent_id or "", client_secret=saga.purchase_facts.client_secret
         )
+
+    async def RefreshBooking(self, request: pb.RefreshBookingRequest, context: Context) -> pb.RefreshBookingResponse:
+        saga = await self._refreshing.refresh(wire.uuid(request.booking_id, "booking_id"))
+        return pb.RefreshBookingResponse(saga_state=saga.state.value)
 
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context

@@ -81,6 +81,8 @@ saga = Table(
     Column("course_id", UUID),
     # The role of its kind, set by the trigger saga_role.
     Column("role", Text, nullable=False),
+    # When its student last had the provider asked.
+    Column("looked_at", INSTANT),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # Every saga has ended, or wakes by itself, or is parked with a reason.

@@ -685,6 +685,50 @@ class CreatePaymentIntentResponse(_message.Message):
 Global___CreatePaymentIntentResponse: _TypeAlias = CreatePaymentIntentResponse  # noqa: Y015
 
 @_typing.final
+class RefreshBookingRequest(_message.Message):
+    """RefreshBookingRequest names a booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking, a UUID."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshBookingRequest: _TypeAlias = RefreshBookingRequest  # noqa: Y015
+
+@_typing.final
+class RefreshBookingResponse(_message.Message):
+    """RefreshBookingResponse means that the provider was asked, or had been asked just before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    saga_state: _builtins.str
+    """The saga's state now: "COMPLETED", "AWAITING_PAYMENT", …"""
+    def __init__(
+        self,
+        *,
+        saga_state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshBookingResponse: _TypeAlias = RefreshBookingResponse  # noqa: Y015
+
+@_typing.final
 class QuoteCancellationRequest(_message.Message):
     """QuoteCancellationRequest names a booking."""
 
