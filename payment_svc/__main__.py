@@ -115,7 +115,7 @@ def compose(
         cancel_lessons,
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
-    payments = Payments(stores.payments, stores.sagas)
+    payments = Payments(stores.payments, stores.sagas, settings.payment_max_attempts)
     operators = Operators(engine, stores, inbox, intents, providers)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     ) -> None:
         self._purchases, self._payments = purchases, payments
         self._webhooks, self._callbacks, self._refreshing = webhooks, callbacks, refreshing
+        self._encode = partial(encode_payment, max_attempts=payments.max_attempts)
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = decode_lesson_order(request)
@@ -105,13 +107,13 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
         payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))
-        return pb.GetPaymentResponse(payment=encode_payment(payment))
+        return pb.GetPaymentResponse(payment=self._encode(payment))
 
     async def BatchGetPayments(
         self, request: pb.BatchGetPaymentsRequest, context: Context
     ) -> pb.BatchGetPaymentsResponse:
         found = await self._payments.get_many(wire.uuids(request.payment_ids, "payment_ids"))
-        return pb.BatchGetPaymentsResponse(payments=map(encode_payment, found))
+        return pb.BatchGetPaymentsResponse(payments=map(self._encode, found))
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         if not request.student_id:
@@ -121,14 +123,14 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         found = await self._payments.history(student, after, size + 1)
         page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
         return pb.ListPaymentsResponse(
-            payments=map(encode_payment, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+            payments=map(self._encode, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
         )
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
         found = await self._payments.list_all(cursors.decode_id(request.page_token), size)
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""
-        return pb.ListPaymentsResponse(payments=map(encode_payment, found), next_page_token=more)
+        return pb.ListPaymentsResponse(payments=map(self._encode, found), next_page_token=more)
 
     async def GetBookingTimeline(
         self, request: pb.GetBookingTimelineRequest, context: Context

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from mesh import clock, wire
+from mesh import calls, clock, wire
 from payment_svc.domain import Event, Payment, Refund
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
-def encode_payment(value: Payment) -> pb.Payment:
+def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
+    """The payment. Its tutor does not see how the student fared with the card."""
+    reason, may_see = value.decline_reason, calls.current().speaks_for(value.student_id)
     return pb.Payment(
         id=str(value.id),
         amount=wire.to_money(value.amount),
@@ -31,6 +33,10 @@ def encode_payment(value: Payment) -> pb.Payment:
         booking_id="" if value.session_id is None else str(value.sold_id),
         received_minor=value.received_minor,
         enrollment_id=str(value.sold_id) if value.session_id is None else "",
+        decline_reason=pb.DeclineReason.Value(
+            f"DECLINE_REASON_{reason.value if reason and may_see else 'UNSPECIFIED'}"
+        ),
+        attempts_left=value.attempts_left(max_attempts) if may_see else None,
     )
 
 

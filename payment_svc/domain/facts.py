@@ -11,7 +11,7 @@ from mesh.money import Money
 from payment_svc.domain.orders import AskedPrice
 from payment_svc.domain.payments import STRIPE, Received
 from payment_svc.domain.refusals import NeedsAPerson, NotYet
-from payment_svc.domain.states import State, Undo
+from payment_svc.domain.states import DeclineReason, State, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class PurchaseFacts:
     is_recorded: bool = False  # the booking or the enrollment exists
     client_secret: str = field(default="", repr=False)  # the PaymentIntent's, while it can be paid
     declined_charges: tuple[str, ...] = ()  # the provider's ids of the declined attempts, sorted
+    decline_reason: DeclineReason | None = None  # why the latest of them was declined
     undo: Undo | None = None  # why the saga is undone
     ends_as: State | None = None  # how its booking ends; missing in rows from before 2026-11-26
     refusal: SagaError | None = None  # the refusal behind Undo.REFUSED

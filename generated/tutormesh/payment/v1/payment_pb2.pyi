@@ -202,6 +202,50 @@ REFUND_STATE_NEEDS_REVIEW: RefundState.ValueType  # 5
 """The provider refused the refund, or failed it too often. A person decides."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
+class _DeclineReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeclineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeclineReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECLINE_REASON_UNSPECIFIED: _DeclineReason.ValueType  # 0
+    """None was declined."""
+    DECLINE_REASON_CARD_DECLINED: _DeclineReason.ValueType  # 1
+    """The card was declined, for a reason that the bank keeps for itself."""
+    DECLINE_REASON_INSUFFICIENT_FUNDS: _DeclineReason.ValueType  # 2
+    """The card has not enough money."""
+    DECLINE_REASON_AUTHENTICATION_REQUIRED: _DeclineReason.ValueType  # 3
+    """The bank wants the person to be authenticated, or the person failed to be."""
+    DECLINE_REASON_EXPIRED_CARD: _DeclineReason.ValueType  # 4
+    """The card has expired."""
+    DECLINE_REASON_INCORRECT_DETAILS: _DeclineReason.ValueType  # 5
+    """The card's number, code, date or address is wrong."""
+    DECLINE_REASON_PROCESSING_ERROR: _DeclineReason.ValueType  # 6
+    """The bank or the provider could not process it."""
+    DECLINE_REASON_OTHER: _DeclineReason.ValueType  # 7
+    """Anything else."""
+
+class DeclineReason(_DeclineReason, metaclass=_DeclineReasonEnumTypeWrapper):
+    """DeclineReason is why an attempt to pay was declined, in words that a person may see."""
+
+DECLINE_REASON_UNSPECIFIED: DeclineReason.ValueType  # 0
+"""None was declined."""
+DECLINE_REASON_CARD_DECLINED: DeclineReason.ValueType  # 1
+"""The card was declined, for a reason that the bank keeps for itself."""
+DECLINE_REASON_INSUFFICIENT_FUNDS: DeclineReason.ValueType  # 2
+"""The card has not enough money."""
+DECLINE_REASON_AUTHENTICATION_REQUIRED: DeclineReason.ValueType  # 3
+"""The bank wants the person to be authenticated, or the person failed to be."""
+DECLINE_REASON_EXPIRED_CARD: DeclineReason.ValueType  # 4
+"""The card has expired."""
+DECLINE_REASON_INCORRECT_DETAILS: DeclineReason.ValueType  # 5
+"""The card's number, code, date or address is wrong."""
+DECLINE_REASON_PROCESSING_ERROR: DeclineReason.ValueType  # 6
+"""The bank or the provider could not process it."""
+DECLINE_REASON_OTHER: DeclineReason.ValueType  # 7
+"""Anything else."""
+Global___DeclineReason: _TypeAlias = DeclineReason  # noqa: Y015
+
 @_typing.final
 class Refund(_message.Message):
     """Refund is money that goes back to who paid it."""
@@ -270,6 +314,8 @@ class Payment(_message.Message):
     ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
     REFUND_PENDING_FIELD_NUMBER: _builtins.int
     REFUND_STATE_FIELD_NUMBER: _builtins.int
+    DECLINE_REASON_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
@@ -296,6 +342,12 @@ class Payment(_message.Message):
     """The enrollment, a UUID; empty for a lesson."""
     refund_state: Global___RefundState.ValueType
     """How far its refunds are."""
+    decline_reason: Global___DeclineReason.ValueType
+    """Why the latest attempt was declined; UNSPECIFIED when none was, and once it is paid. A tutor does not see it."""
+    attempts_left: _builtins.int
+    """How many attempts are left. Absent when nothing can be paid any more, or nobody here counts the attempts: the provider
+    calls us back. A tutor does not see it.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """Its price."""
@@ -337,12 +389,16 @@ class Payment(_message.Message):
         enrollment_id: _builtins.str = ...,
         refund_pending: _money_pb2.Money | None = ...,
         refund_state: Global___RefundState.ValueType = ...,
+        decline_reason: Global___DeclineReason.ValueType = ...,
+        attempts_left: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "decline_reason", b"decline_reason", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__attempts_left: _TypeAlias = _typing.Literal["attempts_left"]  # noqa: Y015
+    _WhichOneofArgType__attempts_left: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attempts_left) -> _WhichOneofReturnType__attempts_left | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
