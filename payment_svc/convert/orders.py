@@ -8,12 +8,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from mesh import calls, clock, wire
+from mesh import calls, clock, locales, wire
 from mesh.currencies import read_code
 from mesh.errors import BadInput, Forbidden
 from mesh.money import Money
 from payment_svc.cancelling.quotes import Quote
-from payment_svc.domain import STRIPE, AskedPrice, CourseOrder, LessonOrder, Saga, State
+from payment_svc.domain import STRIPE, AskedPrice, CourseOrder, LessonOrder, Saga, State, Told
 from payment_svc.settling.callbacks import Outcome, Report
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -46,6 +46,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
         provider=_decode_chosen_provider(request.payment_engine),
+        told=_decode_told(request),
     )
 
 
@@ -120,7 +121,12 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         course_id=wire.uuid(request.course_id, "course_id"),
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_shown_price(request),
+        told=_decode_told(request),
     )
+
+
+def _decode_told(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> Told:
+    return Told(locales.timezone(request.timezone, "timezone"), locales.locale(request.locale, "locale"))
 
 
 def encode_booked(saga: Saga) -> pb.BookSessionResponse:

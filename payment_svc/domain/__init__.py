@@ -19,7 +19,7 @@ from payment_svc.domain.facts import (
 )
 from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
-from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order
+from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, Told
 from payment_svc.domain.payments import (
     MADE_AT_PROVIDER,
     NAMESPACE,
@@ -127,6 +127,7 @@ __all__ = [
     "StillOwed",
     "Subject",
     "Timeline",
+    "Told",
     "TooManyKeys",
     "Transition",
     "Undo",

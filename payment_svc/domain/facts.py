@@ -58,6 +58,8 @@ class PurchaseFacts:
 
     policy: str = ""  # the cancellation policy at purchase, such as 24h:100,2h:50
     provider: str = STRIPE  # who takes the money; chosen with the order
+    timezone: str = ""  # the IANA time zone in which the student is told times
+    locale: str = ""  # the student's language, a BCP 47 tag
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
     hold_expires_at: datetime | None = None  # the end of the hold, as the student was shown it

@@ -1,12 +1,14 @@
-"""What the mails say. Times are UTC, because only the user service knows where a person lives."""
+"""What the mails say. The student reads times in the zone that came with the order, the tutor and everybody else in UTC."""
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mesh.money import Money
-from payment_svc.domain.messages import Message
+from payment_svc.domain.messages import Audience, Message
 
 #: By type: the subject, and the first paragraph.
 _TEXTS = {
@@ -52,22 +54,37 @@ _FACTS = (
 
 def subject(message: Message) -> str:
     """One line."""
-    return _fill(_TEXTS[message.type][0], message.data)
+    return _fill(_TEXTS[message.type][0], message)
 
 
 def text(message: Message) -> str:
     """Plain text: what happened, and what it is about."""
     facts = [f"{name}: {_show(message.data[key])}" for name, key in _FACTS if message.data.get(key) is not None]
-    return "\n".join([_fill(_TEXTS[message.type][1], message.data), "", *facts, ""])
+    return "\n".join([_fill(_TEXTS[message.type][1], message), "", *facts, ""])
 
 
-def _fill(words: str, data: dict[str, Any]) -> str:
-    return words.format(when=_when(data), amount=_show(data["refund"]) if "refund" in data else "")
+def _fill(words: str, message: Message) -> str:
+    data = message.data
+    return words.format(when=_when(message), amount=_show(data["refund"]) if "refund" in data else "")
 
 
-def _when(data: dict[str, Any]) -> str:
-    start = data.get("startTime")
-    return f"{datetime.fromisoformat(start):%d %b %Y at %H:%M} UTC" if start else ""
+def _when(message: Message) -> str:
+    """The lesson's start, on the clock of who reads it: "24 Nov 2026 at 11:00 (Europe/Berlin)"."""
+    start, zone = message.data.get("startTime"), _zone(message)
+    if not start:
+        return ""
+    at = datetime.fromisoformat(start)
+    return f"{at.astimezone(zone):%d %b %Y at %H:%M} ({zone.key})" if zone else f"{at:%d %b %Y at %H:%M} UTC"
+
+
+def _zone(message: Message) -> ZoneInfo | None:
+    """The student's zone, in what the student reads. None for one that this machine does not know any more."""
+    name = message.data.get("timezone")
+    if not name or message.route.audience is not Audience.STUDENT:
+        return None
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(name)
+    return None
 
 
 def _show(value: Any) -> str:

@@ -58,6 +58,8 @@ class LessonOrders:
                 asked_price=asked,
                 course_id=order.course_id,
                 purpose=order.purpose,
+                timezone=order.told.timezone,
+                locale=order.told.locale,
             ),
             # Stored as a digest for 24 hours: what was added later must not change the fingerprint of other orders.
             fingerprint=(
@@ -68,7 +70,8 @@ class LessonOrders:
                 order.purpose,
             )
             + ((asked.amount, asked.currency) if asked else ())
-            + ((provider,) if provider != STRIPE else ()),
+            + ((provider,) if provider != STRIPE else ())
+            + order.told.fingerprint,
             check_fits=lambda saga: _check_fits(order, saga),
         )
 
@@ -106,15 +109,19 @@ class CourseOrders:
 
         Raises the refusal of the course, AmountMismatch, IdempotencyMismatch, ProviderUnavailable, TryAgain, Overloaded.
         """
-        asked = order.price
+        asked, told = order.price, order.told
         return await self.ordering.start_or_join(
             NewSaga(
                 order,
                 ENROLL_IN_COURSE.kind,
                 self.version,
                 makes=("sold", "payment"),
-                facts=EnrollmentFacts(policy=self.policy, asked_price=asked),
-                fingerprint=("course", str(order.course_id)) + ((asked.amount, asked.currency) if asked else ()),
+                facts=EnrollmentFacts(
+                    policy=self.policy, asked_price=asked, timezone=told.timezone, locale=told.locale
+                ),
+                fingerprint=("course", str(order.course_id))
+                + ((asked.amount, asked.currency) if asked else ())
+                + told.fingerprint,
                 check_fits=lambda saga: _check_price(asked, saga),
             )
         )

@@ -55,6 +55,10 @@ MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
         'tutorId', s.tutor_id,
         'startTime', to_char(s.time_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'durationMinutes', s.minutes,
+        'timezone', (select sale.context ->> 'timezone' from saga sale
+            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
+        'locale', (select sale.context ->> 'locale' from saga sale
+            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
         'price', case when s.context ? 'price' then
             jsonb_build_object('amountMinor', s.context #> '{price,amount_minor}',
                                'currency', s.context #> '{price,currency}') end,

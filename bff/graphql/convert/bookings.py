@@ -43,6 +43,8 @@ def book_session_request(student: UUID, arguments: Arguments) -> payment_pb2.Boo
         purpose=arguments.get("purpose") or "",
         idempotency_key=key,
         expected_price=read_optional_money(arguments.get("price")),
+        timezone=optional_text(arguments, "timezone"),
+        locale=optional_text(arguments, "locale"),
     )
 
 

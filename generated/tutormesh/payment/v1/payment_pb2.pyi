@@ -446,6 +446,8 @@ class BookSessionRequest(_message.Message):
     PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -460,6 +462,10 @@ class BookSessionRequest(_message.Message):
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
     payment_engine: Global___PaymentEngine.ValueType
     """The payment provider; only a service may choose CALLBACK. ENGINE_MISMATCH when the booking has another one."""
+    timezone: _builtins.str
+    """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
+    locale: _builtins.str
+    """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -487,10 +493,12 @@ class BookSessionRequest(_message.Message):
         price: Global___AskedPrice | None = ...,
         payment_engine: Global___PaymentEngine.ValueType = ...,
         expected_price: _money_pb2.Money | None = ...,
+        timezone: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine", b"payment_engine", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "timezone", b"timezone", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,12 +566,18 @@ class EnrollInCourseRequest(_message.Message):
     COURSE_ID_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
     """The course, a UUID."""
     idempotency_key: _builtins.str
     """At most 255 characters; empty when none. It belongs to the student, and is kept for 24 h."""
+    timezone: _builtins.str
+    """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
+    locale: _builtins.str
+    """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
     @_builtins.property
     def expected_price(self) -> _money_pb2.Money:
         """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
@@ -575,10 +589,12 @@ class EnrollInCourseRequest(_message.Message):
         course_id: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
         expected_price: _money_pb2.Money | None = ...,
+        timezone: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "student_id", b"student_id", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
