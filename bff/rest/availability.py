@@ -99,7 +99,7 @@ _LIST = describe(
     "A tutor's free slots",
     _TUTOR,
     in_query("from", TIME_IN, "Slots start then or later.", required=True),
-    in_query("to", TIME_IN, "Slots end then or before, at most 31 days after `from`.", required=True),
+    in_query("to", TIME_IN, "Slots start before then. At most 31 days after `from`.", required=True),
     in_query("duration_minutes", {"type": "integer", "minimum": 1, "maximum": 1440, "default": DEFAULT_MINUTES}),
     answer="Slots",
 )

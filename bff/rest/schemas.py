@@ -5,6 +5,7 @@ from __future__ import annotations
 from bff.rest.json_schema import (
     AMOUNT,
     AMOUNT_IN,
+    BOOLEAN,
     CURRENCY,
     CURRENCY_IN,
     ENGINE,
@@ -39,7 +40,7 @@ SCHEMAS: dict[str, Schema] = {
             "currency": CURRENCY_IN | {"description": "ISO 4217, in any case. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
-            | {"default": "stripe", "description": "The payment provider. Only a service may choose callback."},
+            | {"description": "The payment provider. Default: stripe. Only a service may choose callback."},
         },
     ),
     "Report": record(
@@ -50,7 +51,7 @@ SCHEMAS: dict[str, Schema] = {
                 "maxLength": 255,
                 "description": "The provider's own name for this event. A repeat changes nothing.",
             },
-            "payment_status": {"enum": ["succeeded", "failed", "refunded"]},
+            "payment_status": {"type": "string", "enum": ["succeeded", "failed", "refunded"]},
         },
         {
             "payment_engine": ENGINE
@@ -99,7 +100,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Failure": record(
         {
-            "success": {"const": False},
+            "success": BOOLEAN,
             "message": {"type": "string"},
             "data": {"type": ["object", "null"], "description": "With PAYMENT_REFUSED: the booking, which has ended."},
             "error": record(
