@@ -34,6 +34,7 @@ PROVIDER_RPCS = frozenset(
         "CreatePaymentIntent",
         "CancelBooking",
         "CancelEnrollment",
+        "RefreshBooking",
         "HandlePaymentCallback",
     }
 )

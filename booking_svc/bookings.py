@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from booking_svc.domain import ENDS, Booking, Details, Event, Status, Tombstone, check_move
+from booking_svc.domain import ENDS, Booking, Details, Event, Listing, Status, Tombstone, check_move
 from booking_svc.store import Record, Store
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, NotFound
@@ -65,12 +65,10 @@ class Bookings:
         found = await self._store.find_timelines(booking_ids)
         return [(record, events) for record, events in found if isinstance(record, Booking) and _is_visible(record)]
 
-    async def list_of_person(
-        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
-    ) -> list[Booking]:
-        """A person's bookings, newest first. Raises Forbidden unless the caller speaks for that person."""
-        calls.current().must_speak_for(person)
-        return await self._store.list_of_person(person, status, before, most)
+    async def list_of_person(self, listing: Listing, behind: tuple[datetime, UUID] | None, most: int) -> list[Booking]:
+        """A person's bookings. Raises Forbidden unless the caller speaks for that person."""
+        calls.current().must_speak_for(listing.person)
+        return await self._store.list_of_person(listing, behind, most)
 
     async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings, in id order. Raises Forbidden unless ops calls on its own behalf."""

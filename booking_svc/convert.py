@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from booking_svc.domain import ENDS, Booking, Details, Event, Status
+from booking_svc.domain import ENDS, Booking, Details, Event, Listing, Order, Role, Status
 from mesh import calls, cursors, wire
 from mesh.clock import to_proto
 from mesh.errors import BadInput
 from tutormesh.booking.v1 import booking_pb2 as pb
+from tutormesh.common.v1.lists_pb2 import LESSON_ROLE_UNSPECIFIED, LessonRole
 from tutormesh.common.v1.timeline_pb2 import BookingTimeline, TimelineEntry
 
 MAX_TEXT = 1000
@@ -20,6 +22,12 @@ _STATUS: dict[Status, pb.BookingStatus.ValueType] = {
     status: pb.BookingStatus.Value(f"BOOKING_STATUS_{status.value}") for status in Status
 }
 _ENDS: dict[pb.BookingStatus.ValueType, Status] = {_STATUS[status]: status for status in ENDS}
+
+
+_ROLES = {LessonRole.Value(f"LESSON_ROLE_{role.value}"): role for role in Role}
+_ORDERS = {pb.BookingOrder.Value(f"BOOKING_ORDER_{order.value}"): order for order in Order}
+#: The order of a list that names none. Its cursors name none either.
+USUAL = next(iter(Order))
 
 
 def ids(request: pb.CreateBookingRequest | pb.ConfirmBookingRequest | pb.EndBookingRequest) -> tuple[UUID, UUID]:
@@ -68,29 +76,65 @@ def status(request: pb.ListBookingsRequest) -> str | None:
     return pb.BookingStatus.Name(request.status).removeprefix("BOOKING_STATUS_")
 
 
+def listing(request: pb.ListBookingsRequest, person: UUID) -> Listing:
+    """What the list of this person's bookings holds."""
+    begin, end = wire.period(request)
+    return Listing(person, status(request), _role(request), begin, end, _order(request))
+
+
+def require_no_person(request: pb.ListBookingsRequest) -> None:
+    """Raises BadInput for what only the list of one person can leave out, or order."""
+    if request.HasField("from") or request.HasField("to") or request.role or request.order:
+        raise BadInput("must be given with from, to, role or order", field="person_id")
+
+
+def _role(request: pb.ListBookingsRequest) -> Role | None:
+    if request.role == LESSON_ROLE_UNSPECIFIED:
+        return None
+    if request.role not in _ROLES:
+        raise BadInput("not a role", field="role")
+    return _ROLES[request.role]
+
+
+def _order(request: pb.ListBookingsRequest) -> Order:
+    if request.order == pb.BOOKING_ORDER_UNSPECIFIED:
+        return USUAL
+    if request.order not in _ORDERS:
+        raise BadInput("not an order", field="order")
+    return _ORDERS[request.order]
+
+
 def page_size(request: pb.ListBookingsRequest) -> int:
     most = MAX_OPS_PAGE if calls.current().service == "ops" else wire.MAX_PAGE
     return wire.page_size(request.page_size, DEFAULT_PAGE, most)
 
 
-def cursor(request: pb.ListBookingsRequest) -> tuple[datetime, UUID] | None:
-    return cursors.decode(request.page_token)
+def cursor(request: pb.ListBookingsRequest, order: Order) -> tuple[datetime, UUID] | None:
+    return cursors.decode(request.page_token, order=_cursor_name(order))
 
 
 def cursor_by_id(request: pb.ListBookingsRequest) -> UUID | None:
     return cursors.decode_id(request.page_token)
 
 
-def to_page(found: Sequence[Booking], size: int, *, by_id: bool) -> pb.ListBookingsResponse:
-    """The first `size` bookings as a page. `found` has one more when there is a next page."""
-    page = cursors.cut(found, size, _cursor_by_id if by_id else _cursor)
+def to_page(found: Sequence[Booking], size: int, order: Order | None) -> pb.ListBookingsResponse:
+    """The first `size` bookings as a page; without an order they are in id order.
+
+    `found` has one more when there is a next page.
+    """
+    page = cursors.cut(found, size, partial(_cursor, order) if order else _cursor_by_id)
     return pb.ListBookingsResponse(
         bookings=map(to_booking, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
     )
 
 
-def _cursor(booking: Booking) -> str:
-    return cursors.encode(booking.created_at, booking.id)
+def _cursor(order: Order, booking: Booking) -> str:
+    at = booking.created_at if order is Order.CREATED_DESC else booking.details.start
+    return cursors.encode(at, booking.id, _cursor_name(order))
+
+
+def _cursor_name(order: Order) -> str:
+    return "" if order is USUAL else order.value
 
 
 def _cursor_by_id(booking: Booking) -> str:
@@ -102,6 +146,7 @@ def to_status(status: Status) -> pb.BookingStatus.ValueType:
 
 
 def to_booking(booking: Booking) -> pb.Booking:
+    """The booking for its readers. Once nothing is held, it shows no end of a hold."""
     details = booking.details
     return pb.Booking(
         id=str(booking.id),
@@ -114,7 +159,7 @@ def to_booking(booking: Booking) -> pb.Booking:
         end_time=to_proto(details.end),
         price=wire.to_money(details.price),
         purpose=details.purpose,
-        hold_expires_at=to_proto(details.hold_expires_at),
+        hold_expires_at=to_proto(details.hold_expires_at) if booking.is_held else None,
         availability_block_id=str(details.availability_block_id),
         session_id=str(details.session_id),
         payment_id=_text(details.payment_id),

@@ -82,6 +82,45 @@ class Booking:
     def has_ended(self) -> bool:
         return self.status in ENDS
 
+    @property
+    def is_held(self) -> bool:
+        """True while its time is held for its payment."""
+        return self.status is Status.PAYMENT_REQUIRED
+
+
+class Order(StrEnum):
+    """The order of a list; the first is the usual one."""
+
+    CREATED_DESC = "CREATED_DESC"
+    START_ASC = "START_ASC"
+    START_DESC = "START_DESC"
+
+
+class Role(StrEnum):
+    """What a person is in a lesson."""
+
+    STUDENT = "STUDENT"
+    TUTOR = "TUTOR"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list of a person's bookings holds, and in which order. What is None excludes nothing.
+
+    Lessons start from `begin` on, and before `end`.
+    """
+
+    person: UUID
+    status: str | None
+    role: Role | None
+    begin: datetime | None
+    end: datetime | None
+    order: Order
+
+    def is_of(self, role: Role) -> bool:
+        """True when it holds those in which the person has this role."""
+        return self.role in (None, role)
+
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:

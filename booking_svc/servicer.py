@@ -48,12 +48,14 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
-        status = convert.status(request)
         if person is None:
+            convert.require_no_person(request)
+            status = convert.status(request)
             found = await self._bookings.list_all(status, convert.cursor_by_id(request), size + 1)
-        else:
-            found = await self._bookings.list_of_person(person, status, convert.cursor(request), size + 1)
-        return convert.to_page(found, size, by_id=person is None)
+            return convert.to_page(found, size, None)
+        listing = convert.listing(request, person)
+        found = await self._bookings.list_of_person(listing, convert.cursor(request, listing.order), size + 1)
+        return convert.to_page(found, size, listing.order)
 
     async def WatchBooking(
         self, request: pb.WatchBookingRequest, context: Any

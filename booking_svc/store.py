@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Row, TextClause, text
 
 from booking_svc import tables
-from booking_svc.domain import Booking, Details, Event, Status, Tombstone, sources
+from booking_svc.domain import Booking, Details, Event, Listing, Order, Role, Status, Tombstone, sources
 from mesh.database import Database
 from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
@@ -103,19 +103,31 @@ from booking left join lateral (
 where booking.id = any(:ids) order by booking.id, entry.version
 """)
 
-_BEFORE = """(created_at, id) < (
-        coalesce(cast(:at as timestamptz), 'infinity'),
-        coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-    and status = coalesce(:status, status)
-    order by created_at desc, id desc limit :most"""
+_IN_PERIOD = """start_at >= coalesce(cast(:begin as timestamptz), '-infinity')
+    and start_at < coalesce(cast(:end as timestamptz), 'infinity')"""
 
-_OF_PERSON = text(f"""
-select * from (
-    (select {_COLUMNS} from booking where student_id = :person and {_BEFORE})
-    union all
-    (select {_COLUMNS} from booking where tutor_id = :person and {_BEFORE})
-) page order by created_at desc, id desc limit :most
-""")
+
+def _of_person(column: str, *, descending: bool) -> TextClause:
+    """A page of a person's bookings, ordered by this column. Each role has an index of its own for it."""
+    sign, way = ("<", "desc") if descending else (">", "asc")
+    at, row = ("infinity", UUID(int=2**128 - 1)) if descending else ("-infinity", UUID(int=0))
+    page = f"""({column}, id) {sign} (coalesce(cast(:at as timestamptz), '{at}'), coalesce(cast(:id as uuid), '{row}'))
+        and {_IN_PERIOD} and status = coalesce(:status, status)
+        order by {column} {way}, id {way} limit :most"""
+    return text(f"""
+    select * from (
+        (select {_COLUMNS} from booking where cast(:is_student as boolean) and student_id = :person and {page})
+        union all
+        (select {_COLUMNS} from booking where cast(:is_tutor as boolean) and tutor_id = :person and {page})
+    ) page order by {column} {way}, id {way} limit :most
+    """)
+
+
+_OF_PERSON = {
+    Order.CREATED_DESC: _of_person("created_at", descending=True),
+    Order.START_ASC: _of_person("start_at", descending=False),
+    Order.START_DESC: _of_person("start_at", descending=True),
+}
 
 _ALL = text(f"""
 select {_COLUMNS} from booking
@@ -160,13 +172,13 @@ class Store:
         found = [list(of_one) for _, of_one in groupby(rows, key=attrgetter("id"))]
         return [(_record(of_one[0]), [_event(row) for row in of_one if row.event is not None]) for of_one in found]
 
-    async def list_of_person(
-        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
-    ) -> list[Booking]:
-        """The bookings of a student or tutor behind a cursor, newest first."""
-        at, row = before or (None, None)
-        values = {"person": person, "status": status, "at": at, "id": row, "most": most}
-        return _bookings(await self._database.rows(_OF_PERSON, values))
+    async def list_of_person(self, listing: Listing, behind: tuple[datetime, UUID] | None, most: int) -> list[Booking]:
+        """The bookings of a student or tutor behind a cursor, in the order of the listing."""
+        at, row = behind or (None, None)
+        values = {"person": listing.person, "status": listing.status, "at": at, "id": row, "most": most}
+        values |= {"is_student": listing.is_of(Role.STUDENT), "is_tutor": listing.is_of(Role.TUTOR)}
+        values |= {"begin": listing.begin, "end": listing.end}
+        return _bookings(await self._database.rows(_OF_PERSON[listing.order], values))
 
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings behind this id, in id order."""

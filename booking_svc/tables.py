@@ -68,6 +68,8 @@ booking = Table(
     CheckConstraint(f"end_reason = '' or {_ENDED}", name="booking_reason_only_at_the_end"),
     Index("booking_of_student", "student_id", "created_at", "id"),
     Index("booking_of_tutor", "tutor_id", "created_at", "id"),
+    Index("booking_of_student_by_start", "student_id", "start_at", "id"),
+    Index("booking_of_tutor_by_start", "tutor_id", "start_at", "id"),
 )
 
 # The timeline: a row per version, inserted by the statement that makes the version.

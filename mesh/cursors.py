@@ -31,24 +31,33 @@ def cut(found: Sequence[Row], size: int, cursor: Callable[[Row], str]) -> Page[R
     return Page(rows, behind, behind[-1] if len(found) > size else "")
 
 
-def encode(at: datetime, row: UUID) -> str:
-    """The cursor behind this row, in a list ordered by an instant and an id."""
-    return base64.urlsafe_b64encode(f"{at.isoformat()}|{row}".encode()).decode().rstrip("=")
+def encode(at: datetime, row: UUID, order: str = "") -> str:
+    """The cursor behind this row, in a list ordered by an instant and an id.
+
+    A list that has several orders names the order in the cursors of each but its first.
+    """
+    return base64.urlsafe_b64encode(f"{_name(order)}{at.isoformat()}|{row}".encode()).decode().rstrip("=")
 
 
-def decode(token: str, field: str = "page_token") -> tuple[datetime, UUID] | None:
-    """The instant and id that a cursor names; None for the empty token. Raises BadInput."""
+def decode(token: str, field: str = "page_token", order: str = "") -> tuple[datetime, UUID] | None:
+    """The instant and id that a cursor of this order names; None for the empty token. Raises BadInput."""
     if not token:
         return None
     try:
         raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        at, _, row = raw.partition("|")
+        if not raw.startswith(_name(order)):
+            raise ValueError
+        at, _, row = raw.removeprefix(_name(order)).partition("|")
         parsed = datetime.fromisoformat(at)
         if parsed.tzinfo is None or not 1970 <= parsed.year < 9000:  # PostgreSQL takes these at any offset
             raise ValueError
         return parsed, UUID(row)
     except (ValueError, binascii.Error):
         raise BadInput("not a token of this list", field=field) from None
+
+
+def _name(order: str) -> str:
+    return f"{order}|" if order else ""
 
 
 def encode_id(row: UUID) -> str:

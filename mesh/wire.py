@@ -57,6 +57,14 @@ def instant(message: Message, field: str) -> datetime:
     return value
 
 
+def period(message: Message, begin: str = "from", end: str = "to") -> tuple[datetime | None, datetime | None]:
+    """The instants in two Timestamp fields, of which either may be missing. The end must be after the beginning."""
+    first, last = (instant(message, field) if message.HasField(field) else None for field in (begin, end))
+    if first is not None and last is not None and last <= first:
+        raise BadInput(f"must be after {begin}", field=end)
+    return first, last
+
+
 def whole(value: int, field: str, low: int, high: int) -> int:
     """A whole number within bounds, both included."""
     if not low <= value <= high:

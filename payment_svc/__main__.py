@@ -54,6 +54,7 @@ from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.late_payments import LatePayments
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
@@ -118,13 +119,13 @@ def compose(
         cancel_lessons,
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
-    payments = Payments(stores.payments, stores.sagas)
+    payments = Payments(stores.payments, stores.sagas, settings.payment_max_attempts)
     find_charge = stripe.find_intent_of_charge if stripe is not None else _find_no_charge
     operators = Operators(engine, stores, inbox, intents, providers, find_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
-        PaymentServicer(purchases, payments, webhooks, callbacks),
+        PaymentServicer(purchases, payments, webhooks, callbacks, Refreshing(stores.sagas, callbacks)),
         SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )

@@ -24,6 +24,7 @@ class Payments:
 
     payments: PaymentStore
     sagas: SagaStore
+    max_attempts: int  # to pay for a purchase
 
     async def get(self, payment_id: UUID) -> Payment:
         payment = await self.payments.get(payment_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from payment_svc.providers.registry import Providers
 from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.reconcile import Reconcile
+from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.webhooks import Webhooks
 from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -53,9 +55,12 @@ class Purchases:
 class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
-    def __init__(self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks) -> None:
+    def __init__(
+        self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks, refreshing: Refreshing
+    ) -> None:
         self._purchases, self._payments = purchases, payments
-        self._webhooks, self._callbacks = webhooks, callbacks
+        self._webhooks, self._callbacks, self._refreshing = webhooks, callbacks, refreshing
+        self._encode = partial(encode_payment, max_attempts=payments.max_attempts)
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = decode_lesson_order(request)
@@ -82,6 +87,10 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         saga = await self._payments.find_payable(booking_id, amount)
         return encode_live_payment(saga, await self._payments.get(saga.payment_id))
 
+    async def RefreshBooking(self, request: pb.RefreshBookingRequest, context: Context) -> pb.RefreshBookingResponse:
+        saga = await self._refreshing.refresh(wire.uuid(request.booking_id, "booking_id"))
+        return pb.RefreshBookingResponse(saga_state=saga.state.value)
+
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context
     ) -> pb.QuoteCancellationResponse:
@@ -96,13 +105,13 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
 
     async def GetPayment(self, request: pb.GetPaymentRequest, context: Context) -> pb.GetPaymentResponse:
         payment = await self._payments.get(wire.uuid(request.payment_id, "payment_id"))
-        return pb.GetPaymentResponse(payment=encode_payment(payment))
+        return pb.GetPaymentResponse(payment=self._encode(payment))
 
     async def BatchGetPayments(
         self, request: pb.BatchGetPaymentsRequest, context: Context
     ) -> pb.BatchGetPaymentsResponse:
         found = await self._payments.get_many(wire.uuids(request.payment_ids, "payment_ids"))
-        return pb.BatchGetPaymentsResponse(payments=map(encode_payment, found))
+        return pb.BatchGetPaymentsResponse(payments=map(self._encode, found))
 
     async def ListPayments(self, request: pb.ListPaymentsRequest, context: Context) -> pb.ListPaymentsResponse:
         if not request.student_id:
@@ -112,14 +121,14 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         found = await self._payments.history(student, after, size + 1)
         page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
         return pb.ListPaymentsResponse(
-            payments=map(encode_payment, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+            payments=map(self._encode, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
         )
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
         found = await self._payments.list_all(cursors.decode_id(request.page_token), size)
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""
-        return pb.ListPaymentsResponse(payments=map(encode_payment, found), next_page_token=more)
+        return pb.ListPaymentsResponse(payments=map(self._encode, found), next_page_token=more)
 
     async def GetBookingTimeline(
         self, request: pb.GetBookingTimelineRequest, context: Context

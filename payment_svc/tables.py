@@ -84,6 +84,8 @@ saga = Table(
     Column("role", Text, nullable=False),
     # The request that began it, as the log lines of that request name it.
     Column("request_id", Text),
+    # When its student last had the provider asked.
+    Column("looked_at", INSTANT),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # Every saga has ended, or wakes by itself, or is parked with a reason.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from mesh import calls, cursors, wire
 from mesh.clock import to_proto
 from mesh.errors import BadInput
-from session_svc.domain import Lesson, Session, Status
+from session_svc.domain import Lesson, Listing, Order, Role, Session, Status
+from tutormesh.common.v1.lists_pb2 import LESSON_ROLE_UNSPECIFIED, LessonRole
 from tutormesh.session.v1 import session_pb2 as pb
 
 DEFAULT_PAGE, MAX_OPS_PAGE = 20, 1000
@@ -20,6 +22,12 @@ _STATUS: dict[Status, pb.SessionStatus.ValueType] = {
 }
 #: The stored status for each status that a list may filter by. No row has PENDING_PAYMENT, so that list is empty.
 _FILTERS = {number: name.removeprefix("SESSION_STATUS_") for name, number in pb.SessionStatus.items() if number}
+
+
+_ROLES = {LessonRole.Value(f"LESSON_ROLE_{role.value}"): role for role in Role}
+_ORDERS = {pb.SessionOrder.Value(f"SESSION_ORDER_{order.value}"): order for order in Order}
+#: The order of a list that names none. Its cursors name none either.
+USUAL = next(iter(Order))
 
 
 def ids(request: pb.CreateConfirmedSessionRequest | pb.CancelSessionRequest) -> tuple[UUID, UUID]:
@@ -55,13 +63,41 @@ def status(request: pb.ListSessionsRequest) -> str | None:
     return _FILTERS[request.status]
 
 
+def listing(request: pb.ListSessionsRequest, person: UUID) -> Listing:
+    """What the list of this person's sessions holds."""
+    begin, end = wire.period(request)
+    return Listing(person, status(request), _role(request), begin, end, _order(request))
+
+
+def require_no_person(request: pb.ListSessionsRequest) -> None:
+    """Raises BadInput for what only the list of one person can leave out, or order."""
+    if request.HasField("from") or request.HasField("to") or request.role or request.order:
+        raise BadInput("must be given with from, to, role or order", field="person_id")
+
+
+def _role(request: pb.ListSessionsRequest) -> Role | None:
+    if request.role == LESSON_ROLE_UNSPECIFIED:
+        return None
+    if request.role not in _ROLES:
+        raise BadInput("not a role", field="role")
+    return _ROLES[request.role]
+
+
+def _order(request: pb.ListSessionsRequest) -> Order:
+    if request.order == pb.SESSION_ORDER_UNSPECIFIED:
+        return USUAL
+    if request.order not in _ORDERS:
+        raise BadInput("not an order", field="order")
+    return _ORDERS[request.order]
+
+
 def page_size(request: pb.ListSessionsRequest) -> int:
     most = MAX_OPS_PAGE if calls.current().service == "ops" else wire.MAX_PAGE
     return wire.page_size(request.page_size, DEFAULT_PAGE, most)
 
 
-def cursor(request: pb.ListSessionsRequest) -> tuple[datetime, UUID] | None:
-    return cursors.decode(request.page_token)
+def cursor(request: pb.ListSessionsRequest, order: Order) -> tuple[datetime, UUID] | None:
+    return cursors.decode(request.page_token, order=_cursor_name(order))
 
 
 def cursor_by_id(request: pb.ListSessionsRequest) -> UUID | None:
@@ -87,9 +123,12 @@ class Encoder:
             saga_id=str(session.saga_id),
         )
 
-    def page(self, found: Sequence[Session], size: int, *, by_id: bool) -> pb.ListSessionsResponse:
-        """The first `size` sessions as a page. `found` has one more when there is a next page."""
-        page = cursors.cut(found, size, _cursor_by_id if by_id else _cursor)
+    def page(self, found: Sequence[Session], size: int, order: Order | None) -> pb.ListSessionsResponse:
+        """The first `size` sessions as a page; without an order they are in id order.
+
+        `found` has one more when there is a next page.
+        """
+        page = cursors.cut(found, size, partial(_cursor, order) if order else _cursor_by_id)
         return pb.ListSessionsResponse(
             sessions=map(self.session, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
         )
@@ -100,8 +139,12 @@ class Encoder:
         return self._link_template.replace("{room}", session.room)
 
 
-def _cursor(session: Session) -> str:
-    return cursors.encode(session.lesson.scheduled_at, session.id)
+def _cursor(order: Order, session: Session) -> str:
+    return cursors.encode(session.lesson.scheduled_at, session.id, _cursor_name(order))
+
+
+def _cursor_name(order: Order) -> str:
+    return "" if order is USUAL else order.value
 
 
 def _cursor_by_id(session: Session) -> str:

@@ -62,6 +62,39 @@ class Session:
     room: str
 
 
+class Order(StrEnum):
+    """The order of a list; the first is the usual one."""
+
+    START_DESC = "START_DESC"
+    START_ASC = "START_ASC"
+
+
+class Role(StrEnum):
+    """What a person is in a lesson."""
+
+    STUDENT = "STUDENT"
+    TUTOR = "TUTOR"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list of a person's sessions holds, and in which order. What is None excludes nothing.
+
+    Lessons start from `begin` on, and before `end`.
+    """
+
+    person: UUID
+    status: str | None
+    role: Role | None
+    begin: datetime | None
+    end: datetime | None
+    order: Order
+
+    def is_of(self, role: Role) -> bool:
+        """True when it holds those in which the person has this role."""
+        return self.role in (None, role)
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """The row of a session that was cancelled before it arrived. It refuses the late session."""

@@ -41,9 +41,11 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
-        status = convert.status(request)
         if person is None:
+            convert.require_no_person(request)
+            status = convert.status(request)
             found = await self._sessions.list_all(status, convert.cursor_by_id(request), size + 1)
-        else:
-            found = await self._sessions.list_of_person(person, status, convert.cursor(request), size + 1)
-        return self._encode.page(found, size, by_id=person is None)
+            return self._encode.page(found, size, None)
+        listing = convert.listing(request, person)
+        found = await self._sessions.list_of_person(listing, convert.cursor(request, listing.order), size + 1)
+        return self._encode.page(found, size, listing.order)

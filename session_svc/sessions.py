@@ -8,7 +8,7 @@ from uuid import UUID
 
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, IllegalMove, NotFound
-from session_svc.domain import Lesson, Session, Status, Tombstone, check_move
+from session_svc.domain import Lesson, Listing, Session, Status, Tombstone, check_move
 from session_svc.store import Record, Store
 
 
@@ -62,12 +62,10 @@ class Sessions:
         """The caller's sessions among these ids, in no order."""
         return [session for session in await self._store.find_many(session_ids) if _is_visible(session)]
 
-    async def list_of_person(
-        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
-    ) -> list[Session]:
-        """A person's sessions, latest lesson first. Raises Forbidden unless the caller speaks for that person."""
-        calls.current().must_speak_for(person)
-        return await self._store.list_of_person(person, status, before, most)
+    async def list_of_person(self, listing: Listing, behind: tuple[datetime, UUID] | None, most: int) -> list[Session]:
+        """A person's sessions. Raises Forbidden unless the caller speaks for that person."""
+        calls.current().must_speak_for(listing.person)
+        return await self._store.list_of_person(listing, behind, most)
 
     async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Session]:
         """Everybody's sessions, in id order. Raises Forbidden unless ops calls on its own behalf."""

@@ -17,7 +17,18 @@ from sqlalchemy import Row, TextClause, text
 from mesh.database import Database
 from mesh.errors import IllegalMove, TryAgain
 from session_svc import tables
-from session_svc.domain import EARLY_MOVES, Completion, Lesson, Session, Status, Tombstone, sources
+from session_svc.domain import (
+    EARLY_MOVES,
+    Completion,
+    Lesson,
+    Listing,
+    Order,
+    Role,
+    Session,
+    Status,
+    Tombstone,
+    sources,
+)
 
 Record = Session | Tombstone
 #: The refusal for each rule of the schema that a statement can violate.
@@ -100,19 +111,30 @@ returning session.id
 _FIND = text(f"select {_COLUMNS} from session where id = :id")
 _FIND_MANY = text(f"select {_COLUMNS} from session where id = any(:ids) and tutor_id is not null")
 
-_BEFORE = """(scheduled_at, id) < (
-        coalesce(cast(:at as timestamptz), 'infinity'),
-        coalesce(cast(:id as uuid), 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-    and status = coalesce(:status, status)
-    order by scheduled_at desc, id desc limit :most"""
+_IN_PERIOD = """scheduled_at >= coalesce(cast(:begin as timestamptz), '-infinity')
+    and scheduled_at < coalesce(cast(:end as timestamptz), 'infinity')"""
 
-_OF_PERSON = text(f"""
-select * from (
-    (select {_COLUMNS} from session where student_id = :person and {_BEFORE})
-    union all
-    (select {_COLUMNS} from session where tutor_id = :person and {_BEFORE})
-) page order by scheduled_at desc, id desc limit :most
-""")
+
+def _of_person(column: str, *, descending: bool) -> TextClause:
+    """A page of a person's sessions, ordered by this column. Each role has an index of its own for it."""
+    sign, way = ("<", "desc") if descending else (">", "asc")
+    at, row = ("infinity", UUID(int=2**128 - 1)) if descending else ("-infinity", UUID(int=0))
+    page = f"""({column}, id) {sign} (coalesce(cast(:at as timestamptz), '{at}'), coalesce(cast(:id as uuid), '{row}'))
+        and {_IN_PERIOD} and status = coalesce(:status, status)
+        order by {column} {way}, id {way} limit :most"""
+    return text(f"""
+    select * from (
+        (select {_COLUMNS} from session where cast(:is_student as boolean) and student_id = :person and {page})
+        union all
+        (select {_COLUMNS} from session where cast(:is_tutor as boolean) and tutor_id = :person and {page})
+    ) page order by {column} {way}, id {way} limit :most
+    """)
+
+
+_OF_PERSON = {
+    Order.START_DESC: _of_person("scheduled_at", descending=True),
+    Order.START_ASC: _of_person("scheduled_at", descending=False),
+}
 
 _ALL = text(f"""
 select {_COLUMNS} from session
@@ -161,13 +183,13 @@ class Store:
         """The sessions that exist among these ids, in no order."""
         return [_session(row) for row in await self._database.rows(_FIND_MANY, {"ids": session_ids})]
 
-    async def list_of_person(
-        self, person: UUID, status: str | None, before: tuple[datetime, UUID] | None, most: int
-    ) -> list[Session]:
-        """The sessions of a student or tutor behind a cursor, latest lesson first."""
-        at, row = before or (None, None)
-        values = {"person": person, "status": status, "at": at, "id": row, "most": most}
-        return [_session(row) for row in await self._database.rows(_OF_PERSON, values)]
+    async def list_of_person(self, listing: Listing, behind: tuple[datetime, UUID] | None, most: int) -> list[Session]:
+        """The sessions of a student or tutor behind a cursor, in the order of the listing."""
+        at, row = behind or (None, None)
+        values = {"person": listing.person, "status": listing.status, "at": at, "id": row, "most": most}
+        values |= {"is_student": listing.is_of(Role.STUDENT), "is_tutor": listing.is_of(Role.TUTOR)}
+        values |= {"begin": listing.begin, "end": listing.end}
+        return [_session(row) for row in await self._database.rows(_OF_PERSON[listing.order], values)]
 
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
         """Everybody's sessions behind this id, in id order."""

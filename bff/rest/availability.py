@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.responses import Response
 
 from bff.block_keys import block_request_id
@@ -31,17 +29,14 @@ NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "en
 NAMES_OF_PAGES = NAMES | {"page_size": "first", "page_token": "after"}
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
-#: The offset of a time in a query whose + was not escaped: a query's + is a space.
-_BARE_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
 
 async def list_slots(request: RestRequest) -> Response:
     """200 with the free slots."""
     query = request.query()
-    wanted = availability_pb2.ListSlotsRequest(
-        tutor_id=request.path_uuid("uuid"), duration_minutes=_whole(query, "duration_minutes", DEFAULT_MINUTES)
-    )
-    begin, end = _time(query, "from"), _time(query, "to")
+    wanted = availability_pb2.ListSlotsRequest(tutor_id=request.path_uuid("uuid"))
+    wanted.duration_minutes = query.query_number("duration_minutes", DEFAULT_MINUTES)
+    begin, end = query.query_timestamp("from"), query.query_timestamp("to")
     getattr(wanted, "from").CopyFrom(begin)
     wanted.to.CopyFrom(end)
     with request.reserve(most_slots(begin.ToDatetime(), end.ToDatetime()) // SLOTS_PER_UNIT):
@@ -62,7 +57,7 @@ async def list_blocks(request: RestRequest) -> Response:
     query.require_only("first", "after")
     wanted = availability_pb2.ListBlocksRequest(
         tutor_id=request.path_uuid("uuid"),
-        page_size=wire.whole(_whole(query, "first", DEFAULT_PAGE), "first", 1, wire.MAX_PAGE),
+        page_size=wire.whole(query.query_number("first", DEFAULT_PAGE), "first", 1, wire.MAX_PAGE),
         page_token=query.optional_text("after") or "",
     )
     reply = await _hide_forbidden(request.peers.availability.ListBlocks(wanted, timeout=READ_SECONDS))
@@ -109,19 +104,6 @@ def _read_block(item: Fields) -> availability_pb2.TimeBlock:
     block.start.CopyFrom(item.timestamp("start_time"))
     block.end.CopyFrom(item.timestamp("end_time"))
     return block
-
-
-def _time(query: Fields, name: str) -> Timestamp:
-    return Fields({name: _BARE_PLUS.sub(r"+\1", query.text(name))}).timestamp(name)
-
-
-def _whole(query: Fields, name: str, default: int) -> int:
-    text = query.optional_text(name)
-    if text is None:
-        return default
-    if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
-        raise BadInput("must be a whole number", field=name)
-    return int(text)
 
 
 _TUTOR, _BLOCK = in_path("uuid", "The tutor."), in_path("blockUuid", "The block.")

@@ -17,6 +17,8 @@ from mesh.currencies import read_code
 from mesh.errors import BadInput
 from mesh.money import MAX_MINOR, MOST_PLACES, Money
 
+#: The offset of a time in a query whose + was not escaped: a query's + is a space.
+_BARE_PLUS = re.compile(r" (\d\d:?\d\d)$")
 _DECIMAL = re.compile(r"\d{1,12}(\.\d{1,30})?", re.ASCII)
 
 
@@ -67,6 +69,19 @@ class Fields:
     def timestamp(self, field: str) -> Timestamp:
         """The same as a proto Timestamp."""
         return parse_timestamp(self.text(field), self.name(field), bare_is_utc=True)
+
+    def query_timestamp(self, field: str) -> Timestamp:
+        """The same of a query's parameter, whose + may not have been escaped."""
+        return parse_timestamp(_BARE_PLUS.sub(r"+\1", self.text(field)), self.name(field), bare_is_utc=True)
+
+    def query_number(self, field: str, default: int) -> int:
+        """A whole number, not negative, in a query's parameter."""
+        text = self.optional_text(field)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
+            raise BadInput("must be a whole number", field=self.name(field))
+        return int(text)
 
     def amount(self, field: str) -> Decimal:
         """A decimal amount that must be given, as a number or as text; it is never read as a float."""

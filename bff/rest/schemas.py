@@ -79,6 +79,13 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "PaymentToMake": record({"bookingId": UUID, "amount": AMOUNT_IN, "currency": CURRENCY_IN}),
     "Booking": record(schemas(BOOKING)),
+    "Bookings": record(
+        {
+            "bookings": list_of(record(schemas(BOOKING))),
+            "has_next_page": {"type": "boolean"},
+            "end_cursor": nullable({"type": "string", "description": "Pass it as `after` for the next page."}),
+        }
+    ),
     "BookingToPay": record(schemas(BOOKING) | {"client_secret": _SECRET}),
     "CancelledBooking": record(schemas(BOOKING) | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),
     "Slots": record({"slots": list_of(record(schemas(SLOT)))}),

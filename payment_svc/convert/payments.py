@@ -11,7 +11,9 @@ from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
-def encode_payment(value: Payment) -> pb.Payment:
+def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
+    """The payment. Its tutor does not see how the student fared with the card."""
+    reason, may_see = value.decline_reason, calls.current().speaks_for(value.student_id)
     return pb.Payment(
         id=str(value.id),
         amount=wire.to_money(value.amount),
@@ -33,6 +35,10 @@ def encode_payment(value: Payment) -> pb.Payment:
         enrollment_id=str(value.sold_id) if value.session_id is None else "",
         payment_session_id=value.provider_session_id or value.intent_id,
         payment_url=_payment_url(value),
+        decline_reason=pb.DeclineReason.Value(
+            f"DECLINE_REASON_{reason.value if reason and may_see else 'UNSPECIFIED'}"
+        ),
+        attempts_left=value.attempts_left(max_attempts) if may_see else None,
     )
 
 

@@ -20,7 +20,7 @@ from payment_svc.domain.facts import (
 )
 from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
-from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order
+from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, Told
 from payment_svc.domain.payments import (
     CALLBACK,
     MADE_AT_PROVIDER,
@@ -59,6 +59,7 @@ from payment_svc.domain.states import (
     END_OF_UNDO,
     ENDS,
     TRANSITIONS,
+    DeclineReason,
     PaymentStatus,
     RefundState,
     RefundStatus,
@@ -88,6 +89,7 @@ __all__ = [
     "CaseFacts",
     "CourseNotFound",
     "CourseOrder",
+    "DeclineReason",
     "Dispute",
     "DisputeFacts",
     "EnrollmentFacts",
@@ -131,6 +133,7 @@ __all__ = [
     "StillOwed",
     "Subject",
     "Timeline",
+    "Told",
     "TooManyKeys",
     "Transition",
     "Undo",

@@ -11,7 +11,7 @@ from mesh.money import Money
 from payment_svc.domain.orders import AskedPrice
 from payment_svc.domain.payments import STRIPE, Received
 from payment_svc.domain.refusals import NeedsAPerson, NotYet
-from payment_svc.domain.states import State, Undo
+from payment_svc.domain.states import DeclineReason, State, Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class PurchaseFacts:
     policy: str = ""  # the cancellation policy at purchase, such as 24h:100,2h:50
     provider: str = STRIPE  # who takes the money: STRIPE, or CALLBACK for all that call us back
     provider_name: str = ""  # the name of one that calls us back, when it is not CALLBACK itself
+    timezone: str = ""  # the IANA time zone in which the student is told times
+    locale: str = ""  # the student's language, a BCP 47 tag
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
     tutor_name: str = ""  # what the tutor was called to students then; of a course it is not known
@@ -67,6 +69,7 @@ class PurchaseFacts:
     is_recorded: bool = False  # the booking or the enrollment exists
     client_secret: str = field(default="", repr=False)  # the PaymentIntent's, while it can be paid
     declined_charges: tuple[str, ...] = ()  # the provider's ids of the declined attempts, sorted
+    decline_reason: DeclineReason | None = None  # why the latest of them was declined
     undo: Undo | None = None  # why the saga is undone
     ends_as: State | None = None  # how its booking ends; missing in rows from before 2026-11-26
     refusal: SagaError | None = None  # the refusal behind Undo.REFUSED

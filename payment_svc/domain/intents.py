@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from payment_svc.domain.payments import Received, Refund
-from payment_svc.domain.states import RefundStatus
+from payment_svc.domain.states import DeclineReason, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Intent:
     payment_id: UUID | None
     failed_charge: str | None  # the id of the latest attempt, when it was declined
     has_failed: bool = False  # it is canceled because the provider says that it will not be paid
+    decline_reason: DeclineReason | None = None  # why the latest attempt was declined, with or without a charge
 
     @property
     def succeeded(self) -> bool:

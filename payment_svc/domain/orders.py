@@ -58,6 +58,22 @@ class AskedPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """How the student wants to be told: an IANA time zone and a BCP 47 language tag. Either is empty when not given."""
+
+    timezone: str = ""
+    locale: str = ""
+
+    @property
+    def fingerprint(self) -> tuple[str, ...]:
+        """Its part of an order's fingerprint; nothing when nothing was given."""
+        return ("told", self.timezone, self.locale) if self.timezone or self.locale else ()
+
+
+NOWHERE = Told()
+
+
+@dataclass(frozen=True, slots=True)
 class LessonOrder:
     """A lesson that somebody wants to buy."""
 
@@ -70,6 +86,7 @@ class LessonOrder:
     key: str  # the idempotency key; empty when none was sent
     price: AskedPrice | None = None
     provider: str = ""  # its name in PAYMENT_ENGINES; empty: that of the open booking, or the default for a new one
+    told: Told = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,7 @@ class CourseOrder:
     key: str
     price: AskedPrice | None = None  # the price that the student was shown
     provider: str = ""  # as in LessonOrder
+    told: Told = NOWHERE
 
 
 Order = LessonOrder | CourseOrder

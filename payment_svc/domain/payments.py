@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from mesh.money import Money
-from payment_svc.domain.states import PaymentStatus, RefundState, RefundStatus
+from payment_svc.domain.states import DeclineReason, PaymentStatus, RefundState, RefundStatus
 
 #: The root of the ids that we derive from our own ids. Never change it: repeats would become new.
 NAMESPACE = UUID("8f0a7a52-6a0e-4b8e-9c1f-3f5f0f3ad0aa")
@@ -134,6 +134,24 @@ class Payment:
     refunds: tuple[Refund, ...] = ()
     provider_session_id: str = ""  # the provider's own name of its session; empty: the intent's id is the name
     payment_url: str = field(default="", repr=False)  # where its student pays; empty when the provider named none
+    declined: int = 0  # how many attempts to pay it were declined
+    known_reason: DeclineReason | None = None  # why the latest of them was, when it is known
+    provider: str = STRIPE
+
+    @property
+    def decline_reason(self) -> DeclineReason | None:
+        """Why the latest attempt was declined; None when none was, and once it is paid."""
+        if self.stored_status is PaymentStatus.SUCCEEDED:
+            return None
+        has_declined = self.declined > 0 or self.stored_status is PaymentStatus.FAILED
+        return self.known_reason or (DeclineReason.OTHER if has_declined else None)
+
+    def attempts_left(self, most: int) -> int | None:
+        """Of `most` attempts. None when nothing can be paid any more, or a provider that calls us back counts them."""
+        if self.stored_status is PaymentStatus.FAILED:
+            return 0
+        counts = self.stored_status is PaymentStatus.PENDING and self.provider == STRIPE
+        return max(most - self.declined, 0) if counts else None
 
     @property
     def given_minor(self) -> int:

@@ -86,6 +86,18 @@ class PaymentStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
+class DeclineReason(StrEnum):
+    """Why an attempt to pay was declined, in a word that may be shown. A provider's own words are never shown."""
+
+    CARD_DECLINED = "CARD_DECLINED"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    AUTHENTICATION_REQUIRED = "AUTHENTICATION_REQUIRED"
+    EXPIRED_CARD = "EXPIRED_CARD"
+    INCORRECT_DETAILS = "INCORRECT_DETAILS"
+    PROCESSING_ERROR = "PROCESSING_ERROR"
+    OTHER = "OTHER"
+
+
 class RefundState(StrEnum):
     """How far the money of one payment has come on its way back. It is derived from its refunds and sagas."""
 

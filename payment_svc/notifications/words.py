@@ -1,9 +1,11 @@
-"""What the mails say. Times are UTC, because only the user service knows where a person lives."""
+"""What the mails say. The student reads times in the zone that came with the order, the tutor and everybody else in UTC."""
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mesh.money import Money
 from payment_svc.domain.messages import Audience, Message
@@ -66,7 +68,8 @@ def text(message: Message) -> str:
 
 def _fill(words: str, message: Message) -> str:
     data = message.data
-    return words.format(when=_when(data), who=_who(message), amount=_show(data["refund"]) if "refund" in data else "")
+    amount = _show(data["refund"]) if "refund" in data else ""
+    return words.format(when=_when(message), who=_who(message), amount=amount)
 
 
 def _who(message: Message) -> str:
@@ -74,9 +77,23 @@ def _who(message: Message) -> str:
     return f" with {name}" if name and message.route.audience is Audience.STUDENT else ""
 
 
-def _when(data: dict[str, Any]) -> str:
-    start = data.get("startTime")
-    return f"{datetime.fromisoformat(start):%d %b %Y at %H:%M} UTC" if start else ""
+def _when(message: Message) -> str:
+    """The lesson's start, on the clock of who reads it: "24 Nov 2026 at 11:00 (Europe/Berlin)"."""
+    start, zone = message.data.get("startTime"), _zone(message)
+    if not start:
+        return ""
+    at = datetime.fromisoformat(start)
+    return f"{at.astimezone(zone):%d %b %Y at %H:%M} ({zone.key})" if zone else f"{at:%d %b %Y at %H:%M} UTC"
+
+
+def _zone(message: Message) -> ZoneInfo | None:
+    """The student's zone, in what the student reads. None for one that this machine does not know any more."""
+    name = message.data.get("timezone")
+    if not name or message.route.audience is not Audience.STUDENT:
+        return None
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo(name)
+    return None
 
 
 def _show(value: Any) -> str:

@@ -12,13 +12,30 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from mesh.money import Money
-from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund
+from payment_svc.domain import DeclineReason, Dispute, Intent, ProviderEvent, ProviderRefund
 from payment_svc.providers.port import EventIgnored, Unreadable
 from payment_svc.providers.stripe_amounts import from_wire
 
 T = TypeVar("T")
 #: An id, a status, a type or a secret: what our schema stores and an index can hold (Stripe: ids have up to 255 characters).
 _WORD = re.compile(r"[!-~]{1,255}", re.ASCII)
+_REASONS = {
+    code: reason
+    for reason, codes in {
+        DeclineReason.CARD_DECLINED: "card_declined",
+        DeclineReason.INSUFFICIENT_FUNDS: "insufficient_funds",
+        DeclineReason.AUTHENTICATION_REQUIRED: (
+            "authentication_required authentication_not_handled payment_intent_authentication_failure"
+        ),
+        DeclineReason.EXPIRED_CARD: "expired_card",
+        DeclineReason.INCORRECT_DETAILS: (
+            "incorrect_number incorrect_cvc incorrect_zip incorrect_address incorrect_pin"
+            " invalid_number invalid_cvc invalid_expiry_month invalid_expiry_year"
+        ),
+        DeclineReason.PROCESSING_ERROR: "processing_error issuer_not_available reenter_transaction try_again_later",
+    }.items()
+    for code in codes.split()
+}
 INTENT, INTENT_PREFIX = "payment_intent", "pi_"
 
 
@@ -135,12 +152,24 @@ def _intent(fields: dict[str, Any]) -> Intent:
         saga_id=_uuid(metadata.get("sagaId")),
         payment_id=_uuid(metadata.get("paymentId")),
         failed_charge=_failed_charge(fields),
+        decline_reason=_decline_reason(_object(fields, "last_payment_error")),
     )
 
 
 def _failed_charge(fields: dict[str, Any]) -> str | None:
     charge = _object(fields, "last_payment_error").get("charge")
     return None if charge is None else _id_of(charge, "last_payment_error.charge")
+
+
+def _decline_reason(error: dict[str, Any]) -> DeclineReason | None:
+    """A safe word for `last_payment_error`: for its `decline_code`, else for its `code`. None without an error.
+
+    Stripe's message is for its own pages, and some of its codes must not be told to the person (Stripe: decline codes).
+    """
+    if not error:
+        return None
+    known = (_REASONS.get(code) for name in ("decline_code", "code") if isinstance(code := error.get(name), str))
+    return next((reason for reason in known if reason is not None), DeclineReason.OTHER)
 
 
 def _refund(fields: dict[str, Any], intent_id: str) -> ProviderRefund:

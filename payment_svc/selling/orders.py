@@ -66,6 +66,8 @@ class LessonOrders:
                 asked_price=asked,
                 course_id=order.course_id,
                 purpose=order.purpose,
+                timezone=order.told.timezone,
+                locale=order.told.locale,
             ),
             # Stored as a digest for 24 hours: what was added later must not change the fingerprint of other orders.
             fingerprint=(
@@ -76,7 +78,8 @@ class LessonOrders:
                 order.purpose,
             )
             + ((asked.amount, asked.currency) if asked else ())
-            + ((engine,) if engine != STRIPE else ()),
+            + ((engine,) if engine != STRIPE else ())
+            + order.told.fingerprint,
             check_fits=lambda saga: _check_fits(order, saga),
         )
 
@@ -126,7 +129,7 @@ class CourseOrders:
         Raises the refusal of the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput, Forbidden,
         ProviderUnavailable, TryAgain, Overloaded.
         """
-        asked, engine = order.price, _choose_engine(self.engines, order)
+        asked, told, engine = order.price, order.told, _choose_engine(self.engines, order)
         provider, name = provider_of(engine)
 
         def check_fits(saga: Saga) -> None:
@@ -139,10 +142,18 @@ class CourseOrders:
                 ENROLL_IN_COURSE.kind,
                 self.version,
                 makes=("sold", "payment"),
-                facts=EnrollmentFacts(policy=self.policy, provider=provider, provider_name=name, asked_price=asked),
+                facts=EnrollmentFacts(
+                    policy=self.policy,
+                    provider=provider,
+                    provider_name=name,
+                    asked_price=asked,
+                    timezone=told.timezone,
+                    locale=told.locale,
+                ),
                 fingerprint=("course", str(order.course_id))
                 + ((asked.amount, asked.currency) if asked else ())
-                + ((engine,) if engine != STRIPE else ()),
+                + ((engine,) if engine != STRIPE else ())
+                + told.fingerprint,
                 check_fits=check_fits,
             )
         )

@@ -25,6 +25,7 @@ from payment_svc.selling.transitions import (
     end_to_announce,
     end_undone,
     follow_intent,
+    learn_declines,
     reject,
     skip_payment,
     turn_back,
@@ -110,9 +111,8 @@ class Purchase:
             return turn_back(saga, Undo.CANCELLED, "the provider does not know the intent")
         if look.intent.has_ended:
             return follow_intent(saga, look.intent)
-        declined = sorted({*saga.purchase_facts.declined_charges, *look.declined_charges})
-        saga = saga.with_facts(declined_charges=tuple(declined))
-        if look.declined_charges and len(declined) >= self._max_attempts:
+        saga = learn_declines(saga, look.intent, look.declined_charges)
+        if look.declined_charges and len(saga.purchase_facts.declined_charges) >= self._max_attempts:
             return turn_back(saga, wait.every_attempt_declined)
         return await_payment(saga)
 

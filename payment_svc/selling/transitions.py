@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from mesh.money import Money
@@ -17,6 +18,13 @@ def reject(saga: Saga, error: SagaError) -> Transition:
 def await_payment(saga: Saga, event: str = "", payment: PaymentStatus | None = None) -> Transition:
     """Sleep until the provider reports a payment or the hold ends."""
     return Transition(saga, State.AWAITING_PAYMENT, event, await_payment=True, payment=payment)
+
+
+def learn_declines(saga: Saga, intent: Intent, charges: Iterable[str]) -> Saga:
+    """The saga that knows of these declined attempts to pay, and why the latest of them was declined."""
+    facts = saga.purchase_facts
+    declined = tuple(sorted({*facts.declined_charges, *charges}))
+    return saga.with_facts(declined_charges=declined, decline_reason=intent.decline_reason or facts.decline_reason)
 
 
 def skip_payment(saga: Saga) -> Transition:

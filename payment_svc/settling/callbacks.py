@@ -85,6 +85,15 @@ class Callbacks:
             await self._ask_provider(saga, saga.payment_intent_id)
         return await self._wait_for_run(saga)
 
+    async def look_now(self, saga: Saga) -> Saga:
+        """Ask a provider that can be asked how the payment stands; the saga once its run has ended, as far as that takes.
+
+        Raises ProviderUnavailable.
+        """
+        if saga.payment_intent_id is not None and not takes_reports(self.providers.of_saga(saga)):
+            await self._ask_provider(saga, saga.payment_intent_id)
+        return await self._wait_for_run(saga)
+
     async def _ask_provider(self, saga: Saga, intent_id: str) -> None:
         if saga.state is not State.AWAITING_PAYMENT or not self.engine.can_run(saga):
             return  # the saga knows, or its own loops or those of a replica that knows its version will ask

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from payment_svc.domain import Intent, ProviderEvent, Saga, State, Transition, Undo
-from payment_svc.selling.transitions import await_payment, follow_intent, learn_paid, turn_back
+from payment_svc.selling.transitions import await_payment, follow_intent, learn_declines, learn_paid, turn_back
 from payment_svc.store.events import Apply, Ignore, Park, Signal, ToInbox, Verdict
 
 CREATED, SUCCEEDED = "payment_intent.created", "payment_intent.succeeded"
@@ -106,11 +106,14 @@ def _says_money_is_back(event: ProviderEvent) -> bool:
 def _judge_while_waiting(event: ProviderEvent, intent: Intent, saga: Saga, max_attempts: int) -> Verdict:
     if event.type in (SUCCEEDED, CANCELED) or intent.has_failed:
         return Apply(_take_over(follow_intent(saga, intent))) if intent.has_ended else Signal()
-    known = saga.purchase_facts.declined_charges
-    if intent.failed_charge is None or intent.failed_charge in known:
+    facts = saga.purchase_facts
+    if intent.failed_charge is None:
+        has_reason = intent.decline_reason not in (None, facts.decline_reason)
+        return Apply(_take_over(await_payment(learn_declines(saga, intent, ())))) if has_reason else Ignore()
+    if intent.failed_charge in facts.declined_charges:
         return Ignore()
-    saga = saga.with_facts(declined_charges=(*known, intent.failed_charge))
-    if len(known) + 1 >= max_attempts:
+    saga = learn_declines(saga, intent, (intent.failed_charge,))
+    if len(facts.declined_charges) + 1 >= max_attempts:
         return Apply(_take_over(turn_back(saga, Undo.DECLINED, f"{max_attempts} attempts declined")))
     return Apply(_take_over(await_payment(saga, "payment_declined")))
 
@@ -122,6 +125,6 @@ def _take_over(transition: Transition) -> Transition:
 
 def knows_less(saga: Saga, intent: Intent) -> bool:
     """True when a waiting saga does not know yet what its intent shows."""
-    return intent.has_ended or (
-        bool(intent.failed_charge) and intent.failed_charge not in saga.purchase_facts.declined_charges
-    )
+    facts = saga.purchase_facts
+    is_declined = bool(intent.failed_charge) and intent.failed_charge not in facts.declined_charges
+    return intent.has_ended or is_declined or intent.decline_reason not in (None, facts.decline_reason)

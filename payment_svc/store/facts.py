@@ -18,7 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from mesh import clock
-from payment_svc.domain import KINDS, Facts, PurchaseFacts, Resolution, Saga, SagaError, State
+from payment_svc.domain import KINDS, STRIPE, Facts, PurchaseFacts, Resolution, Saga, SagaError, State
 
 #: The stored keys of fields that had another name when the first rows were written.
 STORED_NAMES = {
@@ -42,6 +42,9 @@ PURCHASE_ID = "cast(context ->> 'purchase_id' as uuid)"
 #: The context of a saga that a person closes, when its intent has received `:received` minor units.
 RESOLVED_CONTEXT = """(context || jsonb_build_object(
     'resolved', true, 'resolved_received', cast(:received as bigint))) - 'client_secret'"""
+#: The declined attempts to pay, why the latest was declined, and who takes the money.
+DECLINED = "jsonb_array_length(coalesce(context -> 'failed_charges', cast('[]' as jsonb)))"
+DECLINE_REASON, PROVIDER = "context ->> 'decline_reason'", f"coalesce(context ->> 'payment_engine', '{STRIPE}')"
 #: What every message says about the purchase in saga row `s`, in the names of the API.
 MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
         'bookingId', case when s.course_id is null then s.booking_id end,
@@ -53,6 +56,10 @@ MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
         'tutorName', s.context ->> 'tutor_name',
         'startTime', to_char(s.time_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'durationMinutes', s.minutes,
+        'timezone', (select sale.context ->> 'timezone' from saga sale
+            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
+        'locale', (select sale.context ->> 'locale' from saga sale
+            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
         'price', case when s.context ? 'price' then
             jsonb_build_object('amountMinor', s.context #> '{price,amount_minor}',
                                'currency', s.context #> '{price,currency}') end,

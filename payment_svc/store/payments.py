@@ -14,12 +14,13 @@ from sqlalchemy import Row, text
 
 from mesh.database import Database
 from payment_svc.domain import Event, Payment, Received, Timeline
+from payment_svc.store.facts import DECLINE_REASON, DECLINED, PROVIDER
 from payment_svc.store.rows import to_payment, to_refund
 
 # A payment with its refunds, and whether a saga is parked because one of them was given up. An earlier
 # version parked it under another reason. A refund that was withdrawn before anybody was asked for it does not count.
-_SELECT = """
-    select p.*, refunds.*, c.session_id as provider_session_id, c.payment_url, exists (
+_SELECT = f"""
+    select p.*, refunds.*, sale.*, c.session_id as provider_session_id, c.payment_url, exists (
         select 1 from saga s where s.booking_id = p.booking_id and s.state = 'PARKED'
           and s.error ->> 'reason' in ('REFUND_GIVEN_UP', 'NEEDS_A_PERSON')) as needs_review
     from payment p left join callback_payment c on c.id = p.payment_intent_id cross join lateral (
@@ -27,7 +28,10 @@ _SELECT = """
                coalesce(sum(amount_minor) filter (where status = 'PENDING'), 0) as pending_minor,
                (array_agg(status order by created_at desc, id) filter (where reason <> 'withdrawn'))[1] as latest_refund
         from refund r where r.payment_intent_id = p.payment_intent_id) refunds
-"""
+    cross join lateral (
+        select {DECLINED} as declined, {DECLINE_REASON} as decline_reason, {PROVIDER} as provider
+        from saga where id = p.saga_id) sale
+"""  # noqa: S608 - constants
 _GET = text(_SELECT + "where p.id = :id")
 _THESE = text(_SELECT + "where p.id = any(:ids)")
 _HISTORY = text(_SELECT + "where p.student_id = :student order by p.created_at desc, p.id desc limit :most")

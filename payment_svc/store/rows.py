@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from mesh.money import Money
-from payment_svc.domain import Payment, PaymentStatus, Refund, RefundState, RefundStatus, Saga, State
+from payment_svc.domain import DeclineReason, Payment, PaymentStatus, Refund, RefundState, RefundStatus, Saga, State
 from payment_svc.store.facts import decode_error, decode_facts, decode_parked_from, decode_resolution
 
 
@@ -74,6 +74,9 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
         pending_minor=int(row.pending_minor),
         refund_state=_refund_state(row),
         charged_back=row.charged_back,
+        declined=row.declined,
+        known_reason=DeclineReason(row.decline_reason) if row.decline_reason else None,
+        provider=row.provider,
         refunds=refunds,
         provider_session_id=row.provider_session_id or "",
         payment_url=row.payment_url or "",

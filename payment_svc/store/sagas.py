@@ -98,6 +98,13 @@ _SIGNAL = text("""
     returning id
 """)
 
+# Somebody asks the provider about the payment, unless somebody did so a moment ago.
+_MAY_LOOK = text("""
+    update saga set looked_at = clock_timestamp()
+    where id = :id and (looked_at is null or looked_at <= clock_timestamp() - make_interval(secs => :seconds))
+    returning id
+""")
+
 
 class SagaStore:
     """Every write names the fence that its writer read, so that a stalled owner's late write changes nothing."""
@@ -219,6 +226,10 @@ class SagaStore:
     async def signal(self, saga_id: UUID) -> bool:
         """Tell a saga that something happened outside; False when it has ended or is parked."""
         return await self._row(_SIGNAL, {"id": saga_id}) is not None
+
+    async def may_look(self, saga_id: UUID, seconds: float) -> bool:
+        """True for one caller in so many seconds."""
+        return await self._row(_MAY_LOOK, {"id": saga_id, "seconds": seconds}) is not None
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})

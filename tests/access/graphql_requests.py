@@ -112,6 +112,11 @@ changes(
 changes(
     "Mutation.cancelSession", f"mutation($id: ID!) {{ cancelSession(sessionId: $id) {{ {ERRORS} }} }}", _new_session
 )
+asks(
+    "Mutation.refreshBooking",
+    f"mutation($id: ID!) {{ refreshBooking(id: $id) {{ booking {{ id }} {ERRORS} }} }}",
+    id=lambda scene: scene.lesson.booking,
+)
 changes("Mutation.enrollInCourse", ENROLL, _new_course)
 changes(
     "Mutation.cancelEnrollment",

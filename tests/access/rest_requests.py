@@ -58,6 +58,21 @@ async def _report(scene: Scene, _: str) -> RestRequest:
     return {"uuid": scene.lesson.booking}, {}, {"payment_reference": "r", "payment_status": "failed"}
 
 
+@request_of("GET /api/v1/bookings")
+async def _list_bookings(scene: Scene, _: str) -> RestRequest:
+    return {}, {}, None
+
+
+@request_of("GET /api/v1/bookings: a student's")
+async def _list_bookings_of_the_student(scene: Scene, _: str) -> RestRequest:
+    return {}, {"student_uuid": str(scene.student)}, None
+
+
+@request_of("GET /api/v1/bookings: a tutor's")
+async def _list_bookings_of_the_tutor(scene: Scene, _: str) -> RestRequest:
+    return {}, {"instructor_uuid": str(scene.tutor)}, None
+
+
 @request_of("GET /api/v1/bookings/{uuid}")
 async def _get_booking(scene: Scene, _: str) -> RestRequest:
     return {"uuid": scene.lesson.booking}, {}, None

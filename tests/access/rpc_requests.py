@@ -172,6 +172,7 @@ asks(
 asks("LearningService.ListEnrollments", lambda scene: learning.ListEnrollmentsRequest(student_id=str(scene.student)))
 asks("LearningService.ListEnrollments: everybody's", lambda _: learning.ListEnrollmentsRequest())
 asks("PaymentService.BookSession", lambda scene: _order(scene, scene.student))
+asks("PaymentService.RefreshBooking", lambda s: payment.RefreshBookingRequest(booking_id=s.lesson.booking))
 asks("PaymentService.QuoteCancellation", lambda s: payment.QuoteCancellationRequest(booking_id=s.lesson.booking))
 asks("PaymentService.GetPayment", lambda scene: payment.GetPaymentRequest(payment_id=scene.lesson.payment))
 asks("PaymentService.BatchGetPayments", lambda s: payment.BatchGetPaymentsRequest(payment_ids=[s.lesson.payment]))

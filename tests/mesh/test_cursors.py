@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh import cursors
+from mesh.errors import BadInput
+
+AT, ROW = datetime(2030, 1, 31, 9, tzinfo=UTC), UUID(int=7)
+
+
+@pytest.mark.parametrize("order", ["", "START_ASC", "START_DESC"])
+def test_a_cursor_is_good_for_its_own_order_alone(order: str) -> None:
+    token = cursors.encode(AT, ROW, order)
+    for other in {"", "START_ASC", "START_DESC"} - {order}:
+        with pytest.raises(BadInput):
+            cursors.decode(token, order=other)
+    assert cursors.decode(token, order=order) == (AT, ROW)
 
 
 @given(st.lists(st.integers(), max_size=12, unique=True), st.integers(1, 6))

@@ -240,5 +240,20 @@ def test_there_are_words_for_everything_that_is_told(kind: str) -> None:
     assert ("¥1,000" in words.subject(message)) is kind.startswith("refund")
 
 
+@pytest.mark.parametrize(
+    ("audience", "zone", "said"),
+    [
+        (Audience.STUDENT, "America/New_York", "24 Nov 2026 at 05:00 (America/New_York)"),
+        (Audience.STUDENT, "Pacific/Auckland", "24 Nov 2026 at 23:00 (Pacific/Auckland)"),
+        (Audience.STUDENT, "Mars/Olympus", "24 Nov 2026 at 10:00 UTC"),
+        (Audience.STUDENT, None, "24 Nov 2026 at 10:00 UTC"),
+        (Audience.TUTOR, "America/New_York", "24 Nov 2026 at 10:00 UTC"),
+    ],
+)
+def test_a_student_reads_times_in_the_zone_of_the_order(audience: Audience, zone: str | None, said: str) -> None:
+    message = replace(MESSAGE, route=DeliveryRoute("email", audience), data=DATA | {"timezone": zone, "locale": "de"})
+    assert said in words.subject(message) and said in words.text(message)
+
+
 def test_the_same_message_is_the_same_bytes() -> None:
     assert encode(MESSAGE) == encode(replace(MESSAGE, attempt=9, data=dict(reversed(DATA.items()))))

@@ -196,6 +196,34 @@ async def test_a_seat_that_was_refused_is_told_by_the_webhook_alone(people: Peop
     assert await rows(people, str(seat), "email") == []
 
 
+async def test_a_student_is_told_in_the_zone_and_language_of_the_order(
+    people: People, receiver: Receiver, post: Post
+) -> None:
+    start = lesson_time(hour=10)
+    told_in = {"timezone": "Asia/Kolkata", "locale": "en-IN"}
+    booked = await people.booked(await people.tutor(), start, **told_in)
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
+    for told in receiver.about(booked.booking):
+        assert {name: told["data"][name] for name in told_in} == told_in
+        assert told["data"]["startTime"].endswith("T10:00:00Z")
+    for person, clock in ((booked.student, "at 15:30 (Asia/Kolkata)"), (booked.tutor, "at 10:00 UTC")):
+        confirmed, cancelled, _ = await post.until_sent(person, 3)
+        assert clock in confirmed["text"] and clock in cancelled["text"]
+
+
+async def test_the_language_of_a_seats_order_is_told_too(people: People, receiver: Receiver) -> None:
+    place = await enrolled(people, timezone="Asia/Tokyo", locale="ja")
+    await people.pay(place.intent)
+    await people.until_state(place.saga, "COMPLETED")
+    await leave(people, place)
+    await receiver.until_taken(place.id, "enrollment.active", "enrollment.cancelled", "refund.paid")
+    told = [(message["data"]["timezone"], message["data"]["locale"]) for message in receiver.about(place.id)]
+    assert told == [("Asia/Tokyo", "ja")] * 3
+
+
 async def test_both_people_are_told_where_the_lesson_is_held(people: People, receiver: Receiver, post: Post) -> None:
     booked = await sold_and_cancelled(people)
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")

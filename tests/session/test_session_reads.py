@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from mesh import clock
+from mesh.clock import to_proto
 from mesh.errors import BadInput, Forbidden, NotFound
+from mesh.wire import EARLIEST
+from session_svc.domain import Order
 from session_svc.store import _OF_PERSON
+from tutormesh.common.v1 import lists_pb2
 from tutormesh.session.v1 import session_pb2 as pb
+
+NOON = to_proto(EARLIEST.replace(hour=12))
 
 
 async def list_page(
@@ -114,6 +124,38 @@ async def test_a_list_can_be_of_one_status(mesh: Any, session_request: Any) -> N
     assert await list_all_pages(mesh.tutor(me), me, status=pb.SESSION_STATUS_PENDING_PAYMENT) == []
 
 
+@pytest.mark.parametrize("order", pb.SessionOrder.values())
+async def test_a_list_can_be_of_one_role_and_of_a_time_in_either_order(
+    mesh: Any, session_request: Any, order: Any
+) -> None:
+    me, roles = str(uuid4()), {9: "student_id", 10: "tutor_id", 11: "student_id", 12: "tutor_id"}
+    starts = {hours: to_proto(clock.now() + timedelta(hours=hours)) for hours in roles}
+    requests = [session_request(scheduled_at=starts[hours], **{role: me}) for hours, role in roles.items()]
+    made = dict(zip(roles, [(await mesh.create(request)).id for request in requests], strict=True))
+
+    async def listed(**more: Any) -> list[str]:
+        found = await list_all_pages(mesh.tutor(me), me, 1, order=order, **more)
+        return found if order == pb.SESSION_ORDER_START_ASC else found[::-1]
+
+    assert await listed() == list(made.values())
+    assert await listed(**{"from": starts[10], "to": starts[12]}) == [made[10], made[11]]
+    assert await listed(role=lists_pb2.LESSON_ROLE_STUDENT) == [made[9], made[11]]
+    assert await listed(role=lists_pb2.LESSON_ROLE_TUTOR, **{"from": starts[11]}) == [made[12]]
+
+
+async def test_a_cursor_of_another_order_is_refused(mesh: Any, session_request: Any) -> None:
+    me = str(uuid4())
+    for hours in range(2):
+        await mesh.create(session_request(hours, tutor_id=me))
+    usual, ascending = pb.SESSION_ORDER_START_DESC, pb.SESSION_ORDER_START_ASC
+    for order, others in ((0, (ascending,)), (usual, (ascending,)), (ascending, (0, usual))):
+        token = (await list_page(mesh.bff, me, 1, order=order)).next_page_token
+        for other in others:
+            with pytest.raises(BadInput) as refused:
+                await list_page(mesh.bff, me, 1, token, order=other)
+            assert refused.value.field == "page_token"
+
+
 async def test_a_person_lists_only_their_own(mesh: Any) -> None:
     with pytest.raises(Forbidden):
         await list_page(mesh.student(uuid4()), str(uuid4()))
@@ -137,6 +179,12 @@ async def test_only_ops_on_its_own_behalf_lists_everybodys_records(mesh: Any, se
         ({"page_size": -1}, "page_size"),
         ({"page_size": 101}, "page_size"),
         ({"page_token": "2"}, "page_token"),
+        ({"role": 3}, "role"),
+        ({"order": 3}, "order"),
+        ({"from": NOON, "to": NOON}, "to"),
+        ({"to": Timestamp(seconds=-1)}, "to"),
+        ({"person_id": "", "order": pb.SESSION_ORDER_START_ASC}, "person_id"),
+        ({"person_id": "", "to": NOON}, "person_id"),
     ],
 )
 async def test_a_bad_list_request_names_its_field(mesh: Any, wanted: dict[str, Any], field: str) -> None:
@@ -153,12 +201,17 @@ async def test_ops_pages_by_id_with_up_to_a_thousand_rows(mesh: Any, session_req
             await mesh.ops.ListSessions(pb.ListSessionsRequest(**wanted), timeout=10)
 
 
-async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(sql: Any) -> None:
-    statement = str(_OF_PERSON)
-    for place, name in enumerate((":person", ":at", ":id", ":most", ":status"), start=1):
-        statement = statement.replace(name, f"${place}")
+@pytest.mark.parametrize(
+    ("order", "scan"), [(Order.START_DESC, "Index Scan Backward"), (Order.START_ASC, "Index Scan")]
+)
+async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(sql: Any, order: Order, scan: str) -> None:
+    values = {"person": uuid4(), "at": None, "id": None, "status": None, "most": 3, "begin": None, "end": None}
+    values |= {"is_student": True, "is_tutor": True}
+    statement = str(_OF_PERSON[order])
+    for place, name in enumerate(values, start=1):
+        statement = re.sub(rf":{name}\b", f"${place}", statement)
     await sql.execute("set enable_seqscan = off")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", uuid4(), None, None, 3, None))
+    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", *values.values()))
     assert plan.count("Index Cond: ((student_id = ") == plan.count("Index Cond: ((tutor_id = ") == 1
-    assert plan.count("Scan Backward using session_of_") == 2
+    assert plan.count(f"{scan} using session_of_") == 2
     assert plan.count(" Scan ") == 2

@@ -16,6 +16,7 @@ from bff.graphql.convert.values import (
     money,
     optional_text,
     or_default,
+    read_lessons,
     read_optional_money,
     read_page,
     user,
@@ -42,6 +43,8 @@ def book_session_request(student: UUID, arguments: Arguments) -> payment_pb2.Boo
         purpose=arguments.get("purpose") or "",
         idempotency_key=key,
         expected_price=read_optional_money(arguments.get("price")),
+        timezone=optional_text(arguments, "timezone"),
+        locale=optional_text(arguments, "locale"),
     )
 
 
@@ -55,8 +58,13 @@ def cancel_booking_request(booking_id: str, arguments: Arguments) -> payment_pb2
 
 def list_bookings_request(person: UUID, arguments: Arguments) -> booking_pb2.ListBookingsRequest:
     status = enum_number(booking_pb2.BookingStatus, arguments.get("status"))
+    order = enum_number(booking_pb2.BookingOrder, arguments.get("order"))
     return booking_pb2.ListBookingsRequest(
-        person_id=str(person), status=cast("booking_pb2.BookingStatus.ValueType", status), **read_page(arguments)
+        person_id=str(person),
+        status=cast("booking_pb2.BookingStatus.ValueType", status),
+        order=cast("booking_pb2.BookingOrder.ValueType", order),
+        **read_lessons(arguments),
+        **read_page(arguments),
     )
 
 

@@ -48,6 +48,8 @@ def enroll_request(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInC
         course_id=arguments["courseId"],
         idempotency_key=key,
         expected_price=read_optional_money(arguments.get("price")),
+        timezone=optional_text(arguments, "timezone"),
+        locale=optional_text(arguments, "locale"),
     )
 
 

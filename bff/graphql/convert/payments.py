@@ -30,8 +30,19 @@ def payment(value: payment_pb2.Payment) -> Shape:
         "stripePaymentIntentId": value.stripe_payment_intent_id or None,
         "paymentUrl": value.payment_url or None,
         "disputed": value.disputed,
+        "declineReason": _decline_reason(value),
+        "attemptsLeft": value.attempts_left if value.HasField("attempts_left") else None,
         "createdAt": format_time(value.created_at),
     }
+
+
+def _decline_reason(value: payment_pb2.Payment) -> str | None:
+    """A word of the schema; one that only a later payment service knows is `other`."""
+    if value.decline_reason == payment_pb2.DECLINE_REASON_UNSPECIFIED:
+        return None
+    is_known = value.decline_reason in payment_pb2.DeclineReason.values()
+    number = value.decline_reason if is_known else payment_pb2.DECLINE_REASON_OTHER
+    return enum_name(payment_pb2.DeclineReason, number).lower()
 
 
 def payment_errors(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> list[Shape]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from bff.times import parse_timestamp
 from mesh import wire
 from mesh.errors import BadInput
 from mesh.money import Money
-from tutormesh.common.v1 import money_pb2
+from tutormesh.common.v1 import lists_pb2, money_pb2
 
 DEFAULT_MINUTES, DEFAULT_PAGE = 60, 20
 
@@ -59,6 +60,14 @@ def read_page(arguments: Arguments) -> Arguments:
     """The fields of a List request that say which page: `page_size` and `page_token`."""
     size = wire.whole(or_default(arguments.get("first"), DEFAULT_PAGE), "first", 1, wire.MAX_PAGE)
     return {"page_size": size, "page_token": arguments.get("after") or ""}
+
+
+def read_lessons(arguments: Arguments) -> Arguments:
+    """The fields of a List request that say which lessons: `from`, `to` and `role`."""
+    begin, end = (
+        None if arguments.get(name) is None else parse_timestamp(arguments[name], name) for name in ("from", "to")
+    )
+    return {"from": begin, "to": end, "role": enum_number(lists_pb2.LessonRole, arguments.get("role"))}
 
 
 def or_default(value: int | None, default: int) -> int:

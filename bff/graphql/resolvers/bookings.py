@@ -22,7 +22,8 @@ from tutormesh.session.v1 import session_pb2
 
 query, mutation, subscription, booking = QueryType(), MutationType(), SubscriptionType(), ObjectType("Booking")
 book_payload, cancel_payload = ObjectType("BookSessionPayload"), ObjectType("CancelBookingPayload")
-BINDABLES = (query, mutation, subscription, booking, book_payload, cancel_payload)
+refresh_payload = ObjectType("RefreshBookingPayload")
+BINDABLES = (query, mutation, subscription, booking, book_payload, cancel_payload, refresh_payload)
 
 
 @query.field("booking")
@@ -56,6 +57,15 @@ async def book_session(_: None, info: Info, **arguments: Any) -> Shape:
     return convert.book_session_payload(await context.peers.payment.BookSession(request, timeout=BOOK_SECONDS))
 
 
+@mutation.field("refreshBooking")
+@mutation_resolver
+async def refresh_booking(_: None, info: Info, **arguments: Any) -> Shape:
+    """Any role may try: the payment service knows whose booking it is."""
+    request = payment_pb2.RefreshBookingRequest(booking_id=arguments["id"])
+    await info.context.peers.payment.RefreshBooking(request, timeout=BOOK_SECONDS)
+    return {"bookingId": arguments["id"], "userErrors": []}
+
+
 @mutation.field("cancelBooking")
 @mutation_resolver
 async def cancel_booking(_: None, info: Info, **arguments: Any) -> Shape:
@@ -81,6 +91,7 @@ async def _cancel(context: Context, booking_id: str, arguments: Shape) -> Shape:
 
 @book_payload.field("booking")
 @cancel_payload.field("booking")
+@refresh_payload.field("booking")
 @field_resolver
 async def booking_of_payload(payload: Shape, info: Info) -> Shape | None:
     """The booking after the change. A refused mutation has none."""

@@ -219,3 +219,15 @@ async def test_only_a_student_books(script: Any, make_person: Callable[..., Any]
     error = await make_person(role).error(BOOK, tutorId=str(uuid.uuid4()), time=TIME)
     assert error["code"] == "FORBIDDEN"
     assert not script.seen
+
+
+async def test_a_zone_and_a_language_go_with_the_order(student: Any, script: Any, lesson: Any) -> None:
+    script.answers["BookSession"] = lesson.booked()
+    book = """mutation($tutor: ID!) { bookSession(tutorId: $tutor, time: "2030-01-31T09:00:00Z", %s) { sagaId } }"""
+    await student.data(book % 'timezone: "Europe/Berlin", locale: "de-DE"', tutor=lesson.tutor)
+    asked = script.one("BookSession").request
+    assert (asked.timezone, asked.locale) == ("Europe/Berlin", "de-DE")
+    for name in ("timezone", "locale"):
+        error = await student.error(book % f'{name}: ""', tutor=lesson.tutor)
+        assert (error["code"], error["field"]) == ("BAD_USER_INPUT", [name])
+    assert len(script.asked("BookSession")) == 1

@@ -34,8 +34,10 @@ async def test_a_student_books_pays_sees_and_cancels(people: People, someone: An
     path = f"{BOOKINGS}/{made['uuid']}"
     seen = await wait_until(lambda: student.data("GET", path), lambda booking: booking["status"] == "confirmed")
     assert made["meeting_link"] is None
-    assert re.fullmatch(r"https://meet\.example\.org/[\w-]{20,}", link := seen["meeting_link"])
-    assert {**seen, "client_secret": made["client_secret"]} == {**made, "status": "confirmed", "meeting_link": link}
+    link = seen["meeting_link"]
+    assert re.fullmatch(r"https://meet\.example\.org/[\w-]{20,}", link)
+    became = {"status": "confirmed", "meeting_link": link, "hold_expires_at": None}
+    assert {**seen, "client_secret": made["client_secret"]} == made | became
     assert "client_secret" not in seen
 
     cancelled = await student.data("POST", f"{path}/cancel", {"reason": "ill"})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from tests.people import People, lesson_time
+from tests.people import People, lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2
-from tutormesh.payment.v1 import payment_pb2
+from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
 
 DECLINED = "pm_card_chargeDeclined"
 
@@ -29,6 +30,53 @@ async def test_16_declined_for_good_frees_the_slot_and_closes_the_intent(people:
     assert (await people.payment(booked.payment_id)).status == payment_pb2.PAYMENT_STATUS_FAILED
     assert (await people.intent(booked.payment_intent_id))["status"] == "canceled"
     assert await people.claims(booked.saga_id) == []
+
+
+async def test_16_a_student_sees_why_it_was_declined_and_how_often_it_may_be_tried(people: People) -> None:
+    booked = await people.book(await people.tutor(), lesson_time())
+
+    async def shown() -> tuple[str, int | None]:
+        payment = await people.payment(booked.payment_id)
+        left = payment.attempts_left if payment.HasField("attempts_left") else None
+        return payment_pb2.DeclineReason.Name(payment.decline_reason).removeprefix("DECLINE_REASON_"), left
+
+    assert await shown() == ("UNSPECIFIED", 3)
+    for card, seen in (("InsufficientFunds", ("INSUFFICIENT_FUNDS", 2)), ("ExpiredCard", ("EXPIRED_CARD", 1))):
+        await people.pay(booked.payment_intent_id, f"pm_card_chargeDeclined{card}")
+        await wait_until(shown, lambda now, seen=seen: now == seen)  # type: ignore[misc]
+    await people.pay(booked.payment_intent_id)
+    await people.until_state(booked.saga_id, "COMPLETED")
+    assert await shown() == ("UNSPECIFIED", None)
+
+
+async def test_16_what_was_declined_for_good_keeps_its_reason_and_its_tutor_does_not_see_it(people: People) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    for _ in range(3):
+        await people.pay(booked.intent, DECLINED)
+    await people.until_state(booked.saga, "PAYMENT_FAILED")
+    payment = await people.payment(booked.payment)
+    assert (payment.decline_reason, payment.attempts_left) == (payment_pb2.DECLINE_REASON_CARD_DECLINED, 0)
+    token = people.world.token("tutor", subject=booked.tutor)
+    stub: Any = people.stub(payment_pb2_grpc.PaymentServiceStub, "payment", "bff", token)
+    seen = (await stub.GetPayment(payment_pb2.GetPaymentRequest(payment_id=booked.payment), timeout=5)).payment
+    assert (seen.decline_reason, seen.HasField("attempts_left")) == (payment_pb2.DECLINE_REASON_UNSPECIFIED, False)
+
+
+async def test_16_a_decline_without_a_charge_counts_as_no_attempt_but_says_why(people: People) -> None:
+    """Stripe: a person who fails 3-D Secure leaves an error on the intent, and no charge."""
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id, DECLINED)
+    await people.until_event(booked.saga_id, "payment_declined")
+    event = await people.event(booked.payment_intent_id, "payment_intent.payment_failed")
+    event["data"]["object"]["last_payment_error"] = {
+        "code": "payment_intent_authentication_failure",
+        "message": "secret",
+    }
+    for number in range(2):
+        await people.send_event({**event, "id": f"{event['id']}_{number}"})
+    payment = await people.payment(booked.payment_id)
+    assert payment.decline_reason == payment_pb2.DECLINE_REASON_AUTHENTICATION_REQUIRED
+    assert payment.attempts_left == 2
 
 
 async def test_16_a_decline_told_many_times_counts_once(people: People) -> None:

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tutormesh.common.v1 import callers_pb2 as tutormesh_dot_common_dot_v1_dot_callers__pb2
+from tutormesh.common.v1 import lists_pb2 as tutormesh_dot_common_dot_v1_dot_lists__pb2
 from tutormesh.common.v1 import money_pb2 as tutormesh_dot_common_dot_v1_dot_money__pb2
 from tutormesh.common.v1 import timeline_pb2 as tutormesh_dot_common_dot_v1_dot_timeline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/booking/v1/booking.proto\x12\x14tutormesh.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\xeb\x03\n\x07\x42ooking\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\x12\x10\n\x08tutor_id\x18\x04 \x01(\t\x12\x12\n\nstudent_id\x18\x05 \x01(\t\x12\x11\n\tcourse_id\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\t \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07purpose\x18\n \x01(\t\x12\x33\n\x0fhold_expires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x61vailability_block_id\x18\x0c \x01(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x12\n\npayment_id\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x10 \x01(\x03\"\x8a\x03\n\x14\x43reateBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x10\n\x08tutor_id\x18\x03 \x01(\t\x12\x12\n\nstudent_id\x18\x04 \x01(\t\x12\x11\n\tcourse_id\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\x08 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x33\n\x0fhold_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x61vailability_block_id\x18\x0b \x01(\t\x12\x12\n\nsession_id\x18\x0c \x01(\t\x12\x12\n\npayment_id\x18\r \x01(\t\"G\n\x15\x43reateBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"<\n\x15\x43onfirmBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\"H\n\x16\x43onfirmBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"}\n\x11\x45ndBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\"I\n\x12\x45ndBookingResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\"\'\n\x11GetBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"z\n\x12GetBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\x12\x34\n\x08timeline\x18\x02 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\".\n\x17\x42\x61tchGetBookingsRequest\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\"K\n\x18\x42\x61tchGetBookingsResponse\x12/\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"/\n\x18\x42\x61tchGetTimelinesRequest\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\"T\n\x19\x42\x61tchGetTimelinesResponse\x12\x37\n\ttimelines\x18\x01 \x03(\x0b\x32$.tutormesh.common.v1.BookingTimeline\"\x84\x01\n\x13ListBookingsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\"q\n\x14ListBookingsResponse\x12/\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1d.tutormesh.booking.v1.Booking\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07\x63ursors\x18\x03 \x03(\t\")\n\x13WatchBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"F\n\x14WatchBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking*\xcf\x01\n\rBookingStatus\x12\x1e\n\x1a\x42OOKING_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1f\x42OOKING_STATUS_PAYMENT_REQUIRED\x10\x01\x12\x1c\n\x18\x42OOKING_STATUS_CONFIRMED\x10\x02\x12\x1c\n\x18\x42OOKING_STATUS_CANCELLED\x10\x03\x12!\n\x1d\x42OOKING_STATUS_PAYMENT_FAILED\x10\x04\x12\x1a\n\x16\x42OOKING_STATUS_EXPIRED\x10\x05\x32\xa5\x08\n\x0e\x42ookingService\x12u\n\rCreateBooking\x12*.tutormesh.booking.v1.CreateBookingRequest\x1a+.tutormesh.booking.v1.CreateBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12x\n\x0e\x43onfirmBooking\x12+.tutormesh.booking.v1.ConfirmBookingRequest\x1a,.tutormesh.booking.v1.ConfirmBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12l\n\nEndBooking\x12\'.tutormesh.booking.v1.EndBookingRequest\x1a(.tutormesh.booking.v1.EndBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x86\x01\n\nGetBooking\x12\'.tutormesh.booking.v1.GetBookingRequest\x1a(.tutormesh.booking.v1.GetBookingResponse\"%\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x07payment\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x8d\x01\n\x10\x42\x61tchGetBookings\x12-.tutormesh.booking.v1.BatchGetBookingsRequest\x1a..tutormesh.booking.v1.BatchGetBookingsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x90\x01\n\x11\x42\x61tchGetTimelines\x12..tutormesh.booking.v1.BatchGetTimelinesRequest\x1a/.tutormesh.booking.v1.BatchGetTimelinesResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x81\x01\n\x0cListBookings\x12).tutormesh.booking.v1.ListBookingsRequest\x1a*.tutormesh.booking.v1.ListBookingsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x83\x01\n\x0cWatchBooking\x12).tutormesh.booking.v1.WatchBookingRequest\x1a*.tutormesh.booking.v1.WatchBookingResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/booking/v1/booking.proto\x12\x14tutormesh.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/lists.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\xeb\x03\n\x07\x42ooking\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\x12\x10\n\x08tutor_id\x18\x04 \x01(\t\x12\x12\n\nstudent_id\x18\x05 \x01(\t\x12\x11\n\tcourse_id\x18\x06 \x01(\t\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\t \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07purpose\x18\n \x01(\t\x12\x33\n\x0fhold_expires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x61vailability_block_id\x18\x0c \x01(\t\x12\x12\n\nsession_id\x18\r \x01(\t\x12\x12\n\npayment_id\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x10 \x01(\x03\"\x8a\x03\n\x14\x43reateBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x10\n\x08tutor_id\x18\x03 \x01(\t\x12\x12\n\nstudent_id\x18\x04 \x01(\t\x12\x11\n\tcourse_id\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05price\x18\x08 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07purpose\x18\t \x01(\t\x12\x33\n\x0fhold_expires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x61vailability_block_id\x18\x0b \x01(\t\x12\x12\n\nsession_id\x18\x0c \x01(\t\x12\x12\n\npayment_id\x18\r \x01(\t\"G\n\x15\x43reateBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"<\n\x15\x43onfirmBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\"H\n\x16\x43onfirmBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"}\n\x11\x45ndBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x33\n\x06status\x18\x03 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\x12\x0e\n\x06reason\x18\x04 \x01(\t\"I\n\x12\x45ndBookingResponse\x12\x33\n\x06status\x18\x01 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\"\'\n\x11GetBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"z\n\x12GetBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking\x12\x34\n\x08timeline\x18\x02 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\".\n\x17\x42\x61tchGetBookingsRequest\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\"K\n\x18\x42\x61tchGetBookingsResponse\x12/\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1d.tutormesh.booking.v1.Booking\"/\n\x18\x42\x61tchGetTimelinesRequest\x12\x13\n\x0b\x62ooking_ids\x18\x01 \x03(\t\"T\n\x19\x42\x61tchGetTimelinesResponse\x12\x37\n\ttimelines\x18\x01 \x03(\x0b\x32$.tutormesh.common.v1.BookingTimeline\"\xb8\x02\n\x13ListBookingsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x33\n\x06status\x18\x04 \x01(\x0e\x32#.tutormesh.booking.v1.BookingStatus\x12(\n\x04\x66rom\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x04role\x18\x07 \x01(\x0e\x32\x1f.tutormesh.common.v1.LessonRole\x12\x31\n\x05order\x18\x08 \x01(\x0e\x32\".tutormesh.booking.v1.BookingOrder\"q\n\x14ListBookingsResponse\x12/\n\x08\x62ookings\x18\x01 \x03(\x0b\x32\x1d.tutormesh.booking.v1.Booking\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07\x63ursors\x18\x03 \x03(\t\")\n\x13WatchBookingRequest\x12\x12\n\nbooking_id\x18\x01 \x01(\t\"F\n\x14WatchBookingResponse\x12.\n\x07\x62ooking\x18\x01 \x01(\x0b\x32\x1d.tutormesh.booking.v1.Booking*\xcf\x01\n\rBookingStatus\x12\x1e\n\x1a\x42OOKING_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1f\x42OOKING_STATUS_PAYMENT_REQUIRED\x10\x01\x12\x1c\n\x18\x42OOKING_STATUS_CONFIRMED\x10\x02\x12\x1c\n\x18\x42OOKING_STATUS_CANCELLED\x10\x03\x12!\n\x1d\x42OOKING_STATUS_PAYMENT_FAILED\x10\x04\x12\x1a\n\x16\x42OOKING_STATUS_EXPIRED\x10\x05*\x88\x01\n\x0c\x42ookingOrder\x12\x1d\n\x19\x42OOKING_ORDER_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x42OOKING_ORDER_CREATED_DESC\x10\x01\x12\x1b\n\x17\x42OOKING_ORDER_START_ASC\x10\x02\x12\x1c\n\x18\x42OOKING_ORDER_START_DESC\x10\x03\x32\xa5\x08\n\x0e\x42ookingService\x12u\n\rCreateBooking\x12*.tutormesh.booking.v1.CreateBookingRequest\x1a+.tutormesh.booking.v1.CreateBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12x\n\x0e\x43onfirmBooking\x12+.tutormesh.booking.v1.ConfirmBookingRequest\x1a,.tutormesh.booking.v1.ConfirmBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12l\n\nEndBooking\x12\'.tutormesh.booking.v1.EndBookingRequest\x1a(.tutormesh.booking.v1.EndBookingResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x86\x01\n\nGetBooking\x12\'.tutormesh.booking.v1.GetBookingRequest\x1a(.tutormesh.booking.v1.GetBookingResponse\"%\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x07payment\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x8d\x01\n\x10\x42\x61tchGetBookings\x12-.tutormesh.booking.v1.BatchGetBookingsRequest\x1a..tutormesh.booking.v1.BatchGetBookingsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x90\x01\n\x11\x42\x61tchGetTimelines\x12..tutormesh.booking.v1.BatchGetTimelinesRequest\x1a/.tutormesh.booking.v1.BatchGetTimelinesResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x81\x01\n\x0cListBookings\x12).tutormesh.booking.v1.ListBookingsRequest\x1a*.tutormesh.booking.v1.ListBookingsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x83\x01\n\x0cWatchBooking\x12).tutormesh.booking.v1.WatchBookingRequest\x1a*.tutormesh.booking.v1.WatchBookingResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,42 +52,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BOOKINGSERVICE'].methods_by_name['ListBookings']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops\212\265\030\010internal'
   _globals['_BOOKINGSERVICE'].methods_by_name['WatchBooking']._loaded_options = None
   _globals['_BOOKINGSERVICE'].methods_by_name['WatchBooking']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops\212\265\030\010internal'
-  _globals['_BOOKINGSTATUS']._serialized_start=2290
-  _globals['_BOOKINGSTATUS']._serialized_end=2497
-  _globals['_BOOKING']._serialized_start=198
-  _globals['_BOOKING']._serialized_end=689
-  _globals['_CREATEBOOKINGREQUEST']._serialized_start=692
-  _globals['_CREATEBOOKINGREQUEST']._serialized_end=1086
-  _globals['_CREATEBOOKINGRESPONSE']._serialized_start=1088
-  _globals['_CREATEBOOKINGRESPONSE']._serialized_end=1159
-  _globals['_CONFIRMBOOKINGREQUEST']._serialized_start=1161
-  _globals['_CONFIRMBOOKINGREQUEST']._serialized_end=1221
-  _globals['_CONFIRMBOOKINGRESPONSE']._serialized_start=1223
-  _globals['_CONFIRMBOOKINGRESPONSE']._serialized_end=1295
-  _globals['_ENDBOOKINGREQUEST']._serialized_start=1297
-  _globals['_ENDBOOKINGREQUEST']._serialized_end=1422
-  _globals['_ENDBOOKINGRESPONSE']._serialized_start=1424
-  _globals['_ENDBOOKINGRESPONSE']._serialized_end=1497
-  _globals['_GETBOOKINGREQUEST']._serialized_start=1499
-  _globals['_GETBOOKINGREQUEST']._serialized_end=1538
-  _globals['_GETBOOKINGRESPONSE']._serialized_start=1540
-  _globals['_GETBOOKINGRESPONSE']._serialized_end=1662
-  _globals['_BATCHGETBOOKINGSREQUEST']._serialized_start=1664
-  _globals['_BATCHGETBOOKINGSREQUEST']._serialized_end=1710
-  _globals['_BATCHGETBOOKINGSRESPONSE']._serialized_start=1712
-  _globals['_BATCHGETBOOKINGSRESPONSE']._serialized_end=1787
-  _globals['_BATCHGETTIMELINESREQUEST']._serialized_start=1789
-  _globals['_BATCHGETTIMELINESREQUEST']._serialized_end=1836
-  _globals['_BATCHGETTIMELINESRESPONSE']._serialized_start=1838
-  _globals['_BATCHGETTIMELINESRESPONSE']._serialized_end=1922
-  _globals['_LISTBOOKINGSREQUEST']._serialized_start=1925
-  _globals['_LISTBOOKINGSREQUEST']._serialized_end=2057
-  _globals['_LISTBOOKINGSRESPONSE']._serialized_start=2059
-  _globals['_LISTBOOKINGSRESPONSE']._serialized_end=2172
-  _globals['_WATCHBOOKINGREQUEST']._serialized_start=2174
-  _globals['_WATCHBOOKINGREQUEST']._serialized_end=2215
-  _globals['_WATCHBOOKINGRESPONSE']._serialized_start=2217
-  _globals['_WATCHBOOKINGRESPONSE']._serialized_end=2287
-  _globals['_BOOKINGSERVICE']._serialized_start=2500
-  _globals['_BOOKINGSERVICE']._serialized_end=3561
+  _globals['_BOOKINGSTATUS']._serialized_start=2503
+  _globals['_BOOKINGSTATUS']._serialized_end=2710
+  _globals['_BOOKINGORDER']._serialized_start=2713
+  _globals['_BOOKINGORDER']._serialized_end=2849
+  _globals['_BOOKING']._serialized_start=231
+  _globals['_BOOKING']._serialized_end=722
+  _globals['_CREATEBOOKINGREQUEST']._serialized_start=725
+  _globals['_CREATEBOOKINGREQUEST']._serialized_end=1119
+  _globals['_CREATEBOOKINGRESPONSE']._serialized_start=1121
+  _globals['_CREATEBOOKINGRESPONSE']._serialized_end=1192
+  _globals['_CONFIRMBOOKINGREQUEST']._serialized_start=1194
+  _globals['_CONFIRMBOOKINGREQUEST']._serialized_end=1254
+  _globals['_CONFIRMBOOKINGRESPONSE']._serialized_start=1256
+  _globals['_CONFIRMBOOKINGRESPONSE']._serialized_end=1328
+  _globals['_ENDBOOKINGREQUEST']._serialized_start=1330
+  _globals['_ENDBOOKINGREQUEST']._serialized_end=1455
+  _globals['_ENDBOOKINGRESPONSE']._serialized_start=1457
+  _globals['_ENDBOOKINGRESPONSE']._serialized_end=1530
+  _globals['_GETBOOKINGREQUEST']._serialized_start=1532
+  _globals['_GETBOOKINGREQUEST']._serialized_end=1571
+  _globals['_GETBOOKINGRESPONSE']._serialized_start=1573
+  _globals['_GETBOOKINGRESPONSE']._serialized_end=1695
+  _globals['_BATCHGETBOOKINGSREQUEST']._serialized_start=1697
+  _globals['_BATCHGETBOOKINGSREQUEST']._serialized_end=1743
+  _globals['_BATCHGETBOOKINGSRESPONSE']._serialized_start=1745
+  _globals['_BATCHGETBOOKINGSRESPONSE']._serialized_end=1820
+  _globals['_BATCHGETTIMELINESREQUEST']._serialized_start=1822
+  _globals['_BATCHGETTIMELINESREQUEST']._serialized_end=1869
+  _globals['_BATCHGETTIMELINESRESPONSE']._serialized_start=1871
+  _globals['_BATCHGETTIMELINESRESPONSE']._serialized_end=1955
+  _globals['_LISTBOOKINGSREQUEST']._serialized_start=1958
+  _globals['_LISTBOOKINGSREQUEST']._serialized_end=2270
+  _globals['_LISTBOOKINGSRESPONSE']._serialized_start=2272
+  _globals['_LISTBOOKINGSRESPONSE']._serialized_end=2385
+  _globals['_WATCHBOOKINGREQUEST']._serialized_start=2387
+  _globals['_WATCHBOOKINGREQUEST']._serialized_end=2428
+  _globals['_WATCHBOOKINGRESPONSE']._serialized_start=2430
+  _globals['_WATCHBOOKINGRESPONSE']._serialized_end=2500
+  _globals['_BOOKINGSERVICE']._serialized_start=2852
+  _globals['_BOOKINGSERVICE']._serialized_end=3913
 # @@protoc_insertion_point(module_scope)

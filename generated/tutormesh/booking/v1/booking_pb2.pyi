@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tutormesh.common.v1 import lists_pb2 as _lists_pb2
 from tutormesh.common.v1 import money_pb2 as _money_pb2
 from tutormesh.common.v1 import timeline_pb2 as _timeline_pb2
 import builtins as _builtins
@@ -57,6 +58,34 @@ BOOKING_STATUS_PAYMENT_FAILED: BookingStatus.ValueType  # 4
 BOOKING_STATUS_EXPIRED: BookingStatus.ValueType  # 5
 """Not paid before the hold ended."""
 Global___BookingStatus: _TypeAlias = BookingStatus  # noqa: Y015
+
+class _BookingOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BookingOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BookingOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BOOKING_ORDER_UNSPECIFIED: _BookingOrder.ValueType  # 0
+    """Not given: CREATED_DESC."""
+    BOOKING_ORDER_CREATED_DESC: _BookingOrder.ValueType  # 1
+    """The newest booking first."""
+    BOOKING_ORDER_START_ASC: _BookingOrder.ValueType  # 2
+    """The earliest lesson first."""
+    BOOKING_ORDER_START_DESC: _BookingOrder.ValueType  # 3
+    """The latest lesson first."""
+
+class BookingOrder(_BookingOrder, metaclass=_BookingOrderEnumTypeWrapper):
+    """BookingOrder is the order of a list of bookings."""
+
+BOOKING_ORDER_UNSPECIFIED: BookingOrder.ValueType  # 0
+"""Not given: CREATED_DESC."""
+BOOKING_ORDER_CREATED_DESC: BookingOrder.ValueType  # 1
+"""The newest booking first."""
+BOOKING_ORDER_START_ASC: BookingOrder.ValueType  # 2
+"""The earliest lesson first."""
+BOOKING_ORDER_START_DESC: BookingOrder.ValueType  # 3
+"""The latest lesson first."""
+Global___BookingOrder: _TypeAlias = BookingOrder  # noqa: Y015
 
 @_typing.final
 class Booking(_message.Message):
@@ -116,7 +145,7 @@ class Booking(_message.Message):
 
     @_builtins.property
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
-        """When the hold ends."""
+        """When the hold ends; absent once nothing is held: the booking is confirmed, or has ended."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -516,6 +545,10 @@ class ListBookingsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person, as student or tutor, a UUID. Only ops may leave it empty, for everybody's in id order."""
     page_size: _builtins.int
@@ -524,6 +557,14 @@ class ListBookingsRequest(_message.Message):
     """The next_page_token of the page before; empty for the first page."""
     status: Global___BookingStatus.ValueType
     """Only those with this status; unspecified means every status."""
+    role: _lists_pb2.LessonRole.ValueType
+    """Only those in which the person has this role; unspecified means both."""
+    order: Global___BookingOrder.ValueType
+    """The order of the list. A page_token is good for its own order alone."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Only lessons that start before then; absent means for ever."""
+
     def __init__(
         self,
         *,
@@ -531,10 +572,13 @@ class ListBookingsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         status: Global___BookingStatus.ValueType = ...,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        role: _lists_pb2.LessonRole.ValueType = ...,
+        order: Global___BookingOrder.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "role", b"role", "status", b"status", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -132,8 +132,9 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBookings(self, request, context):
-        """ListBookings pages through a person's bookings, as student and as tutor, newest first. Only ops may leave the person
-        out: it pages through all bookings, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+        """ListBookings pages through a person's bookings, as student and as tutor, newest first or by their start. Only ops may
+        leave the person out: it pages through all bookings, in id order.
+        Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

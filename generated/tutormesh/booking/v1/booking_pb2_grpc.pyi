@@ -60,8 +60,9 @@ class BookingServiceStub:
     out. Refuses with BAD_USER_INPUT.
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]
-    """ListBookings pages through a person's bookings, as student and as tutor, newest first. Only ops may leave the person
-    out: it pages through all bookings, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+    """ListBookings pages through a person's bookings, as student and as tutor, newest first or by their start. Only ops may
+    leave the person out: it pages through all bookings, in id order.
+    Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
     """
     WatchBooking: _grpc.UnaryStreamMultiCallable[_booking_pb2.WatchBookingRequest, _booking_pb2.WatchBookingResponse]
     """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
@@ -100,8 +101,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     out. Refuses with BAD_USER_INPUT.
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListBookingsRequest, _booking_pb2.ListBookingsResponse]  # type: ignore[assignment]
-    """ListBookings pages through a person's bookings, as student and as tutor, newest first. Only ops may leave the person
-    out: it pages through all bookings, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+    """ListBookings pages through a person's bookings, as student and as tutor, newest first or by their start. Only ops may
+    leave the person out: it pages through all bookings, in id order.
+    Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
     """
     WatchBooking: _aio.UnaryStreamMultiCallable[_booking_pb2.WatchBookingRequest, _booking_pb2.WatchBookingResponse]  # type: ignore[assignment]
     """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
@@ -179,8 +181,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_pb2.ListBookingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.ListBookingsResponse, _abc.Awaitable[_booking_pb2.ListBookingsResponse]]:
-        """ListBookings pages through a person's bookings, as student and as tutor, newest first. Only ops may leave the person
-        out: it pages through all bookings, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+        """ListBookings pages through a person's bookings, as student and as tutor, newest first or by their start. Only ops may
+        leave the person out: it pages through all bookings, in id order.
+        Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
         """
 
     @_abc_1.abstractmethod

@@ -204,6 +204,50 @@ REFUND_STATE_NEEDS_REVIEW: RefundState.ValueType  # 5
 """The provider refused the refund, or failed it too often. A person decides."""
 Global___RefundState: _TypeAlias = RefundState  # noqa: Y015
 
+class _DeclineReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DeclineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeclineReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DECLINE_REASON_UNSPECIFIED: _DeclineReason.ValueType  # 0
+    """None was declined."""
+    DECLINE_REASON_CARD_DECLINED: _DeclineReason.ValueType  # 1
+    """The card was declined, for a reason that the bank keeps for itself."""
+    DECLINE_REASON_INSUFFICIENT_FUNDS: _DeclineReason.ValueType  # 2
+    """The card has not enough money."""
+    DECLINE_REASON_AUTHENTICATION_REQUIRED: _DeclineReason.ValueType  # 3
+    """The bank wants the person to be authenticated, or the person failed to be."""
+    DECLINE_REASON_EXPIRED_CARD: _DeclineReason.ValueType  # 4
+    """The card has expired."""
+    DECLINE_REASON_INCORRECT_DETAILS: _DeclineReason.ValueType  # 5
+    """The card's number, code, date or address is wrong."""
+    DECLINE_REASON_PROCESSING_ERROR: _DeclineReason.ValueType  # 6
+    """The bank or the provider could not process it."""
+    DECLINE_REASON_OTHER: _DeclineReason.ValueType  # 7
+    """Anything else."""
+
+class DeclineReason(_DeclineReason, metaclass=_DeclineReasonEnumTypeWrapper):
+    """DeclineReason is why an attempt to pay was declined, in words that a person may see."""
+
+DECLINE_REASON_UNSPECIFIED: DeclineReason.ValueType  # 0
+"""None was declined."""
+DECLINE_REASON_CARD_DECLINED: DeclineReason.ValueType  # 1
+"""The card was declined, for a reason that the bank keeps for itself."""
+DECLINE_REASON_INSUFFICIENT_FUNDS: DeclineReason.ValueType  # 2
+"""The card has not enough money."""
+DECLINE_REASON_AUTHENTICATION_REQUIRED: DeclineReason.ValueType  # 3
+"""The bank wants the person to be authenticated, or the person failed to be."""
+DECLINE_REASON_EXPIRED_CARD: DeclineReason.ValueType  # 4
+"""The card has expired."""
+DECLINE_REASON_INCORRECT_DETAILS: DeclineReason.ValueType  # 5
+"""The card's number, code, date or address is wrong."""
+DECLINE_REASON_PROCESSING_ERROR: DeclineReason.ValueType  # 6
+"""The bank or the provider could not process it."""
+DECLINE_REASON_OTHER: DeclineReason.ValueType  # 7
+"""Anything else."""
+Global___DeclineReason: _TypeAlias = DeclineReason  # noqa: Y015
+
 @_typing.final
 class Refund(_message.Message):
     """Refund is money that goes back to who paid it."""
@@ -274,6 +318,8 @@ class Payment(_message.Message):
     REFUND_STATE_FIELD_NUMBER: _builtins.int
     PAYMENT_SESSION_ID_FIELD_NUMBER: _builtins.int
     PAYMENT_URL_FIELD_NUMBER: _builtins.int
+    DECLINE_REASON_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
@@ -305,6 +351,12 @@ class Payment(_message.Message):
     payment_url: _builtins.str
     """Where the student pays, https. Only the student and services get it, while the payment is open. Empty when the
     provider named no such page.
+    """
+    decline_reason: Global___DeclineReason.ValueType
+    """Why the latest attempt was declined; UNSPECIFIED when none was, and once it is paid. A tutor does not see it."""
+    attempts_left: _builtins.int
+    """How many attempts are left. Absent when nothing can be paid any more, or nobody here counts the attempts: the provider
+    calls us back. A tutor does not see it.
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
@@ -349,12 +401,16 @@ class Payment(_message.Message):
         refund_state: Global___RefundState.ValueType = ...,
         payment_session_id: _builtins.str = ...,
         payment_url: _builtins.str = ...,
+        decline_reason: Global___DeclineReason.ValueType = ...,
+        attempts_left: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "decline_reason", b"decline_reason", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__attempts_left: _TypeAlias = _typing.Literal["attempts_left"]  # noqa: Y015
+    _WhichOneofArgType__attempts_left: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attempts_left) -> _WhichOneofReturnType__attempts_left | None: ...
 
 Global___Payment: _TypeAlias = Payment  # noqa: Y015
 
@@ -403,6 +459,8 @@ class BookSessionRequest(_message.Message):
     PAYMENT_ENGINE_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -421,6 +479,10 @@ class BookSessionRequest(_message.Message):
     """
     payment_engine_name: _builtins.str
     """The same by its name in PAYMENT_ENGINES, such as "placeholder". It wins over payment_engine; empty when none is named."""
+    timezone: _builtins.str
+    """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
+    locale: _builtins.str
+    """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -449,10 +511,12 @@ class BookSessionRequest(_message.Message):
         payment_engine: Global___PaymentEngine.ValueType = ...,
         expected_price: _money_pb2.Money | None = ...,
         payment_engine_name: _builtins.str = ...,
+        timezone: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "timezone", b"timezone", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,6 +585,8 @@ class EnrollInCourseRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     EXPECTED_PRICE_FIELD_NUMBER: _builtins.int
     PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
@@ -531,6 +597,10 @@ class EnrollInCourseRequest(_message.Message):
     """The payment provider by its name in PAYMENT_ENGINES; empty means the default. Only a service may choose another one.
     ENGINE_MISMATCH when the enrollment has another one.
     """
+    timezone: _builtins.str
+    """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
+    locale: _builtins.str
+    """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
     @_builtins.property
     def expected_price(self) -> _money_pb2.Money:
         """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
@@ -543,10 +613,12 @@ class EnrollInCourseRequest(_message.Message):
         idempotency_key: _builtins.str = ...,
         expected_price: _money_pb2.Money | None = ...,
         payment_engine_name: _builtins.str = ...,
+        timezone: _builtins.str = ...,
+        locale: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "payment_engine_name", b"payment_engine_name", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine_name", b"payment_engine_name", "student_id", b"student_id", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -715,6 +787,50 @@ class CreatePaymentIntentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreatePaymentIntentResponse: _TypeAlias = CreatePaymentIntentResponse  # noqa: Y015
+
+@_typing.final
+class RefreshBookingRequest(_message.Message):
+    """RefreshBookingRequest names a booking."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKING_ID_FIELD_NUMBER: _builtins.int
+    booking_id: _builtins.str
+    """The booking, a UUID."""
+    def __init__(
+        self,
+        *,
+        booking_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshBookingRequest: _TypeAlias = RefreshBookingRequest  # noqa: Y015
+
+@_typing.final
+class RefreshBookingResponse(_message.Message):
+    """RefreshBookingResponse means that the provider was asked, or had been asked just before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    saga_state: _builtins.str
+    """The saga's state now: "COMPLETED", "AWAITING_PAYMENT", …"""
+    def __init__(
+        self,
+        *,
+        saga_state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshBookingResponse: _TypeAlias = RefreshBookingResponse  # noqa: Y015
 
 @_typing.final
 class QuoteCancellationRequest(_message.Message):

@@ -56,6 +56,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.FromString,
                 _registered_method=True)
+        self.RefreshBooking = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/RefreshBooking',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingResponse.FromString,
+                _registered_method=True)
         self.QuoteCancellation = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/QuoteCancellation',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteCancellationRequest.SerializeToString,
@@ -144,6 +149,17 @@ class PaymentServiceServicer:
         """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
         may call it.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefreshBooking(self, request, context):
+        """RefreshBooking asks the payment provider now whether a booking is paid, and waits a few seconds for what follows. Only
+        its student may call it. Within five seconds of the last call it asks nobody. A provider that calls us back is not
+        asked.
+        Refuses with NOT_FOUND (also for another person's booking), FORBIDDEN (for its tutor, an admin, a service),
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -250,6 +266,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.CreatePaymentIntent,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.SerializeToString,
+            ),
+            'RefreshBooking': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshBooking,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingResponse.SerializeToString,
             ),
             'QuoteCancellation': grpc.unary_unary_rpc_method_handler(
                     servicer.QuoteCancellation,
@@ -407,6 +428,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/CreatePaymentIntent',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.CreatePaymentIntentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshBooking(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/RefreshBooking',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.RefreshBookingResponse.FromString,
             options,
             channel_credentials,
             insecure,

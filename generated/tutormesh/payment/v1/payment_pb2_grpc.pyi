@@ -60,6 +60,13 @@ class PaymentServiceStub:
     may call it.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
     """
+    RefreshBooking: _grpc.UnaryUnaryMultiCallable[_payment_pb2.RefreshBookingRequest, _payment_pb2.RefreshBookingResponse]
+    """RefreshBooking asks the payment provider now whether a booking is paid, and waits a few seconds for what follows. Only
+    its student may call it. Within five seconds of the last call it asks nobody. A provider that calls us back is not
+    asked.
+    Refuses with NOT_FOUND (also for another person's booking), FORBIDDEN (for its tutor, an admin, a service),
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN.
+    """
     QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]
     """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
     while. Refuses with NOT_FOUND (also for another person's booking), NOT_CANCELLABLE.
@@ -134,6 +141,13 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
     may call it.
     Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
+    """
+    RefreshBooking: _aio.UnaryUnaryMultiCallable[_payment_pb2.RefreshBookingRequest, _payment_pb2.RefreshBookingResponse]  # type: ignore[assignment]
+    """RefreshBooking asks the payment provider now whether a booking is paid, and waits a few seconds for what follows. Only
+    its student may call it. Within five seconds of the last call it asks nobody. A provider that calls us back is not
+    asked.
+    Refuses with NOT_FOUND (also for another person's booking), FORBIDDEN (for its tutor, an admin, a service),
+    PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN.
     """
     QuoteCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteCancellationRequest, _payment_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
     """QuoteCancellation returns the refund for cancelling a booking now, and a token that guarantees this refund for a
@@ -230,6 +244,19 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
         may call it.
         Refuses with AMOUNT_MISMATCH, WRONG_STATE, NOT_FOUND, FORBIDDEN (an admin), BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def RefreshBooking(
+        self,
+        request: _payment_pb2.RefreshBookingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.RefreshBookingResponse, _abc.Awaitable[_payment_pb2.RefreshBookingResponse]]:
+        """RefreshBooking asks the payment provider now whether a booking is paid, and waits a few seconds for what follows. Only
+        its student may call it. Within five seconds of the last call it asks nobody. A provider that calls us back is not
+        asked.
+        Refuses with NOT_FOUND (also for another person's booking), FORBIDDEN (for its tutor, an admin, a service),
+        PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN.
         """
 
     @_abc_1.abstractmethod

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from tutormesh.common.v1 import callers_pb2 as tutormesh_dot_common_dot_v1_dot_callers__pb2
+from tutormesh.common.v1 import lists_pb2 as tutormesh_dot_common_dot_v1_dot_lists__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/session/v1/session.proto\x12\x14tutormesh.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\"\xf7\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x10\n\x08tutor_id\x18\x03 \x01(\t\x12\x12\n\nstudent_id\x18\x04 \x01(\t\x12\x30\n\x0cscheduled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x06 \x01(\x05\x12\x33\n\x06status\x18\x07 \x01(\x0e\x32#.tutormesh.session.v1.SessionStatus\x12\x14\n\x0cmeeting_link\x18\x08 \x01(\t\x12\x0f\n\x07saga_id\x18\t \x01(\t\"\xca\x01\n\x1d\x43reateConfirmedSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x12\n\nbooking_id\x18\x03 \x01(\t\x12\x10\n\x08tutor_id\x18\x04 \x01(\t\x12\x12\n\nstudent_id\x18\x05 \x01(\t\x12\x30\n\x0cscheduled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x07 \x01(\x05\"P\n\x1e\x43reateConfirmedSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\"k\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12.\n\ndecided_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15\x43\x61ncelSessionResponse\",\n\x16\x43ompleteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"I\n\x17\x43ompleteSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\".\n\x17\x42\x61tchGetSessionsRequest\x12\x13\n\x0bsession_ids\x18\x01 \x03(\t\"K\n\x18\x42\x61tchGetSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.tutormesh.session.v1.Session\"\x84\x01\n\x13ListSessionsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.tutormesh.session.v1.SessionStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"q\n\x14ListSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.tutormesh.session.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07\x63ursors\x18\x03 \x03(\t*\xad\x01\n\rSessionStatus\x12\x1e\n\x1aSESSION_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1eSESSION_STATUS_PENDING_PAYMENT\x10\x01\x12\x1c\n\x18SESSION_STATUS_CONFIRMED\x10\x02\x12\x1c\n\x18SESSION_STATUS_COMPLETED\x10\x03\x12\x1c\n\x18SESSION_STATUS_CANCELLED\x10\x04\x32\xc4\x06\n\x0eSessionService\x12\x90\x01\n\x16\x43reateConfirmedSession\x12\x33.tutormesh.session.v1.CreateConfirmedSessionRequest\x1a\x34.tutormesh.session.v1.CreateConfirmedSessionResponse\"\x0b\x8a\xb5\x18\x07payment\x12u\n\rCancelSession\x12*.tutormesh.session.v1.CancelSessionRequest\x1a+.tutormesh.session.v1.CancelSessionResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x8a\x01\n\x0f\x43ompleteSession\x12,.tutormesh.session.v1.CompleteSessionRequest\x1a-.tutormesh.session.v1.CompleteSessionResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x86\x01\n\nGetSession\x12\'.tutormesh.session.v1.GetSessionRequest\x1a(.tutormesh.session.v1.GetSessionResponse\"%\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x07payment\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x8d\x01\n\x10\x42\x61tchGetSessions\x12-.tutormesh.session.v1.BatchGetSessionsRequest\x1a..tutormesh.session.v1.BatchGetSessionsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x81\x01\n\x0cListSessions\x12).tutormesh.session.v1.ListSessionsRequest\x1a*.tutormesh.session.v1.ListSessionsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internalb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tutormesh/session/v1/session.proto\x12\x14tutormesh.session.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/lists.proto\"\xf7\x01\n\x07Session\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x10\n\x08tutor_id\x18\x03 \x01(\t\x12\x12\n\nstudent_id\x18\x04 \x01(\t\x12\x30\n\x0cscheduled_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x06 \x01(\x05\x12\x33\n\x06status\x18\x07 \x01(\x0e\x32#.tutormesh.session.v1.SessionStatus\x12\x14\n\x0cmeeting_link\x18\x08 \x01(\t\x12\x0f\n\x07saga_id\x18\t \x01(\t\"\xca\x01\n\x1d\x43reateConfirmedSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12\x12\n\nbooking_id\x18\x03 \x01(\t\x12\x10\n\x08tutor_id\x18\x04 \x01(\t\x12\x12\n\nstudent_id\x18\x05 \x01(\t\x12\x30\n\x0cscheduled_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\x07 \x01(\x05\"P\n\x1e\x43reateConfirmedSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\"k\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07saga_id\x18\x02 \x01(\t\x12.\n\ndecided_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15\x43\x61ncelSessionResponse\",\n\x16\x43ompleteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"I\n\x17\x43ompleteSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"D\n\x12GetSessionResponse\x12.\n\x07session\x18\x01 \x01(\x0b\x32\x1d.tutormesh.session.v1.Session\".\n\x17\x42\x61tchGetSessionsRequest\x12\x13\n\x0bsession_ids\x18\x01 \x03(\t\"K\n\x18\x42\x61tchGetSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.tutormesh.session.v1.Session\"\xb8\x02\n\x13ListSessionsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x33\n\x06status\x18\x02 \x01(\x0e\x32#.tutormesh.session.v1.SessionStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12(\n\x04\x66rom\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x02to\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x04role\x18\x07 \x01(\x0e\x32\x1f.tutormesh.common.v1.LessonRole\x12\x31\n\x05order\x18\x08 \x01(\x0e\x32\".tutormesh.session.v1.SessionOrder\"q\n\x14ListSessionsResponse\x12/\n\x08sessions\x18\x01 \x03(\x0b\x32\x1d.tutormesh.session.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07\x63ursors\x18\x03 \x03(\t*\xad\x01\n\rSessionStatus\x12\x1e\n\x1aSESSION_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1eSESSION_STATUS_PENDING_PAYMENT\x10\x01\x12\x1c\n\x18SESSION_STATUS_CONFIRMED\x10\x02\x12\x1c\n\x18SESSION_STATUS_COMPLETED\x10\x03\x12\x1c\n\x18SESSION_STATUS_CANCELLED\x10\x04*h\n\x0cSessionOrder\x12\x1d\n\x19SESSION_ORDER_UNSPECIFIED\x10\x00\x12\x1c\n\x18SESSION_ORDER_START_DESC\x10\x01\x12\x1b\n\x17SESSION_ORDER_START_ASC\x10\x02\x32\xc4\x06\n\x0eSessionService\x12\x90\x01\n\x16\x43reateConfirmedSession\x12\x33.tutormesh.session.v1.CreateConfirmedSessionRequest\x1a\x34.tutormesh.session.v1.CreateConfirmedSessionResponse\"\x0b\x8a\xb5\x18\x07payment\x12u\n\rCancelSession\x12*.tutormesh.session.v1.CancelSessionRequest\x1a+.tutormesh.session.v1.CancelSessionResponse\"\x0b\x8a\xb5\x18\x07payment\x12\x8a\x01\n\x0f\x43ompleteSession\x12,.tutormesh.session.v1.CompleteSessionRequest\x1a-.tutormesh.session.v1.CompleteSessionResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x86\x01\n\nGetSession\x12\'.tutormesh.session.v1.GetSessionRequest\x1a(.tutormesh.session.v1.GetSessionResponse\"%\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x07payment\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x8d\x01\n\x10\x42\x61tchGetSessions\x12-.tutormesh.session.v1.BatchGetSessionsRequest\x1a..tutormesh.session.v1.BatchGetSessionsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internal\x12\x81\x01\n\x0cListSessions\x12).tutormesh.session.v1.ListSessionsRequest\x1a*.tutormesh.session.v1.ListSessionsResponse\"\x1a\x8a\xb5\x18\x03\x62\x66\x66\x8a\xb5\x18\x03ops\x8a\xb5\x18\x08internalb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,34 +46,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SESSIONSERVICE'].methods_by_name['BatchGetSessions']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops\212\265\030\010internal'
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._loaded_options = None
   _globals['_SESSIONSERVICE'].methods_by_name['ListSessions']._serialized_options = b'\212\265\030\003bff\212\265\030\003ops\212\265\030\010internal'
-  _globals['_SESSIONSTATUS']._serialized_start=1407
-  _globals['_SESSIONSTATUS']._serialized_end=1580
-  _globals['_SESSION']._serialized_start=129
-  _globals['_SESSION']._serialized_end=376
-  _globals['_CREATECONFIRMEDSESSIONREQUEST']._serialized_start=379
-  _globals['_CREATECONFIRMEDSESSIONREQUEST']._serialized_end=581
-  _globals['_CREATECONFIRMEDSESSIONRESPONSE']._serialized_start=583
-  _globals['_CREATECONFIRMEDSESSIONRESPONSE']._serialized_end=663
-  _globals['_CANCELSESSIONREQUEST']._serialized_start=665
-  _globals['_CANCELSESSIONREQUEST']._serialized_end=772
-  _globals['_CANCELSESSIONRESPONSE']._serialized_start=774
-  _globals['_CANCELSESSIONRESPONSE']._serialized_end=797
-  _globals['_COMPLETESESSIONREQUEST']._serialized_start=799
-  _globals['_COMPLETESESSIONREQUEST']._serialized_end=843
-  _globals['_COMPLETESESSIONRESPONSE']._serialized_start=845
-  _globals['_COMPLETESESSIONRESPONSE']._serialized_end=918
-  _globals['_GETSESSIONREQUEST']._serialized_start=920
-  _globals['_GETSESSIONREQUEST']._serialized_end=959
-  _globals['_GETSESSIONRESPONSE']._serialized_start=961
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1029
-  _globals['_BATCHGETSESSIONSREQUEST']._serialized_start=1031
-  _globals['_BATCHGETSESSIONSREQUEST']._serialized_end=1077
-  _globals['_BATCHGETSESSIONSRESPONSE']._serialized_start=1079
-  _globals['_BATCHGETSESSIONSRESPONSE']._serialized_end=1154
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1157
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1289
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1291
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1404
-  _globals['_SESSIONSERVICE']._serialized_start=1583
-  _globals['_SESSIONSERVICE']._serialized_end=2419
+  _globals['_SESSIONSTATUS']._serialized_start=1620
+  _globals['_SESSIONSTATUS']._serialized_end=1793
+  _globals['_SESSIONORDER']._serialized_start=1795
+  _globals['_SESSIONORDER']._serialized_end=1899
+  _globals['_SESSION']._serialized_start=162
+  _globals['_SESSION']._serialized_end=409
+  _globals['_CREATECONFIRMEDSESSIONREQUEST']._serialized_start=412
+  _globals['_CREATECONFIRMEDSESSIONREQUEST']._serialized_end=614
+  _globals['_CREATECONFIRMEDSESSIONRESPONSE']._serialized_start=616
+  _globals['_CREATECONFIRMEDSESSIONRESPONSE']._serialized_end=696
+  _globals['_CANCELSESSIONREQUEST']._serialized_start=698
+  _globals['_CANCELSESSIONREQUEST']._serialized_end=805
+  _globals['_CANCELSESSIONRESPONSE']._serialized_start=807
+  _globals['_CANCELSESSIONRESPONSE']._serialized_end=830
+  _globals['_COMPLETESESSIONREQUEST']._serialized_start=832
+  _globals['_COMPLETESESSIONREQUEST']._serialized_end=876
+  _globals['_COMPLETESESSIONRESPONSE']._serialized_start=878
+  _globals['_COMPLETESESSIONRESPONSE']._serialized_end=951
+  _globals['_GETSESSIONREQUEST']._serialized_start=953
+  _globals['_GETSESSIONREQUEST']._serialized_end=992
+  _globals['_GETSESSIONRESPONSE']._serialized_start=994
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1062
+  _globals['_BATCHGETSESSIONSREQUEST']._serialized_start=1064
+  _globals['_BATCHGETSESSIONSREQUEST']._serialized_end=1110
+  _globals['_BATCHGETSESSIONSRESPONSE']._serialized_start=1112
+  _globals['_BATCHGETSESSIONSRESPONSE']._serialized_end=1187
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1190
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1502
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1504
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1617
+  _globals['_SESSIONSERVICE']._serialized_start=1902
+  _globals['_SESSIONSERVICE']._serialized_end=2738
 # @@protoc_insertion_point(module_scope)

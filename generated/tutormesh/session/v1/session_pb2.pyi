@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tutormesh.common.v1 import lists_pb2 as _lists_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -51,6 +52,30 @@ SESSION_STATUS_COMPLETED: SessionStatus.ValueType  # 3
 SESSION_STATUS_CANCELLED: SessionStatus.ValueType  # 4
 """The lesson does not take place."""
 Global___SessionStatus: _TypeAlias = SessionStatus  # noqa: Y015
+
+class _SessionOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SessionOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SESSION_ORDER_UNSPECIFIED: _SessionOrder.ValueType  # 0
+    """Not given: START_DESC."""
+    SESSION_ORDER_START_DESC: _SessionOrder.ValueType  # 1
+    """The latest lesson first."""
+    SESSION_ORDER_START_ASC: _SessionOrder.ValueType  # 2
+    """The earliest lesson first."""
+
+class SessionOrder(_SessionOrder, metaclass=_SessionOrderEnumTypeWrapper):
+    """SessionOrder is the order of a list of sessions."""
+
+SESSION_ORDER_UNSPECIFIED: SessionOrder.ValueType  # 0
+"""Not given: START_DESC."""
+SESSION_ORDER_START_DESC: SessionOrder.ValueType  # 1
+"""The latest lesson first."""
+SESSION_ORDER_START_ASC: SessionOrder.ValueType  # 2
+"""The earliest lesson first."""
+Global___SessionOrder: _TypeAlias = SessionOrder  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
@@ -381,6 +406,10 @@ class ListSessionsRequest(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    TO_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person, as student or tutor, a UUID. Only ops may leave it empty, for everybody's in id order."""
     status: Global___SessionStatus.ValueType
@@ -389,6 +418,14 @@ class ListSessionsRequest(_message.Message):
     """The size of the page, 1 to 100 (for ops 1 to 1000); 0 means 20."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    role: _lists_pb2.LessonRole.ValueType
+    """Only those in which the person has this role; unspecified means both."""
+    order: Global___SessionOrder.ValueType
+    """The order of the list. A page_token is good for its own order alone."""
+    @_builtins.property
+    def to(self) -> _timestamp_pb2.Timestamp:
+        """Only lessons that start before then; absent means for ever."""
+
     def __init__(
         self,
         *,
@@ -396,10 +433,13 @@ class ListSessionsRequest(_message.Message):
         status: Global___SessionStatus.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        to: _timestamp_pb2.Timestamp | None = ...,
+        role: _lists_pb2.LessonRole.ValueType = ...,
+        order: Global___SessionOrder.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "role", b"role", "status", b"status", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

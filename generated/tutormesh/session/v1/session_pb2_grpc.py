@@ -114,8 +114,9 @@ class SessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSessions(self, request, context):
-        """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first. Only ops may leave the
-        person out: it pages through all sessions, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+        """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
+        may leave the person out: it pages through all sessions, in id order.
+        Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

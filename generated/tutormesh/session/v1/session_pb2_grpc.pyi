@@ -56,8 +56,9 @@ class SessionServiceStub:
     Refuses with BAD_USER_INPUT.
     """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]
-    """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first. Only ops may leave the
-    person out: it pages through all sessions, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+    """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
+    may leave the person out: it pages through all sessions, in id order.
+    Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
     """
 
 @_typing.type_check_only
@@ -88,8 +89,9 @@ class SessionServiceAsyncStub(SessionServiceStub):
     Refuses with BAD_USER_INPUT.
     """
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_pb2.ListSessionsRequest, _session_pb2.ListSessionsResponse]  # type: ignore[assignment]
-    """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first. Only ops may leave the
-    person out: it pages through all sessions, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+    """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
+    may leave the person out: it pages through all sessions, in id order.
+    Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -153,8 +155,9 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _session_pb2.ListSessionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_session_pb2.ListSessionsResponse, _abc.Awaitable[_session_pb2.ListSessionsResponse]]:
-        """ListSessions pages through a person's sessions, as student and as tutor, latest lesson first. Only ops may leave the
-        person out: it pages through all sessions, in id order. Refuses with FORBIDDEN (another person's), BAD_USER_INPUT.
+        """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
+        may leave the person out: it pages through all sessions, in id order.
+        Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
