@@ -19,6 +19,7 @@ def payment(value: payment_pb2.Payment) -> Shape:
     nothing = money_pb2.Money(amount_minor=0, currency=value.amount.currency)
     return {
         "id": value.id,
+        "userId": value.student_id,
         "amount": money(value.amount),
         "refunded": money(value.refunded if value.HasField("refunded") else nothing),
         "refundPending": money(value.refund_pending if value.HasField("refund_pending") else nothing),

@@ -19,7 +19,7 @@ query Booking($id: ID!) {
     id status tutorId studentId courseId startTime endTime purpose holdExpiresAt availabilityBlockId createdAt
     price { amountMinor currency display }
     session { id bookingId status scheduledAt durationMinutes meetingLink }
-    payment { id status context contextId sessionId stripePaymentIntentId disputed createdAt
+    payment { id userId status context contextId sessionId stripePaymentIntentId disputed createdAt
               amount { display } refunded { amountMinor currency display } }
     timeline { at service event detail }
   }
@@ -54,6 +54,7 @@ async def test_a_booking_has_all_its_fields(student: Any, script: Any, lesson: A
         },
         "payment": {
             "id": lesson.payment_id,
+            "userId": lesson.student,
             "status": "SUCCEEDED",
             "context": "SESSION_BOOKING",
             "contextId": lesson.session_id,
