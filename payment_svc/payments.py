@@ -10,7 +10,7 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import Forbidden, NotFound
 from mesh.money import Money
-from payment_svc.domain import AmountMismatch, Event, Payment, Saga, State, WrongState
+from payment_svc.domain import AmountMismatch, CaseFacts, Event, Payment, Saga, State, WrongState
 from payment_svc.store import PaymentStore, SagaStore
 
 MOST_EVENTS = 100
@@ -46,6 +46,13 @@ class Payments:
         if call.service != "ops" or not call.speaks_for():
             raise Forbidden
         return await self.payments.list_all(after, most)
+
+    async def get_saga(self, saga_id: UUID) -> Saga:
+        """A sale or a cancel of the caller's as a student. Raises NotFound, also for a case: that is the operators'."""
+        saga = await self.sagas.get(saga_id)
+        if saga is None or isinstance(saga.facts, CaseFacts) or not calls.current().speaks_for(saga.student_id):
+            raise NotFound
+        return saga
 
     async def timeline(self, booking_id: UUID) -> list[Event]:
         """What the saga of a booking did, oldest first."""

@@ -123,6 +123,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""
         return pb.ListPaymentsResponse(payments=map(encode_payment, found), next_page_token=more)
 
+    async def GetSagaProgress(self, request: pb.GetSagaProgressRequest, context: Context) -> pb.GetSagaProgressResponse:
+        saga = await self._payments.get_saga(wire.uuid(request.saga_id, "saga_id"))
+        return pb.GetSagaProgressResponse(
+            saga_id=str(saga.id), saga_state=saga.state.value, is_complete=saga.is_complete
+        )
+
     async def GetBookingTimeline(
         self, request: pb.GetBookingTimelineRequest, context: Context
     ) -> pb.GetBookingTimelineResponse:

@@ -25,6 +25,7 @@ GRAPHQL: dict[str, tuple[str, ...]] = {
     "Query.getMySessions": (OK, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
     "Query.getSessionDetails": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Query.getPaymentHistory": (OK, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
+    "Query.saga": (OK, HIDDEN, HIDDEN, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Query.cancellationQuote": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "Query.courses": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
     "Query.course: a draft": (HIDDEN, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
@@ -173,6 +174,7 @@ CALLERS: dict[str, str] = {
     "PaymentService.GetPayment": "bff ops internal",
     "PaymentService.BatchGetPayments": "bff ops internal",
     "PaymentService.ListPayments": "bff ops internal",
+    "PaymentService.GetSagaProgress": "bff ops internal",
     "PaymentService.GetBookingTimeline": "bff ops internal",
     "PaymentService.BatchGetBookingTimelines": "bff ops internal",
     "PaymentService.HandleStripeWebhook": "bff",
@@ -226,6 +228,7 @@ CARRIED: dict[str, tuple[str, ...]] = {
     "PaymentService.GetPayment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.BatchGetPayments": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
     "PaymentService.ListPayments": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
+    "PaymentService.GetSagaProgress": (OK, HIDDEN, HIDDEN, HIDDEN, OK, OK, OK),
     "PaymentService.GetBookingTimeline": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "PaymentService.BatchGetBookingTimelines": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
     "PaymentService.BookSession: through another provider": (

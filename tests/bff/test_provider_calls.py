@@ -25,6 +25,7 @@ NO_PROVIDER_CALL = {
     "BatchGetPayments",
     "GetBookingTimeline",
     "GetPayment",
+    "GetSagaProgress",
     "HandleStripeWebhook",
     "ListPayments",
     "QuoteCancellation",

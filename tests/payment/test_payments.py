@@ -102,6 +102,41 @@ async def test_a_bad_batch_names_its_field(people: People, ask: Any, name: str) 
         assert refused.value.field == field
 
 
+async def test_a_saga_tells_its_student_how_far_it_is(people: People, sold: tuple[Booked, Booked]) -> None:
+    async def progress(stub: Any, saga_id: str) -> tuple[str, bool]:
+        told = await stub.GetSagaProgress(pb.GetSagaProgressRequest(saga_id=saga_id), timeout=5)
+        assert told.saga_id == saga_id
+        return told.saga_state, told.is_complete
+
+    paid, waiting = sold
+    own = reader(people, "student", paid.student)
+    assert await progress(own, paid.saga) == ("COMPLETED", True)
+    assert await progress(reader(people, "student", waiting.student), waiting.saga) == ("AWAITING_PAYMENT", False)
+    cancel = await people.cancel(paid, paid.student)
+    await people.until_state(cancel.saga_id, "REFUNDED")
+    assert await progress(own, cancel.saga_id) == ("REFUNDED", True)
+    for saga_id in (waiting.saga, str(uuid4())):
+        with pytest.raises(NotFound):
+            await progress(own, saga_id)
+    with pytest.raises(BadInput) as refused:
+        await progress(own, "x")
+    assert refused.value.field == "saga_id"
+
+
+async def test_a_dispute_is_a_case_that_only_operators_see(people: People) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.dispute(booked.intent)
+    ask = "select id::text, student_id from saga where kind = 'DisputeCase' and booking_id = $1"
+    (case,) = await wait_until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), bool)
+    assert case["student_id"] == booked.student
+    for stub in (reader(people, "student", booked.student), reader(people, "admin")):
+        with pytest.raises(NotFound):
+            await stub.GetSagaProgress(pb.GetSagaProgressRequest(saga_id=case["id"]), timeout=5)
+    await people.resolve(case["id"], "COMPLETED")
+
+
 async def test_pages_of_payments_neither_repeat_nor_skip_when_one_more_is_made_meanwhile(people: People) -> None:
     tutor, student = await people.tutor(), uuid4()
     stub = reader(people, "student", student)

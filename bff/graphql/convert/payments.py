@@ -34,6 +34,10 @@ def payment(value: payment_pb2.Payment) -> Shape:
     }
 
 
+def saga(reply: payment_pb2.GetSagaProgressResponse) -> Shape:
+    return {"id": reply.saga_id, "state": reply.saga_state, "isComplete": reply.is_complete}
+
+
 def payment_errors(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> list[Shape]:
     """The user errors of a purchase whose payment was refused. They stand beside it, again with each repeat."""
     refusal = payment_refusal(reply)

@@ -965,6 +965,58 @@ class ListPaymentsResponse(_message.Message):
 Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
 
 @_typing.final
+class GetSagaProgressRequest(_message.Message):
+    """GetSagaProgressRequest names a saga."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga, a UUID."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSagaProgressRequest: _TypeAlias = GetSagaProgressRequest  # noqa: Y015
+
+@_typing.final
+class GetSagaProgressResponse(_message.Message):
+    """GetSagaProgressResponse is how far the saga is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga, a UUID."""
+    saga_state: _builtins.str
+    """"AWAITING_PAYMENT", "COMPLETED", …"""
+    is_complete: _builtins.bool
+    """True in every end state."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+        saga_state: _builtins.str = ...,
+        is_complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_complete", b"is_complete", "saga_id", b"saga_id", "saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSagaProgressResponse: _TypeAlias = GetSagaProgressResponse  # noqa: Y015
+
+@_typing.final
 class GetBookingTimelineRequest(_message.Message):
     """GetBookingTimelineRequest names a booking."""
 

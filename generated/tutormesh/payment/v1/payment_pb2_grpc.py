@@ -81,6 +81,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
                 _registered_method=True)
+        self.GetSagaProgress = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/GetSagaProgress',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.FromString,
+                _registered_method=True)
         self.GetBookingTimeline = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/GetBookingTimeline',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetBookingTimelineRequest.SerializeToString,
@@ -191,6 +196,14 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetSagaProgress(self, request, context):
+        """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBookingTimeline(self, request, context):
         """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND.
         """
@@ -273,6 +286,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPayments,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'GetSagaProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSagaProgress,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.SerializeToString,
             ),
             'GetBookingTimeline': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBookingTimeline,
@@ -540,6 +558,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/ListPayments',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSagaProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/GetSagaProgress',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -82,6 +82,10 @@ class PaymentServiceStub:
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
     """
+    GetSagaProgress: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]
+    """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
+    """
     GetBookingTimeline: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]
     """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
     BatchGetBookingTimelines: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetBookingTimelinesRequest, _payment_pb2.BatchGetBookingTimelinesResponse]
@@ -154,6 +158,10 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
+    """
+    GetSagaProgress: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]  # type: ignore[assignment]
+    """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
     """
     GetBookingTimeline: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]  # type: ignore[assignment]
     """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
@@ -278,6 +286,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_pb2.ListPaymentsResponse]]:
         """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
         all payments, in id order.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSagaProgress(
+        self,
+        request: _payment_pb2.GetSagaProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.GetSagaProgressResponse, _abc.Awaitable[_payment_pb2.GetSagaProgressResponse]]:
+        """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
