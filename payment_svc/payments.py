@@ -40,6 +40,11 @@ class Payments:
         calls.current().must_speak_for(student_id)
         return await self.payments.history(student_id, after, most)
 
+    async def of_tutor(self, tutor_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
+        """The payments of what a tutor teaches, newest first. Raises Forbidden for another's."""
+        calls.current().must_speak_for(tutor_id)
+        return await self.payments.of_tutor(tutor_id, after, most)
+
     async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
         """Every payment with its refunds, for the audit. Raises Forbidden for every caller but ops."""
         call = calls.current()

@@ -19,7 +19,7 @@ from payment_svc.convert.orders import (
     encode_enrolled,
     encode_quote,
 )
-from payment_svc.convert.payments import encode_event, encode_payment, encode_timelines
+from payment_svc.convert.payments import encode_event, encode_payment, encode_payments_page, encode_timelines
 from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
 from payment_svc.domain import Intent
 from payment_svc.notifications.delivering import Deliveries
@@ -112,10 +112,15 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         size = wire.page_size(request.page_size, 20)
         student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
         found = await self._payments.history(student, after, size + 1)
-        page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
-        return pb.ListPaymentsResponse(
-            payments=map(encode_payment, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
-        )
+        return pb.ListPaymentsResponse(**encode_payments_page(found, size))
+
+    async def ListTutorPayments(
+        self, request: pb.ListTutorPaymentsRequest, context: Context
+    ) -> pb.ListTutorPaymentsResponse:
+        size = wire.page_size(request.page_size, 20)
+        tutor, after = wire.uuid(request.tutor_id, "tutor_id"), cursors.decode(request.page_token)
+        found = await self._payments.of_tutor(tutor, after, size + 1)
+        return pb.ListTutorPaymentsResponse(**encode_payments_page(found, size))
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)

@@ -85,7 +85,7 @@ def amount(value: money_pb2.Money) -> str:
 
 INTENT: Schema = {
     "type": "string",
-    "description": "The PaymentIntent; cb_… for the provider callback; null when nothing is to be paid.",
+    "description": "The PaymentIntent; cb_… for the provider callback; null when nothing is to be paid, and for the tutor.",
 }
 
 #: A booking for its student, its tutor and services: without the secret that pays for it.
@@ -103,7 +103,7 @@ BOOKING: tuple[Property[Sold], ...] = (
     Property(
         "payment_session_id",
         nullable(INTENT),
-        lambda sold: sold.payment.stripe_payment_intent_id if sold.payment else None,
+        lambda sold: (sold.payment.stripe_payment_intent_id or None) if sold.payment else None,
     ),
     Property(
         "refunded_amount",

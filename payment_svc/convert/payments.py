@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from mesh import clock, wire
+from mesh import calls, clock, cursors, wire
 from payment_svc.domain import Event, Payment, Refund
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
 def encode_payment(value: Payment) -> pb.Payment:
+    """The payment for the caller. What tells of the student's way to pay is not for the tutor."""
+    may_see_how = calls.current().speaks_for(value.student_id)
     return pb.Payment(
         id=str(value.id),
         amount=wire.to_money(value.amount),
@@ -22,7 +25,7 @@ def encode_payment(value: Payment) -> pb.Payment:
         context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
         context_id=str(value.context_id),
         session_id=_id(value.session_id),
-        stripe_payment_intent_id=value.intent_id,
+        stripe_payment_intent_id=value.intent_id if may_see_how else "",
         disputed=value.disputed,
         created_at=clock.to_proto(value.created_at),
         student_id=str(value.student_id),
@@ -32,6 +35,13 @@ def encode_payment(value: Payment) -> pb.Payment:
         received_minor=value.received_minor,
         enrollment_id=str(value.sold_id) if value.session_id is None else "",
     )
+
+
+def encode_payments_page(found: Sequence[Payment], size: int) -> dict[str, Any]:
+    """The fields of a page of payments. `found` has one more when there is a next page."""
+    page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
+    payments = [encode_payment(payment) for payment in page.rows]
+    return {"payments": payments, "next_page_token": page.next_page_token, "cursors": page.cursors}
 
 
 def encode_refund(value: Refund) -> pb.Refund:

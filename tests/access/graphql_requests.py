@@ -86,6 +86,7 @@ asks(
     "query($id: ID!) { cancellationQuote(bookingId: $id) { percent } }",
     id=lambda scene: scene.lesson.booking,
 )
+asks("Query.getTutorPayments", "{ getTutorPayments { nodes { id } } }")
 asks("Query.saga", "query($id: ID!) { saga(id: $id) { state isComplete } }", id=lambda scene: scene.lesson.saga)
 asks("Query.courses", "{ courses { nodes { id } } }")
 asks("Query.course: a draft", COURSE, id=lambda scene: scene.draft.id)

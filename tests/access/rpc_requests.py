@@ -172,6 +172,7 @@ asks("PaymentService.GetPayment", lambda scene: payment.GetPaymentRequest(paymen
 asks("PaymentService.BatchGetPayments", lambda s: payment.BatchGetPaymentsRequest(payment_ids=[s.lesson.payment]))
 asks("PaymentService.ListPayments", lambda scene: payment.ListPaymentsRequest(student_id=str(scene.student)))
 asks("PaymentService.ListPayments: everybody's", lambda _: payment.ListPaymentsRequest())
+asks("PaymentService.ListTutorPayments", lambda scene: payment.ListTutorPaymentsRequest(tutor_id=str(scene.tutor)))
 asks("PaymentService.GetSagaProgress", lambda scene: payment.GetSagaProgressRequest(saga_id=scene.lesson.saga))
 asks("PaymentService.GetBookingTimeline", lambda s: payment.GetBookingTimelineRequest(booking_id=s.lesson.booking))
 asks(

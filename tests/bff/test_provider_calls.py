@@ -28,6 +28,7 @@ NO_PROVIDER_CALL = {
     "GetSagaProgress",
     "HandleStripeWebhook",
     "ListPayments",
+    "ListTutorPayments",
     "QuoteCancellation",
 }
 BOOK = 'mutation($tutor: ID!) { bookSession(tutorId: $tutor, time: "2030-01-31T09:00:00Z") { sagaId userErrors { code } } }'

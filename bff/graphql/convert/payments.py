@@ -15,6 +15,10 @@ def list_payments_request(student: UUID, arguments: Arguments) -> payment_pb2.Li
     return payment_pb2.ListPaymentsRequest(student_id=str(student), **read_page(arguments))
 
 
+def list_tutor_payments_request(tutor: UUID, arguments: Arguments) -> payment_pb2.ListTutorPaymentsRequest:
+    return payment_pb2.ListTutorPaymentsRequest(tutor_id=str(tutor), **read_page(arguments))
+
+
 def payment(value: payment_pb2.Payment) -> Shape:
     nothing = money_pb2.Money(amount_minor=0, currency=value.amount.currency)
     return {

@@ -25,6 +25,15 @@ async def list_my_payments(_: None, info: Info, **arguments: Any) -> Shape:
     return page([convert.payment(payment) for payment in reply.payments], reply, arguments)
 
 
+@query.field("getTutorPayments")
+@field_resolver
+async def list_tutor_payments(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_tutor_payments_request(context.person.id, arguments)
+    reply = await context.call_once(context.peers.payment.ListTutorPayments, request)
+    return page([convert.payment(payment) for payment in reply.payments], reply, arguments)
+
+
 @query.field("saga")
 @field_resolver
 async def get_saga(_: None, info: Info, **arguments: Any) -> Shape:

@@ -12,7 +12,26 @@ from mesh.errors import BadInput, NotFound
 from payment_svc.domain import State
 from tutormesh.payment.v1 import payment_pb2
 
+TAUGHT = """query($after: String) { getTutorPayments(first: 7, after: $after) {
+  nodes { id userId status amount { display } stripePaymentIntentId } pageInfo { hasNextPage endCursor } } }"""
 SAGA = "query($id: ID!) { saga(id: $id) { id state isComplete } }"
+
+
+async def test_a_tutor_pages_through_the_payments_of_what_they_teach(tutor: Any, script: Any, lesson: Any) -> None:
+    script.answers["ListTutorPayments"] = payment_pb2.ListTutorPaymentsResponse(
+        payments=[lesson.payment(stripe_payment_intent_id="")], next_page_token="more", cursors=["more"]
+    )
+    (node,) = (page := (await tutor.data(TAUGHT, after="here"))["getTutorPayments"])["nodes"]
+    assert node == {
+        "id": lesson.payment_id,
+        "userId": lesson.student,
+        "status": "SUCCEEDED",
+        "amount": {"display": "$50.00"},
+        "stripePaymentIntentId": None,
+    }
+    assert page["pageInfo"] == {"hasNextPage": True, "endCursor": "more"}
+    request = script.one("ListTutorPayments").request
+    assert (request.tutor_id, request.page_size, request.page_token) == (tutor.id, 7, "here")
 
 
 @pytest.mark.parametrize(("state", "is_complete"), [("AWAITING_PAYMENT", False), ("COMPLETED", True)])

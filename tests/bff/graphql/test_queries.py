@@ -154,7 +154,7 @@ async def test_my_payments_are_paged(student: Any, script: Any, lesson: Any) -> 
 
 
 @pytest.mark.parametrize("first", [0, -1, 101])
-@pytest.mark.parametrize("query", ["getMySessions", "getPaymentHistory"])
+@pytest.mark.parametrize("query", ["getMySessions", "getPaymentHistory", "getTutorPayments"])
 async def test_a_page_has_1_to_100(student: Any, script: Any, query: str, first: int) -> None:
     error = await student.error(f"query($n: Int) {{ {query}(first: $n) {{ nodes {{ id }} }} }}", n=first)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", ["first"])

@@ -248,7 +248,9 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """Payment is the payment of one booking or enrollment, with its refunds."""
+    """Payment is the payment of one booking or enrollment, with its refunds. What tells of the student's way to pay is for the
+    student, an admin and services alone: a tutor gets it empty.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -281,7 +283,7 @@ class Payment(_message.Message):
     session_id: _builtins.str
     """The session, a UUID; empty for a course."""
     stripe_payment_intent_id: _builtins.str
-    """The provider's id for the PaymentIntent, "pi_…"."""
+    """The provider's id for the PaymentIntent, "pi_…". A tutor gets it empty."""
     disputed: _builtins.bool
     """True while a dispute is open."""
     student_id: _builtins.str
@@ -963,6 +965,70 @@ class ListPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class ListTutorPaymentsRequest(_message.Message):
+    """ListTutorPaymentsRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor or instructor, a UUID."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 100; 0 means 20."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tutor_id", b"tutor_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorPaymentsRequest: _TypeAlias = ListTutorPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListTutorPaymentsResponse(_message.Message):
+    """ListTutorPaymentsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """The payments."""
+
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For each row the page_token of the page that begins behind it."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+        next_page_token: _builtins.str = ...,
+        cursors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursors", b"cursors", "next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorPaymentsResponse: _TypeAlias = ListTutorPaymentsResponse  # noqa: Y015
 
 @_typing.final
 class GetSagaProgressRequest(_message.Message):

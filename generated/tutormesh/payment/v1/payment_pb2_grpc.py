@@ -81,6 +81,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
                 _registered_method=True)
+        self.ListTutorPayments = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/ListTutorPayments',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.FromString,
+                _registered_method=True)
         self.GetSagaProgress = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/GetSagaProgress',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.SerializeToString,
@@ -173,7 +178,7 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
         Refuses with NOT_FOUND, also for another person's payment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -191,6 +196,15 @@ class PaymentServiceServicer:
     def ListPayments(self, request, context):
         """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
         all payments, in id order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTutorPayments(self, request, context):
+        """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+        instructs, newest first, for that tutor, an admin or a service.
+        Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,6 +300,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPayments,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'ListTutorPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTutorPayments,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.SerializeToString,
             ),
             'GetSagaProgress': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSagaProgress,
@@ -558,6 +577,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/ListPayments',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTutorPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/ListTutorPayments',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,7 +71,7 @@ class PaymentServiceStub:
     BAD_USER_INPUT.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
-    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
     Refuses with NOT_FOUND, also for another person's payment.
     """
     BatchGetPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]
@@ -81,6 +81,11 @@ class PaymentServiceStub:
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
+    """
+    ListTutorPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListTutorPaymentsRequest, _payment_pb2.ListTutorPaymentsResponse]
+    """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+    instructs, newest first, for that tutor, an admin or a service.
+    Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
     """
     GetSagaProgress: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]
     """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
@@ -148,7 +153,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     BAD_USER_INPUT.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
-    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
     Refuses with NOT_FOUND, also for another person's payment.
     """
     BatchGetPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]  # type: ignore[assignment]
@@ -158,6 +163,11 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
+    """
+    ListTutorPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListTutorPaymentsRequest, _payment_pb2.ListTutorPaymentsResponse]  # type: ignore[assignment]
+    """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+    instructs, newest first, for that tutor, an admin or a service.
+    Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
     """
     GetSagaProgress: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]  # type: ignore[assignment]
     """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
@@ -264,7 +274,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.GetPaymentResponse, _abc.Awaitable[_payment_pb2.GetPaymentResponse]]:
-        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
         Refuses with NOT_FOUND, also for another person's payment.
         """
 
@@ -286,6 +296,17 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_pb2.ListPaymentsResponse]]:
         """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
         all payments, in id order.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTutorPayments(
+        self,
+        request: _payment_pb2.ListTutorPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.ListTutorPaymentsResponse, _abc.Awaitable[_payment_pb2.ListTutorPaymentsResponse]]:
+        """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+        instructs, newest first, for that tutor, an admin or a service.
+        Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
