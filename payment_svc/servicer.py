@@ -67,12 +67,18 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         _check_buys_for_oneself(order.student_id)
         return encode_enrolled(await self._purchases.courses.enroll(order))
 
+    async def QuoteEnrollmentCancellation(
+        self, request: pb.QuoteEnrollmentCancellationRequest, context: Context
+    ) -> pb.QuoteEnrollmentCancellationResponse:
+        offer = await _quote(self._purchases.cancel_courses, wire.uuid(request.enrollment_id, "enrollment_id"))
+        return pb.QuoteEnrollmentCancellationResponse(**offer)
+
     async def CancelEnrollment(
         self, request: pb.CancelEnrollmentRequest, context: Context
     ) -> pb.CancelEnrollmentResponse:
         enrollment_id = wire.uuid(request.enrollment_id, "enrollment_id")
-        reason = wire.text(request.reason, "reason", 1000)
-        cancelled = await self._purchases.cancel_courses.cancel(enrollment_id, "", reason)
+        token, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
+        cancelled = await self._purchases.cancel_courses.cancel(enrollment_id, token, reason)
         return pb.CancelEnrollmentResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def CreatePaymentIntent(
@@ -87,8 +93,8 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context
     ) -> pb.QuoteCancellationResponse:
-        quote, currency = await self._purchases.cancel_lessons.quote(wire.uuid(request.booking_id, "booking_id"))
-        return encode_quote(quote, currency, self._purchases.cancel_lessons.quotes.token(quote))
+        offer = await _quote(self._purchases.cancel_lessons, wire.uuid(request.booking_id, "booking_id"))
+        return pb.QuoteCancellationResponse(**offer)
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> pb.CancelBookingResponse:
         booking_id = wire.uuid(request.booking_id, "booking_id")
@@ -160,6 +166,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
             raise Forbidden("only a service may report a payment")
         saga = await self._callbacks.receive(decode_report(request))
         return pb.HandlePaymentCallbackResponse(saga_state=saga.state.value)
+
+
+async def _quote(cancelling: Cancelling, sold_id: UUID) -> dict[str, Any]:
+    """The fields of a quote. Raises NotFound, NotCancellable, TryAgain."""
+    quote, currency = await cancelling.quote(sold_id)
+    return encode_quote(quote, currency, cancelling.quotes.token(quote))
 
 
 def _check_buys_for_oneself(student_id: UUID) -> None:

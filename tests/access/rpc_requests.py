@@ -168,6 +168,10 @@ asks("LearningService.ListEnrollments", lambda scene: learning.ListEnrollmentsRe
 asks("LearningService.ListEnrollments: everybody's", lambda _: learning.ListEnrollmentsRequest())
 asks("PaymentService.BookSession", lambda scene: _order(scene, scene.student))
 asks("PaymentService.QuoteCancellation", lambda s: payment.QuoteCancellationRequest(booking_id=s.lesson.booking))
+asks(
+    "PaymentService.QuoteEnrollmentCancellation",
+    lambda scene: payment.QuoteEnrollmentCancellationRequest(enrollment_id=scene.enrollment.id),
+)
 asks("PaymentService.GetPayment", lambda scene: payment.GetPaymentRequest(payment_id=scene.lesson.payment))
 asks("PaymentService.BatchGetPayments", lambda s: payment.BatchGetPaymentsRequest(payment_ids=[s.lesson.payment]))
 asks("PaymentService.ListPayments", lambda scene: payment.ListPaymentsRequest(student_id=str(scene.student)))

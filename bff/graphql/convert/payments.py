@@ -48,3 +48,15 @@ def payment_errors(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollIn
     if refusal is None:
         return []
     return [{"code": refusal.reason, "message": refusal.message, "field": None, "retryable": False}]
+
+
+def cancellation_quote(
+    reply: payment_pb2.QuoteCancellationResponse | payment_pb2.QuoteEnrollmentCancellationResponse,
+) -> Shape:
+    return {
+        "refund": money(reply.refund),
+        "percent": reply.percent,
+        "rule": reply.rule,
+        "token": reply.token,
+        "expiresAt": format_time(reply.expires_at),
+    }

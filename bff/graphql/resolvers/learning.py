@@ -9,11 +9,13 @@ from ariadne import MutationType, ObjectType, QueryType
 
 from bff.graphql.context import Info
 from bff.graphql.convert import learning as convert
+from bff.graphql.convert.payments import cancellation_quote
 from bff.graphql.convert.values import Shape, page
 from bff.graphql.errors import field_resolver, mutation_resolver
 from bff.graphql.resolvers.bookings import publishable_key
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from tutormesh.learning.v1 import learning_pb2
+from tutormesh.payment.v1 import payment_pb2
 
 query, mutation = QueryType(), MutationType()
 enrollment, booking = ObjectType("Enrollment"), ObjectType("Booking")
@@ -44,6 +46,15 @@ async def list_my_enrollments(_: None, info: Info, **arguments: Any) -> Shape:
     request = convert.list_enrollments_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.learning.ListEnrollments, request)
     return page([convert.enrollment(enrollment) for enrollment in reply.enrollments], reply, arguments)
+
+
+@query.field("enrollmentQuote")
+@field_resolver
+async def quote_cancellation(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = payment_pb2.QuoteEnrollmentCancellationRequest(enrollment_id=arguments["enrollmentId"])
+    quote = await context.call_once(context.peers.payment.QuoteEnrollmentCancellation, request)
+    return cancellation_quote(quote)
 
 
 @mutation.field("enrollInCourse")

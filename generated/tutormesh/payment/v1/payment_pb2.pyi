@@ -579,6 +579,70 @@ class EnrollInCourseResponse(_message.Message):
 Global___EnrollInCourseResponse: _TypeAlias = EnrollInCourseResponse  # noqa: Y015
 
 @_typing.final
+class QuoteEnrollmentCancellationRequest(_message.Message):
+    """QuoteEnrollmentCancellationRequest names an enrollment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID."""
+    def __init__(
+        self,
+        *,
+        enrollment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteEnrollmentCancellationRequest: _TypeAlias = QuoteEnrollmentCancellationRequest  # noqa: Y015
+
+@_typing.final
+class QuoteEnrollmentCancellationResponse(_message.Message):
+    """QuoteEnrollmentCancellationResponse is the refund for cancelling now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """The percentage of the paid amount that is refunded, 0 to 100."""
+    rule: _builtins.str
+    """The rule that applies, in words: "within 336 h of the payment: 100 %"."""
+    token: _builtins.str
+    """Guarantees this refund until it expires. It is bound to the enrollment, the person and the payment's state."""
+    @_builtins.property
+    def refund(self) -> _money_pb2.Money:
+        """The refund; 0 when nothing was paid or nothing is due."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the token expires."""
+
+    def __init__(
+        self,
+        *,
+        refund: _money_pb2.Money | None = ...,
+        percent: _builtins.int = ...,
+        rule: _builtins.str = ...,
+        token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "percent", b"percent", "refund", b"refund", "rule", b"rule", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteEnrollmentCancellationResponse: _TypeAlias = QuoteEnrollmentCancellationResponse  # noqa: Y015
+
+@_typing.final
 class CancelEnrollmentRequest(_message.Message):
     """CancelEnrollmentRequest names an enrollment to cancel."""
 
@@ -586,19 +650,23 @@ class CancelEnrollmentRequest(_message.Message):
 
     ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    QUOTE_TOKEN_FIELD_NUMBER: _builtins.int
     enrollment_id: _builtins.str
     """The enrollment, a UUID."""
     reason: _builtins.str
     """The person's own text, at most 1000 characters; may be empty."""
+    quote_token: _builtins.str
+    """The token of QuoteEnrollmentCancellation; empty means the refund that the policy gives now."""
     def __init__(
         self,
         *,
         enrollment_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        quote_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "quote_token", b"quote_token", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

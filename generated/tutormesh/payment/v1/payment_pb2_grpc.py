@@ -46,6 +46,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
                 _registered_method=True)
+        self.QuoteEnrollmentCancellation = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/QuoteEnrollmentCancellation',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.FromString,
+                _registered_method=True)
         self.CancelEnrollment = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/CancelEnrollment',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.SerializeToString,
@@ -140,11 +145,19 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuoteEnrollmentCancellation(self, request, context):
+        """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+        refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelEnrollment(self, request, context):
         """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
         admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
         answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -265,6 +278,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.EnrollInCourse,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.SerializeToString,
+            ),
+            'QuoteEnrollmentCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteEnrollmentCancellation,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.SerializeToString,
             ),
             'CancelEnrollment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelEnrollment,
@@ -388,6 +406,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/EnrollInCourse',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteEnrollmentCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/QuoteEnrollmentCancellation',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,11 +49,15 @@ class PaymentServiceStub:
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
     IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
+    QuoteEnrollmentCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteEnrollmentCancellationRequest, _payment_pb2.QuoteEnrollmentCancellationResponse]
+    """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+    refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+    """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
     admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
     answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]
     """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
@@ -131,11 +135,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
     IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
+    QuoteEnrollmentCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteEnrollmentCancellationRequest, _payment_pb2.QuoteEnrollmentCancellationResponse]  # type: ignore[assignment]
+    """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+    refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+    """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
     admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
     answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
     """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
@@ -224,6 +232,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def QuoteEnrollmentCancellation(
+        self,
+        request: _payment_pb2.QuoteEnrollmentCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.QuoteEnrollmentCancellationResponse, _abc.Awaitable[_payment_pb2.QuoteEnrollmentCancellationResponse]]:
+        """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+        refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+        """
+
+    @_abc_1.abstractmethod
     def CancelEnrollment(
         self,
         request: _payment_pb2.CancelEnrollmentRequest,
@@ -232,7 +250,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
         admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
         answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
