@@ -62,6 +62,15 @@ class Fields:
         """The same as a proto Timestamp."""
         return parse_timestamp(self.text(field), self.name(field), bare_is_utc=True)
 
+    def query_number(self, field: str, default: int) -> int:
+        """A whole number, not negative, in a query's parameter."""
+        text = self.optional_text(field)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,6}", text, re.ASCII):
+            raise BadInput("must be a whole number", field=self.name(field))
+        return int(text)
+
     def amount(self, field: str) -> Decimal:
         """A decimal amount that must be given, as a number or as text; it is never read as a float."""
         value = self.values.get(field)

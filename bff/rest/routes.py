@@ -6,10 +6,16 @@ from starlette.routing import Route
 
 from bff.http.authentication import Authenticator
 from bff.peers import Peers
-from bff.rest import availability, bookings, openapi, payments
+from bff.rest import availability, bookings, courses, enrollments, openapi, payments
 from bff.rest.endpoints import RestRouter
 
-ENDPOINTS = (*bookings.ENDPOINTS, *availability.ENDPOINTS, *payments.ENDPOINTS)
+ENDPOINTS = (
+    *bookings.ENDPOINTS,
+    *availability.ENDPOINTS,
+    *payments.ENDPOINTS,
+    *courses.ENDPOINTS,
+    *enrollments.ENDPOINTS,
+)
 
 
 def rest_routes(peers: Peers, authenticator: Authenticator) -> list[Route]:

@@ -5,6 +5,7 @@ Names are REST's own, statuses are in lower case, amounts are decimal text, and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -41,16 +42,14 @@ def schemas(properties: Iterable[Property[T]]) -> dict[str, Schema]:
     return {property.name: property.schema for property in properties}
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """A booking, its payment and its lesson.
+class Purchase(ABC):
+    """Something with a price, and its payment: there is none when it is free, or when its payment was never opened."""
 
-    There is no payment when it is free, or when its payment was never opened; and no lesson before it is confirmed.
-    """
-
-    booking: booking_pb2.Booking
     payment: payment_pb2.Payment | None
-    session: session_pb2.Session | None
+
+    @property
+    @abstractmethod
+    def price(self) -> money_pb2.Money: ...
 
     @property
     def refunded(self) -> money_pb2.Money:
@@ -69,8 +68,25 @@ class Sold:
         return told.removeprefix("REFUND_STATE_").lower()
 
     @property
+    def payment_session_id(self) -> str | None:
+        return (self.payment.stripe_payment_intent_id or None) if self.payment else None
+
+    @property
     def _nothing(self) -> money_pb2.Money:
-        return money_pb2.Money(amount_minor=0, currency=self.booking.price.currency)
+        return money_pb2.Money(amount_minor=0, currency=self.price.currency)
+
+
+@dataclass(frozen=True)
+class Sold(Purchase):
+    """A booking, its payment and its lesson. There is no lesson before it is confirmed."""
+
+    booking: booking_pb2.Booking
+    payment: payment_pb2.Payment | None
+    session: session_pb2.Session | None
+
+    @property
+    def price(self) -> money_pb2.Money:
+        return self.booking.price
 
 
 def status_name(number: booking_pb2.BookingStatus.ValueType) -> str:
@@ -103,7 +119,7 @@ BOOKING: tuple[Property[Sold], ...] = (
     Property(
         "payment_session_id",
         nullable(INTENT),
-        lambda sold: (sold.payment.stripe_payment_intent_id or None) if sold.payment else None,
+        lambda sold: sold.payment_session_id,
     ),
     Property(
         "refunded_amount",

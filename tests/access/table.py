@@ -106,6 +106,16 @@ REST: dict[str, tuple[str, ...]] = {
         OK,
         UNAUTHENTICATED,
     ),
+    "GET /api/v1/courses": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/courses": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/courses/{uuid}: a draft": (NO_COURSE, NO_COURSE, OK, NO_COURSE, OK, OK, UNAUTHENTICATED),
+    "GET /api/v1/courses/{uuid}: published": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/courses/{uuid}/publish: a draft": (FORBIDDEN, FORBIDDEN, OK, NO_COURSE, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/courses/{uuid}/publish: published": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/enrollments": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "POST /api/v1/enrollments: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
+    "GET /api/v1/enrollments/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/enrollments/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "POST /payment/create-intent": (OK, HIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
 }
 

@@ -22,6 +22,7 @@ from tests.access.table import (
     FORBIDDEN,
     GRAPHQL,
     HIDDEN,
+    NO_COURSE,
     NOTHING,
     OF_SCHEMAS,
     OK,
@@ -34,7 +35,7 @@ from tests.access.table import (
 from tests.bff.live import UPDATED, Listener, listening
 from tests.world import World
 
-STATUS = {HIDDEN: 404, FORBIDDEN: 403, UNAUTHENTICATED: 401}
+STATUS = {HIDDEN: 404, NO_COURSE: 404, FORBIDDEN: 403, UNAUTHENTICATED: 401}
 
 
 def cells(table: dict[str, tuple[str, ...]]) -> Iterator[Any]:
