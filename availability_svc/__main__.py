@@ -11,6 +11,7 @@ from availability_svc.store import VIOLATIONS
 from availability_svc.worker import BookingHoldCleanupJob
 from mesh import logs
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -30,7 +31,7 @@ async def main() -> None:
         )
         cleaning = asyncio.create_task(cleanup.run())
         try:
-            await serve(Server(settings, verifier, [service]))
+            await serve(Server(settings, verifier, [service]), watch=Watch(database).run)
         finally:
             cleaning.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -50,7 +50,7 @@ async def open_baseline(mesh: Mesh) -> AsyncIterator[Baseline]:
     async with (
         _echo_server() as (process, port),
         _pool(mesh.server_url) as pool,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel,
     ):
         call = channel.unary_unary(
             METHOD,

@@ -153,7 +153,7 @@ class Shop:
 async def open_shop(mesh: Layout) -> AsyncIterator[Shop]:
     """Open a shop on a running mesh, with published hours."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(timeout=30, limits=limits) as http:
+    async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
         shop = Shop(mesh, http, mesh.signer())
         await shop.open()
         yield shop

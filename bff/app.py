@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from bff.graphql import explorer, schema
 from bff.graphql.endpoint import GraphQLEndpoint
+from bff.graphql.explorer.people import serve_people
 from bff.graphql.negotiation import wants_page
 from bff.graphql.operations import Operations
 from bff.graphql.schema.federation import subgraphs
@@ -78,8 +79,8 @@ def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> It
     endpoint, websocket = endpoints(whole)
     yield Route("/graphql", _with_page(explorer.serve("page.html", "text/html"), endpoint), methods=["GET", "POST"])
     yield WebSocketRoute("/graphql", websocket.serve)
-    yield Route("/graphql/explorer.css", explorer.serve("page.css", "text/css"))
-    yield Route("/graphql/explorer.js", explorer.serve("page.js", "text/javascript"))
+    yield from explorer.files()
+    yield Route("/graphql/explorer/people", serve_people(options.demo_tokens_file))
     for name, part in subgraphs(whole, introspection=options.introspection).items():
         endpoint, websocket = endpoints(part)
         yield Route(f"/subgraphs/{name}", endpoint.post, methods=["POST"])

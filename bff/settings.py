@@ -31,6 +31,8 @@ class Options:
     cors_headers: tuple[str, ...] = ()
     #: max-age of Strict-Transport-Security in seconds; 0 sends no such header.
     hsts_seconds: int = 0
+    #: Tokens of demo people, which the explorer takes by itself. Never in production.
+    demo_tokens_file: Path | None = None
     #: The networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
 
@@ -99,6 +101,8 @@ class Settings(ServiceSettings):
     graphql_introspection: bool = True
     #: A folder of .graphql files, or a JSON file {sha256: document}.
     persisted_operations: Annotated[Path, AfterValidator(_check_documents)] | None = None
+    #: Tokens of demo people for the explorer; `make up` writes them. Production refuses the setting (mesh.production).
+    demo_tokens_file: Path | None = None
     #: Refuse every other document.
     persisted_operations_only: bool = False
     #: Seconds that running requests get to finish after SIGTERM.
@@ -114,5 +118,6 @@ class Settings(ServiceSettings):
             cors_origins=_split(self.cors_origins),
             cors_headers=tuple(name.lower() for name in _split(self.cors_headers)),
             hsts_seconds=self.hsts_seconds,
+            demo_tokens_file=self.demo_tokens_file,
             trusted_proxies=_networks(self.trusted_proxies),
         )

@@ -14,9 +14,10 @@ from mesh.errors import BadInput
 
 #: A tutor's free slots start every quarter of an hour as a rule, and availability lists at most 31 days of them.
 SLOT_EVERY, LONGEST_LISTING = timedelta(minutes=15), 31 * 96
-#: `datetime.fromisoformat` alone accepts much more than this.
+#: `datetime.fromisoformat` alone accepts much more than this. `+0000` is how `strftime`, and so clients that OpenAPI
+#: Generator makes, write an offset.
 _FORM = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d(:\d\d)?)?",
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d|[+-]\d\d:\d\d:\d\d)?",
     re.ASCII,
 )
 

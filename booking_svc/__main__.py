@@ -12,6 +12,7 @@ from booking_svc.store import VIOLATIONS, Store
 from booking_svc.watches import Watches
 from mesh import logs
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -34,7 +35,7 @@ async def main() -> None:
         )
         # Each watcher is a stream. As many may wait as `Changes` admits; calls have a limit of their own.
         server = Server(settings, verifier, [service], max_streams=MAX_WATCHERS)
-        await serve(server, stopping=changes.stop)
+        await serve(server, watch=Watch(database).run, stopping=changes.stop)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 | `preflight`, `readiness` | what is checked before a start, and when a mesh is ready |
 | `postgres`, `databases` | an embedded PostgreSQL and the services' databases |
 | `keys`, `issuer` | development keys and tokens |
-| `demo/` | demo data and the demo lesson |
+| `demo/`, `people` | demo data and the demo lesson; the people of both, and their tokens |
 | `sandbox/` | a stand-in for Stripe's server |
 | `chaos/` | `make chaos` |
 | `install` | makes `.venv` |

@@ -18,7 +18,16 @@ SANDBOX_MAIL = {
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
-_WITHHELD = ("STRIPE_", "NOTIFY_", "SMTP_", "TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "OPS_TOKEN")
+_WITHHELD = (
+    "STRIPE_",
+    "NOTIFY_",
+    "SMTP_",
+    "TUTORMESH_DATABASE",
+    "DATABASE_URL",
+    "SERVICE_TOKEN_FILE",
+    "DEMO_TOKENS_FILE",
+    "OPS_TOKEN",
+)
 
 
 def uses_sandbox(settings: Mapping[str, str]) -> bool:
@@ -44,6 +53,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
         own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
     elif name == "bff":
         own["STRIPE_PUBLISHABLE_KEY"] = stripe_settings(layout).get("STRIPE_PUBLISHABLE_KEY", "")
+        own["DEMO_TOKENS_FILE"] = str(layout.demo_tokens_file)
     return shared_settings(layout.settings) | own
 
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,18 @@ INCLUDED = {"devkit": ("devkit",), "dev": ("dev", "devkit")}
 
 
 def main(lock: str) -> None:
-    """Install the lock file of this name, unless its stamp exists."""
+    """Install the lock file of this name, unless its stamp exists. What a signal interrupts, the next call does again."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _install(lock)
+    except KeyboardInterrupt:
+        print("\nthe installation was interrupted; the same command goes on with it", file=sys.stderr)
+        raise SystemExit(130) from None
+    except OSError as error:
+        raise SystemExit(f"{error.filename or VENV} cannot be written to: {error.strerror}") from None
+
+
+def _install(lock: str) -> None:
     with _lock():
         if _stamp(lock).exists() and (VENV / "bin" / "tutormesh").exists():
             return
@@ -79,9 +91,17 @@ def _find_python() -> str:
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, check=False, env={**os.environ, "PIP_NO_INPUT": "1"})  # noqa: S603
-    if done.returncode != 0:
-        raise SystemExit(f"failed ({done.returncode}): {' '.join(command)}")
+    """Run a command; it ends with us. In a session of its own a terminal's Ctrl-C reaches us alone, and it stays quiet."""
+    environment = {**os.environ, "PIP_NO_INPUT": "1"}
+    with subprocess.Popen(command, env=environment, start_new_session=True) as child:  # noqa: S603
+        try:
+            status = child.wait()
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
+    if status != 0:
+        raise SystemExit(f"failed ({status}): {' '.join(command)}")
 
 
 if __name__ == "__main__":

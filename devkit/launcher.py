@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from devkit import databases
 from devkit.environment import check_stripe_settings, environment, programs, shared_settings
 from devkit.layout import HOST, PROGRAMS, STORED, Layout, check_development
+from devkit.people import write_tokens
 from devkit.postgres import Postgres
 from devkit.preflight import CannotStart, check_ports, lock_data_folder
 from devkit.processes.child import Child, python
 from devkit.processes.console import Console
 from devkit.readiness import wait_until_ready
+from mesh import proxies
 
 TOKENS_EVERY_SECONDS = 3600
 START_SECONDS = 30
@@ -54,7 +56,10 @@ class Launcher:
     async def run(self, stopping: asyncio.Event) -> None:
         """Start the mesh, and keep it alive until `stopping` is set. Raises CannotStart, Misconfigured."""
         check_development(self._layout.settings)
+        self._tell_of_proxies()
         check_stripe_settings(self._layout.settings)
+        for name in self._names:
+            self._layout.replicas(name)  # raises Misconfigured, before anything is started or migrated
         with lock_data_folder(self._layout.data):
             await check_ports(self._layout, self._names)
             starting = asyncio.create_task(self._start())
@@ -71,7 +76,7 @@ class Launcher:
 
     async def _start(self) -> None:
         began = time.monotonic()
-        self._layout.write_service_tokens()
+        self._write_tokens()
         if "sandbox" in self._names:
             self._start_program("sandbox")
         await self._start_postgres()
@@ -84,7 +89,18 @@ class Launcher:
         self._print_summary(time.monotonic() - began)
         while True:
             await asyncio.sleep(TOKENS_EVERY_SECONDS)
-            self._layout.write_service_tokens()
+            self._write_tokens()
+
+    def _write_tokens(self) -> None:
+        self._layout.write_service_tokens()
+        write_tokens(self._layout)
+
+    def _tell_of_proxies(self) -> None:
+        if names := proxies.configured(self._layout.settings):
+            self._console.plain(
+                f"{', '.join(names)}: only what leaves this machine uses the proxy (Stripe, your webhooks);"
+                f" {HOST} and localhost do not"
+            )
 
     async def _wait_until_ready(self) -> None:
         """Wait until every service serves. Raises CannotStart when a program gave up because of its settings."""

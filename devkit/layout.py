@@ -115,6 +115,11 @@ class Layout:
         """The file that holds a service's own token."""
         return self.keys / f"{name}.token"
 
+    @property
+    def demo_tokens_file(self) -> Path:
+        """The file that holds the demo people's tokens."""
+        return self.keys / "demo-people.json"
+
     def write_service_tokens(self) -> None:
         """Write a new token, valid for 12 hours, for each caller. Remove what an older version wrote for others."""
         for name in CALLERS:

@@ -7,9 +7,11 @@ import contextlib
 import fcntl
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from devkit.layout import HOST, Layout
 
@@ -23,9 +25,11 @@ class CannotStart(Exception):
 
 @contextlib.contextmanager
 def lock_data_folder(data: Path) -> Iterator[None]:
-    """Lock the data folder for this process. The kernel releases it when the process ends. Raises CannotStart."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "launcher.lock").open("a+") as lock:
+    """Lock the data folder for this process. The kernel releases it when the process ends.
+
+    Raises CannotStart when another mesh uses the folder, or nothing can be written there.
+    """
+    with _open_lock(data) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,6 +41,20 @@ def lock_data_folder(data: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def _open_lock(data: Path) -> TextIO:
+    """The lock's file, after a file was written into each folder that is there. Raises CannotStart."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        for folder in (data, data / "keys"):
+            if folder.exists():
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"x")
+        return (data / "launcher.lock").open("a+")
+    except OSError as error:
+        why = f"{data} cannot be written to ({error.strerror})"
+        raise CannotStart(f"{why}; TUTORMESH_DATA names another data folder") from None
 
 
 async def check_ports(layout: Layout, names: list[str]) -> None:

@@ -1,5 +1,8 @@
 # What the commands of these pages use. In bash or zsh, in the folder of the checkout: `. docs/demo.sh`
 
+# curl must not use a proxy for this machine.
+export no_proxy="127.0.0.1,localhost,${no_proxy:-${NO_PROXY:-}}"
+
 BFF=http://127.0.0.1:8080
 STRIPE=http://127.0.0.1:12111
 

@@ -9,6 +9,7 @@ from learning_svc.settings import Settings
 from learning_svc.store import VIOLATIONS
 from mesh import logs
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -25,7 +26,7 @@ async def main() -> None:
             learning_pb2_grpc.add_LearningServiceServicer_to_server,
             LearningServicer(database, settings.terms),
         )
-        await serve(Server(settings, verifier, [service]))
+        await serve(Server(settings, verifier, [service]), watch=Watch(database).run)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ class Call:
     deadline: float | None = None  # on the event loop's clock
     person: Person | None = None
     service: str = ""  # the calling service; empty when a person calls without one
+    #: What it is about, for log lines (mesh.about). Everybody who works on the call shares it.
+    ids: dict[str, str] = field(default_factory=dict, compare=False)
 
     def require_person(self) -> Person:
         """The person behind this call. Raises Unauthenticated when there is none."""
@@ -70,19 +72,32 @@ def current() -> Call:
     return _current.get(None) or Call(request_id=NO_CALL)
 
 
+def current_request() -> str | None:
+    """The id of the request that this task serves; None outside of any call."""
+    request_id = current().request_id
+    return None if request_id == NO_CALL else request_id
+
+
 def enter(call: Call) -> None:
     """Make this the current call of this task, and of the tasks that it starts."""
     _current.set(call)
 
 
 @contextlib.contextmanager
-def background(request_id: str | None = None) -> Iterator[None]:
-    """Within this block the current call has no person and no deadline: the work belongs to no caller."""
-    token = _current.set(Call(request_id=request_id or new_request_id()))
+def entered(call: Call) -> Iterator[None]:
+    """Within this block this is the current call."""
+    token = _current.set(call)
     try:
         yield
     finally:
         _current.reset(token)
+
+
+@contextlib.contextmanager
+def background(request_id: str | None = None) -> Iterator[None]:
+    """Within this block the current call has no person and no deadline: the work belongs to no caller."""
+    with entered(Call(request_id=request_id or new_request_id())):
+        yield
 
 
 @contextlib.contextmanager
@@ -90,11 +105,8 @@ def deadline(seconds: float) -> Iterator[None]:
     """Within this block the current call has at most so many seconds left."""
     call = current()
     end = asyncio.get_running_loop().time() + seconds
-    token = _current.set(replace(call, deadline=end if call.deadline is None else min(end, call.deadline)))
-    try:
+    with entered(replace(call, deadline=end if call.deadline is None else min(end, call.deadline))):
         yield
-    finally:
-        _current.reset(token)
 
 
 def remaining() -> float | None:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
-from mesh import calls
-from mesh.errors import from_error
+from mesh import about, calls
+from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
 from mesh.server import MAX_MESSAGE_BYTES
 
@@ -40,6 +40,7 @@ SERVICE_CONFIG = {
 OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
+    ("grpc.enable_http_proxy", 0),  # a peer is one of us, never behind the proxy of the environment
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -51,16 +52,18 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
 
 
 class _Outgoing:
-    """Adds the rest of the deadline, the person's token, this service's token and the request id to a call."""
+    """Adds the rest of the deadline, the tokens, the request id and the ids of what it is about to a call."""
 
-    def __init__(self, credentials: CredentialSource) -> None:
-        self._credentials = credentials
+    def __init__(self, peer: str, credentials: CredentialSource) -> None:
+        self._peer, self._credentials = peer, credentials
 
-    def add_context(self, details: ClientCallDetails) -> ClientCallDetails:
+    def add_context(self, details: ClientCallDetails, request: Any) -> ClientCallDetails:
         if details.timeout is None:
             raise ValueError(f"{details.method!r} is called without timeout=")
         call, left = calls.current(), calls.remaining()
         metadata = Metadata(*(details.metadata or ()), *self._credentials.metadata(), ("x-request-id", call.request_id))
+        if ids := about.to_metadata(request):
+            metadata.add(about.METADATA, ids)
         if call.person is not None:
             metadata.add("authorization", f"Bearer {call.person.token}")
         timeout = details.timeout if left is None else min(details.timeout, left)
@@ -73,11 +76,14 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        call = await continuation(self.add_context(client_call_details), request)
+        about.learn(about.ids_of(request))
+        call = await continuation(self.add_context(client_call_details, request), request)
         try:
-            return await call
+            response = await call
+            about.learn(about.ids_of(response))
+            return response
         except grpc.aio.AioRpcError as error:
-            raise from_error(error) from None
+            raise _failure_of(error, self._peer, client_call_details.method) from None
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
@@ -86,13 +92,22 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        return await continuation(self.add_context(client_call_details), request)
+        return await continuation(self.add_context(client_call_details, request), request)
 
 
 def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:
     """Open a channel to a peer ("host:port"), in plaintext: for loopback and for networks that encrypt themselves."""
-    interceptors: list[grpc.aio.ClientInterceptor] = [UnaryCalls(credentials), StreamCalls(credentials)]
+    interceptors: list[grpc.aio.ClientInterceptor] = [
+        UnaryCalls(address, credentials),
+        StreamCalls(address, credentials),
+    ]
     return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+
+
+def _failure_of(error: grpc.aio.AioRpcError, peer: str, method: str | bytes) -> Refusal | CallFailed:
+    failure, name = from_error(error), method if isinstance(method, str) else method.decode()
+    failure.made = MadeCall(peer, name.lstrip("/"))
+    return failure
 
 
 async def messages(stream: AsyncIterable[M]) -> AsyncGenerator[M, None]:

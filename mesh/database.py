@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
 from mesh.errors import Overloaded, Refusal, TryAgain
 
 T = TypeVar("T")
@@ -27,9 +28,8 @@ ATTEMPTS = 5
 _RUN_AGAIN = frozenset({"40001", "40P01"})
 #: lock_not_available, query_canceled, idle_in_transaction_session_timeout: a time limit of ours was exceeded.
 _TOO_SLOW = frozenset({"55P03", "57014", "25P03"})
-#: Prefixes of the SQLSTATEs of a server that is away: connection exceptions, operator intervention, too many
-#: connections, and a database that accepts no connections now (alter database … allow_connections false).
-_AWAY = ("08", "57P", "53", "55000")
+#: read_only_sql_transaction.
+READ_ONLY = "25006"
 #: Prefixes of the SQLSTATEs of values that do not fit: data exceptions, violated constraints, exceeded program limits.
 _BAD_VALUES = ("22", "23", "54")
 #: Where PostgreSQL begins to repeat the row that it refused.
@@ -37,6 +37,8 @@ _DETAIL = "\nDETAIL:"
 
 #: The waits for a connection and for a lock end before the deadline of a saga's step (2.5 s), so that the step knows why.
 POOL_TIMEOUT_SECONDS = 2.0
+#: How long a new connection, and an answer of the server, may take.
+CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 8.0
 #: Settings of every connection of every service; times in milliseconds.
 SERVER_SETTINGS = {
     "statement_timeout": "5000",
@@ -48,11 +50,22 @@ SERVER_SETTINGS = {
 
 
 class Database:
-    """A bounded pool of connections. `violations` maps a constraint's name to the refusal that its violation raises."""
+    """A bounded pool of connections. `violations` maps a constraint's name to the refusal that its violation raises.
+
+    `faults` has what was last wrong with the server.
+    """
 
     def __init__(
-        self, url: str, *, name: str, violations: Mapping[str, type[Refusal]] | None = None, pool_size: int = 10
+        self,
+        url: str,
+        *,
+        name: str,
+        violations: Mapping[str, type[Refusal]] | None = None,
+        pool_size: int = 10,
+        answer_seconds: float = ANSWER_SECONDS,
+        faults: Faults | None = None,
     ) -> None:
+        self.url, self.name, self.faults = url, name, faults or Faults(name)
         self.engine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -61,8 +74,8 @@ class Database:
             pool_pre_ping=False,
             hide_parameters=True,  # values may be secret, and errors are logged and stored
             connect_args={
-                "timeout": 3,
-                "command_timeout": 8,
+                "timeout": CONNECT_SECONDS,
+                "command_timeout": answer_seconds,
                 "server_settings": SERVER_SETTINGS | {"application_name": name},
             },
         )
@@ -131,8 +144,14 @@ class Database:
                 await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
                 raise Overloaded from error
-            except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
-                raise TryAgain("the database is away") from error
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresError,  # of a server that refuses the connection
+                asyncpg.InternalClientError,
+                asyncpg.InterfaceError,
+            ) as error:
+                raise self._note(find_fault(sqlstate_of(error)) or AWAY, error) from error
         raise TryAgain("too many at once")
 
     def _translate(self, error: DBAPIError) -> Exception:
@@ -140,11 +159,16 @@ class Database:
         _hide_values(error)
         if isinstance(error, IntegrityError):
             return self._refusal_of(error)
-        if error.connection_invalidated or state.startswith(_AWAY):
-            return TryAgain("the database is away")
+        fault = find_fault(state) or (AWAY if error.connection_invalidated else None)
+        if fault is not None:
+            return self._note(fault, error)
         if state in _TOO_SLOW or not state:
             return TryAgain("the database is busy")
         return error
+
+    def _note(self, fault: Fault, error: Exception) -> TryAgain:
+        self.faults.note(fault, error)
+        return TryAgain(fault.words)
 
     def _refusal_of(self, error: IntegrityError) -> Exception:
         cause = getattr(error.orig, "__cause__", None)
@@ -153,11 +177,16 @@ class Database:
 
 
 async def _run_within_time(work: Work[T], connection: AsyncConnection) -> T:
-    """Run the work; close the connection when its server does not answer, because its next user would wait unbounded."""
+    """Run the work, and close a connection that its next user should not get.
+
+    Of a server that does not answer, the next user would wait unbounded. A server that takes no writes may have become
+    the standby, and a new connection may find the other one.
+    """
     try:
         return await work(connection)
-    except TimeoutError:
-        await connection.invalidate()
+    except (TimeoutError, DBAPIError) as error:
+        if isinstance(error, TimeoutError) or _sqlstate(error) == READ_ONLY:
+            await connection.invalidate()
         raise
 
 

@@ -7,6 +7,7 @@ back into a `Refusal`, of the same class when this process knows its reason. Any
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from typing import ClassVar
 
 import grpc
@@ -37,6 +38,14 @@ UNKNOWN_OUTCOME = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class MadeCall:
+    """A call that a peer did not answer as it should: the peer's address, and "package.Service/Method"."""
+
+    peer: str
+    method: str
+
+
 class Refusal(Exception):
     """The request was understood and refused. The first line of a subclass's docstring is its default message."""
 
@@ -44,6 +53,8 @@ class Refusal(Exception):
     reason: str = ""
     #: Seconds after which the caller may send the same request again (google.rpc.RetryInfo); 0 gives no advice.
     retry_after: float = 0.0
+    #: The call that was refused, when a peer refused it.
+    made: MadeCall | None = None
     _by_reason: ClassVar[dict[str, type[Refusal]]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -132,6 +143,8 @@ class IllegalMove(Refusal):
 class CallFailed(Exception):
     """A call ended without a refusal of ours; its outcome is unknown unless `definite`."""
 
+    made: MadeCall | None = None
+
     def __init__(self, code: StatusCode, details: str) -> None:
         self.status_code = code
         super().__init__(f"{code.name}: {details}")
@@ -140,6 +153,19 @@ class CallFailed(Exception):
     def definite(self) -> bool:
         """True when the code says that nothing happened (such as UNIMPLEMENTED)."""
         return self.status_code not in UNKNOWN_OUTCOME
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """What a log line says of a failure: `error`, its words; and `peer` and `call` when a peer's answer caused it."""
+    fields, link = {"error": str(error) or type(error).__name__}, error
+    for _ in range(5):
+        made = getattr(link, "made", None)
+        if made is not None:
+            return {**fields, "peer": made.peer, "call": made.method}
+        if link.__cause__ is None:
+            break
+        link = link.__cause__
+    return fields
 
 
 class _RemoteRefusal(Refusal):

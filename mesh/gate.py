@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode
 
-from mesh import calls, errors
+from mesh import about, calls, errors
 from mesh.calls import Call
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
@@ -88,6 +88,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 await self._admit(method, context)
                 with self._limits.calls:
                     response = await serve(await _receive(context, decode), context)
+                about.learn(about.ids_of(response))
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
                 _log_outcome(method, began, StatusCode.CANCELLED)
                 raise
@@ -137,11 +138,12 @@ class Gate(grpc.aio.ServerInterceptor):
         call = Call(
             request_id=_request_id(metadata.get("x-request-id", "")),
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
+            ids=about.from_metadata(metadata.get(about.METADATA, "")),
         )
         calls.enter(call)
         with self._limits.unidentified.enter(context):
             person, service = await self._identify(metadata)
-        calls.enter(Call(call.request_id, call.deadline, person, service))
+        calls.enter(replace(call, person=person, service=service))
         if service not in self._callers[method]:
             raise Forbidden(f"{method.rpartition('/')[2]} may not be called by {service or 'a person'}")
 
@@ -184,7 +186,9 @@ async def _receive(context: Context, decode: Decode) -> Message:
         raise TryAgain("the request's message did not arrive in time") from None
     if raw is grpc.aio.EOF:
         raise BadInput("the request has no message")
-    return _decode(raw, decode)
+    message = _decode(raw, decode)
+    about.bind(about.ids_of(message))
+    return message
 
 
 async def _read(context: Context) -> Any:
@@ -229,7 +233,7 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, errors.CallFailed):  # the caller learns only that it may try again; the log has the rest
-        log().warning("peer_failed", method=method, error=str(error))
+        log().warning("peer_failed", method=method, **errors.describe(error))
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)

@@ -14,6 +14,8 @@ from mesh.errors import NotFound
 Status = int
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+#: Names beside those of services, for readiness: the database answers in time; it takes writes too (mesh.database_watch).
+DATABASE, WRITES = "database", "database.writes"
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]

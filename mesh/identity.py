@@ -28,6 +28,7 @@ import jwt
 from mesh.calls import Person
 from mesh.errors import TryAgain, Unauthenticated
 from mesh.logs import log
+from mesh.refused_tokens import RefusedTokens, UnknownKey
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
 ROLES = frozenset({"student", "tutor", "admin", "service"})
@@ -128,7 +129,7 @@ class KeySet:
             return self._keys[kid]
         if self._is_away or self._is_fetching():
             raise TryAgain("the issuer's keys cannot be read now")
-        raise Unauthenticated("the token is signed by an unknown key")
+        raise UnknownKey
 
     def _age(self) -> float:
         return time.monotonic() - self._fetched_at
@@ -190,13 +191,24 @@ class Verifier:
     def __init__(self, keys: KeySet, issuer: str, audience: str) -> None:
         self._keys, self._issuer, self._audience = keys, issuer, audience
         self._cache: OrderedDict[bytes, _Verdict] = OrderedDict()
+        self._refused = RefusedTokens(issuer, audience)
 
     def fetch_keys(self) -> None:
         """Begin to fetch the issuer's keys, so that the first callers need not wait for them."""
         self._keys.start_fetch()
 
     async def verify(self, token: str) -> Claims:
-        """Verify a token and return its claims. Raises TryAgain, or Unauthenticated, which says only what is wrong."""
+        """Verify a token and return its claims. Raises TryAgain, or Unauthenticated, which says only what is wrong.
+
+        The log says why (mesh.refused_tokens).
+        """
+        try:
+            return await self._verify(token)
+        except Unauthenticated as error:
+            self._refused.note(token[:MAX_TOKEN_CHARACTERS], error)
+            raise
+
+    async def _verify(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise Unauthenticated("the token is too long")
         if not token.isascii():  # JSON can hold a lone surrogate, which no encoding takes
@@ -229,6 +241,8 @@ class Verifier:
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("the token has expired") from error
+        except jwt.ImmatureSignatureError as error:
+            raise Unauthenticated("the token is not valid yet: its issuer's clock is ahead") from error
         except jwt.PyJWTError as error:
             raise Unauthenticated("the token is not valid") from error
         return _Verdict(_claims(payload, token), kid, key)

@@ -1,4 +1,4 @@
-"""Logs: JSON lines or a console. Each line has the request's id, and no line has a secret."""
+"""Logs: JSON lines or a console. Each line says what it is about, and no line has a secret."""
 
 from __future__ import annotations
 
@@ -43,8 +43,11 @@ def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
     return event
 
 
-def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event.setdefault("request_id", calls.current().request_id)
+def _add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The request's id, and the ids of what it is about. What the line says itself comes first."""
+    call = calls.current()
+    for name, value in {"request_id": call.request_id, **call.ids}.items():
+        event.setdefault(name, value)
     return event
 
 
@@ -62,7 +65,7 @@ def configure(service: str, log_format: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if console else "iso", utc=True),
-        _add_request_id,
+        _add_context,
         structlog.processors.format_exc_info,
         _redact_event,
     ]

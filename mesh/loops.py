@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 
 from mesh import calls
-from mesh.errors import CallFailed, Refusal
+from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
 
 #: The pauses of durable work double up to a cap; work that has failed for ten minutes is tried every five.
@@ -36,7 +36,7 @@ async def _run_logged(name: str, work: Callable[[], Awaitable[object]]) -> bool:
     try:
         return bool(await work())
     except (Refusal, CallFailed) as error:
-        log().warning(f"{name}_failed", error=str(error))
+        log().warning(f"{name}_failed", **describe(error))
     except Exception as error:
         log().error(f"{name}_crashed", exc_info=error)
     return False

@@ -35,6 +35,8 @@ def find_fault(settings: Mapping[str, str]) -> str | None:
         return f"AUTH_ISSUER: is the issuer of a developer's mesh, and {why}"
     if urlsplit(settings.get("AUTH_JWKS_URL", "")).scheme == "file":
         return f"AUTH_JWKS_URL: is a file, whose keys anybody on the machine may have made, and {why}"
+    if settings.get("DEMO_TOKENS_FILE"):
+        return f"DEMO_TOKENS_FILE: lets anybody be a demo person, and {why}"
     if urlsplit(settings.get("STRIPE_API_BASE", "")).scheme == "http":
         return f"STRIPE_API_BASE: is not https, as Stripe is, and {why}"
     return None

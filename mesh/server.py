@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,10 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_connection_idle_ms", 60_000),
 )
+
+
+#: Sets a status of `grpc.health.v1` by its name.
+SetStatus = Callable[[str, bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,10 @@ class Server:
         while await self._server.wait_for_termination(timeout=3600):
             pass
 
+    def set_status(self, name: str, serving: bool) -> None:
+        """Set the answer of `grpc.health.v1` for one more name; of a name that was never set it says that there is none."""
+        self._health.set(name, SERVING if serving else NOT_SERVING)
+
     async def set_health(self, serving: bool) -> None:
         """Set the answer of `grpc.health.v1`, for the server and each of its services."""
         for name in self._names:
@@ -127,20 +136,41 @@ class Server:
         await self._server.stop(self._drain_seconds)
 
 
-async def serve(server: Server, *, stopping: Callable[[], Awaitable[None]] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT. Then await `stopping`, which may end streams, and drain the server."""
+async def serve(
+    server: Server,
+    *,
+    watch: Callable[[SetStatus], Coroutine[Any, Any, None]] | None = None,
+    stopping: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. Then await `stopping`, which may end streams, and drain the server.
+
+    `watch` runs meanwhile, and may set further statuses of `grpc.health.v1` (mesh.database_watch).
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await server.start()
     log().info("serving", port=server.port)
-    await _wait_for_signal(server, stop)
-    log().info("draining")
-    await server.set_health(False)  # first of all: peers choose another replica while streams are ended
-    if stopping is not None:
-        await stopping()
-    await server.stop()
+    async with _running(watch(server.set_status) if watch else None):
+        await _wait_for_signal(server, stop)
+        log().info("draining")
+        await server.set_health(False)  # first of all: peers choose another replica while streams are ended
+        if stopping is not None:
+            await stopping()
+        await server.stop()
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[Any, Any, None] | None) -> AsyncIterator[None]:
+    """Within, the work runs; at the end it is cancelled."""
+    task = asyncio.create_task(work) if work else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
 
 
 async def _wait_for_signal(server: Server, stop: asyncio.Event) -> None:

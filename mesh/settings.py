@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mesh import production
+from mesh import production, proxies
 from mesh.identity import service_token
 
 
@@ -119,12 +119,13 @@ def load(kind: type[S]) -> S:
     """Read settings of this kind. Ends the process, with a line per value that is missing or malformed.
 
     The service token's file is read here too, so that a wrong one is found now and not at the first call. In production
-    the process also ends for what only a developer's machine has.
+    the process also ends for what only a developer's machine has. This machine's own addresses use no proxy afterwards.
     """
     try:
         settings = kind()
         _check_token_file(settings)
         check_production(read_environment() | _texts(settings))
+        proxies.bypass()
         return settings
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+from typing import Any
 
 import click
 
@@ -10,6 +12,7 @@ COMMANDS = {
     "up": "ops.up:up",
     "migrate": "ops.migrate:migrate",
     "token": "ops.token:token",
+    "find": "ops.find:find",
     "saga": "ops.saga:saga",
     "notifications": "ops.notifications:notifications",
     "audit": "ops.audit:audit",
@@ -21,6 +24,7 @@ _HELP = {
     "up": "Run the whole mesh on this machine until Ctrl-C.",
     "migrate": "Bring the databases to their newest revision.",
     "token": "Print a development JWT.",
+    "find": "Show the story of a purchase by any id of it.",
     "saga": "List, show, retry and resolve sagas.",
     "notifications": "List the messages to people, and retry those that were given up.",
     "audit": "Check the invariants over all databases and the payment provider.",
@@ -30,8 +34,23 @@ _HELP = {
 }
 
 
+#: What the owner of a file or folder can mend.
+_OF_FILES = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+)
+
+
 class Commands(click.Group):
     """A click group whose commands are "module:attribute" and are imported on use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A file or folder that cannot be used is one line, not a traceback."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename is None or error.errno not in _OF_FILES:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

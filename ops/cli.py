@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from mesh import calls, clock
 from mesh.errors import Refusal
+from mesh.money import Money
 from ops.environment import MeshUnknown, addresses, credentials, read_environment
 from ops.peers import NoAnswer, Peers, open_peers
 
@@ -67,6 +68,14 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def one_line(text: str) -> str:
     """Text that somebody else wrote, as one line that cannot steer a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def display(amount_minor: int, currency: str) -> str:
+    """The amount for people: "$50.00"; as it came when this command does not know the currency."""
+    try:
+        return Money(amount_minor, currency).display
+    except ValueError:
+        return f"{amount_minor} {currency}"
 
 
 def iso(stamp: Timestamp) -> str:

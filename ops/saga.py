@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ops.cli import call_mesh, iso, one_line, print_json, table
+from ops.cli import call_mesh, display, iso, one_line, print_json, table
 from ops.peers import Peers
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import saga_pb2 as pb
@@ -21,14 +21,15 @@ ERROR_WIDTH = 60
 Facts = dict[str, Any]
 
 
-async def fetch_sagas(peers: Peers, *, state: str = "", open_only: bool = False, most: int = 50) -> list[pb.Saga]:
-    """At most `most` sagas, newest first."""
+async def fetch_sagas(
+    peers: Peers, *, state: str = "", open_only: bool = False, about: str = "", most: int = 50
+) -> list[pb.Saga]:
+    """At most `most` sagas, newest first. `about` keeps those of the purchases to which an id leads."""
     found: list[pb.Saga] = []
     token = ""
     while len(found) < most:
-        request = pb.ListSagasRequest(
-            state=state, open_only=open_only, page_size=min(MAX_PER_PAGE, most - len(found)), page_token=token
-        )
+        size = min(MAX_PER_PAGE, most - len(found))
+        request = pb.ListSagasRequest(state=state, open_only=open_only, about=about, page_size=size, page_token=token)
         with peers.calling("payment"):
             page = await peers.sagas.ListSagas(request, timeout=TIMEOUT_SECONDS)
         found.extend(page.sagas)
@@ -68,15 +69,18 @@ def saga() -> None:
 @saga.command("list")
 @click.option("--state", default="", metavar="STATE", help="Only sagas in this state, such as PARKED.")
 @click.option("--open", "open_only", is_flag=True, help="Only sagas that have not ended.")
+@click.option("--about", default="", metavar="ID", help="Only those that this id leads to (see `tutormesh find`).")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most this many.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_sagas(state: str, open_only: bool, limit: int, as_json: bool) -> None:
+def list_sagas(state: str, open_only: bool, about: str, limit: int, as_json: bool) -> None:
     """List sagas, newest first."""
-    found = call_mesh(lambda peers: fetch_sagas(peers, state=state.upper(), open_only=open_only, most=limit))
+    found = call_mesh(
+        lambda peers: fetch_sagas(peers, state=state.upper(), open_only=open_only, about=about, most=limit)
+    )
     if as_json:
         print_json([facts(item) for item in found])
     elif found:
-        click.echo(table(TITLES, [_row(facts(item)) for item in found]))
+        click.echo(table(TITLES, [row(facts(item)) for item in found]))
     else:
         click.echo("no sagas")
 
@@ -177,7 +181,7 @@ def details(saga: Facts) -> str:
     return "\n".join(one_line(f"{name.ljust(width)}  {value}") for name, value in values.items() if value is not None)
 
 
-def _row(saga: Facts) -> tuple[str, ...]:
+def row(saga: Facts) -> tuple[str, ...]:
     error = one_line(saga["error"] or "")
     sold = saga["start_time"] or f"course {saga['course_id']}"
     cells = (saga["id"], short_kind(saga["kind"]), saga["state"], sold, price(saga["price"]) or "")
@@ -196,4 +200,5 @@ def short_kind(kind: str) -> str:
 
 
 def price(amount: Facts | None) -> str | None:
-    return f"{amount['amount_minor']} {amount['currency']}" if amount else None
+    """The amount for people: "$50.00"."""
+    return display(amount["amount_minor"], amount["currency"]) if amount else None

@@ -12,8 +12,9 @@ from uuid import uuid4
 
 import grpc
 
-from mesh import channels, logs
+from mesh import channels, logs, proxies
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -115,7 +116,7 @@ def compose(
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
     payments = Payments(stores.payments, stores.sagas)
-    operators = Operators(engine, stores, inbox, intents, providers)
+    operators = Operators(engine, stores, inbox, intents, providers, stripe.find_intent_of_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     services = _list_services(
@@ -198,6 +199,8 @@ def open_notifiers(settings: Settings) -> list[Notifier]:
 async def main() -> None:
     settings = load(Settings)
     logs.configure("payment", settings.log_format)
+    if (stand_in := settings.own_stripe_host) is not None:
+        proxies.bypass(stand_in)
     stripe = StripeProvider(
         settings.stripe_secret_key,
         settings.stripe_webhook_secret,
@@ -216,7 +219,7 @@ async def main() -> None:
             app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
         )
         async with loops:
-            await serve(server)
+            await serve(server, watch=Watch(database).run)
         await app.engine.drain(settings.drain_seconds)
         await app.deliveries.close()
     for channel in opened:

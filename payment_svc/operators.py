@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +17,8 @@ from payment_svc.settling.inbox import Inbox
 from payment_svc.store import Stores
 
 MOST_EVENTS = 200
+#: How the ids of Stripe's charges begin, in its newer and its older form. We keep none of them.
+CHARGE_PREFIXES = ("ch_", "py_")
 #: A person cannot resolve a saga as rejected: that would say that nothing was ever held.
 RESOLUTIONS = ENDS - {State.REJECTED}
 
@@ -30,12 +32,20 @@ class Operators:
     inbox: Inbox
     intents: Intents
     providers: Providers
+    #: The id of the PaymentIntent of a charge; empty when the provider knows no such charge.
+    find_charge: Callable[[str], Awaitable[str]]
 
-    async def list(self, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
-        """Sagas, newest first. Raises BadInput for an unknown state."""
+    async def list(
+        self, state: str, open_only: bool, about: str, after: tuple[datetime, UUID] | None, most: int
+    ) -> list[Saga]:
+        """Sagas, newest first; `about` is any id that leads to a purchase. Raises BadInput for an unknown state."""
         if state and state not in list(State):
             raise BadInput("no such state", field="state")
-        return await self.stores.operators.list(state=state, open_only=open_only, after=after, most=most)
+        if about.startswith(CHARGE_PREFIXES):
+            about = await self.find_charge(about)
+            if not about:
+                return []
+        return await self.stores.operators.list(state=state, open_only=open_only, about=about, after=after, most=most)
 
     async def show(self, saga_id: UUID) -> tuple[Saga, Sequence[Event]]:
         return await self._get(saga_id), await self.stores.sagas.events(saga_id, MOST_EVENTS)

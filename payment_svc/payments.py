@@ -29,7 +29,7 @@ class Payments:
         payment = await self.payments.get(payment_id)
         if payment is None or not _is_shown(payment):
             raise NotFound
-        return payment
+        return await self.payments.with_refunds(payment) if calls.current().service == "ops" else payment
 
     async def get_many(self, payment_ids: Sequence[UUID]) -> list[Payment]:
         """Those of the payments that are the caller's, in no order."""

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from mesh import calls
-from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
+from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain, describe
+from mesh.logs import log
 
 if TYPE_CHECKING:
     from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
@@ -56,6 +58,14 @@ async def call_peer(call: Callable[[], Awaitable[T]]) -> T:
         with attempt:
             return await call()
     raise AssertionError("the last try returns or raises")
+
+
+def _log_repeat(details: RetryDetails) -> None:
+    log().warning("call_repeated", tries=details.retry_num, in_seconds=details.wait_for, **describe(details.caused_by))
+
+
+#: Stamina's own lines name the function that is repeated, which is always the same one here.
+set_on_retry_hooks([_log_repeat])
 
 
 def _is_worth_repeating(error: Exception) -> bool:

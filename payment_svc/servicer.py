@@ -193,7 +193,8 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
 
     async def ListSagas(self, request: saga_pb2.ListSagasRequest, context: Context) -> saga_pb2.ListSagasResponse:
         size, after = wire.page_size(request.page_size, 50, OPS_PAGE), cursors.decode(request.page_token)
-        found = await self._operators.list(request.state, request.open_only, after, size + 1)
+        about = wire.text(request.about, "about", 255)
+        found = await self._operators.list(request.state, request.open_only, about, after, size + 1)
         more = cursors.encode(found[size - 1].created_at, found[size - 1].id) if len(found) > size else ""
         return saga_pb2.ListSagasResponse(sagas=map(encode_saga, found[:size]), next_page_token=more)
 

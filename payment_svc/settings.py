@@ -66,6 +66,12 @@ class Settings(ServiceSettings):
     notify_email_from: str | None = Field(default=None, validate_default=True)
     notify_email_to: str | None = Field(default=None, validate_default=True)
 
+    @property
+    def own_stripe_host(self) -> str | None:
+        """The host of a Stripe of our own, which speaks http; None for Stripe's."""
+        parts = urlsplit(self.stripe_api_base or "")
+        return parts.hostname if parts.scheme == "http" else None
+
     @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod
     def _check_policy(cls, value: str) -> str:

@@ -81,6 +81,8 @@ saga = Table(
     Column("course_id", UUID),
     # The role of its kind, set by the trigger saga_role.
     Column("role", Text, nullable=False),
+    # The request that began it, as the log lines of that request name it.
+    Column("request_id", Text),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # Every saga has ended, or wakes by itself, or is parked with a reason.
@@ -119,6 +121,11 @@ saga = Table(
     ),
     Index("saga_intent", "payment_intent_id", unique=True, postgresql_where=text("payment_intent_id is not null")),
     Index("saga_booking", "booking_id"),
+    # An operator finds a saga by what a person or a log line names.
+    Index("saga_student", "student_id"),
+    Index("saga_session", "session_id", postgresql_where=text("session_id is not null")),
+    Index("saga_payment", "payment_id"),
+    Index("saga_request", "request_id", postgresql_where=text("request_id is not null")),
     # The first committed cancel wins. Every later one gets its answer.
     Index(
         "saga_one_cancel",

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from mesh import logs
 from mesh.database import Database
+from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
@@ -34,7 +35,7 @@ async def main() -> None:
         completer = Completer(store, timedelta(minutes=settings.complete_after_minutes))
         completing = asyncio.create_task(completer.run())
         try:
-            await serve(Server(settings, verifier, [service]))
+            await serve(Server(settings, verifier, [service]), watch=Watch(database).run)
         finally:
             completing.cancel()
             with contextlib.suppress(asyncio.CancelledError):

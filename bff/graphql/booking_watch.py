@@ -10,7 +10,7 @@ from contextlib import aclosing
 
 from bff.peers import Peers
 from mesh.channels import messages
-from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain
+from mesh.errors import CallFailed, Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from tutormesh.booking.v1 import booking_pb2
 
@@ -50,7 +50,7 @@ async def watch_booking(peers: Peers, booking_id: str) -> AsyncGenerator[booking
         except (Refusal, CallFailed) as error:
             if not _is_transient(error) or (not seen and time.monotonic() - began > FIRST_ANSWER_SECONDS):
                 raise
-            log().info("watch_broken", error=str(error))
+            log().info("watch_broken", **describe(error))
         await asyncio.sleep(random.uniform(0.5, 1) * backoff)  # noqa: S311 - jitter, not a secret
         backoff = min(2 * backoff, MAX_BACKOFF)
 

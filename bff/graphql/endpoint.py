@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bff.graphql.errors import format_error, refusal_error
-from bff.graphql.negotiation import JSON, choose_type, status_of
+from bff.graphql.negotiation import JSON, choose_status, choose_type
 from bff.graphql.operations import Operations, is_query
 from bff.graphql.requests import Operation, parse_operation, parse_parameters
 from bff.http.authentication import Authenticator, Caller
@@ -88,4 +88,6 @@ def _encode(
 ) -> Response:
     """`status` is that of a request that is no GraphQL request; otherwise it follows from the answer."""
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status or status_of(answer, media_type), headers, media_type=f"{media_type}; charset=utf-8")
+    return Response(
+        body, status or choose_status(answer, media_type), headers, media_type=f"{media_type}; charset=utf-8"
+    )

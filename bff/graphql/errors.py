@@ -12,7 +12,7 @@ from grpc import StatusCode
 
 from bff.graphql.context import Info
 from bff.http.rate_limits import RateLimited
-from mesh.errors import CallFailed, Refusal
+from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
 
 Resolver = Callable[..., Awaitable[Any]]
@@ -111,7 +111,7 @@ def user_error(error: Refusal | CallFailed, info: Info) -> dict[str, Any] | None
     if isinstance(error, CallFailed):
         if error.definite:
             return None
-        log().warning("peer_failed", field=info.field_name, error=str(error))
+        log().warning("peer_failed", field=info.field_name, **describe(error))
         return _user_error("TRY_AGAIN", "not now; the same request may be sent again", None)
     if error.reason == RateLimited.reason:
         return None
@@ -164,7 +164,7 @@ def _extensions(refusal: Refusal) -> dict[str, Any]:
 
 def _distrust_error(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     """A peer rejects the person's token, which we have verified, or the edge's own. The person cannot mend that."""
-    log().warning("peer_did_not_believe_us", field=info.field_name, error=str(error))
+    log().warning("peer_did_not_believe_us", field=info.field_name, **describe(error))
     return unavailable()
 
 
@@ -176,7 +176,7 @@ def error_code(refusal: Refusal) -> str:
 
 
 def _call_error(error: CallFailed, info: Info) -> GraphQLError:
-    log().warning("peer_failed", field=info.field_name, error=str(error))
+    log().warning("peer_failed", field=info.field_name, **describe(error))
     if error.status_code in _TRANSIENT:
         return unavailable()
     return GraphQLError("internal error", extensions={"code": "INTERNAL"})

@@ -32,7 +32,7 @@ def wants_page(accept: str) -> bool:
     return HTML in names and not names & {JSON, GRAPHQL_JSON}
 
 
-def status_of(answer: dict[str, Any], media_type: str) -> int:
+def choose_status(answer: dict[str, Any], media_type: str) -> int:
     """The HTTP status of an answer. JSON has always been sent with 200; the other type has 4xx or 5xx without `data`."""
     if media_type == JSON or "data" in answer:
         return 200

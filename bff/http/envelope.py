@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from bff.http.bodies import BadBody
 from bff.http.rate_limits import RateLimited
-from mesh.errors import CallFailed, Refusal, TryAgain
+from mesh.errors import CallFailed, Refusal, TryAgain, describe
 from mesh.logs import log
 
 INTERNAL, BAD_REQUEST = "INTERNAL", "BAD_REQUEST"
@@ -78,7 +78,7 @@ def bad_body(error: BadBody) -> Response:
 
 def failed_call(error: CallFailed) -> Response:
     """The failure for a peer that gave no answer. The client may send the request again unless that cannot help."""
-    log().warning("peer_failed", error=str(error))
+    log().warning("peer_failed", **describe(error))
     return internal_error() if error.definite else unavailable()
 
 

@@ -11,8 +11,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from mesh.errors import NotFound
+from mesh.health import DATABASE, WRITES
+
 CHECK_SECONDS, CACHE_SECONDS = 1.0, 0.5
-SERVING, UNREACHABLE = "SERVING", "UNREACHABLE"
+SERVING, UNREACHABLE, DATABASE_AWAY, WRITES_FAIL = "SERVING", "UNREACHABLE", "DATABASE_AWAY", "WRITES_FAIL"
+#: A service of an earlier version knows no such name.
+_WELL = (SERVING, None)
 
 
 async def report_alive(_: Request) -> Response:
@@ -21,7 +26,10 @@ async def report_alive(_: Request) -> Response:
 
 
 class Readiness:
-    """GET /readyz: 200 only when every service is SERVING by grpc.health.v1, else 503; the body names each."""
+    """GET /readyz: 200 only when every service is SERVING by grpc.health.v1, else 503; the body names each.
+
+    A service that serves, and whose database does not answer or takes no writes, is DATABASE_AWAY or WRITES_FAIL.
+    """
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         self._channels = channels
@@ -45,8 +53,20 @@ class Readiness:
 
 async def _check(channel: Channel) -> str:
     stub = health_pb2_grpc.HealthStub(channel)
+    status, database, writes = await asyncio.gather(*(_ask(stub, name) for name in ("", DATABASE, WRITES)))
+    if status != SERVING:
+        return status or UNREACHABLE
+    if database not in _WELL:
+        return DATABASE_AWAY
+    return SERVING if writes in _WELL else WRITES_FAIL
+
+
+async def _ask(stub: health_pb2_grpc.HealthStub, name: str) -> str | None:
+    """A status by grpc.health.v1; None when the service knows no such name, and UNREACHABLE without an answer."""
     try:
-        reply = await stub.Check(health_pb2.HealthCheckRequest(), timeout=CHECK_SECONDS)
+        reply = await stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=CHECK_SECONDS)
+    except NotFound:
+        return None
     except Exception:  # whatever the cause, it is not ready
         return UNREACHABLE
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status))

@@ -32,7 +32,7 @@ NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "en
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
 #: The offset of a time in a query whose + was not escaped: a query's + is a space.
-_BARE_PLUS = re.compile(r" (\d\d:\d\d)$")
+_BARE_PLUS = re.compile(r" (\d\d:?\d\d)$")
 
 
 async def list_slots(request: RestRequest) -> Response:
@@ -115,7 +115,7 @@ _LIST = describe(
     "A tutor's free slots",
     _TUTOR,
     in_query("from", TIME_IN, "Slots start then or later.", required=True),
-    in_query("to", TIME_IN, "Slots end then or before, at most 31 days after `from`.", required=True),
+    in_query("to", TIME_IN, "Slots start before then. At most 31 days after `from`.", required=True),
     in_query("duration_minutes", {"type": "integer", "minimum": 1, "maximum": 1440, "default": DEFAULT_MINUTES}),
     answer="Slots",
 )

@@ -22,7 +22,7 @@ from bff.rest.fields import Fields
 from bff.rest.operations import IDEMPOTENCY_KEY, Operation
 from mesh import calls, wire
 from mesh.calls import Person
-from mesh.errors import BadInput, CallFailed, Forbidden, Refusal, Unauthenticated
+from mesh.errors import BadInput, CallFailed, Forbidden, Refusal, Unauthenticated, describe
 from mesh.logs import log
 
 ANYBODY = frozenset({"student", "tutor", "admin", "service"})
@@ -142,5 +142,5 @@ async def _handle(endpoint: Endpoint, request: RestRequest) -> Response:
         return await endpoint.handle(request)
     except Unauthenticated as error:
         # A peer rejects the person's token, which we have verified, or the edge's own. The person cannot mend that.
-        log().warning("peer_did_not_believe_us", route=endpoint.path, error=str(error))
+        log().warning("peer_did_not_believe_us", route=endpoint.path, **describe(error))
         return envelope.unavailable()

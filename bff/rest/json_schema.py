@@ -1,4 +1,7 @@
-"""JSON Schema (draft 2020-12, as OpenAPI 3.1 uses it) of REST's values."""
+"""JSON Schema (draft 2020-12, as OpenAPI 3.1 uses it) of REST's values.
+
+Generators of clients fail on schemas without a `type`, on null alone, and on boolean constants; so there are none.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from tutormesh.payment.v1 import payment_pb2
 
 Schema = dict[str, Any]
 
+BOOLEAN: Schema = {"type": "boolean"}
 UUID: Schema = {"type": "string", "format": "uuid"}
 TIME: Schema = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC with Z."}
+#: The same format as in answers, so that a generated client can send a time that it was told.
 TIME_IN: Schema = {
     "type": "string",
-    "description": "ISO 8601; without an offset it is UTC. On a whole minute where a lesson begins or ends.",
-    "examples": ["2030-01-31T09:00:00Z", "2030-01-31T09:00"],
+    "format": "date-time",
+    "description": "ISO 8601. On a whole minute where a lesson begins or ends. A time without an offset is taken as UTC.",
+    "examples": ["2030-01-31T09:00:00Z"],
 }
 AMOUNT: Schema = {
     "type": "string",
@@ -27,23 +33,23 @@ AMOUNT_IN: Schema = {
     "examples": ["50.00"],
 }
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$", "description": "ISO 4217.", "examples": ["USD"]}
+REFUND_STATE: Schema = {"type": "string", "enum": ["none", "pending", "paid", "failed", "needs_review"]}
+STATUS: Schema = {"type": "string", "enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
 CURRENCY_IN: Schema = CURRENCY | {"pattern": "^[A-Za-z]{3}$", "description": "ISO 4217, in any case."}
-REFUND_STATE: Schema = {"enum": ["none", "pending", "paid", "failed", "needs_review"]}
-STATUS: Schema = {"enum": ["payment_required", "confirmed", "cancelled", "payment_failed", "expired"]}
 #: The payment providers by the names that REST gives them.
 ENGINES = {
     name.removeprefix("PAYMENT_ENGINE_").lower(): number
     for name, number in payment_pb2.PaymentEngine.items()
     if number != payment_pb2.PAYMENT_ENGINE_UNSPECIFIED
 }
-ENGINE: Schema = {"enum": list(ENGINES)}
+ENGINE: Schema = {"type": "string", "enum": list(ENGINES)}
+#: Data that an answer never has. Generators of clients know no schema that is null alone.
+NOTHING: Schema = {"type": ["object", "null"], "maxProperties": 0, "description": "Always null."}
 
 
 def nullable(schema: Schema) -> Schema:
     """The same, or null."""
-    if "type" in schema:
-        return schema | {"type": [schema["type"], "null"]}
-    return {"oneOf": [schema, {"type": "null"}]}
+    return schema | {"type": [schema["type"], "null"]}
 
 
 def record(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bff.rest.endpoints import Endpoint
-from bff.rest.json_schema import record
+from bff.rest.json_schema import BOOLEAN, Schema, record
 from bff.rest.operations import WITH_BODY, Operation, envelope, failure, json_content, shared_responses
 from bff.rest.schemas import SCHEMAS
 
@@ -29,6 +29,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
             "description": "Lessons, courses and their payments. Every answer is an envelope.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "servers": [{"url": "/", "description": "The edge that this document was fetched from."}],
         "security": [{"bearer": []}],
         "paths": paths | _OTHER_PATHS,
         "components": {
@@ -49,18 +50,21 @@ def serve(endpoints: Iterable[Endpoint]) -> Callable[[Request], Awaitable[Respon
     return answer
 
 
+_EVENT: Schema = {"type": "object", "description": "Stripe's event, in the bytes that Stripe signed."}
+
+
 def _webhook(name: str) -> Operation:
     """The endpoint that Stripe calls: the same at both addresses."""
     failures = {"400": "The signature is bad.", "503": "It could not be stored; send it again."}
     responses = {code: failure(WITH_BODY.get(code, text)) for code, text in (WITH_BODY | failures).items()}
     del responses["415"]
-    stored = json_content(envelope(record({"received": {"const": True}})))
+    stored = json_content(envelope(record({"received": BOOLEAN})))
     return {
         "operationId": name,
         "summary": "An event of Stripe's, stored before it is answered",
         "security": [],
         "parameters": [{"name": "Stripe-Signature", "in": "header", "schema": {"type": "string"}}],
-        "requestBody": {"required": True, "content": {"application/json": {}}},
+        "requestBody": {"required": True, "content": json_content(_EVENT)},
         "responses": {"200": {"description": "It is stored, or changes nothing.", "content": stored}} | responses,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bff.rest.json_schema import UUID, Schema, record, reference
+from bff.rest.json_schema import BOOLEAN, NOTHING, UUID, Schema, record, reference
 
 Operation = dict[str, Any]
 Parameter = dict[str, Any]
@@ -46,7 +46,7 @@ def describe(
 ) -> Operation:
     """An operation. `answer` and `body` name schemas of the document."""
     failures = _ALWAYS | _CONFLICT | (WITH_BODY if body else {})
-    content = json_content(envelope(reference(answer) if answer else {"type": "null"}))
+    content = json_content(envelope(reference(answer) if answer else NOTHING))
     responses = {"200": {"description": summary, "content": content}} | {
         code: {"$ref": f"#/components/responses/{code}"} for code in sorted(failures)
     }
@@ -75,7 +75,7 @@ def failure(description: str) -> dict[str, Any]:
 
 def envelope(data: Schema) -> Schema:
     """The envelope of a success with this data."""
-    return record({"success": {"const": True}, "message": {"type": "string"}, "data": data})
+    return record({"success": BOOLEAN, "message": {"type": "string"}, "data": data})
 
 
 def json_content(schema: Schema) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from bff.rest.course_shapes import COURSE_SCHEMAS
 from bff.rest.json_schema import (
     AMOUNT,
     AMOUNT_IN,
+    BOOLEAN,
     CURRENCY,
     CURRENCY_IN,
     ENGINE,
@@ -40,7 +41,7 @@ SCHEMAS: dict[str, Schema] = {
             "currency": CURRENCY_IN | {"description": "ISO 4217, in any case. Default: the tutor's."},
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
-            | {"default": "stripe", "description": "The payment provider. Only a service may choose callback."},
+            | {"description": "The payment provider. Default: stripe. Only a service may choose callback."},
         },
     ),
     "Report": record(
@@ -51,7 +52,7 @@ SCHEMAS: dict[str, Schema] = {
                 "maxLength": 255,
                 "description": "The provider's own name for this event. A repeat changes nothing.",
             },
-            "payment_status": {"enum": ["succeeded", "failed", "refunded"]},
+            "payment_status": {"type": "string", "enum": ["succeeded", "failed", "refunded"]},
         },
         {
             "payment_engine": ENGINE
@@ -97,7 +98,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Failure": record(
         {
-            "success": {"const": False},
+            "success": BOOLEAN,
             "message": {"type": "string"},
             "data": {
                 "type": ["object", "null"],

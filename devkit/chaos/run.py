@@ -66,8 +66,10 @@ async def run(
 async def _open_context(mesh: Mesh, ledger: Ledger) -> AsyncIterator[Context]:
     unkept = httpx.Limits(max_keepalive_connections=0)  # so that a lost connection always means a dead peer
     async with (
-        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=unkept) as http,
-        httpx.AsyncClient(base_url=mesh.layout.url("sandbox"), timeout=TIMEOUT_SECONDS, limits=unkept) as control,
+        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, limits=unkept, trust_env=False) as http,
+        httpx.AsyncClient(
+            base_url=mesh.layout.url("sandbox"), timeout=TIMEOUT_SECONDS, limits=unkept, trust_env=False
+        ) as control,
     ):
         edge = Edge(http, mesh.layout, mesh.layout.signer(), ledger, mesh.was_down)
         people = make_people(datetime.now(UTC))

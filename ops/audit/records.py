@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from mesh.money import Money
+
 PURCHASE, CANCEL = "BookAndPayForSessionSaga", "CancelBookingSaga"
 DISPUTE, REFUND_CASE = "DisputeCase", "RefundCase"
 ENROLL, LEAVE = "EnrollInCourseSaga", "CancelEnrollmentSaga"
@@ -28,7 +30,11 @@ class Amount(NamedTuple):
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.minor} {self.currency}"
+        """For people: "$50.00"; as it came when the audit does not know the currency, or such an amount cannot be."""
+        try:
+            return Money(self.minor, self.currency).display
+        except ValueError:
+            return f"{self.minor} {self.currency}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +228,14 @@ class Intent:
     saga_id: str
     payment_id: str
     refunds: tuple[ProviderRefund, ...] = ()
+
+    @property
+    def received(self) -> Amount:
+        return self.of(self.received_minor)
+
+    def of(self, minor: int) -> Amount:
+        """So many minor units of its currency."""
+        return Amount(minor, self.amount.currency)
 
     @property
     def is_payable(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from mesh import calls
+from mesh import about, calls
 from mesh.errors import NotFound, TryAgain
 from mesh.money import Money
 from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
@@ -171,6 +171,7 @@ class Cancelling:
             raise NotFound
         if not calls.current().speaks_for(saga.student_id, saga.tutor_id):
             raise NotFound
+        about.learn(saga.ids)
         return saga
 
     async def _decide_as_quoted(self, purchase: Saga, token: str) -> Offer:

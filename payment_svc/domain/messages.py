@@ -68,6 +68,12 @@ class Message:
     wake_at: datetime | None = None
     seconds_tried: float = 0.0
 
+    @property
+    def ids(self) -> dict[str, object]:
+        """What it is about, by the names of log lines."""
+        names = {"bookingId": "booking_id", "enrollmentId": "enrollment_id", "sessionId": "session_id"}
+        return {told: self.data.get(name) for name, told in (names | {"paymentId": "payment_id"}).items()}
+
 
 def message_type(saga: Saga, end: State) -> str:
     """The type of the message that what this saga sells has come to this end."""

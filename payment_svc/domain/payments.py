@@ -43,6 +43,11 @@ class Refund:
     told_as: UUID | None = None  # people are told once per this id; all tries of one decision share it
     is_new: bool = field(default=False, compare=False)  # this call made the row
 
+    @property
+    def ids(self) -> dict[str, object]:
+        """What it is about, by the names of log lines."""
+        return {"saga_id": self.saga_id, "payment_id": self.payment_id, "intent_id": self.payment_intent_id}
+
 
 @dataclass(frozen=True, slots=True)
 class RefundDecision:

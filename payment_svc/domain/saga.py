@@ -70,6 +70,18 @@ class Saga:
     # What it is about.
 
     @property
+    def ids(self) -> dict[str, object]:
+        """The ids that belong to it, by their names in log lines; None where there is none."""
+        sold = "booking_id" if self.course_id is None else "enrollment_id"
+        return {
+            "saga_id": self.id,
+            sold: self.sold_id,
+            "session_id": self.session_id,
+            "payment_id": self.payment_id,
+            "intent_id": self.payment_intent_id,
+        }
+
+    @property
     def lesson(self) -> Lesson:
         """The lesson that the saga is about. Only a lesson's saga has one."""
         assert self.tutor_id is not None and self.time_slot is not None

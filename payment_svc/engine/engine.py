@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from mesh import calls
-from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh import about, calls
+from mesh.errors import Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import run_forever
 from payment_svc.domain import Saga, State
@@ -63,7 +63,7 @@ class Engine:
         return task
 
     async def _run_in_background(self, saga: Saga) -> Saga:
-        with calls.background(calls.current().request_id):
+        with calls.background(calls.current().request_id), about.about(saga.ids):
             async with self.runner.renew_lease(saga):
                 return await self.runner.run(saga)
 
@@ -73,7 +73,7 @@ class Engine:
             del self._runs[saga_id]
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Refusal):  # the database is away or full: recovery goes on after the lease
-            log().warning("drive_interrupted", saga_id=str(saga_id), error=str(error))
+            log().warning("drive_interrupted", saga_id=str(saga_id), **describe(error))
         elif error is not None:
             log().error("drive_crashed", saga_id=str(saga_id), exc_info=error)
 

@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from mesh.errors import CallFailed, Refusal, TryAgain
+from mesh import about
+from mesh.errors import CallFailed, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import back_off_seconds
 from payment_svc.domain import NeedsAPerson, NotYet, Saga, SagaError, State, Transition
@@ -31,12 +32,13 @@ class Runner:
     async def run(self, saga: Saga) -> Saga:
         """Run a saga whose lease we hold until it gives the lease up, or the fence is lost; the row then."""
         while True:
+            about.bind(saga.ids)
             committed = await self._commit(saga, await self._next_transition(saga))
             if committed is None:
                 row = await self._store.get(saga.id)
                 assert row is not None
                 if row.fence != saga.fence:
-                    log().warning("fence_lost", saga_id=str(saga.id), state=row.state)
+                    log().info("fence_lost", saga_id=str(saga.id), state=row.state)
                     return row
                 if row.lease_owner is None:  # the transition was committed, but its answer was lost
                     return row
@@ -101,11 +103,12 @@ class Runner:
 
 def back_off_or_park(saga: Saga, error: Exception) -> Transition:
     """Sleep and try again. After a day, or when only a person can decide, the saga is parked and an alert is logged."""
-    log().warning("saga_backs_off", saga_id=str(saga.id), state=saga.state, attempt=saga.attempt, error=str(error))
-    kept = SagaError.of(error)
+    kept, told = SagaError.of(error), {"saga_id": str(saga.id), "state": saga.state, **describe(error)}
     if saga.seconds_in_state > PARK_AFTER_SECONDS or isinstance(error, NeedsAPerson):
-        log().error("saga_parked", alert=True, saga_id=str(saga.id), state=saga.state, error=str(error))
+        log().error("saga_parked", alert=True, **told)
         parked = replace(saga, parked_from=saga.state)
         return Transition(parked, State.PARKED, "parked", str(error)[:500], error=kept)
+    is_normal = isinstance(error, NotYet)  # money on its way back, which its provider takes days for
+    (log().info if is_normal else log().warning)("saga_backs_off", attempt=saga.attempt, **told)
     seconds = back_off_seconds(saga.attempt, saga.seconds_in_state)
     return Transition(saga, saga.state, "", retry_in=seconds, has_failed=True, error=kept)

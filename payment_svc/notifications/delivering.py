@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
-from mesh import calls
+from mesh import about, calls
 from mesh.errors import NotFound
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
@@ -113,7 +113,7 @@ class Deliveries:
         return await self.store.prune(PRUNE_BATCH) == PRUNE_BATCH
 
     async def _send(self, notifier: Notifier, message: Message) -> None:
-        with calls.background():
+        with calls.background(), about.about(message.ids):
             try:
                 await notifier.send(message)
             except NotDelivered as error:

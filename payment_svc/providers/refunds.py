@@ -91,7 +91,14 @@ class Refunds:
         for refund in known:
             if failed and refund.id == decision.refund_id(failed - 1):
                 await self._store.announce_failure(refund)
-        log().error("refund_given_up", alert=True, intent_id=decision.intent_id, failed=failed, error=why)
+        log().error(
+            "refund_given_up",
+            alert=True,
+            intent_id=decision.intent_id,
+            amount=decision.amount.display,
+            failed=failed,
+            error=why,
+        )
         return RefundGivenUp(why, failed)
 
     async def make_or_check(self, refund: Refund) -> RefundStatus:
@@ -103,10 +110,11 @@ class Refunds:
                 raise Unreadable("the refund that was made is another one")
         if not await self._store.record(refund, answer.meaning, answer.id):
             raise OutcomeUnknown("somebody has recorded another answer meanwhile")
+        told = {name: str(value) for name, value in refund.ids.items()} | {"amount": refund.amount.display}
         if answer.meaning is RefundStatus.FAILED:
-            log().error("refund_not_done", alert=True, refund_id=str(refund.id), status=answer.status)
+            log().error("refund_not_done", alert=True, refund_id=str(refund.id), status=answer.status, **told)
         elif answer.meaning is RefundStatus.PENDING:
-            log().info("refund_pending", refund_id=str(refund.id), status=answer.status)
+            log().info("refund_pending", refund_id=str(refund.id), status=answer.status, **told)
         return answer.meaning
 
     async def import_answers(self, saga: Saga, intent_id: str) -> list[Refund]:
@@ -136,7 +144,7 @@ class Refunds:
 
     async def _import(self, saga: Saga, intent_id: str, answer: ProviderRefund) -> None:
         """Keep a refund that was made at the provider: under the name that it has there, unless that is another one's."""
-        log().warning("refund_imported", saga_id=str(saga.id), provider_refund_id=answer.id)
+        log().info("refund_imported", saga_id=str(saga.id), provider_refund_id=answer.id)
         for refund_id in _names_of_import(answer):
             if await self._store.import_(_import_of(saga, intent_id, answer, refund_id)):
                 return

@@ -34,6 +34,7 @@ from payment_svc.providers.stripe_objects import (
     read_dispute,
     read_event,
     read_intent,
+    read_intent_of_charge,
     read_list,
     read_refund,
     read_saga_id,
@@ -160,6 +161,13 @@ class StripeProvider:
         of_intent: Any = {"payment_intent": intent_id, "limit": 100}
         items, _ = read_list(await _ask(self._client.v1.charges.list_async(params=of_intent)))
         return {charge for charge, has_failed in map(read_charge, items) if has_failed}
+
+    async def find_intent_of_charge(self, charge_id: str) -> str:
+        """The id of a charge's intent; empty when there is none, or no such charge. Raises OutcomeUnknown."""
+        try:
+            return read_intent_of_charge(await _ask(self._client.v1.charges.retrieve_async(charge_id)))
+        except ProviderRefused:
+            return ""
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
         params: dict[str, Any] = {

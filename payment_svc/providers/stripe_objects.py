@@ -42,6 +42,11 @@ def read_charge(item: Any) -> tuple[str, bool]:
     return _read("charge", item, lambda fields: (_word(fields, "id"), _word(fields, "status") == "failed"))
 
 
+def read_intent_of_charge(item: Any) -> str:
+    """The id of a charge's intent; empty for a charge without one. Raises Unreadable."""
+    return _read("charge", item, lambda fields: _optional_word(fields, INTENT))
+
+
 def read_list(page: Any) -> tuple[list[Any], bool]:
     """The items of a page, unread, and whether there are more pages. Raises Unreadable."""
     return _read("list", page, _items)

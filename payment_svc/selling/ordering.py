@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from mesh import about
 from mesh.errors import TryAgain
 from mesh.logs import log
 from payment_svc.domain import (
@@ -65,6 +66,7 @@ class Ordering:
             saga, is_ours = await self._begin_or_find(new)
             if saga is None:
                 continue
+            about.bind(saga.ids)
             if is_ours:
                 self.engine.start(saga)
             saga = await self.engine.wait_until(saga.id, _can_be_answered)

@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 from uuid import UUID
 
-from mesh import calls
-from mesh.errors import CallFailed, Refusal
+from mesh import about, calls
+from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
 from payment_svc.providers.port import Unreadable, printable
@@ -83,12 +83,12 @@ class Inbox:
             if claimed is not None:
                 await self._handle(claimed)
         except Refusal as error:  # the database is away or full; the claimed event is due again after a while
-            log().warning("inbox_failed", event_id=event.id, error=str(error))
+            log().warning("inbox_failed", event_id=event.id, saga_id=str(event.saga_id), **describe(error))
         except Exception as error:
-            log().error("inbox_crashed", event_id=event.id, exc_info=error)
+            log().error("inbox_crashed", event_id=event.id, saga_id=str(event.saga_id), exc_info=error)
 
     async def _handle(self, event: InboxEvent) -> None:
-        with calls.background():
+        with calls.background(), about.about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
             try:
                 await self._late_payments.settle(event.saga_id, event.intent_id)
                 await self._events.done(event)
@@ -101,7 +101,8 @@ class Inbox:
             log().error("event_parked", alert=True, event_id=event.id, saga_id=str(event.saga_id), error=words)
             await self._events.park(event, words)
         else:
-            log().warning("event_backs_off", event_id=event.id, attempt=event.attempt, error=words)
+            tell = log().info if isinstance(error, RefundNotDone) else log().warning
+            tell("event_backs_off", event_id=event.id, attempt=event.attempt, **{**describe(error), "error": words})
             await self._events.back_off(event, words, back_off_seconds(event.attempt))
 
 

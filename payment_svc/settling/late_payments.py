@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from mesh import about
 from mesh.logs import log
 from payment_svc.domain import (
     DisputeFacts,
@@ -57,6 +58,7 @@ class LatePayments:
         saga = await self.sagas.by_intent(intent_id, saga_id)
         if saga is None:
             return False
+        about.learn(saga.ids)
         intent = await self.providers.retrieve_intent(intent_id)
         known = await self.refunds.import_answers(saga, intent_id)
         await self._record_disputes(saga, intent_id)
@@ -109,8 +111,8 @@ class LatePayments:
             await self._wake(case)
 
     async def _give_back(self, saga: Saga, intent: Intent, decision: RefundDecision, last_case: Saga | None) -> None:
-        minor = decision.amount.amount_minor
-        log().error("unearned_money", alert=True, saga_id=str(saga.id), intent_id=intent.id, minor=minor)
+        told = {"saga_id": str(saga.id), "intent_id": intent.id, "amount": decision.amount.display}
+        log().error("unearned_money", alert=True, minor=decision.amount.amount_minor, **told)
         if intent.id == saga.payment_intent_id:
             await self.payments.record_late(intent.id, intent.money)
         given_up = last_case.refund_case.refunds_given_up if last_case is not None else 0

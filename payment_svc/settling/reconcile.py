@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+from mesh.about import about
 from mesh.errors import Refusal
 from mesh.logs import log
 from payment_svc.domain import Intent, ProviderEvent, Refund, Saga, State
@@ -119,7 +120,7 @@ class Reconcile:
     async def _run_page(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Cursor | None]:
         counts, seen = await self._run_stage(cursor, scope)
         if counts.moved or counts.orphaned:
-            log().warning("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
+            log().info("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
         return counts, cursor.advance(seen)
 
     async def _run_stage(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Sequence[UUID]]:
@@ -144,8 +145,12 @@ class Reconcile:
     async def _check(self, saga: Saga) -> bool:
         """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
+        with about(saga.ids):
+            return await self._check_intent(saga, saga.payment_intent_id)
+
+    async def _check_intent(self, saga: Saga, intent_id: str) -> bool:
         try:
-            is_news = knows_less(saga, await self.providers.retrieve_intent(saga.payment_intent_id))
+            is_news = knows_less(saga, await self.providers.retrieve_intent(intent_id))
         except NoSuchIntent:
             is_news = True
         except (OutcomeUnknown, ProviderRefused) as error:
@@ -167,6 +172,11 @@ class Reconcile:
 
     async def _ask(self, refund: Refund) -> bool:
         """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
+        saga = await self.stores.sagas.get(refund.saga_id)
+        with about({**(saga.ids if saga else {}), **refund.ids}):
+            return await self._ask_provider(refund)
+
+    async def _ask_provider(self, refund: Refund) -> bool:
         try:
             return await self.refunds.make_or_check(refund) is not refund.status
         except OutcomeUnknown as error:
@@ -194,7 +204,8 @@ class Reconcile:
             unknown = await self.stores.events.unknown([event.id for event in page])
             for event in reversed(page):
                 if event.id in unknown:
-                    await self._take(event)
+                    with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+                        await self._take(event)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
@@ -223,10 +234,13 @@ class Reconcile:
         return await self._settle_now(saga_id, intent.id)
 
     async def _settle_now(self, saga_id: UUID, intent_id: str) -> bool:
-        try:
-            return await self.late_payments.settle(saga_id, intent_id)
-        except (OutcomeUnknown, ProviderRefused, RefundNotDone) as error:
-            log().warning("not_reconciled", intent_id=intent_id, error=str(error))
+        with about({"saga_id": saga_id, "intent_id": intent_id}):
+            try:
+                return await self.late_payments.settle(saga_id, intent_id)
+            except RefundNotDone as error:  # it is on its way
+                log().info("not_reconciled", error=str(error))
+            except (OutcomeUnknown, ProviderRefused) as error:
+                log().warning("not_reconciled", error=str(error))
             return True
 
 

@@ -16,11 +16,30 @@ from payment_svc.store.rows import to_saga
 
 _LIST = """
     select *, clock_timestamp() as loaded_at from saga
-    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {after}
+    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {more}
     order by created_at desc, id desc limit :most
 """
-_LIST_FIRST = text(_LIST.format(after=""))
-_LIST_AFTER = text(_LIST.format(after="and (created_at, id) < (:at, :row)"))
+_AFTER = "and (created_at, id) < (:at, :row)"
+# All sagas of the purchases to which an id leads: one of ours (:uuid, which may be null), or a text of somebody's.
+_ABOUT = """and booking_id in (
+    select booking_id from saga where id = :uuid or booking_id = :uuid or session_id = :uuid or payment_id = :uuid
+       or student_id = :uuid
+    union select booking_id from saga where payment_intent_id = :about or request_id = :about
+    union select subject_id from notification where id = :uuid
+    union select s.booking_id from saga s where s.id in (
+        select saga_id from refund where id = :uuid or provider_refund_id = :about or payment_intent_id = :about
+        union select saga_id from stripe_event where id = :about
+        union select c.saga_id from callback_payment c where c.id = :about or c.reference = :about
+        union select c.saga_id from callback_payment c join callback_attempt a on a.callback_payment_id = c.id
+              where a.reference = :about
+        union select c.saga_id from callback_payment c join callback_refund r on r.callback_payment_id = c.id
+              where r.reference = :about))
+"""
+_LISTS = {
+    (has_about, has_cursor): text(_LIST.format(more=f"{_ABOUT if has_about else ''} {_AFTER if has_cursor else ''}"))
+    for has_about in (False, True)
+    for has_cursor in (False, True)
+}
 # A page of the sagas that sleep after a failed attempt wakes up.
 _WAKE_BACKING_OFF = text("""
     with page as (
@@ -72,14 +91,17 @@ class OperatorStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, *, state: str, open_only: bool, after: tuple[datetime, UUID] | None, most: int) -> list[Saga]:
-        """Newest first, after the (created_at, id) of the page before."""
+    async def list(
+        self, *, state: str, open_only: bool, about: str, after: tuple[datetime, UUID] | None, most: int
+    ) -> list[Saga]:
+        """Newest first, after the (created_at, id) of the page before. `about` is an id, or empty for all sagas."""
         values: dict[str, Any] = {"state": state, "open_only": open_only, "most": most}
-        if after is None:
-            return [to_saga(row) for row in await self._database.rows(_LIST_FIRST, values)]
-        return [
-            to_saga(row) for row in await self._database.rows(_LIST_AFTER, {**values, "at": after[0], "row": after[1]})
-        ]
+        if about:
+            values |= {"about": about, "uuid": _uuid(about)}
+        if after is not None:
+            values |= {"at": after[0], "row": after[1]}
+        rows = await self._database.rows(_LISTS[bool(about), after is not None], values)
+        return [to_saga(row) for row in rows]
 
     async def wake_backing_off(self, after: UUID | None, most: int) -> Sequence[UUID]:
         """Wake a page of the sagas that sleep after a failed attempt, in id order, and return their ids."""
@@ -97,3 +119,10 @@ class OperatorStore:
         """
         values = {"id": saga_id, "state": state.value, "note": note, "received": received}
         return bool(await self._database.rows(_RESOLVE, values))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -69,6 +70,11 @@ class PaymentStore:
     async def get(self, payment_id: UUID) -> Payment | None:
         rows = await self._database.rows(_GET, {"id": payment_id})
         return to_payment(rows[0]) if rows else None
+
+    async def with_refunds(self, payment: Payment) -> Payment:
+        """The payment with its refunds, oldest first."""
+        rows = await self._database.rows(_REFUNDS, {"ids": [payment.id]})
+        return replace(payment, refunds=tuple(map(to_refund, rows)))
 
     async def get_many(self, payment_ids: Sequence[UUID]) -> list[Payment]:
         """The payments with these ids that exist, in no order."""

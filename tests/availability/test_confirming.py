@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-HOUR = timedelta(hours=1)
+HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 CONFIRMED = [("TUTOR", "CONFIRMED"), ("STUDENT", "CONFIRMED")]
 
 
@@ -41,9 +41,9 @@ async def test_04_a_lapsed_hold_stands_within_the_grace_and_gives_way_after_it(
     saga, tutor, _, _ = await hold_new(desk, monday)
     await desk.lapse(saga, ago=timedelta(seconds=10))
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"
-    assert await desk.slots(tutor, monday, monday + HOUR) == []
+    assert await desk.slots(tutor, monday, monday + QUARTER) == []
     await desk.lapse(saga)
-    assert await desk.slots(tutor, monday, monday + HOUR) == [monday]
+    assert await desk.slots(tutor, monday, monday + QUARTER) == [monday]
     await desk.hold(tutor, monday)
 
 

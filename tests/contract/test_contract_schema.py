@@ -22,7 +22,11 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from tests.contract.client import MeshClient
+from tests.contract.client import MeshClient, Person, iso, lesson_time
+
+SLOTS = """query($tutor: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {
+  tutorAvailability(tutorId: $tutor, from: $from, to: $to) { start }
+}"""
 
 PROMISED = build_schema(Path(__file__).with_name("contract.graphql").read_text())
 NAMES = sorted(
@@ -81,3 +85,13 @@ def test_later_additions_to_a_type_break_no_older_client(served: GraphQLSchema, 
 async def test_a_browser_gets_an_explorer_at_graphql(mesh: MeshClient) -> None:
     answer = await mesh.http.get(f"{mesh.bff}/graphql", headers={"accept": "text/html"})
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/html")
+
+
+async def test_the_explorers_first_click_is_answered_for_a_demo_person(mesh: MeshClient) -> None:
+    """What the page does in a browser: it takes a demo person's token, and asks for a demo tutor's free slots."""
+    address = f"{mesh.bff}/graphql/explorer/people"
+    people = {one["name"]: one for one in (await mesh.http.get(address)).json()["people"]}
+    sam = Person(mesh.http, mesh.bff, people["Sam"]["id"], people["Sam"]["token"])
+    days = {"from": iso(lesson_time(1)), "to": iso(lesson_time(8))}
+    assert await sam.get(SLOTS, tutor=people["Nora"]["id"], **days)
+    assert (await mesh.http.get(address, headers={"host": "tutormesh.example"})).json() == {"people": []}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from pathlib import Path
@@ -131,3 +132,35 @@ def test_every_command_of_the_table_can_be_loaded() -> None:
     for name in COMMANDS:
         shown = tutormesh(name, "--help")
         assert shown.exit_code == 0, f"{name}: {shown.output}{shown.exception!r}"
+
+
+@pytest.mark.parametrize("command", [("up",), ("migrate",), ("token", "--role", "student")], ids=" ".join)
+def test_a_data_folder_that_cannot_be_used_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "data").write_text("a file, not a folder")
+    for folder in (tmp_path / "data", tmp_path / "data" / "below"):
+        refused = tutormesh(*command, TUTORMESH_DATA=str(folder), TUTORMESH_PORT_BASE=str(reserve_ports()))
+        assert (refused.exit_code, len(refused.output.splitlines())) == (1, 1), refused.output
+        assert refused.output.startswith(f"Error: {tmp_path}/data") and refused.exception.__class__ is SystemExit
+
+
+def test_a_data_folder_that_nobody_may_write_to_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(**_: object) -> None:  # as root, the tests may write everywhere
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("devkit.preflight.tempfile.TemporaryFile", refuse)
+    refused = tutormesh("up", TUTORMESH_DATA=str(tmp_path))
+    assert refused.output == (
+        f"Error: {tmp_path} cannot be written to (Permission denied); TUTORMESH_DATA names another data folder\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["PAYMENT", "BFF", "LEARNING"])
+@pytest.mark.parametrize("value", ["two", "0", "17", "-1", "1.5", "٢"])
+def test_up_refuses_a_wrong_number_of_replicas_before_anything_is_there(tmp_path: Path, name: str, value: str) -> None:
+    settings = {"TUTORMESH_DATA": str(tmp_path / "data"), f"{name}_REPLICAS": value}
+    refused = tutormesh("up", **settings)
+    assert (refused.exit_code, refused.output) == (
+        1,
+        f"Error: {name}_REPLICAS: {value!r} is not a number from 1 to 16\n",
+    )
+    assert not (tmp_path / "data").exists()

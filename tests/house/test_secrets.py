@@ -125,6 +125,7 @@ FAULTS = {
     "AUTH_ISSUER": "tutormesh-dev",
     "AUTH_JWKS_URL": "file:///keys/jwks.json",
     "STRIPE_API_BASE": "http://sandbox:12111",
+    "DEMO_TOKENS_FILE": "keys/demo-people.json",
 }
 
 

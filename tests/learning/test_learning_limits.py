@@ -109,8 +109,9 @@ async def test_five_unpaid_ends_within_an_hour_are_followed_by_a_pause(school: A
     student, course = str(uuid4()), await school.course()
     await hold_and_end(school, student, 4, status)
     await hold_and_end(school, student, 1, status)
-    with pytest.raises(TooManyHolds, match="ended unpaid"):
+    with pytest.raises(Refusal, match="ended unpaid") as refused:
         await school.hold(school.order(course.id, student_id=student))
+    assert refused.value.reason == TooManyHolds.reason
     await school.hold_new(course.id)
     await ledger.move_back(student, timedelta(minutes=15))
     await school.hold_new(course.id, student_id=student)

@@ -79,6 +79,13 @@ async def has_reconnected(mesh: Processes) -> bool:
     return True
 
 
+async def mesh_readiness(mesh: Processes) -> dict[str, str]:
+    """What /readyz says of each service."""
+    answer = (await mesh.http.get(f"{mesh.mesh.layout.url('bff')}/readyz")).json()
+    assert answer["ready"] is (set(answer["services"].values()) == {"SERVING"})
+    return dict(answer["services"])
+
+
 async def let_time_pass(mesh: Processes, seconds: float) -> None:
     """Wait so long, and check that every process is still running."""
     before, end = services(mesh), time.monotonic() + seconds
@@ -102,6 +109,7 @@ async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everyth
         async with outage(mesh):
             await asyncio.gather(*(load.pay(wish) for wish in waiting))  # their webhooks find no database
             await let_time_pass(mesh, seconds)
+            assert set((await mesh_readiness(mesh)).values()) == {"DATABASE_AWAY"}
         back = time.monotonic()
         await asyncio.gather(*(mesh.until_state(wish, "COMPLETED", 40) for wish in waiting))
         resumed = time.monotonic() - back
@@ -113,6 +121,9 @@ async def test_while_the_database_is_away_nothing_crashes_and_afterwards_everyth
     assert mesh.refusals
     assert load.slowest_answer < ANSWER_SECONDS
     assert services(mesh) == before
+    await wait_until(lambda: mesh_readiness(mesh), lambda services: set(services.values()) == {"SERVING"})
+    alerts = [line for line in mesh.mesh.console.lines if "database_unwell" in line and "cause=away" in line]
+    assert len({line.split("|")[0] for line in alerts}) >= 5 and all("alert=true" in line for line in alerts)
     crashes = "\n".join(line for line in mesh.mesh.console.lines if "_crashed" in line)
     assert crashes == ""
     await load.is_sold_once()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
+from structlog.testing import capture_logs
 
 from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, retry_pause
+from mesh.database_watch import Watch
 from mesh.errors import Overloaded, TryAgain
 from payment_svc.peers import STEP_SECONDS
 from tests.conftest import MakeDatabase
@@ -138,6 +143,159 @@ async def test_a_connection_whose_server_does_not_answer_is_replaced(
         with pytest.raises(TryAgain, match="away"):
             await database.statement(unanswered)
         assert (await database.rows(text("select pg_backend_pid() as pid"), {}))[0].pid != pid
+
+
+FAIL = """create or replace function fail(state text) returns void language plpgsql as $$
+    begin raise exception 'could not extend the file' using errcode = state, detail = 'secret values'; end $$"""
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "cause"),
+    [
+        ("53100", "the database's disk is full", "disk_full"),
+        ("53200", "the database is out of memory", "out_of_memory"),
+        ("53300", "the database takes no more connections", "too_many_connections"),
+        ("53400", "the database has reached a limit of its own", "out_of_resources"),
+        ("58030", "the database cannot use its disk", "disk_error"),
+        ("25006", "the database takes no writes", "read_only"),
+    ],
+)
+async def test_what_a_full_database_lacks_is_said_and_alerted_once(
+    database: Database, outsider: asyncpg.Connection, state: str, words: str, cause: str
+) -> None:
+    await outsider.execute(FAIL)
+    with capture_logs() as lines:
+        for _ in range(3):
+            with pytest.raises(TryAgain, match=words):
+                await database.rows(text("select fail(:state)"), {"state": state})
+    (line,) = (line for line in lines if line["event"] == "database_unwell")
+    assert (line["alert"], line["cause"], line["sqlstate"], line["database"]) == (True, cause, state, "limited")
+    assert "could not extend the file" in line["error"] and "secret values" not in str(lines)
+    assert database.faults.current is not None
+    database.faults.end()
+
+
+@pytest.mark.parametrize("state", ["08006", "57P01", "57P03"])
+async def test_a_server_that_is_away_is_no_alert_of_a_statements(
+    database: Database, outsider: asyncpg.Connection, state: str
+) -> None:
+    await outsider.execute(FAIL)
+    with capture_logs() as lines, pytest.raises(TryAgain, match="away"):
+        await database.rows(text("select fail(:state)"), {"state": state})
+    assert lines == []
+
+
+async def test_an_error_of_the_statement_is_no_fault_of_the_database(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        await database.rows(text("select 1 / 0"), {})
+    with pytest.raises(DBAPIError):
+        await database.rows(text("select no_such_column"), {})
+
+
+@dataclass
+class Watched:
+    """What a watch says of a database."""
+
+    statuses: dict[str, bool] = field(default_factory=dict)
+
+    def set_status(self, name: str, serving: bool) -> None:
+        self.statuses[name] = serving
+
+    async def says(self, *, database: bool, writes: bool) -> None:
+        wanted = {"database": database, "database.writes": writes}
+        async with asyncio.timeout(15):
+            while self.statuses != wanted:  # noqa: ASYNC110 - the watch tells nobody else
+                await asyncio.sleep(0.01)
+
+
+@contextlib.asynccontextmanager
+async def watching(database: Database) -> AsyncIterator[Watched]:
+    seen = Watched()
+    task = asyncio.create_task(Watch(database, every=0.02).run(seen.set_status))
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@pytest.mark.parametrize(
+    ("setting", "cause"),
+    [("temp_file_limit = 0", "out_of_resources"), ("default_transaction_read_only = on", "read_only")],
+)
+async def test_the_watch_says_that_writes_fail_and_that_they_succeed_again(
+    url: str, outsider: asyncpg.Connection, setting: str, cause: str
+) -> None:
+    """Without room for a temporary file, as on a full disk; and without the leave to write, as on a standby."""
+    name = await outsider.fetchval("select current_database()")
+    await outsider.execute(f'alter database "{name}" set {setting}')
+    try:
+        with capture_logs() as lines:
+            async with Database(url, name="limited", pool_size=1) as made, watching(made) as seen:
+                await seen.says(database=True, writes=False)
+                await outsider.execute(f'alter database "{name}" reset {setting.split()[0]}')
+                await cut(outsider, "limited")
+                await seen.says(database=True, writes=True)
+        (line,) = (line for line in lines if line["event"] == "database_unwell" and line["cause"] == cause)
+        assert line["alert"] is True
+        assert "database_well" in [line["event"] for line in lines]
+    finally:
+        await outsider.execute(f'alter database "{name}" reset {setting.split()[0]}')
+
+
+async def test_what_a_statement_meets_counts_for_the_watch(url: str, outsider: asyncpg.Connection) -> None:
+    await outsider.execute(FAIL)
+    async with Database(url, name="limited", pool_size=1) as made, watching(made) as seen:
+        await seen.says(database=True, writes=True)
+        with pytest.raises(TryAgain):
+            await made.rows(text("select fail('53100')"), {})
+        await seen.says(database=True, writes=False)
+
+
+async def test_the_watch_says_that_a_server_takes_no_connections(url: str, outsider: asyncpg.Connection) -> None:
+    name = await outsider.fetchval("select current_database()")
+    async with Database(url, name="limited", pool_size=1) as made, watching(made) as seen:
+        await seen.says(database=True, writes=True)
+        other = await asyncpg.connect(part_of(url, database="postgres").replace("+asyncpg", ""))
+        try:
+            await other.execute(f'alter database "{name}" allow_connections false')
+            await cut(other, "limited")
+            await seen.says(database=False, writes=False)
+        finally:
+            await other.execute(f'alter database "{name}" allow_connections true')
+            await other.close()
+        await seen.says(database=True, writes=True)
+
+
+async def test_the_watch_needs_no_more_rights_than_a_service(url: str, outsider: asyncpg.Connection) -> None:
+    name = await outsider.fetchval("select current_database()")
+    await outsider.execute("create role plain login")
+    try:
+        plain = part_of(url, username="plain")
+        async with Database(plain, name="limited", pool_size=1) as made, watching(made) as seen:
+            await seen.says(database=True, writes=True)
+            assert await outsider.fetchval(
+                "select count(*) from pg_stat_activity where usename = 'plain' and datname = $1", name
+            )
+            await outsider.execute("alter role plain connection limit 0")
+            await cut(outsider, "limited")
+            await seen.says(database=False, writes=False)
+            with pytest.raises(TryAgain, match="no more connections"):
+                await made.ping()
+    finally:
+        await cut(outsider, "limited")
+        await outsider.execute("drop role plain")
+
+
+def part_of(url: str, **changed: str) -> str:
+    return make_url(url).set(**changed).render_as_string(hide_password=False)
+
+
+async def cut(connection: asyncpg.Connection, name: str) -> None:
+    """End the connections of this name, and wait until they have gone."""
+    await connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1", name
+    )
 
 
 def test_the_pauses_between_attempts_are_jittered_and_bounded() -> None:

@@ -86,7 +86,7 @@ async def test_a_refund_of_a_cancel_that_failed_later_is_reported(people: People
     (refund,) = await people.refunds_of(booked.intent)
     await people.settle_refund(refund["id"], "failed")
     output = (await tutormesh("audit")).output
-    assert f"{booked.intent} received 5000 USD, 5000 of it is left, and cancel {cancel.saga_id} decided" in output
+    assert f"{booked.intent} received $50.00, $50.00 of it is left, and cancel {cancel.saga_id} decided" in output
     assert f"is SUCCEEDED, the provider's {refund['id']} failed" in output
     await people.webhooks("normal")
     await people.redeliver((await people.event(booked.intent, "refund.failed"))["id"])
@@ -181,7 +181,7 @@ async def test_show_prints_the_refund_decision_of_a_cancel(people: People, tutor
     output = json.loads((await tutormesh("saga", "show", cancel.saga_id, "--json")).output)
     assert output["refund_due"] == {"amount_minor": 2500, "currency": "USD"}
     assert output["cancels_saga_id"] == booked.saga
-    assert "2500 USD" in (await tutormesh("saga", "show", cancel.saga_id)).output
+    assert "$25.00" in (await tutormesh("saga", "show", cancel.saga_id)).output
 
 
 async def test_lapsed_holds_are_cleaned_up_by_a_command(people: People, tutormesh: Tutormesh) -> None:

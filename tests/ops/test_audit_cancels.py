@@ -86,7 +86,7 @@ def test_a_lesson_cancelled_too_late_for_a_refund_keeps_its_price() -> None:
 def test_a_refund_that_differs_from_the_cancels_decision_breaks_i2_alone(refunds: Any, status: str) -> None:
     spoiled = with_pairs(cancelled(), *refunds, status=status)
     assert broken(spoiled) == ["I2"]
-    assert "cancel cancel decided that 2500 of 5000 USD goes back" in words(spoiled)
+    assert "cancel cancel decided that $25.00 of $50.00 goes back" in words(spoiled)
     assert find_breaches(spoiled)[0].ids == ("saga", "pi_own", "cancel")
 
 
@@ -177,10 +177,10 @@ def test_a_resolved_purchase_must_still_not_be_payable_or_booked_twice() -> None
     [
         ({"cancels": "nothing"}, "is of saga nothing, which does not exist"),
         ({"session_id": "another"}, "names another booking, session or payment"),
-        ({"refund_due": None}, "decided that nothing known of 5000 USD goes back"),
-        ({"refund_due": Amount(5001, "USD")}, "decided that 5001 USD of 5000 USD goes back"),
-        ({"state": "CANCELLED"}, "is CANCELLED, and decided that 2500 USD goes back"),
-        ({"refund_due": NOTHING}, "is REFUNDED, and decided that 0 USD goes back"),
+        ({"refund_due": None}, "decided that nothing known of $50.00 goes back"),
+        ({"refund_due": Amount(5001, "USD")}, "decided that $50.01 of $50.00 goes back"),
+        ({"state": "CANCELLED"}, "is CANCELLED, and decided that $25.00 goes back"),
+        ({"refund_due": NOTHING}, "is REFUNDED, and decided that $0.00 goes back"),
     ],
 )
 def test_an_invalid_cancel_breaks_i7(changes: dict[str, Any], message: str) -> None:
@@ -215,7 +215,7 @@ def test_a_payment_that_raced_a_cancel_follows_its_refund_decision() -> None:
     assert broken(replace(raced, sagas=(saga_of("REFUNDED"),))) == ["I2"]
     too_much = replace(raced, sagas=(saga_of("REFUNDED", refund_due=Amount(2000, "USD")),))
     assert broken(too_much) == ["I2"]
-    assert "its saga is REFUNDED, with 2000 to go back" in words(too_much)
+    assert "its saga is REFUNDED, with $20.00 to go back" in words(too_much)
 
 
 def test_a_payment_that_raced_a_cancel_without_a_refund_is_kept() -> None:

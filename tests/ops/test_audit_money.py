@@ -37,7 +37,7 @@ def with_orphaned_intent(snapshot: Snapshot, **changes: Any) -> Snapshot:
 def test_money_for_an_ended_saga_breaks_i2_alone() -> None:
     late = replace(unsold(), payments=(PAYMENT,), intents=(INTENT,))
     assert broken(late) == ["I2"]
-    assert "5000 of it is left, and its saga is EXPIRED" in words(late)
+    assert "$50.00 of it is left, and its saga is EXPIRED" in words(late)
 
 
 def test_a_second_intent_that_was_paid_breaks_i2_alone() -> None:
@@ -113,7 +113,7 @@ def test_an_intent_that_its_saga_has_not_stored_yet_breaks_nothing() -> None:
 def test_a_lesson_that_takes_place_after_a_full_refund_breaks_i2_alone() -> None:
     given = with_refunds(sold(), [OUR_REFUND], [THEIR_REFUND], status="REFUNDED")
     assert broken(given) == ["I2"]
-    assert "0 of it is left, and its lesson costs 5000 USD" in words(given)
+    assert "$0.00 of it is left, and its lesson costs $50.00" in words(given)
     assert find_breaches(given)[0].do.startswith("compare price and refunds")
 
 

@@ -57,4 +57,4 @@ def test_the_same_time_on_two_calendars_does_not_overlap() -> None:
 
 
 def test_an_amount_is_printed_with_its_currency() -> None:
-    assert str(PRICE) == "5000 USD"
+    assert str(PRICE) == "$50.00"

@@ -59,7 +59,7 @@ def test_an_amount_changed_at_the_provider_and_refunded_in_full_breaks_nothing()
     [
         ([replace(OUR_REFUND, status="PENDING", provider_id="")], [], "is not at the provider"),
         ([], [THEIR_REFUND], "is not in our books"),
-        ([replace(OUR_REFUND, minor=4000)], [THEIR_REFUND], "is of 4000"),
+        ([replace(OUR_REFUND, minor=4000)], [THEIR_REFUND], "is of $40.00"),
         ([replace(OUR_REFUND, status="PENDING")], [THEIR_REFUND], "is PENDING"),
         ([OUR_REFUND], [replace(THEIR_REFUND, status="pending")], "is SUCCEEDED"),
     ],

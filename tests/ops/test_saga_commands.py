@@ -42,7 +42,7 @@ async def test_list_prints_sagas_newest_first(people: People, tutormesh: Tutorme
         [second.saga_id, "Book", "AWAITING_PAYMENT"],
         [first.saga_id, "Book", "AWAITING_PAYMENT"],
     ]
-    assert "5000 USD" in rows[0]
+    assert "$50.00" in rows[0]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ async def test_an_unknown_state_is_refused_in_one_line(tutormesh: Tutormesh, peo
 async def test_show_prints_every_field_and_the_events(people: People, tutormesh: Tutormesh) -> None:
     booked = await people.book(await people.tutor(), lesson_time())
     output = (await tutormesh("saga", "show", booked.saga_id)).output
-    for word in (booked.booking_id, booked.session_id, booked.payment_id, booked.payment_intent_id, "5000 USD"):
+    for word in (booked.booking_id, booked.session_id, booked.payment_id, booked.payment_intent_id, "$50.00"):
         assert word in output
     assert output.index("started") < output.index("payment_opened")
 

@@ -114,7 +114,11 @@ class Processes:
             return dict(payload)
         refused = payload.get("userErrors") or []
         codes = [error["extensions"]["code"] for error in answer.get("errors", ())]
-        if not (refused or codes) or not all(error["retryable"] for error in refused) or set(codes) - {"UNAVAILABLE"}:
+        if (
+            not (refused or codes)
+            or not all(error["retryable"] for error in refused)
+            or set(codes) - {"UNAVAILABLE", "RATE_LIMITED"}
+        ):
             raise UnexpectedAnswer(answer)
         for code in (*codes, *(error["code"] for error in refused)):
             self.refusals[code] = self.refusals.get(code, 0) + 1

@@ -1,194 +1,219 @@
-"use strict";
+// The explorer's page: who asks, what is asked, and what was answered.
+import { hint, parts, tokenHint } from "./explorer/answer.js";
+import { EXAMPLES, LOOKUPS } from "./explorer/examples.js";
+import { SCHEMA, element, list } from "./explorer/schema.js";
+import { FORBIDDEN, isSubscription, subscribe } from "./explorer/socket.js";
 
-const SCHEMA = `{
-  __schema {
-    queryType { name } mutationType { name } subscriptionType { name }
-    types {
-      name kind description
-      fields { name description args { name description type { ...T } defaultValue } type { ...T } }
-      inputFields { name description type { ...T } defaultValue }
-      enumValues { name description }
-    }
-  }
-}
-fragment T on __Type { name kind ofType { name kind ofType { name kind ofType { name kind } } } }`;
-
-const tomorrow = (days, hour) => {
-  const day = new Date(Date.now() + days * 86400000);
-  day.setUTCHours(hour, 0, 0, 0);
-  return day.toISOString().replace(".000Z", "Z");
-};
-
-const EXAMPLES = {
-  "Free slots": {
-    query: "query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!) {\n" +
-      "  tutorAvailability(tutorId: $tutorId, from: $from, to: $to) {\n    start\n    end\n    price { display }\n  }\n}",
-    variables: { tutorId: "", from: tomorrow(1, 0), to: tomorrow(8, 0) },
-  },
-  "Book a lesson": {
-    query: "mutation Book($tutorId: ID!, $time: AWSDateTime!) {\n  bookSession(tutorId: $tutorId, time: $time) {\n" +
-      "    booking { id status startTime price { display } }\n    clientSecret\n    holdExpiresAt\n" +
-      "    userErrors { code message field retryable }\n  }\n}",
-    variables: { tutorId: "", time: tomorrow(1, 15) },
-  },
-  "One booking": {
-    query: "query Booking($id: ID!) {\n  booking(id: $id) {\n    status\n    startTime\n    price { display }\n" +
-      "    session { id status }\n    payment { id status amount { display } }\n    timeline { at service event detail }\n  }\n}",
-    variables: { id: "" },
-  },
-  "My sessions": {
-    query: "{\n  getMySessions {\n    nodes { id scheduledAt durationMinutes status }\n" +
-      "    pageInfo { hasNextPage endCursor }\n  }\n}",
-    variables: {},
-  },
-  "What I paid": {
-    query: "{\n  getPaymentHistory {\n    nodes { id amount { display } refunded { display } status createdAt }\n" +
-      "    pageInfo { hasNextPage endCursor }\n  }\n}",
-    variables: {},
-  },
-  "Courses": {
-    query: "{\n  courses {\n    nodes { id title price { display } seats seatsTaken }\n" +
-      "    pageInfo { hasNextPage endCursor }\n  }\n}",
-    variables: {},
-  },
-  "Enroll in a course": {
-    query: "mutation Enroll($courseId: ID!) {\n  enrollInCourse(courseId: $courseId) {\n" +
-      "    enrollment { id status }\n    clientSecret\n    holdExpiresAt\n" +
-      "    userErrors { code message field retryable }\n  }\n}",
-    variables: { courseId: "" },
-  },
-  "My enrollments": {
-    query: "{\n  getMyEnrollments {\n    nodes { id status course { title } payment { status amount { display } } }\n" +
-      "    pageInfo { hasNextPage endCursor }\n  }\n}",
-    variables: {},
-  },
-  "Create a course": {
-    query: "mutation Create($input: CreateCourseInput!) {\n  createCourse(input: $input) {\n" +
-      "    course { id published }\n    userErrors { code message }\n  }\n}",
-    variables: { input: { title: "Fractions for everybody", price: { amountMinor: 12000, currency: "EUR" }, seats: 12 } },
-  },
-  "Publish a course": {
-    query: "mutation Publish($id: ID!) {\n  publishCourse(id: $id) {\n" +
-      "    course { id published }\n    userErrors { code message }\n  }\n}",
-    variables: { id: "" },
-  },
-  "Publish hours": {
-    query: "mutation Publish($input: PublishAvailabilityInput!) {\n  publishAvailability(input: $input) {\n" +
-      "    tutorId\n    userErrors { code message }\n  }\n}",
-    variables: { input: {
-      timezone: "Europe/Paris",
-      weekly: [{ weekday: "MONDAY", start: "09:00", end: "17:00" }],
-      rate: { amountMinor: 5000, currency: "EUR" },
-    } },
-  },
-};
-
+const BY_TOKEN = "token";
+const RENEWED_EVERY_MS = 3600000;
 const at = (id) => document.getElementById(id);
+const remembered = (name) => sessionStorage.getItem(name) ?? "";
 
-const element = (tag, content = [], attributes = {}) => {
-  const made = document.createElement(tag);
-  made.append(...[content].flat());
-  return Object.assign(made, attributes);
-};
+let people = [];      // the demo people; nobody when this is no developer's machine
+let loaded = 0;       // when their tokens were fetched
+let schema = null;
+let chosen = "";      // the example in the query
+let filling = null;   // the look-up of its variables
+let stop = null;      // ends the subscription that runs
+let latest = {};      // the course that was made last
 
-async function ask(query, variables, token = "") {
-  const headers = { "content-type": "application/json" };
-  if (token) headers.authorization = `Bearer ${token}`;
+// Who asks.
+
+const person = () => people.find((one) => one.id === at("person").value);
+const token = () => person()?.token ?? at("token").value.trim();
+
+async function loadPeople() {
+  const answer = await fetch("/graphql/explorer/people");
+  loaded = performance.now();
+  people = (await answer.json()).people;
+  const options = people.map((one) => element("option", `${one.name}, ${one.role}`, { value: one.id }));
+  at("person").replaceChildren(...options, element("option", "somebody else: by token", { value: BY_TOKEN }));
+  const before = remembered("person");
+  at("person").value = [...people.map((one) => one.id), BY_TOKEN].includes(before) ? before : people[0]?.id ?? BY_TOKEN;
+  at("people").hidden = !people.length;
+  showPerson();
+}
+
+function showPerson() {
+  at("by-token").hidden = Boolean(person());
+  sessionStorage.setItem("person", at("person").value);
+}
+
+/** An example for tutors is asked by a demo tutor, and one for students by a demo student. */
+function actAs(role) {
+  if (!role || !person() || person().role === role) return;
+  at("person").value = people.find((one) => one.role === role)?.id ?? BY_TOKEN;
+  showPerson();
+}
+
+/** Another person has other bookings. What somebody has typed stays. */
+function changePerson() {
+  showPerson();
+  tell("");
+  const example = EXAMPLES[chosen];
+  if (at("query").value !== example.query) return;
+  fill(example.variables);
+  filling = lookUp(chosen, example);
+}
+
+// What is asked.
+
+async function ask(query, variables) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  if (token()) headers.authorization = `Bearer ${token()}`;
   const answer = await fetch("/graphql", { method: "POST", headers, body: JSON.stringify({ query, variables }) });
   return { status: answer.status, body: await answer.json() };
 }
 
-function show(text, status, bad) {
-  at("result").textContent = text;
-  at("result").classList.toggle("bad", bad);
-  at("status").textContent = status;
+function choose(name) {
+  const example = EXAMPLES[name];
+  chosen = name;
+  actAs(example.role);
+  at("query").value = example.query;
+  fill(example.variables);
+  filling = lookUp(name, example);
+}
+
+function fill(variables) {
+  at("variables").value = JSON.stringify(variables, null, 2);
+}
+
+/** Fills in a free time, a booking or a course, unless somebody has typed meanwhile. */
+async function lookUp(name, { find, variables }) {
+  if (latest[find]) fill({ ...variables, [find]: latest[find] });
+  const lookup = LOOKUPS[find];
+  if (!lookup || !token()) return;
+  const before = at("variables").value;
+  const { body } = await ask(lookup.query, lookup.variables);
+  if (chosen !== name || at("variables").value !== before || !body.data) return;
+  const found = lookup.pick(body.data);
+  if (found) fill({ ...variables, [find]: found });
+  tell(found ? "" : lookup.none);
+}
+
+function readVariables() {
+  try {
+    return JSON.parse(at("variables").value || "{}");
+  } catch (error) {
+    throw new Error(`The variables are no JSON: ${error.message}`);
+  }
 }
 
 async function run() {
+  if (stop) return stop();
   const began = performance.now();
   at("run").disabled = true;
+  tell("");
   try {
-    const variables = JSON.parse(at("variables").value || "{}");
-    const { status, body } = await ask(at("query").value, variables, at("token").value.trim());
-    const took = `${Math.round(performance.now() - began)} ms`;
-    show(JSON.stringify(body, null, 2), `${status} · ${took}`, Boolean(body.errors));
+    await filling?.catch(() => {});
+    if (person() && performance.now() - loaded > RENEWED_EVERY_MS) await loadPeople();
+    const query = at("query").value, variables = readVariables();
+    if (isSubscription(query)) return follow({ query, variables });
+    const { status, body } = await ask(query, variables);
+    latest.course = body.data?.createCourse?.course?.id ?? latest.course;
+    show(body, `${status} · ${Math.round(performance.now() - began)} ms`);
   } catch (error) {
-    show(String(error), "not sent, or not answered", true);
+    showText(error instanceof TypeError ? "The edge does not answer." : error.message, "not answered", true);
   } finally {
     at("run").disabled = false;
   }
 }
 
-function typeText(type) {
-  if (type.kind === "NON_NULL") return [...typeText(type.ofType), "!"];
-  if (type.kind === "LIST") return ["[", ...typeText(type.ofType), "]"];
-  return [element("a", type.name, { href: `#type-${type.name}` })];
+/** Runs a subscription until it ends, or until the button, which is now Stop, is pressed. */
+function follow(operation) {
+  let count = 0;
+  at("result").replaceChildren();
+  at("status").textContent = "listening…";
+  at("result").classList.remove("bad");
+  setButton("Stop");
+  stop = subscribe(`${location.origin.replace(/^http/, "ws")}/graphql`, token(), operation, {
+    heard(body) {
+      count += 1;
+      at("status").textContent = `listening… ${count} so far`;
+      const time = element("span", `# ${new Date().toLocaleTimeString()}\n`, { className: "time" });
+      at("result").append(time, ...rendered(body), "\n\n");
+      at("result").scrollTop = at("result").scrollHeight;
+    },
+    ended(why, isBad, code) {
+      stop = null;
+      tell(code === FORBIDDEN ? tokenHint(Boolean(person())) : "");
+      setButton("Run");
+      at("status").textContent = `${count} received · ${why}`;
+      at("result").classList.toggle("bad", isBad);
+    },
+  });
 }
 
-function signature(field) {
-  const parts = [element("b", field.name)];
-  if (field.args?.length) {
-    parts.push("(");
-    field.args.forEach((argument, index) => {
-      parts.push(index ? ", " : "", `${argument.name}: `, ...typeText(argument.type));
-      if (argument.defaultValue !== null) parts.push(` = ${argument.defaultValue}`);
-    });
-    parts.push(")");
-  }
-  if (field.type) parts.push(": ", ...typeText(field.type));
-  if (field.defaultValue) parts.push(` = ${field.defaultValue}`);
-  return parts;
+// What was answered.
+
+function setButton(word) {
+  at("run").firstChild.textContent = `${word} `;
+  at("run").classList.toggle("stop", word === "Stop");
 }
 
-function describe(type) {
-  const rows = [...(type.fields ?? []), ...(type.inputFields ?? []), ...(type.enumValues ?? [])];
-  const list = element("dl", rows.flatMap((row) => [
-    element("dt", signature(row)),
-    ...(row.description ? [element("dd", row.description)] : []),
-  ]));
-  const summary = element("summary", [type.name, " ", element("small", type.kind.toLowerCase().replace("_", " "))]);
-  const about = type.description ? [element("p", type.description)] : [];
-  const details = element("details", [summary, ...about, list], { id: `type-${type.name}` });
-  details.dataset.words = [type.name, ...rows.map((row) => row.name)].join(" ").toLowerCase();
-  return details;
+function rendered(body) {
+  return parts(JSON.stringify(body, null, 2)).map(([kind, text]) => {
+    if (kind !== "link") return kind ? element("span", text, { className: kind }) : text;
+    const address = JSON.parse(text);
+    return element("a", text, { href: address, target: "_blank", rel: "noopener noreferrer" });
+  });
 }
 
-async function loadDocs() {
+function show(body, status) {
+  at("result").replaceChildren(...rendered(body));
+  at("result").classList.toggle("bad", Boolean(body.errors));
+  at("status").textContent = status;
+  tell(hint(body, Boolean(person())));
+}
+
+function showText(text, status, isBad) {
+  at("result").textContent = text;
+  at("result").classList.toggle("bad", isBad);
+  at("status").textContent = status;
+}
+
+function tell(text) {
+  at("hint").textContent = text;
+  at("hint").hidden = !text;
+}
+
+// The schema.
+
+async function loadSchema() {
   const { body } = await ask(SCHEMA, {});
   if (!body.data) throw new Error(body.errors?.[0]?.message ?? "no schema");
-  const schema = body.data.__schema;
-  const roots = [schema.queryType, schema.mutationType, schema.subscriptionType].filter(Boolean).map((root) => root.name);
-  const types = schema.types.filter((type) => !type.name.startsWith("__"));
-  const rank = (type) => (roots.includes(type.name) ? roots.indexOf(type.name) : roots.length);
-  types.sort((one, other) => rank(one) - rank(other) || one.name.localeCompare(other.name));
-  at("docs").replaceChildren(...types.map(describe));
-  roots.forEach((name) => { at(`type-${name}`).open = true; });
+  schema = body.data.__schema;
+  filter();
 }
 
-function choose(name) {
-  at("query").value = EXAMPLES[name].query;
-  at("variables").value = JSON.stringify(EXAMPLES[name].variables, null, 2);
+function filter() {
+  if (schema) at("docs").replaceChildren(...list(schema, at("filter").value.trim()));
 }
 
-function filterDocs() {
-  const wanted = at("filter").value.trim().toLowerCase();
-  for (const details of at("docs").querySelectorAll("details")) {
-    details.hidden = !details.dataset.words.includes(wanted);
+/** A type's name leads to the type, also when the filter hides it. */
+function openType(link) {
+  if (!document.querySelector(link.getAttribute("href"))) {
+    at("filter").value = "";
+    filter();
   }
+  document.querySelector(link.getAttribute("href")).open = true;
 }
 
 at("examples").append(...Object.keys(EXAMPLES).map((name) => element("option", name, { value: name })));
 at("examples").addEventListener("change", (event) => choose(event.target.value));
-at("token").value = sessionStorage.getItem("token") ?? "";
+at("person").addEventListener("change", changePerson);
+at("token").value = remembered("token");
 at("token").addEventListener("input", (event) => sessionStorage.setItem("token", event.target.value));
-at("filter").addEventListener("input", filterDocs);
-at("run").addEventListener("click", run);
+at("filter").addEventListener("input", filter);
+at("bar").addEventListener("submit", (event) => { event.preventDefault(); run(); });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); run(); }
 });
 at("docs").addEventListener("click", (event) => {
-  const target = event.target.closest("a") && document.querySelector(event.target.getAttribute("href"));
-  if (target) target.open = true;
+  const link = event.target.closest("a");
+  if (link) openType(link);
 });
-choose("Free slots");
-loadDocs().catch((error) => at("docs").replaceChildren(`The schema could not be loaded: ${error.message}`));
+
+await loadPeople().catch(() => {});
+choose(Object.keys(EXAMPLES)[0]);
+loadSchema().catch((error) => at("docs").replaceChildren(`The schema could not be loaded: ${error.message}`));

@@ -38,7 +38,7 @@ def find_excessive_refunds(snapshot: Snapshot) -> Iterator[Breach]:
     for intent in snapshot.intents:
         refunded = _refunded(snapshot, intent)
         if refunded > intent.received_minor:
-            what = f"intent {intent.id} received {intent.received_minor}, and {refunded} of it was given back"
+            what = f"intent {intent.id} received {intent.received}, and {intent.of(refunded)} of it was given back"
             yield Breach("I3", (intent.saga_id, intent.id), what, "claim the difference back; find out who refunded")
 
 
@@ -109,15 +109,15 @@ def _was_cancelled(saga: Saga) -> bool:
 
 
 def _describe_rest(saga: Saga | None, cancel: Saga | None, intent: Intent, left: int) -> str:
-    rest = f"intent {intent.id} received {intent.received_minor} {intent.amount.currency}, {left} of it is left"
+    rest = f"intent {intent.id} received {intent.received}, {intent.of(left)} of it is left"
     if saga is None:
         return f"{rest}, and its saga {intent.saga_id} does not exist"
     if saga.intent_id != intent.id:
         return f"{rest}, and its saga was paid by {saga.intent_id or 'nothing'}"
     if cancel is not None:
-        return f"{rest}, and cancel {cancel.id} decided that {_refund_due(cancel)} of {saga.price} goes back"
+        return f"{rest}, and cancel {cancel.id} decided that {intent.of(_refund_due(cancel))} of {saga.price} goes back"
     if saga.state != "COMPLETED":
-        decided = f", with {saga.refund_due.minor} to go back" if saga.refund_due else ""
+        decided = f", with {saga.refund_due} to go back" if saga.refund_due else ""
         return f"{rest}, and its saga is {saga.state}{decided}"
     return f"{rest}, and its {'place' if saga.course_id else 'lesson'} costs {saga.price}"
 

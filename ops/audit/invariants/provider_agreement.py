@@ -53,7 +53,7 @@ def _payment_faults(snapshot: Snapshot, payment: Payment) -> Iterator[str]:
     if not _is_same_status(payment, intent):
         yield f"we say {payment.status}, the provider {intent.status}"
     elif intent.received_minor != payment.received_minor:
-        yield f"we received {payment.received_minor}, the provider {intent.received_minor}"
+        yield f"we received {intent.of(payment.received_minor)}, the provider {intent.received}"
 
 
 def _may_be_unknown(snapshot: Snapshot, payment: Payment, saga: Saga | None) -> bool:
@@ -85,16 +85,17 @@ def _refund_faults(ours: list[Refund], intent: Intent) -> Iterator[str]:
         theirs = counterpart(intent, refund)
         if theirs is None:
             if refund.status != "FAILED":
-                yield f"our refund {refund.id} of {refund.minor} ({refund.status}) is not at the provider"
+                yield f"our refund {refund.id} of {intent.of(refund.minor)} ({refund.status}) is not at the provider"
             continue
         matched.add(theirs.id)
         if theirs.minor != refund.minor:
-            yield f"our refund {refund.id} is of {refund.minor}, the provider's {theirs.id} of {theirs.minor}"
+            amounts = intent.of(refund.minor), intent.of(theirs.minor)
+            yield f"our refund {refund.id} is of {amounts[0]}, the provider's {theirs.id} of {amounts[1]}"
         if _our_status(theirs) != refund.status:
             yield f"our refund {refund.id} is {refund.status}, the provider's {theirs.id} {theirs.status}"
     for theirs in intent.refunds:
         if theirs.id not in matched:
-            yield f"the provider's refund {theirs.id} of {theirs.minor} ({theirs.status}) is not in our books"
+            yield f"the provider's refund {theirs.id} of {intent.of(theirs.minor)} ({theirs.status}) is not in our books"
 
 
 def counterpart(intent: Intent, refund: Refund) -> ProviderRefund | None:

@@ -59,6 +59,11 @@ async def test_a_service_that_stops_serving_or_goes_away_makes_the_mesh_not_read
                 return answer.status_code == status and answer.json()["services"]["session"] in words
 
             await eventually(lambda: session_is(200, "SERVING"))
+            for name, word in (("database.writes", "WRITES_FAIL"), ("database", "DATABASE_AWAY")):
+                own.set_status(name, False)
+                await eventually(lambda word=word: session_is(503, word))
+                own.set_status(name, True)
+            await eventually(lambda: session_is(200, "SERVING"))
             await own.set_health(False)
             await eventually(lambda: session_is(503, "NOT_SERVING", "UNREACHABLE"))
             await own.stop()

@@ -38,7 +38,16 @@ async def test_33_a_cancels_refund_that_keeps_failing_is_tried_at_the_speed_of_t
     await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
     await people.cancel(booked)
     assert await tries(people, booked) <= TRIES_IN_SIX_SECONDS
-    assert alerted(capsys.readouterr().out, "refund_not_done")
+    told = capsys.readouterr().out
+    assert alerted(told, "refund_not_done")
+    line = next(line for line in told.splitlines() if "refund_not_done" in line)
+    for known in (
+        f"booking_id={booked.booking}",
+        f"saga_id={booked.saga}",
+        f"intent_id={booked.intent}",
+        "amount=$50.00",
+    ):
+        assert known in line
     await people.no_faults()
     await people.retry(await cancel_of(people, booked))
     await people.until_state(await cancel_of(people, booked), "REFUNDED")

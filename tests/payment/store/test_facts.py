@@ -54,7 +54,7 @@ EVERYTHING: dict[str, Any] = {
     "refunds_given_up": 3,
     "was_closed_unpaid": True,
 }
-LESSON = {"course_id": uuid4(), "purpose": "Fractions", "block_id": "block-1"}
+LESSON = {"course_id": uuid4(), "purpose": "Fractions", "block_id": "block-1", "meeting_link": "https://x/1"}
 CASES: list[tuple[str, Facts]] = [
     (BOOK, LessonFacts()),
     (BOOK, LessonFacts(**EVERYTHING, **LESSON)),

@@ -312,7 +312,7 @@ class Payment(_message.Message):
 
     @_builtins.property
     def refunds(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refund]:
-        """Its refunds, oldest first; filled for ops only."""
+        """Its refunds, oldest first; filled for ops only, by GetPayment and by ListPayments of all payments."""
 
     @_builtins.property
     def refund_pending(self) -> _money_pb2.Money:

@@ -161,6 +161,7 @@ class ListSagasRequest(_message.Message):
     OPEN_ONLY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """Only sagas in this state; empty means all."""
     open_only: _builtins.bool
@@ -169,6 +170,10 @@ class ListSagasRequest(_message.Message):
     """The size of the page, 1 to 1000; 0 means 50."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    about: _builtins.str
+    """Only sagas of the purchases that belong to this id: of a saga, booking, session, payment, enrollment, student, message,
+    PaymentIntent, charge, refund, event or request, or a provider's reference. Empty means all.
+    """
     def __init__(
         self,
         *,
@@ -176,10 +181,11 @@ class ListSagasRequest(_message.Message):
         open_only: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        about: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,7 +72,7 @@ class SagaServiceServicer:
     """
 
     def ListSagas(self, request, context):
-        """ListSagas pages through sagas, newest first.
+        """ListSagas pages through sagas, newest first. Refuses with BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

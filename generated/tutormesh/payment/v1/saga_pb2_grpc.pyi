@@ -34,7 +34,7 @@ class SagaServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SagaServiceAsyncStub: ...
     ListSagas: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ListSagasRequest, _saga_pb2.ListSagasResponse]
-    """ListSagas pages through sagas, newest first."""
+    """ListSagas pages through sagas, newest first. Refuses with BAD_USER_INPUT."""
     GetSaga: _grpc.UnaryUnaryMultiCallable[_saga_pb2.GetSagaRequest, _saga_pb2.GetSagaResponse]
     """GetSaga gives one saga with its events. Refuses with NOT_FOUND."""
     RetrySaga: _grpc.UnaryUnaryMultiCallable[_saga_pb2.RetrySagaRequest, _saga_pb2.RetrySagaResponse]
@@ -60,7 +60,7 @@ class SagaServiceAsyncStub(SagaServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSagas: _aio.UnaryUnaryMultiCallable[_saga_pb2.ListSagasRequest, _saga_pb2.ListSagasResponse]  # type: ignore[assignment]
-    """ListSagas pages through sagas, newest first."""
+    """ListSagas pages through sagas, newest first. Refuses with BAD_USER_INPUT."""
     GetSaga: _aio.UnaryUnaryMultiCallable[_saga_pb2.GetSagaRequest, _saga_pb2.GetSagaResponse]  # type: ignore[assignment]
     """GetSaga gives one saga with its events. Refuses with NOT_FOUND."""
     RetrySaga: _aio.UnaryUnaryMultiCallable[_saga_pb2.RetrySagaRequest, _saga_pb2.RetrySagaResponse]  # type: ignore[assignment]
@@ -89,7 +89,7 @@ class SagaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _saga_pb2.ListSagasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_saga_pb2.ListSagasResponse, _abc.Awaitable[_saga_pb2.ListSagasResponse]]:
-        """ListSagas pages through sagas, newest first."""
+        """ListSagas pages through sagas, newest first. Refuses with BAD_USER_INPUT."""
 
     @_abc_1.abstractmethod
     def GetSaga(
