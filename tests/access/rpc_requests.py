@@ -164,6 +164,7 @@ asks(
     "LearningService.BatchGetEnrollments",
     lambda scene: learning.BatchGetEnrollmentsRequest(enrollment_ids=[scene.enrollment.id]),
 )
+asks("LearningService.WatchEnrollment", lambda s: learning.WatchEnrollmentRequest(enrollment_id=s.enrollment.id))
 asks("LearningService.ListEnrollments", lambda scene: learning.ListEnrollmentsRequest(student_id=str(scene.student)))
 asks("LearningService.ListEnrollments: everybody's", lambda _: learning.ListEnrollmentsRequest())
 asks("PaymentService.BookSession", lambda scene: _order(scene, scene.student))

@@ -68,6 +68,7 @@ ENTITIES: dict[str, tuple[str, ...]] = {
 #: The first message to each person on their connection, by field of the schema's Subscription.
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "bookingUpdated": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "enrollmentUpdated": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
 }
 
 #: The answer to each person (2xx, 404, 403, 401), by REST route.
@@ -144,6 +145,7 @@ OF_SCHEMAS = (
     "POST /subgraphs/bookings",
     "WEBSOCKET /subgraphs/bookings",
     "POST /subgraphs/learning",
+    "WEBSOCKET /subgraphs/learning",
     "POST /subgraphs/payments",
     "POST /subgraphs/sessions",
 )
@@ -179,6 +181,7 @@ CALLERS: dict[str, str] = {
     "LearningService.CancelEnrollment": "payment",
     "LearningService.GetEnrollment": "bff payment ops internal",
     "LearningService.BatchGetEnrollments": "bff ops internal",
+    "LearningService.WatchEnrollment": "bff ops internal",
     "LearningService.ListEnrollments": "bff ops internal",
     "NotificationService.ListNotifications": "ops",
     "NotificationService.RetryNotifications": "ops",
@@ -235,6 +238,7 @@ CARRIED: dict[str, tuple[str, ...]] = {
     "LearningService.VerifyCourse": (OK, OK, OK, OK, OK, OK, OK),
     "LearningService.GetEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "LearningService.BatchGetEnrollments": (OK, NOTHING, OK, NOTHING, OK, OK, OK),
+    "LearningService.WatchEnrollment": (OK, HIDDEN, OK, HIDDEN, OK, OK, OK),
     "LearningService.ListEnrollments": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK, OK),
     "PaymentService.BookSession": (OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
     "PaymentService.BookSession: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, OK),
