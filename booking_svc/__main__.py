@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 
 from booking_svc.bookings import Bookings
-from booking_svc.changes import MAX_WATCHERS, Changes
 from booking_svc.servicer import BookingServicer
 from booking_svc.settings import Settings
 from booking_svc.store import VIOLATIONS, Store
-from booking_svc.watches import Watches
 from mesh import logs
+from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load
+from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 
@@ -25,7 +25,7 @@ async def main() -> None:
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
         Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
-        Changes(settings.database_url) as changes,
+        Changes(settings.database_url, "booking") as changes,
     ):
         bookings = Bookings(Store(database))
         service = Service(

@@ -8,8 +8,9 @@ from typing import Any
 
 from booking_svc import convert
 from booking_svc.bookings import Bookings
-from booking_svc.watches import Watches
+from booking_svc.domain import Booking
 from mesh import wire
+from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2 as pb
 from tutormesh.booking.v1 import booking_pb2_grpc
 
@@ -17,7 +18,7 @@ from tutormesh.booking.v1 import booking_pb2_grpc
 class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
     """The promises of each RPC are in booking.proto."""
 
-    def __init__(self, bookings: Bookings, watches: Watches) -> None:
+    def __init__(self, bookings: Bookings, watches: Watches[Booking]) -> None:
         self._bookings, self._watches = bookings, watches
 
     async def CreateBooking(self, request: pb.CreateBookingRequest, context: Any) -> pb.CreateBookingResponse:

@@ -8,6 +8,7 @@ from learning_svc.servicer import LearningServicer
 from learning_svc.settings import Settings
 from learning_svc.store import VIOLATIONS
 from mesh import logs
+from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
@@ -20,13 +21,18 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("learning", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(settings.database_url, name="learning", violations=VIOLATIONS) as database:
+    async with (
+        Database(settings.database_url, name="learning", violations=VIOLATIONS) as database,
+        Changes(settings.database_url, "enrollment") as changes,
+    ):
         service = Service(
             learning_pb2.DESCRIPTOR.services_by_name["LearningService"],
             learning_pb2_grpc.add_LearningServiceServicer_to_server,
-            LearningServicer(database, settings.terms),
+            LearningServicer(database, settings.terms, changes),
         )
-        await serve(Server(settings, verifier, [service]), watch=Watch(database).run)
+        # Each watcher is a stream. As many may wait as `Changes` admits; calls have a limit of their own.
+        server = Server(settings, verifier, [service], max_streams=MAX_WATCHERS)
+        await serve(server, watch=Watch(database).run, stopping=changes.stop)
 
 
 if __name__ == "__main__":

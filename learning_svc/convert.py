@@ -145,4 +145,5 @@ def to_enrollment(record: Record) -> pb.Enrollment:
         hold_expires_at=to_proto(record.hold_expires_at) if waits else None,
         created_at=to_proto(record.created_at),
         activated_at=to_proto(record.activated_at),
+        version=record.version,
     )

@@ -181,6 +181,15 @@ class Enrollment:
     created_at: datetime
     activated_at: datetime | None
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDS
+
+    @property
+    def version(self) -> int:
+        """1 at first; it grows by 1 with each change of the status, which only goes forward."""
+        return 1 + (self.activated_at is not None) + self.has_ended
+
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from learning_svc import convert
@@ -10,7 +12,9 @@ from learning_svc.domain import Terms
 from learning_svc.enrollments import Enrollments
 from learning_svc.seats import Seats
 from mesh import cursors, wire
+from mesh.changes import Changes
 from mesh.database import Database
+from mesh.watches import Watches
 from tutormesh.learning.v1 import learning_pb2 as pb
 from tutormesh.learning.v1 import learning_pb2_grpc
 
@@ -18,9 +22,10 @@ from tutormesh.learning.v1 import learning_pb2_grpc
 class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
     """The promises of each RPC are in learning.proto."""
 
-    def __init__(self, database: Database, terms: Terms) -> None:
+    def __init__(self, database: Database, terms: Terms, changes: Changes) -> None:
         self._courses, self._seats = Courses(database, terms), Seats(database, terms)
         self._enrollments = Enrollments(database)
+        self._watches = Watches(self._enrollments, changes)
 
     async def CreateCourse(self, request: pb.CreateCourseRequest, context: Any) -> pb.CreateCourseResponse:
         instructor = choose_instructor(wire.optional_uuid(request.instructor_id, "instructor_id"))
@@ -75,6 +80,14 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
     ) -> pb.BatchGetEnrollmentsResponse:
         found = await self._enrollments.get_many(convert.batch_ids(request.enrollment_ids, "enrollment_ids"))
         return pb.BatchGetEnrollmentsResponse(enrollments=convert.to_enrollments(found))
+
+    async def WatchEnrollment(
+        self, request: pb.WatchEnrollmentRequest, context: Any
+    ) -> AsyncIterator[pb.WatchEnrollmentResponse]:
+        enrollment_id = wire.uuid(request.enrollment_id, "enrollment_id")
+        async with aclosing(self._watches.watch(enrollment_id)) as enrollments:
+            async for enrollment in enrollments:
+                yield pb.WatchEnrollmentResponse(enrollment=convert.to_enrollment(enrollment))
 
     async def ListEnrollments(self, request: pb.ListEnrollmentsRequest, context: Any) -> pb.ListEnrollmentsResponse:
         student, size = wire.optional_uuid(request.student_id, "student_id"), convert.page_size(request)

@@ -1,4 +1,7 @@
-"""learning_svc's schema. The trigger that refuses illegal moves (`enrollment_legal_move`) is in migration 0001."""
+"""learning_svc's schema. The triggers are in the migrations.
+
+`enrollment_legal_move` (0001) refuses illegal moves, `enrollment_tell_watchers` (0003) notifies of changes.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import Forbidden, NotFound
 from mesh.money import Money
-from payment_svc.domain import AmountMismatch, Event, Payment, Saga, State, WrongState
+from payment_svc.domain import AmountMismatch, CaseFacts, Event, Payment, Saga, State, WrongState
 from payment_svc.store import PaymentStore, SagaStore
 
 MOST_EVENTS = 100
@@ -41,12 +41,24 @@ class Payments:
         calls.current().must_speak_for(student_id)
         return await self.payments.history(student_id, after, most)
 
+    async def of_tutor(self, tutor_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
+        """The payments of what a tutor teaches, newest first. Raises Forbidden for another's."""
+        calls.current().must_speak_for(tutor_id)
+        return await self.payments.of_tutor(tutor_id, after, most)
+
     async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
         """Every payment with its refunds, for the audit. Raises Forbidden for every caller but ops."""
         call = calls.current()
         if call.service != "ops" or not call.speaks_for():
             raise Forbidden
         return await self.payments.list_all(after, most)
+
+    async def get_saga(self, saga_id: UUID) -> Saga:
+        """A sale or a cancel of the caller's as a student. Raises NotFound, also for a case: that is the operators'."""
+        saga = await self.sagas.get(saga_id)
+        if saga is None or isinstance(saga.facts, CaseFacts) or not calls.current().speaks_for(saga.student_id):
+            raise NotFound
+        return saga
 
     async def timeline(self, booking_id: UUID) -> list[Event]:
         """What the saga of a booking did, oldest first."""

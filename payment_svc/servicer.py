@@ -20,7 +20,13 @@ from payment_svc.convert.orders import (
     encode_enrolled,
     encode_quote,
 )
-from payment_svc.convert.payments import encode_event, encode_live_payment, encode_payment, encode_timelines
+from payment_svc.convert.payments import (
+    encode_event,
+    encode_live_payment,
+    encode_payment,
+    encode_payments_page,
+    encode_timelines,
+)
 from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
 from payment_svc.domain import Intent
 from payment_svc.notifications.delivering import Deliveries
@@ -72,12 +78,18 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         _check_buys_for_oneself(order.student_id)
         return encode_enrolled(await self._purchases.courses.enroll(order))
 
+    async def QuoteEnrollmentCancellation(
+        self, request: pb.QuoteEnrollmentCancellationRequest, context: Context
+    ) -> pb.QuoteEnrollmentCancellationResponse:
+        offer = await _quote(self._purchases.cancel_courses, wire.uuid(request.enrollment_id, "enrollment_id"))
+        return pb.QuoteEnrollmentCancellationResponse(**offer)
+
     async def CancelEnrollment(
         self, request: pb.CancelEnrollmentRequest, context: Context
     ) -> pb.CancelEnrollmentResponse:
         enrollment_id = wire.uuid(request.enrollment_id, "enrollment_id")
-        reason = wire.text(request.reason, "reason", 1000)
-        cancelled = await self._purchases.cancel_courses.cancel(enrollment_id, "", reason)
+        token, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
+        cancelled = await self._purchases.cancel_courses.cancel(enrollment_id, token, reason)
         return pb.CancelEnrollmentResponse(refund=wire.to_money(cancelled.refund), saga_id=str(cancelled.saga_id))
 
     async def CreatePaymentIntent(
@@ -94,8 +106,8 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     async def QuoteCancellation(
         self, request: pb.QuoteCancellationRequest, context: Context
     ) -> pb.QuoteCancellationResponse:
-        quote, currency = await self._purchases.cancel_lessons.quote(wire.uuid(request.booking_id, "booking_id"))
-        return encode_quote(quote, currency, self._purchases.cancel_lessons.quotes.token(quote))
+        offer = await _quote(self._purchases.cancel_lessons, wire.uuid(request.booking_id, "booking_id"))
+        return pb.QuoteCancellationResponse(**offer)
 
     async def CancelBooking(self, request: pb.CancelBookingRequest, context: Context) -> pb.CancelBookingResponse:
         booking_id = wire.uuid(request.booking_id, "booking_id")
@@ -119,16 +131,27 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         size = wire.page_size(request.page_size, 20)
         student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
         found = await self._payments.history(student, after, size + 1)
-        page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
-        return pb.ListPaymentsResponse(
-            payments=map(self._encode, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
-        )
+        return pb.ListPaymentsResponse(**encode_payments_page(found, size, self._payments.max_attempts))
+
+    async def ListTutorPayments(
+        self, request: pb.ListTutorPaymentsRequest, context: Context
+    ) -> pb.ListTutorPaymentsResponse:
+        size = wire.page_size(request.page_size, 20)
+        tutor, after = wire.uuid(request.tutor_id, "tutor_id"), cursors.decode(request.page_token)
+        found = await self._payments.of_tutor(tutor, after, size + 1)
+        return pb.ListTutorPaymentsResponse(**encode_payments_page(found, size, self._payments.max_attempts))
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
         found = await self._payments.list_all(cursors.decode_id(request.page_token), size)
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""
         return pb.ListPaymentsResponse(payments=map(self._encode, found), next_page_token=more)
+
+    async def GetSagaProgress(self, request: pb.GetSagaProgressRequest, context: Context) -> pb.GetSagaProgressResponse:
+        saga = await self._payments.get_saga(wire.uuid(request.saga_id, "saga_id"))
+        return pb.GetSagaProgressResponse(
+            saga_id=str(saga.id), saga_state=saga.state.value, is_complete=saga.is_complete
+        )
 
     async def GetBookingTimeline(
         self, request: pb.GetBookingTimelineRequest, context: Context
@@ -156,6 +179,12 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
             raise Forbidden("only a service may report a payment")
         saga = await self._callbacks.receive(decode_report(request))
         return pb.HandlePaymentCallbackResponse(saga_state=saga.state.value)
+
+
+async def _quote(cancelling: Cancelling, sold_id: UUID) -> dict[str, Any]:
+    """The fields of a quote. Raises NotFound, NotCancellable, TryAgain."""
+    quote, currency = await cancelling.quote(sold_id)
+    return encode_quote(quote, currency, cancelling.quotes.token(quote))
 
 
 def _check_buys_for_oneself(student_id: UUID) -> None:

@@ -240,6 +240,7 @@ payment = Table(
     ),
     CheckConstraint("(status = 'SUCCEEDED') = (received_minor > 0)", name="payment_received_when_succeeded"),
     Index("payment_history", "student_id", "created_at", "id"),
+    Index("payment_of_tutor", "tutor_id", "created_at", "id"),
 )
 
 refund = Table(

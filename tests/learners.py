@@ -58,11 +58,21 @@ async def active(people: People, course: learning_pb2.Course | None = None) -> E
 
 
 async def leave(
-    people: People, place: Enrolled, who: UUID | None = None, role: str = "student"
+    people: People, place: Enrolled, who: UUID | None = None, role: str = "student", quote_token: str = ""
 ) -> payment_pb2.CancelEnrollmentResponse:
     """Cancel as the student, or as somebody else."""
     stub = people.stub(PaymentServiceStub, "payment", "bff", people.world.token(role, subject=who or place.student))
-    return await stub.CancelEnrollment(payment_pb2.CancelEnrollmentRequest(enrollment_id=place.id), timeout=8)
+    request = payment_pb2.CancelEnrollmentRequest(enrollment_id=place.id, quote_token=quote_token)
+    return await stub.CancelEnrollment(request, timeout=8)
+
+
+async def quote(
+    people: People, enrollment_id: str, who: UUID, role: str = "student"
+) -> payment_pb2.QuoteEnrollmentCancellationResponse:
+    """What leaving would give back now, as this person is told."""
+    stub = people.stub(PaymentServiceStub, "payment", "bff", people.world.token(role, subject=who))
+    request = payment_pb2.QuoteEnrollmentCancellationRequest(enrollment_id=enrollment_id)
+    return await stub.QuoteEnrollmentCancellation(request, timeout=8)
 
 
 async def status(people: People, place: Enrolled) -> int:

@@ -30,12 +30,10 @@ from bff.app import build as build_bff
 from bff.peers import Peers as BffPeers
 from bff.settings import Settings as BffSettings
 from booking_svc.bookings import Bookings
-from booking_svc.changes import Changes
 from booking_svc.servicer import BookingServicer
 from booking_svc.settings import Settings as BookingSettings
 from booking_svc.store import VIOLATIONS as BOOKING_VIOLATIONS
 from booking_svc.store import Store as BookingStore
-from booking_svc.watches import Watches
 from devkit.ports import reserve_port
 from devkit.sandbox.app import build as build_sandbox
 from devkit.sandbox.settings import Settings as SandboxSettings
@@ -44,11 +42,13 @@ from learning_svc.servicer import LearningServicer
 from learning_svc.settings import Settings as LearningSettings
 from learning_svc.store import VIOLATIONS as LEARNING_VIOLATIONS
 from mesh import channels
+from mesh.changes import Changes
 from mesh.database import Database
 from mesh.errors import CallFailed
 from mesh.identity import Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
+from mesh.watches import Watches
 from payment_svc.__main__ import App, compose, open_channels, open_notifiers, open_stripe
 from payment_svc.notifications.delivering import routes_of
 from payment_svc.peers import Peers
@@ -348,7 +348,7 @@ async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> Non
     database = world.databases["booking"] = await stack.enter_async_context(
         Database(settings.database_url, name="booking", violations=BOOKING_VIOLATIONS)
     )
-    changes = await stack.enter_async_context(Changes(settings.database_url))
+    changes = await stack.enter_async_context(Changes(settings.database_url, "booking"))
     bookings = Bookings(BookingStore(database))
     service = Service(
         booking_pb2.DESCRIPTOR.services_by_name["BookingService"],
@@ -381,10 +381,11 @@ async def _serve_courses(stack: contextlib.AsyncExitStack, world: World, changes
     database = world.databases["learning"] = await stack.enter_async_context(
         Database(settings.database_url, name="learning", violations=LEARNING_VIOLATIONS)
     )
+    watched = await stack.enter_async_context(Changes(settings.database_url, "enrollment"))
     service = Service(
         learning_pb2.DESCRIPTOR.services_by_name["LearningService"],
         learning_pb2_grpc.add_LearningServiceServicer_to_server,
-        LearningServicer(database, settings.terms),
+        LearningServicer(database, settings.terms, watched),
     )
     await _started(stack, world, "learning", settings, [service])
 

@@ -19,10 +19,10 @@ from bff.http.envelope import FieldNames
 from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
 from bff.rest.fields import Fields
-from bff.rest.operations import Operation
+from bff.rest.operations import IDEMPOTENCY_KEY, Operation
 from mesh import calls, wire
 from mesh.calls import Person
-from mesh.errors import CallFailed, Forbidden, Refusal, Unauthenticated, describe
+from mesh.errors import BadInput, CallFailed, Forbidden, Refusal, Unauthenticated, describe
 from mesh.logs import log
 
 ANYBODY = frozenset({"student", "tutor", "admin", "service"})
@@ -55,6 +55,13 @@ class RestRequest:
     def query(self) -> Fields:
         """The query's parameters. Of a repeated parameter the last one counts."""
         return Fields(dict(self.http.query_params))
+
+    def idempotency_key(self) -> str:
+        """The client's key for this request; empty when it has none. Raises BadInput for an empty one."""
+        key = self.http.headers.get(IDEMPOTENCY_KEY["name"])
+        if key is not None and not 1 <= len(key) <= 255:
+            raise BadInput("must have 1 to 255 characters", field=IDEMPOTENCY_KEY["name"])
+        return key or ""
 
     def read_body(self, *, may_be_empty: bool = False) -> Fields:
         """The JSON object in the body. Raises BadBody."""

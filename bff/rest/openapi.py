@@ -26,7 +26,7 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
         "info": {
             "title": "tutormesh",
             "version": "1",
-            "description": "Lessons: free slots, bookings and payments. Every answer is an envelope.",
+            "description": "Lessons, courses and their payments. Every answer is an envelope.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "The edge that this document was fetched from."}],

@@ -6,10 +6,17 @@ from starlette.routing import Route
 
 from bff.http.authentication import Authenticator
 from bff.peers import Peers
-from bff.rest import availability, booking_lists, bookings, openapi, payments
+from bff.rest import availability, booking_lists, bookings, courses, enrollments, openapi, payments
 from bff.rest.endpoints import RestRouter
 
-ENDPOINTS = (*bookings.ENDPOINTS, *booking_lists.ENDPOINTS, *availability.ENDPOINTS, *payments.ENDPOINTS)
+ENDPOINTS = (
+    *bookings.ENDPOINTS,
+    *booking_lists.ENDPOINTS,
+    *availability.ENDPOINTS,
+    *payments.ENDPOINTS,
+    *courses.ENDPOINTS,
+    *enrollments.ENDPOINTS,
+)
 
 
 def rest_routes(peers: Peers, authenticator: Authenticator) -> list[Route]:

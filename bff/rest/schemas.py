@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bff.rest.course_shapes import COURSE_SCHEMAS
 from bff.rest.json_schema import (
     AMOUNT,
     AMOUNT_IN,
@@ -74,7 +75,11 @@ SCHEMAS: dict[str, Schema] = {
         {},
         {
             "reason": {"type": "string", "maxLength": 1000},
-            "quote_token": {"type": "string", "minLength": 1, "description": "From GraphQL's cancellationQuote."},
+            "quote_token": {
+                "type": "string",
+                "minLength": 1,
+                "description": "From GraphQL's cancellationQuote or enrollmentQuote.",
+            },
         },
     ),
     "PaymentToMake": record({"bookingId": UUID, "amount": AMOUNT_IN, "currency": CURRENCY_IN}),
@@ -111,11 +116,14 @@ SCHEMAS: dict[str, Schema] = {
         {
             "success": BOOLEAN,
             "message": {"type": "string"},
-            "data": {"type": ["object", "null"], "description": "With PAYMENT_REFUSED: the booking, which has ended."},
+            "data": {
+                "type": ["object", "null"],
+                "description": "With PAYMENT_REFUSED: the booking or enrollment, which has ended.",
+            },
             "error": record(
                 {"code": {"type": "string", "examples": ["SLOT_TAKEN"]}},
                 {"field": {"type": "string", "description": "The part of the request at fault."}},
             ),
         }
     ),
-}
+} | COURSE_SCHEMAS

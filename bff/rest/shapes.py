@@ -5,6 +5,7 @@ Names are REST's own, statuses are in lower case, amounts are decimal text, and 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -55,16 +56,14 @@ def schemas(properties: Iterable[Property[T]]) -> dict[str, Schema]:
     return {property.name: property.schema for property in properties}
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """A booking, its payment and its lesson.
+class Purchase(ABC):
+    """Something with a price, and its payment: there is none when it is free, or when its payment was never opened."""
 
-    There is no payment when it is free, or when its payment was never opened; and no lesson before it is confirmed.
-    """
-
-    booking: booking_pb2.Booking
     payment: payment_pb2.Payment | None
-    session: session_pb2.Session | None
+
+    @property
+    @abstractmethod
+    def price(self) -> money_pb2.Money: ...
 
     @property
     def refunded(self) -> money_pb2.Money:
@@ -86,11 +85,24 @@ class Sold:
     def payment_session_id(self) -> str | None:
         """A payment service of the version before tells the intent alone."""
         payment = self.payment
-        return (payment.payment_session_id or payment.stripe_payment_intent_id) if payment else None
+        return (payment.payment_session_id or payment.stripe_payment_intent_id or None) if payment else None
 
     @property
     def _nothing(self) -> money_pb2.Money:
-        return money_pb2.Money(amount_minor=0, currency=self.booking.price.currency)
+        return money_pb2.Money(amount_minor=0, currency=self.price.currency)
+
+
+@dataclass(frozen=True)
+class Sold(Purchase):
+    """A booking, its payment and its lesson. There is no lesson before it is confirmed."""
+
+    booking: booking_pb2.Booking
+    payment: payment_pb2.Payment | None
+    session: session_pb2.Session | None
+
+    @property
+    def price(self) -> money_pb2.Money:
+        return self.booking.price
 
 
 def status_name(number: booking_pb2.BookingStatus.ValueType) -> str:

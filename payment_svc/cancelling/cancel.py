@@ -46,7 +46,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Cancelling:
-    """QuoteCancellation and CancelBooking, and CancelEnrollment: each by its own `definition`, under its own `terms`."""
+    """Quotes and cancels of bookings, and of enrollments: each by its own `definition`, under its own `terms`."""
 
     engine: Engine
     sagas: SagaStore

@@ -149,11 +149,12 @@ def _encode_payable(saga: Saga) -> dict[str, Any]:
     }
 
 
-def encode_quote(quote: Quote, currency: str, token: str) -> pb.QuoteCancellationResponse:
-    return pb.QuoteCancellationResponse(
-        refund=money_pb2.Money(amount_minor=quote.minor, currency=currency),
-        percent=quote.percent,
-        rule=quote.rule,
-        token=token,
-        expires_at=clock.to_proto(quote.expires_at),
-    )
+def encode_quote(quote: Quote, currency: str, token: str) -> dict[str, Any]:
+    """The fields of a quote's response, of a booking or of an enrollment."""
+    return {
+        "refund": money_pb2.Money(amount_minor=quote.minor, currency=currency),
+        "percent": quote.percent,
+        "rule": quote.rule,
+        "token": token,
+        "expires_at": clock.to_proto(quote.expires_at),
+    }

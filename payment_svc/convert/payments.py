@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from mesh import calls, clock, wire
+from mesh import calls, clock, cursors, wire
 from payment_svc.domain import Event, Payment, PaymentStatus, Refund, Saga
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
 def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
-    """The payment. Its tutor does not see how the student fared with the card."""
+    """The payment for the caller. Its tutor does not see how the student fared with the card."""
     reason, may_see = value.decline_reason, calls.current().speaks_for(value.student_id)
     return pb.Payment(
         id=str(value.id),
@@ -24,7 +25,7 @@ def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
         context=pb.PaymentContext.Value(f"PAYMENT_CONTEXT_{value.context}"),
         context_id=str(value.context_id),
         session_id=_id(value.session_id),
-        stripe_payment_intent_id=value.intent_id,
+        stripe_payment_intent_id=value.intent_id if may_see else "",
         disputed=value.disputed,
         created_at=clock.to_proto(value.created_at),
         student_id=str(value.student_id),
@@ -33,7 +34,7 @@ def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
         booking_id="" if value.session_id is None else str(value.sold_id),
         received_minor=value.received_minor,
         enrollment_id=str(value.sold_id) if value.session_id is None else "",
-        payment_session_id=value.provider_session_id or value.intent_id,
+        payment_session_id=(value.provider_session_id or value.intent_id) if may_see else "",
         payment_url=_payment_url(value),
         decline_reason=pb.DeclineReason.Value(
             f"DECLINE_REASON_{reason.value if reason and may_see else 'UNSPECIFIED'}"
@@ -55,6 +56,13 @@ def _payment_url(value: Payment) -> str:
     """Where it is paid, while it can be, for who pays. As with a client secret, nobody else gets it."""
     may_pay = calls.current().speaks_for(value.student_id)
     return value.payment_url if may_pay and value.status is PaymentStatus.PENDING else ""
+
+
+def encode_payments_page(found: Sequence[Payment], size: int, max_attempts: int) -> dict[str, Any]:
+    """The fields of a page of payments. `found` has one more when there is a next page."""
+    page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
+    payments = [encode_payment(payment, max_attempts) for payment in page.rows]
+    return {"payments": payments, "next_page_token": page.next_page_token, "cursors": page.cursors}
 
 
 def encode_refund(value: Refund) -> pb.Refund:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from mesh.database import Database
 from payment_svc.domain import Event, Payment, Received, Timeline
@@ -34,12 +34,11 @@ _SELECT = f"""
 """  # noqa: S608 - constants
 _GET = text(_SELECT + "where p.id = :id")
 _THESE = text(_SELECT + "where p.id = any(:ids)")
-_HISTORY = text(_SELECT + "where p.student_id = :student order by p.created_at desc, p.id desc limit :most")
-_HISTORY_AFTER = text(
-    _SELECT
-    + "where p.student_id = :student and (p.created_at, p.id) < (:at, :row)"
-    + " order by p.created_at desc, p.id desc limit :most"
-)
+# A page of a person's payments, newest first; on the first page nothing is after it.
+_PAGE = _SELECT + "where p.{who} = :person {after} order by p.created_at desc, p.id desc limit :most"
+_AFTER = "and (p.created_at, p.id) < (:at, :row)"
+_OF_STUDENT, _OF_STUDENT_AFTER = (text(_PAGE.format(who="student_id", after=after)) for after in ("", _AFTER))
+_OF_TUTOR, _OF_TUTOR_AFTER = (text(_PAGE.format(who="tutor_id", after=after)) for after in ("", _AFTER))
 _ALL = text(_SELECT + "where (cast(:after as uuid) is null or p.id > :after) order by p.id limit :most")
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
 # The events of the sale, and one line for its cancel. That line comes once the cancel has taken back what was sold:
@@ -87,13 +86,20 @@ class PaymentStore:
 
     async def history(self, student_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
         """A student's payments, newest first, after the (created_at, id) of the page before."""
-        values: dict[str, Any] = {"student": student_id, "most": most}
+        return await self._page(_OF_STUDENT, _OF_STUDENT_AFTER, student_id, after, most)
+
+    async def of_tutor(self, tutor_id: UUID, after: tuple[datetime, UUID] | None, most: int) -> list[Payment]:
+        """The payments of what a tutor teaches, lessons and courses, in the same order."""
+        return await self._page(_OF_TUTOR, _OF_TUTOR_AFTER, tutor_id, after, most)
+
+    async def _page(
+        self, first: TextClause, further: TextClause, person: UUID, after: tuple[datetime, UUID] | None, most: int
+    ) -> list[Payment]:
+        values: dict[str, Any] = {"person": person, "most": most}
         if after is None:
-            return [to_payment(row) for row in await self._database.rows(_HISTORY, values)]
-        return [
-            to_payment(row)
-            for row in await self._database.rows(_HISTORY_AFTER, {**values, "at": after[0], "row": after[1]})
-        ]
+            return [to_payment(row) for row in await self._database.rows(first, values)]
+        rows = await self._database.rows(further, {**values, "at": after[0], "row": after[1]})
+        return [to_payment(row) for row in rows]
 
     async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
         """All payments with their refunds, in id order, after this id."""

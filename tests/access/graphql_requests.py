@@ -98,10 +98,17 @@ asks(
     "query($id: ID!) { cancellationQuote(bookingId: $id) { percent } }",
     id=lambda scene: scene.lesson.booking,
 )
+asks("Query.getTutorPayments", "{ getTutorPayments { nodes { id } } }")
+asks("Query.saga", "query($id: ID!) { saga(id: $id) { state isComplete } }", id=lambda scene: scene.lesson.saga)
 asks("Query.courses", "{ courses { nodes { id } } }")
 asks("Query.course: a draft", COURSE, id=lambda scene: scene.draft.id)
 asks("Query.course: published", COURSE, id=lambda scene: scene.course.id)
 asks("Query.getMyEnrollments", ENROLLMENTS)
+asks(
+    "Query.enrollmentQuote",
+    "query($id: ID!) { enrollmentQuote(enrollmentId: $id) { percent } }",
+    id=lambda scene: scene.enrollment.id,
+)
 asks("Mutation.bookSession", BOOK, tutor=lambda scene: str(scene.tutor), time=_time)
 asks("Mutation.publishAvailability", PUBLISH, input=_hours)
 asks("Mutation.blockTime", BLOCK, start=_time, end=_time)

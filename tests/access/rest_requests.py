@@ -108,3 +108,54 @@ async def _unblock(scene: Scene, _: str) -> RestRequest:
 @request_of("POST /payment/create-intent")
 async def _create_intent(scene: Scene, _: str) -> RestRequest:
     return {}, {}, {"bookingId": (await scene.book()).booking, "amount": "50.00", "currency": "USD"}
+
+
+@request_of("GET /api/v1/courses")
+async def _courses(_: Scene, __: str) -> RestRequest:
+    return {}, {}, None
+
+
+@request_of("POST /api/v1/courses")
+async def _make_course(scene: Scene, _: str) -> RestRequest:
+    body = {"title": "Fractions", "price_amount": "50.00", "currency": "USD", "instructor_uuid": str(scene.tutor)}
+    return {}, {}, body
+
+
+@request_of("GET /api/v1/courses/{uuid}: a draft")
+async def _draft(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": scene.draft.id}, {}, None
+
+
+@request_of("GET /api/v1/courses/{uuid}: published")
+async def _course(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": scene.course.id}, {}, None
+
+
+@request_of("POST /api/v1/courses/{uuid}/publish: a draft")
+async def _publish_draft(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": (await scene.make_course(published=False)).id}, {}, {}
+
+
+@request_of("POST /api/v1/courses/{uuid}/publish: published")
+async def _publish_course(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": scene.course.id}, {}, {}
+
+
+@request_of("POST /api/v1/enrollments")
+async def _enroll_the_student(scene: Scene, _: str) -> RestRequest:
+    return {}, {}, {"student_uuid": str(scene.student), "course_uuid": (await scene.make_course()).id}
+
+
+@request_of("POST /api/v1/enrollments: for oneself")
+async def _enroll_oneself(scene: Scene, who: str) -> RestRequest:
+    return {}, {}, {"student_uuid": str(scene.ids[who]), "course_uuid": (await scene.make_course()).id}
+
+
+@request_of("GET /api/v1/enrollments/{uuid}")
+async def _get_enrollment(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": scene.enrollment.id}, {}, None
+
+
+@request_of("POST /api/v1/enrollments/{uuid}/cancel")
+async def _cancel_enrollment(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": (await scene.enroll()).id}, {}, {}

@@ -169,15 +169,22 @@ asks(
     "LearningService.BatchGetEnrollments",
     lambda scene: learning.BatchGetEnrollmentsRequest(enrollment_ids=[scene.enrollment.id]),
 )
+asks("LearningService.WatchEnrollment", lambda s: learning.WatchEnrollmentRequest(enrollment_id=s.enrollment.id))
 asks("LearningService.ListEnrollments", lambda scene: learning.ListEnrollmentsRequest(student_id=str(scene.student)))
 asks("LearningService.ListEnrollments: everybody's", lambda _: learning.ListEnrollmentsRequest())
 asks("PaymentService.BookSession", lambda scene: _order(scene, scene.student))
 asks("PaymentService.RefreshBooking", lambda s: payment.RefreshBookingRequest(booking_id=s.lesson.booking))
 asks("PaymentService.QuoteCancellation", lambda s: payment.QuoteCancellationRequest(booking_id=s.lesson.booking))
+asks(
+    "PaymentService.QuoteEnrollmentCancellation",
+    lambda scene: payment.QuoteEnrollmentCancellationRequest(enrollment_id=scene.enrollment.id),
+)
 asks("PaymentService.GetPayment", lambda scene: payment.GetPaymentRequest(payment_id=scene.lesson.payment))
 asks("PaymentService.BatchGetPayments", lambda s: payment.BatchGetPaymentsRequest(payment_ids=[s.lesson.payment]))
 asks("PaymentService.ListPayments", lambda scene: payment.ListPaymentsRequest(student_id=str(scene.student)))
 asks("PaymentService.ListPayments: everybody's", lambda _: payment.ListPaymentsRequest())
+asks("PaymentService.ListTutorPayments", lambda scene: payment.ListTutorPaymentsRequest(tutor_id=str(scene.tutor)))
+asks("PaymentService.GetSagaProgress", lambda scene: payment.GetSagaProgressRequest(saga_id=scene.lesson.saga))
 asks("PaymentService.GetBookingTimeline", lambda s: payment.GetBookingTimelineRequest(booking_id=s.lesson.booking))
 asks(
     "PaymentService.BatchGetBookingTimelines",

@@ -22,6 +22,7 @@ from tests.access.table import (
     FORBIDDEN,
     GRAPHQL,
     HIDDEN,
+    NO_COURSE,
     NOTHING,
     OF_SCHEMAS,
     OK,
@@ -31,10 +32,10 @@ from tests.access.table import (
     UNAUTHENTICATED,
     WHO,
 )
-from tests.bff.live import UPDATED, Listener, listening
+from tests.bff.live import ENROLLED, UPDATED, Listener, listening
 from tests.world import World
 
-STATUS = {HIDDEN: 404, FORBIDDEN: 403, UNAUTHENTICATED: 401}
+STATUS = {HIDDEN: 404, NO_COURSE: 404, FORBIDDEN: 403, UNAUTHENTICATED: 401}
 
 
 def cells(table: dict[str, tuple[str, ...]]) -> Iterator[Any]:
@@ -101,23 +102,31 @@ async def test_47_rest_answers_each_as_the_table_says(
         assert not any(id in answer.text for id in path.values())
 
 
-@pytest.mark.parametrize("path", ["/graphql", "/subgraphs/bookings"])
+#: Of each subscription: its subgraph, its document, and the id that it is asked about.
+WATCHED = {
+    "bookingUpdated": ("bookings", UPDATED, lambda scene: scene.lesson.booking),
+    "enrollmentUpdated": ("learning", ENROLLED, lambda scene: scene.enrollment.id),
+}
+
+
+@pytest.mark.parametrize("in_subgraph", [False, True], ids=["whole", "subgraph"])
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(SUBSCRIPTIONS)))
 async def test_47_a_subscription_tells_each_what_the_table_says(
-    scene: Scene, world: World, name: str, who: str, expected: str, path: str
+    scene: Scene, world: World, name: str, who: str, expected: str, in_subgraph: bool
 ) -> None:
-    assert name in UPDATED
+    subgraph, query, thing = WATCHED[name]
+    path = f"/subgraphs/{subgraph}" if in_subgraph else "/graphql"
     async with listening(world.bff_url.removeprefix("http://"), scene.token(who), path=path) as listener:
-        assert await heard(listener, scene, is_known=who != "nobody") == expected
+        assert await heard(listener, query, thing(scene), is_known=who != "nobody") == expected
 
 
-async def heard(listener: Listener, scene: Scene, *, is_known: bool) -> str:
-    """The first message that a listener gets about the lesson."""
+async def heard(listener: Listener, query: str, thing: str, *, is_known: bool) -> str:
+    """The first message that a listener gets about the lesson, or the enrollment."""
     if not is_known:
         await listener.say("connection_init")
         code, _ = await listener.closed()
         return {4401: UNAUTHENTICATED, 4403: UNAUTHENTICATED}[code]
-    await listener.subscribe(scene.lesson.booking)
+    await listener.subscribe(thing, query=query)
     message = await listener.heard()
     return OK if message["type"] == "next" else str(message["payload"][0]["extensions"]["code"])
 

@@ -18,6 +18,7 @@ from bff.settings import Settings
 
 SECONDS = 10.0
 SUBPROTOCOL = "graphql-transport-ws"
+ENROLLED = "subscription($id: ID!) { enrollmentUpdated(enrollmentId: $id) { id status } }"
 UPDATED = "subscription($id: ID!) { bookingUpdated(bookingId: $id) { id status } }"
 
 
@@ -59,10 +60,11 @@ class Listener:
         return message
 
     async def status(self, id: str = "1") -> str:
-        """The booking's status in the next message, which must have one."""
+        """The status of the booking or the enrollment in the next message, which must have one."""
         message = await self.heard()
         assert (message["type"], message["id"]) == ("next", id), message
-        return str(message["payload"]["data"]["bookingUpdated"]["status"])
+        (record,) = message["payload"]["data"].values()
+        return str(record["status"])
 
     async def refused(self, id: str = "1") -> dict[str, Any]:
         """The only error of the next message, its extensions flattened into it."""

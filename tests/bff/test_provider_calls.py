@@ -25,9 +25,12 @@ NO_PROVIDER_CALL = {
     "BatchGetPayments",
     "GetBookingTimeline",
     "GetPayment",
+    "GetSagaProgress",
     "HandleStripeWebhook",
     "ListPayments",
+    "ListTutorPayments",
     "QuoteCancellation",
+    "QuoteEnrollmentCancellation",
 }
 BOOK = 'mutation($tutor: ID!) { bookSession(tutorId: $tutor, time: "2030-01-31T09:00:00Z") { sagaId userErrors { code } } }'
 #: Operations of GraphQL that make provider calls, with the RPC that each of them makes.

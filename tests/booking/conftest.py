@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 
 from booking_svc.bookings import Bookings
-from booking_svc.changes import Changes
 from booking_svc.servicer import BookingServicer
 from booking_svc.store import VIOLATIONS, Store
-from booking_svc.watches import Watches
+from mesh.changes import Changes
 from mesh.clock import to_proto
 from mesh.database import Database
+from mesh.watches import Watches
 from mesh.wire import EARLIEST
 from tutormesh.booking.v1 import booking_pb2 as pb
 from tutormesh.booking.v1 import booking_pb2_grpc
@@ -40,7 +40,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def changes(database_url: str) -> AsyncIterator[Changes]:
-    async with Changes(database_url) as changes:
+    async with Changes(database_url, "booking") as changes:
         yield changes
 
 

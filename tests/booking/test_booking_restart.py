@@ -15,13 +15,13 @@ import pytest_asyncio
 
 from booking_svc import convert
 from booking_svc.bookings import Bookings
-from booking_svc.changes import Changes
 from booking_svc.domain import Status
 from booking_svc.store import Store
-from booking_svc.watches import Watches
 from mesh import migrations
+from mesh.changes import Changes
 from mesh.database import Database
 from mesh.errors import TryAgain
+from mesh.watches import Watches
 
 # A process of its own: gRPC lives in this one, and does not promise to bear a fork.
 SERVER = """
@@ -72,7 +72,7 @@ async def own_server(tmp_path: Path) -> AsyncIterator[OwnServer]:
 async def test_a_watch_outlives_a_restart_of_the_database(own_server: OwnServer, booking_request: Any) -> None:
     url = await own_server.answer()
     await migrations.upgrade(url, "booking_svc")
-    async with Database(url, name="booking") as database, Changes(url) as changes:
+    async with Database(url, name="booking") as database, Changes(url, "booking") as changes:
         bookings, request = Bookings(Store(database)), booking_request()
         await bookings.create(*convert.ids(request), convert.details(request))
         stream = Watches(bookings, changes).watch(UUID(request.booking_id))

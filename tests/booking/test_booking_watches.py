@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import event
 
 from booking_svc.bookings import Bookings
-from booking_svc.changes import APPLICATION_NAME, Changes
 from booking_svc.domain import Status
-from booking_svc.watches import Watches
+from mesh.changes import Changes
 from mesh.channels import messages
 from mesh.database import Database
 from mesh.errors import BadInput, NotFound, Overloaded, TryAgain
+from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2 as pb
 
 REQUIRED, CONFIRMED = pb.BOOKING_STATUS_PAYMENT_REQUIRED, pb.BOOKING_STATUS_CONFIRMED
@@ -139,7 +139,7 @@ async def test_one_listener_wakes_every_watcher_and_each_reads_once(
         event.remove(database.engine.sync_engine, "before_cursor_execute", note)
     assert len(reads) == 1 + 20
     listeners = "select count(*) from pg_stat_activity where application_name = $1 and datname = current_database()"
-    assert await sql.fetchval(listeners, APPLICATION_NAME) == 1
+    assert await sql.fetchval(listeners, "booking_changes") == 1
     await asyncio.gather(*map(read_to_the_end, streams))
 
 
@@ -192,7 +192,7 @@ async def refuse_new_connections(sql: asyncpg.Connection, database_url: str) -> 
 async def listeners(sql: asyncpg.Connection) -> int:
     return await sql.fetchval(
         "select count(*) from pg_stat_activity where application_name = $1 and datname = current_database()",
-        APPLICATION_NAME,
+        "booking_changes",
     )
 
 
@@ -204,7 +204,7 @@ async def test_a_change_while_the_listener_is_cut_off_is_sent_when_it_is_back(
     stream = watch(mesh.bff, request.booking_id)
     assert await read_next(stream) == (REQUIRED, 1)
     async with refuse_new_connections(sql, database_url):
-        assert await end_backends(sql, APPLICATION_NAME) == 1
+        assert await end_backends(sql, "booking_changes") == 1
         await wait_until(lambda: listeners(sql), 0)
         await mesh.confirm(request)
     assert await read_next(stream) == (CONFIRMED, 2)
@@ -220,7 +220,7 @@ async def test_a_watch_outlives_the_loss_of_every_database_connection(
     stream = watch(mesh.bff, request.booking_id)
     assert await read_next(stream) == (REQUIRED, 1)
     assert await end_backends(sql, "booking") >= 1
-    assert await end_backends(sql, APPLICATION_NAME) == 1
+    assert await end_backends(sql, "booking_changes") == 1
     await sql.execute(
         "with moved as (update booking set status = 'EXPIRED', version = 2 where id = $1 returning id)"
         " select pg_notify('booking_changed', id::text) from moved",
@@ -235,7 +235,7 @@ async def test_watches_end_when_their_replica_stops_and_no_new_ones_begin(
 ) -> None:
     request = booking_request()
     await mesh.create(request)
-    async with Changes(database_url) as changes:
+    async with Changes(database_url, "booking") as changes:
         watches = Watches(bookings, changes)
         stream = watches.watch(UUID(request.booking_id))
         await anext(stream)
@@ -251,7 +251,7 @@ async def test_one_watcher_too_many_is_refused_until_another_leaves(
 ) -> None:
     request = booking_request()
     await mesh.create(request)
-    watches = Watches(bookings, Changes(database_url, max_watchers=2))
+    watches = Watches(bookings, Changes(database_url, "booking", max_watchers=2))
     first, second, third = (watches.watch(UUID(request.booking_id)) for _ in range(3))
     await anext(first)
     await anext(second)
@@ -267,11 +267,11 @@ async def test_one_watcher_too_many_is_refused_until_another_leaves(
 async def test_the_heartbeat_notices_a_connection_that_died_silently(
     database_url: str, sql: Any, wait_until: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("booking_svc.changes.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("mesh.changes.HEARTBEAT_SECONDS", 0.05)
     asked = "select query from pg_stat_activity where application_name = $1 and datname = current_database()"
 
     async def heartbeats() -> bool:
-        return "select 1" in [row["query"] for row in await sql.fetch(asked, APPLICATION_NAME)]
+        return "select 1" in [row["query"] for row in await sql.fetch(asked, "booking_changes")]
 
-    async with Changes(database_url):
+    async with Changes(database_url, "booking"):
         await wait_until(heartbeats, True)

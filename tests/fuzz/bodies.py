@@ -16,6 +16,7 @@ _DOCUMENTS = (
     "query($r: [_Any!]!) { _entities(representations: $r) { __typename } }",
     "mutation($id: ID!) { cancelBooking(bookingId: $id) { userErrors { code } } }",
     "subscription($id: ID!) { bookingUpdated(bookingId: $id) { id } }",
+    "subscription($id: ID!) { enrollmentUpdated(enrollmentId: $id) { id } }",
     "{" * 200,
 )
 

@@ -16,6 +16,7 @@ import pytest_asyncio
 from learning_svc.domain import Limits, Terms
 from learning_svc.servicer import LearningServicer
 from learning_svc.store import VIOLATIONS
+from mesh.changes import Changes
 from mesh.database import Database
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.learning.v1 import learning_pb2 as pb
@@ -38,9 +39,15 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def changes(database_url: str) -> AsyncIterator[Changes]:
+    async with Changes(database_url, "enrollment") as changes:
+        yield changes
+
+
 @pytest.fixture(scope="module")
-def grpc_servicer(database: Database) -> LearningServicer:
-    return LearningServicer(database, TERMS)
+def grpc_servicer(database: Database, changes: Changes) -> LearningServicer:
+    return LearningServicer(database, TERMS, changes)
 
 
 @pytest.fixture(scope="module")

@@ -329,7 +329,7 @@ async def test_every_connection_of_every_service_has_the_time_limits(world: Worl
     assert shown == {name: {said} for name in ("availability", "booking", "payment", "session")}
     for service in shown:
         users = "select distinct application_name as name from pg_stat_activity where datname = current_database()"
-        names = {row["name"] for row in await world.sql(service, users)} - {"", "booking_changes"}
+        names = {row["name"] for row in await world.sql(service, users)} - {"", "booking_changes", "enrollment_changes"}
         assert names <= {service}, "a connection of somebody's that does not come from mesh.database"
 
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from mesh.errors import BadInput, NotFound, Refusal
+from mesh.errors import BadInput, Forbidden, NotFound, Refusal
+from tests.learners import enrolled
 from tests.people import Booked, People, lesson_time, wait_until
 from tutormesh.payment.v1 import payment_pb2 as pb
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
@@ -100,6 +101,73 @@ async def test_a_bad_batch_names_its_field(people: People, ask: Any, name: str) 
         with pytest.raises(BadInput) as refused:
             await ask(reader(people), *ids)
         assert refused.value.field == field
+
+
+async def test_a_tutor_sees_the_money_of_own_lessons_and_courses(people: People, sold: tuple[Booked, Booked]) -> None:
+    tutor = sold[0].tutor
+    place = await enrolled(people, await people.course(instructor_id=str(tutor)))
+    await people.booked(await people.tutor(), lesson_time(hour=18))  # another tutor's
+    stub, told, token = reader(people, "tutor", tutor), list[pb.Payment](), ""
+    while len(told) == 0 or token:
+        wanted = pb.ListTutorPaymentsRequest(tutor_id=str(tutor), page_size=2, page_token=token)
+        page = await stub.ListTutorPayments(wanted, timeout=5)
+        told, token = [*told, *page.payments], page.next_page_token
+    assert [payment.id for payment in told] == [place.payment, sold[1].payment, sold[0].payment]
+    assert [payment.student_id for payment in told] == [str(each.student) for each in (place, sold[1], sold[0])]
+    assert [payment.refunded.amount_minor for payment in told] == [0, 0, 2000]
+    with pytest.raises(Forbidden):
+        await reader(people, "tutor").ListTutorPayments(wanted, timeout=5)
+
+
+async def test_no_read_tells_a_tutor_the_payment_intent(people: People, sold: tuple[Booked, Booked]) -> None:
+    async def intents(stub: Any) -> set[str]:
+        of_tutor = pb.ListTutorPaymentsRequest(tutor_id=str(sold[0].tutor))
+        one = (await stub.GetPayment(pb.GetPaymentRequest(payment_id=sold[0].payment), timeout=5)).payment
+        many = (await payments(stub, sold[0].payment, sold[1].payment)).values()
+        listed = (await stub.ListTutorPayments(of_tutor, timeout=5)).payments
+        assert {len(many), len(listed)} == {2}
+        return {payment.stripe_payment_intent_id for payment in (one, *many, *listed)}
+
+    assert await intents(reader(people, "tutor", sold[0].tutor)) == {""}
+    for stub in (reader(people, "admin"), reader(people, "service"), reader(people)):
+        assert await intents(stub) == {sold[0].intent, sold[1].intent}
+    own = reader(people, "student", sold[0].student)
+    assert (await payments(own, sold[0].payment))[sold[0].payment].stripe_payment_intent_id == sold[0].intent
+
+
+async def test_a_saga_tells_its_student_how_far_it_is(people: People, sold: tuple[Booked, Booked]) -> None:
+    async def progress(stub: Any, saga_id: str) -> tuple[str, bool]:
+        told = await stub.GetSagaProgress(pb.GetSagaProgressRequest(saga_id=saga_id), timeout=5)
+        assert told.saga_id == saga_id
+        return told.saga_state, told.is_complete
+
+    paid, waiting = sold
+    own = reader(people, "student", paid.student)
+    assert await progress(own, paid.saga) == ("COMPLETED", True)
+    assert await progress(reader(people, "student", waiting.student), waiting.saga) == ("AWAITING_PAYMENT", False)
+    cancel = await people.cancel(paid, paid.student)
+    await people.until_state(cancel.saga_id, "REFUNDED")
+    assert await progress(own, cancel.saga_id) == ("REFUNDED", True)
+    for saga_id in (waiting.saga, str(uuid4())):
+        with pytest.raises(NotFound):
+            await progress(own, saga_id)
+    with pytest.raises(BadInput) as refused:
+        await progress(own, "x")
+    assert refused.value.field == "saga_id"
+
+
+async def test_a_dispute_is_a_case_that_only_operators_see(people: People) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.dispute(booked.intent)
+    ask = "select id::text, student_id from saga where kind = 'DisputeCase' and booking_id = $1"
+    (case,) = await wait_until(lambda: people.world.sql("payment", ask, UUID(booked.booking)), bool)
+    assert case["student_id"] == booked.student
+    for stub in (reader(people, "student", booked.student), reader(people, "admin")):
+        with pytest.raises(NotFound):
+            await stub.GetSagaProgress(pb.GetSagaProgressRequest(saga_id=case["id"]), timeout=5)
+    await people.resolve(case["id"], "COMPLETED")
 
 
 async def test_pages_of_payments_neither_repeat_nor_skip_when_one_more_is_made_meanwhile(people: People) -> None:

@@ -115,13 +115,3 @@ def book_session_payload(reply: payment_pb2.BookSessionResponse) -> Shape:
 def cancel_booking_payload(booking_id: str, reply: payment_pb2.CancelBookingResponse) -> Shape:
     """A CancelBookingPayload without its booking, which is read when it is selected."""
     return {"bookingId": booking_id, "refund": money(reply.refund), "userErrors": []}
-
-
-def cancellation_quote(reply: payment_pb2.QuoteCancellationResponse) -> Shape:
-    return {
-        "refund": money(reply.refund),
-        "percent": reply.percent,
-        "rule": reply.rule,
-        "token": reply.token,
-        "expiresAt": format_time(reply.expires_at),
-    }

@@ -54,8 +54,10 @@ def enroll_request(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInC
 
 
 def cancel_enrollment_request(arguments: Arguments) -> payment_pb2.CancelEnrollmentRequest:
+    """The enrollment to cancel. An empty quote is refused: read as none, it could pay another amount than the quoted one."""
+    quote = optional_text(arguments, "quoteToken")
     return payment_pb2.CancelEnrollmentRequest(
-        enrollment_id=arguments["enrollmentId"], reason=arguments.get("reason") or ""
+        enrollment_id=arguments["enrollmentId"], quote_token=quote, reason=arguments.get("reason") or ""
     )
 
 

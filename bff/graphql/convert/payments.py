@@ -15,10 +15,15 @@ def list_payments_request(student: UUID, arguments: Arguments) -> payment_pb2.Li
     return payment_pb2.ListPaymentsRequest(student_id=str(student), **read_page(arguments))
 
 
+def list_tutor_payments_request(tutor: UUID, arguments: Arguments) -> payment_pb2.ListTutorPaymentsRequest:
+    return payment_pb2.ListTutorPaymentsRequest(tutor_id=str(tutor), **read_page(arguments))
+
+
 def payment(value: payment_pb2.Payment) -> Shape:
     nothing = money_pb2.Money(amount_minor=0, currency=value.amount.currency)
     return {
         "id": value.id,
+        "userId": value.student_id,
         "amount": money(value.amount),
         "refunded": money(value.refunded if value.HasField("refunded") else nothing),
         "refundPending": money(value.refund_pending if value.HasField("refund_pending") else nothing),
@@ -45,9 +50,25 @@ def _decline_reason(value: payment_pb2.Payment) -> str | None:
     return enum_name(payment_pb2.DeclineReason, number).lower()
 
 
+def saga(reply: payment_pb2.GetSagaProgressResponse) -> Shape:
+    return {"id": reply.saga_id, "state": reply.saga_state, "isComplete": reply.is_complete}
+
+
 def payment_errors(reply: payment_pb2.BookSessionResponse | payment_pb2.EnrollInCourseResponse) -> list[Shape]:
     """The user errors of a purchase whose payment was refused. They stand beside it, again with each repeat."""
     refusal = payment_refusal(reply)
     if refusal is None:
         return []
     return [{"code": refusal.reason, "message": refusal.message, "field": None, "retryable": False}]
+
+
+def cancellation_quote(
+    reply: payment_pb2.QuoteCancellationResponse | payment_pb2.QuoteEnrollmentCancellationResponse,
+) -> Shape:
+    return {
+        "refund": money(reply.refund),
+        "percent": reply.percent,
+        "rule": reply.rule,
+        "token": reply.token,
+        "expiresAt": format_time(reply.expires_at),
+    }

@@ -12,6 +12,7 @@ from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
 from bff.graphql.booking_watch import watch_booking
 from bff.graphql.context import Context, Info
 from bff.graphql.convert import bookings as convert
+from bff.graphql.convert.payments import cancellation_quote
 from bff.graphql.convert.values import Shape, page
 from bff.graphql.errors import field_resolver, mutation_resolver, to_graphql_error
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
@@ -46,7 +47,7 @@ async def list_my_bookings(_: None, info: Info, **arguments: Any) -> Shape:
 async def quote_cancellation(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
     request = payment_pb2.QuoteCancellationRequest(booking_id=arguments["bookingId"])
-    return convert.cancellation_quote(await context.call_once(context.peers.payment.QuoteCancellation, request))
+    return cancellation_quote(await context.call_once(context.peers.payment.QuoteCancellation, request))
 
 
 @mutation.field("bookSession")

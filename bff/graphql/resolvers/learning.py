@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
-from ariadne import MutationType, ObjectType, QueryType
+from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
 
+from bff.graphql.booking_watch import watch_enrollment
 from bff.graphql.context import Info
 from bff.graphql.convert import learning as convert
+from bff.graphql.convert.payments import cancellation_quote
 from bff.graphql.convert.values import Shape, page
-from bff.graphql.errors import field_resolver, mutation_resolver
+from bff.graphql.errors import field_resolver, mutation_resolver, to_graphql_error
 from bff.graphql.resolvers.bookings import publishable_key
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
+from mesh.errors import CallFailed, Refusal
 from tutormesh.learning.v1 import learning_pb2
+from tutormesh.payment.v1 import payment_pb2
 
-query, mutation = QueryType(), MutationType()
+query, mutation, subscription = QueryType(), MutationType(), SubscriptionType()
 enrollment, booking = ObjectType("Enrollment"), ObjectType("Booking")
 enroll_payload, cancel_payload = ObjectType("EnrollInCoursePayload"), ObjectType("CancelEnrollmentPayload")
-BINDABLES = (query, mutation, enrollment, booking, enroll_payload, cancel_payload)
+BINDABLES = (query, mutation, subscription, enrollment, booking, enroll_payload, cancel_payload)
 
 enroll_payload.set_field("publishableKey", publishable_key)
 
@@ -44,6 +50,15 @@ async def list_my_enrollments(_: None, info: Info, **arguments: Any) -> Shape:
     request = convert.list_enrollments_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.learning.ListEnrollments, request)
     return page([convert.enrollment(enrollment) for enrollment in reply.enrollments], reply, arguments)
+
+
+@query.field("enrollmentQuote")
+@field_resolver
+async def quote_cancellation(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = payment_pb2.QuoteEnrollmentCancellationRequest(enrollment_id=arguments["enrollmentId"])
+    quote = await context.call_once(context.peers.payment.QuoteEnrollmentCancellation, request)
+    return cancellation_quote(quote)
 
 
 @mutation.field("enrollInCourse")
@@ -100,3 +115,18 @@ async def course_of_purchase(purchase: Shape, info: Info) -> Shape | None:
         return None
     found = await info.context.by_id.courses.find(purchase["courseId"])
     return convert.course(found) if found else None
+
+
+@subscription.source("enrollmentUpdated")
+async def watch(_: None, info: Info, **arguments: Any) -> AsyncGenerator[learning_pb2.Enrollment, None]:
+    try:
+        async with aclosing(watch_enrollment(info.context.peers, arguments["enrollmentId"])) as enrollments:
+            async for enrollment in enrollments:
+                yield enrollment
+    except (Refusal, CallFailed) as error:
+        raise to_graphql_error(error, info) from error
+
+
+@subscription.field("enrollmentUpdated")
+def enrollment_updated(enrollment: learning_pb2.Enrollment, _: Info, **__: Any) -> Shape:
+    return convert.enrollment(enrollment)

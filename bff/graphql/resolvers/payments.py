@@ -10,6 +10,7 @@ from bff.graphql.context import Info
 from bff.graphql.convert import payments as convert
 from bff.graphql.convert.values import Shape, page
 from bff.graphql.errors import field_resolver
+from tutormesh.payment.v1 import payment_pb2
 
 query, booking, enrollment = QueryType(), ObjectType("Booking"), ObjectType("Enrollment")
 BINDABLES = (query, booking, enrollment)
@@ -22,6 +23,23 @@ async def list_my_payments(_: None, info: Info, **arguments: Any) -> Shape:
     request = convert.list_payments_request(context.person.id, arguments)
     reply = await context.call_once(context.peers.payment.ListPayments, request)
     return page([convert.payment(payment) for payment in reply.payments], reply, arguments)
+
+
+@query.field("getTutorPayments")
+@field_resolver
+async def list_tutor_payments(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = convert.list_tutor_payments_request(context.person.id, arguments)
+    reply = await context.call_once(context.peers.payment.ListTutorPayments, request)
+    return page([convert.payment(payment) for payment in reply.payments], reply, arguments)
+
+
+@query.field("saga")
+@field_resolver
+async def get_saga(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    request = payment_pb2.GetSagaProgressRequest(saga_id=arguments["id"])
+    return convert.saga(await context.call_once(context.peers.payment.GetSagaProgress, request))
 
 
 @booking.field("payment")

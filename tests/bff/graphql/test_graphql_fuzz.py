@@ -52,7 +52,8 @@ CANCELS = (
 )
 COURSES = (
     "mutation($c: ID!, $k: String) { enrollInCourse(courseId: $c, idempotencyKey: $k) { sagaId } }",
-    "mutation($e: ID!, $r: String) { cancelEnrollment(enrollmentId: $e, reason: $r) { refund { display } } }",
+    "mutation($e: ID!, $r: String, $k: String) { cancelEnrollment(enrollmentId: $e, reason: $r, quoteToken: $k)"
+    " { refund { display } } }",
     "mutation($t: String!, $a: Int!, $n: String!, $s: Int) { createCourse("
     "input: {title: $t, price: {amountMinor: $a, currency: $n}, seats: $s}) { course { id } } }",
 )

@@ -23,7 +23,10 @@ PUBLISH = f"mutation($id: ID!) {{ publishCourse(id: $id) {{ course {{ id publish
 ENROLL = f"""mutation($course: ID!, $key: String) {{ enrollInCourse(courseId: $course, idempotencyKey: $key) {{
   enrollment {{ id status payment {{ status }} }} clientSecret publishableKey paymentIntentId sagaId holdExpiresAt {ERRORS}
 }} }}"""
-CANCEL = f"""mutation($id: ID!, $reason: String) {{ cancelEnrollment(enrollmentId: $id, reason: $reason) {{
+QUOTE = """query($id: ID!) { enrollmentQuote(enrollmentId: $id) {
+  refund { amountMinor display } percent rule token expiresAt } }"""
+CANCEL = f"""mutation($id: ID!, $reason: String, $quote: String) {{
+  cancelEnrollment(enrollmentId: $id, reason: $reason, quoteToken: $quote) {{
   enrollment {{ status }} refund {{ amountMinor display }} {ERRORS} }} }}"""
 MINE = """query($after: String) { getMyEnrollments(first: 3, after: $after) {
   nodes { id courseId studentId status holdExpiresAt course { title } payment { status } }
@@ -256,13 +259,36 @@ async def test_cancelling_an_enrollment_answers_the_refund(student: Any, script:
     place = taught.enrollment(status=learning_pb2.ENROLLMENT_STATUS_CANCELLED)
     script.answers["BatchGetEnrollments"] = learning_pb2.BatchGetEnrollmentsResponse(enrollments=[place])
     script.answers["CancelEnrollment"] = payment_pb2.CancelEnrollmentResponse(refund=PRICE)
-    assert (await student.data(CANCEL, id=place.id, reason="moved away"))["cancelEnrollment"] == {
+    given = {"id": place.id, "reason": "moved away", "quote": "q.1"}
+    assert (await student.data(CANCEL, **given))["cancelEnrollment"] == {
         "enrollment": {"status": "CANCELLED"},
         "refund": {"amountMinor": 12000, "display": "€120.00"},
         "userErrors": [],
     }
     request = script.one("CancelEnrollment").request
-    assert (request.enrollment_id, request.reason) == (place.id, "moved away")
+    assert (request.enrollment_id, request.reason, request.quote_token) == (place.id, "moved away", "q.1")
+    assert (await student.error(CANCEL, id=place.id, quote=""))["field"] == ["quoteToken"]
+
+
+async def test_a_quote_of_an_enrollment_shows_what_leaving_gives_back(student: Any, script: Any, at: Any) -> None:
+    script.answers["QuoteEnrollmentCancellation"] = payment_pb2.QuoteEnrollmentCancellationResponse(
+        refund=PRICE, percent=100, rule="within 336 h", token="q.1", expires_at=at("2030-01-30T09:15:00Z")
+    )
+    place = str(uuid.uuid4())
+    assert (await student.data(QUOTE, id=place))["enrollmentQuote"] == {
+        "refund": {"amountMinor": 12000, "display": "€120.00"},
+        "percent": 100,
+        "rule": "within 336 h",
+        "token": "q.1",
+        "expiresAt": "2030-01-30T09:15:00Z",
+    }
+    seen = script.one("QuoteEnrollmentCancellation")
+    assert (seen.request.enrollment_id, str(seen.call.person.id)) == (place, student.id)
+    script.answers["QuoteEnrollmentCancellation"] = Refusal.from_parts(
+        "FAILED_PRECONDITION", "NOT_CANCELLABLE", "it has ended"
+    )
+    error = await student.error(QUOTE, id=place)
+    assert (error["code"], error["message"]) == ("BAD_USER_INPUT", "NOT_CANCELLABLE: it has ended")
 
 
 async def test_an_enrollment_that_cannot_be_cancelled_is_a_user_error_or_not_found(student: Any, script: Any) -> None:

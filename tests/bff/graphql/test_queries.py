@@ -19,7 +19,7 @@ query Booking($id: ID!) {
     id status tutorId studentId courseId startTime endTime purpose holdExpiresAt availabilityBlockId createdAt
     price { amountMinor currency display }
     session { id bookingId status scheduledAt durationMinutes meetingLink }
-    payment { id status context contextId sessionId stripePaymentIntentId paymentUrl disputed createdAt
+    payment { id userId status context contextId sessionId stripePaymentIntentId paymentUrl disputed createdAt
               amount { display } refunded { amountMinor currency display } }
     timeline { at service event detail }
   }
@@ -54,6 +54,7 @@ async def test_a_booking_has_all_its_fields(student: Any, script: Any, lesson: A
         },
         "payment": {
             "id": lesson.payment_id,
+            "userId": lesson.student,
             "status": "SUCCEEDED",
             "context": "SESSION_BOOKING",
             "contextId": lesson.session_id,
@@ -154,7 +155,7 @@ async def test_my_payments_are_paged(student: Any, script: Any, lesson: Any) -> 
 
 
 @pytest.mark.parametrize("first", [0, -1, 101])
-@pytest.mark.parametrize("query", ["getMySessions", "getPaymentHistory"])
+@pytest.mark.parametrize("query", ["getMySessions", "getPaymentHistory", "getTutorPayments"])
 async def test_a_page_has_1_to_100(student: Any, script: Any, query: str, first: int) -> None:
     error = await student.error(f"query($n: Int) {{ {query}(first: $n) {{ nodes {{ id }} }} }}", n=first)
     assert (error["code"], error["field"]) == ("BAD_USER_INPUT", ["first"])

@@ -28,6 +28,7 @@ async def test_introspection_needs_no_token(nobody: Any) -> None:
         "{ getMySessions { nodes { id } } }",
         '{ getSessionDetails(id: "1") { id } }',
         "{ getPaymentHistory { nodes { id } } }",
+        "{ getTutorPayments { nodes { id } } }",
         'mutation { bookSession(tutorId: "1", time: "2030-01-01T00:00Z") { sagaId } }',
         """mutation { publishAvailability(input: {timezone: "UTC", weekly: [], rate: {amountMinor: 1, currency: "USD"}})
            { tutorId } }""",

@@ -18,6 +18,7 @@ from bff.app import build
 from bff.http.rate_limits import RateLimiter
 from bff.rest.routes import ENDPOINTS
 from tutormesh.common.v1.money_pb2 import Money
+from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2
 
 BOOKINGS = "/api/v1/bookings"
@@ -28,7 +29,7 @@ json_values = st.recursive(
     max_leaves=10,
 )
 FIELDS = """student_uuid course_uuid instructor_uuid start_time end_time price_amount currency purpose blocks reason
-quote_token bookingId amount payment_reference payment_status payment_engine""".split()
+quote_token bookingId amount payment_reference payment_status payment_engine title seats""".split()
 near = st.sampled_from([str(uuid4()), "2030-01-31T09:00", "2030-01-31T10:00Z", "50.00", "USD", "succeeded", "callback"])
 bodies = (
     st.dictionaries(st.sampled_from(FIELDS), json_values | near, max_size=9).map(lambda it: json.dumps(it).encode())
@@ -71,6 +72,12 @@ def known(script: Any, lesson: Any) -> None:
         "CancelBooking": payment_pb2.CancelBookingResponse(refund=nothing),
         "HandlePaymentCallback": payment_pb2.HandlePaymentCallbackResponse(),
         "CreatePaymentIntent": payment_pb2.CreatePaymentIntentResponse(),
+        "CreateCourse": learning_pb2.CreateCourseResponse(course=learning_pb2.Course(price=nothing)),
+        "EnrollInCourse": payment_pb2.EnrollInCourseResponse(),
+        "CancelEnrollment": payment_pb2.CancelEnrollmentResponse(refund=nothing),
+        "GetEnrollment": learning_pb2.GetEnrollmentResponse(
+            enrollment=learning_pb2.Enrollment(status=1, price=nothing)
+        ),
     }
 
 

@@ -1,8 +1,9 @@
-"""A student listens to a booking while it is sold: each state is pushed, in order, to the end."""
+"""A student listens to a booking or an enrollment while it is sold: each state is pushed, in order, to the end."""
 
 from __future__ import annotations
 
-from tests.bff.live import listening
+from tests.bff.live import ENROLLED, listening
+from tests.learners import enrolled, leave
 from tests.people import People, lesson_time
 from tests.world import World
 
@@ -19,6 +20,19 @@ async def test_a_student_hears_of_the_payment_and_of_the_cancel(world: World, pe
         await people.pay(booked.intent)
         assert await listener.status() == "CONFIRMED"
         await people.cancel(booked)
+        assert await listener.status() == "CANCELLED"
+        assert await listener.heard() == {"type": "complete", "id": "1"}
+
+
+async def test_a_student_hears_of_a_seat_as_of_a_lesson(world: World, people: People) -> None:
+    place = await enrolled(people)
+    student = world.token("student", subject=place.student)
+    async with listening(world.bff_url.removeprefix("http://"), student) as listener:
+        await listener.subscribe(place.id, query=ENROLLED)
+        assert await listener.status() == "PAYMENT_REQUIRED"
+        await people.pay(place.intent)
+        assert await listener.status() == "ACTIVE"
+        await leave(people, place)
         assert await listener.status() == "CANCELLED"
         assert await listener.heard() == {"type": "complete", "id": "1"}
 

@@ -128,6 +128,7 @@ class Enrollment(_message.Message):
     HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     ACTIVATED_AT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The enrollment, a UUID."""
     saga_id: _builtins.str
@@ -142,6 +143,8 @@ class Enrollment(_message.Message):
     """Its status."""
     payment_id: _builtins.str
     """Its payment, a UUID allocated beforehand; empty when the price is 0."""
+    version: _builtins.int
+    """1 at first; it grows by 1 with each change of the status. 0 for a tombstone."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """Price, frozen at the time of the hold."""
@@ -172,10 +175,11 @@ class Enrollment(_message.Message):
         hold_expires_at: _timestamp_pb2.Timestamp | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         activated_at: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["activated_at", b"activated_at", "created_at", b"created_at", "hold_expires_at", b"hold_expires_at", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at", b"activated_at", "course_id", b"course_id", "created_at", b"created_at", "hold_expires_at", b"hold_expires_at", "id", b"id", "instructor_id", b"instructor_id", "payment_id", b"payment_id", "price", b"price", "saga_id", b"saga_id", "status", b"status", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activated_at", b"activated_at", "course_id", b"course_id", "created_at", b"created_at", "hold_expires_at", b"hold_expires_at", "id", b"id", "instructor_id", b"instructor_id", "payment_id", b"payment_id", "price", b"price", "saga_id", b"saga_id", "status", b"status", "student_id", b"student_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -812,6 +816,52 @@ class BatchGetEnrollmentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BatchGetEnrollmentsResponse: _TypeAlias = BatchGetEnrollmentsResponse  # noqa: Y015
+
+@_typing.final
+class WatchEnrollmentRequest(_message.Message):
+    """WatchEnrollmentRequest names an enrollment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID."""
+    def __init__(
+        self,
+        *,
+        enrollment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEnrollmentRequest: _TypeAlias = WatchEnrollmentRequest  # noqa: Y015
+
+@_typing.final
+class WatchEnrollmentResponse(_message.Message):
+    """WatchEnrollmentResponse is the enrollment after a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENROLLMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def enrollment(self) -> Global___Enrollment:
+        """The enrollment."""
+
+    def __init__(
+        self,
+        *,
+        enrollment: Global___Enrollment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["enrollment", b"enrollment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment", b"enrollment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEnrollmentResponse: _TypeAlias = WatchEnrollmentResponse  # noqa: Y015
 
 @_typing.final
 class ListEnrollmentsRequest(_message.Message):

@@ -95,6 +95,11 @@ class LearningServiceStub:
                 request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsResponse.FromString,
                 _registered_method=True)
+        self.WatchEnrollment = channel.unary_stream(
+                '/tutormesh.learning.v1.LearningService/WatchEnrollment',
+                request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentResponse.FromString,
+                _registered_method=True)
         self.ListEnrollments = channel.unary_unary(
                 '/tutormesh.learning.v1.LearningService/ListEnrollments',
                 request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsRequest.SerializeToString,
@@ -213,6 +218,15 @@ class LearningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchEnrollment(self, request, context):
+        """WatchEnrollment sends the enrollment as it is now, then again after each change of its status, until the caller leaves
+        or the enrollment ends. A slow reader gets only the newest of several changes.
+        Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEnrollments(self, request, context):
         """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
         ops may leave the student out: it pages through all enrollments and tombstones, in id order.
@@ -284,6 +298,11 @@ def add_LearningServiceServicer_to_server(servicer, server):
                     servicer.BatchGetEnrollments,
                     request_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsRequest.FromString,
                     response_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsResponse.SerializeToString,
+            ),
+            'WatchEnrollment': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEnrollment,
+                    request_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentRequest.FromString,
+                    response_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentResponse.SerializeToString,
             ),
             'ListEnrollments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEnrollments,
@@ -616,6 +635,33 @@ class LearningService:
             '/tutormesh.learning.v1.LearningService/BatchGetEnrollments',
             tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsRequest.SerializeToString,
             tutormesh_dot_learning_dot_v1_dot_learning__pb2.BatchGetEnrollmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEnrollment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tutormesh.learning.v1.LearningService/WatchEnrollment',
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentRequest.SerializeToString,
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.WatchEnrollmentResponse.FromString,
             options,
             channel_credentials,
             insecure,

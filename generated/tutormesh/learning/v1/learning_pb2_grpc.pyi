@@ -91,6 +91,11 @@ class LearningServiceStub:
     """BatchGetEnrollments returns the enrollments that the caller may see, in no order, and leaves the others out.
     Refuses with BAD_USER_INPUT.
     """
+    WatchEnrollment: _grpc.UnaryStreamMultiCallable[_learning_pb2.WatchEnrollmentRequest, _learning_pb2.WatchEnrollmentResponse]
+    """WatchEnrollment sends the enrollment as it is now, then again after each change of its status, until the caller leaves
+    or the enrollment ends. A slow reader gets only the newest of several changes.
+    Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
+    """
     ListEnrollments: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListEnrollmentsRequest, _learning_pb2.ListEnrollmentsResponse]
     """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
     ops may leave the student out: it pages through all enrollments and tombstones, in id order.
@@ -159,6 +164,11 @@ class LearningServiceAsyncStub(LearningServiceStub):
     BatchGetEnrollments: _aio.UnaryUnaryMultiCallable[_learning_pb2.BatchGetEnrollmentsRequest, _learning_pb2.BatchGetEnrollmentsResponse]  # type: ignore[assignment]
     """BatchGetEnrollments returns the enrollments that the caller may see, in no order, and leaves the others out.
     Refuses with BAD_USER_INPUT.
+    """
+    WatchEnrollment: _aio.UnaryStreamMultiCallable[_learning_pb2.WatchEnrollmentRequest, _learning_pb2.WatchEnrollmentResponse]  # type: ignore[assignment]
+    """WatchEnrollment sends the enrollment as it is now, then again after each change of its status, until the caller leaves
+    or the enrollment ends. A slow reader gets only the newest of several changes.
+    Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
     """
     ListEnrollments: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListEnrollmentsRequest, _learning_pb2.ListEnrollmentsResponse]  # type: ignore[assignment]
     """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
@@ -297,6 +307,17 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learning_pb2.BatchGetEnrollmentsResponse, _abc.Awaitable[_learning_pb2.BatchGetEnrollmentsResponse]]:
         """BatchGetEnrollments returns the enrollments that the caller may see, in no order, and leaves the others out.
         Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEnrollment(
+        self,
+        request: _learning_pb2.WatchEnrollmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_learning_pb2.WatchEnrollmentResponse], _abc.AsyncIterator[_learning_pb2.WatchEnrollmentResponse]]:
+        """WatchEnrollment sends the enrollment as it is now, then again after each change of its status, until the caller leaves
+        or the enrollment ends. A slow reader gets only the newest of several changes.
+        Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
         """
 
     @_abc_1.abstractmethod

@@ -294,7 +294,9 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 
 @_typing.final
 class Payment(_message.Message):
-    """Payment is the payment of one booking or enrollment, with its refunds."""
+    """Payment is the payment of one booking or enrollment, with its refunds. What tells of the student's way to pay is for the
+    student, an admin and services alone: a tutor gets it empty.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -331,7 +333,7 @@ class Payment(_message.Message):
     session_id: _builtins.str
     """The session, a UUID; empty for a course."""
     stripe_payment_intent_id: _builtins.str
-    """The provider's id for the PaymentIntent, "pi_…"."""
+    """The provider's id for the PaymentIntent, "pi_…". A tutor gets it empty."""
     disputed: _builtins.bool
     """True while a dispute is open."""
     student_id: _builtins.str
@@ -673,6 +675,70 @@ class EnrollInCourseResponse(_message.Message):
 Global___EnrollInCourseResponse: _TypeAlias = EnrollInCourseResponse  # noqa: Y015
 
 @_typing.final
+class QuoteEnrollmentCancellationRequest(_message.Message):
+    """QuoteEnrollmentCancellationRequest names an enrollment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
+    enrollment_id: _builtins.str
+    """The enrollment, a UUID."""
+    def __init__(
+        self,
+        *,
+        enrollment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteEnrollmentCancellationRequest: _TypeAlias = QuoteEnrollmentCancellationRequest  # noqa: Y015
+
+@_typing.final
+class QuoteEnrollmentCancellationResponse(_message.Message):
+    """QuoteEnrollmentCancellationResponse is the refund for cancelling now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """The percentage of the paid amount that is refunded, 0 to 100."""
+    rule: _builtins.str
+    """The rule that applies, in words: "within 336 h of the payment: 100 %"."""
+    token: _builtins.str
+    """Guarantees this refund until it expires. It is bound to the enrollment, the person and the payment's state."""
+    @_builtins.property
+    def refund(self) -> _money_pb2.Money:
+        """The refund; 0 when nothing was paid or nothing is due."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When the token expires."""
+
+    def __init__(
+        self,
+        *,
+        refund: _money_pb2.Money | None = ...,
+        percent: _builtins.int = ...,
+        rule: _builtins.str = ...,
+        token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "percent", b"percent", "refund", b"refund", "rule", b"rule", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteEnrollmentCancellationResponse: _TypeAlias = QuoteEnrollmentCancellationResponse  # noqa: Y015
+
+@_typing.final
 class CancelEnrollmentRequest(_message.Message):
     """CancelEnrollmentRequest names an enrollment to cancel."""
 
@@ -680,19 +746,23 @@ class CancelEnrollmentRequest(_message.Message):
 
     ENROLLMENT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    QUOTE_TOKEN_FIELD_NUMBER: _builtins.int
     enrollment_id: _builtins.str
     """The enrollment, a UUID."""
     reason: _builtins.str
     """The person's own text, at most 1000 characters; may be empty."""
+    quote_token: _builtins.str
+    """The token of QuoteEnrollmentCancellation; empty means the refund that the policy gives now."""
     def __init__(
         self,
         *,
         enrollment_id: _builtins.str = ...,
         reason: _builtins.str = ...,
+        quote_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enrollment_id", b"enrollment_id", "quote_token", b"quote_token", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1111,6 +1181,122 @@ class ListPaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPaymentsResponse: _TypeAlias = ListPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class ListTutorPaymentsRequest(_message.Message):
+    """ListTutorPaymentsRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor or instructor, a UUID."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 100; 0 means 20."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tutor_id", b"tutor_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorPaymentsRequest: _TypeAlias = ListTutorPaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ListTutorPaymentsResponse(_message.Message):
+    """ListTutorPaymentsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def payments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Payment]:
+        """The payments."""
+
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For each row the page_token of the page that begins behind it."""
+
+    def __init__(
+        self,
+        *,
+        payments: _abc.Iterable[Global___Payment] | None = ...,
+        next_page_token: _builtins.str = ...,
+        cursors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursors", b"cursors", "next_page_token", b"next_page_token", "payments", b"payments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorPaymentsResponse: _TypeAlias = ListTutorPaymentsResponse  # noqa: Y015
+
+@_typing.final
+class GetSagaProgressRequest(_message.Message):
+    """GetSagaProgressRequest names a saga."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga, a UUID."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["saga_id", b"saga_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSagaProgressRequest: _TypeAlias = GetSagaProgressRequest  # noqa: Y015
+
+@_typing.final
+class GetSagaProgressResponse(_message.Message):
+    """GetSagaProgressResponse is how far the saga is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAGA_ID_FIELD_NUMBER: _builtins.int
+    SAGA_STATE_FIELD_NUMBER: _builtins.int
+    IS_COMPLETE_FIELD_NUMBER: _builtins.int
+    saga_id: _builtins.str
+    """The saga, a UUID."""
+    saga_state: _builtins.str
+    """"AWAITING_PAYMENT", "COMPLETED", …"""
+    is_complete: _builtins.bool
+    """True in every end state."""
+    def __init__(
+        self,
+        *,
+        saga_id: _builtins.str = ...,
+        saga_state: _builtins.str = ...,
+        is_complete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_complete", b"is_complete", "saga_id", b"saga_id", "saga_state", b"saga_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSagaProgressResponse: _TypeAlias = GetSagaProgressResponse  # noqa: Y015
 
 @_typing.final
 class GetBookingTimelineRequest(_message.Message):

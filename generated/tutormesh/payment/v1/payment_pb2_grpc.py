@@ -46,6 +46,11 @@ class PaymentServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
                 _registered_method=True)
+        self.QuoteEnrollmentCancellation = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/QuoteEnrollmentCancellation',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.FromString,
+                _registered_method=True)
         self.CancelEnrollment = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/CancelEnrollment',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.SerializeToString,
@@ -85,6 +90,16 @@ class PaymentServiceStub:
                 '/tutormesh.payment.v1.PaymentService/ListPayments',
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
+                _registered_method=True)
+        self.ListTutorPayments = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/ListTutorPayments',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.FromString,
+                _registered_method=True)
+        self.GetSagaProgress = channel.unary_unary(
+                '/tutormesh.payment.v1.PaymentService/GetSagaProgress',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.FromString,
                 _registered_method=True)
         self.GetBookingTimeline = channel.unary_unary(
                 '/tutormesh.payment.v1.PaymentService/GetBookingTimeline',
@@ -135,11 +150,19 @@ class PaymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QuoteEnrollmentCancellation(self, request, context):
+        """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+        refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelEnrollment(self, request, context):
         """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
         admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
         answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,7 +207,7 @@ class PaymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPayment(self, request, context):
-        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
         Refuses with NOT_FOUND, also for another person's payment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -202,6 +225,23 @@ class PaymentServiceServicer:
     def ListPayments(self, request, context):
         """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
         all payments, in id order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTutorPayments(self, request, context):
+        """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+        instructs, newest first, for that tutor, an admin or a service.
+        Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSagaProgress(self, request, context):
+        """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -257,6 +297,11 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.SerializeToString,
             ),
+            'QuoteEnrollmentCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteEnrollmentCancellation,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.SerializeToString,
+            ),
             'CancelEnrollment': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelEnrollment,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.CancelEnrollmentRequest.FromString,
@@ -296,6 +341,16 @@ def add_PaymentServiceServicer_to_server(servicer, server):
                     servicer.ListPayments,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.SerializeToString,
+            ),
+            'ListTutorPayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTutorPayments,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.SerializeToString,
+            ),
+            'GetSagaProgress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSagaProgress,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.SerializeToString,
             ),
             'GetBookingTimeline': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBookingTimeline,
@@ -374,6 +429,33 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/EnrollInCourse',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.EnrollInCourseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteEnrollmentCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/QuoteEnrollmentCancellation',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.QuoteEnrollmentCancellationResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -590,6 +672,60 @@ class PaymentService:
             '/tutormesh.payment.v1.PaymentService/ListPayments',
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTutorPayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/ListTutorPayments',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.ListTutorPaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSagaProgress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.PaymentService/GetSagaProgress',
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_payment__pb2.GetSagaProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,

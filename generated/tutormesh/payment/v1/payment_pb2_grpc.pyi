@@ -49,11 +49,15 @@ class PaymentServiceStub:
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
     ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
+    QuoteEnrollmentCancellation: _grpc.UnaryUnaryMultiCallable[_payment_pb2.QuoteEnrollmentCancellationRequest, _payment_pb2.QuoteEnrollmentCancellationResponse]
+    """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+    refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+    """
     CancelEnrollment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
     admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
     answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]
     """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
@@ -78,7 +82,7 @@ class PaymentServiceStub:
     BAD_USER_INPUT.
     """
     GetPayment: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]
-    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
     Refuses with NOT_FOUND, also for another person's payment.
     """
     BatchGetPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]
@@ -88,6 +92,15 @@ class PaymentServiceStub:
     ListPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
+    """
+    ListTutorPayments: _grpc.UnaryUnaryMultiCallable[_payment_pb2.ListTutorPaymentsRequest, _payment_pb2.ListTutorPaymentsResponse]
+    """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+    instructs, newest first, for that tutor, an admin or a service.
+    Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
+    """
+    GetSagaProgress: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]
+    """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
     """
     GetBookingTimeline: _grpc.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]
     """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
@@ -131,11 +144,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     Refuses with COURSE_NOT_FOUND, COURSE_NOT_PUBLISHED, COURSE_FULL, ALREADY_ENROLLED, AMOUNT_MISMATCH,
     ENGINE_MISMATCH, IDEMPOTENCY_MISMATCH, TOO_MANY_HOLDS, PAYMENT_PROVIDER_UNAVAILABLE, TRY_AGAIN, BAD_USER_INPUT, FORBIDDEN.
     """
+    QuoteEnrollmentCancellation: _aio.UnaryUnaryMultiCallable[_payment_pb2.QuoteEnrollmentCancellationRequest, _payment_pb2.QuoteEnrollmentCancellationResponse]  # type: ignore[assignment]
+    """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+    refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+    """
     CancelEnrollment: _aio.UnaryUnaryMultiCallable[_payment_pb2.CancelEnrollmentRequest, _payment_pb2.CancelEnrollmentResponse]  # type: ignore[assignment]
     """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
     admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
     answer.
-    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+    Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
     """
     CreatePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_pb2.CreatePaymentIntentRequest, _payment_pb2.CreatePaymentIntentResponse]  # type: ignore[assignment]
     """CreatePaymentIntent returns the live PaymentIntent of a booking that waits for its payment. Its student or a service
@@ -160,7 +177,7 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     BAD_USER_INPUT.
     """
     GetPayment: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetPaymentRequest, _payment_pb2.GetPaymentResponse]  # type: ignore[assignment]
-    """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+    """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
     Refuses with NOT_FOUND, also for another person's payment.
     """
     BatchGetPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.BatchGetPaymentsRequest, _payment_pb2.BatchGetPaymentsResponse]  # type: ignore[assignment]
@@ -170,6 +187,15 @@ class PaymentServiceAsyncStub(PaymentServiceStub):
     ListPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListPaymentsRequest, _payment_pb2.ListPaymentsResponse]  # type: ignore[assignment]
     """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
     all payments, in id order.
+    """
+    ListTutorPayments: _aio.UnaryUnaryMultiCallable[_payment_pb2.ListTutorPaymentsRequest, _payment_pb2.ListTutorPaymentsResponse]  # type: ignore[assignment]
+    """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+    instructs, newest first, for that tutor, an admin or a service.
+    Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
+    """
+    GetSagaProgress: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetSagaProgressRequest, _payment_pb2.GetSagaProgressResponse]  # type: ignore[assignment]
+    """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+    Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
     """
     GetBookingTimeline: _aio.UnaryUnaryMultiCallable[_payment_pb2.GetBookingTimelineRequest, _payment_pb2.GetBookingTimelineResponse]  # type: ignore[assignment]
     """GetBookingTimeline returns what the sagas did for a booking, oldest first. Refuses with NOT_FOUND."""
@@ -224,6 +250,16 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def QuoteEnrollmentCancellation(
+        self,
+        request: _payment_pb2.QuoteEnrollmentCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.QuoteEnrollmentCancellationResponse, _abc.Awaitable[_payment_pb2.QuoteEnrollmentCancellationResponse]]:
+        """QuoteEnrollmentCancellation returns the refund for cancelling an enrollment now, and a token that guarantees this
+        refund for a while. Refuses with NOT_FOUND (also for another person's enrollment), NOT_CANCELLABLE, TRY_AGAIN.
+        """
+
+    @_abc_1.abstractmethod
     def CancelEnrollment(
         self,
         request: _payment_pb2.CancelEnrollmentRequest,
@@ -232,7 +268,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         """CancelEnrollment cancels an enrollment and refunds what the policy of its purchase says. When the instructor, an
         admin or a service cancels, it refunds everything. The first committed decision stays: every later cancel gets its
         answer.
-        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), TRY_AGAIN, BAD_USER_INPUT.
+        Refuses with NOT_FOUND, NOT_CANCELLABLE (it has ended otherwise), QUOTE_EXPIRED, TRY_AGAIN, BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod
@@ -287,7 +323,7 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_pb2.GetPaymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_pb2.GetPaymentResponse, _abc.Awaitable[_payment_pb2.GetPaymentResponse]]:
-        """GetPayment returns a payment. Its student, the booking's tutor, an admin or a service may read it.
+        """GetPayment returns a payment. Its student, the tutor or the course's instructor, an admin or a service may read it.
         Refuses with NOT_FOUND, also for another person's payment.
         """
 
@@ -309,6 +345,27 @@ class PaymentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payment_pb2.ListPaymentsResponse, _abc.Awaitable[_payment_pb2.ListPaymentsResponse]]:
         """ListPayments pages through a student's payments, newest first. Only ops may leave the student out: it pages through
         all payments, in id order.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTutorPayments(
+        self,
+        request: _payment_pb2.ListTutorPaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.ListTutorPaymentsResponse, _abc.Awaitable[_payment_pb2.ListTutorPaymentsResponse]]:
+        """ListTutorPayments pages through the payments of the lessons that a tutor teaches and of the courses that the tutor
+        instructs, newest first, for that tutor, an admin or a service.
+        Refuses with FORBIDDEN (another tutor's), BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSagaProgress(
+        self,
+        request: _payment_pb2.GetSagaProgressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_pb2.GetSagaProgressResponse, _abc.Awaitable[_payment_pb2.GetSagaProgressResponse]]:
+        """GetSagaProgress returns how far a sale or a cancel is. Its student, an admin or a service may read it.
+        Refuses with NOT_FOUND, also for another student's saga and for a case of the operators, and BAD_USER_INPUT.
         """
 
     @_abc_1.abstractmethod

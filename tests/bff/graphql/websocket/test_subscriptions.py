@@ -18,17 +18,17 @@ from bff.http.rate_limits import RateLimiter
 from bff.peers import Peers
 from bff.settings import Settings
 from booking_svc.bookings import Bookings
-from booking_svc.changes import Changes
 from booking_svc.domain import Details, Status
 from booking_svc.servicer import BookingServicer
 from booking_svc.store import VIOLATIONS, Store
-from booking_svc.watches import Watches
 from devkit.ports import reserve_port
+from mesh.changes import Changes
 from mesh.database import Database
 from mesh.identity import ServiceTokenFile
 from mesh.money import Money
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
+from mesh.watches import Watches
 from tests.bff.live import Listener, listening, served
 from tests.people import lesson_time, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
@@ -70,7 +70,7 @@ class BookingService:
 
     async def start(self) -> None:
         database = await self.stack.enter_async_context(Database(self.url, name="booking", violations=VIOLATIONS))
-        self.changes = await self.stack.enter_async_context(Changes(self.url))
+        self.changes = await self.stack.enter_async_context(Changes(self.url, "booking"))
         self.bookings = Bookings(Store(database))
         service = Service(
             booking_pb2.DESCRIPTOR.services_by_name["BookingService"],

@@ -1,6 +1,6 @@
-"""Wakes the watchers of a booking when PostgreSQL notifies a change (LISTEN/NOTIFY). One connection per process listens.
+"""Wakes the watchers of a record when PostgreSQL notifies a change (LISTEN/NOTIFY). One connection per process listens.
 
-A notification carries only the booking's id. It sets a flag of each watcher, which then reads the newest state, so
+A notification carries only the record's id. It sets a flag of each watcher, which then reads the newest state, so
 that many changes cost no memory. After a lost connection is made anew every watcher is woken, because notifications
 may have been missed.
 """
@@ -20,8 +20,6 @@ from mesh.errors import Overloaded, TryAgain
 from mesh.logs import log
 from mesh.loops import doubled_pause
 
-CHANNEL = "booking_changed"
-APPLICATION_NAME = "booking_changes"
 MAX_WATCHERS = 1000
 #: The silence after which the connection is tested. A dead one (a firewall, a lost host) is noticed after at most this
 #: plus TIMEOUT_SECONDS.
@@ -31,7 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 
 
 class Watcher:
-    """Waits for changes of one booking. It begins awake, so that its owner reads the booking at once."""
+    """Waits for changes of one record. It begins awake, so that its owner reads the record at once."""
 
     def __init__(self) -> None:
         self._awake = asyncio.Event()
@@ -39,7 +37,7 @@ class Watcher:
         self._stopping = False
 
     async def wait_for_change(self) -> None:
-        """Return when the booking may have changed. Raises TryAgain when this process stops."""
+        """Return when the record may have changed. Raises TryAgain when this process stops."""
         await self._awake.wait()
         self._awake.clear()
         if self._stopping:
@@ -51,9 +49,13 @@ class Watcher:
 
 
 class Changes:
-    """Listens to the database while its context is open, and reconnects when the connection is lost."""
+    """Listens to the database while its context is open, and reconnects when the connection is lost.
 
-    def __init__(self, database_url: str, *, max_watchers: int = MAX_WATCHERS) -> None:
+    `kind` is what the records are called: the channel is `booking_changed`, the connection's name `booking_changes`.
+    """
+
+    def __init__(self, database_url: str, kind: str, *, max_watchers: int = MAX_WATCHERS) -> None:
+        self._channel, self._name = f"{kind}_changed", f"{kind}_changes"
         self._dsn = database_url.replace("+asyncpg", "", 1)
         self._max_watchers = max_watchers
         self._watchers: dict[str, set[Watcher]] = {}
@@ -66,7 +68,7 @@ class Changes:
         return self._count
 
     async def __aenter__(self) -> Changes:
-        self._listener = asyncio.create_task(self._listen_forever(), name="booking-changes")
+        self._listener = asyncio.create_task(self._listen_forever(), name=self._name)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,8 +77,8 @@ class Changes:
             await asyncio.wait([self._listener])
 
     @contextlib.contextmanager
-    def watch(self, booking_id: UUID) -> Iterator[Watcher]:
-        """Register a watcher of this booking within the block.
+    def watch(self, record_id: UUID) -> Iterator[Watcher]:
+        """Register a watcher of this record within the block.
 
         Raises Overloaded when there are too many watchers, TryAgain when this process stops.
         """
@@ -84,7 +86,7 @@ class Changes:
             raise TryAgain("this replica is stopping")
         if self._count >= self._max_watchers:
             raise Overloaded
-        watcher, key = Watcher(), str(booking_id)
+        watcher, key = Watcher(), str(record_id)
         self._watchers.setdefault(key, set()).add(watcher)
         self._count += 1
         try:
@@ -109,8 +111,8 @@ class Changes:
             for watcher in watchers:
                 watcher.wake(stopping=stopping)
 
-    def _on_notification(self, _connection: object, _pid: int, _channel: str, booking_id: object) -> None:
-        for watcher in self._watchers.get(str(booking_id), ()):
+    def _on_notification(self, _connection: object, _pid: int, _channel: str, record_id: object) -> None:
+        for watcher in self._watchers.get(str(record_id), ()):
             watcher.wake()
 
     async def _listen_forever(self) -> None:
@@ -128,7 +130,7 @@ class Changes:
 
     @contextlib.asynccontextmanager
     async def _connect(self) -> Any:
-        settings = SERVER_SETTINGS | {"application_name": APPLICATION_NAME}
+        settings = SERVER_SETTINGS | {"application_name": self._name}
         connection = await asyncpg.connect(
             self._dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS, server_settings=settings
         )
@@ -141,7 +143,7 @@ class Changes:
     async def _listen_until_lost(self, connection: asyncpg.Connection) -> None:
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(CHANNEL, self._on_notification)
+        await connection.add_listener(self._channel, self._on_notification)
         self._wake_all()
         while not lost.is_set():
             try:
