@@ -79,6 +79,7 @@ ELSEWHERE = {
     "due": "candidates, read only",
     "park_dispute": "one insert beside the sagas, tested in test_cancelling_a_booking",
     "record_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
+    "may_look": "on the way of a student's question, which changes no saga by itself; tested in test_refreshing",
     "signal": "only hurries an open cancel that would wake by itself",
     "forget": "a key of yesterday's, tested in test_ordering",
     "forget_old": "housekeeping",
