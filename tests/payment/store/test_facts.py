@@ -38,6 +38,7 @@ DECISION = CancelDecision("student", 50, "2 h or more before the lesson: 50 %", 
 EVERYTHING: dict[str, Any] = {
     "policy": "24h:100,2h:50",
     "provider": "callback",
+    "provider_name": "placeholder",
     "asked_price": AskedPrice("50", "USD", decides=True),
     "price": Money(5000, "USD"),
     "hold_expires_at": datetime(2030, 1, 1, 12, 0, 0, 250000, tzinfo=UTC),
