@@ -41,6 +41,7 @@ EVERYTHING: dict[str, Any] = {
     "provider": "callback",
     "timezone": "Europe/Berlin",
     "locale": "de-AT",
+    "provider_name": "placeholder",
     "asked_price": AskedPrice("50", "USD", decides=True),
     "price": Money(5000, "USD"),
     "tutor_name": "Jonas Weber",
