@@ -12,7 +12,7 @@ from bff.http import envelope
 from bff.payment_refusal import payment_refusal
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
-from bff.rest.engines import read_engine
+from bff.rest.engines import read_engine, read_report
 from bff.rest.fields import Fields
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
 from bff.rest.shapes import BOOKING, Sold, amount, status_name, to_json
@@ -77,13 +77,7 @@ async def cancel(request: RestRequest) -> Response:
 async def handle_payment_callback(request: RestRequest) -> Response:
     """200 once the payment engine's report is stored, with the booking as it is then."""
     fields, booking_id = request.read_body(), request.path_uuid("uuid")
-    report = payment_pb2.HandlePaymentCallbackRequest(
-        booking_id=booking_id,
-        payment_reference=fields.text("payment_reference"),
-        payment_status=_CALLBACK_STATUSES[fields.choice("payment_status", _CALLBACK_STATUSES)],
-    )
-    report.payment_engine, report.payment_engine_name = read_engine(fields)
-    await request.peers.payment.HandlePaymentCallback(report, timeout=BOOK_SECONDS)
+    await request.peers.payment.HandlePaymentCallback(read_report(fields, booking_id), timeout=BOOK_SECONDS)
     return envelope.success("the report is kept", to_json(BOOKING, await _find(request, booking_id)))
 
 
@@ -169,11 +163,6 @@ async def _find_session(request: RestRequest, booking: booking_pb2.Booking) -> s
 
 
 _LIVE = (booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED, booking_pb2.BOOKING_STATUS_CONFIRMED)
-_CALLBACK_STATUSES = {
-    "succeeded": payment_pb2.CALLBACK_STATUS_SUCCEEDED,
-    "failed": payment_pb2.CALLBACK_STATUS_FAILED,
-    "refunded": payment_pb2.CALLBACK_STATUS_REFUNDED,
-}
 _UUID = in_path("uuid", "The booking.")
 _BOOK = describe("book", "Book a lesson", IDEMPOTENCY_KEY, body="NewBooking", answer="BookingToPay")
 _SHOW = describe("booking", "A booking", _UUID, answer="Booking")

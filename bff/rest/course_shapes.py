@@ -9,6 +9,7 @@ from bff.rest.json_schema import (
     AMOUNT_IN,
     CURRENCY,
     CURRENCY_IN,
+    ENGINE,
     REFUND_STATE,
     TIME,
     UUID,
@@ -108,6 +109,8 @@ COURSE_SCHEMAS: dict[str, Schema] = {
                 "description": "The price that the student was shown, with its currency. Another one is AMOUNT_MISMATCH."
             },
             "currency": CURRENCY_IN,
+            "payment_engine": ENGINE
+            | {"description": "The payment provider. Only a service may choose another than the default one."},
         },
     ),
     "Course": record(schemas(COURSE)),

@@ -11,6 +11,7 @@ from bff.payment_refusal import payment_refusal
 from bff.peers import BOOK_SECONDS, CANCEL_SECONDS, READ_SECONDS
 from bff.rest.course_shapes import ENROLLMENT, Seat, enrollment_status
 from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
+from bff.rest.engines import read_engine, read_report
 from bff.rest.fields import Fields
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path
 from bff.rest.shapes import amount, to_json
@@ -27,8 +28,9 @@ NAMES = {
     "price": "price_amount",
     "expected_price": "price_amount",
     "enrollment_id": "uuid",
+    "booking_id": "uuid",
 }
-BUYERS = frozenset({"student", "service"})
+BUYERS, SERVICES = frozenset({"student", "service"}), frozenset({"service"})
 
 
 async def enroll(request: RestRequest) -> Response:
@@ -68,11 +70,19 @@ async def cancel(request: RestRequest) -> Response:
     return envelope.success("the enrollment is cancelled", to_json(ENROLLMENT, seat) | refund)
 
 
+async def handle_payment_callback(request: RestRequest) -> Response:
+    """200 once the payment engine's report is stored, with the enrollment as it is then."""
+    fields, enrollment_id = request.read_body(), request.path_uuid("uuid")
+    await request.peers.payment.HandlePaymentCallback(read_report(fields, enrollment_id), timeout=BOOK_SECONDS)
+    return envelope.success("the report is kept", to_json(ENROLLMENT, await _find(request, enrollment_id)))
+
+
 def _read_order(fields: Fields, key: str) -> payment_pb2.EnrollInCourseRequest:
     """The seat that was ordered, at the price that its student was shown, if the client names one."""
     order = payment_pb2.EnrollInCourseRequest(
         student_id=fields.uuid("student_uuid"), course_id=fields.uuid("course_uuid"), idempotency_key=key
     )
+    _, order.payment_engine_name = read_engine(fields)
     if any(fields.values.get(name) is not None for name in ("price_amount", "currency")):
         order.expected_price.CopyFrom(wire.to_money(fields.money("price_amount", fields.currency("currency"))))
     return order
@@ -112,8 +122,10 @@ _CANCEL = describe(
     body_required=False,
     answer="CancelledEnrollment",
 )
+_REPORT = describe("reportEnrollment", "A payment provider reports", _UUID, body="Report", answer="Enrollment")
 ENDPOINTS = (
     Endpoint("POST", PATH, BUYERS, enroll, _ENROLL, NAMES),
     Endpoint("GET", f"{PATH}/{{uuid}}", ANYBODY, show, _SHOW, NAMES),
     Endpoint("POST", f"{PATH}/{{uuid}}/cancel", ANYBODY, cancel, _CANCEL, NAMES),
+    Endpoint("POST", f"{PATH}/{{uuid}}/payment-callback", SERVICES, handle_payment_callback, _REPORT, NAMES),
 )

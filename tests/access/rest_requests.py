@@ -159,3 +159,8 @@ async def _get_enrollment(scene: Scene, _: str) -> RestRequest:
 @request_of("POST /api/v1/enrollments/{uuid}/cancel")
 async def _cancel_enrollment(scene: Scene, _: str) -> RestRequest:
     return {"uuid": (await scene.enroll()).id}, {}, {}
+
+
+@request_of("POST /api/v1/enrollments/{uuid}/payment-callback")
+async def _report_enrollment(scene: Scene, _: str) -> RestRequest:
+    return {"uuid": scene.enrollment.id}, {}, {"payment_reference": "r", "payment_status": "failed"}

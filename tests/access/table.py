@@ -127,6 +127,15 @@ REST: dict[str, tuple[str, ...]] = {
     "POST /api/v1/enrollments: for oneself": (OK, OK, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
     "GET /api/v1/enrollments/{uuid}": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "POST /api/v1/enrollments/{uuid}/cancel": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
+    "POST /api/v1/enrollments/{uuid}/payment-callback": (
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        FORBIDDEN,
+        OK,
+        UNAUTHENTICATED,
+    ),
     "POST /payment/create-intent": (OK, HIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN, OK, UNAUTHENTICATED),
 }
 

@@ -179,3 +179,21 @@ async def test_what_cannot_be_enrolled_in_says_why(people: People, someone: Any)
     assert await student.refused("POST", f"{path}/cancel") == (404, "NOT_FOUND")
     assert await student.refused_field("POST", f"{path}/cancel", {"quote_token": ""}) == "quote_token"
     assert await student.refused_field("GET", f"{ENROLLMENTS}/x") == "uuid"
+
+
+async def test_a_seat_can_be_paid_through_another_provider_that_a_service_names(people: People, someone: Any) -> None:
+    tutor, student, service = someone("tutor"), someone("student"), someone("service")
+    course = (await published(tutor))["uuid"]
+    order = {"student_uuid": str(student.id), "course_uuid": course, "payment_engine": "placeholder"}
+    assert (await student.ask("POST", ENROLLMENTS, order)).status_code == 403
+    assert await service.refused_field("POST", ENROLLMENTS, order | {"payment_engine": "acme"}) == "payment_engine"
+    made = await service.data("POST", ENROLLMENTS, order)
+    assert (made["status"], made["client_secret"]) == ("payment_required", None)
+    path = f"{ENROLLMENTS}/{made['uuid']}/payment-callback"
+    paid = {"payment_reference": "pi_12345", "payment_status": "succeeded", "payment_engine": "placeholder"}
+    assert (await student.ask("POST", path, paid)).status_code == 403
+    await service.data("POST", path, paid)
+    seen = await wait_until(
+        lambda: student.data("GET", f"{ENROLLMENTS}/{made['uuid']}"), lambda seat: seat["status"] == "active"
+    )
+    assert seen["payment_session_id"] == made["payment_session_id"]
