@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import psutil
+import pytest
 
 from devkit.chaos.checks.quiesce import Ending
 from devkit.chaos.kill_matrix import SCENARIOS
@@ -26,6 +29,7 @@ async def test_a_short_run_finds_nothing_and_leaves_no_process():
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
 
 
+@pytest.mark.skipif(not os.environ.get("FULL"), reason="it takes a minute: FULL=1 and `make chaos FULL=1` run it")
 async def test_a_kill_of_payment_in_each_state_of_a_saga_changes_no_end():
     result = await run(seed=3, seconds=1, dying=("payment",), tell=lambda _: None)
     assert result.findings == (), format_report(result)

@@ -29,7 +29,7 @@ RPCS = {
     " PublishAvailability",
     "tutormesh.session.v1.SessionService": "CreateConfirmedSession CancelSession CompleteSession GetSession ListSessions",
     "tutormesh.learning.v1.LearningService": "CreateCourse PublishCourse VerifyCourse CreateEnrollmentRecord"
-    " CancelEnrollment",
+    " CancelEnrollment WatchEnrollment",
 }
 OFFSETS = {"bff": 0, "booking": 1, "payment": 2, "availability": 3, "session": 4, "learning": 5, "sandbox": 6}
 
@@ -106,7 +106,7 @@ async def test_every_service_is_healthy_and_describes_itself(mesh: MeshClient, s
     (found,) = (each for each in described.service if f"{described.package}.{each.name}" == service)
     streams = {method.name for method in found.method if method.server_streaming}
     assert set(RPCS[service].split()) <= {method.name for method in found.method}
-    assert streams == ({"WatchBooking"} if service.endswith("BookingService") else set())
+    assert streams == {name for name in ("WatchBooking", "WatchEnrollment") if name in RPCS[service].split()}
 
 
 def read_descriptors(address: str, service: str) -> tuple[dict[str, str], FileDescriptorProto]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,9 +22,12 @@ from tests.world import FailAt, StallAt, World
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.session.v1 import session_pb2
 
+FULL = bool(os.environ.get("FULL"))
+
 
 def around(*points: str) -> list[str]:
-    return [f"{when} {point}" for point in points for when in ("before", "after")]
+    """Behind each call; under FULL=1 before it too. tests/failpoints strikes each of these points in every flow."""
+    return [f"{when} {point}" for point in points for when in (("before", "after") if FULL else ("after",))]
 
 
 pytestmark = pytest.mark.usefixtures("no_replica")
