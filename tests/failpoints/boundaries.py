@@ -64,6 +64,7 @@ ELSEWHERE = {
     "with_refunds": "an operator's read",
     "find_intent_of_charge": "an operator's read",
     "history": "a person's list",
+    "of_tutor": "a tutor's list",
     "get_many": "a batch of reads",
     "timelines": "a batch of reads",
     "list_all": "the audit's list",
