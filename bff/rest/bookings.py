@@ -44,7 +44,7 @@ async def book(request: RestRequest) -> Response:
     409 with the booking when it ended at once because the provider refused its payment.
     """
     fields = request.read_body()
-    reply = await _book_session(request, _read_order(fields, request.http.headers.get(KEY)))
+    reply = await _book_session(request, _read_order(fields, request.idempotency_key()))
     sold = await _find(request, reply.booking_id)
     data = to_json(BOOKING, sold) | {"client_secret": reply.client_secret or None}
     refusal = payment_refusal(reply)
@@ -81,7 +81,7 @@ async def handle_payment_callback(request: RestRequest) -> Response:
     return envelope.success("the report is kept", to_json(BOOKING, await _find(request, booking_id)))
 
 
-def _read_order(fields: Fields, key: str | None) -> payment_pb2.BookSessionRequest:
+def _read_order(fields: Fields, key: str) -> payment_pb2.BookSessionRequest:
     """The lesson that was ordered. Fields are read in the document's order, so that the first bad one is refused."""
     fields.require_present("course_uuid")
     order = payment_pb2.BookSessionRequest(
@@ -91,9 +91,7 @@ def _read_order(fields: Fields, key: str | None) -> payment_pb2.BookSessionReque
         purpose=fields.optional_text("purpose") or "",
     )
     order.payment_engine, order.payment_engine_name = read_engine(fields)
-    if key == "":
-        raise BadInput("must not be empty", field=KEY)
-    order.idempotency_key = key or ""
+    order.idempotency_key = key
     order.start_time.CopyFrom(fields.timestamp("start_time"))
     order.duration_minutes = _minutes(fields.time("start_time"), fields.time("end_time"))
     _read_price(order, fields)

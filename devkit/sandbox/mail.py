@@ -45,7 +45,7 @@ class Mailbox:
                 "from": envelope.mail_from,
                 "to": envelope.rcpt_tos,
                 "subject": str(mail["Subject"] or ""),
-                "message_id": str(mail["Message-ID"] or ""),
+                "message_id": str(mail["Message-ID"] or "").strip(),
                 "text": body.get_content().replace("\r\n", "\n") if body is not None else "",
                 "received_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             }

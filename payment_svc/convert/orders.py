@@ -13,7 +13,7 @@ from mesh.currencies import read_code
 from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.cancelling.quotes import Quote
-from payment_svc.domain import AskedPrice, CourseOrder, LessonOrder, Saga, State, Told
+from payment_svc.domain import AskedPrice, CourseOrder, LessonOrder, Saga, State, StudentRegion
 from payment_svc.settling.callbacks import Outcome, Report
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -46,7 +46,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
         provider=_decode_provider(request.payment_engine, request.payment_engine_name),
-        told=_decode_told(request),
+        region=_decode_region(request),
     )
 
 
@@ -116,12 +116,12 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         key=wire.text(request.idempotency_key, "idempotency_key", 255),
         price=_decode_shown_price(request),
         provider=wire.text(request.payment_engine_name, "payment_engine", 31),
-        told=_decode_told(request),
+        region=_decode_region(request),
     )
 
 
-def _decode_told(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> Told:
-    return Told(locales.timezone(request.timezone, "timezone"), locales.locale(request.locale, "locale"))
+def _decode_region(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> StudentRegion:
+    return StudentRegion(locales.timezone(request.timezone, "timezone"), locales.locale(request.locale, "locale"))
 
 
 def encode_booked(saga: Saga) -> pb.BookSessionResponse:

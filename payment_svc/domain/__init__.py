@@ -20,7 +20,7 @@ from payment_svc.domain.facts import (
 )
 from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
-from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, Told
+from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, StudentRegion
 from payment_svc.domain.payments import (
     CALLBACK,
     MADE_AT_PROVIDER,
@@ -131,9 +131,9 @@ __all__ = [
     "SlotTaken",
     "State",
     "StillOwed",
+    "StudentRegion",
     "Subject",
     "Timeline",
-    "Told",
     "TooManyKeys",
     "Transition",
     "Undo",

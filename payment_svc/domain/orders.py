@@ -58,8 +58,8 @@ class AskedPrice:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How the student wants to be told: an IANA time zone and a BCP 47 language tag. Either is empty when not given."""
+class StudentRegion:
+    """The student's IANA time zone and BCP 47 language tag, for messages. Either is empty when not given."""
 
     timezone: str = ""
     locale: str = ""
@@ -70,7 +70,7 @@ class Told:
         return ("told", self.timezone, self.locale) if self.timezone or self.locale else ()
 
 
-NOWHERE = Told()
+NO_REGION = StudentRegion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class LessonOrder:
     key: str  # the idempotency key; empty when none was sent
     price: AskedPrice | None = None
     provider: str = ""  # its name in PAYMENT_ENGINES; empty: that of the open booking, or the default for a new one
-    told: Told = NOWHERE
+    region: StudentRegion = NO_REGION
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class CourseOrder:
     key: str
     price: AskedPrice | None = None  # the price that the student was shown
     provider: str = ""  # as in LessonOrder
-    told: Told = NOWHERE
+    region: StudentRegion = NO_REGION
 
 
 Order = LessonOrder | CourseOrder

@@ -12,6 +12,16 @@ SIGNATURE_HEADER = "Tutormesh-Signature"
 KEY_PREFIX = "whsec_"
 
 
+def signed_headers(secret: str, id_: str, body: bytes, at: int) -> dict[str, str]:
+    """The headers that sign a body sent at `at` (Unix seconds), in both schemes; `id_` names the request at each try."""
+    return {
+        SIGNATURE_HEADER: sign(secret, body, at),
+        "webhook-id": id_,
+        "webhook-timestamp": str(at),
+        "webhook-signature": sign_standard(to_key(secret), id_, body, at),
+    }
+
+
 def sign(secret: str, body: bytes, at: int) -> str:
     """The header of a body sent at `at` (Unix seconds): t=…,v1=hex(HMAC-SHA256(secret, "t.body")).
 

@@ -11,7 +11,7 @@ import httpx
 
 from mesh import clock
 from payment_svc.domain.messages import Audience, Message
-from payment_svc.domain.signing import SIGNATURE_HEADER, sign, sign_standard, to_key
+from payment_svc.domain.signing import signed_headers
 from payment_svc.notifications.notifier import NotDelivered
 
 #: So much of an answer is read and thrown away, so that its connection can be used again.
@@ -27,7 +27,7 @@ class Webhook:
 
     def __init__(self, url: str, secret: str, timeout: float) -> None:
         self.timeout = timeout
-        self._url, self._secret, self._key = url, secret, to_key(secret)
+        self._url, self._secret = url, secret
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30)
         self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
         self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies only pile up
@@ -46,15 +46,8 @@ class Webhook:
         await self._http.aclose()
 
     async def _post(self, id_: str, body: bytes) -> int:
-        at = int(time.time())
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "tutormesh",
-            SIGNATURE_HEADER: sign(self._secret, body, at),
-            "webhook-id": id_,
-            "webhook-timestamp": str(at),
-            "webhook-signature": sign_standard(self._key, id_, body, at),
-        }
+        headers = {"Content-Type": "application/json", "User-Agent": "tutormesh"}
+        headers |= signed_headers(self._secret, id_, body, int(time.time()))
         async with self._http.stream("POST", self._url, content=body, headers=headers) as answer:
             read = 0
             async for chunk in answer.aiter_raw():

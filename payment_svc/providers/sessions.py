@@ -21,7 +21,7 @@ import httpx
 from mesh import clock
 from mesh.money import Money
 from payment_svc.domain import Saga
-from payment_svc.domain.signing import SIGNATURE_HEADER, sign, sign_standard, to_key
+from payment_svc.domain.signing import signed_headers
 from payment_svc.providers.port import OutcomeUnknown, ProviderRefused, Unreadable
 
 #: So long may an answer be.
@@ -82,7 +82,8 @@ class PaymentSessions:
     async def _post(self, asked: AskedEngine, request_id: UUID, body: bytes) -> tuple[int, bytes]:
         """The status and the body of the answer. Raises Unreadable for a body that is too long."""
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "tutormesh"}
-        headers |= {"Accept-Encoding": "identity"} | _signed(asked.secret, str(request_id), body, int(time.time()))
+        headers |= {"Accept-Encoding": "identity", "Idempotency-Key": str(request_id)}
+        headers |= signed_headers(asked.secret, str(request_id), body, int(time.time()))
         async with self._http.stream("POST", asked.url, content=body, headers=headers) as answer:
             read = bytearray()
             async for chunk in answer.aiter_raw(4096):
@@ -90,17 +91,6 @@ class PaymentSessions:
                 if len(read) > MOST_ANSWER_BYTES:
                     raise Unreadable(f"the answer is longer than {MOST_ANSWER_BYTES} bytes")
             return answer.status_code, bytes(read)
-
-
-def _signed(secret: str, request_id: str, body: bytes, at: int) -> dict[str, str]:
-    """The headers that sign a body sent at `at` (Unix seconds), and that name the request."""
-    return {
-        "Idempotency-Key": request_id,
-        SIGNATURE_HEADER: sign(secret, body, at),
-        "webhook-id": request_id,
-        "webhook-timestamp": str(at),
-        "webhook-signature": sign_standard(to_key(secret), request_id, body, at),
-    }
 
 
 def encode(engine: str, saga: Saga, price: Money) -> bytes:

@@ -66,8 +66,8 @@ class LessonOrders:
                 asked_price=asked,
                 course_id=order.course_id,
                 purpose=order.purpose,
-                timezone=order.told.timezone,
-                locale=order.told.locale,
+                timezone=order.region.timezone,
+                locale=order.region.locale,
             ),
             # Stored as a digest for 24 hours: what was added later must not change the fingerprint of other orders.
             fingerprint=(
@@ -79,7 +79,7 @@ class LessonOrders:
             )
             + ((asked.amount, asked.currency) if asked else ())
             + ((engine,) if engine != STRIPE else ())
-            + order.told.fingerprint,
+            + order.region.fingerprint,
             check_fits=lambda saga: _check_fits(order, saga),
         )
 
@@ -129,7 +129,7 @@ class CourseOrders:
         Raises the refusal of the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput, Forbidden,
         ProviderUnavailable, TryAgain, Overloaded.
         """
-        asked, told, engine = order.price, order.told, _choose_engine(self.engines, order)
+        asked, region, engine = order.price, order.region, _choose_engine(self.engines, order)
         provider, name = provider_of(engine)
 
         def check_fits(saga: Saga) -> None:
@@ -147,13 +147,13 @@ class CourseOrders:
                     provider=provider,
                     provider_name=name,
                     asked_price=asked,
-                    timezone=told.timezone,
-                    locale=told.locale,
+                    timezone=region.timezone,
+                    locale=region.locale,
                 ),
                 fingerprint=("course", str(order.course_id))
                 + ((asked.amount, asked.currency) if asked else ())
                 + ((engine,) if engine != STRIPE else ())
-                + told.fingerprint,
+                + region.fingerprint,
                 check_fits=check_fits,
             )
         )

@@ -39,6 +39,16 @@ async def box(tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
         yield url, port
 
 
+async def test_a_message_id_that_was_folded_over_two_lines_is_shown_whole(box: tuple[str, int]) -> None:
+    url, port = box
+    text = b"From: mesh@example.com\r\nSubject: Lesson\r\nMessage-ID:\r\n <1@example.com>\r\n\r\nSee you.\r\n"
+    people = {"sender": "mesh@example.com", "recipients": ["student@example.com"]}
+    await aiosmtplib.send(text, hostname="127.0.0.1", port=port, timeout=5, **people)
+    async with httpx.AsyncClient() as http:
+        (kept,) = (await http.get(f"{url}/_sandbox/mail")).json()["mails"]
+    assert kept["message_id"] == "<1@example.com>"
+
+
 async def test_a_mail_is_shown_and_printed_in_one_line(
     box: tuple[str, int], capsys: pytest.CaptureFixture[str]
 ) -> None:
