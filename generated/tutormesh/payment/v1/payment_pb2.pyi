@@ -322,6 +322,7 @@ class Payment(_message.Message):
     PAYMENT_URL_FIELD_NUMBER: _builtins.int
     DECLINE_REASON_FIELD_NUMBER: _builtins.int
     ATTEMPTS_LEFT_FIELD_NUMBER: _builtins.int
+    CHECKOUT_URL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The payment, a UUID."""
     status: Global___PaymentStatus.ValueType
@@ -359,6 +360,10 @@ class Payment(_message.Message):
     attempts_left: _builtins.int
     """How many attempts are left. Absent when nothing can be paid any more, or nobody here counts the attempts: the provider
     calls us back. A tutor does not see it.
+    """
+    checkout_url: _builtins.str
+    """The page of ours on which the student pays. Only the student and services get it, while the payment is open. Empty when
+    pages have no address (PUBLIC_URL).
     """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
@@ -405,10 +410,11 @@ class Payment(_message.Message):
         payment_url: _builtins.str = ...,
         decline_reason: Global___DeclineReason.ValueType = ...,
         attempts_left: _builtins.int | None = ...,
+        checkout_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "created_at", b"created_at", "refund_pending", b"refund_pending", "refunded", b"refunded"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "booking_id", b"booking_id", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "decline_reason", b"decline_reason", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left", "amount", b"amount", "attempts_left", b"attempts_left", "booking_id", b"booking_id", "checkout_url", b"checkout_url", "context", b"context", "context_id", b"context_id", "created_at", b"created_at", "decline_reason", b"decline_reason", "disputed", b"disputed", "enrollment_id", b"enrollment_id", "id", b"id", "payment_session_id", b"payment_session_id", "payment_url", b"payment_url", "received_minor", b"received_minor", "refund_pending", b"refund_pending", "refund_state", b"refund_state", "refunded", b"refunded", "refunds", b"refunds", "saga_id", b"saga_id", "session_id", b"session_id", "status", b"status", "stripe_payment_intent_id", b"stripe_payment_intent_id", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__attempts_left: _TypeAlias = _typing.Literal["attempts_left"]  # noqa: Y015
     _WhichOneofArgType__attempts_left: _TypeAlias = _typing.Literal["_attempts_left", b"_attempts_left"]  # noqa: Y015
@@ -463,6 +469,8 @@ class BookSessionRequest(_message.Message):
     PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    CANCEL_URL_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only book for themselves."""
     tutor_id: _builtins.str
@@ -485,6 +493,10 @@ class BookSessionRequest(_message.Message):
     """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
     locale: _builtins.str
     """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
+    return_url: _builtins.str
+    """Where the page to pay on leads once it is paid, https; empty when nowhere. Its origin must be one of RETURN_ORIGINS."""
+    cancel_url: _builtins.str
+    """Where the page to pay on leads when the student turns back, by the same rule."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start, on a whole minute."""
@@ -515,10 +527,12 @@ class BookSessionRequest(_message.Message):
         payment_engine_name: _builtins.str = ...,
         timezone: _builtins.str = ...,
         locale: _builtins.str = ...,
+        return_url: _builtins.str = ...,
+        cancel_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "student_id", b"student_id", "timezone", b"timezone", "tutor_id", b"tutor_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_url", b"cancel_url", "course_id", b"course_id", "duration_minutes", b"duration_minutes", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine", b"payment_engine", "payment_engine_name", b"payment_engine_name", "price", b"price", "purpose", b"purpose", "return_url", b"return_url", "start_time", b"start_time", "student_id", b"student_id", "timezone", b"timezone", "tutor_id", b"tutor_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -538,6 +552,7 @@ class BookSessionResponse(_message.Message):
     CLIENT_SECRET_FIELD_NUMBER: _builtins.int
     HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SAGA_STATE_FIELD_NUMBER: _builtins.int
+    CHECKOUT_URL_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID."""
     booking_id: _builtins.str
@@ -552,6 +567,8 @@ class BookSessionResponse(_message.Message):
     """For Stripe.js. Only the student and services get it. Empty once the payment has ended, and when the price is 0."""
     saga_state: _builtins.str
     """The saga's state: "AWAITING_PAYMENT", "COMPLETED", …"""
+    checkout_url: _builtins.str
+    """The page of ours on which the student pays; empty when nothing is left to pay, or when pages have no address."""
     @_builtins.property
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the hold ends; absent when nothing is left to pay."""
@@ -567,10 +584,11 @@ class BookSessionResponse(_message.Message):
         client_secret: _builtins.str = ...,
         hold_expires_at: _timestamp_pb2.Timestamp | None = ...,
         saga_state: _builtins.str = ...,
+        checkout_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hold_expires_at", b"hold_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "client_secret", b"client_secret", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "checkout_url", b"checkout_url", "client_secret", b"client_secret", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -589,6 +607,8 @@ class EnrollInCourseRequest(_message.Message):
     PAYMENT_ENGINE_NAME_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
     LOCALE_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    CANCEL_URL_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. A person may only enroll themselves."""
     course_id: _builtins.str
@@ -603,6 +623,10 @@ class EnrollInCourseRequest(_message.Message):
     """The IANA time zone in which the student is told times, such as "Europe/Berlin"; empty means UTC."""
     locale: _builtins.str
     """The student's language, a BCP 47 tag such as "de-AT"; empty when nobody says."""
+    return_url: _builtins.str
+    """Where the page to pay on leads once it is paid, https; empty when nowhere. Its origin must be one of RETURN_ORIGINS."""
+    cancel_url: _builtins.str
+    """Where the page to pay on leads when the student turns back, by the same rule."""
     @_builtins.property
     def expected_price(self) -> _money_pb2.Money:
         """The price that the student was shown; absent when nobody says. Another one is AMOUNT_MISMATCH, whoever asks."""
@@ -617,10 +641,12 @@ class EnrollInCourseRequest(_message.Message):
         payment_engine_name: _builtins.str = ...,
         timezone: _builtins.str = ...,
         locale: _builtins.str = ...,
+        return_url: _builtins.str = ...,
+        cancel_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expected_price", b"expected_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine_name", b"payment_engine_name", "student_id", b"student_id", "timezone", b"timezone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_url", b"cancel_url", "course_id", b"course_id", "expected_price", b"expected_price", "idempotency_key", b"idempotency_key", "locale", b"locale", "payment_engine_name", b"payment_engine_name", "return_url", b"return_url", "student_id", b"student_id", "timezone", b"timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -639,6 +665,7 @@ class EnrollInCourseResponse(_message.Message):
     CLIENT_SECRET_FIELD_NUMBER: _builtins.int
     HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SAGA_STATE_FIELD_NUMBER: _builtins.int
+    CHECKOUT_URL_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID."""
     enrollment_id: _builtins.str
@@ -651,6 +678,8 @@ class EnrollInCourseResponse(_message.Message):
     """For Stripe.js. Only the student and services get it. Empty once the payment has ended, and when the price is 0."""
     saga_state: _builtins.str
     """The saga's state: "AWAITING_PAYMENT", "COMPLETED", …"""
+    checkout_url: _builtins.str
+    """The page of ours on which the student pays; empty when nothing is left to pay, or when pages have no address."""
     @_builtins.property
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the hold ends; absent when nothing is left to pay."""
@@ -665,10 +694,11 @@ class EnrollInCourseResponse(_message.Message):
         client_secret: _builtins.str = ...,
         hold_expires_at: _timestamp_pb2.Timestamp | None = ...,
         saga_state: _builtins.str = ...,
+        checkout_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hold_expires_at", b"hold_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_secret", b"client_secret", "enrollment_id", b"enrollment_id", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkout_url", b"checkout_url", "client_secret", b"client_secret", "enrollment_id", b"enrollment_id", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
