@@ -35,6 +35,8 @@ class Options:
     demo_tokens_file: Path | None = None
     #: The networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
+    #: In production there is no page that only a developer's machine has.
+    is_production: bool = False
 
 
 def _check_publishable_key(value: str) -> str:
@@ -120,4 +122,5 @@ class Settings(ServiceSettings):
             hsts_seconds=self.hsts_seconds,
             demo_tokens_file=self.demo_tokens_file,
             trusted_proxies=_networks(self.trusted_proxies),
+            is_production=self.is_production,
         )
