@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
 from bff.pages import static
+from bff.pages.front import serve_front
+from bff.pages.shop import serve_shop
 from bff.peers import Peers
 from bff.settings import Options
 
@@ -14,4 +18,10 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     """The routes to these peers. What only a developer's mesh has is not among them in production."""
     return [
         Route("/pages/{file:path}", static.serve_file),
+        *(() if options.is_production else _development_routes()),
     ]
+
+
+def _development_routes() -> Iterator[BaseRoute]:
+    yield Route("/", serve_front(None))
+    yield Route("/shop", serve_shop)
