@@ -131,7 +131,7 @@ class LearningServiceServicer:
 
     def GetCourse(self, request, context):
         """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-        draft. Refuses with COURSE_NOT_FOUND.
+        draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class LearningServiceStub:
     """
     GetCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.GetCourseRequest, _learning_pb2.GetCourseResponse]
     """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-    draft. Refuses with COURSE_NOT_FOUND.
+    draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
     """
     BatchGetCourses: _grpc.UnaryUnaryMultiCallable[_learning_pb2.BatchGetCoursesRequest, _learning_pb2.BatchGetCoursesResponse]
     """BatchGetCourses returns the courses that the caller may see, in no order, and leaves the others out.
@@ -119,7 +119,7 @@ class LearningServiceAsyncStub(LearningServiceStub):
     """
     GetCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.GetCourseRequest, _learning_pb2.GetCourseResponse]  # type: ignore[assignment]
     """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-    draft. Refuses with COURSE_NOT_FOUND.
+    draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
     """
     BatchGetCourses: _aio.UnaryUnaryMultiCallable[_learning_pb2.BatchGetCoursesRequest, _learning_pb2.BatchGetCoursesResponse]  # type: ignore[assignment]
     """BatchGetCourses returns the courses that the caller may see, in no order, and leaves the others out.
@@ -208,7 +208,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.GetCourseResponse, _abc.Awaitable[_learning_pb2.GetCourseResponse]]:
         """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-        draft. Refuses with COURSE_NOT_FOUND.
+        draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
