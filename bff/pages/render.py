@@ -27,7 +27,7 @@ _POLICY: Final[Mapping[str, tuple[str, ...]]] = {
 #: A page may hold a secret: it is kept nowhere, framed nowhere, and its address is told to nobody.
 HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "no-store",
-    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin-allow-popups",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
