@@ -17,16 +17,16 @@ const TEXTS = {
 // A page's style-src does not rule constructed sheets: a strict policy need not allow this one.
 const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(`
-:host { display: block; container-type: inline-size; --accent: var(--tutormesh-accent, light-dark(#0c6157, #6fcdbd)) }
+:host { display: block; container-type: inline-size; --tone: var(--tutormesh-accent, light-dark(#0c6157, #6fcdbd)) }
 :host([hidden]) { display: none }
 header, footer { display: flex; flex-wrap: wrap; gap: .25rem 1rem; align-items: center; justify-content: space-between }
 header { flex-wrap: nowrap } footer, h3 { font-size: .875em }
-h2, h3, p, ol { margin: 0; padding: 0; list-style: none; font-weight: 600 } h2 { font-size: 1.0625em } p { font-weight: 400 }
+h2, h3, p, ol { margin: 0; padding: 0; list-style: none; font-weight: 600 } h2 { font-size: 1.0625em } p, ol { font-weight: 400 }
 button { font: inherit; color: inherit; background: none; border: 1px solid; border-radius: .375rem; min-block-size: 2.5rem;
   min-inline-size: 2.5rem; cursor: pointer; border-color: color-mix(in srgb, currentcolor 50%, transparent) }
-button:hover { border-color: var(--accent); box-shadow: inset 0 0 0 1px var(--accent) }
-button:focus-visible { outline: 3px solid var(--accent); outline-offset: 1px }
-[aria-pressed=true] { background: var(--accent); color: var(--tutormesh-on-accent, light-dark(#fff, #06221e)) }
+button:hover { border-color: var(--tone); box-shadow: inset 0 0 0 1px var(--tone) }
+button:focus-visible { outline: 3px solid var(--tone); outline-offset: 1px }
+[aria-pressed=true] { background: var(--tone); color: var(--tutormesh-on-accent, light-dark(#fff, #06221e)) }
 [aria-disabled=true] { opacity: .4; cursor: default }
 main { block-size: 24rem; overflow: auto; padding: 4px; margin-block: .5rem; display: grid; gap: .5rem; align-content: start }
 h3 { position: sticky; inset-block-start: -4px; padding-block: .25rem; background: var(--tutormesh-surface, Canvas) }
