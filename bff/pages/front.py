@@ -10,7 +10,7 @@ from starlette.responses import Response
 from bff.pages.render import page
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-LINKS = (("shop", "/shop"), ("explorer", "/graphql"), ("embed", "/embed"), ("openapi", "/openapi.json"))
+LINKS = (("shop", "/shop"), ("explorer", "/graphql"), ("embed", "/embed/demo"), ("openapi", "/openapi.json"))
 
 
 def serve_front(mailbox: str | None) -> Endpoint:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
-from bff.pages import static
+from bff.pages import embed, static
 from bff.pages.front import serve_front
 from bff.pages.shop import serve_shop
 from bff.peers import Peers
@@ -16,12 +16,16 @@ from bff.settings import Options
 
 def page_routes(peers: Peers, authenticator: Authenticator, options: Options) -> list[BaseRoute]:
     """The routes to these peers. What only a developer's mesh has is not among them in production."""
-    return [
+    routes: list[BaseRoute] = [
         Route("/pages/{file:path}", static.serve_file),
-        *(() if options.is_production else _development_routes()),
+        Route("/embed/slots.js", embed.serve_script),
     ]
+    if not options.is_production:
+        routes.extend(_development_routes())
+    return routes
 
 
 def _development_routes() -> Iterator[BaseRoute]:
     yield Route("/", serve_front(None))
     yield Route("/shop", serve_shop)
+    yield Route("/embed/demo", embed.show_demo)

@@ -143,6 +143,8 @@ REST: dict[str, tuple[str, ...]] = {
 
 #: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
+    "GET /embed/demo",
+    "GET /embed/slots.js",
     "GET /graphql",
     "GET /graphql/explorer.css",
     "GET /graphql/explorer.js",
