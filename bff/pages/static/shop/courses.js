@@ -49,9 +49,6 @@ export async function courses({ place, signal, reload, fail }) {
       h("h2", {}, t("courses.more")), free.length ? items(free.map(offer)) : h("p", { class: "soft" }, t("courses.empty")));
   }
 
-  const about = ({ title, instructorId, price }) => [
-    h("h3", {}, title), h("p", {}, t("lessons.with", { name: nameOf(instructorId), price: money(price) }))];
-
   function enrolled(enrollment) {
     const { id, course } = enrollment, { badge, lines } = sale(enrollment, course.price);
     return [about(course), h("p", {}, badge), lines, isOpen(enrollment) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel({
@@ -71,3 +68,6 @@ export async function courses({ place, signal, reload, fail }) {
 }
 
 const isOpen = ({ status }) => ["PAYMENT_REQUIRED", "ACTIVE"].includes(status);
+
+const about = ({ title, instructorId, price }) => [
+  h("h3", {}, title), h("p", {}, t("lessons.with", { name: nameOf(instructorId), price: money(price) }))];

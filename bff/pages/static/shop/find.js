@@ -3,7 +3,7 @@
 import { ask, change, now } from "./api.js";
 import { button, h, heading, link, openDialog, show } from "./dom.js";
 import { locale, money, names, t } from "./texts.js";
-import { addDays, dayOf, dayStart, longDay, moment, ms, span, time, weekOf, write, zone, zoneName } from "./time.js";
+import { addDays, dayOf, dayStart, local, longDay, moment, ms, span, time, weekOf, zone, zoneName } from "./time.js";
 import { week, weekBar } from "./week.js";
 
 const MONEY = "{ amountMinor currency display }", LENGTHS = [30, 45, 60, 90, 120];
@@ -66,7 +66,7 @@ async function showWeek({ place, go, today }, tutor, day, minutes) {
 
 /** One button for the free starts of an hour. */
 function hours(slots, choose) {
-  const groups = Object.groupBy(slots, ({ start }) => write(start, { dateStyle: "short", hour: "numeric", timeZoneName: "short" }));
+  const groups = Object.groupBy(slots, ({ start }) => local(start).slice(0, 13));
   return Object.values(groups).map((group) => {
     const [{ start }] = group;
     const make = () => {
