@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from mesh import logs
 from ops.__main__ import main
 from ops.peers import SERVICES, Peers, open_peers
-from tests.inhabited import people, world, world_settings  # noqa: F401 - fixtures
+from tests.inhabited import people, short_pauses, world, world_settings  # noqa: F401 - fixtures
 from tests.world import World
 
 

@@ -11,15 +11,16 @@ from tests.payment.settling.test_given_up_refunds import until_parked
 from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 
-SECONDS = 6
-#: 1, 2 and 4 seconds' pauses, each halved by its jitter at most.
-TRIES_IN_SIX_SECONDS = 6
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+#: The pauses double: after 1, 2 and 4 first pauses, each halved by its jitter at most.
+FIRST_PAUSES, TRIES = 6, 6
 
 
 async def tries(people: People, booked: Booked) -> int:
     """How often the provider was asked in the seconds to come, while it fails every refund."""
     before = len(await people.refunds_of(booked.intent))
-    await asyncio.sleep(SECONDS)
+    await asyncio.sleep(FIRST_PAUSES * loops.FIRST_SECONDS)
     return len(await people.refunds_of(booked.intent)) - before
 
 
