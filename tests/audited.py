@@ -68,7 +68,7 @@ async def assert_clean(world: World, but_for: Iterable[str] = ()) -> None:
 async def _looked(peers: Peers) -> Verdict | None:
     """None while a service that has just come back is not found yet: channels of one process share how they fare."""
     try:
-        return await audit_mesh(peers)
+        return await audit_mesh(peers, pauses=(0.1, 0.1))  # nothing is in flight
     except NoAnswer:
         return None
 
