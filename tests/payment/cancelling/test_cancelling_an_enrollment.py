@@ -26,6 +26,9 @@ from tests.world import World
 from tutormesh.payment.v1 import payment_pb2
 
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+
 async def assert_taken_back(people: People, place: Enrolled, back: int) -> None:
     assert await status(people, place) == CANCELLED
     assert sum(await refunded(people, place)) == back
