@@ -13,7 +13,7 @@ const EVERY_MS = 10_000, DAY = 86_400_000;
 const HOURS = "{ myAvailability { shortestLessonMinutes } }";
 const LESSONS = `query ($from: AWSDateTime!, $to: AWSDateTime!) {
   getMyBookings(role: TUTOR, from: $from, to: $to, order: START_ASC, first: 100) { nodes {
-    id status studentId startTime endTime purpose holdExpiresAt price { amountMinor currency display } session { meetingLink } } }
+    id status studentId startTime endTime purpose holdExpiresAt price { amountMinor currency } session { meetingLink } } }
   myBlocks(first: 100) { nodes { id start end reason } } }`;
 const KINDS = ["free", "held", "booked", "blocked"], shown = new Set(KINDS);
 

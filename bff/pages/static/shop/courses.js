@@ -9,7 +9,7 @@ import { watch } from "./live.js";
 import { locale, money, nameOf, t } from "./texts.js";
 import { zone } from "./time.js";
 
-const COURSE = "id title instructorId seats seatsTaken price { amountMinor currency display }";
+const COURSE = "id title instructorId seats seatsTaken price { amountMinor currency }";
 const ENROLLMENT = `id status holdExpiresAt checkoutUrl course { ${COURSE} } ${PAYMENT}`;
 const COURSES = `{ courses(first: 50) { nodes { ${COURSE} } } getMyEnrollments(first: 50) { nodes { ${ENROLLMENT} } } }`;
 const UPDATED = `subscription ($id: ID!) { enrollment: enrollmentUpdated(enrollmentId: $id) { ${ENROLLMENT} } }`;

@@ -2,11 +2,11 @@
 
 import { ask, change, now } from "./api.js";
 import { button, h, heading, link, openDialog, show } from "./dom.js";
-import { locale, money, names, t } from "./texts.js";
+import { locale, money, nameOf, names, t } from "./texts.js";
 import { addDays, dayOf, dayStart, local, longDay, moment, ms, span, time, weekOf, zone, zoneName } from "./time.js";
 import { week, weekBar } from "./week.js";
 
-const MONEY = "{ amountMinor currency display }", LENGTHS = [30, 45, 60, 90, 120];
+const MONEY = "{ amountMinor currency }", LENGTHS = [30, 45, 60, 90, 120];
 const TUTORS = `{ tutors(first: 50) { nodes { id displayName timezone nextFreeTime rate ${MONEY} } } }`;
 const FREE = `query ($id: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $minutes: Int!) {
   tutorAvailability(tutorId: $id, from: $from, to: $to, durationMinutes: $minutes) { start end price ${MONEY} } }`;
@@ -18,7 +18,7 @@ const BOOK = `mutation ($tutor: ID!, $time: AWSDateTime!, $minutes: Int!, $purpo
 /** The tutors of the shop window. Their names are known from then on. */
 export async function loadTutors() {
   const { nodes } = (await ask(TUTORS)).tutors;
-  nodes.forEach(({ id, displayName }) => names.set(id, displayName));
+  nodes.forEach((tutor) => { names.set(tutor.id, tutor.displayName ??= nameOf(tutor.id)); });
   return nodes;
 }
 
@@ -58,7 +58,7 @@ async function showWeek({ place, go, today }, tutor, day, minutes) {
   const choose = (group) => book(tutor, group, minutes, () => go(to(day)));
   const forward = days.includes(dayOf(tutor.nextFreeTime ?? now())) ? addDays(days[0], 7) : dayOf(tutor.nextFreeTime);
   show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
-    heading(t("find.of", { name: tutor.displayName })), about(tutor),
+    h("div", { class: "stack tight" }, heading(t("find.of", { name: tutor.displayName })), about(tutor)),
     h("div", { class: "row spread" }, weekBar(days, today, to), h("label", { class: "row" }, t("find.length"), length)),
     slots.length ? week(days, hours(slots, choose), { parts: 1, today, none: t("find.none") })
       : h("div", { class: "notice row spread" }, t("find.empty"), next(tutor), link("next", t("week.forward"), to(forward))));
@@ -87,6 +87,7 @@ function book(tutor, slots, minutes, again) {
   part("zone").textContent = zoneName(chosen.start);
   show(part("starts"), slots.map((slot) => h("label", { class: "choice number" },
     h("input", { type: "radio", name: "start", checked: slot === chosen, onchange: () => choose(slot) }), span(slot.start, slot.end))));
+  part("starts").querySelector("input").focus();
   fields.pay.hidden = fields.later.hidden = part("hold").hidden = isFree;
   fields.free.hidden = !isFree;
   fields.purpose.oninput = () => choose(chosen);

@@ -2,16 +2,16 @@
 
 import { ask, change } from "./api.js";
 import { at, button, h, onSubmit, say, show } from "./dom.js";
-import { t } from "./texts.js";
+import { t, unitsOf } from "./texts.js";
 import { write, zone, zones } from "./time.js";
 
 const MINE = `{ myAvailability { displayName listed timezone minimumNoticeMinutes bufferMinutes shortestLessonMinutes longestLessonMinutes
-  startEveryMinutes maximumDaysAhead weekly { weekday start end } rate { amountMinor currency display } } }`;
+  startEveryMinutes maximumDaysAhead weekly { weekday start end } rate { amountMinor currency } } }`;
 const PUBLISH = "mutation ($input: PublishAvailabilityInput!) { publishAvailability(input: $input) { userErrors { code message } } }";
 const DAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 const NEW = {
   displayName: "", listed: true, timezone: zone, minimumNoticeMinutes: 0, bufferMinutes: 0, shortestLessonMinutes: 15, longestLessonMinutes: 240,
-  startEveryMinutes: 15, maximumDaysAhead: 365, weekly: [], rate: { amountMinor: 5000, currency: "USD", display: "$50.00" },
+  startEveryMinutes: 15, maximumDaysAhead: 365, weekly: [], rate: { amountMinor: 5000, currency: "USD" },
 };
 const NUMBERS = Object.keys(NEW).filter((name) => typeof NEW[name] === "number");
 
@@ -24,14 +24,15 @@ export async function hours({ place, signal, person }) {
   fields.timezone.append(...zones().map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
   for (const [name, value] of Object.entries(mine)) fields[name].value = value ?? "";
   fields.listed.checked = mine.listed;
-  fields.amount.value = rate.amountMinor;
+  fields.amount.value = rate.amountMinor / unitsOf(rate.currency);
   fields.currency.value = rate.currency;
   const lists = DAYS.map((weekday, index) => day(weekday, Date.UTC(2024, 0, index + 1), weekly));
   form.querySelector("[data-part=days]").append(...lists);
   onSubmit(form, async () => {
     const input = { displayName: fields.displayName.value.trim() || null, listed: fields.listed.checked, timezone: fields.timezone.value };
     NUMBERS.forEach((name) => { input[name] = Number(fields[name].value); });
-    input.rate = { amountMinor: Number(fields.amount.value), currency: fields.currency.value };
+    const currency = fields.currency.value.toUpperCase();
+    input.rate = { amountMinor: Math.round(fields.amount.value * unitsOf(currency)), currency };
     input.weekly = lists.flatMap((list) => [...list.querySelectorAll(".window")].map((one) => {
       const [start, end] = [...one.querySelectorAll("input")].map(({ value }) => value);
       return { weekday: list.dataset.day, start, end: end === "00:00" ? "24:00" : end };

@@ -8,7 +8,7 @@ import { watch } from "./live.js";
 import { money, nameOf, t } from "./texts.js";
 import { longDay, ms, span } from "./time.js";
 
-const MONEY = "{ amountMinor currency display }", DAY = 86_400_000;
+const MONEY = "{ amountMinor currency }", DAY = 86_400_000;
 export const PAYMENT = `payment { status declineReason attemptsLeft refundState refunded ${MONEY} refundPending ${MONEY} }`;
 export const QUOTED = `refund ${MONEY} percent token`;
 const LESSON = `id status tutorId startTime endTime purpose holdExpiresAt checkoutUrl price ${MONEY} session { meetingLink } ${PAYMENT}`;

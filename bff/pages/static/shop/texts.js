@@ -11,13 +11,13 @@ export function t(name, values = {}) {
   return form?.replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
-/** 5000 minor units of USD, as the locale writes them. The API's `display` tells how many digits the currency has. */
-export function money({ amountMinor, currency, display }) {
-  const digits = /\.(\d+)\D*$/.exec(display)?.[1].length ?? 0;
-  return new Intl.NumberFormat(locale, {
-    style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
-  }).format(amountMinor / 10 ** digits);
-}
+/** How many minor units one unit has: 100 of USD, 1 of JPY. The API counts ariary whole. */
+export const unitsOf = (currency) => currency === "MGA" ? 1
+  : 10 ** new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+
+/** 5000 minor units of USD, as the locale writes them. */
+export const money = ({ amountMinor, currency }) =>
+  new Intl.NumberFormat(locale, { style: "currency", currency }).format(amountMinor / unitsOf(currency));
 
 /** Why something was refused, in words. What is no refusal is a fault of this page. */
 export function explain({ code, message, retryAfter, stack }) {
