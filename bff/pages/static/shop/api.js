@@ -32,8 +32,26 @@ async function request(method, path, body) {
   }
 }
 
+let documents;
+
+/** Reads the operations and fragments, once. */
+async function load() {
+  const answer = await fetch("/pages/shop/operations.graphql").catch(() => { throw new Problem("NETWORK"); });
+  const parts = (await answer.text()).split(/\n(?=\w)/);
+  documents = Object.fromEntries(parts.map((part) => [/^\w+ (\w+)/.exec(part)?.[1], part]));
+}
+
+/** The operation of this name, with the fragments that it uses. */
+export function operation(name) {
+  const names = new Set([name]);
+  for (const one of names) for (const [, fragment] of documents[one].matchAll(/\.\.\.(\w+)/g)) names.add(fragment);
+  return [...names].map((one) => documents[one]).join("\n");
+}
+
 /** Asks GraphQL. Returns `data`. */
-export async function ask(query, variables = {}) {
+export async function ask(name, variables = {}) {
+  if (!documents) await load();
+  const query = operation(name);
   const { said, retryAfter } = await request("POST", "/graphql", { query, variables });
   const error = said.errors?.[0];
   if (error) throw new Problem(error.extensions?.code ?? "INTERNAL", error.message, retryAfter);
@@ -41,8 +59,8 @@ export async function ask(query, variables = {}) {
 }
 
 /** Sends a mutation. Returns its payload; what a business rule refuses is a Problem too. */
-export async function change(query, variables) {
-  const [payload] = Object.values(await ask(query, variables));
+export async function change(name, variables) {
+  const [payload] = Object.values(await ask(name, variables));
   const [refused] = payload.userErrors;
   if (refused) throw new Problem(refused.code, refused.message);
   return payload;

@@ -3,25 +3,19 @@
 import { ask, now, rest } from "./api.js";
 import { at, button, h, heading, link, openDialog, show } from "./dom.js";
 import { loadFree } from "./find.js";
-import { countdown } from "./holds.js";
-import { cancelLesson } from "./lessons.js";
+import { askToCancel, countdown } from "./holds.js";
 import { money, nameOf, t } from "./texts.js";
 import { addDays, dayOf, dayStart, instant, local, longDay, ms, span, weekOf } from "./time.js";
 import { week, weekBar } from "./week.js";
 
 const EVERY_MS = 10_000, DAY = 86_400_000;
-const HOURS = "{ myAvailability { shortestLessonMinutes } }";
-const LESSONS = `query ($from: AWSDateTime!, $to: AWSDateTime!) {
-  getMyBookings(role: TUTOR, from: $from, to: $to, order: START_ASC, first: 100) { nodes {
-    id status studentId startTime endTime purpose holdExpiresAt price { amountMinor currency } session { meetingLink } } }
-  myBlocks(first: 100) { nodes { id start end reason } } }`;
 const KINDS = ["free", "held", "booked", "blocked"], shown = new Set(KINDS);
 
 /** `#week/DAY`. The week is asked for again every few seconds: a tutor is told of no new booking. */
 export async function calendar({ place, path: [day], person, signal, reload, fail, today }) {
   const days = weekOf(day ?? today), begin = dayStart(days[0]), end = dayStart(addDays(days[6], 1));
   const blocks = `/api/v1/instructors/${person.id}/availability/block`;
-  const { myAvailability: hours } = await ask(HOURS);
+  let hours;
   let items = await load();
   if (signal.aborted) return;
   draw();
@@ -29,10 +23,9 @@ export async function calendar({ place, path: [day], person, signal, reload, fai
   signal.addEventListener("abort", () => clearInterval(timer));
 
   async function load() {
-    const [{ getMyBookings, myBlocks }, slots] = await Promise.all([
-      ask(LESSONS, { from: new Date(begin - DAY), to: new Date(end) }),
-      hours ? loadFree(person.id, hours.shortestLessonMinutes, Math.max(now(), begin), end) : [],
-    ]);
+    const { getMyBookings, myBlocks, myAvailability } = await ask("TutorWeek", { from: new Date(begin - DAY), to: new Date(end) });
+    hours = myAvailability;
+    const slots = hours ? await loadFree(person.id, hours.shortestLessonMinutes, Math.max(now(), begin), end) : [];
     return [
       ...joined(slots),
       ...getMyBookings.nodes.filter(({ status }) => status in STATES).map((lesson) =>
@@ -69,7 +62,7 @@ export async function calendar({ place, path: [day], person, signal, reload, fai
   /** What there is to know about a lesson, a hold or a block, and what can be done about it. */
   function details({ kind, id, start, end: over, about, purpose, price, holdExpiresAt, session }) {
     const { box, fields, part } = openDialog("details", async () => {
-      if (kind !== "blocked") return void cancelLesson(id, reload);
+      if (kind !== "blocked") return void askToCancel("Lesson", id, reload);
       await rest("DELETE", `${blocks}/${id}`);
       reload();
     });

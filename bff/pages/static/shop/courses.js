@@ -4,30 +4,19 @@ import { ask, change } from "./api.js";
 import { button, h, heading, say, show } from "./dom.js";
 import { loadTutors, waysBack } from "./find.js";
 import { askToCancel } from "./holds.js";
-import { PAYMENT, QUOTED, sale, statusOf } from "./lessons.js";
+import { sale, statusOf } from "./lessons.js";
 import { watch } from "./live.js";
 import { locale, money, nameOf, t } from "./texts.js";
 import { zone } from "./time.js";
 
-const COURSE = "id title instructorId seats seatsTaken price { amountMinor currency }";
-const ENROLLMENT = `id status holdExpiresAt checkoutUrl course { ${COURSE} } ${PAYMENT}`;
-const COURSES = `{ courses(first: 50) { nodes { ${COURSE} } } getMyEnrollments(first: 50) { nodes { ${ENROLLMENT} } } }`;
-const UPDATED = `subscription ($id: ID!) { enrollment: enrollmentUpdated(enrollmentId: $id) { ${ENROLLMENT} } }`;
-const ENROLL = `mutation ($id: ID!, $price: MoneyInput, $zone: String, $locale: String, $paid: String, $cancelled: String) {
-  enrollInCourse(courseId: $id, price: $price, timezone: $zone, locale: $locale, returnUrl: $paid, cancelUrl: $cancelled) {
-    checkoutUrl userErrors { code message } } }`;
-const QUOTE = `query ($id: ID!) { enrollmentQuote(enrollmentId: $id) { ${QUOTED} } }`;
-const CANCEL = `mutation ($id: ID!, $token: String, $reason: String) {
-  cancelEnrollment(enrollmentId: $id, quoteToken: $token, reason: $reason) { userErrors { code message } } }`;
-
 /** `#courses`. */
 export async function courses({ place, signal, reload, fail }) {
-  const [{ courses: offered, getMyEnrollments: mine }] = await Promise.all([ask(COURSES), loadTutors()]);
+  const [{ courses: offered, getMyEnrollments: mine }] = await Promise.all([ask("Courses"), loadTutors()]);
   const known = new Map(mine.nodes.map((enrollment) => [enrollment.id, enrollment]));
   if (signal.aborted) return;
   draw();
   for (const { id, status } of mine.nodes) {
-    if (status === "PAYMENT_REQUIRED") watch({ subscription: UPDATED, query: COURSES, variables: { id }, heard: hear, failed: fail }, signal);
+    if (status === "PAYMENT_REQUIRED") watch({ subscription: "SeatUpdated", query: "Courses", variables: { id }, heard: hear, failed: fail }, signal);
   }
 
   /** Polled, the answer is the whole list. */
@@ -51,16 +40,12 @@ export async function courses({ place, signal, reload, fail }) {
 
   function enrolled(enrollment) {
     const { id, course } = enrollment, { badge, lines } = sale(enrollment, course.price);
-    return [about(course), h("p", {}, badge), lines, isOpen(enrollment) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel({
-      title: t("cancel.course"), done: reload,
-      quote: async () => (await ask(QUOTE, { id })).enrollmentQuote,
-      cancel: (token, reason) => change(CANCEL, { id, token, reason }),
-    }))];
+    return [about(course), h("p", {}, badge), lines, isOpen(enrollment) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload))];
   }
 
   function offer(course) {
     const { id, seats, seatsTaken, price: { amountMinor, currency } } = course, left = seats - seatsTaken;
-    const enroll = () => change(ENROLL, { id, price: { amountMinor, currency }, zone, locale, ...waysBack("courses") })
+    const enroll = () => change("Enroll", { id, price: { amountMinor, currency }, zone, locale, ...waysBack("courses") })
       .then(({ checkoutUrl }) => checkoutUrl ? location.assign(checkoutUrl) : reload(), fail);
     return [about(course), seats && h("p", { class: "soft small" }, left ? t("courses.seats", { count: left }) : t("courses.full")),
       (!seats || left > 0) && button(`enroll-${id}`, t(amountMinor ? "courses.pay" : "courses.free", { price: money(course.price) }), enroll, "")];

@@ -6,25 +6,18 @@ import { locale, money, nameOf, names, t } from "./texts.js";
 import { addDays, dayOf, dayStart, local, longDay, moment, ms, span, time, weekOf, zone, zoneName } from "./time.js";
 import { week, weekBar } from "./week.js";
 
-const MONEY = "{ amountMinor currency }", LENGTHS = [30, 45, 60, 90, 120];
-const TUTORS = `{ tutors(first: 50) { nodes { id displayName timezone nextFreeTime rate ${MONEY} } } }`;
-const FREE = `query ($id: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $minutes: Int!) {
-  tutorAvailability(tutorId: $id, from: $from, to: $to, durationMinutes: $minutes) { start end price ${MONEY} } }`;
-const BOOK = `mutation ($tutor: ID!, $time: AWSDateTime!, $minutes: Int!, $purpose: String, $key: String, $price: MoneyInput,
-    $zone: String, $locale: String, $paid: String, $cancelled: String) {
-  bookSession(tutorId: $tutor, time: $time, durationMinutes: $minutes, purpose: $purpose, idempotencyKey: $key, price: $price,
-    timezone: $zone, locale: $locale, returnUrl: $paid, cancelUrl: $cancelled) { checkoutUrl userErrors { code message } } }`;
+const LENGTHS = [30, 45, 60, 90, 120];
 
 /** The tutors of the shop window. Their names are known from then on. */
 export async function loadTutors() {
-  const { nodes } = (await ask(TUTORS)).tutors;
+  const { nodes } = (await ask("Tutors")).tutors;
   nodes.forEach((tutor) => { names.set(tutor.id, tutor.displayName ??= nameOf(tutor.id)); });
   return nodes;
 }
 
 /** The free slots of this range, which is at most 31 days. */
 export const loadFree = async (id, minutes, from, to) => from < to
-  ? (await ask(FREE, { id, minutes, from: new Date(from), to: new Date(to) })).tutorAvailability : [];
+  ? (await ask("FreeTimes", { id, minutes, from: new Date(from), to: new Date(to) })).tutorAvailability : [];
 
 /** Where the page to pay on leads back to. */
 export function waysBack(name) {
@@ -105,7 +98,7 @@ function book(tutor, slots, minutes, again) {
   async function send(pressed) {
     const { amountMinor, currency } = chosen.price, price = { amountMinor, currency };
     const order = { tutor: tutor.id, time: chosen.start, minutes, purpose: fields.purpose.value.trim() || null, key, price, zone, locale };
-    const { checkoutUrl } = await change(BOOK, { ...order, ...waysBack("lessons") });
+    const { checkoutUrl } = await change("BookLesson", { ...order, ...waysBack("lessons") });
     box.onclose = null;
     location.assign(pressed === "pay" && checkoutUrl ? checkoutUrl : "#lessons");
   }

@@ -1,6 +1,6 @@
 // What is held and unpaid: how long still, and the ways to pay or to cancel.
 
-import { now } from "./api.js";
+import { ask, change, now } from "./api.js";
 import { h, link, openDialog, say, show } from "./dom.js";
 import { explain, money, t } from "./texts.js";
 import { ms } from "./time.js";
@@ -29,12 +29,12 @@ setInterval(() => document.querySelectorAll("[data-until]").forEach((timer) => {
   if (TOLD_AT.includes(left)) say(timer.textContent);
 }), 1000);
 
-/** Asks whether to cancel, and tells what goes back. `quote` gets a quote, `cancel` takes its token and a reason. */
-export async function askToCancel({ title, quote, cancel, done }) {
+/** Asks whether to cancel this Lesson or Seat, and tells what goes back. */
+export async function askToCancel(what, id, done) {
   let token = null;
   const { box, fields, part } = openDialog("cancel", async () => {
     try {
-      await cancel(token, fields.reason.value.trim() || null);
+      await change(`Cancel${what}`, { id, token, reason: fields.reason.value.trim() || null });
     } catch (problem) {
       if (problem.code === "QUOTE_EXPIRED") await load();
       throw problem;
@@ -42,15 +42,15 @@ export async function askToCancel({ title, quote, cancel, done }) {
     say(t("cancel.done"));
     done();
   });
-  part("title").textContent = title;
+  part("title").textContent = t(`cancel.${what}`);
   fields.sure.disabled = true;
   show(part("refund"), t("loading"));
   await load().catch((problem) => show(part("refund"), explain(problem)));
 
   async function load() {
-    const found = await quote();
-    token = found.token;
-    show(part("refund"), found.refund.amountMinor ? t("cancel.refund", { refund: money(found.refund), percent: found.percent }) : t("cancel.nothing"));
+    const { quote } = await ask(`${what}Quote`, { id });
+    token = quote.token;
+    show(part("refund"), quote.refund.amountMinor ? t("cancel.refund", { refund: money(quote.refund), percent: quote.percent }) : t("cancel.nothing"));
     fields.sure.disabled = !box.open;
   }
 }

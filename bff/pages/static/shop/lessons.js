@@ -8,26 +8,7 @@ import { watch } from "./live.js";
 import { money, nameOf, t } from "./texts.js";
 import { longDay, ms, span } from "./time.js";
 
-const MONEY = "{ amountMinor currency }", DAY = 86_400_000;
-export const PAYMENT = `payment { status declineReason attemptsLeft refundState refunded ${MONEY} refundPending ${MONEY} }`;
-export const QUOTED = `refund ${MONEY} percent token`;
-const LESSON = `id status tutorId startTime endTime purpose holdExpiresAt checkoutUrl price ${MONEY} session { meetingLink } ${PAYMENT}`;
-const LESSONS = `query ($from: AWSDateTime, $to: AWSDateTime, $order: BookingOrder, $after: String) {
-  getMyBookings(role: STUDENT, from: $from, to: $to, order: $order, first: 20, after: $after) {
-    nodes { ${LESSON} } pageInfo { hasNextPage endCursor } } }`;
-const ONE = `query ($id: ID!) { booking(id: $id) { ${LESSON} } }`;
-const UPDATED = `subscription ($id: ID!) { booking: bookingUpdated(bookingId: $id) { ${LESSON} } }`;
-const REFRESH = "mutation ($id: ID!) { refreshBooking(id: $id) { userErrors { code message } } }";
-const QUOTE = `query ($id: ID!) { cancellationQuote(bookingId: $id) { ${QUOTED} } }`;
-const CANCEL = `mutation ($id: ID!, $token: String, $reason: String) {
-  cancelBooking(bookingId: $id, quoteToken: $token, reason: $reason) { userErrors { code message } } }`;
-
-/** Asks the lesson's student, or its tutor, whether to cancel it. */
-export const cancelLesson = (id, done) => askToCancel({
-  title: t("cancel.lesson"), done,
-  quote: async () => (await ask(QUOTE, { id })).cancellationQuote,
-  cancel: (token, reason) => change(CANCEL, { id, token, reason }),
-});
+const DAY = 86_400_000;
 
 /** `#lessons`; `#lessons/paid` when somebody comes back from paying. */
 export async function lessons({ place, path: [isPaid], signal, reload, fail }) {
@@ -37,12 +18,12 @@ export async function lessons({ place, path: [isPaid], signal, reload, fail }) {
   if (signal.aborted) return;
   draw();
   for (const { id } of [...known.values()].filter(isUnpaid)) {
-    if (isPaid) change(REFRESH, { id }).catch(() => {});  // also when no webhook comes through
-    watch({ subscription: UPDATED, query: ONE, variables: { id }, heard: hear, failed: fail }, signal);
+    if (isPaid) change("RefreshLesson", { id }).catch(() => {});  // also when no webhook comes through
+    watch({ subscription: "LessonUpdated", query: "OneLesson", variables: { id }, heard: hear, failed: fail }, signal);
   }
 
   async function load(list) {
-    const { nodes, pageInfo } = (await ask(LESSONS, list)).getMyBookings;
+    const { nodes, pageInfo } = (await ask("Lessons", list)).getMyBookings;
     nodes.forEach((booking) => known.set(booking.id, booking));
     list.after = pageInfo.hasNextPage && pageInfo.endCursor;
   }
@@ -83,7 +64,7 @@ export function sale(sold, price) {
   const told = refundState === "NEEDS_REVIEW" ? t("refund.review")
     : refundPending?.amountMinor ? t("refund.pending", { refund: money(refundPending) })
     : refunded?.amountMinor ? t("refund.paid", { refund: money(refunded) })
-    : isUnpaid(sold) && declineReason && `${t(`declined.${declineReason}`)} ${t("declined.left", { count: attemptsLeft ?? 0 })}`;
+    : isUnpaid(sold) && declineReason && `${t(`declined.because_${declineReason}`)} ${t("declined.left", { count: attemptsLeft ?? 0 })}`;
   return {
     badge: h("span", { class: `badge ${KINDS[status] ?? ""}` }, statusOf(sold)),
     lines: [told && h("p", { class: isUnpaid(sold) ? "notice warn" : "soft" }, told),
@@ -99,5 +80,5 @@ function card(booking, reload) {
     purpose && h("p", { class: "soft" }, purpose), lines,
     isAhead(booking) && h("div", { class: "row" },
       link(`join-${id}`, t("lessons.join"), session?.meetingLink, { class: "button", target: "_blank", rel: "noopener noreferrer" }),
-      ms(startTime) > now() && button(`cancel-${id}`, t("cancel.open"), () => cancelLesson(id, reload))));
+      ms(startTime) > now() && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload))));
 }

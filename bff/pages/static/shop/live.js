@@ -1,7 +1,7 @@
 // What changes, as it changes: subscriptions over one WebSocket in the subprotocol graphql-transport-ws.
 // While no WebSocket comes through, the same is asked every few seconds.
 
-import { ask, authorization } from "./api.js";
+import { ask, authorization, operation } from "./api.js";
 
 const PAUSE_MS = 3000;
 const running = new Map();
@@ -10,7 +10,7 @@ let socket, isReady = false, last = 0;
 /** `heard` gets each answer of the subscription until the signal aborts. `query` asks for the same once. */
 export function watch({ subscription, query, variables, heard, failed }, signal) {
   const id = String(++last);
-  running.set(id, { payload: { query: subscription, variables }, query, variables, heard, failed });
+  running.set(id, { payload: { query: operation(subscription), variables }, query, variables, heard, failed });
   signal.addEventListener("abort", () => {
     running.delete(id);
     if (isReady) say({ type: "complete", id });
