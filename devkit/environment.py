@@ -89,7 +89,7 @@ def notification_settings(layout: Layout) -> dict[str, str]:
 
 
 def link_settings(layout: Layout) -> dict[str, str]:
-    """Where the pages live, by default at this mesh's own edge; the secret of their links; and that they lead to the shop."""
+    """Where the pages live, by default at this mesh's own edge; their links' secret; the shop as a page to lead to."""
     names = ("PUBLIC_URL", "LINK_SECRET", "RETURN_ORIGINS")
     given = {name: value for name, value in layout.settings.items() if name in names}
     if "LINK_SECRET" not in given:

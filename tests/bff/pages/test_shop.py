@@ -62,7 +62,7 @@ async def test_the_front_page_leads_to_what_there_is(edge: Edge) -> None:
 
 
 def test_every_operation_of_the_shop_is_valid_and_used() -> None:
-    document = parse((FOLDER / "operations.graphql").read_text())
+    document = parse((FOLDER / "operations.gql").read_text())
     assert [error for error in validate(schema.build(), document) if "must be the only" not in error.message] == []
     names = {
         part.name.value for part in document.definitions if isinstance(part, OperationDefinitionNode) and part.name
@@ -78,7 +78,7 @@ def test_the_shop_calls_the_public_api_and_nothing_else() -> None:
     assert called == {
         "/graphql",
         "/graphql/explorer/people",
-        "/pages/shop/operations.graphql",
+        "/pages/shop/operations.gql",
         "/api/v1/instructors/${person.id}/availability/block",
     }
     assert "`${location.origin" in SCRIPTS["live.js"]

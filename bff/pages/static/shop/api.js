@@ -36,7 +36,7 @@ let documents;
 
 /** Reads the operations and fragments, once. */
 async function load() {
-  const answer = await fetch("/pages/shop/operations.graphql").catch(() => { throw new Problem("NETWORK"); });
+  const answer = await fetch("/pages/shop/operations.gql").catch(() => { throw new Problem("NETWORK"); });
   const parts = (await answer.text()).split(/\n(?=\w)/);
   documents = Object.fromEntries(parts.map((part) => [/^\w+ (\w+)/.exec(part)?.[1], part]));
 }

@@ -7,7 +7,7 @@ export const at = (id) => document.getElementById(id);
 /** h("button", { class: "button", onclick }, "Book"): an element with attributes, listeners and children. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  element.append(...children.flat().filter(Boolean));
+  element.append(...children.flat(Infinity).filter(Boolean));
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value != null && value !== false) element.setAttribute(name, value === true ? "" : value);
@@ -28,7 +28,7 @@ export const link = (key, text, href, more = {}) =>
 /** Replaces what is in the place. The focus stays on what has the same key, or goes to the heading. */
 export function show(place, ...nodes) {
   const had = place.contains(document.activeElement) && document.activeElement;
-  place.replaceChildren(...nodes.flat().filter(Boolean));
+  place.replaceChildren(...nodes.flat(Infinity).filter(Boolean));
   if (!had) return;
   const same = [...place.querySelectorAll("[data-key]")].find(({ dataset }) => dataset.key === had.dataset.key);
   (same ?? place.querySelector("h1"))?.focus({ preventScroll: true });

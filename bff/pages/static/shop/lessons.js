@@ -75,7 +75,7 @@ export function sale(sold, price) {
 function card(booking, reload) {
   const { id, startTime, endTime, purpose, price, session } = booking, { badge, lines } = sale(booking, price);
   return h("article", { class: "card stack tight" },
-    h("div", { class: "row spread" }, h("h3", {}, `${longDay(startTime)} · ${span(startTime, endTime)}`), badge),
+    h("div", { class: "row spread" }, h("h3", {}, `${longDay(startTime)}, ${span(startTime, endTime)}`), badge),
     h("p", {}, t("lessons.with", { name: nameOf(booking.tutorId), price: money(price) })),
     purpose && h("p", { class: "soft" }, purpose), lines,
     isAhead(booking) && h("div", { class: "row" },
