@@ -22,7 +22,9 @@ export async function hours({ place, signal, person }) {
   DAYS.forEach((day) => {
     fields[day].value = weekly.filter(({ weekday }) => weekday === day).map(({ start, end }) => `${start}-${end}`).join(", ");
   });
+  const saved = form.querySelector("[data-part=saved]");
   onSubmit(form, async () => {
+    saved.textContent = "";
     const currency = fields.currency.value.toUpperCase();
     await change("PublishHours", { input: {
       displayName: fields.displayName.value.trim() || null, listed: fields.listed.checked, timezone: fields.timezone.value,
@@ -30,8 +32,8 @@ export async function hours({ place, signal, person }) {
       weekly: DAYS.flatMap((day) => windows(day, fields[day].value)),
       ...Object.fromEntries(numbers.map(({ name, value }) => [name, Number(value)])),
     } });
-    form.querySelector("[data-part=saved]").textContent = t("hours.saved");
-    say(t("hours.saved"));
+    saved.textContent = t("hours.saved");
+    say(saved.textContent);
   });
 }
 
