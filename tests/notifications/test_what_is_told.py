@@ -134,8 +134,42 @@ async def test_a_message_says_what_it_is_about(people: People, receiver: Receive
         "tutorId": str(booked.tutor),
         "startTime": start.isoformat().replace("+00:00", "Z"),
         "durationMinutes": 60,
+        "tutorTimezone": "UTC",
+        "version": 1,
         "price": {"amountMinor": 5000, "currency": "USD"},
     }
+
+
+async def test_a_message_about_a_seat_names_its_course_also_when_it_is_given_back(
+    people: People, receiver: Receiver
+) -> None:
+    place = await active(people, await people.course(title="Chess <for> all"))
+    await leave(people, place)
+    await receiver.until_taken(place.id, *PLACES[left_behind])
+    assert [told["data"]["courseTitle"] for told in receiver.about(place.id)] == ["Chess <for> all"] * 3
+    assert not any("version" in told["data"] for told in receiver.about(place.id))
+
+
+async def test_a_message_about_a_lesson_of_a_course_names_the_course_the_purpose_and_the_tutors_zone(
+    people: People, receiver: Receiver
+) -> None:
+    course, tutor = await people.course(title="Fractions"), await people.tutor(timezone="Asia/Tokyo")
+    booked = await people.booked(tutor, lesson_time(), course_id=course.id, purpose="Halves & thirds")
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, *WAYS[sold_and_cancelled])
+    confirmed, cancelled, refund = (told["data"] for told in receiver.about(booked.booking))
+    for data in (confirmed, cancelled, refund):
+        known = {"courseTitle": "Fractions", "purpose": "Halves & thirds", "tutorTimezone": "Asia/Tokyo"}
+        assert data.items() >= known.items()
+    assert (confirmed["version"], cancelled["version"], refund.get("version")) == (1, 2, None)
+
+
+async def test_a_lesson_that_was_never_confirmed_has_version_0(people: People, receiver: Receiver) -> None:
+    booked = await cancelled_unpaid(people)
+    await receiver.until_taken(booked.booking, "booking.cancelled")
+    assert receiver.about(booked.booking)[0]["data"]["version"] == 0
 
 
 async def test_a_cancel_tells_who_cancelled_and_its_refund_what_went_back(people: People, receiver: Receiver) -> None:
