@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
 from mesh import clock
 from payment_svc.domain.messages import Audience, Message
 from payment_svc.domain.signing import signed_headers
+from payment_svc.http import open_client
 from payment_svc.notifications.notifier import NotDelivered
 
 #: So much of an answer is read and thrown away, so that its connection can be used again.
 MOST_ANSWER_BYTES = 4096
-CONNECTIONS = 16
 
 
 class Webhook:
@@ -28,9 +27,7 @@ class Webhook:
     def __init__(self, url: str, secret: str, timeout: float) -> None:
         self.timeout = timeout
         self._url, self._secret = url, secret
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30)
-        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
-        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies only pile up
+        self._http = open_client(timeout)
 
     async def send(self, message: Message) -> None:
         """Raises NotDelivered for every answer but 2xx, and for none within the timeout."""
