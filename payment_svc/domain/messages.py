@@ -22,8 +22,6 @@ _ENDS = {
 TYPES = frozenset(
     {REFUND_PAID, REFUND_FAILED, *(f"{what}.{end}" for what, ends in _ENDS.items() for end in ends.values())}
 )
-#: The version of a lesson in calendars: 0 before it was ever confirmed.
-VERSION_CONFIRMED, VERSION_TAKEN_BACK = 1, 2
 
 
 class Audience(StrEnum):

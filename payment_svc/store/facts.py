@@ -19,7 +19,6 @@ from uuid import UUID
 
 from mesh import clock
 from payment_svc.domain import KINDS, STRIPE, Facts, PurchaseFacts, Resolution, Saga, SagaError, State
-from payment_svc.domain.messages import VERSION_CONFIRMED, VERSION_TAKEN_BACK
 
 #: The stored keys of fields that had another name when the first rows were written.
 STORED_NAMES = {
@@ -70,9 +69,7 @@ MESSAGE_DATA = f"""jsonb_strip_nulls(jsonb_build_object(
         'durationMinutes', s.minutes,
         'timezone', {_of_sale("timezone")},
         'locale', {_of_sale("locale")},
-        'version', case when split_part(cast(:message_type as text), '.', 1) = 'booking' then case
-            when cast(:message_type as text) = 'booking.confirmed' then {VERSION_CONFIRMED}
-            when s.context ? 'purchase_id' then {VERSION_TAKEN_BACK} else 0 end end,
+        'wasConfirmed', case when cast(:message_type as text) = 'booking.cancelled' then s.context ? 'purchase_id' end,
         'price', case when s.context ? 'price' then
             jsonb_build_object('amountMinor', s.context #> '{{price,amount_minor}}',
                                'currency', s.context #> '{{price,currency}}') end,
