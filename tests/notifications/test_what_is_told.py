@@ -244,7 +244,10 @@ async def test_a_student_is_told_in_the_zone_and_language_of_the_order(
     for told in receiver.about(booked.booking):
         assert {name: told["data"][name] for name in told_in} == told_in
         assert told["data"]["startTime"].endswith("T10:00:00Z")
-    for person, clock in ((booked.student, "at 15:30 (Asia/Kolkata)"), (booked.tutor, "at 10:00 UTC")):
+    for person, clock in (
+        (booked.student, "India Standard Time (Asia/Kolkata)"),
+        (booked.tutor, "Time: 10:00 AM – 11:00 AM"),
+    ):
         confirmed, cancelled, _ = await post.until_sent(person, 3)
         assert clock in confirmed["text"] and clock in cancelled["text"]
 
