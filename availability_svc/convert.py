@@ -228,6 +228,7 @@ def hold_response(answer: TimedHold) -> pb2.HoldSlotResponse:
         expires_at=clock.to_proto(answer.hold.expires_at),
         seconds_left=answer.seconds_left,
         tutor_name=answer.tutor_name,
+        tutor_timezone=answer.tutor_timezone,
     )
 
 

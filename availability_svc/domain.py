@@ -253,11 +253,12 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class TimedHold:
-    """A hold, the seconds until it ends on the database's clock, and the tutor's name as it is now."""
+    """A hold, the seconds until it ends on the database's clock, and the tutor's name and time zone as they are now."""
 
     hold: Hold
     seconds_left: float
     tutor_name: str = ""
+    tutor_timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh import calls
@@ -31,14 +31,15 @@ from payment_svc.selling.ordering import NewSaga, Ordering
 
 @dataclass(frozen=True, slots=True)
 class LessonOrders:
-    """BookSession. `policy` is the cancellation policy that is frozen at purchase; `verify` checks a lesson's course.
+    """BookSession. `policy` is the cancellation policy that is frozen at purchase; `verify` checks a lesson's course,
+    and returns its title.
 
     `returns` are the origins to which the page to pay on may lead.
     """
 
     ordering: Ordering
     policy: str
-    verify: Callable[[UUID], Awaitable[None]]
+    verify: Callable[[UUID], Awaitable[str]]
     engines: PaymentEngines
     returns: ReturnOrigins
     version: int = BOOK_AND_PAY.version
@@ -54,7 +55,7 @@ class LessonOrders:
         self.returns.check(order.pages)
         new = self._new_saga(order)
         if order.course_id is not None:
-            await self.verify(order.course_id)
+            new = replace(new, facts=replace(new.facts, course_title=await self.verify(order.course_id)))
         return await self.ordering.start_or_join(new)
 
     def _new_saga(self, order: LessonOrder) -> NewSaga:

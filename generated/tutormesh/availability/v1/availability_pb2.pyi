@@ -614,6 +614,7 @@ class HoldSlotResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     TUTOR_NAME_FIELD_NUMBER: _builtins.int
+    TUTOR_TIMEZONE_FIELD_NUMBER: _builtins.int
     availability_block_id: _builtins.str
     """The tutor's claim, a UUID."""
     seconds_left: _builtins.float
@@ -622,6 +623,8 @@ class HoldSlotResponse(_message.Message):
     """
     tutor_name: _builtins.str
     """What the tutor is called to students now; may be empty."""
+    tutor_timezone: _builtins.str
+    """The IANA time zone of the tutor's hours now; may be empty."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """The price at the time of the hold: rate × minutes / 60, rounded half-even to what the provider can charge."""
@@ -638,10 +641,11 @@ class HoldSlotResponse(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         seconds_left: _builtins.float = ...,
         tutor_name: _builtins.str = ...,
+        tutor_timezone: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_block_id", b"availability_block_id", "expires_at", b"expires_at", "price", b"price", "seconds_left", b"seconds_left", "tutor_name", b"tutor_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_block_id", b"availability_block_id", "expires_at", b"expires_at", "price", b"price", "seconds_left", b"seconds_left", "tutor_name", b"tutor_name", "tutor_timezone", b"tutor_timezone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

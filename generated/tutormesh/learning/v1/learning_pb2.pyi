@@ -557,12 +557,15 @@ class HoldSeatResponse(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SECONDS_LEFT_FIELD_NUMBER: _builtins.int
     INSTRUCTOR_ID_FIELD_NUMBER: _builtins.int
+    COURSE_TITLE_FIELD_NUMBER: _builtins.int
     seconds_left: _builtins.float
     """Seconds until then, counted by this service's clock; 0 or less once the hold has ended. The caller should add them to
     its own clock, because two clocks may differ.
     """
     instructor_id: _builtins.str
     """The instructor, a UUID."""
+    course_title: _builtins.str
+    """The course's title now; may be empty."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """The price of the enrollment, frozen at the time of the hold."""
@@ -578,10 +581,11 @@ class HoldSeatResponse(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         seconds_left: _builtins.float = ...,
         instructor_id: _builtins.str = ...,
+        course_title: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "instructor_id", b"instructor_id", "price", b"price", "seconds_left", b"seconds_left"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_title", b"course_title", "expires_at", b"expires_at", "instructor_id", b"instructor_id", "price", b"price", "seconds_left", b"seconds_left"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
