@@ -5,13 +5,27 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
-from bff.pages import static
+from bff.pages import checkout, manage, static
+from bff.pages.asking import Links, logged_route
+from bff.pages.checkout import CheckoutPage
+from bff.pages.links import LinkEndpoints
+from bff.pages.manage import ManagePage
+from bff.pages.sandbox import SandboxEndpoints
 from bff.peers import Peers
 from bff.settings import Options
 
 
 def page_routes(peers: Peers, authenticator: Authenticator, options: Options) -> list[BaseRoute]:
     """The routes to these peers. What only a developer's mesh has is not among them in production."""
-    return [
+    links = Links(peers, authenticator)
+    managing = ManagePage(links)
+    routes: list[BaseRoute] = [
         Route("/pages/{file:path}", static.serve_file),
+        logged_route(checkout.PATH, CheckoutPage(links, options).serve),
+        logged_route(manage.PATH, managing.serve),
+        logged_route(manage.CALENDAR_PATH, managing.serve_calendar),
+        *LinkEndpoints(links).routes(),
     ]
+    if options.sandbox_url is not None:
+        routes += SandboxEndpoints(options.sandbox_url, links).routes()
+    return routes
