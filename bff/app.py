@@ -52,7 +52,7 @@ def build(
         *_graphql(peers, authenticator, options),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
-        *rest_routes(peers, authenticator),
+        *rest_routes(peers, authenticator, is_open=options.public_availability),
         *page_routes(peers, authenticator, options),
         Route("/healthz", report_alive),
         Route("/readyz", Readiness(peers.channels).report),

@@ -38,6 +38,8 @@ class Options:
     trusted_proxies: tuple[Network, ...] = ()
     #: Where the Stripe sandbox is, when it is the provider: the pages' payment form asks it, through the edge.
     sandbox_url: str | None = None
+    #: May anybody read free times, listed tutors and published courses without a token?
+    public_availability: bool = False
     #: In production there is no page that only a developer's machine has.
     is_production: bool = False
 
@@ -105,6 +107,8 @@ class Settings(ServiceSettings):
     hsts_seconds: int = Field(default=0, ge=0)
     #: Networks of proxies whose X-Forwarded-For is believed, separated by commas; empty is none.
     trusted_proxies: Annotated[str, AfterValidator(_check_networks)] = ""
+    #: Free times, listed tutors and published courses may be read without a token, at a rate of their own per address.
+    public_availability: bool = False
     graphql_introspection: bool = True
     #: A folder of .graphql files, or a JSON file {sha256: document}.
     persisted_operations: Annotated[Path, AfterValidator(_check_documents)] | None = None
@@ -134,5 +138,6 @@ class Settings(ServiceSettings):
             demo_tokens_file=self.demo_tokens_file,
             trusted_proxies=_networks(self.trusted_proxies),
             sandbox_url=self.sandbox_url,
+            public_availability=self.public_availability,
             is_production=self.is_production,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
-from bff.pages import checkout, manage, static
+from bff.pages import checkout, embed, manage, static
 from bff.pages.asking import Links, logged_route
 from bff.pages.checkout import CheckoutPage
 from bff.pages.links import LinkEndpoints
@@ -21,6 +21,7 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     managing = ManagePage(links)
     routes: list[BaseRoute] = [
         Route("/pages/{file:path}", static.serve_file),
+        Route("/embed/slots.js", embed.serve_script),
         logged_route(checkout.PATH, CheckoutPage(links, options).serve),
         logged_route(manage.PATH, managing.serve),
         logged_route(manage.CALENDAR_PATH, managing.serve_calendar),
@@ -28,4 +29,6 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     ]
     if options.sandbox_url is not None:
         routes += SandboxEndpoints(options.sandbox_url, links).routes()
+    if not options.is_production:
+        routes.append(Route("/embed/demo", embed.show_demo))
     return routes

@@ -97,12 +97,12 @@ function schedule(seconds) {
 function apply(next, askedAt) {
   const before = state;
   state = next;
-  if (isPaid && before && next.attempts_left !== before.attempts_left) isPaid = false; // it was processing, and failed
+  if (next.attempts_left !== null && next.attempts_left < before?.attempts_left) isPaid = false; // it failed after all
   countdown.set(next.seconds_left, askedAt);
   for (const link of outcome.querySelectorAll("[data-link]")) setLink(link, next[link.dataset.link]);
   for (const list of outcome.querySelectorAll("[data-free-times]")) setTimes(list, next.free_times);
-  if (next.decline_reason && (!before || next.attempts_left !== before.attempts_left)) {
-    showProblem(texts[`decline_${next.decline_reason}`], { keep: !before });
+  if (next.decline_reason && next.attempts_left !== null && next.attempts_left !== before?.attempts_left) {
+    showProblem(texts[`decline_${next.decline_reason}`]);
   }
   showAttempts();
   update();
