@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
-from bff.pages import embed, static
+from bff.pages import checkout, embed, manage, static
+from bff.pages.asking import Links, logged_route
+from bff.pages.checkout import CheckoutPage
 from bff.pages.front import serve_front
+from bff.pages.links import LinkEndpoints
+from bff.pages.manage import ManagePage
+from bff.pages.sandbox import SandboxEndpoints
 from bff.pages.shop import serve_shop
 from bff.peers import Peers
 from bff.settings import Options
@@ -16,16 +21,24 @@ from bff.settings import Options
 
 def page_routes(peers: Peers, authenticator: Authenticator, options: Options) -> list[BaseRoute]:
     """The routes to these peers. What only a developer's mesh has is not among them in production."""
+    links = Links(peers, authenticator)
+    managing = ManagePage(links)
     routes: list[BaseRoute] = [
         Route("/pages/{file:path}", static.serve_file),
         Route("/embed/slots.js", embed.serve_script),
+        logged_route(checkout.PATH, CheckoutPage(links, options).serve),
+        logged_route(manage.PATH, managing.serve),
+        logged_route(manage.CALENDAR_PATH, managing.serve_calendar),
+        *LinkEndpoints(links).routes(),
     ]
+    if options.sandbox_url is not None:
+        routes += SandboxEndpoints(options.sandbox_url, links).routes()
     if not options.is_production:
-        routes.extend(_development_routes())
+        routes.extend(_development_routes(options.sandbox_url))
     return routes
 
 
-def _development_routes() -> Iterator[BaseRoute]:
-    yield Route("/", serve_front(None))
+def _development_routes(sandbox: str | None) -> Iterator[BaseRoute]:
+    yield Route("/", serve_front(sandbox))
     yield Route("/shop", serve_shop)
     yield Route("/embed/demo", embed.show_demo)
