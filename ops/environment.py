@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
 
+from mesh.certificates import NAMES, SETTINGS, Certificates, Files, Unusable, files_in
 from mesh.identity import CredentialSource, ServiceTokenFile
 from ops.peers import SERVICES
 
@@ -60,10 +61,12 @@ def addresses(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def credentials(environ: Mapping[str, str]) -> CredentialSource:
-    """The service token to call with.
+    """Who calls: the certificate where MESH_TLS is on, else a service token. Raises MeshUnknown.
 
-    Sources, in order: OPS_TOKEN, the file SERVICE_TOKEN_FILE, a token signed with the data folder's key. Raises MeshUnknown.
+    Sources of the token, in order: OPS_TOKEN, the file SERVICE_TOKEN_FILE, one signed with the data folder's key.
     """
+    if (found := certificates(environ)) is not None:
+        return found
     if "OPS_TOKEN" in environ:
         return Token(environ["OPS_TOKEN"].strip())
     if "SERVICE_TOKEN_FILE" in environ:
@@ -77,6 +80,34 @@ def credentials(environ: Mapping[str, str]) -> CredentialSource:
         return Token(layout.signer().token("service", service=NAME))
     except Misconfigured as error:
         raise MeshUnknown(str(error)) from None
+
+
+def certificates(environ: Mapping[str, str]) -> Certificates | None:
+    """The operator's certificate: of the files that MESH_CERT_DIR and its siblings name, else of the data folder.
+
+    None where MESH_TLS is not on. Without MESH_TLS and addresses, the mesh of the data folder decides. Raises MeshUnknown.
+    """
+    from devkit.layout import Misconfigured
+
+    try:
+        files = _certificate_files(environ)
+        return None if files is None else Certificates(files)
+    except (Unusable, Misconfigured) as error:
+        raise MeshUnknown(str(error)) from None
+
+
+def _certificate_files(environ: Mapping[str, str]) -> Files | None:
+    if environ.get("MESH_TLS", "off") == "on" and any(
+        name in environ for name in ("MESH_CERT_DIR", *map(str, SETTINGS))
+    ):
+        folder = environ.get("MESH_CERT_DIR", "")
+        return Files(
+            *(Path(environ.get(str(key)) or Path(folder, name)) for key, name in zip(SETTINGS, NAMES, strict=True))
+        )
+    if "MESH_TLS" not in environ and any(f"{name.upper()}_ADDRESS" in environ for name in SERVICES):
+        return None  # it is not the mesh of the data folder
+    layout = _layout(environ)
+    return files_in(layout.certificates / NAME) if layout.uses_certificates() else None
 
 
 def _token_file(path: Path) -> CredentialSource:
