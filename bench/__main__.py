@@ -1,7 +1,7 @@
 """`make bench`: lessons booked and confirmed per second, and what they cost beside bare echoes and bare commits.
 
-Lessons, echoes with and without certificates, and commits alternate, at each number of students, so that a slow moment of the machine affects all of
-them. The report has the medians of the rounds. It takes at most three minutes.
+Lessons, echoes with and without certificates, and commits alternate, at each number of students, so that a slow moment
+of the machine affects all of them. The report has the medians of the rounds. It takes at most three minutes.
 """
 
 from __future__ import annotations

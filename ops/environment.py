@@ -9,22 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-
-from mesh.certificates import NAMES, SETTINGS, Certificates, Files, Unusable, files_in
 from mesh.identity import CredentialSource, ServiceTokenFile
+from ops.own_certificate import NAME, MeshUnknown, certificates, load_layout, read_environment
 from ops.peers import SERVICES
 
-if TYPE_CHECKING:
-    from devkit.layout import Layout
-
-NAME = "ops"
-
-
-class MeshUnknown(Exception):
-    """The environment does not say where the mesh is or who we are; the message names what is missing."""
+__all__ = ["MeshUnknown", "Token", "addresses", "credentials", "read_environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +25,6 @@ class Token:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-service-token", self.text),)
-
-
-def read_environment() -> dict[str, str]:
-    """The environment over `.env`; empty values are left out."""
-    known = {**dotenv_values(".env"), **os.environ}
-    return {name: value for name, value in known.items() if value}
 
 
 def addresses(environ: Mapping[str, str]) -> dict[str, str]:
@@ -54,7 +38,7 @@ def addresses(environ: Mapping[str, str]) -> dict[str, str]:
     from devkit.layout import Misconfigured
 
     try:
-        layout = _layout(environ)
+        layout = load_layout(environ)
         return {name: address or layout.address(name) for name, address in given.items()}
     except Misconfigured as error:
         raise MeshUnknown(str(error)) from None
@@ -71,7 +55,7 @@ def credentials(environ: Mapping[str, str]) -> CredentialSource:
         return Token(environ["OPS_TOKEN"].strip())
     if "SERVICE_TOKEN_FILE" in environ:
         return _token_file(Path(environ["SERVICE_TOKEN_FILE"]))
-    layout = _layout(environ)
+    layout = load_layout(environ)
     if not layout.keys.exists():  # signing would create a key that no mesh trusts
         raise MeshUnknown(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
     from devkit.layout import Misconfigured
@@ -82,41 +66,7 @@ def credentials(environ: Mapping[str, str]) -> CredentialSource:
         raise MeshUnknown(str(error)) from None
 
 
-def certificates(environ: Mapping[str, str]) -> Certificates | None:
-    """The operator's certificate: of the files that MESH_CERT_DIR and its siblings name, else of the data folder.
-
-    None where MESH_TLS is not on. Without MESH_TLS and addresses, the mesh of the data folder decides. Raises MeshUnknown.
-    """
-    from devkit.layout import Misconfigured
-
-    try:
-        files = _certificate_files(environ)
-        return None if files is None else Certificates(files)
-    except (Unusable, Misconfigured) as error:
-        raise MeshUnknown(str(error)) from None
-
-
-def _certificate_files(environ: Mapping[str, str]) -> Files | None:
-    if environ.get("MESH_TLS", "off") == "on" and any(
-        name in environ for name in ("MESH_CERT_DIR", *map(str, SETTINGS))
-    ):
-        folder = environ.get("MESH_CERT_DIR", "")
-        return Files(
-            *(Path(environ.get(str(key)) or Path(folder, name)) for key, name in zip(SETTINGS, NAMES, strict=True))
-        )
-    if "MESH_TLS" not in environ and any(f"{name.upper()}_ADDRESS" in environ for name in SERVICES):
-        return None  # it is not the mesh of the data folder
-    layout = _layout(environ)
-    return files_in(layout.certificates / NAME) if layout.uses_certificates() else None
-
-
 def _token_file(path: Path) -> CredentialSource:
     if not path.is_file() or not os.access(path, os.R_OK):
         raise MeshUnknown(f"SERVICE_TOKEN_FILE: {path} cannot be read")
     return ServiceTokenFile(path)
-
-
-def _layout(environ: Mapping[str, str]) -> Layout:
-    from devkit import layout
-
-    return layout.load(environ)

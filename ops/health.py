@@ -37,7 +37,7 @@ def _open(address: str, service: str | None) -> grpc.Channel:
     """A channel, with the certificate of the environment where MESH_TLS is on. Ends the process when that is unusable."""
     import grpc
 
-    from ops.environment import MeshUnknown, certificates, read_environment
+    from ops.own_certificate import MeshUnknown, certificates, read_environment
 
     options: list[tuple[str, Any]] = [("grpc.enable_http_proxy", 0)]
     try:

@@ -76,7 +76,7 @@ async def test_67_buf_curl_calls_with_a_certificate(mesh, tmp_path, name):
         assert code == 0 and isinstance(json.loads(out), dict), err
     else:
         assert code != 0 and "ListSagas may not be called by internal" in err
-    code, _, err = await run(mesh, *call, *files[:2])
+    code, _, err = await run(mesh, *call, *files[:2], "--schema", "protos")
     assert code != 0 and "certificate required" in err
 
 
