@@ -28,6 +28,7 @@ TRUST_DOMAIN = "tutormesh"
 CHECK_SECONDS, SAY_SECONDS = 1.0, 60.0
 #: The last part of a certificate's life. Issuers renew at half or two thirds of it, so nobody has renewed it by then.
 LAST_PART = 0.1
+ENDS_SOON = "ends soon, and nobody has renewed it"
 _ID = re.compile(rf"spiffe://{TRUST_DOMAIN}/([a-z0-9-]+)(?:/[\w.-]+)?", re.ASCII)
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
@@ -85,7 +86,7 @@ class Certificate:
             return "has expired"
         if not self.is_trusted:
             return "is issued by none of the authorities in MESH_CA_FILE"
-        return "ends soon, and nobody has renewed it" if self.is_near_end(now) else ""
+        return ENDS_SOON if self.is_near_end(now) else ""
 
     def is_near_end(self, now: datetime) -> bool:
         return self.ends - now < (self.ends - self.begins) * LAST_PART
@@ -209,14 +210,20 @@ class Certificates:
         stamp = _stamp(self._files)
         if stamp != self._stamp or self._current.is_near_end(now):
             self._read_again(stamp)
-        if fault := self._current.fault(now):
-            self._say("certificate_unusable" if not fault.startswith("ends soon") else "certificate_ends_soon", fault)
+        fault = self._current.fault(now)
+        if not fault or not self._is_new(fault):
+            return
+        if fault == ENDS_SOON:
+            log().error("certificate_ends_soon", why=fault, alert=True, **self._facts())
+        else:
+            log().error("certificate_unusable", why=fault, alert=True, **self._facts())
 
     def _read_again(self, stamp: _Stamp) -> None:
         try:
             found = read(self._files)
         except Unusable as error:
-            self._say("certificate_unreadable", str(error))
+            if self._is_new(str(error)):
+                log().error("certificate_unreadable", why=str(error), alert=True, **self._facts())
             return
         self._stamp = stamp
         if found != self._current:
@@ -224,14 +231,16 @@ class Certificates:
             self._said.clear()
             log().info("certificate_renewed", id=found.identity, ends=found.ends.isoformat())
 
-    def _say(self, event: str, why: str) -> None:
-        """Log a fault, at most once in SAY_SECONDS."""
-        if time.monotonic() - self._said.get(why, float("-inf")) >= SAY_SECONDS:
-            self._said[why] = time.monotonic()
-            ends = self._current.ends.isoformat()
-            log().error(
-                event, why=why, path=str(self._files.certificate), id=self._current.identity, ends=ends, alert=True
-            )
+    def _is_new(self, fault: str) -> bool:
+        """True at most once in SAY_SECONDS for each fault."""
+        if time.monotonic() - self._said.get(fault, float("-inf")) < SAY_SECONDS:
+            return False
+        self._said[fault] = time.monotonic()
+        return True
+
+    def _facts(self) -> dict[str, str]:
+        current = self._current
+        return {"path": str(self._files.certificate), "id": current.identity, "ends": current.ends.isoformat()}
 
 
 def _stamp(files: Files) -> _Stamp:
