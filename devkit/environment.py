@@ -97,11 +97,14 @@ def notification_settings(layout: Layout) -> dict[str, str]:
 
 
 def link_settings(layout: Layout) -> dict[str, str]:
-    """Where the pages live, by default at this mesh's own edge, and the secret of their links."""
-    given = {name: value for name, value in layout.settings.items() if name in ("PUBLIC_URL", "LINK_SECRET")}
+    """Where the pages live, by default at this mesh's own edge; their links' secret; the shop as a page to lead to."""
+    names = ("PUBLIC_URL", "LINK_SECRET", "RETURN_ORIGINS")
+    given = {name: value for name, value in layout.settings.items() if name in names}
     if "LINK_SECRET" not in given:
         given["LINK_SECRET"] = read_or_make_secret(layout.keys / "links.secret")
-    return {"PUBLIC_URL": layout.url("bff")} | given
+    edge = layout.url("bff")
+    of_shop = ",".join((edge, edge.replace(HOST, "localhost")))
+    return {"PUBLIC_URL": edge, "RETURN_ORIGINS": of_shop} | given
 
 
 def sandbox_settings(layout: Layout) -> dict[str, str]:

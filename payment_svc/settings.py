@@ -47,7 +47,7 @@ HttpUrl = Annotated[Secret, AfterValidator(_check_http_url)]
 _ENGINE = r"[a-z][a-z0-9]{0,30}"
 _ASKED = re.compile(r"PAYMENT_ENGINE_([A-Z][A-Z0-9]{0,30})_(URL|SECRET)")
 StripeKey = Annotated[str, Field(pattern=r"^(sk|rk)_(test|live)_\w+$"), AfterValidator(Hidden)]
-#: One or two. None of them may have the form of another secret: it would be that secret, in a second place.
+#: One or two.
 LinkSecrets = Annotated[str, Field(pattern=r"^[^\s,]{32,}( *, *[^\s,]{32,})?$"), AfterValidator(Hidden)]
 StripeSecrets = Annotated[str, Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$"), AfterValidator(Hidden)]
 
@@ -134,8 +134,8 @@ class Settings(ServiceSettings):
 
     @property
     def returns(self) -> ReturnOrigins:
-        """What RETURN_ORIGINS lists."""
-        origins = filter(None, map(read_origin, _split(self.return_origins)))
+        """What RETURN_ORIGINS lists, and where our own pages are."""
+        origins = filter(None, map(read_origin, (*_split(self.return_origins), self.public_url or "")))
         return ReturnOrigins(frozenset(origins), self.is_production)
 
     @property
@@ -149,6 +149,9 @@ class Settings(ServiceSettings):
     def _check_link_secret(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None and info.data.get("public_url"):
             raise ValueError("is missing, and PUBLIC_URL is set")
+        others = {info.data.get(name) for name in ("stripe_secret_key", "stripe_webhook_secret", "quote_secret")}
+        if value is not None and not others.isdisjoint(_split(value)):
+            raise ValueError("is another setting's secret")
         return value
 
     @field_validator("return_origins")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
 from bff.pages import embed, static
+from bff.pages.front import serve_front
+from bff.pages.shop import serve_shop
 from bff.peers import Peers
 from bff.settings import Options
 
@@ -17,5 +21,11 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
         Route("/embed/slots.js", embed.serve_script),
     ]
     if not options.is_production:
-        routes.append(Route("/embed/demo", embed.show_demo))
+        routes.extend(_development_routes())
     return routes
+
+
+def _development_routes() -> Iterator[BaseRoute]:
+    yield Route("/", serve_front(None))
+    yield Route("/shop", serve_shop)
+    yield Route("/embed/demo", embed.show_demo)

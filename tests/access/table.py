@@ -143,6 +143,7 @@ REST: dict[str, tuple[str, ...]] = {
 
 #: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
+    "GET /",
     "GET /embed/demo",
     "GET /embed/slots.js",
     "GET /graphql",
@@ -159,6 +160,8 @@ OPEN = (
     "GET /readyz",
     "POST /payment/webhook",
     "POST /webhooks/stripe",
+    "GET /shop",
+    "GET /pages/{file:path}",
 )
 #: Routes of GraphQL; their rows are those of the schemas behind them.
 OF_SCHEMAS = (
@@ -176,9 +179,9 @@ OF_SCHEMAS = (
 #: The services that may call each RPC.
 CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",
-    "AvailabilityService.GetSchedule": "bff ops internal",
-    "AvailabilityService.ListSlots": "bff ops internal",
     "AvailabilityService.ListTutors": "bff ops internal",
+    "AvailabilityService.GetSchedule": "bff payment ops internal",
+    "AvailabilityService.ListSlots": "bff payment ops internal",
     "AvailabilityService.HoldSlot": "payment",
     "AvailabilityService.ConfirmSlot": "payment",
     "AvailabilityService.ReleaseSlot": "payment",
@@ -209,6 +212,11 @@ CALLERS: dict[str, str] = {
     "LearningService.BatchGetEnrollments": "bff ops internal",
     "LearningService.WatchEnrollment": "bff ops internal",
     "LearningService.ListEnrollments": "bff ops internal",
+    "LinkService.OpenCheckout": "bff",
+    "LinkService.RefreshCheckout": "bff",
+    "LinkService.OpenPurchase": "bff",
+    "LinkService.QuotePurchaseCancellation": "bff",
+    "LinkService.CancelPurchase": "bff",
     "NotificationService.ListNotifications": "ops",
     "NotificationService.RetryNotifications": "ops",
     "PaymentService.BookSession": "bff ops internal",

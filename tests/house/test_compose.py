@@ -79,7 +79,16 @@ DECIDED = re.compile(
 )
 #: Settings whose value in a container is another one than that of a process on its own.
 IN_CONTAINERS = {
-    *("AUTH_JWKS_URL", "MEETING_LINK_TEMPLATE", "STRIPE_API_BASE", "SMTP_URL", "PERSISTED_OPERATIONS", "MESH_TLS"),
+    *(
+        "AUTH_JWKS_URL",
+        "MEETING_LINK_TEMPLATE",
+        "PUBLIC_URL",
+        "LINK_SECRET",
+        "STRIPE_API_BASE",
+        "SMTP_URL",
+        "PERSISTED_OPERATIONS",
+        "MESH_TLS",
+    ),
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY", "NOTIFY_EMAIL_FROM", "NOTIFY_EMAIL_TO"),
 }
 SHOWN = dict(re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text()))
