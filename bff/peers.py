@@ -15,6 +15,7 @@ from mesh.identity import CredentialSource
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
+from tutormesh.payment.v1.link_pb2_grpc import LinkServiceStub
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 from tutormesh.session.v1.session_pb2_grpc import SessionServiceStub
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceAsyncStub
     from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceAsyncStub
     from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceAsyncStub
+    from tutormesh.payment.v1.link_pb2_grpc import LinkServiceAsyncStub
     from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceAsyncStub
     from tutormesh.session.v1.session_pb2_grpc import SessionServiceAsyncStub
 T = TypeVar("T")
@@ -38,6 +40,8 @@ PROVIDER_RPCS = frozenset(
         "HandlePaymentCallback",
     }
 )
+#: Those that act for whoever holds a link.
+LINK_PROVIDER_RPCS = frozenset({"RefreshCheckout", "CancelPurchase"})
 #: How many of them one student (or whoever calls) makes: so many at once, then so many a second.
 PROVIDER_BURST, PROVIDER_PER_SECOND = 20.0, 1.0
 #: Seconds for a read.
@@ -62,11 +66,11 @@ def _limit(rpc: Callable[..., T], limiter: RateLimiter) -> Callable[..., T]:
 
 
 def _counts_for(request: Any) -> Hashable:
-    """The person who calls. An admin and a service act for others: there it is the student, else the thing, they name."""
+    """The person who calls, or the link. An admin and a service act for others: there it is whom, else what, they name."""
     person = calls.current().person
     if person and not (person.is_admin or person.is_service):
         return person.id
-    names = ("student_id", "booking_id", "enrollment_id")
+    names = ("student_id", "booking_id", "enrollment_id", "token")
     return next((value for name in names if (value := getattr(request, name, ""))), None)
 
 
@@ -76,6 +80,7 @@ class Peers:
     availability: AvailabilityServiceAsyncStub
     booking: BookingServiceAsyncStub
     learning: LearningServiceAsyncStub
+    link: LinkServiceAsyncStub
     payment: PaymentServiceAsyncStub
     session: SessionServiceAsyncStub
 
@@ -96,6 +101,9 @@ class Peers:
         limiter = provider_limiter or RateLimiter(per_second=PROVIDER_PER_SECOND, burst=PROVIDER_BURST)
         for name in PROVIDER_RPCS:
             setattr(self.payment, name, _limit(getattr(self.payment, name), limiter))
+        self.link = LinkServiceStub(self.channels["payment"])
+        for name in LINK_PROVIDER_RPCS:
+            setattr(self.link, name, _limit(getattr(self.link, name), limiter))
         self.session = SessionServiceStub(self.channels["session"])
 
     async def __aenter__(self) -> Peers:

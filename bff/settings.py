@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from bff.persisted_operations import PersistedOperations, load_documents
+from mesh.production import SANDBOX_KEYS
 from mesh.settings import Address, ServiceSettings
 
 Network = IPv4Network | IPv6Network
@@ -36,6 +37,8 @@ class Options:
     demo_tokens_file: Path | None = None
     #: The networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
+    #: Where the Stripe sandbox is, when it is the provider: the pages' payment form asks it, through the edge.
+    sandbox_url: str | None = None
     #: May anybody read free times, listed tutors and published courses without a token?
     public_availability: bool = False
     #: In production there is no page that only a developer's machine has.
@@ -96,6 +99,8 @@ class Settings(ServiceSettings):
     session_address: Address
     #: Stripe's key for the apps, shown with a booking to pay for. Without it, the apps must know the key themselves.
     stripe_publishable_key: Annotated[str, AfterValidator(_check_publishable_key)] | None = None
+    #: The sandbox's address, for the payment form of a developer's mesh. Nothing else asks Stripe here.
+    stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     #: Web pages of these origins may call, separated by commas; "*" is every origin, empty is none.
     cors_origins: Annotated[str, AfterValidator(_check_origins)] = ""
     #: Request headers that these pages may send besides the usual ones, separated by commas.
@@ -124,6 +129,12 @@ class Settings(ServiceSettings):
             raise PydanticCustomError("missing", "Field required")
         return value
 
+    @property
+    def sandbox_url(self) -> str | None:
+        """The Stripe sandbox's address; None unless its own publishable key says that it is the provider."""
+        is_sandbox = self.stripe_publishable_key == SANDBOX_KEYS["STRIPE_PUBLISHABLE_KEY"]
+        return self.stripe_api_base if is_sandbox and not self.is_production else None
+
     def options(self) -> Options:
         """The options that these settings decide."""
         documents = load_documents(self.persisted_operations) if self.persisted_operations else {}
@@ -136,6 +147,7 @@ class Settings(ServiceSettings):
             hsts_seconds=self.hsts_seconds,
             demo_tokens_file=self.demo_tokens_file,
             trusted_proxies=_networks(self.trusted_proxies),
+            sandbox_url=self.sandbox_url,
             public_availability=self.public_availability,
             is_production=self.is_production,
         )

@@ -50,7 +50,8 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
     elif name == "session":
         own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
     elif name == "bff":
-        own["STRIPE_PUBLISHABLE_KEY"] = stripe_settings(layout).get("STRIPE_PUBLISHABLE_KEY", "")
+        stripe = stripe_settings(layout)
+        own |= {name: stripe.get(name, "") for name in ("STRIPE_PUBLISHABLE_KEY", "STRIPE_API_BASE")}
         own["PUBLIC_AVAILABILITY"] = layout.settings.get("PUBLIC_AVAILABILITY", "true")
         own["DEMO_TOKENS_FILE"] = str(layout.demo_tokens_file)
     return shared_settings(layout.settings) | own

@@ -29,15 +29,15 @@ from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.common.v1.timeline_pb2 import BookingTimeline, TimelineEntry
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
-from tutormesh.payment.v1 import payment_pb2, payment_pb2_grpc
+from tutormesh.payment.v1 import link_pb2, link_pb2_grpc, payment_pb2, payment_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 SERVICES = {
-    "availability": (availability_pb2, availability_pb2_grpc, "AvailabilityService"),
-    "booking": (booking_pb2, booking_pb2_grpc, "BookingService"),
-    "learning": (learning_pb2, learning_pb2_grpc, "LearningService"),
-    "payment": (payment_pb2, payment_pb2_grpc, "PaymentService"),
-    "session": (session_pb2, session_pb2_grpc, "SessionService"),
+    "availability": [(availability_pb2, availability_pb2_grpc, "AvailabilityService")],
+    "booking": [(booking_pb2, booking_pb2_grpc, "BookingService")],
+    "learning": [(learning_pb2, learning_pb2_grpc, "LearningService")],
+    "payment": [(payment_pb2, payment_pb2_grpc, "PaymentService"), (link_pb2, link_pb2_grpc, "LinkService")],
+    "session": [(session_pb2, session_pb2_grpc, "SessionService")],
 }
 
 
@@ -108,13 +108,14 @@ def _servicer(script: Script, methods: Any) -> object:
 
 
 def peer(name: str, script: Script, verifier: Verifier, auth: dict[str, Any], port: int = 0) -> Server:
-    messages, stubs, service = SERVICES[name]
-    descriptor = messages.DESCRIPTOR.services_by_name[service]
-    servicer = _servicer(script, descriptor.methods)
     settings = ServiceSettings(_env_file=None, port=port, drain_seconds=0.2, **auth)
-    return Server(
-        settings, verifier, [Service(descriptor, getattr(stubs, f"add_{service}Servicer_to_server"), servicer)]
-    )
+    return Server(settings, verifier, [_service(script, *service) for service in SERVICES[name]])
+
+
+def _service(script: Script, messages: Any, stubs: Any, name: str) -> Service:
+    descriptor = messages.DESCRIPTOR.services_by_name[name]
+    add = getattr(stubs, f"add_{name}Servicer_to_server")
+    return Service(descriptor, add, _servicer(script, descriptor.methods))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,198 @@
+"""A purchase as people read it: money and times as the locale writes them, the cancellation policy in words."""
+
+from __future__ import annotations
+
+import copy
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel import dates, numbers, units
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from bff.pages.languages import Reader
+from mesh import locales
+from mesh.errors import BadInput
+from mesh.money import Money, exponent
+from tutormesh.common.v1 import money_pb2
+from tutormesh.payment.v1 import link_pb2
+
+#: Categories of characters that print nothing, or turn the text around them (Unicode, chapter 4.5): control, format,
+#: surrogate, private use, unassigned, and line and paragraph separators.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Joiners inside words of some scripts, and inside emoji.
+_JOINERS = frozenset("\u200c\u200d")
+
+
+def plain(text: str) -> str:
+    """What people wrote, in one line, without characters that hide or turn text around."""
+    kept = (" " if c.isspace() else c for c in text if c.isspace() or c in _JOINERS or _is_printed(c))
+    return re.sub(r" {2,}", " ", "".join(kept)).strip()
+
+
+def _is_printed(character: str) -> bool:
+    return unicodedata.category(character) not in _UNPRINTABLE
+
+
+def money(reader: Reader, amount: money_pb2.Money) -> str:
+    """50,00 € for de, €50.00 for en; empty for no amount. The decimal places are ours, which are the provider's."""
+    if not amount.currency:
+        return ""
+    places = exponent(amount.currency)
+    pattern = copy.copy(reader.locale.currency_formats["standard"])
+    pattern.frac_prec = (places, places)
+    value = Decimal(Money(amount.amount_minor, amount.currency).decimal)
+    written = pattern.apply(value, reader.locale, currency=amount.currency, currency_digits=False)
+    return re.sub(r"(?<=[^\W\d_])(?=\d)", "\xa0", written)  # CLDR's currencySpacing, which babel leaves out
+
+
+def percent(reader: Reader, number: int) -> str:
+    return str(numbers.format_percent(Decimal(number) / 100, locale=reader.locale))
+
+
+def zone_of(purchase: link_pb2.Purchase) -> ZoneInfo:
+    """The time zone in which the person reads. A service of another version may not know it, or know one that we do not."""
+    try:
+        return ZoneInfo(locales.timezone(purchase.timezone, "timezone") or "UTC")
+    except BadInput:
+        return ZoneInfo("UTC")
+
+
+def day(reader: Reader, when: datetime) -> str:
+    """Friday, November 27, 2026."""
+    return str(dates.format_date(when, "full", locale=reader.locale))
+
+
+def hours(reader: Reader, start: datetime, end: datetime) -> str:
+    """10:00 – 11:00, each in its own zone; the end's day too when it is another one."""
+    begin, finish = _time(reader, start), _time(reader, end)
+    if end.date() != start.date() and end != _midnight(end):
+        finish = f"{finish} ({dates.format_date(end, 'medium', locale=reader.locale)})"
+    return f"{begin} – {finish}"
+
+
+def moment(reader: Reader, when: datetime) -> str:
+    """Fri, Nov 27, 2026, 10:00 AM."""
+    date = dates.format_skeleton("yMMMEd", when, tzinfo=when.tzinfo, locale=reader.locale)
+    joined = str(dates.get_datetime_format("medium", locale=reader.locale))
+    return joined.replace("{1}", str(date)).replace("{0}", _time(reader, when)).replace("'", "")
+
+
+def zone_name(reader: Reader, when: datetime) -> str:
+    """Central European Time (Europe/Berlin): what people call it, and what it is."""
+    name, key = str(dates.get_timezone_name(when, "long", locale=reader.locale)), str(when.tzinfo)
+    return name if key == "UTC" else f"{name} ({key.replace('_', ' ')})"
+
+
+def length(reader: Reader, duration: timedelta) -> str:
+    """60 minutes, 24 hours, 14 days: in the largest unit that is whole, days from two on."""
+    minutes = round(duration.total_seconds() / 60)
+    unit, number = "minute", minutes
+    if minutes >= 2 * 24 * 60 and minutes % (24 * 60) == 0:
+        unit, number = "day", minutes // (24 * 60)
+    elif minutes >= 2 * 60 and minutes % 60 == 0:
+        unit, number = "hour", minutes // 60
+    return str(units.format_unit(number, f"duration-{unit}", "long", locale=reader.locale))
+
+
+def free_time(reader: Reader, time: link_pb2.FreeTime, zone: ZoneInfo) -> str:
+    """Fri, Nov 27, 2026, 10:00 AM."""
+    return moment(reader, instant(time.start_time, zone))
+
+
+def instant(stamp: Timestamp, zone: ZoneInfo) -> datetime:
+    return stamp.ToDatetime(tzinfo=UTC).astimezone(zone)
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseWords:
+    """What a purchase's pages say of it. Nothing in it changes while a page is open."""
+
+    is_lesson: bool
+    is_tutors: bool
+    heading: str
+    price: str
+    course: str = ""
+    purpose: str = ""
+    day: str = ""
+    hours: str = ""
+    zone: str = ""
+    length: str = ""
+    policy: tuple[str, ...] = ()
+
+
+def describe_purchase(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> PurchaseWords:
+    """The purchase in the reader's language."""
+    is_lesson = purchase.HasField("start_time") and purchase.HasField("end_time")
+    is_tutors = purchase.person == link_pb2.LINK_PERSON_TUTOR
+    course = plain(purchase.course_title)
+    words = PurchaseWords(
+        is_lesson=is_lesson,
+        is_tutors=is_tutors,
+        heading=_heading(reader, purchase, is_lesson=is_lesson, is_tutors=is_tutors),
+        price=money(reader, purchase.price),
+        course=course if is_lesson else "",
+        purpose=plain(purchase.purpose),
+        policy=tuple(_policy(reader, purchase, now)),
+    )
+    return _with_times(reader, words, purchase) if is_lesson else words
+
+
+def _with_times(reader: Reader, words: PurchaseWords, purchase: link_pb2.Purchase) -> PurchaseWords:
+    zone = zone_of(purchase)
+    start, end = instant(purchase.start_time, zone), instant(purchase.end_time, zone)
+    return replace(
+        words,
+        day=day(reader, start),
+        hours=hours(reader, start, end),
+        zone=zone_name(reader, start),
+        length=length(reader, end - start),
+    )
+
+
+def _heading(reader: Reader, purchase: link_pb2.Purchase, *, is_lesson: bool, is_tutors: bool) -> str:
+    if not is_lesson:
+        return plain(purchase.course_title) or reader.text("purchase.course")
+    if is_tutors:
+        return reader.text("purchase.lesson_of_tutor")
+    tutor = plain(purchase.tutor_name)
+    return reader.text("purchase.lesson_with", tutor=tutor) if tutor else reader.text("purchase.lesson")
+
+
+def _policy(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> Iterator[str]:
+    """A line for each rule that can still apply, and what holds besides."""
+    if purchase.person == link_pb2.LINK_PERSON_TUTOR:
+        yield reader.text("purchase.policy_of_tutor")
+        return
+    lines = list(_rules(reader, purchase, now))
+    yield from lines
+    yield reader.text("purchase.policy_later" if lines else "purchase.policy_never")
+    if purchase.HasField("start_time"):
+        yield reader.text("purchase.policy_tutor_cancels")
+
+
+def _rules(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> Iterator[str]:
+    zone = zone_of(purchase)
+    for rule in purchase.policy:
+        span, share = timedelta(hours=rule.hours), percent(reader, rule.percent)
+        if not rule.percent:
+            continue
+        if not purchase.HasField("start_time"):
+            yield reader.text("purchase.policy_since_payment", percent=share, length=length(reader, span))
+            continue
+        until = instant(purchase.start_time, zone) - span
+        if until > now:
+            said = {"percent": share, "length": length(reader, span), "time": moment(reader, until)}
+            yield reader.text("purchase.policy_before_lesson", **said)
+
+
+def _time(reader: Reader, when: datetime) -> str:
+    return str(dates.format_time(when, "short", tzinfo=when.tzinfo, locale=reader.locale))
+
+
+def _midnight(when: datetime) -> datetime:
+    return when.replace(hour=0, minute=0, second=0, microsecond=0)
