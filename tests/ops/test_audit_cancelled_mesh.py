@@ -18,7 +18,6 @@ from tests.audited import assert_clean
 from tests.ops.conftest import Tutormesh
 from tests.people import Booked, People, lesson_time, wait_until
 
-
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 

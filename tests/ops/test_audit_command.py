@@ -13,7 +13,6 @@ from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
 from tests.people import People, lesson_time
 
-
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 

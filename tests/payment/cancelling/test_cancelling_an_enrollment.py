@@ -25,7 +25,6 @@ from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 from tutormesh.payment.v1 import payment_pb2
 
-
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 

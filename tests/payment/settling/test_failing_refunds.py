@@ -32,7 +32,8 @@ def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def until_asleep(people: People, booked: Booked, failed: int) -> None:
     """Until so many refunds have failed, all of their events are heard, and whoever could try again sleeps."""
     await wait_until(
-        lambda: people.world.sql("payment", ASLEEP, booked.student, booked.intent, failed), lambda rows: rows[0]["asleep"]
+        lambda: people.world.sql("payment", ASLEEP, booked.student, booked.intent, failed),
+        lambda rows: rows[0]["asleep"],
     )
     assert [refund["status"] for refund in await people.refunds_of(booked.intent)] == ["failed"] * failed
 

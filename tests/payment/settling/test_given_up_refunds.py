@@ -20,7 +20,6 @@ from tests.payment.settling.test_refused_refunds import (
 )
 from tests.people import Booked, People, lesson_time, wait_until
 
-
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 

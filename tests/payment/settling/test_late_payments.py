@@ -15,7 +15,6 @@ from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
 
-
 pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
