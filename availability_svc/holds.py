@@ -182,5 +182,6 @@ def _must_repeat(order: Order, found: Hold | Tombstone | None) -> Hold:
 
 
 def _with_time_left(hold: Hold, situation: Situation) -> TimedHold:
-    name = situation.schedule.display_name if situation.schedule else ""
-    return TimedHold(hold, (hold.expires_at - situation.now) / SECOND, name)
+    schedule = situation.schedule
+    tutor = (schedule.display_name, schedule.hours.timezone) if schedule else ()
+    return TimedHold(hold, (hold.expires_at - situation.now) / SECOND, *tutor)

@@ -211,5 +211,5 @@ def _summary(layout: Layout, names: Sequence[str]) -> dict[str, str]:
     rows |= {f"gRPC {program.name}": layout.address(program.name) for program in STORED}
     if "sandbox" in names:
         rows["Stripe sandbox"] = layout.url("sandbox")
-        rows["mail"] = f"{layout.url('sandbox')}/_sandbox/mail (taken on smtp://{HOST}:{layout.mail_port})"
+        rows["mail"] = f"{layout.url('sandbox')}/mailbox (taken on smtp://{HOST}:{layout.mail_port})"
     return rows

@@ -117,6 +117,7 @@ def to_hold_response(held: Enrollment) -> pb.HoldSeatResponse:
         expires_at=to_proto(held.hold_expires_at),
         seconds_left=held.seconds_left,
         instructor_id=str(held.instructor_id),
+        course_title=held.course_title,
     )
 
 

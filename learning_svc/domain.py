@@ -57,6 +57,12 @@ class TooManyCourses(Refusal):
     reason = "TOO_MANY_COURSES"
 
 
+class IdempotencyMismatch(Refusal):
+    """This key was used for another course."""
+
+    reason = "IDEMPOTENCY_MISMATCH"
+
+
 class Raced(TryAgain):
     """Another call with the same ids came between."""
 
@@ -164,7 +170,8 @@ class Enrollment:
     """The record of a student in a course. Instants are aware and UTC; `payment_id` is None for a free course.
 
     `holds_seat` is false once the enrollment has ended, or another student has taken its lapsed hold over.
-    `seconds_left` counts to the end of the hold on the database's clock, from the time of reading.
+    `seconds_left` counts to the end of the hold on the database's clock, from the time of reading. `course_title` is read
+    only when a seat is held.
     """
 
     id: UUID
@@ -180,6 +187,7 @@ class Enrollment:
     holds_seat: bool
     created_at: datetime
     activated_at: datetime | None
+    course_title: str = ""
 
     @property
     def has_ended(self) -> bool:

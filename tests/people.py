@@ -92,18 +92,17 @@ class People:
         return Patient(kind(self.channels[key]))
 
     async def tutor(self, rate: int = 5000, currency: str = "USD", **changes: Any) -> UUID:
-        """A tutor who works around the clock, every day, in UTC."""
+        """A tutor who works around the clock, every day, in UTC unless `changes` names another zone."""
         tutor = uuid4()
         request = availability_pb2.PublishAvailabilityRequest(
             tutor_id=str(tutor),
-            timezone="UTC",
             weekly=[
                 availability_pb2.WeeklyWindow(
                     weekday=availability_pb2.Weekday.Value(f"WEEKDAY_{day}"), start="00:00", end="24:00"
                 )
                 for day in WEEK
             ],
-            **changes,
+            **{"timezone": "UTC", **changes},
         )
         request.rate.amount_minor, request.rate.currency = rate, currency
         await self.stub(AvailabilityServiceStub, "availability", "bff").PublishAvailability(request, timeout=5)

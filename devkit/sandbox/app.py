@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from devkit.sandbox.http.controls import Controls
 from devkit.sandbox.http.endpoints import Endpoints, Operation
+from devkit.sandbox.http.mailbox import MailboxPages
 from devkit.sandbox.mail import receiving
 from devkit.sandbox.resources import intents, payments, refunds, search
 from devkit.sandbox.resources.lists import listing, retrieve
@@ -54,7 +55,12 @@ def build(settings: Settings) -> Starlette:
     endpoints = Endpoints(sandbox)
     routes = [Route(path, endpoints.endpoint(what), methods=[method]) for method, path, what in OPERATIONS]
     application = Starlette(
-        routes=[*routes, *Controls(sandbox).routes(), Route("/healthz", _health)],
+        routes=[
+            *routes,
+            *Controls(sandbox).routes(),
+            *MailboxPages(sandbox.mailbox).routes(),
+            Route("/healthz", _health),
+        ],
         lifespan=lambda _: _lifespan(sandbox, settings),
         exception_handlers={HTTPException: _no_route},
         # Stripe.js calls from the origin of the app's page.

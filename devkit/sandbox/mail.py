@@ -1,4 +1,4 @@
-"""A mailbox for all addresses. It receives mail by SMTP, keeps the newest for `GET /_sandbox/mail`, and sends none on."""
+"""A mailbox for all addresses. It receives mail by SMTP, keeps the newest, and sends none on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import email
 import email.policy
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
@@ -21,16 +22,83 @@ MOST_MAILS = 500
 MOST_BYTES = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a mail."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A received mail. `number` counts the mails of this process."""
+
+    number: int
+    sender: str
+    to: list[str]
+    received_at: str
+    message: EmailMessage
+
+    @property
+    def subject(self) -> str:
+        return str(self.message["Subject"] or "")
+
+    @property
+    def text(self) -> str:
+        return self._body("plain")
+
+    @property
+    def html(self) -> str:
+        return self._body("html")
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [(name, str(value)) for name, value in self.message.items()]
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        parts = self.message.iter_attachments() if self.message.is_multipart() else ()
+        return [
+            Attachment(part.get_filename() or "attachment", part.get_payload(decode=True) or b"")  # type: ignore[arg-type]
+            for part in parts
+        ]
+
+    @property
+    def listed(self) -> Json:
+        """What `GET /_sandbox/mail` tells of it."""
+        return {
+            "from": self.sender,
+            "to": self.to,
+            "subject": self.subject,
+            "message_id": str(self.message["Message-ID"] or "").strip(),
+            "text": self.text,
+            "received_at": self.received_at,
+        }
+
+    def _body(self, subtype: str) -> str:
+        body = self.message.get_body((subtype,))
+        return str(body.get_content()).replace("\r\n", "\n") if body is not None else ""
+
+
 class Mailbox:
     """The newest mails. `print_line` gets one line for each."""
 
     def __init__(self, print_line: Callable[[str], None]) -> None:
         self._print_line = print_line
-        self._mails: deque[Json] = deque(maxlen=MOST_MAILS)
+        self._mails: deque[Mail] = deque(maxlen=MOST_MAILS)
+        self._received = 0
 
     def listed(self) -> Json:
         """The kept mails, oldest first."""
-        return {"mails": list(self._mails)}
+        return {"mails": [mail.listed for mail in self._mails]}
+
+    def mails(self) -> list[Mail]:
+        """The same, whole."""
+        return list(self._mails)
+
+    def find(self, number: int) -> Mail | None:
+        return next((mail for mail in self._mails if mail.number == number), None)
 
     def clear(self) -> None:
         self._mails.clear()
@@ -38,19 +106,12 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """aiosmtpd calls this when a whole mail has arrived."""
         content = envelope.original_content or b""
-        mail = email.message_from_bytes(content, EmailMessage, policy=email.policy.default)
-        body = mail.get_body(("plain",))
-        self._mails.append(
-            {
-                "from": envelope.mail_from,
-                "to": envelope.rcpt_tos,
-                "subject": str(mail["Subject"] or ""),
-                "message_id": str(mail["Message-ID"] or "").strip(),
-                "text": body.get_content().replace("\r\n", "\n") if body is not None else "",
-                "received_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            }
-        )
-        self._print_line(_one_line(f"mail to {', '.join(envelope.rcpt_tos)}: {mail['Subject']}"))
+        message = email.message_from_bytes(content, EmailMessage, policy=email.policy.default)
+        self._received += 1
+        received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        sender = envelope.mail_from or ""
+        self._mails.append(Mail(self._received, sender, list(envelope.rcpt_tos), received_at, message))
+        self._print_line(_one_line(f"mail to {', '.join(envelope.rcpt_tos)}: {message['Subject']}"))
         return "250 kept"
 
 

@@ -6,6 +6,7 @@ statement should have changed and did not, because another transaction changed i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_cour
 _MINE = "id = :id and saga_id = :saga_id"
 _HAS_FREE_SEAT = "(seats is null or seats_taken < seats)"
 _LAPSED = "holds_seat and status = 'PAYMENT_REQUIRED' and hold_expires_at + :grace <= clock_timestamp()"
+_TITLE = "(select title from course where course.id = enrollment.course_id)"
 _SEATED = "course_id = :course_id and student_id = :student_id and holds_seat"
 
 # Checks the order and takes the seat in one statement. The unique constraints refuse a twin that is being inserted,
@@ -42,9 +44,9 @@ with taken as (
     from taken
     returning {ENROLLMENT}
 )
-select * from made
+select *, {_TITLE} as course_title from made enrollment
 union all
-select {ENROLLMENT} from enrollment where (id = :id or saga_id = :saga_id) and not exists (select from made)
+select {ENROLLMENT}, {_TITLE} from enrollment where (id = :id or saga_id = :saga_id) and not exists (select from made)
 """)
 
 _SITUATION = text(f"""
@@ -163,7 +165,8 @@ class SeatStore:
             "expected_currency": expected.currency if expected else None,
         }
         row = await self._row(_TAKE, _order_values(order) | price | limit_values(terms))
-        return as_record(row) if row else None
+        record = as_record(row) if row else None
+        return replace(record, course_title=row.course_title) if row and isinstance(record, Enrollment) else record
 
     async def read_situation(self, course_id: UUID, student: UUID | None, terms: Terms) -> Situation | None:
         """The facts that decide about an order for this course; None when there is no such course."""

@@ -61,9 +61,13 @@ class PurchaseFacts:
     provider_name: str = ""  # the name of one that calls us back, when it is not CALLBACK itself
     timezone: str = ""  # the IANA time zone in which the student is told times
     locale: str = ""  # the student's language, a BCP 47 tag
+    return_url: str = field(default="", repr=False)  # where the page to pay on leads once it is paid
+    cancel_url: str = field(default="", repr=False)  # where it leads when the student turns back
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
     tutor_name: str = ""  # what the tutor was called to students then; of a course it is not known
+    tutor_timezone: str = ""  # the IANA time zone of the tutor's hours then; of a course it is not known
+    course_title: str = ""  # what the course was called then, also that of a lesson's course
     hold_expires_at: datetime | None = None  # the end of the hold, as the student was shown it
     hold_was_over: bool = False  # the hold had ended before its answer came
     is_recorded: bool = False  # the booking or the enrollment exists

@@ -1,24 +1,21 @@
-"""E-mail by SMTP: plain text, one mail to the student and one to the tutor. The only file that knows aiosmtplib."""
+"""E-mail by SMTP: one mail to the student and one to the tutor. The only file that knows aiosmtplib."""
 
 from __future__ import annotations
 
 import asyncio
-import email.policy
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from email.utils import format_datetime, parseaddr
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 from payment_svc.domain.messages import Audience, Message
-from payment_svc.notifications import words
-from payment_svc.notifications.notifier import NotDelivered
+from payment_svc.notifications.mail import write_mail
+from payment_svc.notifications.notifier import ManageUrl, NotDelivered, link_nowhere
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _LOOKS = "must look like smtp://user:password@host:port or smtps://…"
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_MAIL = email.policy.SMTP.clone(max_line_length=200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +67,11 @@ class Email:
     channel = "email"
     audiences = (Audience.STUDENT, Audience.TUTOR)
 
-    def __init__(self, server: MailServer, sender: str, to: str, timeout: float) -> None:
+    def __init__(
+        self, server: MailServer, sender: str, to: str, timeout: float, manage_url: ManageUrl = link_nowhere
+    ) -> None:
         self.timeout = timeout
-        self._server, self._sender, self._to = server, sender, to
+        self._server, self._sender, self._to, self._manage_url = server, sender, to, manage_url
 
     async def send(self, message: Message) -> None:
         """Raises NotDelivered. It is definite when the server refuses this mail for good (5xx)."""
@@ -94,16 +93,9 @@ class Email:
         """Nothing is kept open between mails."""
 
     def mail(self, message: Message) -> EmailMessage:
-        """The mail. It is the same on every try, so that a receiver that knows its Message-ID can drop the repeat."""
-        mail = EmailMessage(policy=_MAIL)
-        mail["From"] = self._sender
-        mail["To"] = self._to.format(person_id=message.data[f"{message.route.audience}Id"])
-        mail["Subject"] = words.subject(message)
-        mail["Date"] = format_datetime(message.created_at)
-        mail["Message-ID"] = f"<{message.id}.{message.route.audience}@{_domain(self._sender)}>"
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(words.text(message))
-        return mail
+        """The mail to the message's person, with their link."""
+        recipient = self._to.format(person_id=message.data[f"{message.route.audience}Id"])
+        return write_mail(message, self._sender, recipient, self._manage_url(message))
 
     async def _submit(self, mail: EmailMessage) -> None:
         await aiosmtplib.send(
@@ -116,7 +108,3 @@ class Email:
             start_tls=self._server.start_tls,
             timeout=self.timeout,
         )
-
-
-def _domain(sender: str) -> str:
-    return parseaddr(sender)[1].rpartition("@")[2]

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
-from payment_svc.domain.messages import Audience, Message
+from payment_svc.domain.messages import Audience, DeliveryRoute, Message
+
+#: Gives the link by which the person of a message manages the purchase: the same at each try of a message, empty when
+#: there is none. Channels call it when they send, because the link is a secret that no row may hold.
+ManageUrl = Callable[[Message], str]
+
+
+def link_nowhere(_: Message) -> str:
+    """Without an address for pages there are no links."""
+    return ""
+
+
+def for_person(message: Message, audience: Audience) -> Message:
+    """The message as it goes to one of its people on the same channel."""
+    return replace(message, route=DeliveryRoute(message.route.channel, audience))
 
 
 class NotDelivered(Exception):

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -22,6 +21,7 @@ from mesh import clock
 from mesh.money import Money
 from payment_svc.domain import Saga
 from payment_svc.domain.signing import signed_headers
+from payment_svc.http import open_client
 from payment_svc.providers.port import OutcomeUnknown, ProviderRefused, Unreadable
 
 #: So long may an answer be.
@@ -30,7 +30,6 @@ MOST_ANSWER_BYTES = 16_384
 MOST_ID, MOST_URL = 255, 2048
 #: The statuses by which a provider says that it will not take this payment. After any other the outcome is unknown.
 REFUSALS = frozenset({400, 402, 422})
-CONNECTIONS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,7 @@ class PaymentSessions:
 
     def __init__(self, engines: Mapping[str, AskedEngine], timeout: float) -> None:
         self._engines, self._timeout = engines, timeout
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=30)
-        self._http = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
-        self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies only pile up
+        self._http = open_client(timeout)
 
     def asks(self, engine: str) -> bool:
         """True when this provider is asked. The others only call back."""

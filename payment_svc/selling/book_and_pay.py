@@ -50,8 +50,8 @@ async def hold_slot(peers: Peers, saga: Saga) -> Saga:
     except Refusal:
         await release_slot(peers, saga)
         raise
-    block, name = hold.availability_block_id, hold.tutor_name
-    return with_hold(saga, hold, block_id=block, tutor_name=name).with_facts(price=price)
+    told = {"tutor_name": hold.tutor_name, "tutor_timezone": hold.tutor_timezone}
+    return with_hold(saga, hold, block_id=hold.availability_block_id, **told).with_facts(price=price)
 
 
 async def release_slot(peers: Peers, saga: Saga) -> None:

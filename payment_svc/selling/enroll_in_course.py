@@ -22,10 +22,11 @@ from payment_svc.selling.transitions import end_of_sale
 from tutormesh.learning.v1 import learning_pb2 as learning
 
 
-async def verify_course(peers: Peers, course_id: UUID) -> None:
-    """Raises the refusal of a course that does not exist or is not published. Holds no seat."""
+async def verify_course(peers: Peers, course_id: UUID) -> str:
+    """The course's title. Raises the refusal of one that does not exist or is not published. Holds no seat."""
     request = learning.VerifyCourseRequest(course_id=str(course_id))
-    await call_peer(lambda: peers.learning.VerifyCourse(request, timeout=STEP_SECONDS))
+    verified = await call_peer(lambda: peers.learning.VerifyCourse(request, timeout=STEP_SECONDS))
+    return verified.course.title
 
 
 async def hold_seat(peers: Peers, saga: Saga) -> Saga:
@@ -49,7 +50,8 @@ async def hold_seat(peers: Peers, saga: Saga) -> Saga:
             asked.agree(Money(hold.price.amount_minor, hold.price.currency))
     except AmountMismatch as refusal:
         raise RefusedInDoubt(refusal) from refusal
-    return replace(with_hold(saga, hold, is_recorded=True), tutor_id=UUID(hold.instructor_id))
+    held = with_hold(saga, hold, is_recorded=True, course_title=hold.course_title)
+    return replace(held, tutor_id=UUID(hold.instructor_id))
 
 
 STATUS_OF_END = {

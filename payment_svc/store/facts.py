@@ -45,30 +45,43 @@ RESOLVED_CONTEXT = """(context || jsonb_build_object(
 #: The declined attempts to pay, why the latest was declined, and who takes the money.
 DECLINED = "jsonb_array_length(coalesce(context -> 'failed_charges', cast('[]' as jsonb)))"
 DECLINE_REASON, PROVIDER = "context ->> 'decline_reason'", f"coalesce(context ->> 'payment_engine', '{STRIPE}')"
+#: The end of a purchase's hold as its student was shown it, while it can be paid; else null.
+PAYABLE_UNTIL = """case when state = 'AWAITING_PAYMENT' and hold_ends > clock_timestamp()
+    then context ->> 'hold_expires_at' end"""
+
+
+def _of_sale(key: str) -> str:
+    """In SQL, a text that the purchase knows, from the row `s` of the purchase or of a saga that is about it."""
+    return f"""coalesce(s.context ->> '{key}', (select sale.context ->> '{key}' from saga sale
+            where sale.id = cast(s.context ->> 'purchase_id' as uuid)))"""  # noqa: S608 - constants
+
+
 #: What every message says about the purchase in saga row `s`, in the names of the API.
-MESSAGE_DATA = """jsonb_strip_nulls(jsonb_build_object(
+MESSAGE_DATA = f"""jsonb_strip_nulls(jsonb_build_object(
         'bookingId', case when s.course_id is null then s.booking_id end,
         'enrollmentId', case when s.course_id is not null then s.booking_id end,
         'sessionId', s.session_id,
         'courseId', coalesce(cast(s.course_id as text), s.context ->> 'course_id'),
         'studentId', s.student_id,
         'tutorId', s.tutor_id,
-        'tutorName', s.context ->> 'tutor_name',
+        'tutorName', {_of_sale("tutor_name")},
+        'tutorTimezone', {_of_sale("tutor_timezone")},
+        'courseTitle', {_of_sale("course_title")},
+        'purpose', {_of_sale("purpose")},
         'startTime', to_char(s.time_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
         'durationMinutes', s.minutes,
-        'timezone', (select sale.context ->> 'timezone' from saga sale
-            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
-        'locale', (select sale.context ->> 'locale' from saga sale
-            where sale.id = coalesce(cast(s.context ->> 'purchase_id' as uuid), s.id)),
+        'timezone', {_of_sale("timezone")},
+        'locale', {_of_sale("locale")},
+        'wasConfirmed', case when cast(:message_type as text) = 'booking.cancelled' then s.context ? 'purchase_id' end,
         'price', case when s.context ? 'price' then
-            jsonb_build_object('amountMinor', s.context #> '{price,amount_minor}',
-                               'currency', s.context #> '{price,currency}') end,
+            jsonb_build_object('amountMinor', s.context #> '{{price,amount_minor}}',
+                               'currency', s.context #> '{{price,currency}}') end,
         'meetingLink', case when cast(:message_type as text) = 'booking.confirmed' then s.context ->> 'meeting_link' end,
         'reason', case when s.state = 'REJECTED' then s.error ->> 'reason' end,
-        'cancelledBy', s.context #> '{cancel,by}',
-        'refundDue', case when cast(s.context #>> '{cancel,refund_minor}' as bigint) > 0 then
-            jsonb_build_object('amountMinor', s.context #> '{cancel,refund_minor}',
-                               'currency', s.context #> '{price,currency}') end))"""
+        'cancelledBy', s.context #> '{{cancel,by}}',
+        'refundDue', case when cast(s.context #>> '{{cancel,refund_minor}}' as bigint) > 0 then
+            jsonb_build_object('amountMinor', s.context #> '{{cancel,refund_minor}}',
+                               'currency', s.context #> '{{price,currency}}') end))"""
 
 
 def encode_context(saga: Saga) -> str:

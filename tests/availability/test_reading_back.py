@@ -120,11 +120,13 @@ async def test_the_schema_itself_refuses_such_names(desk: Any, name: str):
         await desk.sql("update schedule set display_name = :name where tutor_id = :id", name=name, id=tutor)
 
 
-async def test_a_hold_tells_the_name_that_the_tutor_has_now(desk: Any, monday: datetime):
+async def test_a_hold_tells_the_name_and_the_zone_that_the_tutor_has_now(desk: Any, monday: datetime):
     tutor, student, saga = await desk.publish(display_name="Jonas"), uuid.uuid4(), uuid.uuid4()
-    assert (await desk.hold(tutor, monday, student, saga)).tutor_name == "Jonas"
-    await desk.publish(tutor, display_name="Jonas Weber")
-    assert (await desk.hold(tutor, monday, student, saga)).tutor_name == "Jonas Weber"
+    held = await desk.hold(tutor, monday, student, saga)
+    assert (held.tutor_name, held.tutor_timezone) == ("Jonas", "UTC")
+    await desk.publish(tutor, display_name="Jonas Weber", timezone="Europe/Vienna")
+    held = await desk.hold(tutor, monday, student, saga)
+    assert (held.tutor_name, held.tutor_timezone) == ("Jonas Weber", "Europe/Vienna")
 
 
 async def test_blocks_are_listed_soonest_first_with_their_reasons(desk: Any, monday: datetime):

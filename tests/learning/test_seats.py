@@ -27,6 +27,7 @@ async def test_a_held_seat_is_recorded_with_its_price_and_its_end(school: Any, l
     order = school.order(course.id)
     held = await school.hold(order)
     assert (held.price, held.instructor_id) == (course.price, course.instructor_id)
+    assert held.course_title == course.title
     assert 1795 < held.seconds_left <= 1800
     enrollment = await school.enrollment(order)
     for name in ("saga_id", "course_id", "student_id", "payment_id"):
@@ -52,6 +53,7 @@ async def test_repeating_a_hold_returns_the_first_hold(school: Any, ledger: Any)
     first, again = await school.hold(order), await school.hold(order)
     assert (again.price, again.expires_at, again.instructor_id) == (first.price, first.expires_at, first.instructor_id)
     assert again.seconds_left < first.seconds_left
+    assert again.course_title == first.course_title == course.title
     active = await school.activate(order)
     assert (await school.hold(order)).expires_at == first.expires_at
     assert await school.enrollment(order) == active

@@ -115,7 +115,7 @@ async def test_each_end_of_an_enrollment_is_told_to_student_and_instructor(
         assert not data.keys() & {"bookingId", "sessionId", "startTime", "durationMinutes"}
     for person in (place.student, place.instructor):
         mails = await post.until_sent(person, len(PLACES[way]))
-        assert f"Enrollment: {place.id}" in mails[0]["text"]
+        assert f"Reference: {place.id}" in mails[0]["text"]
 
 
 async def test_a_message_says_what_it_is_about(people: People, receiver: Receiver) -> None:
@@ -134,8 +134,43 @@ async def test_a_message_says_what_it_is_about(people: People, receiver: Receive
         "tutorId": str(booked.tutor),
         "startTime": start.isoformat().replace("+00:00", "Z"),
         "durationMinutes": 60,
+        "tutorTimezone": "UTC",
         "price": {"amountMinor": 5000, "currency": "USD"},
     }
+
+
+async def test_a_message_about_a_seat_names_its_course_also_when_it_is_given_back(
+    people: People, receiver: Receiver
+) -> None:
+    place = await active(people, await people.course(title="Chess <for> all"))
+    await leave(people, place)
+    await receiver.until_taken(place.id, *PLACES[left_behind])
+    assert [told["data"]["courseTitle"] for told in receiver.about(place.id)] == ["Chess <for> all"] * 3
+    assert not any("wasConfirmed" in told["data"] for told in receiver.about(place.id))
+
+
+async def test_a_message_about_a_lesson_of_a_course_names_the_course_the_purpose_and_the_tutors_zone(
+    people: People, receiver: Receiver
+) -> None:
+    course, tutor = await people.course(title="Fractions"), await people.tutor(timezone="Asia/Tokyo")
+    booked = await people.booked(tutor, lesson_time(), course_id=course.id, purpose="Halves & thirds")
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    await people.cancel(booked)
+    await receiver.until_taken(booked.booking, *WAYS[sold_and_cancelled])
+    confirmed, cancelled, refund = (told["data"] for told in receiver.about(booked.booking))
+    for data in (confirmed, cancelled, refund):
+        known = {"courseTitle": "Fractions", "purpose": "Halves & thirds", "tutorTimezone": "Asia/Tokyo"}
+        assert data.items() >= known.items()
+    assert [data.get("wasConfirmed") for data in (confirmed, cancelled, refund)] == [None, True, None]
+
+
+async def test_a_cancel_before_the_payment_says_that_the_lesson_was_never_confirmed(
+    people: People, receiver: Receiver
+) -> None:
+    booked = await cancelled_unpaid(people)
+    await receiver.until_taken(booked.booking, "booking.cancelled")
+    assert receiver.about(booked.booking)[0]["data"]["wasConfirmed"] is False
 
 
 async def test_a_cancel_tells_who_cancelled_and_its_refund_what_went_back(people: People, receiver: Receiver) -> None:
@@ -209,7 +244,10 @@ async def test_a_student_is_told_in_the_zone_and_language_of_the_order(
     for told in receiver.about(booked.booking):
         assert {name: told["data"][name] for name in told_in} == told_in
         assert told["data"]["startTime"].endswith("T10:00:00Z")
-    for person, clock in ((booked.student, "at 15:30 (Asia/Kolkata)"), (booked.tutor, "at 10:00 UTC")):
+    for person, clock in (
+        (booked.student, "India Standard Time (Asia/Kolkata)"),
+        (booked.tutor, "Time: 10:00 AM – 11:00 AM"),
+    ):
         confirmed, cancelled, _ = await post.until_sent(person, 3)
         assert clock in confirmed["text"] and clock in cancelled["text"]
 
@@ -233,7 +271,7 @@ async def test_both_people_are_told_where_the_lesson_is_held(people: People, rec
     assert not any("meetingLink" in told["data"] for told in later)
     for person in (booked.student, booked.tutor):
         mails = await post.until_sent(person, 3)
-        assert [f"Join: {link}" in mail["text"] for mail in mails] == [True, False, False]
+        assert [f"Join the lesson:\n{link}\n" in mail["text"] for mail in mails] == [True, False, False]
 
 
 async def test_the_student_is_told_the_tutors_name(people: People, receiver: Receiver, post: Post) -> None:
@@ -246,12 +284,11 @@ async def test_the_student_is_told_the_tutors_name(people: People, receiver: Rec
     assert {told["data"]["tutorName"] for told in receiver.about(booked.booking)} == {"Zoë {when} Ōe"}
     for person, is_named in ((booked.student, True), (booked.tutor, False)):
         confirmed, cancelled, _ = await post.until_sent(person, 3)
-        assert ("The lesson with Zoë {when} Ōe on " in confirmed["text"]) is is_named
-        assert ("The lesson with Zoë {when} Ōe on " in cancelled["text"]) is is_named
-        assert is_named or "The lesson on " in confirmed["text"]
+        assert ("Your lesson with Zoë {when} Ōe " in confirmed["text"]) is is_named
+        assert ("Your lesson with Zoë {when} Ōe " in cancelled["text"]) is is_named
 
 
-async def test_a_mail_is_plain_and_the_same_message_on_every_try(people: People, post: Post) -> None:
+async def test_a_mail_has_the_id_of_its_message(people: People, post: Post) -> None:
     booked = await sold(people)
     (mail,) = await post.until_sent(booked.student, 1)
     ((row,), (student, tutor)) = await rows(people, booked.booking), await rows(people, booked.booking, "email")
@@ -259,5 +296,5 @@ async def test_a_mail_is_plain_and_the_same_message_on_every_try(people: People,
     assert student["id"] == tutor["id"] == row["id"]
     assert mail["from"] == "no-reply@mesh.example.com"
     assert mail["subject"].startswith("Lesson confirmed: ")
-    assert f"Booking: {booked.booking}" in mail["text"] and "Price: $50.00" in mail["text"]
+    assert f"Reference: {booked.booking}" in mail["text"] and "Price: $50.00" in mail["text"]
     assert UUID(booked.booking) == row["subject_id"]

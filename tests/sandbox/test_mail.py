@@ -68,6 +68,31 @@ async def test_a_mail_is_shown_and_printed_in_one_line(
     assert capsys.readouterr().out == "mail to student@example.com: Stunde bestätigt\n"
 
 
+async def test_the_mailbox_shows_a_mail_without_letting_it_do_anything(box: tuple[str, int]) -> None:
+    url, port = box
+    sent = mail("<script>alert(1)</script>")
+    sent.add_alternative(
+        "<html><head></head><body><script>alert(1)</script><a href='https://e.example'>x</a></body></html>", "html"
+    )
+    sent.add_attachment(b"BEGIN:VCALENDAR", maintype="application", subtype="ics", filename="in\u202evite <b>.ics")
+    await send(port, sent)
+    async with httpx.AsyncClient(base_url=url) as http:
+        listed, opened, body = [await http.get(path) for path in ("/mailbox", "/mailbox/1", "/mailbox/1/body")]
+        text, headers = [(await http.get(f"/mailbox/1?view={view}")).text for view in ("text", "headers")]
+        attached = await http.get("/mailbox/1/attachments/0")
+        for path in ("/mailbox/2", "/mailbox/1/attachments/1", "/mailbox/2/body"):
+            assert (await http.get(path)).status_code == 404
+    for page in (listed, opened):
+        assert "&lt;script&gt;alert(1)" in page.text and "<script" not in page.text
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+    policy = body.headers["content-security-policy"]
+    assert "sandbox allow-popups" in policy and "allow-scripts" not in policy and "script-src" not in policy
+    assert '<base target="_blank">' in body.text
+    assert "See you." in text and "&lt;1@example.com&gt;" in headers
+    assert attached.content == b"BEGIN:VCALENDAR" and attached.headers["content-disposition"].startswith("attachment;")
+
+
 async def test_only_the_newest_mails_are_kept() -> None:
     box = Mailbox(lambda _: None)
     async with receiving(box, "127.0.0.1", 0) as port, aiosmtplib.SMTP(hostname="127.0.0.1", port=port) as client:

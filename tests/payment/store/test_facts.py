@@ -45,6 +45,8 @@ EVERYTHING: dict[str, Any] = {
     "asked_price": AskedPrice("50", "USD", decides=True),
     "price": Money(5000, "USD"),
     "tutor_name": "Jonas Weber",
+    "tutor_timezone": "Europe/Vienna",
+    "course_title": "Fractions for all",
     "hold_expires_at": datetime(2030, 1, 1, 12, 0, 0, 250000, tzinfo=UTC),
     "hold_was_over": True,
     "is_recorded": True,
