@@ -19,7 +19,7 @@ MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
-    *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "NOTIFY_", "SMTP_"),
+    *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "LINK_SECRET", "NOTIFY_", "SMTP_"),
     *("TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
 )
 #: The settings of payment_svc that hold its secrets.
@@ -44,7 +44,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
     if database_url is not None:
         own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
     if name == "payment":
-        own |= stripe_settings(layout) | notification_settings(layout)
+        own |= stripe_settings(layout) | notification_settings(layout) | link_settings(layout)
         own |= {name: value for name, value in layout.settings.items() if name.startswith(_OF_PAYMENT)}
     elif name == "session":
         own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
@@ -85,6 +85,14 @@ def notification_settings(layout: Layout) -> dict[str, str]:
     if "SMTP_URL" in given or not uses_sandbox(layout.settings) or layout.settings.get("TUTORMESH_MAIL") == "off":
         return given
     return SANDBOX_MAIL | given | {"SMTP_URL": f"smtp://{HOST}:{layout.mail_port}"}
+
+
+def link_settings(layout: Layout) -> dict[str, str]:
+    """Where the pages live, by default at this mesh's own edge, and the secret of their links."""
+    given = {name: value for name, value in layout.settings.items() if name in ("PUBLIC_URL", "LINK_SECRET")}
+    if "LINK_SECRET" not in given:
+        given["LINK_SECRET"] = read_or_make_secret(layout.keys / "links.secret")
+    return {"PUBLIC_URL": layout.url("bff")} | given
 
 
 def sandbox_settings(layout: Layout) -> dict[str, str]:

@@ -21,6 +21,7 @@ _SECRET_VALUES = re.compile(
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*"  # JWTs
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # passwords in URLs
     r"|(?<=[Bb]earer )\S+"
+    r"|lk_[\w-]{20,}"  # tokens of links to pages
 )
 
 

@@ -29,11 +29,16 @@ from payment_svc.domain.owed import COURSE_TERMS
 from payment_svc.engine.definition import Kind
 from payment_svc.engine.engine import Engine
 from payment_svc.forgetting import Forgetting
+from payment_svc.links.addresses import Links
 from payment_svc.notifications.delivering import Deliveries, routes_of
 from payment_svc.notifications.email import Email, parse_mail_server
 from payment_svc.notifications.notifier import Notifier
 from payment_svc.notifications.webhook import Webhook
 from payment_svc.operators import Operators
+from payment_svc.pages.checkout import Checkouts
+from payment_svc.pages.managing import Managing
+from payment_svc.pages.purchases import LinkedPurchases
+from payment_svc.pages.surroundings import Surrounding
 from payment_svc.payments import Payments
 from payment_svc.peers import Peers
 from payment_svc.providers.intents import Intents
@@ -48,7 +53,7 @@ from payment_svc.selling.ordering import Ordering
 from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.selling.payment import PaymentPorts
 from payment_svc.selling.purchase import Purchase
-from payment_svc.servicer import NotificationServicer, PaymentServicer, Purchases, SagaServicer
+from payment_svc.servicer import LinkServicer, NotificationServicer, PaymentServicer, Purchases, SagaServicer
 from payment_svc.settings import Settings, read_asked_engines
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
@@ -64,6 +69,8 @@ from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceS
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 from tutormesh.learning.v1.learning_pb2_grpc import LearningServiceStub
 from tutormesh.payment.v1 import (
+    link_pb2,
+    link_pb2_grpc,
     notification_pb2,
     notification_pb2_grpc,
     payment_pb2,
@@ -113,9 +120,10 @@ def compose(
     ordering = Ordering(engine, stores.sagas, stores.keys, uuid4)
     quotes = Quotes(settings.quote_key)
     cancel_lessons = Cancelling(engine, stores.sagas, stores.cancellations, stores.payments, quotes, uuid4)
+    engines, returns, links = settings.engines, settings.returns, settings.links
     purchases = Purchases(
-        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers), settings.engines),
-        CourseOrders(ordering, settings.enrollment_policy, settings.engines),
+        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers), engines, returns),
+        CourseOrders(ordering, settings.enrollment_policy, engines, returns),
         cancel_lessons,
         replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
     )
@@ -124,12 +132,26 @@ def compose(
     operators = Operators(engine, stores, inbox, intents, providers, find_charge)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
+    refreshing = Refreshing(stores.sagas, callbacks)
     services = _list_services(
-        PaymentServicer(purchases, payments, webhooks, callbacks, Refreshing(stores.sagas, callbacks)),
+        PaymentServicer(purchases, payments, webhooks, callbacks, refreshing, links),
+        _serve_links(links, stores, purchases, refreshing, peers, settings.payment_max_attempts),
         SagaServicer(operators, reconcile, providers),
         NotificationServicer(deliveries),
     )
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
+
+
+def _serve_links(
+    links: Links, stores: Stores, purchases: Purchases, refreshing: Refreshing, peers: Peers, max_attempts: int
+) -> LinkServicer:
+    """What whoever has a link sees and does."""
+    linked, around = LinkedPurchases(links, stores.sagas), Surrounding(peers)
+    payments, cancellations = stores.payments, stores.cancellations
+    return LinkServicer(
+        Checkouts(linked, payments, cancellations, refreshing, around, max_attempts),
+        Managing(linked, payments, cancellations, around, purchases.cancel_lessons, purchases.cancel_courses),
+    )
 
 
 async def _find_no_charge(_: str) -> str:
@@ -152,7 +174,7 @@ def list_kinds(
 
 
 def _list_services(
-    payments: PaymentServicer, sagas: SagaServicer, notifications: NotificationServicer
+    payments: PaymentServicer, links: LinkServicer, sagas: SagaServicer, notifications: NotificationServicer
 ) -> list[Service]:
     """The services of this process, as its server takes them."""
     return [
@@ -160,6 +182,11 @@ def _list_services(
             payment_pb2.DESCRIPTOR.services_by_name["PaymentService"],
             payment_pb2_grpc.add_PaymentServiceServicer_to_server,
             payments,
+        ),
+        Service(
+            link_pb2.DESCRIPTOR.services_by_name["LinkService"],
+            link_pb2_grpc.add_LinkServiceServicer_to_server,
+            links,
         ),
         Service(
             saga_pb2.DESCRIPTOR.services_by_name["SagaService"],
@@ -197,12 +224,14 @@ def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Pe
 def open_notifiers(settings: Settings) -> list[Notifier]:
     """The channels to people that the settings ask for: none, one or both. Settings has checked that each is whole."""
     found: list[Notifier] = []
+    manage_url = settings.links.manage_url_of
     if settings.notify_webhook_url and settings.notify_webhook_secret:
         secret = settings.notify_webhook_secret
-        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds))
+        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds, manage_url))
     if settings.smtp_url and settings.notify_email_from and settings.notify_email_to:
         sender, to = settings.notify_email_from, settings.notify_email_to
-        found.append(Email(parse_mail_server(settings.smtp_url), sender, to, settings.smtp_timeout_seconds))
+        server, timeout = parse_mail_server(settings.smtp_url), settings.smtp_timeout_seconds
+        found.append(Email(server, sender, to, timeout, manage_url))
     return found
 
 
@@ -223,7 +252,7 @@ def open_stripe(settings: Settings) -> StripeProvider | None:
 def _load_asked_engines(settings: Settings) -> dict[str, AskedEngine]:
     """The providers to ask for sessions. Ends the process, with a line that names it, when a setting cannot be used."""
     try:
-        _ = settings.engines, settings.quote_key
+        _ = settings.engines, settings.quote_key, settings.links
         return read_asked_engines(settings, read_environment())
     except ValueError as error:
         print(error, file=sys.stderr)

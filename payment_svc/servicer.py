@@ -11,6 +11,7 @@ from uuid import UUID
 from mesh import calls, cursors, wire
 from mesh.errors import BadInput, Forbidden
 from payment_svc.cancelling.cancel import Cancelling
+from payment_svc.convert.links import encode_cancellation_quote, encode_checkout, encode_managed
 from payment_svc.convert.notifications import decode_page_token, decode_status, encode_message
 from payment_svc.convert.orders import (
     decode_course_order,
@@ -29,8 +30,11 @@ from payment_svc.convert.payments import (
 )
 from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
 from payment_svc.domain import Intent
+from payment_svc.links.addresses import Links
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
+from payment_svc.pages.checkout import Checkouts
+from payment_svc.pages.managing import Managing
 from payment_svc.payments import Payments
 from payment_svc.providers.port import ProviderRefused
 from payment_svc.providers.registry import Providers
@@ -39,7 +43,15 @@ from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.webhooks import Webhooks
-from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, payment_pb2_grpc, saga_pb2, saga_pb2_grpc
+from tutormesh.payment.v1 import (
+    link_pb2,
+    link_pb2_grpc,
+    notification_pb2,
+    notification_pb2_grpc,
+    payment_pb2_grpc,
+    saga_pb2,
+    saga_pb2_grpc,
+)
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 OPS_PAGE = 1000
@@ -62,21 +74,27 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
     """PaymentService."""
 
     def __init__(
-        self, purchases: Purchases, payments: Payments, webhooks: Webhooks, callbacks: Callbacks, refreshing: Refreshing
+        self,
+        purchases: Purchases,
+        payments: Payments,
+        webhooks: Webhooks,
+        callbacks: Callbacks,
+        refreshing: Refreshing,
+        links: Links,
     ) -> None:
-        self._purchases, self._payments = purchases, payments
+        self._purchases, self._payments, self._links = purchases, payments, links
         self._webhooks, self._callbacks, self._refreshing = webhooks, callbacks, refreshing
-        self._encode = partial(encode_payment, max_attempts=payments.max_attempts)
+        self._encode = partial(encode_payment, max_attempts=payments.max_attempts, links=links)
 
     async def BookSession(self, request: pb.BookSessionRequest, context: Context) -> pb.BookSessionResponse:
         order = decode_lesson_order(request)
         _check_buys_for_oneself(order.student_id)
-        return encode_booked(await self._purchases.lessons.book(order))
+        return encode_booked(await self._purchases.lessons.book(order), self._links)
 
     async def EnrollInCourse(self, request: pb.EnrollInCourseRequest, context: Context) -> pb.EnrollInCourseResponse:
         order = decode_course_order(request)
         _check_buys_for_oneself(order.student_id)
-        return encode_enrolled(await self._purchases.courses.enroll(order))
+        return encode_enrolled(await self._purchases.courses.enroll(order), self._links)
 
     async def QuoteEnrollmentCancellation(
         self, request: pb.QuoteEnrollmentCancellationRequest, context: Context
@@ -131,7 +149,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         size = wire.page_size(request.page_size, 20)
         student, after = wire.uuid(request.student_id, "student_id"), cursors.decode(request.page_token)
         found = await self._payments.history(student, after, size + 1)
-        return pb.ListPaymentsResponse(**encode_payments_page(found, size, self._payments.max_attempts))
+        return pb.ListPaymentsResponse(**encode_payments_page(found, size, self._encode))
 
     async def ListTutorPayments(
         self, request: pb.ListTutorPaymentsRequest, context: Context
@@ -139,7 +157,7 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         size = wire.page_size(request.page_size, 20)
         tutor, after = wire.uuid(request.tutor_id, "tutor_id"), cursors.decode(request.page_token)
         found = await self._payments.of_tutor(tutor, after, size + 1)
-        return pb.ListTutorPaymentsResponse(**encode_payments_page(found, size, self._payments.max_attempts))
+        return pb.ListTutorPaymentsResponse(**encode_payments_page(found, size, self._encode))
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
@@ -196,6 +214,43 @@ def _check_buys_for_oneself(student_id: UUID) -> None:
         raise Forbidden("a person buys for themselves", field="student_id")
     if "student" not in person.roles:
         raise Forbidden("only a student buys")
+
+
+class LinkServicer(link_pb2_grpc.LinkServiceServicer):
+    """LinkService."""
+
+    def __init__(self, checkouts: Checkouts, managing: Managing) -> None:
+        self._checkouts, self._managing = checkouts, managing
+
+    async def OpenCheckout(
+        self, request: link_pb2.OpenCheckoutRequest, context: Context
+    ) -> link_pb2.OpenCheckoutResponse:
+        view = await self._checkouts.open(request.token)
+        return link_pb2.OpenCheckoutResponse(checkout=encode_checkout(view))
+
+    async def RefreshCheckout(
+        self, request: link_pb2.RefreshCheckoutRequest, context: Context
+    ) -> link_pb2.RefreshCheckoutResponse:
+        view = await self._checkouts.refresh(request.token)
+        return link_pb2.RefreshCheckoutResponse(checkout=encode_checkout(view))
+
+    async def OpenPurchase(
+        self, request: link_pb2.OpenPurchaseRequest, context: Context
+    ) -> link_pb2.OpenPurchaseResponse:
+        return encode_managed(await self._managing.open(request.token))
+
+    async def QuotePurchaseCancellation(
+        self, request: link_pb2.QuotePurchaseCancellationRequest, context: Context
+    ) -> link_pb2.QuotePurchaseCancellationResponse:
+        quote, currency, cancelling = await self._managing.quote(request.token)
+        return encode_cancellation_quote(quote, currency, cancelling.quotes.token(quote))
+
+    async def CancelPurchase(
+        self, request: link_pb2.CancelPurchaseRequest, context: Context
+    ) -> link_pb2.CancelPurchaseResponse:
+        quote, reason = wire.text(request.quote_token, "quote_token", 2000), wire.text(request.reason, "reason", 1000)
+        cancelled = await self._managing.cancel(request.token, quote, reason)
+        return link_pb2.CancelPurchaseResponse(refund=wire.to_money(cancelled.refund))
 
 
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):

@@ -13,6 +13,8 @@ from mesh.settings import Address, DatabaseUrl, Hidden, Secret, ServiceSettings
 from payment_svc.domain import STRIPE, PaymentEngines
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from payment_svc.domain.signing import to_key
+from payment_svc.links.addresses import NO_LINKS, Links
+from payment_svc.links.returning import ReturnOrigins, read_origin
 from payment_svc.notifications.email import parse_mail_server
 from payment_svc.providers.sessions import AskedEngine
 
@@ -45,6 +47,8 @@ HttpUrl = Annotated[Secret, AfterValidator(_check_http_url)]
 _ENGINE = r"[a-z][a-z0-9]{0,30}"
 _ASKED = re.compile(r"PAYMENT_ENGINE_([A-Z][A-Z0-9]{0,30})_(URL|SECRET)")
 StripeKey = Annotated[str, Field(pattern=r"^(sk|rk)_(test|live)_\w+$"), AfterValidator(Hidden)]
+#: One or two.
+LinkSecrets = Annotated[str, Field(pattern=r"^[^\s,]{32,}( *, *[^\s,]{32,})?$"), AfterValidator(Hidden)]
 StripeSecrets = Annotated[str, Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$"), AfterValidator(Hidden)]
 
 
@@ -70,6 +74,12 @@ class Settings(ServiceSettings):
     stripe_api_base: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     stripe_timeout_seconds: float = Field(default=3.0, gt=0, le=30)
     payment_max_attempts: int = Field(default=3, ge=1, le=100)
+    #: Where people reach the edge's pages, such as https://app.example.org. Default: there are no links to pages.
+    public_url: str | None = Field(default=None, pattern=r"^https?://[^\s/?#@]+/?$", validate_default=True)
+    #: Signs the links to pages; a second one is believed while the first replaces it.
+    link_secret: LinkSecrets | None = Field(default=None, validate_default=True)
+    #: The origins of the apps to which the page to pay on may lead, separated by commas.
+    return_origins: str = ""
     cancellation_policy: str = "24h:100,2h:50"
     enrollment_policy: str = "336h:100"
     saga_lease_seconds: float = Field(default=4.0, gt=0, le=60)
@@ -112,10 +122,46 @@ class Settings(ServiceSettings):
         return key or self.database_url
 
     @property
+    def links(self) -> Links:
+        """The links that PUBLIC_URL and LINK_SECRET make. Raises ValueError in production when there are none."""
+        if self.public_url is None:
+            if self.is_production:
+                raise ValueError("PUBLIC_URL: is missing")
+            return NO_LINKS
+        if self.is_production and not self.public_url.startswith("https:"):
+            raise ValueError("PUBLIC_URL: must be https in production")
+        return Links(self.public_url, _split(self.link_secret or ""))
+
+    @property
+    def returns(self) -> ReturnOrigins:
+        """What RETURN_ORIGINS lists."""
+        origins = filter(None, map(read_origin, _split(self.return_origins)))
+        return ReturnOrigins(frozenset(origins), self.is_production)
+
+    @property
     def own_stripe_host(self) -> str | None:
         """The host of a Stripe of our own, which speaks http; None for Stripe's."""
         parts = urlsplit(self.stripe_api_base or "")
         return parts.hostname if parts.scheme == "http" else None
+
+    @field_validator("link_secret")
+    @classmethod
+    def _check_link_secret(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("public_url"):
+            raise ValueError("is missing, and PUBLIC_URL is set")
+        others = {info.data.get(name) for name in ("stripe_secret_key", "stripe_webhook_secret", "quote_secret")}
+        if value is not None and not others.isdisjoint(_split(value)):
+            raise ValueError("is another setting's secret")
+        return value
+
+    @field_validator("return_origins")
+    @classmethod
+    def _check_return_origins(cls, value: str) -> str:
+        for origin in filter(None, _split(value)):
+            found = read_origin(origin)
+            if found is None or urlsplit(origin).path or urlsplit(origin).query or urlsplit(origin).fragment:
+                raise ValueError(f"{origin!r:.100} is not an origin such as https://app.example.org")
+        return value
 
     @field_validator("cancellation_policy", "enrollment_policy")
     @classmethod

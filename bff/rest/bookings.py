@@ -89,6 +89,8 @@ def _read_order(fields: Fields, key: str) -> payment_pb2.BookSessionRequest:
         tutor_id=fields.uuid("instructor_uuid"),
         course_id=fields.optional_uuid("course_uuid") or "",
         purpose=fields.optional_text("purpose") or "",
+        return_url=fields.optional_text("return_url") or "",
+        cancel_url=fields.optional_text("cancel_url") or "",
     )
     order.payment_engine, order.payment_engine_name = read_engine(fields)
     order.idempotency_key = key

@@ -11,6 +11,7 @@ from bff.rest.json_schema import (
     CURRENCY_IN,
     ENGINE,
     REFUND_STATE,
+    RETURN_PAGES,
     TIME,
     UUID,
     Schema,
@@ -18,7 +19,7 @@ from bff.rest.json_schema import (
     nullable,
     record,
 )
-from bff.rest.shapes import INTENT, Property, Purchase, amount, schemas
+from bff.rest.shapes import INTENT, PAYMENT_URL, Property, Purchase, amount, schemas
 from bff.times import format_optional_time, format_time
 from tutormesh.common.v1 import money_pb2
 from tutormesh.learning.v1 import learning_pb2
@@ -76,6 +77,7 @@ ENROLLMENT: tuple[Property[Seat], ...] = (
     Property("price_amount", AMOUNT, lambda seat: amount(seat.price)),
     Property("currency", CURRENCY, lambda seat: seat.price.currency),
     Property("payment_session_id", nullable(INTENT), lambda seat: seat.payment_session_id),
+    Property("payment_url", nullable(PAYMENT_URL), lambda seat: seat.payment_url),
     Property("refunded_amount", AMOUNT | {"description": "What is back."}, lambda seat: amount(seat.refunded)),
     Property(
         "refund_pending_amount",
@@ -111,7 +113,8 @@ COURSE_SCHEMAS: dict[str, Schema] = {
             "currency": CURRENCY_IN,
             "payment_engine": ENGINE
             | {"description": "The payment provider. Only a service may choose another than the default one."},
-        },
+        }
+        | RETURN_PAGES,
     ),
     "Course": record(schemas(COURSE)),
     "Courses": record(

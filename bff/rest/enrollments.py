@@ -80,7 +80,11 @@ async def handle_payment_callback(request: RestRequest) -> Response:
 def _read_order(fields: Fields, key: str) -> payment_pb2.EnrollInCourseRequest:
     """The seat that was ordered, at the price that its student was shown, if the client names one."""
     order = payment_pb2.EnrollInCourseRequest(
-        student_id=fields.uuid("student_uuid"), course_id=fields.uuid("course_uuid"), idempotency_key=key
+        student_id=fields.uuid("student_uuid"),
+        course_id=fields.uuid("course_uuid"),
+        idempotency_key=key,
+        return_url=fields.optional_text("return_url") or "",
+        cancel_url=fields.optional_text("cancel_url") or "",
     )
     _, order.payment_engine_name = read_engine(fields)
     if any(fields.values.get(name) is not None for name in ("price_amount", "currency")):

@@ -46,6 +46,21 @@ ENGINE: Schema = {
     "pattern": "^[a-z][a-z0-9]{0,30}$",
     "examples": ["stripe", "callback", "placeholder"],
 }
+#: Where our page to pay on leads, as an order names it.
+RETURN_PAGES: dict[str, Schema] = {
+    "return_url": {
+        "type": "string",
+        "format": "uri",
+        "maxLength": 2000,
+        "description": "Where our page to pay on leads once it is paid: https, at an origin of RETURN_ORIGINS.",
+    },
+    "cancel_url": {
+        "type": "string",
+        "format": "uri",
+        "maxLength": 2000,
+        "description": "Where it leads when the student turns back, by the same rule.",
+    },
+}
 #: Data that an answer never has. Generators of clients know no schema that is null alone.
 NOTHING: Schema = {"type": ["object", "null"], "maxProperties": 0, "description": "Always null."}
 

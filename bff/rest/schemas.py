@@ -10,6 +10,7 @@ from bff.rest.json_schema import (
     CURRENCY,
     CURRENCY_IN,
     ENGINE,
+    RETURN_PAGES,
     TIME_IN,
     UUID,
     Schema,
@@ -42,7 +43,8 @@ SCHEMAS: dict[str, Schema] = {
             "purpose": {"type": "string", "maxLength": 1000},
             "payment_engine": ENGINE
             | {"description": "The payment provider. Only a service may choose another than the default one."},
-        },
+        }
+        | RETURN_PAGES,
     ),
     "Report": record(
         {

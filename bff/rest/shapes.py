@@ -35,6 +35,8 @@ from tutormesh.session.v1 import session_pb2
 
 T = TypeVar("T")
 Shape = dict[str, Any]
+#: How the ids of Stripe's intents begin. Our page to pay on takes no other payment.
+STRIPES = "pi_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,15 @@ class Purchase(ABC):
         return (payment.payment_session_id or payment.stripe_payment_intent_id or None) if payment else None
 
     @property
+    def payment_url(self) -> str | None:
+        """Where it is paid: the provider's own page, else ours when it is paid through Stripe."""
+        payment = self.payment
+        if payment is None:
+            return None
+        ours = payment.checkout_url if payment.stripe_payment_intent_id.startswith(STRIPES) else ""
+        return payment.payment_url or ours or None
+
+    @property
     def _nothing(self) -> money_pb2.Money:
         return money_pb2.Money(amount_minor=0, currency=self.price.currency)
 
@@ -127,7 +138,7 @@ INTENT: Schema = {
 PAYMENT_URL: Schema = {
     "type": "string",
     "format": "uri",
-    "description": "Where it is paid, when the provider has such a page. Its student and services see it until then.",
+    "description": "Where it is paid: the provider's page, or ours for Stripe. Its student and services see it until then.",
 }
 
 #: A booking for its student, its tutor and services: without the secret that pays for it.
@@ -150,7 +161,7 @@ BOOKING: tuple[Property[Sold], ...] = (
     Property(
         "payment_url",
         nullable(PAYMENT_URL),
-        lambda sold: (sold.payment.payment_url or None) if sold.payment else None,
+        lambda sold: sold.payment_url,
     ),
     Property(
         "refunded_amount",

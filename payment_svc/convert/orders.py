@@ -13,7 +13,8 @@ from mesh.currencies import read_code
 from mesh.errors import BadInput
 from mesh.money import Money
 from payment_svc.cancelling.quotes import Quote
-from payment_svc.domain import AskedPrice, CourseOrder, LessonOrder, Saga, State, StudentRegion
+from payment_svc.domain import AskedPrice, CourseOrder, LessonOrder, ReturnPages, Saga, State, StudentRegion
+from payment_svc.links.addresses import Links
 from payment_svc.settling.callbacks import Outcome, Report
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
@@ -47,6 +48,7 @@ def decode_lesson_order(request: pb.BookSessionRequest) -> LessonOrder:
         price=_decode_asked_price(request.price) if request.HasField("price") else _decode_shown_price(request),
         provider=_decode_provider(request.payment_engine, request.payment_engine_name),
         region=_decode_region(request),
+        pages=_decode_pages(request),
     )
 
 
@@ -117,25 +119,31 @@ def decode_course_order(request: pb.EnrollInCourseRequest) -> CourseOrder:
         price=_decode_shown_price(request),
         provider=wire.text(request.payment_engine_name, "payment_engine", 31),
         region=_decode_region(request),
+        pages=_decode_pages(request),
     )
+
+
+def _decode_pages(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> ReturnPages:
+    """As they were sent: the use case checks them."""
+    return ReturnPages(request.return_url, request.cancel_url)
 
 
 def _decode_region(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) -> StudentRegion:
     return StudentRegion(locales.timezone(request.timezone, "timezone"), locales.locale(request.locale, "locale"))
 
 
-def encode_booked(saga: Saga) -> pb.BookSessionResponse:
+def encode_booked(saga: Saga, links: Links) -> pb.BookSessionResponse:
     return pb.BookSessionResponse(
-        booking_id=str(saga.sold_id), session_id=str(saga.session_id), **_encode_payable(saga)
+        booking_id=str(saga.sold_id), session_id=str(saga.session_id), **_encode_payable(saga, links)
     )
 
 
-def encode_enrolled(saga: Saga) -> pb.EnrollInCourseResponse:
-    return pb.EnrollInCourseResponse(enrollment_id=str(saga.sold_id), **_encode_payable(saga))
+def encode_enrolled(saga: Saga, links: Links) -> pb.EnrollInCourseResponse:
+    return pb.EnrollInCourseResponse(enrollment_id=str(saga.sold_id), **_encode_payable(saga, links))
 
 
-def _encode_payable(saga: Saga) -> dict[str, Any]:
-    """How a purchase is paid. Only its student and services get the client secret, while the payment can be made."""
+def _encode_payable(saga: Saga, links: Links) -> dict[str, Any]:
+    """How a purchase is paid. Only its student and services get what pays for it, while the payment can be made."""
     is_payable = saga.state is State.AWAITING_PAYMENT
     may_pay = calls.current().speaks_for(saga.student_id)
     facts = saga.purchase_facts
@@ -146,6 +154,7 @@ def _encode_payable(saga: Saga) -> dict[str, Any]:
         "client_secret": facts.client_secret if is_payable and may_pay else "",
         "hold_expires_at": clock.to_proto(facts.hold_expires_at) if is_payable else None,
         "saga_state": saga.state.value,
+        "checkout_url": links.checkout_url(saga) if may_pay else "",
     }
 
 

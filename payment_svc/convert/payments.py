@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from mesh import calls, clock, cursors, wire
 from payment_svc.domain import Event, Payment, PaymentStatus, Refund, Saga
+from payment_svc.links.addresses import Links
 from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
-def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
+def encode_payment(value: Payment, max_attempts: int, links: Links) -> pb.Payment:
     """The payment for the caller. Its tutor does not see how the student fared with the card."""
     reason, may_see = value.decline_reason, calls.current().speaks_for(value.student_id)
     return pb.Payment(
@@ -40,6 +41,7 @@ def encode_payment(value: Payment, max_attempts: int) -> pb.Payment:
             f"DECLINE_REASON_{reason.value if reason and may_see else 'UNSPECIFIED'}"
         ),
         attempts_left=value.attempts_left(max_attempts) if may_see else None,
+        checkout_url=_checkout_url(value, links),
     )
 
 
@@ -58,10 +60,19 @@ def _payment_url(value: Payment) -> str:
     return value.payment_url if may_pay and value.status is PaymentStatus.PENDING else ""
 
 
-def encode_payments_page(found: Sequence[Payment], size: int, max_attempts: int) -> dict[str, Any]:
+def _checkout_url(value: Payment, links: Links) -> str:
+    """Our page to pay on, by the same rule. The hold has not ended yet."""
+    if value.payable_until is None or not calls.current().speaks_for(value.student_id):
+        return ""
+    return links.checkout_url_of(value.sold_id, value.payable_until)
+
+
+def encode_payments_page(
+    found: Sequence[Payment], size: int, encode: Callable[[Payment], pb.Payment]
+) -> dict[str, Any]:
     """The fields of a page of payments. `found` has one more when there is a next page."""
     page = cursors.cut(found, size, lambda payment: cursors.encode(payment.created_at, payment.id))
-    payments = [encode_payment(payment, max_attempts) for payment in page.rows]
+    payments = [encode(payment) for payment in page.rows]
     return {"payments": payments, "next_page_token": page.next_page_token, "cursors": page.cursors}
 
 

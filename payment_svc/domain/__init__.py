@@ -20,7 +20,7 @@ from payment_svc.domain.facts import (
 )
 from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
-from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, StudentRegion
+from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, ReturnPages, StudentRegion
 from payment_svc.domain.payments import (
     CALLBACK,
     MADE_AT_PROVIDER,
@@ -124,6 +124,7 @@ __all__ = [
     "RefundState",
     "RefundStatus",
     "Resolution",
+    "ReturnPages",
     "Role",
     "Saga",
     "SagaError",

@@ -61,6 +61,8 @@ class PurchaseFacts:
     provider_name: str = ""  # the name of one that calls us back, when it is not CALLBACK itself
     timezone: str = ""  # the IANA time zone in which the student is told times
     locale: str = ""  # the student's language, a BCP 47 tag
+    return_url: str = field(default="", repr=False)  # where the page to pay on leads once it is paid
+    cancel_url: str = field(default="", repr=False)  # where it leads when the student turns back
     asked_price: AskedPrice | None = None  # the price that came with the order
     price: Money | None = None  # the tutor's or the course's price when the hold was made
     tutor_name: str = ""  # what the tutor was called to students then; of a course it is not known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -74,6 +74,22 @@ NO_REGION = StudentRegion()
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnPages:
+    """Where the page to pay on leads once it is paid, and when the student turns back. Either is empty for nowhere."""
+
+    return_url: str = field(default="", repr=False)
+    cancel_url: str = field(default="", repr=False)
+
+    @property
+    def fingerprint(self) -> tuple[str, ...]:
+        """Its part of an order's fingerprint; nothing when nothing was given."""
+        return ("returns", self.return_url, self.cancel_url) if self.return_url or self.cancel_url else ()
+
+
+NO_PAGES = ReturnPages()
+
+
+@dataclass(frozen=True, slots=True)
 class LessonOrder:
     """A lesson that somebody wants to buy."""
 
@@ -87,6 +103,7 @@ class LessonOrder:
     price: AskedPrice | None = None
     provider: str = ""  # its name in PAYMENT_ENGINES; empty: that of the open booking, or the default for a new one
     region: StudentRegion = NO_REGION
+    pages: ReturnPages = NO_PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,7 @@ class CourseOrder:
     price: AskedPrice | None = None  # the price that the student was shown
     provider: str = ""  # as in LessonOrder
     region: StudentRegion = NO_REGION
+    pages: ReturnPages = NO_PAGES
 
 
 Order = LessonOrder | CourseOrder

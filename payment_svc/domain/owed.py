@@ -69,6 +69,11 @@ def share_since_payment(policy: str, since_paid: timedelta) -> Share:
     return Share(0, f"more than {rules[-1][0]} h after the payment: 0 %")
 
 
+def list_rules(policy: str) -> list[tuple[int, int]]:
+    """The rules of a policy as (hours, percent), the most generous first."""
+    return sorted((_rule(text) for text in policy.split(",")), key=lambda rule: -rule[1]) if policy else []
+
+
 def _rule(text: str) -> tuple[int, int]:
     hours, _, percent = text.partition("h:")
     return int(hours), int(percent)

@@ -137,6 +137,7 @@ class Payment:
     declined: int = 0  # how many attempts to pay it were declined
     known_reason: DeclineReason | None = None  # why the latest of them was, when it is known
     provider: str = STRIPE
+    payable_until: datetime | None = None  # the end of its hold, as the student was shown it, while it can be paid
 
     @property
     def decline_reason(self) -> DeclineReason | None:

@@ -23,6 +23,7 @@ from payment_svc.domain import (
     SlotTaken,
 )
 from payment_svc.domain.engines import provider_of
+from payment_svc.links.returning import ReturnOrigins
 from payment_svc.selling.book_and_pay import BOOK_AND_PAY
 from payment_svc.selling.enroll_in_course import ENROLL_IN_COURSE
 from payment_svc.selling.ordering import NewSaga, Ordering
@@ -31,12 +32,16 @@ from payment_svc.selling.ordering import NewSaga, Ordering
 @dataclass(frozen=True, slots=True)
 class LessonOrders:
     """BookSession. `policy` is the cancellation policy that is frozen at purchase; `verify` checks a lesson's course,
-    and returns its title."""
+    and returns its title.
+
+    `returns` are the origins to which the page to pay on may lead.
+    """
 
     ordering: Ordering
     policy: str
     verify: Callable[[UUID], Awaitable[str]]
     engines: PaymentEngines
+    returns: ReturnOrigins
     version: int = BOOK_AND_PAY.version
 
     async def book(self, order: LessonOrder) -> Saga:
@@ -47,6 +52,7 @@ class LessonOrders:
         """
         if order.student_id == order.tutor_id:
             raise BadInput("the tutor cannot be the student", field="tutor_id")
+        self.returns.check(order.pages)
         new = self._new_saga(order)
         if order.course_id is not None:
             new = replace(new, facts=replace(new.facts, course_title=await self.verify(order.course_id)))
@@ -69,6 +75,8 @@ class LessonOrders:
                 purpose=order.purpose,
                 timezone=order.region.timezone,
                 locale=order.region.locale,
+                return_url=order.pages.return_url,
+                cancel_url=order.pages.cancel_url,
             ),
             # Stored as a digest for 24 hours: what was added later must not change the fingerprint of other orders.
             fingerprint=(
@@ -80,7 +88,8 @@ class LessonOrders:
             )
             + ((asked.amount, asked.currency) if asked else ())
             + ((engine,) if engine != STRIPE else ())
-            + order.region.fingerprint,
+            + order.region.fingerprint
+            + order.pages.fingerprint,
             check_fits=lambda saga: _check_fits(order, saga),
         )
 
@@ -117,11 +126,12 @@ def _check_price(asked: AskedPrice | None, saga: Saga) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CourseOrders:
-    """EnrollInCourse. `policy` is the cancellation policy that is frozen at purchase."""
+    """EnrollInCourse. `policy` is the cancellation policy that is frozen at purchase; `returns` as for lessons."""
 
     ordering: Ordering
     policy: str
     engines: PaymentEngines
+    returns: ReturnOrigins
     version: int = ENROLL_IN_COURSE.version
 
     async def enroll(self, order: CourseOrder) -> Saga:
@@ -130,6 +140,7 @@ class CourseOrders:
         Raises the refusal of the course, AmountMismatch, ProviderMismatch, IdempotencyMismatch, BadInput, Forbidden,
         ProviderUnavailable, TryAgain, Overloaded.
         """
+        self.returns.check(order.pages)
         asked, region, engine = order.price, order.region, _choose_engine(self.engines, order)
         provider, name = provider_of(engine)
 
@@ -150,11 +161,14 @@ class CourseOrders:
                     asked_price=asked,
                     timezone=region.timezone,
                     locale=region.locale,
+                    return_url=order.pages.return_url,
+                    cancel_url=order.pages.cancel_url,
                 ),
                 fingerprint=("course", str(order.course_id))
                 + ((asked.amount, asked.currency) if asked else ())
                 + ((engine,) if engine != STRIPE else ())
-                + region.fingerprint,
+                + region.fingerprint
+                + order.pages.fingerprint,
                 check_fits=check_fits,
             )
         )

@@ -14,6 +14,7 @@ from mesh import calls
 from mesh.errors import NotFound, TryAgain
 from mesh.logs import log
 from payment_svc.domain import (
+    Intent,
     PaymentEngines,
     ProviderEvent,
     ProviderMismatch,
@@ -32,6 +33,18 @@ from payment_svc.store import SagaStore
 REFUNDED = "refund.updated"
 #: Seconds that the provider is kept waiting for the end of the saga's run. Its report is kept by then.
 ANSWER_SECONDS = 3.0
+
+
+#: The status of an intent whose payment the bank has not confirmed yet.
+PROCESSING = "processing"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A saga after its provider was asked. `is_paid`: the provider has the payment, or is about to."""
+
+    saga: Saga
+    is_paid: bool = False
 
 
 class Outcome(StrEnum):
@@ -85,27 +98,31 @@ class Callbacks:
             await self._ask_provider(saga, saga.payment_intent_id)
         return await self._wait_for_run(saga)
 
-    async def look_now(self, saga: Saga) -> Saga:
+    async def look_now(self, saga: Saga) -> Looked:
         """Ask a provider that can be asked how the payment stands; the saga once its run has ended, as far as that takes.
 
         Raises ProviderUnavailable.
         """
+        intent: Intent | None = None
         if saga.payment_intent_id is not None and not takes_reports(self.providers.of_saga(saga)):
-            await self._ask_provider(saga, saga.payment_intent_id)
-        return await self._wait_for_run(saga)
+            intent = await self._ask_provider(saga, saga.payment_intent_id)
+        is_paid = intent is not None and (intent.succeeded or intent.status == PROCESSING)
+        return Looked(await self._wait_for_run(saga), is_paid)
 
-    async def _ask_provider(self, saga: Saga, intent_id: str) -> None:
+    async def _ask_provider(self, saga: Saga, intent_id: str) -> Intent | None:
+        """The intent as its provider tells it; None when nobody was asked, or the provider does not know it."""
         if saga.state is not State.AWAITING_PAYMENT or not self.engine.can_run(saga):
-            return  # the saga knows, or its own loops or those of a replica that knows its version will ask
+            return None  # the saga knows, or its own loops or those of a replica that knows its version will ask
         try:
-            is_news = knows_less(saga, await self.providers.retrieve_intent(intent_id))
+            intent = await self.providers.retrieve_intent(intent_id)
         except NoSuchIntent:
-            is_news = True
+            intent = None
         except ProviderRefused as error:
             raise ProviderUnavailable from error
-        claimed = await self.sagas.claim_free(saga) if is_news else None
+        claimed = await self.sagas.claim_free(saga) if intent is None or knows_less(saga, intent) else None
         if claimed is not None:
             self.engine.start(claimed)
+        return intent
 
     async def _record(self, provider: ReportingProvider, saga: Saga, intent_id: str, report: Report) -> None:
         match report.outcome:

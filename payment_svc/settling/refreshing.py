@@ -8,10 +8,10 @@ from uuid import UUID
 from mesh import calls
 from mesh.errors import Forbidden, NotFound
 from payment_svc.domain import Saga, State
-from payment_svc.settling.callbacks import Callbacks
+from payment_svc.settling.callbacks import Callbacks, Looked
 from payment_svc.store import SagaStore
 
-#: Seconds in which the provider is asked at most once about a booking.
+#: Seconds in which the provider is asked at most once about a purchase.
 ASK_EVERY_SECONDS = 5.0
 
 
@@ -27,10 +27,13 @@ class Refreshing:
 
         Raises NotFound, Forbidden, ProviderUnavailable.
         """
-        saga = await self._saga_of_caller(booking_id)
+        return (await self.look(await self._saga_of_caller(booking_id))).saga
+
+    async def look(self, saga: Saga) -> Looked:
+        """The same for a booking or an enrollment whose caller is known. Raises ProviderUnavailable."""
         if saga.state is State.AWAITING_PAYMENT and await self.sagas.may_look(saga.id, ASK_EVERY_SECONDS):
             return await self.callbacks.look_now(saga)
-        return saga
+        return Looked(saga)
 
     async def _saga_of_caller(self, booking_id: UUID) -> Saga:
         call, person = calls.current(), calls.current().require_person()

@@ -45,6 +45,9 @@ RESOLVED_CONTEXT = """(context || jsonb_build_object(
 #: The declined attempts to pay, why the latest was declined, and who takes the money.
 DECLINED = "jsonb_array_length(coalesce(context -> 'failed_charges', cast('[]' as jsonb)))"
 DECLINE_REASON, PROVIDER = "context ->> 'decline_reason'", f"coalesce(context ->> 'payment_engine', '{STRIPE}')"
+#: The end of a purchase's hold as its student was shown it, while it can be paid; else null.
+PAYABLE_UNTIL = """case when state = 'AWAITING_PAYMENT' and hold_ends > clock_timestamp()
+    then context ->> 'hold_expires_at' end"""
 
 
 def _of_sale(key: str) -> str:

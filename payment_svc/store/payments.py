@@ -14,7 +14,7 @@ from sqlalchemy import Row, TextClause, text
 
 from mesh.database import Database
 from payment_svc.domain import Event, Payment, Received, Timeline
-from payment_svc.store.facts import DECLINE_REASON, DECLINED, PROVIDER
+from payment_svc.store.facts import DECLINE_REASON, DECLINED, PAYABLE_UNTIL, PROVIDER
 from payment_svc.store.rows import to_payment, to_refund
 
 # A payment with its refunds, and whether a saga is parked because one of them was given up. An earlier
@@ -29,7 +29,8 @@ _SELECT = f"""
                (array_agg(status order by created_at desc, id) filter (where reason <> 'withdrawn'))[1] as latest_refund
         from refund r where r.payment_intent_id = p.payment_intent_id) refunds
     cross join lateral (
-        select {DECLINED} as declined, {DECLINE_REASON} as decline_reason, {PROVIDER} as provider
+        select {DECLINED} as declined, {DECLINE_REASON} as decline_reason, {PROVIDER} as provider, {PAYABLE_UNTIL}
+            as payable_until
         from saga where id = p.saga_id) sale
 """  # noqa: S608 - constants
 _GET = text(_SELECT + "where p.id = :id")

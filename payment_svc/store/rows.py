@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -80,6 +81,7 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
         refunds=refunds,
         provider_session_id=row.provider_session_id or "",
         payment_url=row.payment_url or "",
+        payable_until=datetime.fromisoformat(row.payable_until) if row.payable_until else None,
     )
 
 

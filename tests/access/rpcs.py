@@ -19,6 +19,7 @@ SERVICES = {
     "AvailabilityService": ("availability", "availability"),
     "BookingService": ("booking", "booking"),
     "LearningService": ("learning", "learning"),
+    "LinkService": ("payment", "link"),
     "NotificationService": ("payment", "notification"),
     "PaymentService": ("payment", "payment"),
     "SagaService": ("payment", "saga"),

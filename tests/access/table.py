@@ -172,8 +172,8 @@ OF_SCHEMAS = (
 #: The services that may call each RPC.
 CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",
-    "AvailabilityService.GetSchedule": "bff ops internal",
-    "AvailabilityService.ListSlots": "bff ops internal",
+    "AvailabilityService.GetSchedule": "bff payment ops internal",
+    "AvailabilityService.ListSlots": "bff payment ops internal",
     "AvailabilityService.HoldSlot": "payment",
     "AvailabilityService.ConfirmSlot": "payment",
     "AvailabilityService.ReleaseSlot": "payment",
@@ -204,6 +204,11 @@ CALLERS: dict[str, str] = {
     "LearningService.BatchGetEnrollments": "bff ops internal",
     "LearningService.WatchEnrollment": "bff ops internal",
     "LearningService.ListEnrollments": "bff ops internal",
+    "LinkService.OpenCheckout": "bff",
+    "LinkService.RefreshCheckout": "bff",
+    "LinkService.OpenPurchase": "bff",
+    "LinkService.QuotePurchaseCancellation": "bff",
+    "LinkService.CancelPurchase": "bff",
     "NotificationService.ListNotifications": "ops",
     "NotificationService.RetryNotifications": "ops",
     "PaymentService.BookSession": "bff ops internal",

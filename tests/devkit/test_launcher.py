@@ -154,6 +154,7 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
     settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
     assert {name for name, own in settings.items() if "STRIPE_SECRET_KEY" in own} == {"payment"}
     assert {name for name, own in settings.items() if "STRIPE_WEBHOOK_SECRET" in own} == {"payment", "sandbox"}
+    assert {name for name, own in settings.items() if "LINK_SECRET" in own} == {"payment"}
     assert {name for name, own in settings.items() if "SERVICE_TOKEN_FILE" in own} == {"bff", "payment"}
     assert {name for name, own in settings.items() if "DEMO_TOKENS_FILE" in own} == {"bff"}
     assert {name for name, own in settings.items() if "OPS_TOKEN" in own} == set()
@@ -165,6 +166,14 @@ def test_the_sandbox_and_the_payment_service_share_a_secret_that_lasts(tmp_path:
     settings = [environment(layout, name)["STRIPE_WEBHOOK_SECRET"] for name in ("payment", "sandbox", "payment")]
     assert len(set(settings)) == 1 and settings[0].startswith("whsec_")
     assert environment(layout, "payment")["STRIPE_API_BASE"] == "http://127.0.0.1:12111"
+
+
+def test_links_lead_to_the_edge_of_the_mesh_and_their_secret_lasts(tmp_path: Path) -> None:
+    first, again = (environment(Layout(tmp_path, {}), "payment") for _ in range(2))
+    assert first["PUBLIC_URL"] == Layout(tmp_path, {}).url("bff")
+    assert first["LINK_SECRET"] == again["LINK_SECRET"] and len(first["LINK_SECRET"]) >= 32
+    own = {"PUBLIC_URL": "https://lessons.example.org", "LINK_SECRET": "s" * 32}
+    assert own.items() <= environment(Layout(tmp_path, own), "payment").items()
 
 
 def test_a_real_stripe_account_needs_its_webhook_secret_and_gets_no_sandbox(tmp_path: Path) -> None:

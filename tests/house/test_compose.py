@@ -76,7 +76,15 @@ def test_every_container_has_the_packages_that_its_program_needs() -> None:
 DECIDED = re.compile(r"(\w+_)?DATABASE_URL|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+")
 #: Settings whose value in a container is another one than that of a process on its own.
 IN_CONTAINERS = {
-    *("AUTH_JWKS_URL", "MEETING_LINK_TEMPLATE", "STRIPE_API_BASE", "SMTP_URL", "PERSISTED_OPERATIONS"),
+    *(
+        "AUTH_JWKS_URL",
+        "MEETING_LINK_TEMPLATE",
+        "PUBLIC_URL",
+        "LINK_SECRET",
+        "STRIPE_API_BASE",
+        "SMTP_URL",
+        "PERSISTED_OPERATIONS",
+    ),
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY", "NOTIFY_EMAIL_FROM", "NOTIFY_EMAIL_TO"),
 }
 SHOWN = dict(re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text()))

@@ -24,6 +24,7 @@ SECRETS = {
     "STRIPE_SECRET_KEY": f"sk_test_{CANARY}",
     "STRIPE_WEBHOOK_SECRET": f"whsec_{CANARY},whsec_old{CANARY}",
     "QUOTE_SECRET": f"{CANARY}-{CANARY}",
+    "LINK_SECRET": f"{CANARY * 4},{CANARY * 5}",
     "NOTIFY_WEBHOOK_SECRET": f"{CANARY}-{CANARY}",
     "NOTIFY_WEBHOOK_URL": f"https://user:{CANARY}@example.org/{CANARY}",
     "SMTP_URL": f"smtp://user:{CANARY}@mail.example.org:587",
@@ -31,13 +32,14 @@ SECRETS = {
 }
 #: Names that may be secret: a new setting called so is looked at too.
 SUSPECT = ("secret", "token", "password", "key", "url")
-PUBLIC = {"auth_jwks_url", "stripe_publishable_key", "service_token_file"}
+PUBLIC = {"auth_jwks_url", "public_url", "stripe_publishable_key", "service_token_file"}
 REST = {
     "PORT": "0",
     "AUTH_ISSUER": "https://id.example.org/",
     "AUTH_AUDIENCE": "tutormesh",
     "AUTH_JWKS_URL": "https://id.example.org/jwks.json",
     "STRIPE_PUBLISHABLE_KEY": "pk_test_51abc",
+    "PUBLIC_URL": "https://lessons.example.org",
     "NOTIFY_EMAIL_FROM": "t <no-reply@example.org>",
     "NOTIFY_EMAIL_TO": "{person_id}@example.org",
     **{f"{name}_ADDRESS": "127.0.0.1:1" for name in ("AVAILABILITY", "BOOKING", "LEARNING", "PAYMENT", "SESSION")},
@@ -113,7 +115,7 @@ def test_the_developers_kit_and_a_call_show_no_secret(tmp_path: Path) -> None:
         Layout(tmp_path, {"STRIPE_SECRET_KEY": CANARY}),
         Call("r", person=person),
         intent,
-        facts.LessonFacts(client_secret=CANARY),
+        facts.LessonFacts(client_secret=CANARY, return_url=CANARY, cancel_url=CANARY),
         OperatorToken(CANARY),
     ]
     assert [text for text in map(repr, shown) if CANARY in text] == []

@@ -11,9 +11,10 @@ from payment_svc.__main__ import _load_asked_engines, open_stripe
 from payment_svc.domain import PaymentEngines
 from payment_svc.settings import Settings, read_asked_engines
 
+PAGES = {"PUBLIC_URL": "https://lessons.example.org", "LINK_SECRET": "s" * 32}
 STRIPE = {"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
-LIVE = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}
-PRODUCTION = {"TUTORMESH_ENV": "production"}
+LIVE = {"STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1", **PAGES}
+PRODUCTION = {"TUTORMESH_ENV": "production", **PAGES}
 URL, SECRET = "PAYMENT_ENGINE_ACME_URL", "PAYMENT_ENGINE_ACME_SECRET"
 ACME = {"PAYMENT_ENGINES": "acme", URL: "https://pay.example.com/s", SECRET: "a secret of ours"}
 

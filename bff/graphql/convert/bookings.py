@@ -45,6 +45,8 @@ def book_session_request(student: UUID, arguments: Arguments) -> payment_pb2.Boo
         expected_price=read_optional_money(arguments.get("price")),
         timezone=optional_text(arguments, "timezone"),
         locale=optional_text(arguments, "locale"),
+        return_url=optional_text(arguments, "returnUrl"),
+        cancel_url=optional_text(arguments, "cancelUrl"),
     )
 
 
@@ -108,6 +110,7 @@ def book_session_payload(reply: payment_pb2.BookSessionResponse) -> Shape:
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
         "holdExpiresAt": format_optional_time(reply, "hold_expires_at"),
+        "checkoutUrl": reply.checkout_url or None,
         "userErrors": payment_errors(reply),
     }
 

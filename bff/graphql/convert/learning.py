@@ -50,6 +50,8 @@ def enroll_request(student: UUID, arguments: Arguments) -> payment_pb2.EnrollInC
         expected_price=read_optional_money(arguments.get("price")),
         timezone=optional_text(arguments, "timezone"),
         locale=optional_text(arguments, "locale"),
+        return_url=optional_text(arguments, "returnUrl"),
+        cancel_url=optional_text(arguments, "cancelUrl"),
     )
 
 
@@ -103,6 +105,7 @@ def enroll_payload(reply: payment_pb2.EnrollInCourseResponse) -> Shape:
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,
         "holdExpiresAt": format_optional_time(reply, "hold_expires_at"),
+        "checkoutUrl": reply.checkout_url or None,
         "userErrors": payment_errors(reply),
     }
 

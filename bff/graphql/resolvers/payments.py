@@ -47,7 +47,18 @@ async def get_saga(_: None, info: Info, **arguments: Any) -> Shape:
 @field_resolver
 async def payment_of_purchase(purchase: Shape, info: Info) -> Shape | None:
     """The payment of a booking or an enrollment; one that is free has none."""
-    if not purchase["paymentId"]:
-        return None
-    found = await info.context.by_id.payments.find(purchase["paymentId"])
+    found = await _find_payment(purchase, info)
     return convert.payment(found) if found else None
+
+
+@booking.field("checkoutUrl")
+@enrollment.field("checkoutUrl")
+@field_resolver
+async def checkout_url_of_purchase(purchase: Shape, info: Info) -> str | None:
+    """Its page to pay on. The payment service gives it to its student alone, and to services."""
+    found = await _find_payment(purchase, info)
+    return (found.checkout_url or None) if found else None
+
+
+async def _find_payment(purchase: Shape, info: Info) -> payment_pb2.Payment | None:
+    return await info.context.by_id.payments.find(purchase["paymentId"]) if purchase["paymentId"] else None
