@@ -250,3 +250,20 @@ async def test_a_page_opens_while_its_peers_hang(
     assert (status(lesson), lesson.purchase.tutor_name, lesson.purchase.timezone) == ("CONFIRMED", "Ada", "UTC")
     assert (lesson.meeting_link != "", lesson.is_cancellable) == (True, True)
     assert (status(course_page), course_page.purchase.course_title) == ("CONFIRMED", "")
+
+
+async def test_no_link_is_in_a_log_or_in_a_row(
+    people: People, visitor: Visitor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    booked = await people.booked(await people.tutor(), lesson_time())
+    payment = await people.payment(booked.payment)
+    for door, opened in DOORS.items():
+        await opened(visitor, payment.checkout_url if "Checkout" in door else manage_url(booked, STUDENT))
+    with pytest.raises(NotFound):
+        await visitor.purchase(payment.checkout_url)
+    said = "".join(capsys.readouterr())
+    assert "LinkService/CancelPurchase" in said
+    assert "lk_" not in said
+    for table in ("saga", "saga_event", "payment", "notification"):
+        rows = await people.world.sql("payment", f"select 1 from {table} t where cast(t as text) like '%lk\\_%'")
+        assert rows == []

@@ -41,6 +41,8 @@ EVERYTHING: dict[str, Any] = {
     "provider": "callback",
     "timezone": "Europe/Berlin",
     "locale": "de-AT",
+    "return_url": "https://app.example.org/paid",
+    "cancel_url": "https://app.example.org/back",
     "provider_name": "placeholder",
     "asked_price": AskedPrice("50", "USD", decides=True),
     "price": Money(5000, "USD"),
