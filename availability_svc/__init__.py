@@ -6,6 +6,7 @@ proof.
 
 hours               working time as instants
 schedules           the schedules that tutors publish, and the free slots within them
+tutors              the tutors whom pages may list, each with the soonest free time
 limits              how much may stand unpaid, and what a student or tutor has so far
 holds               hold, confirm, release: a saga's claim on two calendars, idempotent under the saga's id. And the
                     list of all claims, for the audit

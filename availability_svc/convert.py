@@ -21,6 +21,7 @@ from availability_svc.domain import (
     Claim,
     ClaimState,
     ExpectedPrice,
+    ListedTutor,
     Offer,
     Order,
     Schedule,
@@ -271,6 +272,25 @@ def blocks_page(found: Sequence[Block], size: int) -> pb2.ListBlocksResponse:
     page = cursors.cut(found, size, lambda block: cursors.encode(block.span.start, block.id))
     return pb2.ListBlocksResponse(
         blocks=map(_to_block, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+    )
+
+
+def tutors_page(found: Sequence[ListedTutor], size: int) -> pb2.ListTutorsResponse:
+    """The first `size` tutors as a page. `found` has one more when there is a next page."""
+    page = cursors.cut(found, size, lambda tutor: cursors.encode_id(tutor.schedule.tutor_id))
+    return pb2.ListTutorsResponse(
+        tutors=map(_to_tutor, page.rows), next_page_token=page.next_page_token, cursors=page.cursors
+    )
+
+
+def _to_tutor(tutor: ListedTutor) -> pb2.ListedTutor:
+    schedule = tutor.schedule
+    return pb2.ListedTutor(
+        tutor_id=str(schedule.tutor_id),
+        display_name=schedule.display_name,
+        timezone=schedule.hours.timezone,
+        rate=wire.to_money(schedule.rate),
+        next_free_time=clock.to_proto(tutor.next_free),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -148,6 +149,16 @@ class Schedule:
         """True when the tutor gives lessons of this length, and the table of currencies knows their price as payable."""
         return self.has_length(minutes) and self.price(minutes).is_payable
 
+    @property
+    def shortest_sold(self) -> int | None:
+        """The minutes of the shortest lesson that the tutor sells; None when no length can be charged for."""
+        lengths = range(self.offer.shortest, self.offer.longest + 1)
+        if not lengths or self.rate.amount_minor == 0:
+            return self.offer.shortest if lengths else None
+        # A longer lesson never costs less. So those that cost too little come first.
+        first = bisect_left(lengths, True, key=lambda minutes: self.price(minutes).is_enough)
+        return lengths[first] if first < len(lengths) and self.is_sold(lengths[first]) else None
+
     def price(self, minutes: int) -> Money:
         """Rate × minutes / 60, rounded half-even to the currency's step. It may be too little or too much to charge."""
         return self.rate.for_minutes(minutes)
@@ -167,6 +178,14 @@ class Schedule:
         begin where a block ends; the buffer of a lesson must end before a block begins.
         """
         return Span(lesson.start, lesson.end + timedelta(minutes=self.buffer))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTutor:
+    """A tutor whom pages may list, with the soonest free start within reach; None when there is none."""
+
+    schedule: Schedule
+    next_free: datetime | None
 
 
 class HoldState(StrEnum):

@@ -10,6 +10,7 @@ from availability_svc.blocks import Blocks
 from availability_svc.holds import Claims, Holds
 from availability_svc.limits import Terms
 from availability_svc.schedules import Schedules, Slots
+from availability_svc.tutors import Tutors
 from availability_svc.worker import BookingHoldCleanupJob
 from mesh import calls, cursors, wire
 from mesh.database import Database
@@ -18,7 +19,7 @@ from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
 CLAIMS_PAGE, MOST_CLAIMS = 500, 1000
-BLOCKS_PAGE = 20
+BLOCKS_PAGE, TUTORS_PAGE = 20, 20
 
 
 class AvailabilityServicer(AvailabilityServiceServicer):
@@ -27,6 +28,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
     def __init__(self, database: Database, terms: Terms, cleanup: BookingHoldCleanupJob) -> None:
         self._cleanup = cleanup
         self._schedules, self._slots = Schedules(database), Slots(database, terms)
+        self._tutors = Tutors(database, terms)
         self._holds, self._blocks, self._claims = Holds(database, terms), Blocks(database, terms), Claims(database)
 
     async def PublishAvailability(
@@ -46,6 +48,11 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         tutor_id, within, minutes = convert.listing(request)
         schedule, free = await self._slots.list_free(tutor_id, within, minutes)
         return convert.slots_response(free, schedule, minutes)
+
+    async def ListTutors(self, request: pb2.ListTutorsRequest, context: Any) -> pb2.ListTutorsResponse:
+        size = wire.page_size(request.page_size, TUTORS_PAGE)
+        found = await self._tutors.list_page(cursors.decode_id(request.page_token), size + 1)
+        return convert.tutors_page(found, size)
 
     async def HoldSlot(self, request: pb2.HoldSlotRequest, context: Any) -> pb2.HoldSlotResponse:
         return convert.hold_response(await self._holds.hold(convert.order(request)))

@@ -47,6 +47,8 @@ schedule = Table(
     Column("days_ahead", Integer, nullable=False, server_default=text("365")),
     Column("display_name", Text, nullable=False, server_default=text("''")),
     Column("listed", Boolean, nullable=False, server_default=text("true")),
+    # The tutors whom pages may list: those without hours have nothing to offer.
+    Index("schedule_listed", "tutor_id", postgresql_where=text("listed and weekly <> '[]'")),
     CheckConstraint("length(display_name) <= 80", name="schedule_display_name_is_short"),
     CheckConstraint(
         r"display_name !~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]'", name="schedule_display_name_is_one_line"

@@ -31,6 +31,7 @@ from bff.http.in_flight import InFlightLimit
 from bff.http.metrics import Metrics
 from bff.http.middleware import ConcurrencyLimitMiddleware, RequestMiddleware
 from bff.http.rate_limits import RateLimiter
+from bff.pages.routes import page_routes
 from bff.peers import Peers
 from bff.rest.routes import rest_routes
 from bff.settings import Options
@@ -51,7 +52,8 @@ def build(
         *_graphql(peers, authenticator, options),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
         Route("/payment/webhook", webhooks.post, methods=["POST"]),
-        *rest_routes(peers, authenticator),
+        *rest_routes(peers, authenticator, is_open=options.public_availability),
+        *page_routes(peers, authenticator, options),
         Route("/healthz", report_alive),
         Route("/readyz", Readiness(peers.channels).report),
         Route("/metrics", metrics.report),

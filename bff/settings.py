@@ -35,6 +35,10 @@ class Options:
     demo_tokens_file: Path | None = None
     #: The networks of proxies whose X-Forwarded-For is believed.
     trusted_proxies: tuple[Network, ...] = ()
+    #: May anybody read free times, listed tutors and published courses without a token?
+    public_availability: bool = False
+    #: In production there is no page that only a developer's machine has.
+    is_production: bool = False
 
 
 def _check_publishable_key(value: str) -> str:
@@ -98,6 +102,8 @@ class Settings(ServiceSettings):
     hsts_seconds: int = Field(default=0, ge=0)
     #: Networks of proxies whose X-Forwarded-For is believed, separated by commas; empty is none.
     trusted_proxies: Annotated[str, AfterValidator(_check_networks)] = ""
+    #: Free times, listed tutors and published courses may be read without a token, at a rate of their own per address.
+    public_availability: bool = False
     graphql_introspection: bool = True
     #: A folder of .graphql files, or a JSON file {sha256: document}.
     persisted_operations: Annotated[Path, AfterValidator(_check_documents)] | None = None
@@ -120,4 +126,6 @@ class Settings(ServiceSettings):
             hsts_seconds=self.hsts_seconds,
             demo_tokens_file=self.demo_tokens_file,
             trusted_proxies=_networks(self.trusted_proxies),
+            public_availability=self.public_availability,
+            is_production=self.is_production,
         )

@@ -50,6 +50,7 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
         own["MEETING_LINK_TEMPLATE"] = layout.settings.get("MEETING_LINK_TEMPLATE", MEETING_LINK)
     elif name == "bff":
         own["STRIPE_PUBLISHABLE_KEY"] = stripe_settings(layout).get("STRIPE_PUBLISHABLE_KEY", "")
+        own["PUBLIC_AVAILABILITY"] = layout.settings.get("PUBLIC_AVAILABILITY", "true")
         own["DEMO_TOKENS_FILE"] = str(layout.demo_tokens_file)
     return shared_settings(layout.settings) | own
 

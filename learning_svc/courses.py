@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from learning_svc.domain import Course, CourseFull, CourseNotFound, CourseNotPublished, NewCourse, Terms
+from learning_svc.domain import (
+    Course,
+    CourseFull,
+    CourseNotFound,
+    CourseNotPublished,
+    IdempotencyMismatch,
+    NewCourse,
+    Terms,
+)
 from learning_svc.store import CourseStore, SeatStore
 from mesh import calls
 from mesh.database import Database
@@ -19,14 +27,17 @@ class Courses:
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database, self._store, self._terms = database, CourseStore(database), terms
 
-    async def create(self, new: NewCourse) -> Course:
-        """Create a draft; a repeat returns the course as it is now.
+    async def create(self, new: NewCourse, *, exact_repeat: bool = False) -> Course:
+        """Create a draft; a repeat returns the course as it is now. With `exact_repeat` it must be of the same content.
 
-        Raises BadInput when the id is another's course, TooManyCourses when the instructor has as many as one may have.
+        Raises BadInput when the id is another's course, IdempotencyMismatch for other content, TooManyCourses when the
+        instructor has as many as one may have.
         """
         course = await self._store.create(new, self._terms.limits.courses)
         if course.instructor_id != new.instructor_id:
             raise BadInput("belongs to another course", field="course_id")
+        if exact_repeat and (course.title, course.price, course.seats) != (new.title, new.price, new.seats):
+            raise IdempotencyMismatch
         return course
 
     async def publish(self, course_id: UUID) -> Course:
@@ -95,4 +106,5 @@ def choose_instructor(named: UUID | None) -> UUID:
 
 
 def _may_see(course: Course) -> bool:
-    return course.published or calls.current().speaks_for(course.instructor_id)
+    call = calls.current()
+    return course.published or (not call.is_of_visitor and call.speaks_for(course.instructor_id))

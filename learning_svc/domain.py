@@ -57,6 +57,12 @@ class TooManyCourses(Refusal):
     reason = "TOO_MANY_COURSES"
 
 
+class IdempotencyMismatch(Refusal):
+    """This key was used for another course."""
+
+    reason = "IDEMPOTENCY_MISMATCH"
+
+
 class Raced(TryAgain):
     """Another call with the same ids came between."""
 

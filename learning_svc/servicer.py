@@ -29,7 +29,8 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
 
     async def CreateCourse(self, request: pb.CreateCourseRequest, context: Any) -> pb.CreateCourseResponse:
         instructor = choose_instructor(wire.optional_uuid(request.instructor_id, "instructor_id"))
-        course = await self._courses.create(convert.new_course(request, instructor))
+        new = convert.new_course(request, instructor)
+        course = await self._courses.create(new, exact_repeat=request.exact_repeat)
         return pb.CreateCourseResponse(course=convert.to_course(course))
 
     async def PublishCourse(self, request: pb.PublishCourseRequest, context: Any) -> pb.PublishCourseResponse:

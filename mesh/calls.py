@@ -18,6 +18,8 @@ from mesh.errors import Forbidden, TryAgain, Unauthenticated
 
 #: The request id of code that runs outside of any call.
 NO_CALL = "-"
+#: The service that calls for people, and for visitors who have not said who they are.
+EDGE = "bff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ class Call:
     service: str = ""  # the calling service; empty when a person calls without one
     #: What it is about, for log lines (mesh.about). Everybody who works on the call shares it.
     ids: dict[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_of_visitor(self) -> bool:
+        """True for a call of the edge without a person: it asks for anybody at all, and never on its own behalf."""
+        return self.person is None and self.service == EDGE
 
     def require_person(self) -> Person:
         """The person behind this call. Raises Unauthenticated when there is none."""

@@ -88,6 +88,11 @@ class Money:
         return is_in_range or self.amount_minor == 0
 
     @property
+    def is_enough(self) -> bool:
+        """True when this is not less than the least amount that the provider charges in this currency."""
+        return self.amount_minor >= self._currency.least
+
+    @property
     def payable_amounts(self) -> str:
         """Which amounts are payable in this currency, in words."""
         known = self._currency

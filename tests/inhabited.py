@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from mesh import loops
 from mesh.identity import Verifier
+from payment_svc import store
+from payment_svc.settling import inbox
 from tests.audited import Tampering, assert_clean
 from tests.conftest import MakeDatabase
 from tests.people import People
@@ -20,6 +23,16 @@ from tests.world import World, world_of
 def world_settings() -> dict[str, dict[str, Any]]:
     """What a module changes in its world: settings of `availability`, `payment` and `learning`."""
     return {}
+
+
+@pytest.fixture(scope="module")
+def short_pauses() -> Iterator[None]:
+    """Work that fails is tried again after a twentieth of the usual time: for modules about how often, and not when."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loops, "FIRST_SECONDS", loops.FIRST_SECONDS / 20)
+        patched.setattr(store, "CLAIM_LEASES", store.CLAIM_LEASES / 20)
+        patched.setattr(inbox, "POLL_SECONDS", inbox.POLL_SECONDS / 20)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

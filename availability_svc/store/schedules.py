@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -28,6 +28,12 @@ _PUBLISH = text("""
         updated_at = clock_timestamp()
 """)
 _FIND = text(f"select {SCHEDULE} from schedule s where s.tutor_id = :tutor_id")  # noqa: S608 - constants only
+# Two statements instead of one condition with "or", so that a later page begins in the index too.
+_LISTED = f"""
+    with {CLOCK} select clock.now, {SCHEDULE} from clock, schedule s
+    where s.listed and s.weekly <> '[]' {{behind}} order by s.tutor_id limit :most
+"""  # noqa: S608 - constants only
+_LISTED_FIRST, _LISTED_BEHIND = text(_LISTED.format(behind="")), text(_LISTED.format(behind="and s.tutor_id > :after"))
 #: A listing may cost the database this much. Set for the transaction, so that no pooler undoes it or hands it on.
 _TIME_LIMIT = text("set local statement_timeout = '1s'")
 # Claims are read beyond the end of the range, because the buffer of the last slot lies there.
@@ -45,6 +51,20 @@ _BUSY = text(f"""
         (select array_agg(lower(during) order by during) from busy) as starts,
         (select array_agg(upper(during) order by during) from busy) as ends
     from clock, s
+""")  # noqa: S608 - constants only
+# The claims of several tutors, each until an end of its own.
+_BUSY_OF_MANY = text(f"""
+    with {CLOCK}, wanted (tutor_id, during) as (
+        select tutor_id, tstzrange(:start, ending)
+        from unnest(cast(:tutors as uuid[]), cast(:ends as timestamptz[])) as asked (tutor_id, ending)
+    )
+    select wanted.tutor_id, lower(busy.during) as starts, upper(busy.during) as ends
+    from clock, wanted, lateral (
+        select unnest(range_agg(c.during * wanted.during)) as during from claim c
+        where c.calendar_id = wanted.tutor_id and c.{LIVE} and not {LAPSED.format(now="clock.now")}
+          and c.during && wanted.during
+    ) as busy
+    order by wanted.tutor_id, starts
 """)  # noqa: S608 - constants only
 
 
@@ -95,6 +115,27 @@ class ScheduleStore:
         schedule = as_schedule(row)
         assert schedule is not None  # without a schedule there is no row
         return schedule, [Span(*ends) for ends in zip(row.starts or (), row.ends or (), strict=True)], row.now
+
+    async def list_listed(self, after: UUID | None, most: int) -> list[tuple[Schedule, datetime]]:
+        """At most so many schedules behind this tutor, of tutors whom pages may list; each with the database's time."""
+        values = {"most": most} if after is None else {"most": most, "after": after}
+        statement = _LISTED_FIRST if after is None else _LISTED_BEHIND
+        found = [(as_schedule(row), row.now) for row in await self._connection.execute(statement, values)]
+        return [(schedule, now) for schedule, now in found if schedule is not None]
+
+    async def read_busy_of_many(
+        self, start: datetime, ends: Mapping[UUID, datetime], grace: timedelta
+    ) -> dict[UUID, list[Span]]:
+        """The claimed time of each of these tutors from `start` to their end, in order; touching claims are one span.
+
+        It may take the database a second.
+        """
+        await self._connection.execute(_TIME_LIMIT)
+        values = {"tutors": list(ends), "ends": list(ends.values()), "start": start, "grace": grace}
+        busy: dict[UUID, list[Span]] = {tutor: [] for tutor in ends}
+        for row in await self._connection.execute(_BUSY_OF_MANY, values):
+            busy[row.tutor_id].append(Span(row.starts, row.ends))
+        return busy
 
 
 def _as_json(windows: Iterable[Window]) -> str:

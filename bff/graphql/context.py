@@ -9,16 +9,23 @@ from google.protobuf.message import Message
 from graphql import GraphQLResolveInfo
 
 from bff.graphql.loaders import Answer, Loaders, Read, call_peer
+from bff.http.authentication import Caller
 from bff.peers import Peers
+from bff.settings import Options
 from mesh.calls import Person
 from mesh.errors import Forbidden, Unauthenticated
 
+DEFAULT = Options()
+
 
 class Context:
-    """One GraphQL request. Nothing reaches a peer without a person behind it."""
+    """One GraphQL request. Nothing reaches a peer without a person behind it, except a read that is everybody's."""
 
-    def __init__(self, peers: Peers, person: Person | None, publishable_key: str | None = None) -> None:
-        self._peers, self._person, self.publishable_key = peers, person, publishable_key
+    def __init__(self, peers: Peers, caller: Caller, options: Options = DEFAULT) -> None:
+        self._peers, self._caller, self._is_open = peers, caller, options.public_availability
+        self._person, self.publishable_key = caller.person, options.publishable_key
+        #: Raised wherever a person is needed and nobody is known. A peer's refusal of a token is another one.
+        self.nobody = Unauthenticated("a token must be given")
         self._calls: dict[tuple[type[Message], bytes], asyncio.Task[Any]] = {}
         self._loaders: Loaders | None = None
 
@@ -30,12 +37,8 @@ class Context:
     def require_person(self) -> Person:
         """The same, where only the check matters."""
         if self._person is None:
-            raise Unauthenticated("a token must be given")
+            raise self.nobody
         return self._person
-
-    @property
-    def is_anonymous(self) -> bool:
-        return self._person is None
 
     def require_role(self, role: str) -> Person:
         """The person who asks. Raises Unauthenticated, and Forbidden without this role."""
@@ -49,16 +52,36 @@ class Context:
         self.require_person()
         return self._peers
 
+    def open_peers(self) -> Peers:
+        """The peers, for a read that is everybody's. An anonymous request is charged for it.
+
+        Raises Unauthenticated for an anonymous request unless PUBLIC_AVAILABILITY is set.
+        """
+        if not self._is_open:
+            self.require_person()
+        self._caller.charge_visitor()
+        return self._peers
+
     @property
     def by_id(self) -> Loaders:
         """The loaders that read by id. Raises Unauthenticated for an anonymous request."""
+        self.require_person()
+        return self._load_from(self._peers)
+
+    def open_loaders(self) -> Loaders:
+        """The loaders, for reads that are everybody's: of courses, an anonymous request gets those that are published.
+
+        Charges, and raises Unauthenticated, as `open_peers` does.
+        """
+        return self._load_from(self.open_peers())
+
+    def _load_from(self, peers: Peers) -> Loaders:
         if self._loaders is None:
-            self._loaders = Loaders(self.peers)
+            self._loaders = Loaders(peers)
         return self._loaders
 
     async def call_once(self, rpc: Read[Answer], request: Message) -> Answer:
         """The answer to a read. The same request again, while this GraphQL request lasts, gets the same answer."""
-        self.require_person()
         key = (type(request), request.SerializeToString(deterministic=True))
         task = self._calls.get(key)
         if task is None:

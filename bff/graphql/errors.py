@@ -140,7 +140,7 @@ def _path_of_reason(reason: str, info: Info) -> list[str] | None:
 
 def to_graphql_error(error: Refusal | CallFailed, info: Info) -> GraphQLError:
     """The GraphQL error for this; its message names fields as the client does."""
-    if error.status_code is StatusCode.UNAUTHENTICATED and not info.context.is_anonymous:
+    if error.status_code is StatusCode.UNAUTHENTICATED and error is not info.context.nobody:
         return _distrust_error(error, info)
     if isinstance(error, CallFailed):
         return _call_error(error, info)

@@ -32,7 +32,6 @@ from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
 from bff.settings import Options
 from mesh import calls
-from mesh.calls import Person
 from mesh.errors import Refusal
 from mesh.logs import log
 
@@ -83,7 +82,7 @@ class Operations:
     async def run(self, reading: Reading, operation: Operation, caller: Caller) -> Answered:
         """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
         began = time.perf_counter()
-        payload = _format(await self._run(reading, operation, caller.person))
+        payload = _format(await self._run(reading, operation, caller))
         _log(operation, began, payload)
         return Answered(payload, reading.size.units_of_answer())
 
@@ -92,11 +91,11 @@ class Operations:
 
         Raises OperationFailed.
         """
-        document, person = reading.document, caller.person
+        document = reading.document
         if document is None:
             raise _failure(reading.problems)
-        calls.enter(replace(calls.current(), person=person))
-        async with aclosing(await self._open_source(document, operation, person)) as events:
+        calls.enter(replace(calls.current(), person=caller.person))
+        async with aclosing(await self._open_source(document, operation, caller)) as events:
             while True:
                 try:
                     event = await anext(events)
@@ -109,19 +108,19 @@ class Operations:
                     raise _failure([GraphQLError("internal error", extensions={"code": "INTERNAL"})]) from error
                 caller.charge(reading.size.units_to_run())
                 with calls.deadline(EVENT_SECONDS):
-                    answer = _format(await self._execute(document, operation, person, event))
+                    answer = _format(await self._execute(document, operation, caller, event))
                 yield answer
 
-    async def _run(self, reading: Reading, operation: Operation, person: Person | None) -> ExecutionResult:
+    async def _run(self, reading: Reading, operation: Operation, caller: Caller) -> ExecutionResult:
         if reading.document is None:
             return ExecutionResult(errors=reading.problems)
         if is_subscription(reading, operation):
             return ExecutionResult(errors=[GraphQLError("subscriptions are answered over a WebSocket only")])
-        calls.enter(replace(calls.current(), person=person))
-        return await self._execute(reading.document, operation, person)
+        calls.enter(replace(calls.current(), person=caller.person))
+        return await self._execute(reading.document, operation, caller)
 
     async def _execute(
-        self, document: DocumentNode, operation: Operation, person: Person | None, event: object = None
+        self, document: DocumentNode, operation: Operation, caller: Caller, event: object = None
     ) -> ExecutionResult:
         deadline = calls.current().deadline
         try:
@@ -130,7 +129,7 @@ class Operations:
                     self._schema,
                     document,
                     root_value=event,
-                    context_value=self._context(person),
+                    context_value=self._context(caller),
                     variable_values=operation.variables,
                     operation_name=operation.name,
                     hide_suggestions=not self._options.introspection,
@@ -140,13 +139,13 @@ class Operations:
             return ExecutionResult(errors=[unavailable()])
 
     async def _open_source(
-        self, document: DocumentNode, operation: Operation, person: Person | None
+        self, document: DocumentNode, operation: Operation, caller: Caller
     ) -> AsyncGenerator[object, None]:
         """The events of a subscription. Raises OperationFailed."""
         executor = Executor.build(
             self._schema,
             document,
-            context_value=self._context(person),
+            context_value=self._context(caller),
             raw_variable_values=operation.variables,
             operation_name=operation.name,
         )
@@ -158,8 +157,8 @@ class Operations:
             raise _failure(source.errors or [])
         return cast("AsyncGenerator[object, None]", source)
 
-    def _context(self, person: Person | None) -> Context:
-        return Context(self._peers, person, self._options.publishable_key)
+    def _context(self, caller: Caller) -> Context:
+        return Context(self._peers, caller, self._options)
 
 
 def is_subscription(reading: Reading, operation: Operation) -> bool:

@@ -15,6 +15,9 @@ from mesh.calls import Person
 from mesh.errors import Refusal, Unauthenticated
 from mesh.identity import Claims, Verifier
 
+#: Units that a read without a token costs beyond its others: an address gets 20 at once, then 10 a second.
+VISITOR_UNITS = 4
+
 
 class ClientGone(Exception):
     """The client has closed its connection: nobody would read the answer."""
@@ -39,6 +42,11 @@ class Caller:
         """Takes so many units beyond that of the request, whether they are there or not. A negative number gives back."""
         if units:
             self._note(self._rate_limiter.charge(self.key, units))
+
+    def charge_visitor(self) -> None:
+        """Takes the further units of a read, when nobody is known to ask."""
+        if self.person is None:
+            self.charge(VISITOR_UNITS)
 
     @contextlib.asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

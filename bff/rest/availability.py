@@ -1,4 +1,4 @@
-"""/api/v1/instructors/{uuid}/availability: free slots, what the tutor has published, and time that a tutor blocks."""
+"""/api/v1/instructors: who is listed; a tutor's free slots, published hours, and blocked time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bff.rest.endpoints import ANYBODY, Endpoint, RestRequest
 from bff.rest.fields import Fields
 from bff.rest.json_schema import TIME_IN
 from bff.rest.operations import IDEMPOTENCY_KEY, describe, in_path, in_query
-from bff.rest.shapes import BLOCK, LISTED_BLOCK, SCHEDULE, SLOT, to_json
+from bff.rest.shapes import BLOCK, LISTED_BLOCK, SCHEDULE, SLOT, TUTOR, to_json
 from bff.times import most_slots
 from mesh import wire
 from mesh.errors import BadInput, Forbidden, NotFound
@@ -24,11 +24,28 @@ KEY = "Idempotency-Key"
 DEFAULT_MINUTES, DEFAULT_PAGE = 60, 20
 #: The free slots whose text is about as long as what one unit of the rate pays for.
 SLOTS_PER_UNIT = 80
-PATH = "/api/v1/instructors/{uuid}/availability"
+#: The same for tutors.
+TUTORS_PER_UNIT = 20
+INSTRUCTORS = "/api/v1/instructors"
+PATH = f"{INSTRUCTORS}/{{uuid}}/availability"
 NAMES = {"tutor_id": "uuid", "block_id": "blockUuid", "start": "start_time", "end": "end_time"}
 NAMES_OF_PAGES = NAMES | {"page_size": "first", "page_token": "after"}
 OWNERS = frozenset({"tutor", "admin", "service"})
 T = TypeVar("T")
+
+
+async def list_tutors(request: RestRequest) -> Response:
+    """200 with a page of the tutors who want to be listed."""
+    query = request.query()
+    query.require_only("first", "after")
+    size = wire.whole(query.query_number("first", DEFAULT_PAGE), "first", 1, wire.MAX_PAGE)
+    wanted = availability_pb2.ListTutorsRequest(page_size=size, page_token=query.optional_text("after") or "")
+    with request.reserve(size // TUTORS_PER_UNIT):
+        reply = await request.peers.availability.ListTutors(wanted, timeout=READ_SECONDS)
+    instructors = [to_json(TUTOR, tutor) for tutor in reply.tutors]
+    end = reply.cursors[-1] if reply.cursors else None
+    page = {"instructors": instructors, "has_next_page": bool(reply.next_page_token), "end_cursor": end}
+    return envelope.success("the listed tutors", page)
 
 
 async def list_slots(request: RestRequest) -> Response:
@@ -107,6 +124,13 @@ def _read_block(item: Fields) -> availability_pb2.TimeBlock:
 
 
 _TUTOR, _BLOCK = in_path("uuid", "The tutor."), in_path("blockUuid", "The block.")
+_PAGE = (
+    in_query("first", {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE, "default": DEFAULT_PAGE}),
+    in_query("after", {"type": "string"}, "The end_cursor of the page before."),
+)
+_LIST_TUTORS = describe(
+    "instructors", "The tutors who have published hours and want to be listed", *_PAGE, answer="Instructors"
+)
 _LIST = describe(
     "slots",
     "A tutor's free slots",
@@ -121,14 +145,14 @@ _LIST_BLOCKS = describe(
     "blocks",
     "The times that a tutor has blocked and that have not ended, soonest first",
     _TUTOR,
-    in_query("first", {"type": "integer", "minimum": 1, "maximum": wire.MAX_PAGE, "default": DEFAULT_PAGE}),
-    in_query("after", {"type": "string"}, "The end_cursor of the page before."),
+    *_PAGE,
     answer="BlockPage",
 )
 _BLOCK_TIME = describe("block", "Take time out", _TUTOR, IDEMPOTENCY_KEY, body="NewBlocks", answer="Blocks")
 _UNBLOCK = describe("unblock", "Give blocked time back", _TUTOR, _BLOCK, answer=None)
 ENDPOINTS = (
-    Endpoint("GET", PATH, ANYBODY, list_slots, _LIST, NAMES),
+    Endpoint("GET", INSTRUCTORS, ANYBODY, list_tutors, _LIST_TUTORS, NAMES_OF_PAGES, is_open=True),
+    Endpoint("GET", PATH, ANYBODY, list_slots, _LIST, NAMES, is_open=True),
     Endpoint("GET", f"{PATH}/schedule", OWNERS, show_schedule, _SCHEDULE, NAMES),
     Endpoint("GET", f"{PATH}/blocks", OWNERS, list_blocks, _LIST_BLOCKS, NAMES_OF_PAGES),
     Endpoint("POST", f"{PATH}/block", OWNERS, block_time, _BLOCK_TIME, NAMES),

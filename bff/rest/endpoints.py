@@ -31,13 +31,23 @@ _BODILESS = frozenset({"GET", "DELETE"})
 
 @dataclass(frozen=True, slots=True)
 class RestRequest:
-    """A request of a person who has a role for it."""
+    """A request of a person who has a role for it, or of anybody when the endpoint is open."""
 
     http: Request
-    person: Person
     peers: Peers
     caller: Caller
     body: bytes
+
+    @property
+    def person(self) -> Person:
+        """Who asks. Raises Unauthenticated when nobody is known, which only an open endpoint can meet."""
+        if self.caller.person is None:
+            raise Unauthenticated("a token must be given")
+        return self.caller.person
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.caller.person is None
 
     def path_uuid(self, name: str) -> str:
         """A UUID of the path. Raises BadInput that names it."""
@@ -77,7 +87,8 @@ class RestRequest:
 class Endpoint:
     """A method of a path: the roles that may use it, its handler, and its description for `/openapi.json`.
 
-    `names` are the client's names for the services' fields.
+    `names` are the client's names for the services' fields. An `is_open` one needs no token where PUBLIC_AVAILABILITY
+    is set.
     """
 
     method: str
@@ -86,13 +97,15 @@ class Endpoint:
     handle: Callable[[RestRequest], Awaitable[Response]]
     operation: Operation
     names: FieldNames
+    is_open: bool = False
 
 
 class RestRouter:
     """Makes routes of endpoints."""
 
-    def __init__(self, peers: Peers, authenticator: Authenticator) -> None:
-        self._peers, self._authenticator = peers, authenticator
+    def __init__(self, peers: Peers, authenticator: Authenticator, *, is_open: bool = False) -> None:
+        """`is_open` says whether the open endpoints are."""
+        self._peers, self._authenticator, self._is_open = peers, authenticator, is_open
 
     def route(self, endpoint: Endpoint) -> Route:
         """The endpoint as a route, each of its requests logged."""
@@ -109,11 +122,11 @@ class RestRouter:
     async def _answer(self, endpoint: Endpoint, request: Request) -> Response:
         try:
             async with asyncio.timeout_at((calls.current().deadline or 0) + GRACE_SECONDS):
-                caller, person = await self._authorize(endpoint, request)
+                caller = await self._authorize(endpoint, request)
                 body = b"" if endpoint.method in _BODILESS else await bodies.read_json_body(request)
                 async with caller.turn():
                     caller.charge((len(body) + len(request.url.query)) // BYTES_PER_UNIT)
-                    answer = await _handle(endpoint, RestRequest(request, person, self._peers, caller, body))
+                    answer = await _handle(endpoint, RestRequest(request, self._peers, caller, body))
                     caller.charge(len(answer.body) // ANSWER_BYTES_PER_UNIT)
                     return answer
         except BadBody as error:
@@ -125,16 +138,17 @@ class RestRouter:
         except TimeoutError:
             return envelope.unavailable()
 
-    async def _authorize(self, endpoint: Endpoint, request: Request) -> tuple[Caller, Person]:
+    async def _authorize(self, endpoint: Endpoint, request: Request) -> Caller:
         """Raises Unauthenticated, Forbidden, RateLimited."""
         caller = await self._authenticator.authenticate(request)
         person = caller.person
-        if person is None:
+        if person is None and not (self._is_open and endpoint.is_open):
             raise Unauthenticated("a token must be given")
-        if endpoint.roles.isdisjoint(person.roles):
+        if person is not None and endpoint.roles.isdisjoint(person.roles):
             raise Forbidden(f"only {' or '.join(sorted(endpoint.roles))} may do this")
+        caller.charge_visitor()
         calls.enter(replace(calls.current(), person=person))
-        return caller, person
+        return caller
 
 
 async def _handle(endpoint: Endpoint, request: RestRequest) -> Response:

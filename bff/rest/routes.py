@@ -19,7 +19,7 @@ ENDPOINTS = (
 )
 
 
-def rest_routes(peers: Peers, authenticator: Authenticator) -> list[Route]:
-    """The routes to these peers."""
-    router = RestRouter(peers, authenticator)
+def rest_routes(peers: Peers, authenticator: Authenticator, *, is_open: bool = False) -> list[Route]:
+    """The routes to these peers. `is_open` lets everybody read what PUBLIC_AVAILABILITY opens."""
+    router = RestRouter(peers, authenticator, is_open=is_open)
     return [*map(router.route, ENDPOINTS), Route("/openapi.json", openapi.serve(ENDPOINTS))]

@@ -18,7 +18,7 @@ from bff.rest.json_schema import (
     nullable,
     record,
 )
-from bff.rest.shapes import BLOCK, BOOKING, LISTED_BLOCK, PAYMENT_URL, SCHEDULE, SLOT, schemas
+from bff.rest.shapes import BLOCK, BOOKING, LISTED_BLOCK, PAYMENT_URL, SCHEDULE, SLOT, TUTOR, schemas
 
 _SECRET: Schema = nullable(
     {
@@ -96,6 +96,13 @@ SCHEMAS: dict[str, Schema] = {
     "BookingToPay": record(schemas(BOOKING) | {"client_secret": _SECRET}),
     "CancelledBooking": record(schemas(BOOKING) | {"refund_amount": AMOUNT, "refund_currency": CURRENCY}),
     "Slots": record({"slots": list_of(record(schemas(SLOT)))}),
+    "Instructors": record(
+        {
+            "instructors": list_of(record(schemas(TUTOR))),
+            "has_next_page": {"type": "boolean"},
+            "end_cursor": nullable({"type": "string"}) | {"description": "For `after`: the next page."},
+        }
+    ),
     "Blocks": record({"blocks": list_of(record(schemas(BLOCK)))}),
     "BlockPage": record(
         {

@@ -222,3 +222,16 @@ SLOT: tuple[Property[availability_pb2.Slot], ...] = (
     Property("price_amount", AMOUNT, lambda slot: amount(slot.price)),
     Property("currency", CURRENCY, lambda slot: slot.price.currency),
 )
+#: A tutor who wants to be listed, for everybody.
+TUTOR: tuple[Property[availability_pb2.ListedTutor], ...] = (
+    Property("uuid", UUID, lambda tutor: tutor.tutor_id),
+    Property("display_name", nullable({"type": "string"}), lambda tutor: tutor.display_name or None),
+    Property("timezone", {"type": "string", "description": "An IANA zone."}, lambda tutor: tutor.timezone),
+    Property("rate_amount", AMOUNT | {"description": "Of one hour."}, lambda tutor: amount(tutor.rate)),
+    Property("currency", CURRENCY, lambda tutor: tutor.rate.currency),
+    Property(
+        "next_free_time",
+        nullable(TIME | {"description": "Within 14 days, as of at most 30 seconds ago; null when there is none."}),
+        lambda tutor: format_optional_time(tutor, "next_free_time"),
+    ),
+)

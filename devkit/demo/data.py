@@ -51,6 +51,7 @@ def _hours(tutor: Tutor) -> pb.PublishAvailabilityRequest:
         minimum_notice_minutes=tutor.notice,
         buffer_minutes=tutor.buffer,
         rate=Money(amount_minor=tutor.rate, currency=tutor.currency),
+        display_name=tutor.name,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -9,14 +10,14 @@ import click
 from ops.audit.collect import collect_snapshot
 from ops.audit.metrics import format_metrics
 from ops.audit.snapshot import OpenMatter
-from ops.audit.verdict import Verdict, judge
+from ops.audit.verdict import PAUSES, Verdict, judge
 from ops.cli import Unanswered, call_mesh, one_line, print_json
 from ops.peers import Peers
 
 
-async def audit_mesh(peers: Peers) -> Verdict:
+async def audit_mesh(peers: Peers, pauses: Sequence[float] | None = None) -> Verdict:
     """Audit a running mesh. Raises NoAnswer, or the refusal of a service that could not be read."""
-    return await judge(lambda: collect_snapshot(peers))
+    return await judge(lambda: collect_snapshot(peers), PAUSES if pauses is None else pauses)
 
 
 @click.command()

@@ -20,6 +20,9 @@ from payment_svc.store.refunds import RefundStore
 from payment_svc.store.refused import RefusedStore
 from payment_svc.store.sagas import SagaStore
 
+#: How long an event of the inbox belongs to who claimed it, in leases.
+CLAIM_LEASES = 2.5
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -44,7 +47,7 @@ class Stores:
             CancellationStore(database, owner, lease_seconds),
             PaymentStore(database),
             RefundStore(database, routes),
-            EventStore(database, sagas, claim_seconds=2.5 * lease_seconds),
+            EventStore(database, sagas, claim_seconds=CLAIM_LEASES * lease_seconds),
             KeyStore(database),
             RefusedStore(database),
             OperatorStore(database),

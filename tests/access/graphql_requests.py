@@ -86,6 +86,7 @@ def _time(scene: Scene) -> str:
 
 
 asks("Query.tutorAvailability", SLOTS, tutor=lambda scene: str(scene.tutor), **{"from": _time, "to": _time})
+asks("Query.tutors", "{ tutors { nodes { id displayName rate { display } nextFreeTime } } }")
 asks("Query.myAvailability", "{ myAvailability { timezone } }")
 GRAPHQL_REQUESTS["Query.myBlocks"] = _my_blocks
 asks("Query.booking", BOOKING, id=lambda scene: scene.lesson.booking)

@@ -110,7 +110,7 @@ async def _create_intent(scene: Scene, _: str) -> RestRequest:
     return {}, {}, {"bookingId": (await scene.book()).booking, "amount": "50.00", "currency": "USD"}
 
 
-@request_of("GET /api/v1/courses")
+@request_of("GET /api/v1/courses", "GET /api/v1/instructors")
 async def _courses(_: Scene, __: str) -> RestRequest:
     return {}, {}, None
 

@@ -142,6 +142,7 @@ async def _cancel_booking(scene: Scene, _: str) -> Message:
 asks("AvailabilityService.PublishAvailability", _hours)
 asks("AvailabilityService.GetSchedule", lambda scene: availability.GetScheduleRequest(tutor_id=str(scene.tutor)))
 asks("AvailabilityService.ListSlots", _slots)
+asks("AvailabilityService.ListTutors", lambda _: availability.ListTutorsRequest())
 asks("AvailabilityService.BlockTime", _block)
 asks("AvailabilityService.ListClaims: everybody's", lambda _: availability.ListClaimsRequest())
 asks("AvailabilityService.CleanUpHolds: everybody's", lambda _: availability.CleanUpHoldsRequest())

@@ -20,6 +20,7 @@ NOT_OVER = "ILLEGAL_MOVE"
 #: The answer to each person, by root field of the schema.
 GRAPHQL: dict[str, tuple[str, ...]] = {
     "Query.tutorAvailability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
+    "Query.tutors": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
     "Query.myAvailability": (NOTHING, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
     "Query.myBlocks": (NOTHING, NOTHING, OK, NOTHING, NOTHING, NOTHING, UNAUTHENTICATED),
     "Query.booking": (OK, HIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
@@ -104,6 +105,7 @@ REST: dict[str, tuple[str, ...]] = {
         OK,
         UNAUTHENTICATED,
     ),
+    "GET /api/v1/instructors": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
     "GET /api/v1/instructors/{uuid}/availability": (OK, OK, OK, OK, OK, OK, UNAUTHENTICATED),
     "GET /api/v1/instructors/{uuid}/availability/schedule": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
     "GET /api/v1/instructors/{uuid}/availability/blocks": (FORBIDDEN, FORBIDDEN, OK, HIDDEN, OK, OK, UNAUTHENTICATED),
@@ -141,6 +143,8 @@ REST: dict[str, tuple[str, ...]] = {
 
 #: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
+    "GET /embed/demo",
+    "GET /embed/slots.js",
     "GET /graphql",
     "GET /graphql/explorer.css",
     "GET /graphql/explorer.js",
@@ -174,6 +178,7 @@ CALLERS: dict[str, str] = {
     "AvailabilityService.PublishAvailability": "bff ops internal",
     "AvailabilityService.GetSchedule": "bff payment ops internal",
     "AvailabilityService.ListSlots": "bff payment ops internal",
+    "AvailabilityService.ListTutors": "bff ops internal",
     "AvailabilityService.HoldSlot": "payment",
     "AvailabilityService.ConfirmSlot": "payment",
     "AvailabilityService.ReleaseSlot": "payment",
@@ -242,12 +247,37 @@ CALLERS: dict[str, str] = {
     "SessionService.ListSessions": "bff ops internal",
 }
 
+#: What the edge gets without a person, where another service gets more: it asks for a visitor, never for itself.
+VISITORS: dict[str, str] = {
+    "LearningService.BatchGetCourses: a draft": NOTHING,
+    "LearningService.GetCourse: a draft": NO_COURSE,
+}
+
+#: What anybody reads without a token at an edge that has PUBLIC_AVAILABILITY. All other rows stay as they are.
+PUBLIC: dict[str, str] = {
+    "Query.tutorAvailability": OK,
+    "Query.tutors": OK,
+    "Query.courses": OK,
+    "Query.course: a draft": HIDDEN,
+    "Query.course: published": OK,
+    **dict.fromkeys(("availability User", "bookings User", "payments User", "sessions User"), OK),
+    "learning Course: a draft": NOTHING,
+    "learning Course: published": OK,
+    "learning User": OK,
+    "GET /api/v1/instructors": OK,
+    "GET /api/v1/instructors/{uuid}/availability": OK,
+    "GET /api/v1/courses": OK,
+    "GET /api/v1/courses/{uuid}: a draft": NO_COURSE,
+    "GET /api/v1/courses/{uuid}: published": OK,
+}
+
 #: The answer of each RPC when a listed service calls it for each of WHO. "nobody" means on its own behalf.
 #: An RPC that only payment_svc or only the operator may call checks no person, so it is not listed here.
 CARRIED: dict[str, tuple[str, ...]] = {
     "AvailabilityService.PublishAvailability": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.GetSchedule": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.ListSlots": (OK, OK, OK, OK, OK, OK, OK),
+    "AvailabilityService.ListTutors": (OK, OK, OK, OK, OK, OK, OK),
     "AvailabilityService.BlockTime": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.RemoveBlock": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),
     "AvailabilityService.ListBlocks": (FORBIDDEN, FORBIDDEN, OK, FORBIDDEN, OK, OK, OK),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,9 @@ from starlette.applications import Starlette
 import bff.app
 from bff.graphql import schema
 from bff.graphql.schema.federation import subgraphs
+from bff.http.rate_limits import RateLimiter
+from bff.peers import Peers
+from bff.settings import Options, Settings
 from tests.access.graphql_requests import GRAPHQL_REQUESTS, entity
 from tests.access.rest_requests import REST_REQUESTS
 from tests.access.scene import Scene
@@ -27,6 +31,7 @@ from tests.access.table import (
     OF_SCHEMAS,
     OK,
     OPEN,
+    PUBLIC,
     REST,
     SUBSCRIPTIONS,
     UNAUTHENTICATED,
@@ -66,6 +71,18 @@ def outcome(answer: dict[str, Any]) -> str:
     return NOTHING if value in ({"nodes": []}, [None], None) else OK
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def open_http(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """An edge of the same mesh with PUBLIC_AVAILABILITY, whose rate limit nobody meets."""
+    addresses = {f"{name}_address": f"127.0.0.1:{port}" for name, port in world.ports.items()}
+    settings = Settings(_env_file=None, port=0, service_token_file=Path("none"), **addresses, **world.auth)
+    async with Peers(settings, world.credentials("bff")) as peers:
+        unlimited, options = RateLimiter(burst=1e6), Options(public_availability=True)
+        transport = httpx.ASGITransport(app=bff.app.build(peers, world.verifier, unlimited, options))
+        async with httpx.AsyncClient(transport=transport, base_url="http://edge.test") as client:
+            yield client
+
+
 @pytest.mark.parametrize(("name", "who", "expected"), list(cells(GRAPHQL)))
 async def test_47_graphql_answers_each_as_the_table_says(
     scene: Scene, http: httpx.AsyncClient, name: str, who: str, expected: str
@@ -100,6 +117,57 @@ async def test_47_rest_answers_each_as_the_table_says(
     else:
         assert (answer.status_code, answer.json()["error"]["code"]) == (STATUS[expected], expected)
         assert not any(id in answer.text for id in path.values())
+
+
+@pytest.mark.parametrize("name", [*GRAPHQL, *ENTITIES])
+async def test_an_open_edge_answers_graphql_without_a_token_where_the_table_says_so(
+    scene: Scene, open_http: httpx.AsyncClient, name: str
+) -> None:
+    if name in ENTITIES:
+        subgraph, _, kind = name.partition(" ")
+        query, variables = entity(scene, kind)
+        paths = [f"/subgraphs/{subgraph}"]
+    else:
+        query, variables = await GRAPHQL_REQUESTS[name](scene)
+        paths = ["/graphql", *(f"/subgraphs/{part}" for part in PARTS_OF.get(name.partition(":")[0], ()))]
+    for path in paths:
+        answer = (await open_http.post(path, json={"query": query, "variables": variables})).json()
+        assert outcome(answer) == PUBLIC.get(name, UNAUTHENTICATED), answer
+
+
+#: The subgraph of each root field that an open edge answers.
+PARTS_OF = {
+    "Query.tutorAvailability": ["availability"],
+    "Query.tutors": ["availability"],
+    "Query.courses": ["learning"],
+    "Query.course": ["learning"],
+}
+
+
+@pytest.mark.parametrize("name", REST)
+async def test_an_open_edge_answers_rest_without_a_token_where_the_table_says_so(
+    scene: Scene, open_http: httpx.AsyncClient, name: str
+) -> None:
+    method, _, template = name.partition(":")[0].partition(" ")
+    path, query, body = await REST_REQUESTS[name](scene, "nobody" if name in PUBLIC else "student")
+    sent = {} if body is None else {"json": body}
+    answer = await open_http.request(method, template.format(**path), params=query, **sent)
+    expected = PUBLIC.get(name, UNAUTHENTICATED)
+    assert answer.is_success if expected == OK else answer.json()["error"]["code"] == expected, answer.text
+
+
+async def test_an_open_edge_takes_no_bad_token_and_gives_a_gateway_all_entities_or_none(
+    scene: Scene, open_http: httpx.AsyncClient
+) -> None:
+    bad = {"authorization": "Bearer x.y.z"}
+    answer = await open_http.get("/api/v1/courses", headers=bad)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, UNAUTHENTICATED)
+    answer = await open_http.post("/graphql", json={"query": "{ courses { nodes { id } } }"}, headers=bad)
+    assert outcome(answer.json()) == UNAUTHENTICATED
+    named = [{"__typename": "Course", "id": scene.course.id}, {"__typename": "Enrollment", "id": scene.enrollment.id}]
+    query = "query($of: [_Any!]!) { _entities(representations: $of) { __typename } }"
+    body = {"query": query, "variables": {"of": named}}
+    assert outcome((await open_http.post("/subgraphs/learning", json=body)).json()) == UNAUTHENTICATED
 
 
 #: Of each subscription: its subgraph, its document, and the id that it is asked about.

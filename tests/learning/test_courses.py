@@ -111,6 +111,18 @@ async def test_repeating_a_course_id_returns_the_first_course(school: Any, sql: 
     assert await sql.fetchval("select count(*) from course where id = $1", first.id) == 1
 
 
+async def test_a_repeat_that_must_be_exact_is_refused_with_other_content(school: Any) -> None:
+    request = school.draft_request(seats=3, price=Money(amount_minor=1255, currency="KWD"), exact_repeat=True)
+    first = (await school.bff.CreateCourse(request, timeout=TIMEOUT)).course
+    published = await school.publish(first.id)
+    assert (await school.bff.CreateCourse(request, timeout=TIMEOUT)).course == published
+    for other in ({"title": "Roots"}, {"seats": 0}, {"price": Money(amount_minor=1270, currency="KWD")}):
+        fields = {field.name: value for field, value in request.ListFields()}
+        changed = pb.CreateCourseRequest(**fields | other)
+        assert (await refusal(school.bff.CreateCourse(changed, timeout=TIMEOUT)))[0] == "IDEMPOTENCY_MISMATCH", other
+    assert await school.get_course(first.id) == published
+
+
 async def test_the_id_of_another_instructors_course_is_refused(school: Any) -> None:
     course = await school.create()
     with pytest.raises(BadInput) as refused:

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from devkit.sandbox.mail import Mailbox, receiving
-from tests.inhabited import people, world  # noqa: F401 - fixtures
+from tests.inhabited import people, short_pauses, world  # noqa: F401 - fixtures
 from tests.people import People, wait_until
 from tests.sandbox.conftest import serving
 from tests.world import Hook, Replica, World

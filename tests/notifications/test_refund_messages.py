@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.learners import active, leave
 from tests.notifications.conftest import Post, Receiver
 from tests.payment.faults import ALWAYS, cancel_of, sold
 from tests.payment.settling.test_given_up_refunds import cancelled, fail_by_the_bank, until_parked
 from tests.people import People
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
 SOLD = ["booking.confirmed", "booking.cancelled"]
 
 

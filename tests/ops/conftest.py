@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 
 from mesh import logs
 from ops.__main__ import main
+from ops.audit import command
 from ops.peers import SERVICES, Peers, open_peers
-from tests.inhabited import people, world, world_settings  # noqa: F401 - fixtures
+from tests.inhabited import people, short_pauses, world, world_settings  # noqa: F401 - fixtures
 from tests.world import World
 
 
@@ -36,6 +37,14 @@ def logs_in_a_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         structlog.configure(logger_factory=structlog.PrintLoggerFactory(file))
         yield
         logs.configure("test", "console")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_audits() -> Iterator[None]:
+    """The command looks as often as for an operator, at a mesh in which nothing is in flight."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(command, "PAUSES", tuple(pause / 20 for pause in command.PAUSES))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.audited import assert_clean
 from tests.ops.conftest import Tutormesh
 from tests.people import Booked, People, lesson_time, wait_until
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 async def sell_lesson(people: People, start: datetime | None = None) -> Booked:
     """Sell a lesson, until it is confirmed."""

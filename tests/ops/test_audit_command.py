@@ -13,6 +13,8 @@ from ops.peers import Peers
 from tests.ops.conftest import Tutormesh
 from tests.people import People, lesson_time
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 async def sell(people: People) -> str:
     """Sell a lesson and return its saga's id."""

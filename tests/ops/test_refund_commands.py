@@ -11,6 +11,7 @@ from tests.payment.faults import ALWAYS, cancel_of, sold
 from tests.payment.settling.test_given_up_refunds import cancelled, fail_by_the_bank, until_parked
 from tests.people import Booked, People
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
 WHY = "REFUND_GIVEN_UP: the provider "
 
 

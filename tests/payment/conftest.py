@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.inhabited import no_replica, people, world, world_settings
+from tests.inhabited import no_replica, people, short_pauses, world, world_settings
 
-__all__ = ["no_replica", "people", "world", "world_settings"]
+__all__ = ["no_replica", "people", "short_pauses", "world", "world_settings"]

@@ -14,8 +14,9 @@ from bff.graphql.convert.values import (
     or_default,
     read_money,
     read_page,
+    user,
 )
-from bff.times import format_time, parse_timestamp
+from bff.times import format_optional_time, format_time, parse_timestamp
 from tutormesh.availability.v1 import availability_pb2
 
 
@@ -47,6 +48,21 @@ def publish_availability_request(tutor: UUID, given: Arguments) -> availability_
 
 def list_blocks_request(tutor: UUID, arguments: Arguments) -> availability_pb2.ListBlocksRequest:
     return availability_pb2.ListBlocksRequest(tutor_id=str(tutor), **read_page(arguments))
+
+
+def list_tutors_request(arguments: Arguments) -> availability_pb2.ListTutorsRequest:
+    return availability_pb2.ListTutorsRequest(**read_page(arguments))
+
+
+def tutor(value: availability_pb2.ListedTutor) -> Shape:
+    return {
+        "id": value.tutor_id,
+        "tutor": user(value.tutor_id),
+        "displayName": value.display_name or None,
+        "timezone": value.timezone,
+        "rate": money(value.rate),
+        "nextFreeTime": format_optional_time(value, "next_free_time"),
+    }
 
 
 def block_time_request(tutor: UUID, arguments: Arguments) -> availability_pb2.BlockTimeRequest:

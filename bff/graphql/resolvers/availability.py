@@ -22,8 +22,18 @@ BINDABLES = (query, mutation)
 @field_resolver
 async def list_slots(_: None, info: Info, **arguments: Any) -> list[Shape]:
     context = info.context
-    reply = await context.call_once(context.peers.availability.ListSlots, convert.list_slots_request(arguments))
+    list_slots = context.open_peers().availability.ListSlots
+    reply = await context.call_once(list_slots, convert.list_slots_request(arguments))
     return [convert.slot(slot) for slot in reply.slots]
+
+
+@query.field("tutors")
+@field_resolver
+async def list_tutors(_: None, info: Info, **arguments: Any) -> Shape:
+    context = info.context
+    list_tutors = context.open_peers().availability.ListTutors
+    reply = await context.call_once(list_tutors, convert.list_tutors_request(arguments))
+    return page([convert.tutor(tutor) for tutor in reply.tutors], reply, arguments)
 
 
 @query.field("myAvailability")

@@ -41,22 +41,34 @@ _FIND: dict[str, Find] = {
     "User": _find_user,
 }
 
+#: What everybody may read where PUBLIC_AVAILABILITY is set. Of courses these are the published ones.
+OPEN = frozenset({"Course", "User"})
+
 
 @field_resolver
 async def find_entities(_: None, info: Info, representations: list[Any]) -> list[Awaitable[Shape | None]]:
-    """The entities in the order of their representations, at most 200. Null for one that this person cannot see."""
-    info.context.require_person()
+    """The entities in the order of their representations, at most 200. Null for one that this person cannot see.
+
+    An anonymous request gets those of OPEN, while PUBLIC_AVAILABILITY is set; when it names others too, nothing.
+    """
+    by_id = info.context.open_loaders() if all(map(_is_open, representations)) else info.context.by_id
     if len(representations) > wire.MAX_BATCH:
         raise BadInput(f"must have at most {wire.MAX_BATCH} items", field="representations")
-    return [_find_entity(representation, info) for representation in representations]
+    return [_find_entity(representation, info, by_id=by_id) for representation in representations]
+
+
+def _is_open(representation: Any) -> bool:
+    """True unless it names an entity that not everybody may read."""
+    name = representation.get("__typename") if isinstance(representation, dict) else None
+    return not isinstance(name, str) or name in OPEN
 
 
 @field_resolver
-async def _find_entity(representation: Any, info: Info) -> Shape | None:
+async def _find_entity(representation: Any, info: Info, *, by_id: Loaders) -> Shape | None:
     name, key = _read_representation(representation)
     if name not in info.schema.type_map or name not in _FIND:
         raise BadInput("must name entities of this subgraph", field="representations")
-    found = await _FIND[name](info.context.by_id, key)
+    found = await _FIND[name](by_id, key)
     return {**found, "__typename": name} if found else None
 
 

@@ -33,14 +33,15 @@ enroll_payload.set_field("publishableKey", publishable_key)
 @field_resolver
 async def list_courses(_: None, info: Info, **arguments: Any) -> Shape:
     context = info.context
-    reply = await context.call_once(context.peers.learning.ListCourses, convert.list_courses_request(arguments))
+    list_courses = context.open_peers().learning.ListCourses
+    reply = await context.call_once(list_courses, convert.list_courses_request(arguments))
     return page([convert.course(course) for course in reply.courses], reply, arguments)
 
 
 @query.field("course")
 @field_resolver
 async def get_course(_: None, info: Info, **arguments: Any) -> Shape:
-    return convert.course(await info.context.by_id.courses.get(arguments["id"]))
+    return convert.course(await info.context.open_loaders().courses.get(arguments["id"]))
 
 
 @query.field("getMyEnrollments")

@@ -150,7 +150,7 @@ async def test_61_what_a_person_has_in_flight_counts_over_sockets_and_requests_t
 ) -> None:
     async with (
         served(build(peers, verifier, RateLimiter(burst=10_000)), edge_settings) as at,
-        listening(at, student.token) as listener,
+        listening(at, student.token, max_queue=None) as listener,
         httpx.AsyncClient(base_url=f"http://{at}") as client,
     ):
         for number in range(MAX_RUNNING):

@@ -19,6 +19,9 @@ from tutormesh.session.v1 import session_pb2
 CANCELLED, CONFIRMED = booking_pb2.BOOKING_STATUS_CANCELLED, booking_pb2.BOOKING_STATUS_CONFIRMED
 
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+
 def in_hours(hours: float) -> datetime:
     """A quarter of an hour, so many hours from now or a little sooner."""
     time = datetime.now(UTC) + timedelta(hours=hours)

@@ -15,6 +15,7 @@ from tutormesh.booking.v1 import booking_pb2
 from tutormesh.session.v1 import session_pb2
 
 CANCELLED_BOOKING, CANCELLED_SESSION = booking_pb2.BOOKING_STATUS_CANCELLED, session_pb2.SESSION_STATUS_CANCELLED
+pytestmark = pytest.mark.usefixtures("short_pauses")
 #: The lesson ends now, after the decision, and is completed at once.
 COMPLETED_MEANWHILE = """
 update session set scheduled_at = clock_timestamp() - make_interval(mins => duration_minutes), status = 'COMPLETED',

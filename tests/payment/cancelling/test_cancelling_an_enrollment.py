@@ -25,6 +25,8 @@ from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 from tutormesh.payment.v1 import payment_pb2
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 async def assert_taken_back(people: People, place: Enrolled, back: int) -> None:
     assert await status(people, place) == CANCELLED

@@ -57,9 +57,9 @@ async def test_a_back_off_that_was_committed_without_an_answer_is_one_failed_att
 @pytest.mark.usefixtures("no_replica")
 async def test_the_run_goes_on_from_a_transition_whose_answer_was_lost(people: People, world: World) -> None:
     """It does not wait for the lease to lapse: the repeat finds the move made, by this drive."""
-    await world.start_replica(EachAnswerIsLost(), saga_lease_seconds=60)
+    await world.start_replica(EachAnswerIsLost(), saga_lease_seconds=8)
     tutor = await people.tutor(rate=0)
-    booked = await asyncio.wait_for(people.book(tutor, lesson_time(), timeout=50), 50)
+    booked = await asyncio.wait_for(people.book(tutor, lesson_time(), timeout=20), 20)
     assert booked.saga_state == "COMPLETED"
     (row,) = await world.sql("payment", "select fence from saga where id = $1", UUID(booked.saga_id))
     assert row["fence"] == 1

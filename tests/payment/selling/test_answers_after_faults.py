@@ -74,6 +74,7 @@ async def test_what_turned_back_before_it_was_booked_is_never_answered(people: P
     first = asyncio.ensure_future(people.book(tutor, lesson_time(), student, idempotency_key="k"))
     await asyncio.wait_for(stall.reached.wait(), 10)
     await world.kill_replica(doomed)
+    first.cancel()  # its client goes with it: nobody asks again
     await asyncio.gather(first, return_exceptions=True)
     opening = await opening_of(people, student)
     await people.let_the_hold_end(opening)

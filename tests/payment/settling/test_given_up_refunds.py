@@ -20,6 +20,8 @@ from tests.payment.settling.test_refused_refunds import (
 )
 from tests.people import Booked, People, lesson_time, wait_until
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 async def cancelled(people: People) -> Booked:
     booked = await sold(people)

@@ -15,6 +15,9 @@ from tests.people import Booked, People, lesson_time, wait_until
 __all__ = ["lines"]
 
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
+
 @pytest.mark.parametrize("status", ["processing", "requires_capture", "requires_payment_method"])
 async def test_55_a_success_whose_intent_has_not_succeeded_is_not_believed(
     people: People, lines: Lines, status: str

@@ -15,6 +15,8 @@ from tutormesh.booking.v1 import booking_pb2
 from tutormesh.payment.v1 import saga_pb2
 from tutormesh.payment.v1.payment_pb2 import BookSessionResponse
 
+pytestmark = pytest.mark.usefixtures("short_pauses")
+
 
 async def test_26_a_lost_webhook_is_found_by_reconcile(people: People) -> None:
     await people.webhooks("drop")

@@ -452,6 +452,110 @@ class ListSlotsResponse(_message.Message):
 Global___ListSlotsResponse: _TypeAlias = ListSlotsResponse  # noqa: Y015
 
 @_typing.final
+class ListTutorsRequest(_message.Message):
+    """ListTutorsRequest asks for a page of the tutors whom pages may list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """The size of the page, 1 to 100; 0 means 20."""
+    page_token: _builtins.str
+    """The next_page_token of the page before, or a cursor of it; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorsRequest: _TypeAlias = ListTutorsRequest  # noqa: Y015
+
+@_typing.final
+class ListedTutor(_message.Message):
+    """ListedTutor is what everybody may know of a tutor."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTOR_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TIMEZONE_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    NEXT_FREE_TIME_FIELD_NUMBER: _builtins.int
+    tutor_id: _builtins.str
+    """The tutor, a UUID."""
+    display_name: _builtins.str
+    """What students read as the tutor's name; empty when none was published."""
+    timezone: _builtins.str
+    """IANA zone of the tutor's working hours."""
+    @_builtins.property
+    def rate(self) -> _money_pb2.Money:
+        """Price of one hour."""
+
+    @_builtins.property
+    def next_free_time(self) -> _timestamp_pb2.Timestamp:
+        """The soonest free start of the shortest lesson that the tutor sells, within 14 days; absent when there is none. Of a
+        tutor whose starts lie so dense that 14 days have more than 3000, the first 3000 are looked at.
+        """
+
+    def __init__(
+        self,
+        *,
+        tutor_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        timezone: _builtins.str = ...,
+        rate: _money_pb2.Money | None = ...,
+        next_free_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_free_time", b"next_free_time", "rate", b"rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "next_free_time", b"next_free_time", "rate", b"rate", "timezone", b"timezone", "tutor_id", b"tutor_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedTutor: _TypeAlias = ListedTutor  # noqa: Y015
+
+@_typing.final
+class ListTutorsResponse(_message.Message):
+    """ListTutorsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TUTORS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    CURSORS_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def tutors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedTutor]:
+        """The tutors, in the order of their ids."""
+
+    @_builtins.property
+    def cursors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For each tutor the page_token of what comes behind it."""
+
+    def __init__(
+        self,
+        *,
+        tutors: _abc.Iterable[Global___ListedTutor] | None = ...,
+        next_page_token: _builtins.str = ...,
+        cursors: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursors", b"cursors", "next_page_token", b"next_page_token", "tutors", b"tutors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTutorsResponse: _TypeAlias = ListTutorsResponse  # noqa: Y015
+
+@_typing.final
 class HoldSlotRequest(_message.Message):
     """HoldSlotRequest is a saga's claim on two calendars."""
 

@@ -50,6 +50,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsResponse.FromString,
                 _registered_method=True)
+        self.ListTutors = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/ListTutors',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsResponse.FromString,
+                _registered_method=True)
         self.HoldSlot = channel.unary_unary(
                 '/tutormesh.availability.v1.AvailabilityService/HoldSlot',
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.HoldSlotRequest.SerializeToString,
@@ -118,6 +123,15 @@ class AvailabilityServiceServicer:
         are none of a length that the tutor does not offer, or whose price cannot be charged.
         Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
         took the database a second).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTutors(self, request, context):
+        """ListTutors pages through the tutors whom pages may list, in the order of their ids: those who are listed and have
+        published hours. Everybody may call it. A next_free_time is as of at most 30 seconds ago.
+        Refuses with BAD_USER_INPUT, TRY_AGAIN (the listing took the database a second).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,6 +226,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.ListSlots,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsResponse.SerializeToString,
+            ),
+            'ListTutors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTutors,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsResponse.SerializeToString,
             ),
             'HoldSlot': grpc.unary_unary_rpc_method_handler(
                     servicer.HoldSlot,
@@ -336,6 +355,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/ListSlots',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListSlotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTutors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/ListTutors',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListTutorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,11 @@ class AvailabilityServiceStub:
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
     """
+    ListTutors: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListTutorsRequest, _availability_pb2.ListTutorsResponse]
+    """ListTutors pages through the tutors whom pages may list, in the order of their ids: those who are listed and have
+    published hours. Everybody may call it. A next_free_time is as of at most 30 seconds ago.
+    Refuses with BAD_USER_INPUT, TRY_AGAIN (the listing took the database a second).
+    """
     HoldSlot: _grpc.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]
     """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
     with the seconds that are left now.
@@ -107,6 +112,11 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     are none of a length that the tutor does not offer, or whose price cannot be charged.
     Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
     took the database a second).
+    """
+    ListTutors: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListTutorsRequest, _availability_pb2.ListTutorsResponse]  # type: ignore[assignment]
+    """ListTutors pages through the tutors whom pages may list, in the order of their ids: those who are listed and have
+    published hours. Everybody may call it. A next_free_time is as of at most 30 seconds ago.
+    Refuses with BAD_USER_INPUT, TRY_AGAIN (the listing took the database a second).
     """
     HoldSlot: _aio.UnaryUnaryMultiCallable[_availability_pb2.HoldSlotRequest, _availability_pb2.HoldSlotResponse]  # type: ignore[assignment]
     """HoldSlot claims the tutor's and the student's time until the hold ends. Repeating a saga_id returns the first hold,
@@ -182,6 +192,17 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
         are none of a length that the tutor does not offer, or whose price cannot be charged.
         Refuses with BAD_USER_INPUT (also for a range with more than 3000 starts), TUTOR_NOT_FOUND, TRY_AGAIN (the listing
         took the database a second).
+        """
+
+    @_abc_1.abstractmethod
+    def ListTutors(
+        self,
+        request: _availability_pb2.ListTutorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.ListTutorsResponse, _abc.Awaitable[_availability_pb2.ListTutorsResponse]]:
+        """ListTutors pages through the tutors whom pages may list, in the order of their ids: those who are listed and have
+        published hours. Everybody may call it. A next_free_time is as of at most 30 seconds ago.
+        Refuses with BAD_USER_INPUT, TRY_AGAIN (the listing took the database a second).
         """
 
     @_abc_1.abstractmethod

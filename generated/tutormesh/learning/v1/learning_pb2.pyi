@@ -196,6 +196,7 @@ class CreateCourseRequest(_message.Message):
     INSTRUCTOR_ID_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     SEATS_FIELD_NUMBER: _builtins.int
+    EXACT_REPEAT_FIELD_NUMBER: _builtins.int
     course_id: _builtins.str
     """The course, a UUID that the caller chooses; repeating it creates no second course. Empty: the service chooses one."""
     title: _builtins.str
@@ -204,6 +205,8 @@ class CreateCourseRequest(_message.Message):
     """The instructor, a UUID; empty means the caller. A service must give it."""
     seats: _builtins.int
     """0 means no limit; else 1 to 1000000."""
+    exact_repeat: _builtins.bool
+    """Whether a repeated course_id must come with the title, price and seats of the first request. Unset, it need not."""
     @_builtins.property
     def price(self) -> _money_pb2.Money:
         """The price; 0 means free. It is rounded half-even to what the provider can charge, and refused outside its range."""
@@ -216,10 +219,11 @@ class CreateCourseRequest(_message.Message):
         instructor_id: _builtins.str = ...,
         price: _money_pb2.Money | None = ...,
         seats: _builtins.int = ...,
+        exact_repeat: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "instructor_id", b"instructor_id", "price", b"price", "seats", b"seats", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["course_id", b"course_id", "exact_repeat", b"exact_repeat", "instructor_id", b"instructor_id", "price", b"price", "seats", b"seats", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -114,8 +114,8 @@ class LearningServiceServicer:
     def CreateCourse(self, request, context):
         """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
         who must be a tutor. An admin may name another instructor, and a service must name one.
-        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
-        instructor has as many as one may have).
+        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), IDEMPOTENCY_MISMATCH
+        (exact_repeat, and the course_id made another course), TOO_MANY_COURSES (the instructor has as many as one may have).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,7 +131,7 @@ class LearningServiceServicer:
 
     def GetCourse(self, request, context):
         """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-        draft. Refuses with COURSE_NOT_FOUND.
+        draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

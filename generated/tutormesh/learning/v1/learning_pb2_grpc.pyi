@@ -36,8 +36,8 @@ class LearningServiceStub:
     CreateCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]
     """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
     who must be a tutor. An admin may name another instructor, and a service must name one.
-    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
-    instructor has as many as one may have).
+    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), IDEMPOTENCY_MISMATCH
+    (exact_repeat, and the course_id made another course), TOO_MANY_COURSES (the instructor has as many as one may have).
     """
     PublishCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]
     """PublishCourse lets students enroll. Its instructor, an admin or a service may call it; repeating it changes nothing.
@@ -45,7 +45,7 @@ class LearningServiceStub:
     """
     GetCourse: _grpc.UnaryUnaryMultiCallable[_learning_pb2.GetCourseRequest, _learning_pb2.GetCourseResponse]
     """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-    draft. Refuses with COURSE_NOT_FOUND.
+    draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
     """
     BatchGetCourses: _grpc.UnaryUnaryMultiCallable[_learning_pb2.BatchGetCoursesRequest, _learning_pb2.BatchGetCoursesResponse]
     """BatchGetCourses returns the courses that the caller may see, in no order, and leaves the others out.
@@ -110,8 +110,8 @@ class LearningServiceAsyncStub(LearningServiceStub):
     CreateCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.CreateCourseRequest, _learning_pb2.CreateCourseResponse]  # type: ignore[assignment]
     """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
     who must be a tutor. An admin may name another instructor, and a service must name one.
-    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
-    instructor has as many as one may have).
+    Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), IDEMPOTENCY_MISMATCH
+    (exact_repeat, and the course_id made another course), TOO_MANY_COURSES (the instructor has as many as one may have).
     """
     PublishCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.PublishCourseRequest, _learning_pb2.PublishCourseResponse]  # type: ignore[assignment]
     """PublishCourse lets students enroll. Its instructor, an admin or a service may call it; repeating it changes nothing.
@@ -119,7 +119,7 @@ class LearningServiceAsyncStub(LearningServiceStub):
     """
     GetCourse: _aio.UnaryUnaryMultiCallable[_learning_pb2.GetCourseRequest, _learning_pb2.GetCourseResponse]  # type: ignore[assignment]
     """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-    draft. Refuses with COURSE_NOT_FOUND.
+    draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
     """
     BatchGetCourses: _aio.UnaryUnaryMultiCallable[_learning_pb2.BatchGetCoursesRequest, _learning_pb2.BatchGetCoursesResponse]  # type: ignore[assignment]
     """BatchGetCourses returns the courses that the caller may see, in no order, and leaves the others out.
@@ -187,8 +187,8 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_learning_pb2.CreateCourseResponse, _abc.Awaitable[_learning_pb2.CreateCourseResponse]]:
         """CreateCourse creates a draft. Repeating a course_id returns the course as it is now. The instructor is the caller,
         who must be a tutor. An admin may name another instructor, and a service must name one.
-        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), TOO_MANY_COURSES (the
-        instructor has as many as one may have).
+        Refuses with FORBIDDEN, BAD_USER_INPUT (also for the course_id of another instructor's course), IDEMPOTENCY_MISMATCH
+        (exact_repeat, and the course_id made another course), TOO_MANY_COURSES (the instructor has as many as one may have).
         """
 
     @_abc_1.abstractmethod
@@ -208,7 +208,7 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_learning_pb2.GetCourseResponse, _abc.Awaitable[_learning_pb2.GetCourseResponse]]:
         """GetCourse returns a course. Everybody may read a published one; its instructor, an admin or a service may read a
-        draft. Refuses with COURSE_NOT_FOUND.
+        draft. The edge without a person asks for a visitor, who reads no draft. Refuses with COURSE_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

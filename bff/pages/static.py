@@ -1,0 +1,57 @@
+"""GET /pages/{file}: the style sheets and scripts of the pages, as they lie in `static/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file's bytes, its media type, and a tag that changes with its bytes."""
+
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def _load(folder: Path) -> dict[str, StaticFile]:
+    """Every file of a known type, by its path in the folder. What is not here is not served."""
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix in _TYPES)
+    return {path.relative_to(folder).as_posix(): _read(path) for path in files}
+
+
+def _read(path: Path) -> StaticFile:
+    content = path.read_bytes()
+    return StaticFile(content, _TYPES[path.suffix], f'"{sha256(content).hexdigest()[:32]}"')
+
+
+FILES: Final = _load(Path(__file__).with_name("static"))
+
+
+def send_file(request: Request, name: str) -> Response:
+    """This file, or 304 when the client has it. Raises HTTPException (404).
+
+    The client asks each time, for the file's tag: a page and its scripts must come from the same version.
+    """
+    file = FILES.get(name)
+    if file is None:
+        raise HTTPException(404)
+    headers = {"etag": file.etag, "cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"}
+    known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
+    if file.etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, headers=headers, media_type=file.media_type)
+
+
+async def serve_file(request: Request) -> Response:
+    """The endpoint of `/pages/{file:path}`."""
+    return send_file(request, request.path_params["file"])
