@@ -224,12 +224,14 @@ def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Pe
 def open_notifiers(settings: Settings) -> list[Notifier]:
     """The channels to people that the settings ask for: none, one or both. Settings has checked that each is whole."""
     found: list[Notifier] = []
+    manage_url = settings.links.manage_url_of
     if settings.notify_webhook_url and settings.notify_webhook_secret:
         secret = settings.notify_webhook_secret
-        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds))
+        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds, manage_url))
     if settings.smtp_url and settings.notify_email_from and settings.notify_email_to:
         sender, to = settings.notify_email_from, settings.notify_email_to
-        found.append(Email(parse_mail_server(settings.smtp_url), sender, to, settings.smtp_timeout_seconds))
+        server, timeout = parse_mail_server(settings.smtp_url), settings.smtp_timeout_seconds
+        found.append(Email(server, sender, to, timeout, manage_url))
     return found
 
 
