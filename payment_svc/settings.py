@@ -134,8 +134,8 @@ class Settings(ServiceSettings):
 
     @property
     def returns(self) -> ReturnOrigins:
-        """What RETURN_ORIGINS lists."""
-        origins = filter(None, map(read_origin, _split(self.return_origins)))
+        """What RETURN_ORIGINS lists, and where our own pages are."""
+        origins = filter(None, map(read_origin, (*_split(self.return_origins), self.public_url or "")))
         return ReturnOrigins(frozenset(origins), self.is_production)
 
     @property

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from starlette.routing import BaseRoute, Route
 
 from bff.http.authentication import Authenticator
 from bff.pages import checkout, embed, manage, static
 from bff.pages.asking import Links, logged_route
 from bff.pages.checkout import CheckoutPage
+from bff.pages.front import serve_front
 from bff.pages.links import LinkEndpoints
 from bff.pages.manage import ManagePage
 from bff.pages.sandbox import SandboxEndpoints
+from bff.pages.shop import serve_shop
 from bff.peers import Peers
 from bff.settings import Options
 
@@ -30,5 +34,11 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     if options.sandbox_url is not None:
         routes += SandboxEndpoints(options.sandbox_url, links).routes()
     if not options.is_production:
-        routes.append(Route("/embed/demo", embed.show_demo))
+        routes.extend(_development_routes(options.sandbox_url))
     return routes
+
+
+def _development_routes(sandbox_url: str | None) -> Iterator[BaseRoute]:
+    yield Route("/", serve_front(f"{sandbox_url}/mailbox" if sandbox_url else None))
+    yield Route("/shop", serve_shop)
+    yield Route("/embed/demo", embed.show_demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_TYPES = {".css": "text/css", ".gql": "application/graphql", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class StaticFile:
     content: bytes
     media_type: str
     etag: str
+    #: The bytes as gzip packs them.
+    packed: bytes
 
 
 def _load(folder: Path) -> dict[str, StaticFile]:
@@ -31,7 +34,9 @@ def _load(folder: Path) -> dict[str, StaticFile]:
 
 def _read(path: Path) -> StaticFile:
     content = path.read_bytes()
-    return StaticFile(content, _TYPES[path.suffix], f'"{sha256(content).hexdigest()[:32]}"')
+    return StaticFile(
+        content, _TYPES[path.suffix], f'"{sha256(content).hexdigest()[:32]}"', gzip.compress(content, mtime=0)
+    )
 
 
 FILES: Final = _load(Path(__file__).with_name("static"))
@@ -45,10 +50,17 @@ def send_file(request: Request, name: str) -> Response:
     file = FILES.get(name)
     if file is None:
         raise HTTPException(404)
-    headers = {"etag": file.etag, "cache-control": "no-cache", "cross-origin-resource-policy": "same-origin"}
+    headers = {
+        "etag": file.etag,
+        "cache-control": "no-cache",
+        "cross-origin-resource-policy": "same-origin",
+        "vary": "accept-encoding",
+    }
     known = (tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(","))
     if file.etag in known:
         return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.packed, headers=headers | {"content-encoding": "gzip"}, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)
 
 

@@ -143,6 +143,7 @@ REST: dict[str, tuple[str, ...]] = {
 
 #: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
+    "GET /",
     "GET /embed/demo",
     "GET /embed/slots.js",
     "GET /graphql",
@@ -159,6 +160,8 @@ OPEN = (
     "GET /readyz",
     "POST /payment/webhook",
     "POST /webhooks/stripe",
+    "GET /shop",
+    "GET /pages/{file:path}",
 )
 #: Routes of GraphQL; their rows are those of the schemas behind them.
 OF_SCHEMAS = (
