@@ -8,7 +8,8 @@ RUN /opt/tutormesh/bin/pip install --no-deps --require-hashes -r /build/services
 FROM python:3.11-slim
 ENV PATH=/opt/tutormesh/bin:$PATH PYTHONPATH=/srv/tutormesh:/srv/tutormesh/generated PYTHONUNBUFFERED=1
 RUN useradd --system --uid 10001 --home-dir /srv/tutormesh --shell /usr/sbin/nologin tutormesh \
-    && for folder in . stripe issuer identity identity/public identity/bff identity/payment identity/ops; do \
+    && for folder in . stripe issuer identity identity/public identity/bff identity/payment identity/ops \
+         identity/availability identity/booking identity/session identity/learning; do \
          install -d -o tutormesh -g tutormesh -m 700 "/var/lib/tutormesh/$folder"; done
 COPY --from=build /opt/tutormesh /opt/tutormesh
 COPY . /srv/tutormesh

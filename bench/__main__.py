@@ -1,7 +1,7 @@
 """`make bench`: lessons booked and confirmed per second, and what they cost beside bare echoes and bare commits.
 
-Lessons, echoes and commits alternate, at each number of students, so that a slow moment of the machine affects all of
-them. The report has the medians of the rounds. It takes at most three minutes.
+Lessons, echoes with and without certificates, and commits alternate, at each number of students, so that a slow moment
+of the machine affects all of them. The report has the medians of the rounds. It takes at most three minutes.
 """
 
 from __future__ import annotations
@@ -90,6 +90,9 @@ async def bench(mesh: Mesh, sizes: dict[int, int], rounds: int) -> report.Result
                 row.lessons.append(await measure(mesh, [], sell(students[:number], size, row.sold)))
                 row.echoes.append(
                     await measure(mesh, [bare.server], repeat(bare.echo, number, size * max(per_lesson, 1)))
+                )
+                row.certified.append(
+                    await measure(mesh, [bare.server], repeat(bare.certified_echo, number, size * max(per_lesson, 1)))
                 )
                 row.commits.append(await measure(mesh, [], repeat(bare.commit, number, size * COMMITS)))
         return result

@@ -8,6 +8,7 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,6 +17,7 @@ import psutil
 
 from bench.echo import METHOD
 from bench.mesh import ROOT, Mesh
+from mesh.certificates import Certificates, files_in
 from mesh.clock import now, to_proto
 from tutormesh.booking.v1 import booking_pb2
 from tutormesh.common.v1 import money_pb2
@@ -29,10 +31,14 @@ class Baseline:
 
     server: psutil.Process
     _call: Any
+    _certified_call: Any
     _pool: asyncpg.Pool
 
     async def echo(self) -> None:
         await self._call(_booking(), timeout=10)
+
+    async def certified_echo(self) -> None:
+        await self._certified_call(_booking(), timeout=10)
 
     async def commit(self) -> None:
         await self._pool.execute("insert into written (id, at) values ($1, clock_timestamp())", uuid.uuid4())
@@ -47,27 +53,35 @@ def _booking() -> booking_pb2.Booking:
 
 @contextlib.asynccontextmanager
 async def open_baseline(mesh: Mesh) -> AsyncIterator[Baseline]:
+    folder = mesh.log.parent / "echo"
+    mesh.layout.issue_certificate("bff", folder)
+    credentials, options = Certificates(files_in(folder)).current().for_clients(), [("grpc.enable_http_proxy", 0)]
     async with (
-        _echo_server() as (process, port),
+        _echo_server(folder) as (process, plain, certified),
         _pool(mesh.server_url) as pool,
-        grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{plain}", options=options) as channel,
+        grpc.aio.secure_channel(f"127.0.0.1:{certified}", credentials, options=options) as certified_channel,
     ):
-        call = channel.unary_unary(
-            METHOD,
-            request_serializer=booking_pb2.Booking.SerializeToString,
-            response_deserializer=booking_pb2.Booking.FromString,
-        )
-        yield Baseline(process, call, pool)
+        yield Baseline(process, _echo_of(channel), _echo_of(certified_channel), pool)
+
+
+def _echo_of(channel: grpc.aio.Channel) -> Any:
+    return channel.unary_unary(
+        METHOD,
+        request_serializer=booking_pb2.Booking.SerializeToString,
+        response_deserializer=booking_pb2.Booking.FromString,
+    )
 
 
 @contextlib.asynccontextmanager
-async def _echo_server() -> AsyncIterator[tuple[psutil.Process, int]]:
+async def _echo_server(folder: Path) -> AsyncIterator[tuple[psutil.Process, int, int]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.echo", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.echo", str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        yield psutil.Process(process.pid), int(await process.stdout.readline())
+        plain, certified = map(int, (await process.stdout.readline()).split())
+        yield psutil.Process(process.pid), plain, certified
     finally:
         process.terminate()
         await process.wait()

@@ -1,12 +1,18 @@
-"""A bare grpc.aio server that returns its requests. `python -m bench.echo` prints its port and serves."""
+"""A bare grpc.aio server that returns its requests. `python -m bench.echo FOLDER` prints its ports and serves.
+
+The first port is in plaintext, the second one with the certificate in FOLDER.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 from typing import Any
 
 import grpc
 
+from mesh.certificates import Certificates, files_in
 from tutormesh.booking.v1 import booking_pb2
 
 METHOD = "/bench.v1.EchoService/Echo"
@@ -25,9 +31,10 @@ async def main() -> None:
     )
     server.add_registered_method_handlers("bench.v1.EchoService", {"Echo": handler})
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bench.v1.EchoService", {"Echo": handler}),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    plain = server.add_insecure_port("127.0.0.1:0")
+    certified = server.add_secure_port("127.0.0.1:0", Certificates(files_in(Path(sys.argv[1]))).for_servers())
     await server.start()
-    print(port, flush=True)
+    print(plain, certified, flush=True)
     await server.wait_for_termination()
 
 

@@ -17,6 +17,7 @@ import httpx
 from devkit.environment import SANDBOX_KEYS
 from devkit.keys import Signer
 from devkit.layout import Layout
+from mesh.certificates import Certificates, files_in
 from mesh.channels import connect, messages
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
@@ -116,7 +117,8 @@ class Shop:
     @asynccontextmanager
     async def student(self) -> AsyncIterator[Student]:
         person = _AsBff(self._signer.token("service", service="bff"), self.new_student())
-        async with connect(self._mesh.address("booking"), person) as channel:
+        own = Certificates(files_in(self._mesh.certificates / "bff")) if self._mesh.uses_certificates() else None
+        async with connect(self._mesh.address("booking"), person, "booking", own) as channel:
             yield Student(self, person, booking_pb2_grpc.BookingServiceStub(channel))
 
     def new_student(self) -> str:

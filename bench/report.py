@@ -32,6 +32,8 @@ class Row:
     lessons: list[Batch] = field(default_factory=list)
     echoes: list[Batch] = field(default_factory=list)
     commits: list[Batch] = field(default_factory=list)
+    #: The same echoes with certificates.
+    certified: list[Batch] = field(default_factory=list)
     sold: list[Sold] = field(default_factory=list)
 
 
@@ -50,8 +52,8 @@ class Result:
 
 def format_report(result: Result) -> str:
     """The report for a terminal."""
-    parts = [_calls(result), _speed(result), _cpu(result), _ratio(result)]
-    return "\n\n".join(parts)
+    parts = [_calls(result), _speed(result), _cpu(result), _certificates(result), _ratio(result)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _calls(result: Result) -> str:
@@ -87,6 +89,17 @@ def _cpu(result: Result) -> str:
         students = sum(batch.bench for batch in row.lessons) / count * 1000
         lines.append(f"{number:8}  mesh {sum(each.values()):.1f} = {parts}   (and the students' apps {students:.1f})")
     return "\n".join(lines)
+
+
+def _certificates(result: Result) -> str:
+    """What certificates cost a bare echo: its time and its CPU, beside an echo in plaintext; medians of the rounds."""
+    lines = ["An echo with certificates, beside one in plaintext"]
+    for number, row in result.rows.items():
+        if row.certified:
+            wall = [median(batch.wall_each for batch in batches) for batches in (row.certified, row.echoes)]
+            cpu = [median(batch.bench / batch.count for batch in batches) for batches in (row.certified, row.echoes)]
+            lines.append(f"{number:8}  wall {wall[0] / wall[1]:.2f}x  CPU {cpu[0] / cpu[1]:.2f}x")
+    return "\n".join(lines) if len(lines) > 1 else ""
 
 
 def _ratio(result: Result) -> str:

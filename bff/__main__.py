@@ -9,7 +9,7 @@ from bff.http.server import serve
 from bff.peers import Peers
 from bff.settings import Settings
 from mesh import logs
-from mesh.identity import KeySet, ServiceTokenFile, Verifier
+from mesh.identity import KeySet, Verifier
 from mesh.settings import load
 
 
@@ -17,7 +17,7 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("bff", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Peers(settings, ServiceTokenFile(settings.service_token_file)) as peers:
+    async with Peers(settings, settings.credentials()) as peers:
         await serve(build(peers, verifier, options=settings.options()), settings)
 
 

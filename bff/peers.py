@@ -88,11 +88,11 @@ class Peers:
         self, settings: Settings, credentials: CredentialSource, provider_limiter: RateLimiter | None = None
     ) -> None:
         self.channels: dict[str, Channel] = {
-            "availability": connect(settings.availability_address, credentials),
-            "booking": connect(settings.booking_address, credentials),
-            "learning": connect(settings.learning_address, credentials),
-            "payment": connect(settings.payment_address, credentials),
-            "session": connect(settings.session_address, credentials),
+            "availability": connect(settings.availability_address, credentials, "availability"),
+            "booking": connect(settings.booking_address, credentials, "booking"),
+            "learning": connect(settings.learning_address, credentials, "learning"),
+            "payment": connect(settings.payment_address, credentials, "payment"),
+            "session": connect(settings.session_address, credentials, "session"),
         }
         self.availability = AvailabilityServiceStub(self.channels["availability"])
         self.booking = BookingServiceStub(self.channels["booking"])

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from bff.persisted_operations import PersistedOperations, load_documents
 from mesh.production import SANDBOX_KEYS
@@ -89,7 +90,8 @@ def _check_documents(value: Path) -> Path:
 class Settings(ServiceSettings):
     """The addresses of the edge's peers, the token that names the edge to them, and the operator's options."""
 
-    service_token_file: Path
+    serves_grpc: ClassVar[bool] = False
+    service_token_file: Path | None = Field(default=None, validate_default=True)
     availability_address: Address
     booking_address: Address
     learning_address: Address
@@ -118,6 +120,14 @@ class Settings(ServiceSettings):
     persisted_operations_only: bool = False
     #: Seconds that running requests get to finish after SIGTERM.
     drain_seconds: float = Field(default=4.0, ge=0, le=60)
+
+    @field_validator("service_token_file")
+    @classmethod
+    def _check_identity(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        """The edge calls other services: it needs a token, or a certificate."""
+        if value is None and info.data.get("mesh_tls") != "on":
+            raise PydanticCustomError("missing", "Field required")
+        return value
 
     @property
     def sandbox_url(self) -> str | None:

@@ -21,6 +21,7 @@ CALLED = ("availability", "booking", "learning", "payment", "session")
 _WITHHELD = (
     *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "LINK_SECRET", "NOTIFY_", "SMTP_"),
     *("TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
+    *("MESH_CERT_", "MESH_KEY_", "MESH_CA_", "HEALTH_PORT"),
 )
 #: The settings of payment_svc that hold its secrets.
 _OF_PAYMENT = ("PAYMENT_ENGINE_", "QUOTE_SECRET")
@@ -65,10 +66,17 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_ISSUER": layout.issuer,
         "AUTH_AUDIENCE": layout.audience,
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
-        **({"SERVICE_TOKEN_FILE": str(layout.token_file(name))} if name in CALLERS else {}),
+        **_identity(layout, name),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }
+
+
+def _identity(layout: Layout, name: str) -> dict[str, str]:
+    """Who the service is to others: its certificate, or the token of one that calls others."""
+    if layout.mesh_tls == "on":
+        return {"MESH_TLS": "on", "MESH_CERT_DIR": str(layout.certificates / name)}
+    return {"SERVICE_TOKEN_FILE": str(layout.token_file(name))} if name in CALLERS else {}
 
 
 def stripe_settings(layout: Layout) -> dict[str, str]:

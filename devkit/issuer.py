@@ -1,8 +1,8 @@
-"""`python -m devkit.issuer FOLDER`: make the keys of a mesh in containers, and renew its service tokens every hour.
+"""`python -m devkit.issuer FOLDER`: make the keys of a mesh in containers; renew its tokens and certificates every hour.
 
 It stands in for the identity provider and the certificates of production. `make up` does not need it: the launcher
-writes tokens itself. The signing key stays in the data folder, which only this process has. FOLDER gets what others
-need, in a folder for each of them: the public keys in `public/`, and the token of each caller in `bff/`, `payment/`, ….
+writes them itself. The signing keys stay in the data folder, which only this process has. FOLDER gets what others need, in
+a folder for each of them: the public keys in `public/`; certificates, and the tokens of callers, in `bff/`, `payment/`, ….
 """
 
 from __future__ import annotations
@@ -13,15 +13,20 @@ from pathlib import Path
 
 from devkit import layout
 from devkit.keys import replace_file
-from devkit.layout import CALLERS, Misconfigured
+from devkit.layout import CALLERS, CERTIFIED, Misconfigured
 
 EVERY_SECONDS = 3600
 
 
 def issue(mesh: layout.Layout, folder: Path) -> None:
-    """Write the public keys, and a new token for every caller."""
+    """Write the public keys, a new certificate for every service, and a new token for every caller.
+
+    A container is started once its file `token` or `tls.crt` is there, so these are written last.
+    """
     signer = mesh.signer()
     replace_file(_in(folder, "public") / "jwks.json", (mesh.keys / "jwks.json").read_text(), mode=0o644)
+    for name in CERTIFIED:
+        mesh.issue_certificate(name, _in(folder, name))
     for name in CALLERS:
         replace_file(_in(folder, name) / "token", signer.token("service", service=name))
 
@@ -33,7 +38,7 @@ def _in(folder: Path, name: str) -> Path:
 
 
 async def issue_forever(mesh: layout.Layout, folder: Path) -> None:
-    """Write tokens now and every hour; a token is valid for twelve. Raises Misconfigured in production."""
+    """Write them now and every hour; each is valid for twelve. Raises Misconfigured in production."""
     while True:
         issue(mesh, folder)
         await asyncio.sleep(EVERY_SECONDS)

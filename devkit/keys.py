@@ -83,7 +83,7 @@ def signer(folder: Path, issuer: str = DEFAULT_ISSUER, audience: str = DEFAULT_A
 def read_or_make_secret(path: Path, prefix: str = "") -> str:
     """The random secret in a file. The first use makes it."""
     if not path.exists():
-        _write_once(path, prefix + secrets.token_urlsafe(32))
+        write_once(path, prefix + secrets.token_urlsafe(32))
     return path.read_text().strip()
 
 
@@ -98,10 +98,10 @@ def _make_key(folder: Path, path: Path) -> None:
     pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write_once(path, pem.decode())
+    write_once(path, pem.decode())
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Write a file unless another process has: a hard link, unlike a rename, never replaces a file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = _write_draft(path, text, 0o600)

@@ -58,6 +58,7 @@ class Launcher:
         check_development(self._layout.settings)
         self._tell_of_proxies()
         check_stripe_settings(self._layout.settings)
+        _ = self._layout.mesh_tls  # raises Misconfigured
         for name in self._names:
             self._layout.replicas(name)  # raises Misconfigured, before anything is started or migrated
         with lock_data_folder(self._layout.data):
@@ -93,6 +94,7 @@ class Launcher:
 
     def _write_tokens(self) -> None:
         self._layout.write_service_tokens()
+        self._layout.write_service_certificates()
         write_tokens(self._layout)
 
     def _tell_of_proxies(self) -> None:

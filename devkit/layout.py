@@ -6,6 +6,8 @@ Several meshes can run side by side, each with its own TUTORMESH_DATA and TUTORM
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +56,8 @@ OFFSETS = (*(program.offset for program in PROGRAMS.values()), MAIL_OFFSET)
 STORED = [program for program in PROGRAMS.values() if program.has_database]
 #: Who has a service token: the programs that call services, and the operator's commands.
 CALLERS = (*(program.name for program in PROGRAMS.values() if program.calls_services), "ops")
+#: Who has a certificate under MESH_TLS=on: all that speak gRPC.
+CERTIFIED = (*(program.name for program in PROGRAMS.values() if program.name != "sandbox"), "ops")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,40 @@ class Layout:
     def demo_tokens_file(self) -> Path:
         """The file that holds the demo people's tokens."""
         return self.keys / "demo-people.json"
+
+    @property
+    def mesh_tls(self) -> str:
+        """MESH_TLS for the services that are started: "off", "on" or "external". Raises Misconfigured."""
+        given = self.settings.get("MESH_TLS", "off")
+        if given not in ("off", "on", "external"):
+            raise Misconfigured(f"MESH_TLS: {given!r} is none of off, on, external")
+        return given
+
+    def uses_certificates(self) -> bool:
+        """True when the mesh that was started last uses certificates, unless the settings of this process say otherwise."""
+        return self.mesh_tls == "on" if "MESH_TLS" in self.settings else self.certificates.exists()
+
+    @property
+    def certificates(self) -> Path:
+        """The folder with a folder for each service's certificate. It is there while MESH_TLS is on."""
+        return self.keys / "certificates"
+
+    def issue_certificate(self, name: str, folder: Path) -> None:
+        """Write a certificate of the development CA. The first use makes the CA. Raises Misconfigured, ValueError."""
+        from devkit.certificates import authority
+
+        check_development(self.settings)
+        if not re.fullmatch(r"[a-z0-9-]+(/[\w.-]+)?", name, re.ASCII):
+            raise ValueError(f"service: {name!r} is not a name such as payment or internal/shop")
+        authority(self.keys / "authority.pem").issue(name, folder)
+
+    def write_service_certificates(self) -> None:
+        """Write a new certificate, valid for 12 hours, for each service and the operator; remove them without MESH_TLS."""
+        if self.mesh_tls == "on":
+            for name in CERTIFIED:
+                self.issue_certificate(name, self.certificates / name)
+        else:
+            shutil.rmtree(self.certificates, ignore_errors=True)
 
     def write_service_tokens(self) -> None:
         """Write a new token, valid for 12 hours, for each caller. Remove what an older version wrote for others."""

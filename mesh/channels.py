@@ -13,8 +13,10 @@ import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
 from mesh import about, calls
+from mesh.certificates import Certificates
 from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
+from mesh.renewed_channels import RenewedChannel
 from mesh.server import MAX_MESSAGE_BYTES
 
 M = TypeVar("M")
@@ -95,13 +97,25 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
         return await continuation(self.add_context(client_call_details, request), request)
 
 
-def connect(address: str, credentials: CredentialSource) -> grpc.aio.Channel:
-    """Open a channel to a peer ("host:port"), in plaintext: for loopback and for networks that encrypt themselves."""
+def connect(
+    address: str, credentials: CredentialSource, service: str = "", certificates: Certificates | None = None
+) -> grpc.aio.Channel:
+    """Open a channel to a peer ("host:port").
+
+    With certificates, which credentials may be too, the peer must have one of this service ("payment"). Without, the channel
+    is in plaintext: for loopback, and where a sidecar encrypts. Raises ValueError for certificates without a service.
+    """
     interceptors: list[grpc.aio.ClientInterceptor] = [
         UnaryCalls(address, credentials),
         StreamCalls(address, credentials),
     ]
-    return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    if isinstance(credentials, Certificates):
+        certificates = credentials
+    if certificates is None:
+        return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+    if not service:
+        raise ValueError("service= must say whose certificate the peer must have")
+    return RenewedChannel(address, service, certificates, OPTIONS, interceptors)
 
 
 def _failure_of(error: grpc.aio.AioRpcError, peer: str, method: str | bytes) -> Refusal | CallFailed:

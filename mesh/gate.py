@@ -20,6 +20,7 @@ from grpc import StatusCode
 
 from mesh import about, calls, errors
 from mesh.calls import Call
+from mesh.certificates import service_of
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
 from mesh.identity import Verifier
@@ -50,8 +51,11 @@ class RpcLimits:
 class Gate(grpc.aio.ServerInterceptor):
     """Lets in who may call, bounds how long it may take, and turns every error into a status."""
 
-    def __init__(self, verifier: Verifier, callers: dict[str, frozenset[str]], limits: RpcLimits) -> None:
+    def __init__(
+        self, verifier: Verifier, callers: dict[str, frozenset[str]], limits: RpcLimits, *, by_certificate: bool = False
+    ) -> None:
         self._verifier, self._callers, self._limits = verifier, callers, limits
+        self._by_certificate = by_certificate
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -142,12 +146,27 @@ class Gate(grpc.aio.ServerInterceptor):
         )
         calls.enter(call)
         with self._limits.unidentified.enter(context):
-            person, service = await self._identify(metadata)
+            person, service = await self._identify(metadata, context)
         calls.enter(replace(call, person=person, service=service))
         if service not in self._callers[method]:
             raise Forbidden(f"{method.rpartition('/')[2]} may not be called by {service or 'a person'}")
 
-    async def _identify(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
+    async def _identify(self, metadata: dict[str, str], context: Context) -> tuple[calls.Person | None, str]:
+        """The person and the service behind a call.
+
+        With certificates, the service is the one that the connection's certificate names, and no token is needed.
+        """
+        person, service = await self._verify_tokens(metadata)
+        if self._by_certificate:
+            certified = _certified_service(context)
+            if service not in ("", certified):
+                raise Unauthenticated(f"the service token is of {service}, and the certificate of {certified}")
+            service = certified
+        if person is None and not service:
+            raise Unauthenticated("a token must be given")
+        return person, service
+
+    async def _verify_tokens(self, metadata: dict[str, str]) -> tuple[calls.Person | None, str]:
         """Verify the tokens of a call. `authorization` takes a person's token, or a service's (handy with grpcurl)."""
         person, service = None, ""
         bearer = metadata.get("authorization", "")
@@ -163,9 +182,16 @@ class Gate(grpc.aio.ServerInterceptor):
         own = metadata.get("x-service-token", "")
         if own:
             service = (await self._verifier.verify(own)).service
-        if person is None and not service:
-            raise Unauthenticated("a token must be given")
         return person, service
+
+
+def _certified_service(context: Context) -> str:
+    """The service that the certificate of the connection names. Raises Unauthenticated for one of no service."""
+    (identity,) = context.auth_context().get("peer_spiffe_id") or (b"",)
+    service = service_of(identity.decode())
+    if not service:
+        raise Unauthenticated("the certificate names no service of this mesh")
+    return service
 
 
 async def _serve_public(handler: Handler, context: Context) -> None:
@@ -237,14 +263,19 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)
-        _log_outcome(method, began, code, error.reason)
+        _log_outcome(method, began, code, error.reason, _why(error))
         await context.abort(code, message, trailing)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
 
 
-def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "") -> None:
+def _why(refusal: Refusal) -> str:
+    """What was wrong with the caller; empty for a refusal of what it asked for."""
+    return refusal.message if isinstance(refusal, Unauthenticated | Forbidden) else ""
+
+
+def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
     call = calls.current()
-    fields = {"reason": reason} if reason else {}
+    fields = {name: text for name, text in (("reason", reason), ("why", why)) if text}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)

@@ -14,8 +14,9 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mesh import unknown_paths
+from mesh import loops, unknown_paths
 from mesh.callers import declared_callers
+from mesh.certificates import CHECK_SECONDS
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, PublicLimit
 from mesh.gate import Gate, RpcLimits
 from mesh.health import NOT_SERVING, SERVING, Health
@@ -67,6 +68,7 @@ class Service:
 class Server:
     """A gRPC server. It binds at construction; `port` is the bound port, also when the settings ask for a free one (0).
 
+    With MESH_TLS=on, every caller needs a certificate; HEALTH_PORT serves grpc.health.v1 alone, without one.
     A full server answers Overloaded, with the seconds after which the caller may come again.
     """
 
@@ -91,7 +93,7 @@ class Server:
             public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
         )
         self._server = grpc.aio.server(
-            interceptors=[Gate(verifier, callers, limits)],
+            interceptors=[Gate(verifier, callers, limits, by_certificate=settings.certificates is not None)],
             options=[
                 *OPTIONS,
                 ("grpc.so_reuseport", int(settings.reuse_port)),
@@ -108,11 +110,24 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [*self._names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME]
         reflection.enable_server_reflection(names, self._server)
-        self.port = self._server.add_insecure_port(f"{settings.host}:{settings.port}")
+        self.port = _bind(self._server, settings)
+        #: The bound port of HEALTH_PORT; 0 without the setting.
+        self.health_port, self._probes = 0, None
+        if settings.health_port is not None:
+            self._probes = grpc.aio.server(interceptors=[Gate(verifier, {}, limits)], options=OPTIONS)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
+            self.health_port = self._probes.add_insecure_port(f"{settings.host}:{settings.health_port}")
+        self._certificates = settings.certificates
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         self._verifier.fetch_keys()  # before the first callers come, so that they need not wait for it
         await self._server.start()
+        if self._probes is not None:
+            await self._probes.start()
+        if self._certificates is not None:
+            look = loops.run_forever("certificate_check", self._certificates.look, CHECK_SECONDS)
+            self._looking = asyncio.create_task(look)
         await self.set_health(True)
 
     async def wait_for_end(self) -> None:
@@ -134,6 +149,20 @@ class Server:
         """Accept no more calls, let the running ones end within the drain time, close."""
         await self.set_health(False)
         await self._server.stop(self._drain_seconds)
+        if self._probes is not None:
+            await self._probes.stop(None)
+        if self._looking is not None:
+            self._looking.cancel()
+
+
+def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+    """Bind with certificates, or in plaintext where the settings allow that. Raises ValueError where they do not."""
+    address = f"{settings.host}:{settings.port}"
+    if settings.certificates is not None:
+        return server.add_secure_port(address, settings.certificates.for_servers())
+    if (fault := settings.plaintext_fault()) is not None:
+        raise ValueError(fault)
+    return server.add_insecure_port(address)
 
 
 async def serve(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -14,7 +16,8 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mesh import production, proxies
-from mesh.identity import service_token
+from mesh.certificates import NAMES, SETTINGS, Certificates, Files, Unusable
+from mesh.identity import CredentialSource, ServiceTokenFile, service_token
 
 
 class Hidden(str):
@@ -65,9 +68,44 @@ class ServiceSettings(BaseSettings):
     auth_issuer: str
     auth_audience: str
     auth_jwks_url: JwksUrl
+    #: "off" is plaintext, on loopback only. "external" is plaintext that a sidecar encrypts.
+    mesh_tls: Literal["off", "on", "external"] = "off"
+    #: A folder with tls.crt, tls.key and ca.crt. Each of the three settings after it names another file.
+    mesh_cert_dir: Path | None = None
+    mesh_cert_file: Path | None = None
+    mesh_key_file: Path | None = None
+    mesh_ca_file: Path | None = None
+    #: A port of its own for grpc.health.v1 in plaintext, for probes that have no certificate.
+    health_port: int | None = Field(default=None, ge=0, le=65535)
     service_token_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
+
+    #: False for a process that binds no gRPC port.
+    serves_grpc: ClassVar[bool] = True
+
+    @cached_property
+    def certificates(self) -> Certificates | None:
+        """This process's certificate; None without MESH_TLS=on. Raises Unusable."""
+        if self.mesh_tls != "on":
+            return None
+        given = (self.mesh_cert_file, self.mesh_key_file, self.mesh_ca_file)
+        found = []
+        for setting, file, name in zip(SETTINGS, given, NAMES, strict=True):
+            if file is None and self.mesh_cert_dir is None:
+                raise Unusable(f"{setting}: is missing, as is MESH_CERT_DIR, and MESH_TLS is on")
+            found.append(file or Path(self.mesh_cert_dir or "", name))
+        return Certificates(Files(*found))
+
+    def credentials(self) -> CredentialSource:
+        """Who this process is to its peers: its certificate, or its service token. Ends the process without either."""
+        return self.certificates or ServiceTokenFile(self.token_file())
+
+    def plaintext_fault(self) -> str | None:
+        """Why gRPC must not be served in plaintext here, as "NAME: what is wrong"; None when it may."""
+        if self.mesh_tls != "off" or _is_loopback(self.host):
+            return None
+        return f"MESH_TLS: is off, which is for loopback, and HOST is {self.host}; it must be on, or external for a sidecar"
 
     @property
     def is_production(self) -> bool:
@@ -80,6 +118,15 @@ class ServiceSettings(BaseSettings):
             print("SERVICE_TOKEN_FILE: Field required", file=sys.stderr)
             raise SystemExit(2)
         return self.service_token_file
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -115,15 +162,31 @@ def _check_token_file(settings: BaseSettings) -> None:
         raise SystemExit(2) from None
 
 
+def _check_mesh_tls(settings: BaseSettings) -> None:
+    """End the process with one line for a certificate that cannot be read, and for plaintext off loopback."""
+    if not isinstance(settings, ServiceSettings):
+        return
+    try:
+        _ = settings.certificates
+        fault = settings.plaintext_fault() if settings.serves_grpc else None
+    except Unusable as error:
+        fault = str(error)
+    if fault is not None:
+        print(fault, file=sys.stderr)
+        raise SystemExit(2)
+
+
 def load(kind: type[S]) -> S:
     """Read settings of this kind. Ends the process, with a line per value that is missing or malformed.
 
-    The service token's file is read here too, so that a wrong one is found now and not at the first call. In production
-    the process also ends for what only a developer's machine has. This machine's own addresses use no proxy afterwards.
+    The files of the service token and of the certificate are read here too: a wrong one is found now, not at the first
+    call. In production the process also ends for what only a developer's machine has. This machine's own addresses use no
+    proxy afterwards.
     """
     try:
         settings = kind()
         _check_token_file(settings)
+        _check_mesh_tls(settings)
         check_production(read_environment() | _texts(settings))
         proxies.bypass()
         return settings

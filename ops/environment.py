@@ -9,21 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from dotenv import dotenv_values
 
 from mesh.identity import CredentialSource, ServiceTokenFile
+from ops.own_certificate import NAME, MeshUnknown, certificates, load_layout, read_environment
 from ops.peers import SERVICES
 
-if TYPE_CHECKING:
-    from devkit.layout import Layout
-
-NAME = "ops"
-
-
-class MeshUnknown(Exception):
-    """The environment does not say where the mesh is or who we are; the message names what is missing."""
+__all__ = ["MeshUnknown", "Token", "addresses", "credentials", "read_environment"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +25,6 @@ class Token:
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return (("x-service-token", self.text),)
-
-
-def read_environment() -> dict[str, str]:
-    """The environment over `.env`; empty values are left out."""
-    known = {**dotenv_values(".env"), **os.environ}
-    return {name: value for name, value in known.items() if value}
 
 
 def addresses(environ: Mapping[str, str]) -> dict[str, str]:
@@ -53,22 +38,24 @@ def addresses(environ: Mapping[str, str]) -> dict[str, str]:
     from devkit.layout import Misconfigured
 
     try:
-        layout = _layout(environ)
+        layout = load_layout(environ)
         return {name: address or layout.address(name) for name, address in given.items()}
     except Misconfigured as error:
         raise MeshUnknown(str(error)) from None
 
 
 def credentials(environ: Mapping[str, str]) -> CredentialSource:
-    """The service token to call with.
+    """Who calls: the certificate where MESH_TLS is on, else a service token. Raises MeshUnknown.
 
-    Sources, in order: OPS_TOKEN, the file SERVICE_TOKEN_FILE, a token signed with the data folder's key. Raises MeshUnknown.
+    Sources of the token, in order: OPS_TOKEN, the file SERVICE_TOKEN_FILE, one signed with the data folder's key.
     """
+    if (found := certificates(environ)) is not None:
+        return found
     if "OPS_TOKEN" in environ:
         return Token(environ["OPS_TOKEN"].strip())
     if "SERVICE_TOKEN_FILE" in environ:
         return _token_file(Path(environ["SERVICE_TOKEN_FILE"]))
-    layout = _layout(environ)
+    layout = load_layout(environ)
     if not layout.keys.exists():  # signing would create a key that no mesh trusts
         raise MeshUnknown(f"no mesh has run in {layout.data}; set OPS_TOKEN or SERVICE_TOKEN_FILE for another one")
     from devkit.layout import Misconfigured
@@ -83,9 +70,3 @@ def _token_file(path: Path) -> CredentialSource:
     if not path.is_file() or not os.access(path, os.R_OK):
         raise MeshUnknown(f"SERVICE_TOKEN_FILE: {path} cannot be read")
     return ServiceTokenFile(path)
-
-
-def _layout(environ: Mapping[str, str]) -> Layout:
-    from devkit import layout
-
-    return layout.load(environ)

@@ -64,7 +64,9 @@ class Peers:
 async def open_peers(addresses: Mapping[str, str], credentials: CredentialSource) -> AsyncIterator[Peers]:
     """Open channels to these addresses, "host:port" by each name of SERVICES. The first call connects, not this."""
     async with contextlib.AsyncExitStack() as stack:
-        channels = {name: await stack.enter_async_context(connect(addresses[name], credentials)) for name in SERVICES}
+        channels = {
+            name: await stack.enter_async_context(connect(addresses[name], credentials, name)) for name in SERVICES
+        }
         yield Peers(
             addresses=addresses,
             availability=AvailabilityServiceStub(channels["availability"]),

@@ -16,7 +16,7 @@ import grpc
 from mesh import channels, logs, proxies
 from mesh.database import Database
 from mesh.database_watch import Watch
-from mesh.identity import CredentialSource, KeySet, ServiceTokenFile, Verifier
+from mesh.identity import CredentialSource, KeySet, Verifier
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from payment_svc.cancelling.cancel import Cancelling
@@ -204,12 +204,12 @@ def _list_services(
 def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
     """The stubs of the peers, and the channels to close in the end."""
     opened = [
-        channels.connect(address, credentials)
-        for address in (
-            settings.availability_address,
-            settings.booking_address,
-            settings.session_address,
-            settings.learning_address,
+        channels.connect(address, credentials, service)
+        for service, address in (
+            ("availability", settings.availability_address),
+            ("booking", settings.booking_address),
+            ("session", settings.session_address),
+            ("learning", settings.learning_address),
         )
     ]
     stubs = Peers(
@@ -224,12 +224,14 @@ def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Pe
 def open_notifiers(settings: Settings) -> list[Notifier]:
     """The channels to people that the settings ask for: none, one or both. Settings has checked that each is whole."""
     found: list[Notifier] = []
+    manage_url = settings.links.manage_url_of
     if settings.notify_webhook_url and settings.notify_webhook_secret:
         secret = settings.notify_webhook_secret
-        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds))
+        found.append(Webhook(settings.notify_webhook_url, secret, settings.notify_timeout_seconds, manage_url))
     if settings.smtp_url and settings.notify_email_from and settings.notify_email_to:
         sender, to = settings.notify_email_from, settings.notify_email_to
-        found.append(Email(parse_mail_server(settings.smtp_url), sender, to, settings.smtp_timeout_seconds))
+        server, timeout = parse_mail_server(settings.smtp_url), settings.smtp_timeout_seconds
+        found.append(Email(server, sender, to, timeout, manage_url))
     return found
 
 
@@ -262,7 +264,7 @@ async def main() -> None:
     logs.configure("payment", settings.log_format)
     asked = _load_asked_engines(settings)
     stripe, sessions = open_stripe(settings), PaymentSessions(asked, settings.payment_engine_timeout_seconds)
-    peers, opened = open_channels(settings, ServiceTokenFile(settings.token_file()))
+    peers, opened = open_channels(settings, settings.credentials())
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
         notifiers = open_notifiers(settings)

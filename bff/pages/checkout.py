@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -78,6 +79,7 @@ class CheckoutPage:
             state=state,
             current=_panel(state),
             form=form,
+            left=divmod(math.ceil(max(0.0, opened.seconds_left)), 60),
         )
 
 

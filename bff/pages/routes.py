@@ -38,7 +38,7 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     return routes
 
 
-def _development_routes(sandbox: str | None) -> Iterator[BaseRoute]:
-    yield Route("/", serve_front(sandbox))
+def _development_routes(sandbox_url: str | None) -> Iterator[BaseRoute]:
+    yield Route("/", serve_front(sandbox_url))
     yield Route("/shop", serve_shop)
     yield Route("/embed/demo", embed.show_demo)

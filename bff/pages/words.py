@@ -46,7 +46,8 @@ def money(reader: Reader, amount: money_pb2.Money) -> str:
     pattern = copy.copy(reader.locale.currency_formats["standard"])
     pattern.frac_prec = (places, places)
     value = Decimal(Money(amount.amount_minor, amount.currency).decimal)
-    return str(pattern.apply(value, reader.locale, currency=amount.currency, currency_digits=False))
+    written = pattern.apply(value, reader.locale, currency=amount.currency, currency_digits=False)
+    return re.sub(r"(?<=[^\W\d_])(?=\d)", "\xa0", written)  # CLDR's currencySpacing, which babel leaves out
 
 
 def percent(reader: Reader, number: int) -> str:

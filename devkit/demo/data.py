@@ -10,8 +10,9 @@ import asyncio
 
 from devkit import layout
 from devkit.people import COURSES, TUTORS, Course, Tutor
+from mesh.certificates import Certificates, files_in
 from mesh.channels import connect
-from mesh.identity import ServiceTokenFile
+from mesh.identity import CredentialSource, ServiceTokenFile
 from tutormesh.availability.v1 import availability_pb2 as pb
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.common.v1.money_pb2 import Money
@@ -30,10 +31,12 @@ MONDAY_TO_FRIDAY = (
 async def load(mesh: layout.Layout) -> None:
     """Publish the demo tutors' hours and courses, as the operator. Raises the Refusal of a service, and Misconfigured."""
     layout.check_development(mesh.settings)
-    operator = ServiceTokenFile(mesh.token_file("ops"))
+    operator: CredentialSource = ServiceTokenFile(mesh.token_file("ops"))
+    if mesh.uses_certificates():
+        operator = Certificates(files_in(mesh.certificates / "ops"))
     async with (
-        connect(mesh.address("availability"), operator) as calendars,
-        connect(mesh.address("learning"), operator) as school,
+        connect(mesh.address("availability"), operator, "availability") as calendars,
+        connect(mesh.address("learning"), operator, "learning") as school,
     ):
         availability, courses = AvailabilityServiceStub(calendars), LearningServiceStub(school)
         for tutor in TUTORS:

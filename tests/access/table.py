@@ -144,6 +144,7 @@ REST: dict[str, tuple[str, ...]] = {
 #: Routes that need no person: they are open, or they check a signature alone (the webhooks).
 OPEN = (
     "GET /",
+    "GET /checkout/{token}",
     "GET /embed/demo",
     "GET /embed/slots.js",
     "GET /graphql",
@@ -155,13 +156,20 @@ OPEN = (
     "GET /graphql/explorer/schema.js",
     "GET /graphql/explorer/socket.js",
     "GET /healthz",
+    "GET /links/checkout",
+    "GET /links/purchase",
+    "GET /links/purchase/quote",
+    "GET /manage/{token}",
+    "GET /manage/{token}/lesson.ics",
     "GET /metrics",
     "GET /openapi.json",
+    "GET /pages/{file:path}",
     "GET /readyz",
+    "GET /shop",
+    "POST /links/checkout/refresh",
+    "POST /links/purchase/cancel",
     "POST /payment/webhook",
     "POST /webhooks/stripe",
-    "GET /shop",
-    "GET /pages/{file:path}",
 )
 #: Routes of GraphQL; their rows are those of the schemas behind them.
 OF_SCHEMAS = (

@@ -222,7 +222,7 @@ def test_the_table_names_every_route(monkeypatch: pytest.MonkeyPatch) -> None:
         return Starlette(routes, **more)
 
     monkeypatch.setattr(bff.app, "Starlette", note)
-    bff.app.build(SimpleNamespace(channels=()), None)  # no request is sent: the test reads the routes alone
+    bff.app.build(SimpleNamespace(channels=(), link=None), None)  # no request is sent: the test reads the routes alone
     rest = {name.partition(":")[0] for name in REST}
     assert sorted(paths(noted)) == sorted({*rest, *OPEN, *OF_SCHEMAS})
 

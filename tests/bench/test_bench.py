@@ -21,6 +21,7 @@ def test_a_quick_benchmark_sells_lessons_on_a_real_mesh_and_leaves_no_data():
     assert "PaymentService/BookSession x1" in output
     assert "SessionService/CreateConfirmedSession x1" in output
     assert "CPU milliseconds per lesson" in output
+    assert "An echo with certificates, beside one in plaintext" in output
     assert not (ROOT / ".data" / f"bench-{bench.pid}").exists()
 
 

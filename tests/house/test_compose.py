@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devkit.layout import CALLERS
+from devkit.layout import CALLERS, CERTIFIED
 from ops.__main__ import COMMANDS
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
@@ -73,7 +73,10 @@ def test_every_container_has_the_packages_that_its_program_needs() -> None:
 
 
 #: What compose decides itself: names in its network, and its volumes.
-DECIDED = re.compile(r"(\w+_)?DATABASE_URL|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+")
+DECIDED = re.compile(
+    r"(\w+_)?DATABASE_URL|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+"
+    r"|MESH_CERT_DIR|MESH_\w+_FILE|HEALTH_PORT"
+)
 #: Settings whose value in a container is another one than that of a process on its own.
 IN_CONTAINERS = {
     *(
@@ -84,6 +87,7 @@ IN_CONTAINERS = {
         "STRIPE_API_BASE",
         "SMTP_URL",
         "PERSISTED_OPERATIONS",
+        "MESH_TLS",
     ),
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY", "NOTIFY_EMAIL_FROM", "NOTIFY_EMAIL_TO"),
 }
@@ -141,18 +145,25 @@ def test_the_signing_key_is_in_the_issuer_alone() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"issuer"}))
-def test_a_container_has_no_token_but_its_own_and_cannot_write_it(name: str) -> None:
-    tokens = {volume for volume in mounts(name) if volume.endswith("-token")}
+def test_a_container_has_no_token_and_no_key_but_its_own_and_cannot_write_it(name: str) -> None:
+    identities = {volume for volume in mounts(name) if volume.endswith("-identity")}
     given = SERVICES[name].get("environment", {}).get("SERVICE_TOKEN_FILE")
-    assert tokens == ({f"{name}-token"} if name in CALLERS else set())
-    assert (given is not None) == bool(tokens)
+    assert identities == ({f"{name}-identity"} if name in CERTIFIED else set())
+    assert (given is not None) == (name in CALLERS)
     shared = mounts("issuer") & mounts(name)
     assert all(volume.endswith(":ro") for volume in SERVICES[name].get("volumes", []) if volume.split(":")[0] in shared)
     folders = [volume.split(":")[1] for volume in SERVICES[name].get("volumes", [])]
     assert given is None or any(given == f"{folder}/token" for folder in folders)
+    assert not identities or SERVICES[name]["environment"]["MESH_CERT_DIR"] in folders
 
 
-def test_the_issuer_has_a_volume_for_each_caller() -> None:
+def test_67_containers_speak_with_certificates() -> None:
+    """They bind to every address, so that none would start in plaintext."""
+    for name in CERTIFIED:
+        assert name == "ops" or SERVICES[name]["environment"]["MESH_TLS"] == "${MESH_TLS:-on}"
+
+
+def test_the_issuer_has_a_volume_for_each_identity() -> None:
     published = SERVICES["issuer"]["command"][-1]
     folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
-    assert {f"{published}/{name}" for name in (*CALLERS, "public")} <= folders
+    assert {f"{published}/{name}" for name in (*CERTIFIED, "public")} <= folders

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import AliasChoices, Field
 
+from devkit.certificates import authority
+from mesh.server import Server
 from mesh.settings import Address, DatabaseUrl, ServiceSettings, load
 
 ROOT = Path(__file__).parents[2]
@@ -140,3 +143,69 @@ def test_a_service_without_settings_ends_at_once_and_names_the_missing_ones(modu
     lines = done.stderr.splitlines()
     assert "AUTH_ISSUER: Field required" in lines
     assert all(line.partition(":")[0].replace("_", "").isupper() for line in lines), done.stderr
+
+
+def _without(name: str) -> Callable[[Path], Any]:
+    return lambda folder: (folder / name).unlink()
+
+
+def _with(name: str, text: str) -> Callable[[Path], Any]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_without("tls.crt"), "MESH_CERT_FILE: {}/tls.crt cannot be read: No such file or directory"),
+        (_without("tls.key"), "MESH_KEY_FILE: {}/tls.key cannot be read: No such file or directory"),
+        (_without("ca.crt"), "MESH_CA_FILE: {}/ca.crt cannot be read: No such file or directory"),
+        (_with("tls.crt", "tea"), "MESH_CERT_FILE: {}/tls.crt holds no certificate"),
+        (_with("ca.crt", ""), "MESH_CA_FILE: {}/ca.crt holds no certificate"),
+        (_with("tls.key", "tea"), "MESH_KEY_FILE: {}/tls.key holds no private key that can be read without a password"),
+    ],
+)
+def test_the_file_of_a_certificate_that_cannot_be_used_is_named_in_one_line(
+    tmp_path, spoil, words, load_settings, capsys
+):
+    authority(tmp_path / "authority.pem").issue("payment", tmp_path / "own")
+    spoil(tmp_path / "own")
+    with pytest.raises(SystemExit) as end:
+        load_settings(MESH_TLS="on", MESH_CERT_DIR=str(tmp_path / "own"))
+    assert (end.value.code, capsys.readouterr().err) == (2, words.format(tmp_path / "own") + "\n")
+
+
+def test_a_certificate_needs_files_which_the_folder_or_the_settings_name(load_settings, capsys, tmp_path):
+    """Its helper gives SPIRE's files other names than cert-manager's."""
+    authority(tmp_path / "authority.pem").issue("payment", tmp_path)
+    names = {"MESH_CERT_FILE": "svid.pem", "MESH_KEY_FILE": "svid_key.pem", "MESH_CA_FILE": "bundle.pem"}
+    for made, wanted in zip(("tls.crt", "tls.key", "ca.crt"), names.values(), strict=True):
+        (tmp_path / made).rename(tmp_path / wanted)
+    given = {setting: str(tmp_path / name) for setting, name in names.items()}
+    certificates = load_settings(MESH_TLS="on", **given).certificates
+    assert certificates.current().identity == "spiffe://tutormesh/payment"
+    with pytest.raises(SystemExit):
+        load_settings(MESH_TLS="on", **{**given, "MESH_CA_FILE": None})
+    assert capsys.readouterr().err == "MESH_CA_FILE: is missing, as is MESH_CERT_DIR, and MESH_TLS is on\n"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.9", "localhost", "::1", "[::1]"])
+def test_plaintext_is_for_loopback(load_settings, host):
+    assert load_settings(HOST=host).plaintext_fault() is None
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "[::]", "10.0.0.7", "payment", "127.0.0.1.example.org"])
+def test_67_plaintext_off_loopback_ends_the_process_unless_a_sidecar_encrypts(load_settings, capsys, host):
+    with pytest.raises(SystemExit) as end:
+        load_settings(HOST=host)
+    line = f"MESH_TLS: is off, which is for loopback, and HOST is {host}; it must be on, or external for a sidecar\n"
+    assert (end.value.code, capsys.readouterr().err) == (2, line)
+    assert load_settings(HOST=host, MESH_TLS="external").plaintext_fault() is None
+
+
+async def test_67_a_server_binds_no_plaintext_off_loopback_however_it_is_made(auth_settings, verifier):
+    settings = ServiceSettings(_env_file=None, host=EVERYWHERE, port=0, **auth_settings)
+    with pytest.raises(ValueError, match="MESH_TLS: is off"):
+        Server(settings, verifier, [])

@@ -27,6 +27,7 @@ from tests.sandbox.conftest import serving
 from tests.world import Hook, Replica, World
 
 SECRET = "a secret that nobody may read"
+PUBLIC_URL, LINK_SECRET = "https://app.example.org", "a-secret-that-signs-links-0123456789abcdef"
 SENDER = "tutormesh <no-reply@mesh.example.com>"
 Answer = int | None  # None: never
 
@@ -141,6 +142,8 @@ def world_settings(receiver: Receiver, post: Post) -> dict[str, dict[str, Any]]:
     return {
         "session": {"meeting_link_template": "https://meet.example.org/{room}"},
         "payment": {
+            "public_url": PUBLIC_URL,
+            "link_secret": LINK_SECRET,
             "notify_webhook_url": receiver.url,
             "notify_webhook_secret": SECRET,
             "notify_timeout_seconds": 0.5,

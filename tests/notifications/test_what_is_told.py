@@ -10,9 +10,11 @@ import pytest
 from mesh.clock import iso
 from mesh.errors import Refusal
 from tests.learners import Enrolled, active, enrolled, leave, let_the_seat_lapse
-from tests.notifications.conftest import Post, Receiver, rows
+from tests.notifications.conftest import PUBLIC_URL, Post, Receiver, rows
 from tests.payment.faults import sold
 from tests.people import Booked, People, lesson_time, wait_until
+from tutormesh.payment.v1 import notification_pb2
+from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceStub
 
 
 async def declined(people: People) -> Booked:
@@ -126,6 +128,9 @@ async def test_a_message_says_what_it_is_about(people: People, receiver: Receive
     (told,) = receiver.about(booked.booking)
     assert set(told) == {"id", "type", "createdAt", "data"}
     link = told["data"].pop("meetingLink")
+    assert {told["data"].pop(f"{person}ManageUrl").partition("lk_")[0] for person in ("student", "tutor")} == {
+        f"{PUBLIC_URL}/manage/"
+    }
     assert link.startswith("https://meet.example.org/")
     assert told["data"] == {
         "bookingId": booked.booking,
@@ -298,3 +303,36 @@ async def test_a_mail_has_the_id_of_its_message(people: People, post: Post) -> N
     assert mail["subject"].startswith("Lesson confirmed: ")
     assert f"Reference: {booked.booking}" in mail["text"] and "Price: $50.00" in mail["text"]
     assert UUID(booked.booking) == row["subject_id"]
+
+
+async def test_each_person_gets_their_own_link_which_no_row_no_log_and_no_list_has(
+    people: People, receiver: Receiver, post: Post, capfd: pytest.CaptureFixture[str]
+) -> None:
+    booked = await sold_and_cancelled(people)
+    await receiver.until_taken(booked.booking, *WAYS[sold_and_cancelled])
+    links: dict[str, str] = {}
+    for name, person in (("student", booked.student), ("tutor", booked.tutor)):
+        (link,) = {told["data"][f"{name}ManageUrl"] for told in receiver.about(booked.booking)}  # in each message
+        mails = await post.until_sent(person, len(WAYS[sold_and_cancelled]))
+        assert all(f"Manage this lesson:\n{link}\n" in mail["text"] for mail in mails)
+        links[name] = link
+    assert links["student"] != links["tutor"]
+    assert not any(links["tutor"] in mail["text"] for mail in post.to(booked.student))
+    stub = people.stub(NotificationServiceStub, "payment", "ops")
+    listed = await stub.ListNotifications(notification_pb2.ListNotificationsRequest(page_size=100), timeout=5)
+    stored = await people.world.sql("payment", "select notification::text from notification")
+    said = capfd.readouterr()
+    for place in (str(listed), str(stored), said.out, said.err):
+        assert "lk_" not in place and "/manage/" not in place
+    assert str(booked.booking) in str(listed) and str(booked.booking) in str(stored)
+
+
+async def test_an_order_that_was_refused_has_no_page(people: People, receiver: Receiver) -> None:
+    tutor, start = await people.tutor(), lesson_time()
+    await people.booked(tutor, start)
+    with pytest.raises(Refusal):
+        await people.book(tutor, start)
+    rejected = "select booking_id from saga where tutor_id = $1 and state = 'REJECTED'"
+    ((booking,),) = await wait_until(lambda: people.world.sql("payment", rejected, tutor), bool)
+    await receiver.until_taken(str(booking), "booking.rejected")
+    assert not any("ManageUrl" in name for name in receiver.about(str(booking))[0]["data"])

@@ -52,6 +52,7 @@ let failures = 0;
 let looks = 0;
 let refreshes = 0;
 let refreshedAt = -Infinity;
+let hurriedLooks = 0; // until the services have heard of a decline
 let timer;
 let confirmingSince = null;
 
@@ -86,8 +87,10 @@ function schedule(seconds) {
   clearTimeout(timer);
   const delays = LOOKS[shown];
   if (!delays) return; // an end: nothing changes any more
-  const wait = seconds ?? (root.dataset.elsewhere ? 5 : delays[Math.min(looks, delays.length - 1)]);
+  const usual = root.dataset.elsewhere ? 5 : delays[Math.min(looks, delays.length - 1)];
+  const wait = seconds ?? (hurriedLooks > 0 ? 1 : usual);
   looks += 1;
+  hurriedLooks -= 1;
   timer = setTimeout(() => {
     if (document.visibilityState === "hidden" && shown === "pay") return schedule();
     look({ refresh: shown !== "pay" });
@@ -98,6 +101,7 @@ function apply(next, askedAt) {
   const before = state;
   state = next;
   if (next.attempts_left !== null && next.attempts_left < before?.attempts_left) isPaid = false; // it failed after all
+  if (next.attempts_left !== before?.attempts_left) hurriedLooks = 0;
   countdown.set(next.seconds_left, askedAt);
   for (const link of outcome.querySelectorAll("[data-link]")) setLink(link, next[link.dataset.link]);
   for (const list of outcome.querySelectorAll("[data-free-times]")) setTimes(list, next.free_times);
@@ -284,6 +288,7 @@ async function noteIntent(intent, { showsDecline = false, isUnclear = false } = 
 function showDecline(error) {
   const reason = DECLINES[error.decline_code] ?? DECLINES[error.code] ?? "other";
   showProblem(texts[`decline_${reason}`]);
+  hurriedLooks = 5;
 }
 
 function showProblem(text) {
