@@ -155,7 +155,7 @@ async def test_a_reason_has_its_bound(people: People, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_no_other_link_opens_a_door(people: People, visitor: Visitor, door: str) -> None:
+async def test_47_no_other_link_opens_a_door(people: People, visitor: Visitor, door: str) -> None:
     """Malformed, forged, over, of nobody, of another purpose: as if there were nothing."""
     booked, now, day = await people.booked(await people.tutor(), lesson_time()), int(time.time()), 86400
     sold, tokens = UUID(booked.booking), Tokens(SECRETS)
@@ -252,7 +252,7 @@ async def test_a_page_opens_while_its_peers_hang(
     assert (status(course_page), course_page.purchase.course_title) == ("CONFIRMED", "")
 
 
-async def test_no_link_is_in_a_log_or_in_a_row(
+async def test_47_no_link_is_in_a_log_or_in_a_row(
     people: People, visitor: Visitor, capsys: pytest.CaptureFixture[str]
 ) -> None:
     booked = await people.booked(await people.tutor(), lesson_time())
