@@ -14,7 +14,7 @@ import pytest_asyncio
 from devkit import issuer
 from devkit.demo import data as demo
 from devkit.demo.lesson import DemoFailed, sell_lesson
-from devkit.layout import CALLERS, Layout, Misconfigured
+from devkit.layout import CALLERS, CERTIFIED, Layout, Misconfigured
 from devkit.people import STUDENTS
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
@@ -102,7 +102,8 @@ async def test_the_issuer_gives_each_caller_its_own_token_and_keeps_the_key(tmp_
     await wait_until((folder / "ops" / "token").exists)
     issuing.cancel()
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    assert files == ["bff/token", "ops/token", "payment/token", "public/jwks.json"]
+    own = [f"{name}/{file}" for name in CERTIFIED for file in ("ca.crt", "tls.crt", "tls.key")]
+    assert files == sorted([*own, "bff/token", "ops/token", "payment/token", "public/jwks.json"])
     verifier = Verifier(KeySet((folder / "public" / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
     for name in CALLERS:
         assert (await verifier.verify((folder / name / "token").read_text())).service == name

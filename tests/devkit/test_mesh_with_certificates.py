@@ -77,7 +77,7 @@ async def test_67_buf_curl_calls_with_a_certificate(mesh, tmp_path, name):
     else:
         assert code != 0 and "ListSagas may not be called by internal" in err
     code, _, err = await run(mesh, *call, *files[:2], "--schema", "protos")
-    assert code != 0 and "unavailable" in err
+    assert code != 0 and ("unavailable" in err or "canceled" in err)  # the server closes while buf still writes
 
 
 def test_without_certificates_none_are_left(tmp_path: Path) -> None:

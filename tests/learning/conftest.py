@@ -119,7 +119,7 @@ class School:
         return await self.publish((await self.create(seats=seats, **changed)).id)
 
     async def get_course(self, course_id: str, stub: Any = None) -> pb.Course:
-        return (await (stub or self.bff).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
+        return (await (stub or self.ops).GetCourse(pb.GetCourseRequest(course_id=course_id), timeout=TIMEOUT)).course
 
     def order(self, course_id: str, /, **changed: Any) -> pb.HoldSeatRequest:
         """The order of a seat for a new student, under a new saga."""
