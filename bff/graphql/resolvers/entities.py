@@ -51,7 +51,8 @@ async def find_entities(_: None, info: Info, representations: list[Any]) -> list
 
     An anonymous request gets those of OPEN, while PUBLIC_AVAILABILITY is set; when it names others too, nothing.
     """
-    by_id = info.context.open_loaders() if all(map(_is_open, representations)) else info.context.by_id
+    looked_at = representations[: wire.MAX_BATCH]  # more are refused, and cost no look each
+    by_id = info.context.open_loaders() if all(map(_is_open, looked_at)) else info.context.by_id
     if len(representations) > wire.MAX_BATCH:
         raise BadInput(f"must have at most {wire.MAX_BATCH} items", field="representations")
     return [_find_entity(representation, info, by_id=by_id) for representation in representations]
