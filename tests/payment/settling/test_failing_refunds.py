@@ -6,36 +6,21 @@ import asyncio
 
 import pytest
 
-from mesh import loops
 from tests.payment.faults import ALWAYS, StallsOne, alerted, cancel_of, sold
+from tests.payment.settling.test_given_up_refunds import until_parked
 from tests.people import Booked, People, lesson_time, wait_until
 from tests.world import World
 
-#: Everything that backs off sleeps longer than any test.
-LONG = 4 * 3600
-ASLEEP = """
-    select not exists (select from saga where student_id = $1
-                       and (lease_until is not null or wake_at < clock_timestamp() + interval '1 hour'))
-       and not exists (select from stripe_event where payment_intent_id = $2 and status in ('INBOX', 'NEWS')
-                       and (wake_at is null or wake_at < clock_timestamp() + interval '1 hour'))
-       and (select count(*) from stripe_event where payment_intent_id = $2 and type = 'refund.failed') = $3 as asleep
-"""
+SECONDS = 6
+#: 1, 2 and 4 seconds' pauses, each halved by its jitter at most.
+TRIES_IN_SIX_SECONDS = 6
 
 
-@pytest.fixture
-def long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A try that comes before its pause is over can be told from one that comes after it."""
-    monkeypatch.setattr(loops, "FIRST_SECONDS", LONG)
-    monkeypatch.setattr(loops, "CAP_SECONDS", LONG)
-
-
-async def until_asleep(people: People, booked: Booked, failed: int) -> None:
-    """Until so many refunds have failed, all of their events are heard, and whoever could try again sleeps."""
-    await wait_until(
-        lambda: people.world.sql("payment", ASLEEP, booked.student, booked.intent, failed),
-        lambda rows: rows[0]["asleep"],
-    )
-    assert [refund["status"] for refund in await people.refunds_of(booked.intent)] == ["failed"] * failed
+async def tries(people: People, booked: Booked) -> int:
+    """How often the provider was asked in the seconds to come, while it fails every refund."""
+    before = len(await people.refunds_of(booked.intent))
+    await asyncio.sleep(SECONDS)
+    return len(await people.refunds_of(booked.intent)) - before
 
 
 async def one_that_came_back(people: People) -> Booked:
@@ -46,14 +31,13 @@ async def one_that_came_back(people: People) -> Booked:
     return booked
 
 
-@pytest.mark.usefixtures("long_pauses")
 async def test_33_a_cancels_refund_that_keeps_failing_is_tried_at_the_speed_of_the_backoff(
     people: People, capsys: pytest.CaptureFixture[str]
 ) -> None:
     booked = await sold(people)
     await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
     await people.cancel(booked)
-    await until_asleep(people, booked, failed=1)
+    assert await tries(people, booked) <= TRIES_IN_SIX_SECONDS
     told = capsys.readouterr().out
     assert alerted(told, "refund_not_done")
     line = next(line for line in told.splitlines() if "refund_not_done" in line)
@@ -69,15 +53,15 @@ async def test_33_a_cancels_refund_that_keeps_failing_is_tried_at_the_speed_of_t
     await people.until_state(await cancel_of(people, booked), "REFUNDED")
 
 
-@pytest.mark.usefixtures("long_pauses")
 async def test_33_a_refund_that_fails_after_the_end_is_made_anew_at_the_speed_of_the_backoff(people: People) -> None:
     booked = await one_that_came_back(people)
     (refund,) = await people.refunds_of(booked.intent)
     await people.fault("/v1/refunds", "refund_failed", times=ALWAYS)
     await people.settle_refund(refund["id"], "failed")
-    await until_asleep(people, booked, failed=2)
+    assert 1 <= await tries(people, booked) <= TRIES_IN_SIX_SECONDS
+    case = await until_parked(people, booked.student)
     await people.no_faults()
-    await people.hurry_the_inbox(booked.saga)
+    await people.retry(case)
     await wait_until(lambda: people.nothing_open(booked.student), bool)
     assert [row["status"] for row in await people.our_refunds_of(booked.intent)] == ["SUCCEEDED"]
 
