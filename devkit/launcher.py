@@ -206,6 +206,7 @@ def _watch_signals() -> asyncio.Event:
 
 def _summary(layout: Layout, names: Sequence[str]) -> dict[str, str]:
     rows = {
+        "pages": f"{layout.url('bff')}/ (the shop, the explorer, the mails)",
         "GraphQL": f"{layout.url('bff')}/graphql (in a browser: the explorer)",
         "webhooks": f"{layout.url('bff')}/webhooks/stripe",
         "health": f"{layout.url('bff')}/readyz",

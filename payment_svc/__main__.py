@@ -35,10 +35,11 @@ from payment_svc.notifications.email import Email, parse_mail_server
 from payment_svc.notifications.notifier import Notifier
 from payment_svc.notifications.webhook import Webhook
 from payment_svc.operators import Operators
+from payment_svc.operators_servicer import NotificationServicer, SagaServicer
 from payment_svc.pages.checkout import Checkouts
 from payment_svc.pages.managing import Managing
 from payment_svc.pages.purchases import LinkedPurchases
-from payment_svc.pages.surroundings import Surrounding
+from payment_svc.pages.surroundings import SurroundingsReader
 from payment_svc.payments import Payments
 from payment_svc.peers import Peers
 from payment_svc.providers.intents import Intents
@@ -53,7 +54,7 @@ from payment_svc.selling.ordering import Ordering
 from payment_svc.selling.orders import CourseOrders, LessonOrders
 from payment_svc.selling.payment import PaymentPorts
 from payment_svc.selling.purchase import Purchase
-from payment_svc.servicer import LinkServicer, NotificationServicer, PaymentServicer, Purchases, SagaServicer
+from payment_svc.servicer import LinkServicer, PaymentServicer, Purchases
 from payment_svc.settings import Settings, read_asked_engines
 from payment_svc.settling.callbacks import Callbacks
 from payment_svc.settling.inbox import Inbox
@@ -146,7 +147,7 @@ def _serve_links(
     links: Links, stores: Stores, purchases: Purchases, refreshing: Refreshing, peers: Peers, max_attempts: int
 ) -> LinkServicer:
     """What whoever has a link sees and does."""
-    linked, around = LinkedPurchases(links, stores.sagas), Surrounding(peers)
+    linked, around = LinkedPurchases(links, stores.sagas), SurroundingsReader(peers)
     payments, cancellations = stores.payments, stores.cancellations
     return LinkServicer(
         Checkouts(linked, payments, cancellations, refreshing, around, max_attempts),

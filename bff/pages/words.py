@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,37 +14,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from bff.pages.languages import Reader
 from mesh import locales
 from mesh.errors import BadInput
-from mesh.money import Money, exponent
+from mesh.localized import write_money, write_zone
+from mesh.money import Money
+from mesh.plain_text import one_line
 from tutormesh.common.v1 import money_pb2
 from tutormesh.payment.v1 import link_pb2
 
-#: Categories of characters that print nothing, or turn the text around them (Unicode, chapter 4.5): control, format,
-#: surrogate, private use, unassigned, and line and paragraph separators.
-_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-#: Joiners inside words of some scripts, and inside emoji.
-_JOINERS = frozenset("\u200c\u200d")
-
-
-def plain(text: str) -> str:
-    """What people wrote, in one line, without characters that hide or turn text around."""
-    kept = (" " if c.isspace() else c for c in text if c.isspace() or c in _JOINERS or _is_printed(c))
-    return re.sub(r" {2,}", " ", "".join(kept)).strip()
-
-
-def _is_printed(character: str) -> bool:
-    return unicodedata.category(character) not in _UNPRINTABLE
-
 
 def money(reader: Reader, amount: money_pb2.Money) -> str:
-    """50,00 € for de, €50.00 for en; empty for no amount. The decimal places are ours, which are the provider's."""
+    """50,00 € for de, €50.00 for en; empty for no amount."""
     if not amount.currency:
         return ""
-    places = exponent(amount.currency)
-    pattern = copy.copy(reader.locale.currency_formats["standard"])
-    pattern.frac_prec = (places, places)
-    value = Decimal(Money(amount.amount_minor, amount.currency).decimal)
-    written = pattern.apply(value, reader.locale, currency=amount.currency, currency_digits=False)
-    return re.sub(r"(?<=[^\W\d_])(?=\d)", "\xa0", written)  # CLDR's currencySpacing, which babel leaves out
+    return write_money(Money(amount.amount_minor, amount.currency), reader.locale)
 
 
 def percent(reader: Reader, number: int) -> str:
@@ -84,8 +62,7 @@ def moment(reader: Reader, when: datetime) -> str:
 
 def zone_name(reader: Reader, when: datetime) -> str:
     """Central European Time (Europe/Berlin): what people call it, and what it is."""
-    name, key = str(dates.get_timezone_name(when, "long", locale=reader.locale)), str(when.tzinfo)
-    return name if key == "UTC" else f"{name} ({key.replace('_', ' ')})"
+    return write_zone(when, str(when.tzinfo), reader.locale)
 
 
 def length(reader: Reader, duration: timedelta) -> str:
@@ -129,14 +106,14 @@ def describe_purchase(reader: Reader, purchase: link_pb2.Purchase, now: datetime
     """The purchase in the reader's language."""
     is_lesson = purchase.HasField("start_time") and purchase.HasField("end_time")
     is_tutors = purchase.person == link_pb2.LINK_PERSON_TUTOR
-    course = plain(purchase.course_title)
+    course = one_line(purchase.course_title)
     words = PurchaseWords(
         is_lesson=is_lesson,
         is_tutors=is_tutors,
         heading=_heading(reader, purchase, is_lesson=is_lesson, is_tutors=is_tutors),
         price=money(reader, purchase.price),
         course=course if is_lesson else "",
-        purpose=plain(purchase.purpose),
+        purpose=one_line(purchase.purpose),
         policy=tuple(_policy(reader, purchase, now)),
     )
     return _with_times(reader, words, purchase) if is_lesson else words
@@ -156,10 +133,10 @@ def _with_times(reader: Reader, words: PurchaseWords, purchase: link_pb2.Purchas
 
 def _heading(reader: Reader, purchase: link_pb2.Purchase, *, is_lesson: bool, is_tutors: bool) -> str:
     if not is_lesson:
-        return plain(purchase.course_title) or reader.text("purchase.course")
+        return one_line(purchase.course_title) or reader.text("purchase.course")
     if is_tutors:
         return reader.text("purchase.lesson_of_tutor")
-    tutor = plain(purchase.tutor_name)
+    tutor = one_line(purchase.tutor_name)
     return reader.text("purchase.lesson_with", tutor=tutor) if tutor else reader.text("purchase.lesson")
 
 

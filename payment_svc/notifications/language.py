@@ -6,23 +6,20 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
-from babel.numbers import format_currency
+from babel.dates import format_date, format_skeleton, format_time
 
+from mesh.localized import write_money, write_zone
 from mesh.money import Money
 
 DEFAULT = "en"
 _TEXTS = Path(__file__).parent / "texts"
 #: What of a BCP 47 tag the locale data knows: language, script and region.
 _TAG = re.compile(r"([a-z]{2,3})(-[a-z]{4})?(-(?:[a-z]{2}|[0-9]{3}))?(?=-|$)", re.ASCII | re.IGNORECASE)
-#: Between a currency's code and its amount: a symbol stands close to the number, three letters do not.
-_CODE_BESIDE_NUMBER = re.compile(r"(?<=[A-Z]{3})(?=\d)")
 #: Spaces that only a typesetter tells apart. In the plain text of a mail some programs show a box for them.
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 
@@ -37,9 +34,7 @@ class Language:
 
     def money(self, value: Money) -> str:
         """ "$50.00", "50,00 €"."""
-        amount = Decimal(value.decimal)
-        written = format_currency(amount, value.currency, locale=self.locale).translate(_SPACES)
-        return _CODE_BESIDE_NUMBER.sub(" ", written)
+        return write_money(value, self.locale).translate(_SPACES)
 
     def date(self, at: datetime) -> str:
         """ "Tuesday, November 24, 2026"."""
@@ -59,8 +54,7 @@ class Language:
 
     def zone(self, at: datetime, name: str) -> str:
         """ "Central European Standard Time (Europe/Berlin)"."""
-        words = get_timezone_name(at, "long", locale=self.locale)
-        return words if name == "UTC" else f"{words} ({name})"
+        return write_zone(at, name, self.locale)
 
     def _word(self, name: str) -> str:
         return str(self.texts[name])

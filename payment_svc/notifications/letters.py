@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from markupsafe import Markup, escape
 
 from mesh.money import Money
+from mesh.plain_text import cut_line
 from payment_svc.domain.messages import Audience, Message
-from payment_svc.notifications.hostile import one_line
 from payment_svc.notifications.language import DEFAULT, Language, choose_language
 
 MOST_NAME, MOST_IN_SUBJECT, MOST_PURPOSE = 120, 60, 1000
@@ -125,7 +125,7 @@ class Reader:
 
     def told(self, name: str, most: int = MOST_NAME) -> str:
         """A text of the message that somebody else wrote; empty when there is none."""
-        return one_line(self.message.data.get(name) or "", most)
+        return cut_line(self.message.data.get(name) or "", most)
 
     def money(self, name: str) -> str:
         value = self.message.data.get(name)

@@ -8,7 +8,7 @@ from payment_svc.domain import STRIPE, DeclineReason, Payment, Saga, State
 from payment_svc.domain.purchases import ENDED_UNPAID, status_of
 from payment_svc.links.tokens import LinkPerson, Purpose
 from payment_svc.pages.purchases import LinkedPurchases, PurchaseView
-from payment_svc.pages.surroundings import FreeTime, Surrounding
+from payment_svc.pages.surroundings import FreeTime, SurroundingsReader
 from payment_svc.settling.refreshing import Refreshing
 from payment_svc.store import CancellationStore, PaymentStore
 
@@ -35,7 +35,7 @@ class Checkouts:
     payments: PaymentStore
     cancellations: CancellationStore
     refreshing: Refreshing
-    surrounding: Surrounding
+    surrounding: SurroundingsReader
     max_attempts: int
 
     async def open(self, token: str) -> CheckoutView:

@@ -13,7 +13,7 @@ from payment_svc.domain.owed import decide_cancel
 from payment_svc.domain.purchases import PurchaseStatus, status_of
 from payment_svc.links.tokens import LinkPerson, Purpose
 from payment_svc.pages.purchases import LinkedPurchases, PurchaseView, call_of, person_id
-from payment_svc.pages.surroundings import Surrounding
+from payment_svc.pages.surroundings import SurroundingsReader
 from payment_svc.store import CancellationStore, PaymentStore
 
 _HAS_MEETING = frozenset({PurchaseStatus.CONFIRMED, PurchaseStatus.COMPLETED})
@@ -36,7 +36,7 @@ class Managing:
     linked: LinkedPurchases
     payments: PaymentStore
     cancellations: CancellationStore
-    surrounding: Surrounding
+    surrounding: SurroundingsReader
     cancel_lessons: Cancelling
     cancel_courses: Cancelling
 

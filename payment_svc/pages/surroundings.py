@@ -46,7 +46,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Surrounding:
+class SurroundingsReader:
     """Reads the peers, all at once."""
 
     peers: Peers

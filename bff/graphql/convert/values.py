@@ -19,8 +19,13 @@ Arguments = dict[str, Any]
 
 
 def money(value: money_pb2.Money) -> Shape:
-    display = Money(value.amount_minor, value.currency).display
-    return {"amountMinor": value.amount_minor, "currency": value.currency, "display": display}
+    known = Money(value.amount_minor, value.currency)
+    return {
+        "amountMinor": value.amount_minor,
+        "currency": value.currency,
+        "display": known.display,
+        "decimal": known.decimal,
+    }
 
 
 def read_money(given: Arguments) -> money_pb2.Money:

@@ -4,7 +4,7 @@
 const API = new URL("/graphql", import.meta.url);
 const QUERY = `query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $durationMinutes: Int!) {
   tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $durationMinutes) {
-    start end price { amountMinor currency display } } }`;
+    start end price { amountMinor currency display decimal } } }`;
 const DAY = 86400000;
 const TEXTS = {
   en: { back: "Previous week", ahead: "Next week", wait: "Looking for free times …", none: "No free times in this week.",
@@ -136,8 +136,9 @@ customElements.define("tutormesh-slots", class extends HTMLElement {
 
   #show(first, slots) {
     if (!slots.length) return this.#note(this.texts.none);
-    const price = slots[0].price, money = new Intl.NumberFormat(this.locale, { style: "currency", currency: price.currency });
-    const amount = money.format(price.amountMinor / 10 ** money.resolvedOptions().maximumFractionDigits);
+    const { price } = slots[0], places = (price.decimal.split(".")[1] ?? "").length; // browsers know other ones
+    const amount = new Intl.NumberFormat(this.locale, { style: "currency", currency: price.currency,
+      minimumFractionDigits: places, maximumFractionDigits: places }).format(price.decimal);
     const length = new Intl.NumberFormat(this.locale, { style: "unit", unit: "minute", unitDisplay: "long" }).format(this.minutes);
     const count = this.texts.count.replace("{n}", slots.length);
     this.#count.textContent = `${count} · ${length} · ${price.amountMinor ? amount : this.texts.free}`;

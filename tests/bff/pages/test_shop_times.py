@@ -62,6 +62,7 @@ console.log(JSON.stringify([here === Intl.DateTimeFormat().resolvedOptions().tim
 
 
 async def test_amounts_are_written_as_the_locale_does_with_the_apis_minor_units() -> None:
-    told = await run("""console.log(JSON.stringify([["USD", 5000], ["JPY", 2000], ["KWD", 1250], ["MGA", 700]].map(
-  ([currency, amountMinor]) => texts.money({ currency, amountMinor }))))""")
-    assert told == ["US$50.00", "JP¥2,000", "KWD\u00a01.250", "MGA\u00a0700"]
+    told = await run("""console.log(JSON.stringify([["USD", "50.00"], ["JPY", "2000"], ["KWD", "1.250"],
+  ["MGA", "700"], ["HUF", "5000.50"], ["LAK", "50.05"]].map(
+  ([currency, decimal]) => texts.money({ currency, decimal }))))""")
+    assert told == ["US$50.00", "JP¥2,000", "KWD\u00a01.250", "MGA\u00a0700", "HUF\u00a05,000.50", "LAK\u00a050.05"]

@@ -2,11 +2,11 @@
 
 import { ask, change } from "./api.js";
 import { at, h, onSubmit, say, show } from "./dom.js";
-import { t, unitsOf } from "./texts.js";
+import { placesOf, t } from "./texts.js";
 import { zone, zones } from "./time.js";
 
 const DAYS = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
-const NEW = { listed: true, timezone: zone, weekly: [], rate: { amountMinor: 5000, currency: "USD" } };
+const NEW = { listed: true, timezone: zone, weekly: [], rate: { decimal: "50.00", currency: "USD" } };
 
 /** `#hours`. */
 export async function hours({ place, signal, person }) {
@@ -17,7 +17,7 @@ export async function hours({ place, signal, person }) {
   fields.timezone.append(...zones().map((name) => h("option", { value: name }, name.replaceAll("_", " "))));
   for (const [name, value] of Object.entries(mine)) fields[name].value = value ?? "";
   fields.listed.checked = mine.listed;
-  fields.amount.value = rate.amountMinor / unitsOf(rate.currency);
+  fields.amount.value = rate.decimal;
   fields.currency.value = rate.currency;
   DAYS.forEach((day) => {
     fields[day].value = weekly.filter(({ weekday }) => weekday === day).map(({ start, end }) => `${start}-${end}`).join(", ");
@@ -25,10 +25,9 @@ export async function hours({ place, signal, person }) {
   const saved = form.querySelector("[data-part=saved]");
   onSubmit(form, async () => {
     saved.textContent = "";
-    const currency = fields.currency.value.toUpperCase();
     await change("PublishHours", { input: {
       displayName: fields.displayName.value.trim() || null, listed: fields.listed.checked, timezone: fields.timezone.value,
-      rate: { amountMinor: Math.round(fields.amount.value * unitsOf(currency)), currency },
+      rate: { amountMinor: Math.round(fields.amount.value * 10 ** placesOf(rate)), currency: rate.currency },
       weekly: DAYS.flatMap((day) => windows(day, fields[day].value)),
       ...Object.fromEntries(numbers.map(({ name, value }) => [name, Number(value)])),
     } });

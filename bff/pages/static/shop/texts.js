@@ -11,13 +11,15 @@ export function t(name, values = {}) {
   return form?.replace(/\{(\w+)\}/g, (_, place) => values[place]);
 }
 
-/** How many minor units one unit has: 100 of USD, 1 of JPY. The API counts ariary whole. */
-export const unitsOf = (currency) => currency === "MGA" ? 1
-  : 10 ** new Intl.NumberFormat("en", { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
+/** The decimal places of an amount: 2 of "50.00". Browsers know others than the API for some currencies. */
+export const placesOf = ({ decimal }) => (decimal.split(".")[1] ?? "").length;
 
-/** 5000 minor units of USD, as the locale writes them. */
-export const money = ({ amountMinor, currency }) =>
-  new Intl.NumberFormat(locale, { style: "currency", currency }).format(amountMinor / unitsOf(currency));
+/** An amount as the locale writes it. */
+export function money(amount) {
+  const { decimal, currency } = amount, places = placesOf(amount);
+  const digits = { minimumFractionDigits: places, maximumFractionDigits: places };
+  return new Intl.NumberFormat(locale, { style: "currency", currency, ...digits }).format(decimal);
+}
 
 /** Why something was refused, in words. What is no refusal is a fault of this page. */
 export function explain({ code, message, retryAfter, stack }) {
