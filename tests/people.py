@@ -181,11 +181,11 @@ class People:
         ask = "select status, amount_minor, reason from refund where payment_intent_id = $1 order by created_at, id"
         return await self.world.sql("payment", ask, booked.intent)
 
-    async def bring_the_lesson_near(self, booked: Booked, hours: int) -> None:
-        """Let time pass for the policy: the lesson begins this much sooner."""
+    async def let_the_lesson_begin_in(self, booked: Booked, hours: int) -> None:
+        """Let time pass for the policy: so many hours are left, whatever the time of the day is. -1: it has begun."""
         await self.world.sql(
             "payment",
-            "update saga set time_slot = time_slot - $2::interval where id = $1",
+            "update saga set time_slot = date_trunc('minute', clock_timestamp() + $2::interval) where id = $1",
             UUID(booked.saga),
             timedelta(hours=hours),
         )

@@ -180,7 +180,7 @@ async def test_a_cancel_before_the_payment_says_that_the_lesson_was_never_confir
 
 async def test_a_cancel_tells_who_cancelled_and_its_refund_what_went_back(people: People, receiver: Receiver) -> None:
     booked = await sold(people)
-    await people.bring_the_lesson_near(booked, 62)  # half of the price
+    await people.let_the_lesson_begin_in(booked, 12)  # half of the price
     await people.cancel(booked)
     await receiver.until_taken(booked.booking, "booking.confirmed", "booking.cancelled", "refund.paid")
     _, cancelled, refund = receiver.about(booked.booking)

@@ -91,7 +91,7 @@ async def test_41_the_policy_decides_and_the_quote_is_what_is_paid(people: Peopl
 async def test_41_a_quote_holds_though_the_policy_would_give_less_by_now(people: People) -> None:
     booked = await sold(people, in_hours(30))
     quote = await people.quote(booked)
-    await people.bring_the_lesson_near(booked, hours=29)
+    await people.let_the_lesson_begin_in(booked, 1)
     answer = await people.cancel(booked, quote_token=quote.token)
     assert answer.refund.amount_minor == 5000
 
@@ -253,7 +253,7 @@ async def test_what_has_ended_otherwise_or_begun_is_not_cancellable(people: Peop
     await people.let_the_hold_end(expired.saga)
     await people.until_state(expired.saga, "EXPIRED")
     begun = await sold(people, in_hours(30))
-    await people.bring_the_lesson_near(begun, hours=31)
+    await people.let_the_lesson_begin_in(begun, -1)
     for booked in (expired, begun):
         for ask in (people.cancel, people.quote):
             with pytest.raises(Refusal) as refused:

@@ -93,7 +93,7 @@ async def test_a_link_opens_its_own_page_alone(people: People, browser: Browser)
 
 async def test_the_tutors_link_acts_as_the_tutor(people: People, browser: Browser) -> None:
     booked = await sell(people, await people.tutor(display_name="Ada"))
-    await people.bring_the_lesson_near(booked, 68)  # less than a day, more than two hours
+    await people.let_the_lesson_begin_in(booked, 12)  # less than a day, more than two hours
     as_student, as_tutor = (token_of(manage_url(booked, person)) for person in (LinkPerson.STUDENT, LinkPerson.TUTOR))
     assert (await browser.data("GET", "purchase/quote", as_student))["percent"] == "50%"
     quote = await browser.data("GET", "purchase/quote", as_tutor)

@@ -67,7 +67,7 @@ async def test_each_person_is_quoted_by_their_own_rule_and_gets_what_was_quoted(
     people: People, visitor: Visitor
 ) -> None:
     booked = await sell(people)
-    await people.bring_the_lesson_near(booked, 68)  # less than a day, more than two hours
+    await people.let_the_lesson_begin_in(booked, 12)  # less than a day, more than two hours
     theirs = await visitor.quote(manage_url(booked, STUDENT))
     assert (theirs.percent, theirs.refund.amount_minor) == (50, 2500)
     assert theirs.rule == "2 h or more before the lesson: 50 %"
@@ -97,7 +97,7 @@ async def test_a_quote_of_the_link_is_a_quote_of_its_person(people: People, visi
 
 async def test_a_tutor_cancels_and_everything_goes_back(people: People, visitor: Visitor) -> None:
     booked = await sell(people)
-    await people.bring_the_lesson_near(booked, 71)
+    await people.let_the_lesson_begin_in(booked, 1)
     assert (await visitor.cancel(manage_url(booked, TUTOR))).refund.amount_minor == 5000
     await people.at_rest()
     page = await visitor.purchase(manage_url(booked, STUDENT))

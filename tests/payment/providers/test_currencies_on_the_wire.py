@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -60,7 +59,7 @@ async def test_51_what_is_shown_is_charged_and_given_back(
     payment = await people.payment(booked.payment)
     shown = await listed_price(people, booked.tutor)
     assert shown == Money(price, rate.currency) == Money(payment.amount.amount_minor, payment.amount.currency)
-    await people.bring_the_lesson_near(booked, (lesson_time() - datetime.now(UTC)) // timedelta(hours=1) - 10)
+    await people.let_the_lesson_begin_in(booked, 10)
     quote = await people.quote(booked)
     answer = await people.cancel(booked, quote_token=quote.token)
     assert (quote.percent, quote.refund.amount_minor, answer.refund.amount_minor) == (50, half, half)

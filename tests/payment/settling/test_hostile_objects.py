@@ -88,7 +88,7 @@ async def rows_of(people: People, intent: str) -> list[tuple[Any, ...]]:
 
 async def test_55_a_refund_that_has_the_name_of_another_ones_is_counted_by_itself(people: People, lines: Lines) -> None:
     first, second = await sold(people), await sold(people)
-    await people.bring_the_lesson_near(first, 62)
+    await people.let_the_lesson_begin_in(first, 12)
     await people.cancel(first)
     (ours,) = await wait_until(lambda: people.refunds_of(first.intent), bool)
     names = [
@@ -125,7 +125,7 @@ async def test_55_a_refund_that_has_our_name_and_another_amount_is_not_ours(peop
 
 async def test_55_a_copy_of_our_refund_is_counted_beside_it(people: People, lines: Lines) -> None:
     booked = await sold(people)
-    await people.bring_the_lesson_near(booked, 62)
+    await people.let_the_lesson_begin_in(booked, 12)
     await people.cancel(booked)
     (ours,) = await wait_until(lambda: people.refunds_of(booked.intent), bool)
     copy = await hand_made(people, booked.intent, 2500, ours["metadata"]["refundId"])

@@ -51,13 +51,13 @@ async def parked_of(people: People, saga_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("role", "hours_less", "due"), [("student", 0, 5000), ("student", 62, 2500), ("tutor", 71, 5000)]
+    ("role", "hours_left", "due"), [("student", 48, 5000), ("student", 12, 2500), ("tutor", 1, 5000)]
 )
 async def test_52_a_cancel_whose_refund_is_refused_has_one_answer_and_is_not_told_as_paid(
-    people: People, capsys: pytest.CaptureFixture[str], role: str, hours_less: int, due: int
+    people: People, capsys: pytest.CaptureFixture[str], role: str, hours_left: int, due: int
 ) -> None:
     booked, _ = await disputed(people)
-    await people.bring_the_lesson_near(booked, hours_less)
+    await people.let_the_lesson_begin_in(booked, hours_left)
     who = booked.tutor if role == "tutor" else booked.student
     answers = [await people.cancel(booked, who=who, role=role) for _ in range(3)]
     assert {(answer.refund.amount_minor, answer.saga_id) for answer in answers} == {(due, answers[0].saga_id)}
@@ -194,7 +194,7 @@ async def test_a_refund_on_its_way_is_not_told_as_back(people: People) -> None:
     booked = await sold(people)
     assert await told(people, booked.payment) == (SUCCEEDED, 0, 0, NONE)
     await people.fault("/v1/refunds", "refund_pending", times=1)
-    await people.bring_the_lesson_near(booked, 62)
+    await people.let_the_lesson_begin_in(booked, 12)
     await people.cancel(booked)
     assert await told(people, booked.payment) == (SUCCEEDED, 0, 2500, PENDING)
     (refund,) = await people.refunds_of(booked.intent)
