@@ -26,7 +26,8 @@ async def test_a_short_run_finds_nothing_and_leaves_no_process():
     assert result.ending.audit.startswith("clean: ")
     assert {view.product for view in result.ledger.views.values()} == {LESSON, SEAT}
     assert (result.ledger.kills["payment"], result.ledger.kills["learning"]) == (2, 1)
-    assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    assert [child for child in left if child.ppid() not in before] == []  # the suite's own server forks when it likes
 
 
 @pytest.mark.skipif(not os.environ.get("FULL"), reason="it takes a minute: FULL=1 and `make chaos FULL=1` run it")

@@ -60,6 +60,14 @@ def test_no_bit_of_a_token_can_be_changed(bit: int) -> None:
 
 
 TOKEN = Tokens([NEW]).sign(LINK)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+@pytest.mark.parametrize("place", [3, 40, len(TOKEN) - 1])
+def test_no_letter_of_a_token_can_be_changed(place: int) -> None:
+    """The last letter has bits that are no part of the token."""
+    believed = [one for one in LETTERS if Tokens([NEW]).read(TOKEN[:place] + one + TOKEN[place + 1 :])]
+    assert believed == [TOKEN[place]]
 
 
 @pytest.mark.parametrize(
