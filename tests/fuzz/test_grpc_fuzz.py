@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -23,7 +24,7 @@ from tests.fuzz.messages import messages
 from tests.people import People, lesson_time
 from tests.world import World
 
-EXAMPLES = 40
+EXAMPLES = 40 if os.environ.get("FULL") else 15
 SERVICES = {
     "availability": ("AvailabilityService",),
     "booking": ("BookingService",),
