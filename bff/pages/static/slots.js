@@ -1,5 +1,5 @@
 // <tutormesh-slots tutor="UUID" locale="de-AT" timezone="Europe/Vienna" duration="60">: a tutor's free times in any page.
-// It reads the public GraphQL of the origin that serves it. A chosen time is the event `tutormesh-slot`.
+// A chosen time is the event `tutormesh-slot`.
 const QUERY = `query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!, $durationMinutes: Int!) {
 	tutorAvailability(tutorId: $tutorId, from: $from, to: $to, durationMinutes: $durationMinutes) {
 		start end price { amountMinor currency display decimal } } }`;

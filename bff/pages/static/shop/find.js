@@ -37,13 +37,14 @@ async function showWeek({ place, go, today }, tutor, day, minutes) {
 	const slots = from < over ? (await ask("FreeTimes", { id: tutor.id, minutes, from, to: over })).tutorAvailability : [];
 	const length = h("select", { "data-key": "length", onchange: () => go(to(day, length.value)) },
 		LENGTHS.map((count) => h("option", { value: count, selected: count === minutes }, t("find.minutes", { count }))));
+	const free = dayOf(tutor.nextFreeTime ?? now());
 	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day)))),
 		{ ariaLabel: `${time(slot.start)}, ${longDay(slot.start)}` });
 	show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
 		h("div.stack.tight", heading(t("find.of", { name: tutor.displayName })), about(tutor)),
 		h("div.row.spread", weekBar(days, today, to), h("label.row", t("find.length"), length)),
 		slots.length ? week(days, slots.map((slot) => ({ ...slot, end: ms(slot.start) + 1 })), make, { today, none: t("find.none") })
-			: h("div.notice.row.spread", t("find.empty"), next(tutor), tutor.nextFreeTime && link("next", t("week.forward"), to(dayOf(tutor.nextFreeTime)))));
+			: h("div.notice.row.spread", t("find.empty"), next(tutor), link("next", t("week.forward"), to(days.includes(free) ? addDays(days[0], 7) : free))));
 }
 
 function book(tutor, { start, price }, minutes, again) {

@@ -1,5 +1,5 @@
 // The shop of a developer's mesh, and an example for an app: it talks to the public GraphQL and REST alone.
-// Only the demo people's tokens come from the developer's kit. The address's hash says what is shown.
+// Only the demo people's tokens come from the developer's kit.
 
 import { find as at } from "../base.js";
 import { signIn } from "./api.js";
