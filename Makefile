@@ -21,7 +21,7 @@ up: venv ## the whole mesh on this machine; Ctrl-C stops it
 demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 	@exec $(BIN)/python -m devkit.demo.lesson
 
-test: venv-dev tools/federation/node_modules tools/buf/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
+test: venv-dev tools/axe/node_modules tools/buf/node_modules tools/federation/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
 
 bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--quick for a taste

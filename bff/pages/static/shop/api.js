@@ -19,6 +19,9 @@ export class Problem extends Error {
   }
 }
 
+/** Reads JSON. What people wrote turns no line around: the controls of Unicode's bidirectional algorithm are dropped. */
+export const read = (text) => JSON.parse(text, (_, value) => (typeof value === "string" ? value.replace(/[\u202a-\u202e\u2066-\u2069]/g, "") : value));
+
 /** The answer's JSON, and what it says about trying again. */
 async function request(method, path, body) {
   const headers = { accept: "application/json", authorization: authorization() };
@@ -26,7 +29,7 @@ async function request(method, path, body) {
   try {
     const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(15_000) });
     ahead = (Date.parse(answer.headers.get("date")) || Date.now()) - Date.now();
-    return { said: await answer.json(), retryAfter: Number(answer.headers.get("retry-after")) };
+    return { said: read(await answer.text()), retryAfter: Number(answer.headers.get("retry-after")) };
   } catch {
     throw new Problem("NETWORK");
   }

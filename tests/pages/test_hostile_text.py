@@ -1,0 +1,71 @@
+"""Names, titles, purposes and reasons that are written to break a page: they are shown as they were written, and no more."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import expect
+
+from tests.learners import enroll
+from tests.pages.purchases import Checkout
+from tests.pages.shopping import HARMLESS, HOSTILE
+from tests.pages.test_every_page import NARROW, SIDEWAYS
+from tests.people import lesson_time
+
+#: What no page of ours has: elements that the hostile text would make, and results of its templates.
+INTRUDERS = "img[src='x'], script:not([src]):not([type='application/json']), main b"
+
+
+async def assert_harmless(page, shown: str) -> None:
+    """The text is on the page, and is text. A dialog that it opened, or a script that it ran, fails the visit itself."""
+    await expect(page.locator("body")).to_contain_text(shown)
+    await expect(page.locator(INTRUDERS)).to_have_count(0)
+    assert not re.search(r"(?<!\d)49(?!\d)", await page.locator("main").inner_text())
+    assert "\u202e" not in await page.locator("body").inner_html()
+    await page.set_viewport_size(NARROW)
+    assert await page.evaluate(SIDEWAYS) == []
+
+
+async def test_66_the_pages_of_a_purchase_show_hostile_text_as_text(people, open_window, checkout, links, demo_people):
+    purpose = HOSTILE + "purpose"
+    sold = await people.booked(demo_people.hostile_tutor, lesson_time(hour=9), purpose=purpose, timezone="UTC")
+    await people.pay(sold.intent)
+    await people.until_state(sold.saga, "COMPLETED")
+    for person in ("STUDENT", "TUTOR"):
+        await checkout.page.goto(links.manage(sold, person))
+        await assert_harmless(checkout.page, HARMLESS + "purpose")
+    title = HOSTILE + "title"
+    made = await enroll(people, (await people.course(title=title)).id)
+    await checkout.open(made.checkout_url)
+    await assert_harmless(checkout.page, HARMLESS + "title")
+    await checkout.pay()
+    await checkout.shows("confirmed")
+    assert await checkout.page.title() == f"Confirmed: {HARMLESS}title"
+
+
+async def test_66_the_shop_shows_hostile_text_as_text(people, shop, demo_people):
+    student, start = await shop.enter(), lesson_time(days=7, hour=9)
+    await assert_harmless(shop.page, HARMLESS[:60])
+    await shop.choose(start, demo_people.hostile_tutor)
+    await shop.page.locator("#book [name=purpose]").fill(HOSTILE)
+    await assert_harmless(shop.page, HARMLESS[:60])
+    await shop.page.locator("#book [name=later]").click()
+    await assert_harmless(shop.page, HARMLESS)
+    await shop.go("#courses")
+    await assert_harmless(shop.page, HARMLESS)
+
+
+async def test_66_the_tutors_week_shows_hostile_text_as_text(people, shop, demo_people):
+    start = lesson_time(days=7, hour=10)
+    await people.book(demo_people.tutor, start, purpose=HOSTILE)
+    await shop.enter("Nora")
+    await shop.go(f"#week/{start:%Y-%m-%d}")
+    page = shop.page
+    await page.get_by_role("button", name="Block time …").click()
+    await page.locator("#block [name=from]").fill(f"{start:%Y-%m-%d}T16:00")
+    await page.locator("#block [name=to]").fill(f"{start:%Y-%m-%d}T17:00")
+    await page.locator("#block [name=reason]").fill(HOSTILE)
+    await page.locator("#block").get_by_role("button", name="Block time").click()
+    await assert_harmless(page, HARMLESS[:60])
+    await page.locator(".event.held").click()
+    await assert_harmless(page, HARMLESS[:60])
