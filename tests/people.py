@@ -92,10 +92,17 @@ class People:
         return Patient(kind(self.channels[key]))
 
     async def tutor(
-        self, rate: int = 5000, currency: str = "USD", *, start: str = "00:00", end: str = "24:00", **changes: Any
+        self,
+        rate: int = 5000,
+        currency: str = "USD",
+        *,
+        tutor: UUID | None = None,
+        start: str = "00:00",
+        end: str = "24:00",
+        **changes: Any,
     ) -> UUID:
-        """A tutor who works every day, around the clock and in UTC unless another time or zone is given."""
-        tutor = uuid4()
+        """A new tutor who works every day, around the clock and in UTC unless another time or zone is given."""
+        tutor = tutor or uuid4()
         request = availability_pb2.PublishAvailabilityRequest(
             tutor_id=str(tutor),
             weekly=[

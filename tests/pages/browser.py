@@ -38,6 +38,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-extensions",
     "--disable-gpu",
+    "--disable-lcd-text",
     "--disable-sync",
     "--renderer-process-limit=2",
 )

@@ -13,31 +13,21 @@ from zoneinfo import ZoneInfo
 import httpx
 from playwright.async_api import Locator, Page, expect
 
+from devkit.people import TUTORS
 from tests.pages.browser import Visitor
 from tests.people import People
 from tests.world import World
 from tutormesh.learning.v1 import learning_pb2
 
-#: What a text must not become: an element, a script, a template, an address, an entity, or a line that turns around.
-HOSTILE = (
-    """<img src=x onerror=alert(1)>"'></script><script>alert(2)</script>{{7*7}}${7*7}&lt;b&gt;javascript:alert(3)"""
-    + "\u202e"
-    + "W" * 60
-)
-#: The same as a page may show it: what turns the line around is gone.
-HARMLESS = HOSTILE.replace("\u202e", "")
-
 
 @dataclass(frozen=True)
 class DemoPeople:
-    """Who the shop lets log in with one click: its tutor, and a student of the test's own."""
+    """Who the shop lets log in with one click: a tutor who has a course, and a student of the test's own."""
 
     world: World
     file: Path
     tutor: UUID
     course: learning_pb2.Course
-    #: One who means harm, by name and by the title of a course.
-    hostile_tutor: UUID
 
     def admit(self, student: UUID) -> None:
         """From now on this student may log in, and no other."""
@@ -50,17 +40,19 @@ class DemoPeople:
 
 
 async def open_shop(world: World, file: Path) -> DemoPeople:
-    """The tutor and the course of the shop window, in a world where nobody else is listed."""
+    """The tutors and courses of the shop window, in a world where nobody else is listed."""
     async with httpx.AsyncClient() as http:
         people = People(world, http, {})
-        hours = {"start": "08:00", "end": "20:00", "start_every_minutes": 30}
-        tutor = await people.tutor(display_name="Nora Field", timezone="Europe/Berlin", **hours)
-        course = await people.course(title="Fractions, from the beginning", instructor_id=str(tutor), seats=6)
-        hostile = await people.tutor(display_name=HOSTILE[:80], **hours)
-        await people.course(title=HOSTILE, instructor_id=str(hostile))
+        day = {"start": "08:00", "end": "20:00", "start_every_minutes": 30}
+        known = UUID(TUTORS[0].id)  # whom the explorer's examples know
+        tutor = await people.tutor(tutor=known, display_name="Nora Field", timezone="Europe/Berlin", **day)
+        await people.tutor(4500, "EUR", display_name="Jonas Weber", timezone="Europe/Vienna", **day)
+        other = await people.tutor(6000, "JPY", display_name="Yuki Tanaka", timezone="Asia/Tokyo", **day)
+        await people.course(9000, "JPY", title="Japanese conversation, a small group", instructor_id=str(other), seats=4)
+        course = await people.course(12000, title="Fractions, from the beginning", instructor_id=str(tutor), seats=12)
         for channel in people.channels.values():
             await channel.close()
-    return DemoPeople(world, file, tutor, course, hostile)
+    return DemoPeople(world, file, tutor, course)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from playwright.async_api import Page, expect
@@ -92,8 +93,8 @@ async def a_confirmation(stage: Stage) -> None:
 
 
 async def a_hold_that_has_ended(stage: Stage) -> None:
-    tutor = await stage.people.tutor(listed=False)
-    made = await stage.people.book(tutor, lesson_time())
+    tutor = await stage.people.tutor(display_name="Nora Field", listed=False)
+    made = await stage.people.book(tutor, lesson_time(), timezone="Europe/Berlin")
     await stage.people.let_the_hold_end(made.saga_id)
     await stage.people.until_state(made.saga_id, "EXPIRED")
     await stage.goto(made.checkout_url)
@@ -114,7 +115,7 @@ async def a_link_that_does_not_work(stage: Stage) -> None:
 
 
 async def the_login_of_the_shop(stage: Stage) -> None:
-    stage.shop.demo.admit(stage.shop.demo.tutor)
+    stage.shop.demo.admit(uuid4())
     await stage.goto("/shop")
     await expect(stage.page.locator("#view .cards")).to_be_visible()
 

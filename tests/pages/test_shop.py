@@ -48,7 +48,7 @@ async def test_a_seat_is_paid_and_left(people, shop):
     await shop.go("#courses")
     offer = shop.page.locator(".card", has_text="Fractions, from the beginning")
     await expect(offer).to_contain_text("seats are left")
-    await offer.get_by_role("button", name="Enroll and pay US$50.00").click()
+    await offer.get_by_role("button", name="Enroll and pay US$120.00").click()
     checkout = Checkout(shop.visitor)
     await checkout.pay()
     await checkout.shows("confirmed")
@@ -56,7 +56,7 @@ async def test_a_seat_is_paid_and_left(people, shop):
     await shop.lessons("Enrolled").get_by_role("button", name="Cancel …").click()
     await expect(shop.page.locator("#cancel-title")).to_have_text("Leave this course?")
     await shop.page.get_by_role("button", name="Yes, cancel").click()
-    await expect(shop.lessons("Cancelled")).to_contain_text("$50.00")
+    await expect(shop.lessons("Cancelled")).to_contain_text("US$120.00")
     assert await people.state(await saga_of(people, student)) == "COMPLETED"
 
 
