@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-ann
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo bench chaos protos lint format lock clean venv venv-dev help
+.PHONY: up test demo bench chaos pictures protos lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -29,6 +29,9 @@ bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--qu
 
 chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, FULL=1 for ten minutes and the kill -9 matrix
 	@exec $(BIN)/python -m devkit.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
+
+pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
 
 lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules
 	@$(BIN)/ruff format --check .

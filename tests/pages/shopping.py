@@ -48,7 +48,9 @@ async def open_shop(world: World, file: Path) -> DemoPeople:
         tutor = await people.tutor(tutor=known, display_name="Nora Field", timezone="Europe/Berlin", **day)
         await people.tutor(4500, "EUR", display_name="Jonas Weber", timezone="Europe/Vienna", **day)
         other = await people.tutor(6000, "JPY", display_name="Yuki Tanaka", timezone="Asia/Tokyo", **day)
-        await people.course(9000, "JPY", title="Japanese conversation, a small group", instructor_id=str(other), seats=4)
+        await people.course(
+            9000, "JPY", title="Japanese conversation, a small group", instructor_id=str(other), seats=4
+        )
         course = await people.course(12000, title="Fractions, from the beginning", instructor_id=str(tutor), seats=12)
         for channel in people.channels.values():
             await channel.close()

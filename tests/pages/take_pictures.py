@@ -17,7 +17,6 @@ from playwright.async_api import expect
 from tests.learners import enroll
 from tests.pages import test_every_page as pages
 from tests.pages.png import shrink
-from tests.pages.purchases import Checkout, Managing
 from tests.pages.shopping import Shop
 from tests.pages.test_every_page import Stage
 from tests.people import lesson_time
@@ -47,7 +46,9 @@ async def a_week_of_a_tutor(stage: Stage) -> None:
             await stage.people.pay(booked.intent)
             await stage.people.until_state(booked.saga, "COMPLETED")
     day = lesson_time(days=monday + 2)
-    blocks = {"blocks": [{"start_time": f"{day:%Y-%m-%d}T14:00Z", "end_time": f"{day:%Y-%m-%d}T17:00Z", "reason": "Dentist"}]}
+    blocks = {
+        "blocks": [{"start_time": f"{day:%Y-%m-%d}T14:00Z", "end_time": f"{day:%Y-%m-%d}T17:00Z", "reason": "Dentist"}]
+    }
     headers = {"Authorization": f"Bearer {world.token('tutor', subject=tutor)}"}
     url = f"{world.bff_url}/api/v1/instructors/{tutor}/availability/block"
     (await stage.people.http.post(url, json=blocks, headers=headers)).raise_for_status()
@@ -125,7 +126,8 @@ async def test_a_picture_is_taken(people, links, open_window, demo_people, pictu
     await picture.show(Stage(people, links, shop, "en"))
     await shop.page.mouse.move(0, 0)
     await shop.page.evaluate("() => { document.activeElement?.blur(); scrollTo(0, 0); }")
-    taken = await shop.page.screenshot(caret="hide", animations="disabled", full_page=picture.size is PHONE)
+    is_whole = picture.size is PHONE and not await shop.page.locator("dialog[open]").count()
+    taken = await shop.page.screenshot(caret="hide", animations="disabled", full_page=is_whole)
     blank = await open_window()
     file = FOLDER / f"{picture.name}.png"
     file.parent.mkdir(parents=True, exist_ok=True)

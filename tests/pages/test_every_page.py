@@ -1,4 +1,4 @@
-"""What holds for every page, in every language: no barrier that axe knows, no sideways scroll, and none from right to left."""
+"""What holds for every page in every language: no barrier that axe knows, and no sideways scroll, from right to left too."""
 
 from __future__ import annotations
 

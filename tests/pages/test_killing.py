@@ -15,7 +15,7 @@ STRUCK = MOMENTS if os.environ.get("FULL") else MOMENTS[2:3]
 
 
 @pytest.mark.parametrize("moment", STRUCK, ids=str)
-async def test_payment_svc_is_killed_while_a_page_pays(world, people, open_window, tmp_path, moment):
+async def test_65_payment_svc_is_killed_while_a_page_pays(world, people, open_window, tmp_path, moment):
     async with payment_in_a_process(world, tmp_path) as process:
         booked, url = await book(people)
         checkout = Checkout(await open_window())
@@ -36,7 +36,7 @@ async def test_payment_svc_is_killed_while_a_page_pays(world, people, open_windo
 
 
 @pytest.mark.skipif(not os.environ.get("FULL"), reason="FULL=1 kills before the payment too")
-async def test_payment_svc_is_killed_before_a_page_pays(world, people, open_window, tmp_path):
+async def test_65_payment_svc_is_killed_before_a_page_pays(world, people, open_window, tmp_path):
     async with payment_in_a_process(world, tmp_path) as process:
         booked, url = await book(people)
         checkout = Checkout(await open_window())

@@ -22,7 +22,9 @@ async def test_a_lesson_is_found_booked_paid_and_confirmed(people, shop):
     await checkout.pay()
     await checkout.shows("confirmed")
     await shop.page.get_by_role("link", name=checkout.text("continue")).click()
-    await expect(shop.lessons("Confirmed").get_by_role("link", name="Join")).to_have_attribute("href", re.compile("^https:"))
+    await expect(shop.lessons("Confirmed").get_by_role("link", name="Join")).to_have_attribute(
+        "href", re.compile("^https:")
+    )
     assert await people.state(await saga_of(people, student)) == "COMPLETED"
 
 
@@ -36,7 +38,9 @@ async def test_a_payment_in_another_window_is_seen_live_and_the_lesson_cancelled
     await expect(shop.lessons("Confirmed")).to_have_count(1)
     assert len(shop.visitor.answers(r"/shop\?")) == 1
     await shop.page.get_by_role("button", name="Cancel …").click()
-    await expect(shop.page.locator("#cancel [data-part=refund]")).to_have_text("US$50.00 goes back: 100 % of the price.")
+    await expect(shop.page.locator("#cancel [data-part=refund]")).to_have_text(
+        "US$50.00 goes back: 100 % of the price."
+    )
     await shop.page.get_by_role("button", name="Yes, cancel").click()
     await expect(shop.lessons("Cancelled")).to_contain_text("$50.00")
     (refund,) = await wait_until(lambda: people.refunds_of(intent["id"]), bool)
@@ -62,21 +66,23 @@ async def test_a_seat_is_paid_and_left(people, shop):
 
 async def test_the_tutor_sees_the_week_and_blocks_time(people, shop):
     start = lesson_time(days=6, hour=9)
-    await people.book(shop.demo.tutor, start)
+    made = await people.book(shop.demo.tutor, start)
     await shop.enter("Nora")
     await shop.go(f"#week/{start:%Y-%m-%d}")
     page = shop.page
-    await expect(page.locator(".event.held")).to_have_count(1)
+    await expect(page.locator(f'.held[data-key="held-{made.booking_id}"]')).to_be_visible()
+    await people.pay(made.payment_intent_id)
     await page.get_by_role("button", name="Block time …").click()
     begin = start.astimezone(shop.zone) + timedelta(hours=2)
     await page.locator("#block [name=from]").fill(f"{begin:%Y-%m-%dT%H:%M}")
     await page.locator("#block [name=to]").fill(f"{begin + timedelta(hours=1):%Y-%m-%dT%H:%M}")
     await page.locator("#block [name=reason]").fill("Dentist")
     await page.locator("#block").get_by_role("button", name="Block time").click()
-    await expect(page.locator(".event.blocked")).to_contain_text("Dentist")
-    await page.locator(".event.blocked").click()
+    block = page.locator(".blocked", has_text="Dentist")
+    await block.click()
     await page.get_by_role("button", name="Give the time back").click()
-    await expect(page.locator(".event.blocked")).to_have_count(0)
+    await expect(block).to_have_count(0)
+    await expect(page.locator(f'.booked[data-key="booked-{made.booking_id}"]')).to_be_visible()
 
 
 async def test_the_tutor_publishes_hours_and_is_told_which_field_is_wrong(shop):
