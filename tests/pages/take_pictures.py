@@ -45,9 +45,9 @@ async def a_week_of_a_tutor(stage: Stage) -> None:
         if is_paid:
             await stage.people.pay(booked.intent)
             await stage.people.until_state(booked.saga, "COMPLETED")
-    day = lesson_time(days=monday + 2)
+    day = lesson_time(days=monday + 3)
     blocks = {
-        "blocks": [{"start_time": f"{day:%Y-%m-%d}T14:00Z", "end_time": f"{day:%Y-%m-%d}T17:00Z", "reason": "Dentist"}]
+        "blocks": [{"start_time": f"{day:%Y-%m-%d}T08:00Z", "end_time": f"{day:%Y-%m-%d}T10:00Z", "reason": "Dentist"}]
     }
     headers = {"Authorization": f"Bearer {world.token('tutor', subject=tutor)}"}
     url = f"{world.bff_url}/api/v1/instructors/{tutor}/availability/block"
