@@ -144,6 +144,18 @@ def test_where_only_the_wheel_is_installed_there_is_nothing_of_the_services(shop
     assert Path(found).is_relative_to(shop.parents[1]) and chassis == "None"
 
 
+def test_a_type_checker_finds_a_wrong_request_by_the_wheels_types(shop: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text(
+        "from tutormesh.payment.v1.payment_pb2 import BookSessionRequest\nBookSessionRequest(tutor_id=3)\n"
+    )
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir=/dev/null", "--python-executable", shop, wrong.name]
+    done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert re.findall(r"error: .*", done.stdout) == [
+        'error: Argument "tutor_id" to "BookSessionRequest" has incompatible type "int"; expected "str"  [arg-type]'
+    ]
+
+
 async def test_what_only_the_sagas_may_do_is_refused_to_an_internal_service(people: People) -> None:
     stub = people.stub(AvailabilityServiceStub, "availability", "internal")
     with pytest.raises(Forbidden):
