@@ -86,6 +86,8 @@ saga = Table(
     Column("request_id", Text),
     # When its student last had the provider asked.
     Column("looked_at", INSTANT),
+    # Whether the provider had the money then. Null while its answer is unknown: a process may have died with it.
+    Column("seen_paid", Boolean),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # Every saga has ended, or wakes by itself, or is parked with a reason.

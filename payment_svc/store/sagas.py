@@ -98,12 +98,14 @@ _SIGNAL = text("""
     returning id
 """)
 
-# Somebody asks the provider about the payment, unless somebody did so a moment ago.
+# Somebody asks the provider about the payment, unless somebody did so a moment ago. Until the answer is written down, it
+# is unknown; that the money was there stays known.
 _MAY_LOOK = text("""
-    update saga set looked_at = clock_timestamp()
+    update saga set looked_at = clock_timestamp(), seen_paid = seen_paid or null
     where id = :id and (looked_at is null or looked_at <= clock_timestamp() - make_interval(secs => :seconds))
     returning id
 """)
+_END_LOOK = text("update saga set seen_paid = cast(:paid as boolean) where id = :id returning id")
 
 
 class SagaStore:
@@ -230,6 +232,10 @@ class SagaStore:
     async def may_look(self, saga_id: UUID, seconds: float) -> bool:
         """True for one caller in so many seconds."""
         return await self._row(_MAY_LOOK, {"id": saga_id, "seconds": seconds}) is not None
+
+    async def end_look(self, saga_id: UUID, seen_paid: bool | None) -> None:
+        """Write down what the provider said. It is no part of the saga: no fence guards it."""
+        await self.database.rows(_END_LOOK, {"id": saga_id, "paid": seen_paid})
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})
