@@ -68,6 +68,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
         **_identity(layout, name),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
+        "TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name))),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }
 

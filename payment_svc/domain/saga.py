@@ -64,6 +64,7 @@ class Saga:
     course_id: UUID | None = None
     parked_from: State | None = None  # the state in which a PARKED saga goes on when somebody retries it
     resolution: Resolution | None = None
+    traceparent: str = ""  # the span in which it was begun, for links to it (W3C: Trace Context)
     #: When the hold ends on this process's monotonic clock. Only the run that asked for the hold knows it.
     hold_ends_monotonic: float | None = field(default=None, compare=False)
 

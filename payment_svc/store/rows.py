@@ -52,6 +52,7 @@ def to_saga(row: Row[Any]) -> Saga:
         course_id=row.course_id,
         parked_from=decode_parked_from(context),
         resolution=decode_resolution(context),
+        traceparent=row.traceparent,
     )
 
 
