@@ -52,9 +52,8 @@ async def run_mesh(**more: str) -> AsyncIterator[Mesh]:
 
     It makes no traces unless a setting says so.
     """
-    folder = (
-        ROOT / ".data" / f"bench-{os.getpid()}" / uuid4().hex[:8]
-    )  # on the disk of the real data, as its fsync is measured too
+    folder = ROOT / ".data" / f"bench-{os.getpid()}"
+    folder /= uuid4().hex[:8]  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
     settings |= {"OTEL_SDK_DISABLED": "true"} | more
@@ -74,7 +73,9 @@ async def run_mesh(**more: str) -> AsyncIterator[Mesh]:
         finally:
             await _stop(process)
     finally:
-        shutil.rmtree(folder.parent, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another mesh of this process is still there
+            folder.parent.rmdir()
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, layout: Layout, log: Path) -> None:

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from mesh import calls
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
+    from mesh.tracing.spans import Kind, Spans
 
-Kind = Literal["internal", "server", "client", "producer", "consumer"]
-
-#: The metadata and header that carries a context, and its form.
+#: The metadata and header that carries a context.
 TRACEPARENT = "traceparent"
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 #: Before the names of ids, on every span.
 PREFIX = "tutormesh."
 
-_tracer: Tracer | None = None
+Value = str | int | float | bool
+
+_spans: Spans | None = None
+_NO_SPAN: AbstractContextManager[None] = contextlib.nullcontext()
 
 
 def configure(service: str, environment: Mapping[str, str]) -> None:
@@ -37,7 +34,7 @@ def configure(service: str, environment: Mapping[str, str]) -> None:
 
     `environment` has the settings. A process is configured once. It ends here, with one line, for a setting that is wrong.
     """
-    global _tracer
+    global _spans
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return
     file = environment.get("TRACES_FILE", "")
@@ -51,9 +48,9 @@ def configure(service: str, environment: Mapping[str, str]) -> None:
     for name, value in environment.items():
         if name.startswith("OTEL_"):
             os.environ.setdefault(name, value)  # OpenTelemetry reads the environment, and a setting may be in `.env`
-    from mesh.tracing import exporting
+    from mesh.tracing import exporting, spans
 
-    _tracer = exporting.open_tracer(service, Path(file) if file else None, collector=collector)
+    _spans = spans.Spans(exporting.open_tracer(service, Path(file) if file else None, collector=collector))
 
 
 def _has_collector(environment: Mapping[str, str]) -> bool:
@@ -75,129 +72,62 @@ def short(rpc: str) -> str:
 
 
 def is_on() -> bool:
-    return _tracer is not None
+    return _spans is not None
 
 
-@contextlib.contextmanager
+def is_recording() -> bool:
+    """True inside of a span that is kept."""
+    return _spans is not None and _spans.is_recording()
+
+
 def span(
     name: str,
     kind: Kind = "internal",
-    attributes: Mapping[str, str | int | float | bool] | None = None,
+    attributes: Mapping[str, Value] | None = None,
     *,
     parent: str = "",
     links: Sequence[str] = (),
     answers: tuple[type[BaseException], ...] = (),
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Within this block, work is a span of this name. An error that leaves it is told by its type alone.
 
     `parent` and `links` are traceparents; what is none is left out. Without a parent, the span that is open here is it.
     Exceptions of the types in `answers` are no errors.
     """
-    if _tracer is None:
-        yield
-        return
-    from opentelemetry import trace
-
-    began = _tracer.start_span(
-        name,
-        _context_of(parent) if parent else None,
-        trace.SpanKind[kind.upper()],
-        dict(attributes or {}),
-        [trace.Link(linked) for text in links if (linked := _read(text)) is not None],
-    )
-    with trace.use_span(began, end_on_exit=False, record_exception=False, set_status_on_exception=False):
-        try:
-            yield
-        except answers:
-            raise
-        except BaseException as error:
-            fail(error)
-            raise
-        finally:
-            began.set_attributes({f"{PREFIX}{name}": text for name, text in calls.current().ids.items()})
-            began.end()
-
-
-@contextlib.contextmanager
-def detached() -> Iterator[None]:
-    """Within this block no span is open: what begins here is a trace of its own."""
-    if _tracer is None:
-        yield
-        return
-    from opentelemetry import context
-
-    token = context.attach(context.Context())
-    try:
-        yield
-    finally:
-        context.detach(token)
+    if _spans is None:
+        return _NO_SPAN
+    return _spans.span(name, kind, attributes, parent, links, answers)
 
 
 def link(traceparent: str) -> None:
     """Link the open span to another trace, unless it is its own."""
-    if _tracer is None:
-        return
-    from opentelemetry import trace
-
-    open_span, other = trace.get_current_span(), _read(traceparent)
-    if other is not None and other.trace_id != open_span.get_span_context().trace_id:
-        open_span.add_link(other)
+    if _spans is not None:
+        _spans.link(traceparent)
 
 
-def mark(name: str, value: str | int | float | bool) -> None:
+def mark(name: str, value: Value) -> None:
     """Set an attribute of the open span."""
-    if _tracer is not None:
-        from opentelemetry import trace
-
-        trace.get_current_span().set_attribute(name, value)
+    if _spans is not None:
+        _spans.mark(name, value)
 
 
 def rename(name: str) -> None:
     """Give the open span another name, now that it is known."""
-    if _tracer is not None:
-        from opentelemetry import trace
-
-        trace.get_current_span().update_name(name)
+    if _spans is not None:
+        _spans.rename(name)
 
 
 def fail(error: BaseException) -> None:
     """Mark the open span as failed by this error, of which it tells the type alone."""
-    if _tracer is not None:
-        from opentelemetry import trace
-
-        open_span = trace.get_current_span()
-        open_span.set_attribute("error.type", type(error).__name__)
-        open_span.set_status(trace.StatusCode.ERROR)
+    if _spans is not None:
+        _spans.fail(error)
 
 
 def traceparent() -> str:
     """The open span, for the callee or for a row; empty when there is none."""
-    if _tracer is None:
-        return ""
-    from opentelemetry import trace
-
-    here = trace.get_current_span().get_span_context()
-    return f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}" if here.is_valid else ""
+    return "" if _spans is None else _spans.traceparent()
 
 
 def trace_id() -> str:
     """The id of the trace that is open here, for log lines; empty when there is none."""
     return traceparent()[3:35]
-
-
-def _read(traceparent: str) -> Any:
-    """The context of a span that somebody else named; None for what is no traceparent."""
-    from opentelemetry import trace
-
-    if not _TRACEPARENT.fullmatch(traceparent):
-        return None
-    _, trace_id, span_id, flags = traceparent.split("-")
-    read = trace.SpanContext(int(trace_id, 16), int(span_id, 16), True, trace.TraceFlags(int(flags, 16)))
-    return read if read.is_valid else None
-
-
-def _context_of(traceparent: str) -> Context | None:
-    from opentelemetry import trace
-
-    read = _read(traceparent)
-    return None if read is None else trace.set_span_in_context(trace.NonRecordingSpan(read))

@@ -23,7 +23,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
 from opentelemetry.trace import Tracer
 
 #: The share of traces that is kept when OTEL_TRACES_SAMPLER says nothing. A file of this machine gets all.
@@ -40,9 +40,7 @@ _IDS = ("traceId", "spanId", "parentSpanId")
 def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
     """The tracer of this process. Its spans are sent in the background, and once more when the process ends."""
     provider = TracerProvider(
-        sampler=None
-        if "OTEL_TRACES_SAMPLER" in os.environ or not collector
-        else ParentBasedTraceIdRatio(DEFAULT_RATIO),
+        sampler=_default_sampler() if collector and not os.environ.get("OTEL_TRACES_SAMPLER") else None,
         resource=Resource.create({"service.name": service, "service.instance.id": str(os.getpid())}),
         shutdown_on_exit=False,
         span_limits=SpanLimits(max_span_attributes=32, max_events=8, max_links=8, max_attribute_length=2048),
@@ -60,6 +58,11 @@ def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
         )
     atexit.register(_shut_down, provider)
     return provider.get_tracer("tutormesh")
+
+
+def _default_sampler() -> Sampler:
+    """Keeps a share of the traces, and those whose caller keeps them."""
+    return ParentBasedTraceIdRatio(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG") or DEFAULT_RATIO))
 
 
 def _shut_down(provider: TracerProvider) -> None:

@@ -18,10 +18,10 @@ _KEY = "tutormesh_span"
 
 
 def trace_statements(engine: AsyncEngine, database: str) -> None:
-    """Trace the statements of an engine, from now on. While nothing is traced, that is three short calls each."""
+    """Trace the statements of an engine, from now on. While nothing is traced, that is two short calls each."""
 
     def begin(connection: Any, _: Any, statement: str, *__: Any) -> None:
-        if not tracing.traceparent():
+        if not tracing.is_recording():
             return
         words = " ".join(statement.split())
         attributes = {

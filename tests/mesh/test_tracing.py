@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from bench.traces import open_collector
 
 #: Traces some work, as a service would, and prints how long it took.
 WORK = """
@@ -67,6 +70,13 @@ def test_a_collector_that_never_answers_delays_neither_the_work_nor_the_end_of_t
         )
     assert imported
     assert lasted < 30  # gRPC alone would wait longer
+
+
+async def test_spans_reach_a_collector() -> None:
+    async with open_collector() as (collector, endpoint):
+        settings = (f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}", "OTEL_TRACES_SAMPLER=always_on")
+        await asyncio.to_thread(work, *settings, times=5)
+        assert collector.spans == 10
 
 
 def test_a_protocol_that_is_not_spoken_ends_the_process_and_is_named() -> None:
