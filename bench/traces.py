@@ -65,7 +65,7 @@ async def compare() -> str:
         sides = []
         for batches, settings in (
             (off, {"OTEL_SDK_DISABLED": "true"}),
-            (on, {"OTEL_SDK_DISABLED": "", "TRACES_FILE": "/dev/null", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}),
+            (on, {"OTEL_SDK_DISABLED": "", "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}),
         ):
             mesh = await stack.enter_async_context(run_mesh(**settings))
             shop = await stack.enter_async_context(lessons.open_shop(mesh.layout))

@@ -27,9 +27,9 @@ from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
 from opentelemetry.trace import Tracer
 
 #: The share of traces that is kept when OTEL_TRACES_SAMPLER says nothing. A file of this machine gets all.
-DEFAULT_RATIO = 0.1
-#: Spans that wait to be sent, and seconds until they are.
-QUEUE, SEND_SECONDS = 4096, 1.0
+DEFAULT_RATIO = 0.05
+#: Spans that wait to be sent, and seconds until a collector and a file get them.
+QUEUE, SEND_SECONDS, FILE_SECONDS = 4096, 5.0, 1.0
 #: Seconds that a collector has to take spans.
 COLLECTOR_SECONDS = 5.0
 #: When a file is this large it becomes `<name>.1`, and the one before it is deleted.
@@ -53,8 +53,9 @@ def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
         # It logs each batch that a collector does not take. Once is enough to know.
         logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Once())
     for exporter in exporters:
+        seconds = FILE_SECONDS if isinstance(exporter, FileExporter) else SEND_SECONDS
         provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=SEND_SECONDS * 1000)
+            BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=seconds * 1000)
         )
     atexit.register(_shut_down, provider)
     return provider.get_tracer("tutormesh")
