@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh import calls
+from mesh import calls, tracing
 from mesh.database import Database
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
@@ -23,9 +23,10 @@ from payment_svc.store.transition_sql import COMMIT_TRANSITION
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          course_id, booking_id, session_id, payment_id, request_id, lease_owner, lease_until, wake_at)
+                          course_id, booking_id, session_id, payment_id, request_id, traceparent, lease_owner, lease_until,
+                          wake_at)
         values (:id, :kind, :version, 'AWAITING_AVAILABILITY', :hash, cast(:context as jsonb), :student, :tutor, :start,
-                :minutes, :course, :sold, :session, :payment, :request, :owner,
+                :minutes, :course, :sold, :session, :payment, :request, :traceparent, :owner,
                 clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease))
         returning *, clock_timestamp() as loaded_at
     ), keyed as (
@@ -133,6 +134,7 @@ class SagaStore:
             "context": encode_facts(facts),
             "student": order.student_id,
             "request": calls.current_request(),
+            "traceparent": tracing.traceparent(),
             "key": order.key,
             "owner": self._owner,
             "lease": self._lease,
