@@ -1,7 +1,7 @@
 """One payment_svc after the other restarts while people book, pay and read. Nobody is told to try again.
 
-Two processes share the port of payment_svc. FULL=1 restarts them fifty times. In the gate it is three times: the rolling update
-stops three processes more.
+Two processes share the port of payment_svc. FULL=1 restarts them fifty times. In the gate it is three times, and the
+rolling update stops three processes more.
 """
 
 from __future__ import annotations
