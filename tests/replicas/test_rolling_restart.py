@@ -30,11 +30,14 @@ async def restart(mesh: Processes, name: str) -> None:
 
 
 async def test_68_rolling_restarts_under_load_cut_no_call(mesh: Processes) -> None:
-    load, refused = Load(mesh, await mesh.tutors(TUTORS), pause=0.2), dict(mesh.refusals)
+    tutors = await mesh.tutors(TUTORS * (1 + RESTARTS // 10))
+    load, refused = Load(mesh, tutors, pause=0.2), dict(mesh.refusals)
     async with load.running():
         for number in range(RESTARTS):
             await restart(mesh, NAMES[number % len(NAMES)])
             await load.grows(by=STUDENTS)
-    print(f"{len(load.booked)} bookings, {load.reads} reads, slowest answer {load.slowest_answer:.1f} s")
-    assert mesh.refusals == refused
+            assert mesh.refusals == refused, f"after {number + 1} restarts"
+    print(
+        f"{RESTARTS} restarts, {len(load.booked)} bookings, {load.reads} reads, slowest answer {load.slowest_answer:.1f} s"
+    )
     await load.is_sold_once()
