@@ -13,6 +13,7 @@ from mesh import logs
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
@@ -22,7 +23,10 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("availability", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(settings.database_url, name="availability", violations=VIOLATIONS) as database:
+    async with (
+        Database(settings.database_url, name="availability", violations=VIOLATIONS) as database,
+        serving(settings, "availability", database),
+    ):
         cleanup = BookingHoldCleanupJob(database, settings.terms.grace, every=settings.hold_cleanup_seconds)
         service = Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],

@@ -10,6 +10,7 @@ from bff.peers import Peers
 from bff.settings import Settings
 from mesh import logs
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.settings import load
 
 
@@ -17,7 +18,7 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("bff", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Peers(settings, settings.credentials()) as peers:
+    async with Peers(settings, settings.credentials()) as peers, serving(settings, "bff"):
         await serve(build(peers, verifier, options=settings.options()), settings)
 
 

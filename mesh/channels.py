@@ -16,6 +16,7 @@ from mesh import about, calls
 from mesh.certificates import Certificates
 from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
+from mesh.metrics import rpc
 from mesh.renewed_channels import RenewedChannel
 from mesh.server import MAX_MESSAGE_BYTES
 
@@ -79,13 +80,15 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         about.learn(about.ids_of(request))
-        call = await continuation(self.add_context(client_call_details, request), request)
-        try:
-            response = await call
-            about.learn(about.ids_of(response))
-            return response
-        except grpc.aio.AioRpcError as error:
-            raise _failure_of(error, self._peer, client_call_details.method) from None
+        details = self.add_context(client_call_details, request)
+        with rpc.call_made(details.method):
+            call = await continuation(details, request)
+            try:
+                response = await call
+            except grpc.aio.AioRpcError as error:
+                raise _failure_of(error, self._peer, details.method) from None
+        about.learn(about.ids_of(response))
+        return response
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):

@@ -10,6 +10,7 @@ from mesh import logs
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load
 from session_svc.convert import Encoder
@@ -25,7 +26,10 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("session", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(settings.database_url, name="session", violations=VIOLATIONS) as database:
+    async with (
+        Database(settings.database_url, name="session", violations=VIOLATIONS) as database,
+        serving(settings, "session", database),
+    ):
         store = Store(database)
         service = Service(
             session_pb2.DESCRIPTOR.services_by_name["SessionService"],
