@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from mesh import calls
+from mesh import calls, tracing
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -54,6 +54,6 @@ class Words:
 
 
 def exemplar() -> dict[str, str] | None:
-    """What leads from a bucket to one call in it: the request id of its log lines. None outside of a call."""
-    request_id = calls.current_request()
-    return {"request_id": request_id} if request_id else None
+    """What leads from a bucket to one call in it: its trace, and the request id of its log lines. None outside of a call."""
+    found = {"trace_id": tracing.trace_id(), "request_id": calls.current_request() or ""}
+    return {name: text for name, text in found.items() if text} or None

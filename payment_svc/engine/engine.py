@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from mesh import about, calls
+from mesh import about, calls, tracing
 from mesh.errors import Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import run_forever
@@ -65,7 +65,8 @@ class Engine:
         return task
 
     async def _run_in_background(self, saga: Saga) -> Saga:
-        with calls.background(calls.current().request_id), about.about(saga.ids):
+        background = calls.background(calls.current().request_id)
+        with background, about.about(saga.ids), tracing.span(saga.kind, links=_links(saga)):
             async with self.runner.renew_lease(saga):
                 return await self.runner.run(saga)
 
@@ -159,3 +160,9 @@ def _count_take_over(claimed: Saga, *, was_leased: bool) -> None:
     """Nobody claims a saga under a living lease: one that still names an owner was left by it."""
     if was_leased:
         metrics.TAKEN_OVER.labels(claimed.kind).inc()
+
+
+def _links(saga: Saga) -> tuple[str, ...]:
+    """The trace in which the saga was begun, when this run belongs to another one."""
+    here = tracing.trace_id()
+    return () if here and here in saga.traceparent else (saga.traceparent,)

@@ -14,6 +14,7 @@ from tests.failpoints.flows import enroll
 from tests.people import People
 
 FAULTS = ("killed", "exception", "stalled", "connection cut")
+ALTERNATING = ("stalled", "connection cut")
 SUCCESSORS = ("the same process", "another replica", "another version")
 AT_ONCE = 8
 FULL = bool(os.environ.get("FULL"))
@@ -43,11 +44,17 @@ async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
 
 
 def cases_of(points: Sequence[Point], fault: str) -> list[tuple[Point, str, str]]:
-    """Each point with each successor under FULL=1. Otherwise the successors take turns, another first for each fault."""
+    """Each point with each successor under FULL=1.
+
+    Otherwise the successors take turns, another first for each fault, and a stall takes turns with a cut connection.
+    """
     if FULL:
         return [(point, fault, successor) for point in points for successor in SUCCESSORS]
     first = FAULTS.index(fault)
-    return [(point, fault, SUCCESSORS[(first + n) % len(SUCCESSORS)]) for n, point in enumerate(points)]
+    turns = [(point, fault, SUCCESSORS[(first + n) % len(SUCCESSORS)]) for n, point in enumerate(points)]
+    if fault in ALTERNATING:
+        return turns[ALTERNATING.index(fault) :: len(ALTERNATING)]
+    return turns
 
 
 async def new_case(people: People, outside: Outside, flow: Flow) -> Case:
