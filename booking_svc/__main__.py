@@ -13,6 +13,7 @@ from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from mesh.watches import Watches
@@ -27,6 +28,7 @@ async def main() -> None:
     async with (
         Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
         Changes(settings.database_url, "booking") as changes,
+        serving(settings, "booking", database),
     ):
         bookings = Bookings(Store(database))
         service = Service(
