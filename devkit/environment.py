@@ -68,8 +68,15 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
         **_identity(layout, name),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
+        **_traces(layout, name),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }
+
+
+def _traces(layout: Layout, name: str) -> dict[str, str]:
+    """A file for the service's spans, unless the user's settings send them to a collector."""
+    collector = any(name.startswith("OTEL_EXPORTER_OTLP") for name in layout.settings)
+    return {} if collector else {"TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name)))}
 
 
 def _identity(layout: Layout, name: str) -> dict[str, str]:

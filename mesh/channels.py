@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import grpc
 from grpc.aio import ClientCallDetails, Metadata
 
-from mesh import about, calls
+from mesh import about, calls, tracing
 from mesh.certificates import Certificates
 from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
@@ -66,6 +66,8 @@ class _Outgoing:
         metadata = Metadata(*(details.metadata or ()), *self._credentials.metadata(), ("x-request-id", call.request_id))
         if ids := about.to_metadata(request):
             metadata.add(about.METADATA, ids)
+        if here := tracing.traceparent():
+            metadata.add(tracing.TRACEPARENT, here)
         if call.person is not None:
             metadata.add("authorization", f"Bearer {call.person.token}")
         timeout = details.timeout if left is None else min(details.timeout, left)
@@ -79,13 +81,15 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         about.learn(about.ids_of(request))
-        call = await continuation(self.add_context(client_call_details, request), request)
-        try:
-            response = await call
-            about.learn(about.ids_of(response))
-            return response
-        except grpc.aio.AioRpcError as error:
-            raise _failure_of(error, self._peer, client_call_details.method) from None
+        with tracing.span(tracing.short(_name_of(client_call_details)), "client", answers=(Refusal,)):
+            call = await continuation(self.add_context(client_call_details, request), request)
+            try:
+                response = await call
+                about.learn(about.ids_of(response))
+                return response
+            except grpc.aio.AioRpcError as error:
+                tracing.mark("rpc.response.status_code", error.code().name)
+                raise _failure_of(error, self._peer, _name_of(client_call_details)) from None
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
@@ -118,9 +122,15 @@ def connect(
     return RenewedChannel(address, service, certificates, OPTIONS, interceptors)
 
 
-def _failure_of(error: grpc.aio.AioRpcError, peer: str, method: str | bytes) -> Refusal | CallFailed:
-    failure, name = from_error(error), method if isinstance(method, str) else method.decode()
-    failure.made = MadeCall(peer, name.lstrip("/"))
+def _name_of(details: ClientCallDetails) -> str:
+    """The RPC of a call, as package.Service/Method."""
+    name: str | bytes = details.method
+    return (name if isinstance(name, str) else name.decode()).lstrip("/")
+
+
+def _failure_of(error: grpc.aio.AioRpcError, peer: str, method: str) -> Refusal | CallFailed:
+    failure = from_error(error)
+    failure.made = MadeCall(peer, method)
     return failure
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
 from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.tracing.statements import trace_statements
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -79,6 +80,7 @@ class Database:
                 "server_settings": SERVER_SETTINGS | {"application_name": name},
             },
         )
+        trace_statements(self.engine, name)
         self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._violations = dict(violations or {})
         self._under_way: set[asyncio.Future[Any]] = set()
