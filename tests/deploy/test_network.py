@@ -142,7 +142,7 @@ def test_the_sandbox_and_the_database_of_a_developer_are_reached_by_their_users(
 
 
 @pytest.mark.parametrize("name", ["ops", "audit", "migrate"])
-def test_only_who_asks_an_issuer_or_stripe_leaves_the_cluster(production: Rendered, name: str) -> None:
+def test_whoever_asks_no_issuer_and_no_provider_stays_in_the_cluster(production: Rendered, name: str) -> None:
     labels = production.pods[name].labels
     open_to_all = [
         one["metadata"]["name"]

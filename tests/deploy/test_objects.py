@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from functools import cache
 
 import kubernetes_validate
 import pytest
@@ -17,6 +18,14 @@ from tests.deploy.rendered import Pod, Rendered
 OLDEST, NEWEST = "1.30", kubernetes_validate.latest_version()
 #: kubernetes_validate knows what Kubernetes brings along; test_certificates.py looks at these.
 OF_OTHERS = {"Certificate", "Issuer"}
+
+
+@pytest.fixture(autouse=True)
+def schemas_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes_validate.utils, "schema_contents", SCHEMAS)
+
+
+SCHEMAS = cache(kubernetes_validate.utils.schema_contents)
 
 
 @pytest.mark.parametrize("release", [OLDEST, NEWEST] if os.environ.get("FULL") else [OLDEST])
@@ -58,7 +67,8 @@ def test_a_certificate_is_in_the_pods_of_its_service_alone(rendered: Rendered) -
         if not secrets:
             assert pod.name in {"migrate", "postgres", "sandbox"}
             continue
-        service = pod.labels["app.kubernetes.io/name"]
+        service = "ops" if pod.name == "audit" else pod.name
+        assert pod.labels["app.kubernetes.io/name"] == pod.name
         assert secrets == {"certificate": {"secretName": f"{service}-certificate", "defaultMode": 0o440}}
         (mount,) = (one for one in pod.container["volumeMounts"] if one["name"] == "certificate")
         assert mount["readOnly"] and "subPath" not in mount  # which would never be renewed
