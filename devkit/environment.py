@@ -16,6 +16,8 @@ SANDBOX_MAIL = {
 }
 #: Where lessons are held unless the user names another place.
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
+#: Nothing stands in front of the edge here that would have to learn of its stop.
+DRAIN_DELAY = "0.1"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
@@ -68,6 +70,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
         **_identity(layout, name),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
+        "DRAIN_DELAY_SECONDS": layout.settings.get("DRAIN_DELAY_SECONDS", DRAIN_DELAY),
         **_traces(layout, name),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }

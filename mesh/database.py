@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import Executable, Row, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -98,7 +99,7 @@ class Database:
         await self.engine.dispose()
 
     async def transaction(self, work: Work[T]) -> T:
-        """Run `work` in one transaction, and again after a serialization failure or a deadlock.
+        """Run `work` in one transaction, and again after a serialization failure, a deadlock, or a migration.
 
         Raises the refusal of a violated constraint, TryAgain when the server is away or too slow, Overloaded when every
         connection is busy.
@@ -141,7 +142,7 @@ class Database:
                 async with begin() as connection:
                     return await _run_within_time(work, connection)
             except DBAPIError as error:
-                if _sqlstate(error) not in _RUN_AGAIN:
+                if not _must_run_again(error):
                     raise self._translate(error) from error
                 await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
@@ -200,6 +201,16 @@ def retry_pause(attempt: int) -> float:
 def is_caused_by_values(error: Exception) -> bool:
     """True when PostgreSQL refuses the values of a statement: a repeat with the same ones is refused as well."""
     return isinstance(error, DBAPIError) and _sqlstate(error).startswith(_BAD_VALUES)
+
+
+def _must_run_again(error: DBAPIError) -> bool:
+    """True when the transaction has failed for nothing of its own.
+
+    A migration that adds a column changes what `select *` of an earlier version returns. PostgreSQL then refuses the
+    statements that are prepared. SQLAlchemy forgets them after the first such error, so that the next attempt succeeds.
+    """
+    is_outdated = isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
+    return is_outdated or _sqlstate(error) in _RUN_AGAIN
 
 
 def _sqlstate(error: DBAPIError) -> str:
