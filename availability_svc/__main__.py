@@ -22,7 +22,9 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("availability", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(settings.database_url, name="availability", violations=VIOLATIONS) as database:
+    async with Database(
+        settings.database_url, name="availability", violations=VIOLATIONS, pooler=settings.database_pooler
+    ) as database:
         cleanup = BookingHoldCleanupJob(database, settings.terms.grace, every=settings.hold_cleanup_seconds)
         service = Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],

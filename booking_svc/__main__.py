@@ -24,8 +24,10 @@ async def main() -> None:
     logs.configure("booking", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
-        Changes(settings.database_url, "booking") as changes,
+        Database(
+            settings.database_url, name="booking", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        Changes(settings.listen_url, "booking") as changes,
     ):
         bookings = Bookings(Store(database))
         service = Service(

@@ -20,7 +20,7 @@ CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
     *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "LINK_SECRET", "NOTIFY_", "SMTP_"),
-    *("TUTORMESH_DATABASE", "DATABASE_URL", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
+    *("TUTORMESH_DATABASE", "DATABASE_", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
     *("MESH_CERT_", "MESH_KEY_", "MESH_CA_", "HEALTH_PORT"),
 )
 #: The settings of payment_svc that hold its secrets.
@@ -43,7 +43,10 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
     """The whole environment of a program. Raises Misconfigured when a real Stripe account lacks its webhook secret."""
     own = sandbox_settings(layout) if name == "sandbox" else service_settings(layout, name)
     if database_url is not None:
-        own |= {"DATABASE_URL": database_url, f"{name.upper()}_DATABASE_URL": database_url}
+        given = dict.fromkeys(("DATABASE_URL", "DATABASE_DIRECT_URL"), database_url)
+        own |= (
+            given | {f"{name.upper()}_{setting}": url for setting, url in given.items()} | {"DATABASE_POOLER": "none"}
+        )
     if name == "payment":
         own |= stripe_settings(layout) | notification_settings(layout) | link_settings(layout)
         own |= {name: value for name, value in layout.settings.items() if name.startswith(_OF_PAYMENT)}
@@ -134,6 +137,6 @@ def shared_settings(settings: Mapping[str, str]) -> dict[str, str]:
     shown = {
         name: value
         for name, value in settings.items()
-        if not name.startswith(_WITHHELD) and not name.endswith("_DATABASE_URL")
+        if not name.startswith(_WITHHELD) and not name.endswith(("_DATABASE_URL", "_DATABASE_DIRECT_URL"))
     }
     return shown | {"PYTHONUNBUFFERED": "1"}

@@ -25,7 +25,9 @@ async def main() -> None:
     settings = load(Settings)
     logs.configure("session", settings.log_format)
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(settings.database_url, name="session", violations=VIOLATIONS) as database:
+    async with Database(
+        settings.database_url, name="session", violations=VIOLATIONS, pooler=settings.database_pooler
+    ) as database:
         store = Store(database)
         service = Service(
             session_pb2.DESCRIPTOR.services_by_name["SessionService"],
