@@ -63,7 +63,7 @@ class Database:
         connector = Connector(url, name, pooler=pooler, answer_seconds=answer_seconds)
         self.engine = open_engine(connector, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
         autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        #: Behind a pooler each statement needs a transaction.
+        #: Behind a pooler only a transaction has the time limits.
         self._begin_statement = self.engine.begin if connector.is_pooled else autocommit.connect
         self._violations = dict(violations or {})
         self._under_way: set[asyncio.Future[Any]] = set()

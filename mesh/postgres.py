@@ -1,7 +1,7 @@
 """Every connection to PostgreSQL is made here, from one URL (mesh.database_urls): the pool's, LISTEN's, the migrations'.
 
-Behind a pooler in transaction mode (PgBouncer) another server may answer after each transaction. Then every statement
-runs in a transaction, no statement is kept prepared, and each transaction sets its own time limits.
+Behind a pooler in transaction mode (PgBouncer) another session of the server may answer after each transaction. So no
+statement is kept prepared, and each transaction sets its own time limits.
 """
 
 from __future__ import annotations
@@ -42,27 +42,14 @@ _ELSEWHERE = (
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """A connection through a pooler in transaction mode. It prepares nothing outside of a transaction.
-
-    asyncpg prepares a statement and runs it by two messages, which outside of a transaction may reach two servers: the
-    second one does not know the statement, or knows another client's.
-    """
+    """A connection through a pooler in transaction mode. Each transaction brings the settings of this client."""
 
     def transaction(self, *, isolation: Any = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
         return _LimitedTransaction(self, isolation, readonly, deferrable)
 
-    async def prepare(self, *args: Any, **kwargs: Any) -> Any:
-        if not self.is_in_transaction():
-            raise asyncpg.InterfaceError("behind a pooler a statement needs a transaction")
-        return await super().prepare(*args, **kwargs)
-
-    async def set_type_codec(self, *args: Any, **kwargs: Any) -> None:
-        async with self.transaction():  # asyncpg reads the type from the server
-            await super().set_type_codec(*args, **kwargs)
-
 
 class _LimitedTransaction(Transaction):  # type: ignore[misc]
-    """Begins with the settings that the server does not know of this client."""
+    """Begins with the time limits: the session may have been another client's until now."""
 
     async def start(self) -> None:
         await super().start()

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
@@ -26,7 +25,7 @@ from learning_svc.settings import Settings as LearningSettings
 from mesh.channels import messages
 from mesh.database import Database
 from mesh.errors import Refusal, TryAgain
-from mesh.postgres import SERVER_SETTINGS, Connector
+from mesh.postgres import SERVER_SETTINGS
 from mesh.settings import load
 from ops.__main__ import main
 from tests.conftest import MakeDatabase
@@ -139,30 +138,24 @@ async def test_a_statement_that_takes_too_long_is_ended_and_its_connection_is_cl
     await database.ping()
 
 
-async def test_many_clients_never_get_each_others_statements(pooler: PgBouncer, url: str) -> None:
-    """All statements are without a name, and have a parameter of the same type."""
+async def test_many_clients_share_few_sessions_and_none_meets_anothers_statements(pooler: PgBouncer, url: str) -> None:
+    """Each statement has a parameter of the same type, and more are on their way than sessions."""
+
+    kept = text("select count(*) as n from pg_prepared_statements")
 
     async def ask(database: Database, first: int) -> None:
-        for number in range(first, first + 5):
-            question = text(f"select cast(:n as int) * 1000 + {number} as answer")
+        for number in range(first, first + 6):
+            question = text(f"select cast(:n as int) * 1000 + {number % 3} as answer from pg_sleep(0.002)")
             (row,) = await database.rows(question, {"n": number})
-            assert row.answer == number * 1001
+            assert row.answer == number * 1000 + number % 3
+        assert (await database.rows(kept, {}))[0].n == 0
 
     clients = [Database(pooler.url(url), name=f"client-{at}", pooler="transaction") for at in range(3)]
     try:
-        await asyncio.gather(*(ask(clients[at % 3], 5 * at) for at in range(24)))
+        await asyncio.gather(*(ask(clients[at % 3], at) for at in range(24)))
     finally:
         for client in clients:
             await client.close()
-
-
-async def test_nothing_is_prepared_outside_of_a_transaction(pooler: PgBouncer, url: str) -> None:
-    connection = await Connector(pooler.url(url), "pooled", pooler="transaction").connect()
-    try:
-        with pytest.raises(asyncpg.InterfaceError, match="needs a transaction"):
-            await connection.prepare("select 1")
-    finally:
-        await connection.close()
 
 
 async def test_without_the_setting_the_pooler_refuses_and_says_why(pooler: PgBouncer, url: str) -> None:

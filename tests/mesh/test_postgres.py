@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
 from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
 from devkit.certificates import authority
@@ -164,8 +165,9 @@ async def test_after_a_restart_of_the_server_an_idle_process_notices_nothing(sec
         event.listen(database.engine.sync_engine, "connect", lambda _, record: made.append(record.driver_connection))
         together = asyncio.Barrier(3)
 
-        async def work(connection: object) -> None:
+        async def work(connection: AsyncConnection) -> None:
             await together.wait()
+            await connection.execute(text("select 1"))
 
         await asyncio.gather(*(database.transaction(work) for _ in range(3)), other.ping())
         secured.stop()
