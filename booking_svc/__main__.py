@@ -8,13 +8,13 @@ from booking_svc.bookings import Bookings
 from booking_svc.servicer import BookingServicer
 from booking_svc.settings import Settings
 from booking_svc.store import VIOLATIONS, Store
-from mesh import logs
+from mesh import logs, tracing
 from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service, serve
-from mesh.settings import load
+from mesh.settings import load, read_environment
 from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
@@ -22,6 +22,7 @@ from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 async def main() -> None:
     settings = load(Settings)
     logs.configure("booking", settings.log_format)
+    tracing.configure("booking", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
         Database(

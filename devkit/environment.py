@@ -16,6 +16,8 @@ SANDBOX_MAIL = {
 }
 #: Where lessons are held unless the user names another place.
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
+#: Nothing stands in front of the edge here that would have to learn of its stop.
+DRAIN_DELAY = "0.1"
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
@@ -71,8 +73,16 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "AUTH_JWKS_URL": (layout.keys / "jwks.json").as_uri(),
         **_identity(layout, name),
         "LOG_FORMAT": layout.settings.get("LOG_FORMAT", "console"),
+        "DRAIN_DELAY_SECONDS": layout.settings.get("DRAIN_DELAY_SECONDS", DRAIN_DELAY),
+        **_traces(layout, name),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
     }
+
+
+def _traces(layout: Layout, name: str) -> dict[str, str]:
+    """A file for the service's spans, unless the user's settings send them to a collector."""
+    collector = any(name.startswith("OTEL_EXPORTER_OTLP") for name in layout.settings)
+    return {} if collector else {"TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name)))}
 
 
 def _identity(layout: Layout, name: str) -> dict[str, str]:

@@ -119,6 +119,10 @@ class Layout:
         """The file that holds a service's own token."""
         return self.keys / f"{name}.token"
 
+    def traces_file(self, name: str) -> Path:
+        """The file to which a program's spans are appended, in OTLP's JSON lines."""
+        return self.data / "traces" / f"{name}.jsonl"
+
     @property
     def demo_tokens_file(self) -> Path:
         """The file that holds the demo people's tokens."""

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import Executable, Row, text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.postgres import Connector, Pooler, open_engine
+from mesh.tracing.statements import trace_statements
 
 T = TypeVar("T")
 Work = Callable[[AsyncConnection], Awaitable[T]]
@@ -62,6 +64,7 @@ class Database:
         self.url, self.name, self.faults, self.pooler = url, name, faults or Faults(name), pooler
         connector = Connector(url, name, pooler=pooler, answer_seconds=answer_seconds)
         self.engine = open_engine(connector, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
+        trace_statements(self.engine, name)
         autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         #: Behind a pooler only a transaction has the time limits.
         self._begin_statement = self.engine.begin if connector.is_pooled else autocommit.connect
@@ -81,7 +84,7 @@ class Database:
         await self.engine.dispose()
 
     async def transaction(self, work: Work[T]) -> T:
-        """Run `work` in one transaction, and again after a serialization failure or a deadlock.
+        """Run `work` in one transaction, and again after a serialization failure, a deadlock, or a migration.
 
         Raises the refusal of a violated constraint, TryAgain when the server is away or too slow, Overloaded when every
         connection is busy.
@@ -124,7 +127,7 @@ class Database:
                 async with begin() as connection:
                     return await _run_within_time(work, connection)
             except DBAPIError as error:
-                if _sqlstate(error) not in _RUN_AGAIN:
+                if not _must_run_again(error):
                     raise self._translate(error) from error
                 await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
@@ -183,6 +186,16 @@ def retry_pause(attempt: int) -> float:
 def is_caused_by_values(error: Exception) -> bool:
     """True when PostgreSQL refuses the values of a statement: a repeat with the same ones is refused as well."""
     return isinstance(error, DBAPIError) and _sqlstate(error).startswith(_BAD_VALUES)
+
+
+def _must_run_again(error: DBAPIError) -> bool:
+    """True when the transaction has failed for nothing of its own.
+
+    A migration that adds a column changes what `select *` of an earlier version returns. PostgreSQL then refuses the
+    statements that are prepared. SQLAlchemy forgets them after the first such error, so that the next attempt succeeds.
+    """
+    is_outdated = isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
+    return is_outdated or _sqlstate(error) in _RUN_AGAIN
 
 
 def _sqlstate(error: DBAPIError) -> str:

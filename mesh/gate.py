@@ -18,7 +18,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode
 
-from mesh import about, calls, errors
+from mesh import about, calls, errors, tracing
 from mesh.calls import Call
 from mesh.certificates import service_of
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
@@ -87,6 +87,12 @@ class Gate(grpc.aio.ServerInterceptor):
         self, method: str, serve: Callable[..., Awaitable[Message]], decode: Decode
     ) -> Callable[..., Awaitable[Message]]:
         async def unary(_: object, context: Context) -> Message:
+            with tracing.span(
+                tracing.short(method), "server", parent=_traceparent(context), answers=(grpc.aio.AbortError,)
+            ):
+                return await answer(context)
+
+        async def answer(context: Context) -> Message:
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
@@ -250,6 +256,14 @@ async def _send_all(responses: AsyncGenerator[Message, None], context: Context) 
             await context.write(response)
 
 
+def _traceparent(context: Context) -> str:
+    """The caller's span; empty when it sent none, or when nothing is traced here."""
+    if not tracing.is_on():
+        return ""
+    sent = (value for name, value in context.invocation_metadata() or () if name == tracing.TRACEPARENT)
+    return str(next(sent, ""))
+
+
 def _request_id(given: str) -> str:
     """The caller's own request id; a new one when it sent none, or only the mark of being in no call."""
     return calls.new_request_id() if given in ("", calls.NO_CALL) else given[:64]
@@ -265,6 +279,7 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
         code, message, trailing = errors.to_status(error)
         _log_outcome(method, began, code, error.reason, _why(error))
         await context.abort(code, message, trailing)
+    tracing.fail(error)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
 
@@ -277,5 +292,9 @@ def _why(refusal: Refusal) -> str:
 def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
     call = calls.current()
     fields = {name: text for name, text in (("reason", reason), ("why", why)) if text}
+    tracing.mark("rpc.response.status_code", code.name)
+    tracing.mark(f"{tracing.PREFIX}caller", call.service)
+    if reason:
+        tracing.mark(f"{tracing.PREFIX}reason", reason)
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)

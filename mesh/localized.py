@@ -1,4 +1,4 @@
-"""Amounts and time zones as a person's locale writes them, for pages and mails."""
+"""Amounts, times and time zones as a person's locale writes them, for pages and mails."""
 
 from __future__ import annotations
 
@@ -31,3 +31,18 @@ def write_zone(when: datetime, zone: str, locale: Locale) -> str:
     """Central European Time (Europe/Berlin): what people call it, and what it is. `when` is a time in the zone."""
     name = str(dates.get_timezone_name(when, "long", locale=locale))
     return name if zone == "UTC" else f"{name} ({zone.replace('_', ' ')})"
+
+
+def write_date(day: datetime, locale: Locale) -> str:
+    """Friday, November 27, 2026."""
+    return str(dates.format_date(day, "full", locale=locale))
+
+
+def write_short_date(day: datetime, locale: Locale) -> str:
+    """Fri, Nov 27, 2026."""
+    return str(dates.format_skeleton("yMMMEd", day, day.tzinfo, locale=locale))
+
+
+def write_time(when: datetime, locale: Locale) -> str:
+    """10:00 AM, in the zone that `when` has."""
+    return str(dates.format_time(when, "short", tzinfo=when.tzinfo, locale=locale))

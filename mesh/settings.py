@@ -40,7 +40,8 @@ def _jwks_url(value: str) -> str:
 Secret = Annotated[str, AfterValidator(Hidden)]
 DatabaseUrl = Annotated[Secret, AfterValidator(database_urls.check)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
-Address = Annotated[str, Field(pattern=r"^[^\s/]+:\d+$")]
+#: "host:port", or gRPC's name of one that the DNS resolves: "dns:///name:port", "dns://server/name:port".
+Address = Annotated[str, Field(pattern=r"^(dns:(//[^\s/]*/)?)?[^\s/]+:\d+$")]
 
 
 class ServiceSettings(BaseSettings):
@@ -73,7 +74,14 @@ class ServiceSettings(BaseSettings):
     health_port: int | None = Field(default=None, ge=0, le=65535)
     service_token_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
+    #: Seconds after SIGTERM in which calls are still taken, so that peers learn of the end and turn to other replicas.
+    drain_delay_seconds: float = Field(default=0.3, ge=0, le=60)
+    #: Seconds that the calls under way then get.
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
+    #: A connection takes calls for so many seconds, ± 10 %. Then its client connects anew, and looks for new replicas.
+    max_connection_age_seconds: float = Field(default=60.0, gt=0, le=86_400)
+    #: The streams and calls that an old connection still has get so many seconds more.
+    max_connection_age_grace_seconds: float = Field(default=300.0, gt=0, le=86_400)
 
     #: False for a process that binds no gRPC port.
     serves_grpc: ClassVar[bool] = True

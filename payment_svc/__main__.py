@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import grpc
 
-from mesh import channels, logs, proxies
+from mesh import channels, logs, proxies, tracing
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, Verifier
@@ -263,6 +263,7 @@ def _load_asked_engines(settings: Settings) -> dict[str, AskedEngine]:
 async def main() -> None:
     settings = load(Settings)
     logs.configure("payment", settings.log_format)
+    tracing.configure("payment", read_environment())
     asked = _load_asked_engines(settings)
     stripe, sessions = open_stripe(settings), PaymentSessions(asked, settings.payment_engine_timeout_seconds)
     peers, opened = open_channels(settings, settings.credentials())

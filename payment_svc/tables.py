@@ -84,8 +84,12 @@ saga = Table(
     Column("role", Text, nullable=False),
     # The request that began it, as the log lines of that request name it.
     Column("request_id", Text),
+    # The span that began it, for links between traces (W3C: Trace Context); empty when it was not traced.
+    Column("traceparent", Text, CheckConstraint("length(traceparent) <= 55"), nullable=False, server_default=""),
     # When its student last had the provider asked.
     Column("looked_at", INSTANT),
+    # Whether the provider had the money then. Null while its answer is unknown: a process may have died with it.
+    Column("seen_paid", Boolean),
     CheckConstraint(f"state in {_STATES}", name="saga_state_known"),
     CheckConstraint(f"is_complete = (state in {_ENDS})", name="saga_complete_in_end_states"),
     # Every saga has ended, or wakes by itself, or is parked with a reason.

@@ -11,7 +11,7 @@ import contextlib
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -28,6 +28,7 @@ from availability_svc.store import VIOLATIONS as AVAILABILITY_VIOLATIONS
 from availability_svc.worker import BookingHoldCleanupJob
 from bff.app import build as build_bff
 from bff.peers import Peers as BffPeers
+from bff.settings import Options
 from bff.settings import Settings as BffSettings
 from booking_svc.bookings import Bookings
 from booking_svc.servicer import BookingServicer
@@ -72,6 +73,7 @@ from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
 from tutormesh.session.v1 import session_pb2, session_pb2_grpc
 
 WEBHOOK_SECRET = "whsec_test_of_the_world"
+LINK_SECRET = "link-secret-of-the-world-of-the-tests"
 PACKAGES = ("availability_svc", "booking_svc", "learning_svc", "payment_svc", "session_svc")
 
 
@@ -288,8 +290,12 @@ async def world_of(
     learning: dict[str, Any] | None = None,
     session: dict[str, Any] | None = None,
     pooled: Callable[[str], str] | None = None,
+    edge: Options | None = None,
 ) -> AsyncIterator[World]:
-    """A running mesh with one payment_svc. `availability`, `payment`, `learning`, `session` override settings of these."""
+    """A running mesh with one payment_svc. `availability`, `payment`, `learning`, `session` override settings of these.
+
+    With options of its edge, the mesh has pages with an address, on which the sandbox's cards pay.
+    """
     urls = {package: await make_database(package) for package in PACKAGES}
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_unwatched())
@@ -304,7 +310,10 @@ async def world_of(
         await stack.enter_async_context(_http(build_sandbox(sandbox), ports["sandbox"], lifespan="on"))
         provider = stack.enter_context(contextlib.closing(ProviderStore(folder / "stripe" / "sandbox.sqlite3")))
         provider.execute("create index by_saga on object (json_extract(body, '$.metadata.sagaId'))")
-        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, provider, payment or {}, pooled)
+        of_pages = {"public_url": bff_url, "link_secret": LINK_SECRET} if edge else {}
+        options = replace(edge, sandbox_url=sandbox_url) if edge else Options()
+        overrides = of_pages | (payment or {})
+        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, provider, overrides, pooled)
         stack.push_async_callback(world.close)
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
@@ -315,7 +324,7 @@ async def world_of(
         addresses = {f"{name}_address": f"127.0.0.1:{port}" for name, port in ports.items()}
         settings = BffSettings(_env_file=None, port=ports["bff"], service_token_file=Path("none"), **addresses, **auth)
         peers = await stack.enter_async_context(BffPeers(settings, world.credentials("bff")))
-        bff = build_bff(peers, verifier)
+        bff = build_bff(peers, verifier, options=options)
         await stack.enter_async_context(_http(bff, ports["bff"], lifespan="off"))
         yield world
 

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from starlette.requests import Request
 
-#: The language of whoever reads none of ours. A text that another language lacks is told in it.
-FALLBACK: Final = "en"
+from mesh.languages import FALLBACK, Texts, find_locale, read_texts
+
 #: More than any browser sends.
 _MOST_HEADER_CHARACTERS = 500
-_TAG = re.compile(r"[a-z]{2,3}(?:-[a-z0-9]{2,8}){0,3}", re.ASCII | re.IGNORECASE)
-
-Texts = Mapping[str, Any]
-
-
-def _merged(base: Texts, over: Texts) -> Texts:
-    """The texts over those of the fallback, section by section."""
-    return {section: {**base.get(section, {}), **over.get(section, {})} for section in base}
-
-
-def _load() -> dict[str, Texts]:
-    files = {
-        file.stem: json.loads(file.read_bytes()) for file in Path(__file__).parent.joinpath("texts").glob("*.json")
-    }
-    return {language: _merged(files[FALLBACK], texts) for language, texts in sorted(files.items())}
-
 
 #: The texts of each language: `TEXTS["de"]["checkout"]["title"]`.
-TEXTS: Final = _load()
+TEXTS: Final = read_texts(Path(__file__).with_name("texts"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +67,13 @@ def reader_of(request: Request) -> Reader:
     return Reader()
 
 
-def reader_for(tag: str, accepted: list[str] | None = None) -> Reader | None:
+def reader_for(tag: str, accepted: Sequence[str] = ()) -> Reader | None:
     """The reader of this tag; None when we have no texts for it. A region comes from the accepted tags too."""
-    if not _TAG.fullmatch(tag):
+    locale = find_locale(tag, TEXTS)
+    if locale is None:
         return None
-    language = tag.partition("-")[0].lower()
-    if language not in TEXTS:
-        return None
-    regional = (other for other in accepted or () if "-" not in tag and other.lower().startswith(f"{language}-"))
-    return Reader(language, _locale(next(regional, tag), language))
-
-
-def _locale(tag: str, language: str) -> Locale:
-    try:
-        return Locale.parse(tag, sep="-")
-    except (UnknownLocaleError, ValueError):
-        return Locale.parse("en_US" if language == FALLBACK else language)
+    regional = (other for other in accepted if "-" not in tag and other.lower().startswith(f"{locale.language}-"))
+    return Reader(locale.language, find_locale(next(regional, tag), TEXTS) or locale)
 
 
 def _accepted(header: str) -> Iterator[str]:
@@ -112,6 +85,6 @@ def _accepted(header: str) -> Iterator[str]:
             quality = float(weight or 1)
         except ValueError:
             quality = 0.0
-        if quality > 0 and _TAG.fullmatch(tag):
+        if quality > 0:
             weighed.append((quality, tag))
     return (tag for _, tag in sorted(weighed, key=lambda one: -one[0]))

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from bff.pages.languages import Reader
 from mesh import locales
 from mesh.errors import BadInput
-from mesh.localized import write_money, write_zone
+from mesh.localized import write_date, write_money, write_short_date, write_time, write_zone
 from mesh.money import Money
 from mesh.plain_text import one_line
 from tutormesh.common.v1 import money_pb2
@@ -42,12 +42,12 @@ def zone_of(purchase: link_pb2.Purchase) -> ZoneInfo:
 
 def day(reader: Reader, when: datetime) -> str:
     """Friday, November 27, 2026."""
-    return str(dates.format_date(when, "full", locale=reader.locale))
+    return write_date(when, reader.locale)
 
 
 def hours(reader: Reader, start: datetime, end: datetime) -> str:
     """10:00 – 11:00, each in its own zone; the end's day too when it is another one."""
-    begin, finish = _time(reader, start), _time(reader, end)
+    begin, finish = write_time(start, reader.locale), write_time(end, reader.locale)
     if end.date() != start.date() and end != _midnight(end):
         finish = f"{finish} ({dates.format_date(end, 'medium', locale=reader.locale)})"
     return f"{begin} – {finish}"
@@ -55,9 +55,8 @@ def hours(reader: Reader, start: datetime, end: datetime) -> str:
 
 def moment(reader: Reader, when: datetime) -> str:
     """Fri, Nov 27, 2026, 10:00 AM."""
-    date = dates.format_skeleton("yMMMEd", when, tzinfo=when.tzinfo, locale=reader.locale)
-    joined = str(dates.get_datetime_format("medium", locale=reader.locale))
-    return joined.replace("{1}", str(date)).replace("{0}", _time(reader, when)).replace("'", "")
+    joined = str(dates.get_datetime_format("medium", locale=reader.locale)).replace("'", "")
+    return joined.replace("{1}", write_short_date(when, reader.locale)).replace("{0}", write_time(when, reader.locale))
 
 
 def zone_name(reader: Reader, when: datetime) -> str:
@@ -165,10 +164,6 @@ def _rules(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> Iterat
         if until > now:
             said = {"percent": share, "length": length(reader, span), "time": moment(reader, until)}
             yield reader.text("purchase.policy_before_lesson", **said)
-
-
-def _time(reader: Reader, when: datetime) -> str:
-    return str(dates.format_time(when, "short", tzinfo=when.tzinfo, locale=reader.locale))
 
 
 def _midnight(when: datetime) -> datetime:

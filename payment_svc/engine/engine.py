@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from mesh import about, calls
+from mesh import about, calls, tracing
 from mesh.errors import Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import run_forever
@@ -63,7 +63,8 @@ class Engine:
         return task
 
     async def _run_in_background(self, saga: Saga) -> Saga:
-        with calls.background(calls.current().request_id), about.about(saga.ids):
+        background = calls.background(calls.current().request_id)
+        with background, about.about(saga.ids), tracing.span(saga.kind, links=_links(saga)):
             async with self.runner.renew_lease(saga):
                 return await self.runner.run(saga)
 
@@ -148,3 +149,9 @@ class Engine:
             for run in pending:
                 run.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _links(saga: Saga) -> tuple[str, ...]:
+    """The trace in which the saga was begun, when this run belongs to another one."""
+    here = tracing.trace_id()
+    return () if here and here in saga.traceparent else (saga.traceparent,)

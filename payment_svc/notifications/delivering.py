@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
-from mesh import about, calls
+from mesh import about, calls, tracing
 from mesh.errors import NotFound
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
@@ -113,7 +113,10 @@ class Deliveries:
         return await self.store.prune(PRUNE_BATCH) == PRUNE_BATCH
 
     async def _send(self, notifier: Notifier, message: Message) -> None:
-        with calls.background(), about.about(message.ids):
+        sending = tracing.span(
+            f"deliver {notifier.channel}", "producer", {f"{tracing.PREFIX}message_type": str(message.type)}
+        )
+        with calls.background(), about.about(message.ids), sending:
             try:
                 await notifier.send(message)
             except NotDelivered as error:

@@ -1,17 +1,16 @@
 """The lesson as an entry for calendars: an invitation when it is confirmed, its withdrawal when it is cancelled.
 
-RFC 5545 says what an entry is, RFC 5546 how invitations travel, RFC 6047 how by mail. An entry carries no link: people
-share calendars, and each link of a lesson is a secret.
+RFC 5546 says how invitations travel, RFC 6047 how by mail.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from email.utils import parseaddr
 
-from icalendar import Calendar, Event, vCalAddress
+from icalendar import vCalAddress
 
+from mesh.calendar_entries import CalendarEntry
 from payment_svc.domain.messages import Message
 from payment_svc.notifications.letters import MOST_PURPOSE, Reader
 
@@ -41,12 +40,8 @@ def write_invitation(message: Message, sender: str, recipient: str) -> Invitatio
     method, reader = _method_of(message), Reader.of(message)
     if method is None or reader.start is None or reader.end is None:
         return None
-    calendar = Calendar()
-    calendar.add("version", "2.0")
-    calendar.add("prodid", "-//tutormesh//mails//EN")
-    calendar.add("method", method)
-    calendar.add_component(_write_event(reader, method, sender, recipient))
-    return Invitation(method, bytes(calendar.to_ical()).decode())
+    entry = _write_entry(reader, method, {"organizer": _organizer(sender), "attendee": _attendee(recipient)})
+    return Invitation(method, entry.to_ical(method).decode())
 
 
 def _method_of(message: Message) -> str | None:
@@ -57,28 +52,31 @@ def _method_of(message: Message) -> str | None:
     return CANCEL if is_withdrawn else None
 
 
-def _write_event(reader: Reader, method: str, sender: str, recipient: str) -> Event:
+def _write_entry(reader: Reader, method: str, people: dict[str, vCalAddress]) -> CalendarEntry:
     assert reader.start is not None and reader.end is not None
-    words, event = reader.texts["calendar"], Event()
-    event.add("uid", str(reader.message.subject_id))
-    event.add("sequence", _SEQUENCES[method])
-    event.add("dtstamp", reader.message.created_at.astimezone(UTC))
-    event.add("dtstart", reader.start.astimezone(UTC))
-    event.add("dtend", reader.end.astimezone(UTC))
-    event.add("summary", reader.sentence(words[reader.role]).text)
-    said = (reader.told("courseTitle"), reader.told("purpose", MOST_PURPOSE), words["note"])
-    event.add("description", "\n".join(filter(None, said)))
-    event.add("status", "CONFIRMED" if method == REQUEST else "CANCELLED")
-    event.add("class", "PRIVATE")
-    event.add("organizer", _name_organizer(*parseaddr(sender)))
-    attendee = vCalAddress(f"mailto:{recipient}")
-    attendee.params.update({"PARTSTAT": "ACCEPTED", "RSVP": "FALSE", "CUTYPE": "INDIVIDUAL", "ROLE": "REQ-PARTICIPANT"})
-    event.add("attendee", attendee)
-    return event
+    words = reader.texts["calendar"]
+    return CalendarEntry(
+        uid=str(reader.message.subject_id),
+        sequence=_SEQUENCES[method],
+        written_at=reader.message.created_at,
+        start=reader.start,
+        end=reader.end,
+        summary=reader.sentence(words[reader.role]).text,
+        status="CONFIRMED" if method == REQUEST else "CANCELLED",
+        description=(reader.told("courseTitle"), reader.told("purpose", MOST_PURPOSE), words["note"]),
+        people=people,
+    )
 
 
-def _name_organizer(name: str, address: str) -> vCalAddress:
+def _organizer(sender: str) -> vCalAddress:
+    name, address = parseaddr(sender)
     organizer = vCalAddress(f"mailto:{address}")
     if name:
         organizer.params["CN"] = name
     return organizer
+
+
+def _attendee(recipient: str) -> vCalAddress:
+    attendee = vCalAddress(f"mailto:{recipient}")
+    attendee.params.update({"PARTSTAT": "ACCEPTED", "RSVP": "FALSE", "CUTYPE": "INDIVIDUAL", "ROLE": "REQ-PARTICIPANT"})
+    return attendee

@@ -10,15 +10,15 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup, escape
 
+from mesh.languages import Texts
 from mesh.money import Money
 from mesh.plain_text import cut_line
 from payment_svc.domain.messages import Audience, Message
-from payment_svc.notifications.language import DEFAULT, Language, choose_language
+from payment_svc.notifications.language import Language, choose_language
 
 MOST_NAME, MOST_IN_SUBJECT, MOST_PURPOSE = 120, 60, 1000
 UTC = "UTC"
@@ -102,11 +102,11 @@ class Reader:
     def of(cls, message: Message) -> Reader:
         data, is_student = message.data, message.route.audience is Audience.STUDENT
         zone = (data.get("timezone") if is_student else None) or data.get("tutorTimezone") or UTC
-        language = choose_language((data.get("locale") if is_student else None) or DEFAULT)
+        language = choose_language((data.get("locale") if is_student else None) or "")
         return cls(message, "student" if is_student else "tutor", language, _zone(zone))
 
     @property
-    def texts(self) -> dict[str, Any]:
+    def texts(self) -> Texts:
         return self.language.texts
 
     @property

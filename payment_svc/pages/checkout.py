@@ -41,7 +41,8 @@ class Checkouts:
     async def open(self, token: str) -> CheckoutView:
         """The page as it is now. Raises NotFound, TryAgain."""
         saga, _ = await self.linked.find(token, Purpose.CHECKOUT)
-        return await self._view(saga, is_paid=False)
+        looked = await self.refreshing.look_again(saga)
+        return await self._view(looked.saga, is_paid=looked.is_paid)
 
     async def refresh(self, token: str) -> CheckoutView:
         """The page after the provider was asked, at most once in five seconds, and after what follows from its answer.

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from mesh import calls
-from mesh.errors import Forbidden, NotFound
-from payment_svc.domain import Saga, State
+from mesh.errors import Forbidden, NotFound, TryAgain
+from payment_svc.domain import ProviderUnavailable, Saga, State
 from payment_svc.settling.callbacks import Callbacks, Looked
 from payment_svc.store import SagaStore
 
 #: Seconds in which the provider is asked at most once about a purchase.
 ASK_EVERY_SECONDS = 5.0
+#: The same for a page that is loaded: a person needs longer than that to pay and load it again. And how long it waits.
+LOAD_EVERY_SECONDS, LOAD_SECONDS = 1.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,29 @@ class Refreshing:
 
     async def look(self, saga: Saga) -> Looked:
         """The same for a booking or an enrollment whose caller is known. Raises ProviderUnavailable."""
-        if saga.state is State.AWAITING_PAYMENT and await self.sagas.may_look(saga.id, ASK_EVERY_SECONDS):
+        return await self._look(saga, ASK_EVERY_SECONDS)
+
+    async def look_again(self, saga: Saga) -> Looked:
+        """The same when a page is loaded, once somebody has asked about this purchase: it may have been paid since.
+
+        A provider that does not answer leaves what it said before. Until it has said something, it may have the money.
+        """
+        if saga.looked_at is None:
+            return Looked(saga)
+        try:
+            with calls.deadline(LOAD_SECONDS):
+                return await self._look(saga, LOAD_EVERY_SECONDS)
+        except (ProviderUnavailable, TryAgain):
+            return Looked(saga, _is_paid(saga))
+
+    async def _look(self, saga: Saga, every: float) -> Looked:
+        if saga.state is not State.AWAITING_PAYMENT or not await self.sagas.may_look(saga.id, every):
+            return Looked(saga, _is_paid(saga))
+        try:
             return await self.callbacks.look_now(saga)
-        return Looked(saga)
+        except ProviderUnavailable:
+            await self.sagas.end_look(saga.id, saga.seen_paid)
+            raise
 
     async def _saga_of_caller(self, booking_id: UUID) -> Saga:
         call, person = calls.current(), calls.current().require_person()
@@ -45,3 +67,8 @@ class Refreshing:
         if person.id != saga.student_id:
             raise Forbidden("only its student may do this")
         return saga
+
+
+def _is_paid(saga: Saga) -> bool:
+    """True when the provider may have the money of a saga that has not heard of it: nobody is told to pay again."""
+    return saga.looked_at is not None and saga.seen_paid is not False

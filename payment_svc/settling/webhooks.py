@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mesh import about
+from mesh import about, tracing
 from mesh.logs import log
 from payment_svc.domain import BadSignature, ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
@@ -73,6 +73,7 @@ class Webhooks:
 
     def _go_on(self, event: ProviderEvent, verdict: Verdict, saga: Saga | None) -> None:
         about.bind(saga.ids if saga else {"intent_id": event.intent_id})
+        tracing.link(saga.traceparent if saga else "")
         log().info(
             "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
         )

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh import calls
+from mesh import calls, tracing
 from mesh.database import Database
 from payment_svc.domain import (
     DISPUTE_CASE,
@@ -37,10 +37,11 @@ _LOCK_PAYMENT = text("""
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          course_id, booking_id, session_id, payment_id, hold_ends, request_id, lease_owner, lease_until,
-                          wake_at)
+                          course_id, booking_id, session_id, payment_id, hold_ends, request_id, traceparent, lease_owner,
+                          lease_until, wake_at)
         select :new, :kind, :version, 'COMPENSATING', request_hash, cast(:context as jsonb), student_id, tutor_id,
-               time_slot, minutes, course_id, booking_id, session_id, payment_id, hold_ends, :request, :owner,
+               time_slot, minutes, course_id, booking_id, session_id, payment_id, hold_ends, :request, :traceparent,
+               :owner,
                clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease)
         from saga where id = :purchase
         on conflict do nothing
@@ -141,6 +142,7 @@ class CancellationStore:
             "context": encode_facts(facts),
             "detail": detail,
             "request": calls.current_request(),
+            "traceparent": tracing.traceparent(),
             "owner": self._owner,
             "lease": self._lease,
         }

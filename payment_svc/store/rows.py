@@ -52,6 +52,9 @@ def to_saga(row: Row[Any]) -> Saga:
         course_id=row.course_id,
         parked_from=decode_parked_from(context),
         resolution=decode_resolution(context),
+        looked_at=row.looked_at,
+        seen_paid=row.seen_paid,
+        traceparent=row.traceparent,
     )
 
 

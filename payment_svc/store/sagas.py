@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh import calls
+from mesh import calls, tracing
 from mesh.database import Database
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
@@ -23,9 +23,10 @@ from payment_svc.store.transition_sql import COMMIT_TRANSITION
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          course_id, booking_id, session_id, payment_id, request_id, lease_owner, lease_until, wake_at)
+                          course_id, booking_id, session_id, payment_id, request_id, traceparent, lease_owner, lease_until,
+                          wake_at)
         values (:id, :kind, :version, 'AWAITING_AVAILABILITY', :hash, cast(:context as jsonb), :student, :tutor, :start,
-                :minutes, :course, :sold, :session, :payment, :request, :owner,
+                :minutes, :course, :sold, :session, :payment, :request, :traceparent, :owner,
                 clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease))
         returning *, clock_timestamp() as loaded_at
     ), keyed as (
@@ -98,12 +99,14 @@ _SIGNAL = text("""
     returning id
 """)
 
-# Somebody asks the provider about the payment, unless somebody did so a moment ago.
+# Somebody asks the provider about the payment, unless somebody did so a moment ago. Until the answer is written down, it
+# is unknown; that the money was there stays known.
 _MAY_LOOK = text("""
-    update saga set looked_at = clock_timestamp()
+    update saga set looked_at = clock_timestamp(), seen_paid = seen_paid or null
     where id = :id and (looked_at is null or looked_at <= clock_timestamp() - make_interval(secs => :seconds))
     returning id
 """)
+_END_LOOK = text("update saga set seen_paid = cast(:paid as boolean) where id = :id returning id")
 
 
 class SagaStore:
@@ -131,6 +134,7 @@ class SagaStore:
             "context": encode_facts(facts),
             "student": order.student_id,
             "request": calls.current_request(),
+            "traceparent": tracing.traceparent(),
             "key": order.key,
             "owner": self._owner,
             "lease": self._lease,
@@ -230,6 +234,10 @@ class SagaStore:
     async def may_look(self, saga_id: UUID, seconds: float) -> bool:
         """True for one caller in so many seconds."""
         return await self._row(_MAY_LOOK, {"id": saga_id, "seconds": seconds}) is not None
+
+    async def end_look(self, saga_id: UUID, seen_paid: bool | None) -> None:
+        """Write down what the provider said. It is no part of the saga: no fence guards it."""
+        await self.database.rows(_END_LOOK, {"id": saga_id, "paid": seen_paid})
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})

@@ -81,6 +81,7 @@ ELSEWHERE = {
     "park_dispute": "one insert beside the sagas, tested in test_cancelling_a_booking",
     "record_late": "only for an intent that was cancelled and paid all the same, which no provider should do",
     "may_look": "on the way of a student's question, which changes no saga by itself; tested in test_refreshing",
+    "end_look": "the same: what the provider said to that question",
     "signal": "only hurries an open cancel that would wake by itself",
     "forget": "a key of yesterday's, tested in test_ordering",
     "forget_old": "housekeeping",

@@ -28,12 +28,12 @@ button:hover { border-color: var(--tone); box-shadow: inset 0 0 0 1px var(--tone
 button:focus-visible { outline: 3px solid var(--tone); outline-offset: 1px }
 [aria-pressed=true] { background: var(--tone); color: var(--tutormesh-on-accent, light-dark(#fff, #06221e)) }
 [aria-disabled=true] { opacity: .4; cursor: default }
-main { block-size: 24rem; overflow: auto; padding: 4px; margin-block: .5rem; display: grid; gap: .5rem; align-content: start }
+.days { block-size: 24rem; overflow: auto; padding: 4px; margin-block: .5rem; display: grid; gap: .5rem; align-content: start }
 h3 { position: sticky; inset-block-start: -4px; padding-block: .25rem; background: var(--tutormesh-surface, Canvas) }
 ol { display: grid; gap: .375rem; grid-template-columns: repeat(auto-fill, minmax(5.5rem, 1fr)) } li button { inline-size: 100% }
 section:not(:has(li)) { display: none } .note { display: grid; gap: 1rem; place-content: center; min-block-size: 22rem }
 @container (min-width: 40rem) {
-  main { grid-template-columns: repeat(7, minmax(0, 1fr)) } h3 { text-align: center } .note { grid-column: 1 / -1 }
+  .days { grid-template-columns: repeat(7, minmax(0, 1fr)) } h3 { text-align: center } .note { grid-column: 1 / -1 }
   ol { grid-template-columns: 1fr } section:not(:has(li)) { display: block; opacity: .65 } }`);
 
 const make = (tag, attributes, ...children) => {
@@ -54,7 +54,7 @@ customElements.define("tutormesh-slots", class extends HTMLElement {
   #week = 0; #chosen = ""; #asking; #planned = false;
   #back = button("‹", () => this.#turn(-1)); #ahead = button("›", () => this.#turn(1));
   #range = make("h2", {}); #count = make("p", { role: "status" }); #terms = make("p", {});
-  #days = make("main", { role: "group" });
+  #days = make("div", { class: "days", role: "group" });
 
   connectedCallback() {
     if (!this.shadowRoot) {

@@ -28,7 +28,7 @@ def reading(lang: str = "", accepted: str = "") -> Reader:
         ("de", "en-GB,en", "de", "de"),
         ("de", "en, de-CH;q=0.1", "de", "de-CH"),
         ("xx", "de", "de", "de"),
-        ("", "de-ZZ-nonsense", "de", "de"),
+        ("", "de-ZZ-nonsense", "de", "de-DE"),
         ("../../etc", "*", "en", "en-US"),
         ("", "de;q=much,,;;,%00", "en", "en-US"),
         ("", "x" * 100_000, "en", "en-US"),

@@ -17,6 +17,8 @@ from tutormesh.payment.v1 import payment_pb2
 from tutormesh.payment.v1.payment_pb2_grpc import PaymentServiceStub
 
 AGES_AGO = "update saga set looked_at = clock_timestamp() - interval '1 minute' where id = $1"
+JUST_NOW = "update saga set looked_at = clock_timestamp() + interval '1 minute'"
+UNASKED = "update saga set looked_at = null, seen_paid = null"
 Made = payment_pb2.BookSessionResponse
 
 
@@ -109,10 +111,41 @@ async def test_a_payment_that_no_webhook_told_of_is_found_by_a_refresh(
 
 async def test_a_refresh_asks_the_provider_once_in_five_seconds(people: People, visitor: Visitor, made: Made) -> None:
     await people.webhooks("drop")
-    later = "update saga set looked_at = clock_timestamp() + interval '1 minute' where id = $1"
-    await people.world.sql("payment", later, UUID(made.saga_id))
+    await people.world.sql("payment", f"{JUST_NOW}, seen_paid = false where id = $1", UUID(made.saga_id))
     await people.pay(made.payment_intent_id)
     assert status(await visitor.refresh(made.checkout_url)) == "PAYMENT_REQUIRED"
+
+
+async def test_a_page_that_is_loaded_again_after_paying_never_says_pay(
+    people: People, visitor: Visitor, made: Made
+) -> None:
+    """The process that asked the provider dies: before the answer is written down, and after."""
+    await people.webhooks("drop")
+    await people.pay(made.payment_intent_id)
+    for died_with in ("null", "true"):
+        died = f"{JUST_NOW}, seen_paid = {died_with} where id = $1"
+        await people.world.sql("payment", died, UUID(made.saga_id))
+        for read in (visitor.checkout, visitor.refresh):
+            page = await read(made.checkout_url)
+            assert (status(page), page.client_secret, page.seconds_left) == ("BEING_CONFIRMED", "", 0)
+    await people.world.sql("payment", AGES_AGO, UUID(made.saga_id))
+    assert status(await visitor.checkout(made.checkout_url)) == "CONFIRMED"
+
+
+async def test_a_page_asks_the_provider_only_about_a_purchase_that_somebody_asked_about(
+    people: People, visitor: Visitor, made: Made
+) -> None:
+    await people.webhooks("drop")
+    assert status(await visitor.refresh(made.checkout_url)) == "PAYMENT_REQUIRED"
+    await people.world.sql("payment", AGES_AGO, UUID(made.saga_id))
+    await people.fault(f"/v1/payment_intents/{made.payment_intent_id}", "error_before", method="GET")
+    page = await visitor.checkout(made.checkout_url)  # the provider is away, and had no money when it last answered
+    assert (status(page), page.client_secret) == ("PAYMENT_REQUIRED", made.client_secret)
+    await people.pay(made.payment_intent_id)
+    await people.world.sql("payment", f"{UNASKED} where id = $1", UUID(made.saga_id))
+    assert status(await visitor.checkout(made.checkout_url)) == "PAYMENT_REQUIRED"
+    await people.world.sql("payment", AGES_AGO, UUID(made.saga_id))
+    assert status(await visitor.checkout(made.checkout_url)) == "CONFIRMED"
 
 
 async def test_a_seat_is_refreshed_too(people: People, visitor: Visitor) -> None:

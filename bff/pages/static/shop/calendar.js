@@ -25,7 +25,7 @@ export async function calendar({ place, path: [day], person, signal, reload, fai
   async function load() {
     const { getMyBookings, myBlocks, myAvailability } = await ask("TutorWeek", { from: new Date(begin - DAY), to: new Date(end) });
     hours = myAvailability;
-    const slots = hours ? await loadFree(person.id, hours.shortestLessonMinutes, Math.max(now(), begin), end) : [];
+    const slots = hours ? await loadFree(person.id, stretch(hours), Math.max(now(), begin), end) : [];
     return [
       ...joined(slots),
       ...getMyBookings.nodes.filter(({ status }) => status in STATES).map((lesson) =>
@@ -85,6 +85,9 @@ export async function calendar({ place, path: [day], person, signal, reload, fai
 }
 
 const STATES = { PAYMENT_REQUIRED: "held", CONFIRMED: "booked" };
+
+/** Lessons of this length leave no gap between two starts, where such lessons are given. */
+const stretch = ({ shortestLessonMinutes: least, longestLessonMinutes: most, startEveryMinutes: every }) => Math.min(most, Math.max(least, every));
 
 /** The slots as the free stretches that they cover. */
 function joined(slots) {

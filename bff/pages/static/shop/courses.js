@@ -40,19 +40,19 @@ export async function courses({ place, signal, reload, fail }) {
 
   function enrolled(enrollment) {
     const { id, course } = enrollment, { badge, lines } = sale(enrollment, course.price);
-    return [about(course), h("p", {}, badge), lines, isOpen(enrollment) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload))];
+    return [about(course, "h2"), h("p", {}, badge), lines, isOpen(enrollment) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload))];
   }
 
   function offer(course) {
     const { id, seats, seatsTaken, price: { amountMinor, currency } } = course, left = seats - seatsTaken;
     const enroll = () => change("Enroll", { id, price: { amountMinor, currency }, zone, locale, ...waysBack("courses") })
       .then(({ checkoutUrl }) => checkoutUrl ? location.assign(checkoutUrl) : reload(), fail);
-    return [about(course), seats && h("p", { class: "soft small" }, left ? t("courses.seats", { count: left }) : t("courses.full")),
+    return [about(course, "h3"), seats && h("p", { class: "soft small" }, left ? t("courses.seats", { count: left }) : t("courses.full")),
       (!seats || left > 0) && button(`enroll-${id}`, t(amountMinor ? "courses.pay" : "courses.free", { price: money(course.price) }), enroll, "")];
   }
 }
 
 const isOpen = ({ status }) => ["PAYMENT_REQUIRED", "ACTIVE"].includes(status);
 
-const about = ({ title, instructorId, price }) => [
-  h("h3", {}, title), h("p", {}, t("lessons.with", { name: nameOf(instructorId), price: money(price) }))];
+const about = ({ title, instructorId, price }, level) => [
+  h(level, {}, title), h("p", {}, t("lessons.with", { name: nameOf(instructorId), price: money(price) }))];

@@ -63,7 +63,7 @@ function hours(slots, choose) {
   return Object.values(groups).map((group) => {
     const [{ start }] = group;
     const make = () => {
-      const slot = button(start, time(start), () => choose(group));
+      const slot = button(start, time(start), () => choose(group), "quiet slot");
       slot.ariaLabel = `${time(start)}, ${longDay(start)}`;
       return slot;
     };

@@ -6,7 +6,7 @@ import { loadTutors } from "./find.js";
 import { askToCancel, unpaid } from "./holds.js";
 import { watch } from "./live.js";
 import { money, nameOf, t } from "./texts.js";
-import { longDay, ms, span } from "./time.js";
+import { dayOf, longDay, ms, span } from "./time.js";
 
 const DAY = 86_400_000;
 
@@ -39,15 +39,16 @@ export async function lessons({ place, path: [isPaid], signal, reload, fail }) {
   function draw() {
     const all = [...known.values()].sort((one, other) => isUnpaid(other) - isUnpaid(one) || ms(one.startTime) - ms(other.startTime));
     const [ahead, gone] = [true, false].map((wanted) => all.filter((booking) => isAhead(booking) === wanted));
-    const items = (bookings) => h("ul", { class: "stack" }, bookings.map((booking) => h("li", {}, card(booking, reload))));
+    const items = (bookings, level) => h("ul", { class: "stack" }, bookings.map((booking) => h("li", {}, card(booking, level, reload))));
     const further = (list) => list.after && button(list.order, t("lessons.more"), () => load(list).then(draw, fail));
     show(place, heading(t("lessons.title")),
-      ahead.length ? items(ahead) : h("div", { class: "notice row spread" }, t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
-      gone.length && h("h2", {}, t("lessons.over")), gone.length && items(gone.reverse()), further(over));
+      ahead.length ? items(ahead, "h2") : h("div", { class: "notice row spread" }, t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
+      gone.length && h("h2", {}, t("lessons.over")), gone.length && items(gone.reverse(), "h3"), further(over));
   }
 }
 
 const isUnpaid = ({ status }) => status === "PAYMENT_REQUIRED";
+const isLost = ({ status, startTime }) => ["EXPIRED", "PAYMENT_FAILED"].includes(status) && ms(startTime) > now();
 const isAhead = ({ status, endTime }) => ["PAYMENT_REQUIRED", "CONFIRMED"].includes(status) && ms(endTime) > now();
 
 /** The status of a booking or an enrollment in words. What is paid and not yet confirmed is not called unpaid. */
@@ -72,12 +73,13 @@ export function sale(sold, price) {
   };
 }
 
-function card(booking, reload) {
+function card(booking, level, reload) {
   const { id, startTime, endTime, purpose, price, session } = booking, { badge, lines } = sale(booking, price);
   return h("article", { class: "card stack tight" },
-    h("div", { class: "row spread" }, h("h3", {}, `${longDay(startTime)}, ${span(startTime, endTime)}`), badge),
+    h("div", { class: "row spread" }, h(level, {}, `${longDay(startTime)}, ${span(startTime, endTime)}`), badge),
     h("p", {}, t("lessons.with", { name: nameOf(booking.tutorId), price: money(price) })),
     purpose && h("p", { class: "soft" }, purpose), lines,
+    isLost(booking) && h("div", {}, link(`again-${id}`, t("lessons.again"), `#find/${booking.tutorId}/${dayOf(startTime)}`)),
     isAhead(booking) && h("div", { class: "row" },
       link(`join-${id}`, t("lessons.join"), session?.meetingLink, { class: "button", target: "_blank", rel: "noopener noreferrer" }),
       ms(startTime) > now() && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload))));

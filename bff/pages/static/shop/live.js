@@ -1,7 +1,7 @@
 // What changes, as it changes: subscriptions over one WebSocket in the subprotocol graphql-transport-ws.
 // While no WebSocket comes through, the same is asked every few seconds.
 
-import { ask, authorization, operation } from "./api.js";
+import { ask, authorization, operation, read } from "./api.js";
 
 const PAUSE_MS = 3000;
 const running = new Map();
@@ -25,7 +25,7 @@ const subscribe = (id) => say({ type: "subscribe", id, payload: running.get(id).
 function connect() {
   socket = new WebSocket(`${location.origin.replace("http", "ws")}/graphql`, "graphql-transport-ws");
   socket.onopen = () => say({ type: "connection_init", payload: { Authorization: authorization() } });
-  socket.onmessage = ({ data }) => hear(JSON.parse(data));
+  socket.onmessage = ({ data }) => hear(read(data));
   socket.onclose = () => {
     socket = null;
     isReady = false;

@@ -41,7 +41,7 @@ export function zoneName(instant, timeZone = zone) {
 export function span(start, end) {
   const [begin, over] = [dayOf(start), addDays(dayOf(start), 1)].map(dayStart);
   const style = over - begin === DAY ? CLOCK : { ...CLOCK, timeZoneName: "short" };
-  return `${write(start, style)} – ${write(end, style)}`;
+  return `${write(start, style)}\u00a0– ${write(end, style)}`;
 }
 
 /** What the zone's clock shows at this instant, as if it were UTC, in milliseconds. */

@@ -72,7 +72,8 @@ class LinkServiceServicer:
 
     def OpenCheckout(self, request, context):
         """OpenCheckout returns what the page to pay on shows: what is bought, its price, how long it is held, and how to pay.
-        It changes nothing. Refuses with NOT_FOUND, TRY_AGAIN.
+        Once RefreshCheckout was called for the purchase, it asks the provider too, at most once a second.
+        Refuses with NOT_FOUND, TRY_AGAIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

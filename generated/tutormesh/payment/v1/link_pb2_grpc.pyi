@@ -38,7 +38,8 @@ class LinkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LinkServiceAsyncStub: ...
     OpenCheckout: _grpc.UnaryUnaryMultiCallable[_link_pb2.OpenCheckoutRequest, _link_pb2.OpenCheckoutResponse]
     """OpenCheckout returns what the page to pay on shows: what is bought, its price, how long it is held, and how to pay.
-    It changes nothing. Refuses with NOT_FOUND, TRY_AGAIN.
+    Once RefreshCheckout was called for the purchase, it asks the provider too, at most once a second.
+    Refuses with NOT_FOUND, TRY_AGAIN.
     """
     RefreshCheckout: _grpc.UnaryUnaryMultiCallable[_link_pb2.RefreshCheckoutRequest, _link_pb2.RefreshCheckoutResponse]
     """RefreshCheckout asks the payment provider now whether the purchase is paid, waits a few seconds for what follows, and
@@ -68,7 +69,8 @@ class LinkServiceAsyncStub(LinkServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     OpenCheckout: _aio.UnaryUnaryMultiCallable[_link_pb2.OpenCheckoutRequest, _link_pb2.OpenCheckoutResponse]  # type: ignore[assignment]
     """OpenCheckout returns what the page to pay on shows: what is bought, its price, how long it is held, and how to pay.
-    It changes nothing. Refuses with NOT_FOUND, TRY_AGAIN.
+    Once RefreshCheckout was called for the purchase, it asks the provider too, at most once a second.
+    Refuses with NOT_FOUND, TRY_AGAIN.
     """
     RefreshCheckout: _aio.UnaryUnaryMultiCallable[_link_pb2.RefreshCheckoutRequest, _link_pb2.RefreshCheckoutResponse]  # type: ignore[assignment]
     """RefreshCheckout asks the payment provider now whether the purchase is paid, waits a few seconds for what follows, and
@@ -101,7 +103,8 @@ class LinkServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.OpenCheckoutResponse, _abc.Awaitable[_link_pb2.OpenCheckoutResponse]]:
         """OpenCheckout returns what the page to pay on shows: what is bought, its price, how long it is held, and how to pay.
-        It changes nothing. Refuses with NOT_FOUND, TRY_AGAIN.
+        Once RefreshCheckout was called for the purchase, it asks the provider too, at most once a second.
+        Refuses with NOT_FOUND, TRY_AGAIN.
         """
 
     @_abc_1.abstractmethod
