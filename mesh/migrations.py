@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: "tutormesh" as a number: the advisory lock under which a database is migrated.
 _LOCK = 0x7475746F
+#: What the server calls the connections.
+_NAME = "migrations"
 #: Alembic keeps its current migration in module globals, so a process can run only one at a time.
 _one_at_a_time = threading.Lock()
 _REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*["']([^"']+)["']""", re.MULTILINE)
@@ -40,7 +42,8 @@ def run(metadata: MetaData) -> None:
 async def upgrade(database_url: str, package: str) -> None:
     """Bring the database of `package` (such as "booking_svc") to its newest revision; all revisions or none.
 
-    `database_url` is `postgresql+asyncpg://…`, a unix socket as `?host=/path`. A second process waits for the first.
+    `database_url` leads to the server itself, past any pooler: a lock of the session makes a second process wait for
+    the first.
     """
     await asyncio.to_thread(_upgrade, database_url, package)
 
@@ -66,7 +69,9 @@ async def _revisions(database_url: str) -> set[str]:
     """What Alembic has noted in the database; empty before the first migration."""
     import asyncpg
 
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), timeout=5)
+    from mesh.postgres import Connector
+
+    connection = await Connector(database_url, _NAME, connect_seconds=5).connect()
     try:
         rows = await connection.fetch("select version_num from alembic_version")
     except asyncpg.UndefinedTableError:
@@ -105,10 +110,12 @@ def _upgrade(database_url: str, package: str) -> None:
 
 async def _upgrade_locked(database_url: str, package: str) -> None:
     from sqlalchemy import text
-    from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    engine = create_async_engine(database_url, poolclass=NullPool)
+    from mesh.postgres import Connector, open_engine
+
+    # Without the time limits of a service: a migration may take long.
+    engine = open_engine(Connector(database_url, _NAME, settings={}, connect_seconds=5), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             # The lock belongs to the session: it outlasts Alembic's transactions, and a lost connection frees it.

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 import click
 from dotenv import dotenv_values
 
+from mesh import database_urls
+
 #: The time between two looks of `--check --wait`.
 CHECK_SECONDS = 1.0
 _DONE = {
@@ -29,7 +31,10 @@ PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "learnin
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 unless this release can use the databases.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0, help="With --check: seconds to wait until it can.")
 def migrate(service: str | None, check: bool, wait: float) -> None:
-    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set. Without any, migrate those of `tutormesh up`."""
+    """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set. Without any, migrate those of `tutormesh up`.
+
+    Behind a pooler, BOOKING_DATABASE_DIRECT_URL (PAYMENT_…) leads to the server itself.
+    """
     urls = _read_urls({**dotenv_values(".env"), **os.environ}, service)
     if not urls and service is not None:
         raise click.UsageError(f"{service.upper()}_DATABASE_URL: is missing, and so is DATABASE_URL")
@@ -42,10 +47,10 @@ def migrate(service: str | None, check: bool, wait: float) -> None:
 
 
 async def _migrate(urls: Mapping[str, str]) -> None:
-    from mesh.migrations import compare, upgrade
+    from mesh.migrations import upgrade
 
     for name, url in urls.items():
-        found = await compare(url, PACKAGES[name])
+        found = await _compare(name, url)
         if found == "behind":
             await upgrade(url, PACKAGES[name])
         click.echo(f"{name}: {_DONE[found]}")
@@ -63,14 +68,22 @@ async def _check(urls: Mapping[str, str], deadline: float) -> None:
 
 
 async def _find_fault(name: str, url: str) -> str | None:
+    try:
+        return "is not migrated" if await _compare(name, url) == "behind" else None
+    except click.ClickException as error:
+        return error.message.removeprefix(f"{name}: ")
+
+
+async def _compare(name: str, url: str) -> str:
+    """Whether a database is behind, current or later. Raises ClickException when it cannot be used."""
     import asyncpg
 
     from mesh.migrations import compare
 
     try:
-        return "is not migrated" if await compare(url, PACKAGES[name]) == "behind" else None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        return f"the database cannot be used: {error or type(error).__name__}"
+        return await compare(url, PACKAGES[name])
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise click.ClickException(f"{name}: the database cannot be used: {error or type(error).__name__}") from None
 
 
 async def _migrate_devkit() -> None:
@@ -88,12 +101,26 @@ async def _migrate_devkit() -> None:
 
 
 def _read_urls(environ: Mapping[str, str | None], service: str | None) -> dict[str, str]:
-    names = [service] if service else list(PACKAGES)
-    given = {name: environ.get(f"{name.upper()}_DATABASE_URL") for name in names}
-    if service and not given[service]:
-        given[service] = environ.get("DATABASE_URL")
-    urls = {name: url for name, url in given.items() if url}
-    for name, url in urls.items():
-        if not url.startswith("postgresql+asyncpg://"):
-            raise click.UsageError(f"{name.upper()}_DATABASE_URL: must start with postgresql+asyncpg://")
-    return urls
+    is_pooled = environ.get("DATABASE_POOLER") == "transaction"
+    found = {}
+    for name in [service] if service else list(PACKAGES):
+        usual = _read_url(environ, name, "DATABASE_URL", alone=service is not None)
+        direct = _read_url(environ, name, "DATABASE_DIRECT_URL", alone=service is not None)
+        if usual and not direct and is_pooled:
+            raise click.UsageError(
+                f"{name.upper()}_DATABASE_DIRECT_URL: is missing, and DATABASE_POOLER is transaction"
+            )
+        if url := direct or usual:
+            found[name] = url
+    return found
+
+
+def _read_url(environ: Mapping[str, str | None], service: str, setting: str, *, alone: bool) -> str | None:
+    """A service's setting. Of a service `alone` the name may be without the service's. Raises UsageError."""
+    own = f"{service.upper()}_{setting}"
+    name = own if environ.get(own) or not alone else setting
+    url = environ.get(name)
+    try:
+        return database_urls.check(url) if url else None
+    except ValueError as error:
+        raise click.UsageError(f"{name}: {error}") from None
