@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-ann
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo bench chaos protos lint format lock clean venv venv-dev help
+.PHONY: up test demo bench chaos pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -21,7 +21,7 @@ up: venv ## the whole mesh on this machine; Ctrl-C stops it
 demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 	@exec $(BIN)/python -m devkit.demo.lesson
 
-test: venv-dev tools/federation/node_modules tools/buf/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
+test: venv-dev tools/axe/node_modules tools/buf/node_modules tools/federation/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
 
 bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--quick for a taste
@@ -30,13 +30,17 @@ bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--qu
 chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, FULL=1 for ten minutes and the kill -9 matrix
 	@exec $(BIN)/python -m devkit.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
 
-lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules
+pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium
+	@PICTURES=docs/pictures $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
+
+lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules, nothing released is broken
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy $(wildcard $(CODE))
 	@$(BIN)/lint-imports
 	@$(NODE) tools/buf/node_modules/.bin/buf lint
 	@$(NODE) tools/buf/node_modules/.bin/buf format --diff --exit-code
+	@$(NODE) tools/buf/node_modules/.bin/buf breaking --against protos/released.binpb
 
 format: venv-dev ## put everything in the house's format
 	@$(BIN)/ruff format .
@@ -48,6 +52,12 @@ protos: venv-dev ## regenerate generated/ from protos/
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc -Iprotos \
 		--python_out=build/protos --grpc_python_out=build/protos --mypy_out=quiet:build/protos --mypy_grpc_out=quiet:build/protos $(PROTOS)
 	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos build
+
+wheel: venv-dev ## tutormesh-protos: the protos and their typed stubs as a wheel in dist/
+	@cd protos && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d ../dist
+
+release: venv-dev tools/buf/node_modules ## VERSION=0.2.0: check the contracts, renew protos/released.binpb, name the version
+	@$(NODE) $(BIN)/python -m devkit.release $(VERSION)
 
 lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) -o requirements/services.txt

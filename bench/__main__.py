@@ -8,50 +8,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-import psutil
-
-from bench import baseline, cpu, lessons, report
-from bench.lessons import Shop, Sold, Student
+from bench import baseline, lessons, report, traces
+from bench.batches import measure, sell
+from bench.lessons import Shop, Student
 from bench.mesh import Mesh, run_mesh
-from bench.report import Batch
 
 #: Lessons per round at this many concurrent students.
 SIZES = {1: 24, 8: 80, 32: 160}
 ROUNDS = 3
 #: Write transactions of a sold lesson, over all services. A test counts them.
 COMMITS = 9
-BATCH_SECONDS = 14.0
 #: The stream by which the benchmark learns of CONFIRMED; an app's subscription would cost the same.
 OBSERVING = "BookingService/WatchBooking"
-
-
-async def measure(mesh: Mesh, others: list[psutil.Process], work: Awaitable[int]) -> Batch:
-    """Measure the wall and CPU seconds of a piece of work, which returns how many items it did."""
-    me, before, began = psutil.Process(), cpu.of_mesh(mesh.launcher), time.perf_counter()
-    mine, theirs = cpu.own(me), sum(map(cpu.own, others))
-    count = await work
-    wall = time.perf_counter() - began
-    used = {name: seconds - before.get(name, 0.0) for name, seconds in cpu.of_mesh(mesh.launcher).items()}
-    return Batch(count, wall, used, cpu.own(me) - mine + sum(map(cpu.own, others)) - theirs)
-
-
-async def sell(students: list[Student], count: int, sold: list[Sold]) -> int:
-    """Sell lessons until there are `count` of them, or the time is over. Each student buys one after the other."""
-    end, left = time.perf_counter() + BATCH_SECONDS, iter(range(count))
-    before = len(sold)
-
-    async def shopping(student: Student) -> None:
-        for _ in left:
-            sold.append(await student.buy_lesson())
-            if time.perf_counter() > end:
-                return
-
-    await asyncio.gather(*map(shopping, students))
-    return len(sold) - before
 
 
 async def repeat(once: Callable[[], Awaitable[None]], concurrent: int, count: int) -> int:
@@ -106,5 +77,10 @@ async def main(sizes: dict[int, int], rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one small round, to see that it works")
-    quick = parser.parse_args().quick
+    parser.add_argument("--traces", action="store_true", help="what traces cost")
+    chosen = parser.parse_args()
+    quick = chosen.quick
+    if chosen.traces:
+        print(asyncio.run(traces.compare()))
+        raise SystemExit
     asyncio.run(main({1: 4, 4: 8} if quick else SIZES, 1 if quick else ROUNDS))

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
@@ -46,11 +47,16 @@ class Mesh:
 
 
 @contextlib.asynccontextmanager
-async def run_mesh() -> AsyncIterator[Mesh]:
-    """Run a mesh, which is ready inside. Afterwards it is stopped and its data is removed."""
-    folder = ROOT / ".data" / f"bench-{os.getpid()}"  # on the disk of the real data, as its fsync is measured too
+async def run_mesh(**more: str) -> AsyncIterator[Mesh]:
+    """Run a mesh with these settings, which is ready inside. Afterwards it is stopped and its data is removed.
+
+    It makes no traces unless a setting says so.
+    """
+    folder = ROOT / ".data" / f"bench-{os.getpid()}"
+    folder /= uuid4().hex[:8]  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
+    settings |= {"OTEL_SDK_DISABLED": "true"} | more
     settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
@@ -68,6 +74,8 @@ async def run_mesh() -> AsyncIterator[Mesh]:
             await _stop(process)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another mesh of this process is still there
+            folder.parent.rmdir()
 
 
 async def _wait_until_ready(process: asyncio.subprocess.Process, layout: Layout, log: Path) -> None:

@@ -8,13 +8,14 @@ from booking_svc.bookings import Bookings
 from booking_svc.servicer import BookingServicer
 from booking_svc.settings import Settings
 from booking_svc.store import VIOLATIONS, Store
-from mesh import logs
+from mesh import logs, tracing
 from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
-from mesh.settings import load
+from mesh.settings import load, read_environment
 from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
@@ -22,10 +23,14 @@ from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 async def main() -> None:
     settings = load(Settings)
     logs.configure("booking", settings.log_format)
+    tracing.configure("booking", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
-        Changes(settings.database_url, "booking") as changes,
+        Database(
+            settings.database_url, name="booking", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        Changes(settings.listen_url, "booking") as changes,
+        serving(settings, "booking", database),
     ):
         bookings = Bookings(Store(database))
         service = Service(

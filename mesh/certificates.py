@@ -28,6 +28,8 @@ TRUST_DOMAIN = "tutormesh"
 CHECK_SECONDS, SAY_SECONDS = 1.0, 60.0
 #: The last part of a certificate's life. Issuers renew at half or two thirds of it, so nobody has renewed it by then.
 LAST_PART = 0.1
+#: What services of the company outside the mesh are called.
+OUTSIDE = "internal"
 ENDS_SOON = "ends soon, and nobody has renewed it"
 _ID = re.compile(rf"spiffe://{TRUST_DOMAIN}/([a-z0-9-]+)(?:/[\w.-]+)?", re.ASCII)
 _Stamp = tuple[tuple[int, int, int] | None, ...]
@@ -77,15 +79,18 @@ class Certificate:
     begins: datetime
     ends: datetime
     is_trusted: bool
+    dns_names: frozenset[str]
 
-    def fault(self, now: datetime) -> str:
-        """Why peers refuse this certificate now, or will soon; empty when there is no reason."""
+    def fault(self, now: datetime, *, serves: bool = False) -> str:
+        """Why peers refuse this certificate now, or will soon; empty when there is no reason. `serves`: it is a server's."""
         if now < self.begins:
             return "is not valid yet: its issuer's clock is ahead"
         if now >= self.ends:
             return "has expired"
         if not self.is_trusted:
             return "is issued by none of the authorities in MESH_CA_FILE"
+        if serves and (own := service_of(self.identity)) not in (*self.dns_names, OUTSIDE):
+            return f"lacks the DNS name {own}, by which clients know the service"
         return ENDS_SOON if self.is_near_end(now) else ""
 
     def is_near_end(self, now: datetime) -> bool:
@@ -106,8 +111,8 @@ def read(files: Files) -> Certificate:
     if _public_key_of(key, files.key) != _encoded(leaf.public_key()):
         raise Unusable(f"MESH_KEY_FILE: {files.key} is not the key of {files.certificate}")
     trusted = _is_trusted(certificates, _certificates(authorities, "MESH_CA_FILE", files.authorities))
-    identity = _identity_of(leaf, files.certificate)
-    return Certificate(chain, key, authorities, identity, leaf.not_valid_before_utc, leaf.not_valid_after_utc, trusted)
+    identity, times = _identity_of(leaf, files.certificate), (leaf.not_valid_before_utc, leaf.not_valid_after_utc)
+    return Certificate(chain, key, authorities, identity, *times, trusted, frozenset(_names(leaf, x509.DNSName)))
 
 
 def _bytes(setting: Path, path: Path) -> bytes:
@@ -138,14 +143,19 @@ def _encoded(key: object) -> bytes:
 
 def _identity_of(leaf: x509.Certificate, path: Path) -> str:
     """SPIFFE's X.509-SVID, 2: a certificate has exactly one URI, which is its id."""
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = names.get_values_for_type(x509.UniformResourceIdentifier)
-    except (x509.ExtensionNotFound, ValueError):
-        found = []
+    found = _names(leaf, x509.UniformResourceIdentifier)
     if len(found) != 1 or not service_of(found[0]):
         raise Unusable(f"MESH_CERT_FILE: {path} does not have one URI such as {spiffe_id('payment')}")
-    return str(found[0])
+    return found[0]
+
+
+def _names(leaf: x509.Certificate, kind: type[x509.UniformResourceIdentifier | x509.DNSName]) -> list[str]:
+    """The subject's alternative names of this kind; none when they cannot be read."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return [str(name) for name in names.get_values_for_type(kind)]
+    except (x509.ExtensionNotFound, ValueError):
+        return []
 
 
 def _is_trusted(chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate]) -> bool:
@@ -173,6 +183,7 @@ class Certificates:
         self._stamp, self._checked_at = _stamp(files), time.monotonic()
         self._current = read(files)
         self._said: dict[str, float] = {}
+        self._serves, self._unreadable = False, ""
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
         return ()
@@ -193,7 +204,7 @@ class Certificates:
 
     def for_servers(self) -> grpc.ServerCredentials:
         """Credentials that ask every caller for a certificate. gRPC asks for the newest ones at each new connection."""
-        given = self.current()
+        self._serves, given = True, self.current()
 
         def changed() -> grpc.ServerCertificateConfiguration | None:
             nonlocal given
@@ -210,7 +221,7 @@ class Certificates:
         stamp = _stamp(self._files)
         if stamp != self._stamp or self._current.is_near_end(now):
             self._read_again(stamp)
-        fault = self._current.fault(now)
+        fault = self._current.fault(now, serves=self._serves)
         if not fault or not self._is_new(fault):
             return
         if fault == ENDS_SOON:
@@ -222,10 +233,12 @@ class Certificates:
         try:
             found = read(self._files)
         except Unusable as error:
-            if self._is_new(str(error)):
-                log().error("certificate_unreadable", why=str(error), alert=True, **self._facts())
+            # Issuers write one file after the other, so that only what a second look cannot read either is a fault.
+            before, self._unreadable = self._unreadable, str(error)
+            if before == self._unreadable and self._is_new(before):
+                log().error("certificate_unreadable", why=before, alert=True, **self._facts())
             return
-        self._stamp = stamp
+        self._stamp, self._unreadable = stamp, ""
         if found != self._current:
             self._current = found
             self._said.clear()

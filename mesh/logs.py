@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from mesh import calls
+from mesh import calls, tracing
 
 REDACTED = "[redacted]"
 _SECRET_KEYS = re.compile(r"secret|token|authorization|password|api_?key|cookie|signature|jwt|payload", re.IGNORECASE)
@@ -45,9 +45,10 @@ def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
 
 
 def _add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The request's id, and the ids of what it is about. What the line says itself comes first."""
-    call = calls.current()
-    for name, value in {"request_id": call.request_id, **call.ids}.items():
+    """The ids of request and trace, and of what it is about. What the line says itself comes first."""
+    call, trace_id = calls.current(), tracing.trace_id()
+    traced = {"trace_id": trace_id} if trace_id else {}
+    for name, value in {"request_id": call.request_id, **traced, **call.ids}.items():
         event.setdefault(name, value)
     return event
 

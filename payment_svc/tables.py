@@ -84,6 +84,8 @@ saga = Table(
     Column("role", Text, nullable=False),
     # The request that began it, as the log lines of that request name it.
     Column("request_id", Text),
+    # The span that began it, for links between traces (W3C: Trace Context); empty when it was not traced.
+    Column("traceparent", Text, CheckConstraint("length(traceparent) <= 55"), nullable=False, server_default=""),
     # When its student last had the provider asked.
     Column("looked_at", INSTANT),
     # Whether the provider had the money then. Null while its answer is unknown: a process may have died with it.

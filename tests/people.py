@@ -91,14 +91,23 @@ class People:
             self.channels[key] = connect(f"127.0.0.1:{self.world.ports[name]}", self.world.credentials(service, person))
         return Patient(kind(self.channels[key]))
 
-    async def tutor(self, rate: int = 5000, currency: str = "USD", **changes: Any) -> UUID:
-        """A tutor who works around the clock, every day, in UTC unless `changes` names another zone."""
-        tutor = uuid4()
+    async def tutor(
+        self,
+        rate: int = 5000,
+        currency: str = "USD",
+        *,
+        tutor: UUID | None = None,
+        start: str = "00:00",
+        end: str = "24:00",
+        **changes: Any,
+    ) -> UUID:
+        """A new tutor who works every day, around the clock and in UTC unless another time or zone is given."""
+        tutor = tutor or uuid4()
         request = availability_pb2.PublishAvailabilityRequest(
             tutor_id=str(tutor),
             weekly=[
                 availability_pb2.WeeklyWindow(
-                    weekday=availability_pb2.Weekday.Value(f"WEEKDAY_{day}"), start="00:00", end="24:00"
+                    weekday=availability_pb2.Weekday.Value(f"WEEKDAY_{day}"), start=start, end=end
                 )
                 for day in WEEK
             ],

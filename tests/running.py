@@ -11,12 +11,12 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 #: What takes long begins first, so that the runner's processes end together; what computes and what waits by turns.
-LONGEST_FIRST = "failpoints chaos model devkit fuzz limits access contract golden docs replicas".split()
-#: Folders whose modules share a mesh of real processes (a fixture of their package): one runner's process takes them all.
-TOGETHER = frozenset(("contract", "replicas"))
+LONGEST_FIRST = "failpoints chaos pages model devkit fuzz limits access contract golden docs replicas".split()
+#: Folders whose modules share a mesh (a fixture of their package): one runner's process takes them all.
+TOGETHER = frozenset(("tests/contract", "tests/pages", "tests/replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
-    "access contract docs failpoints federation fuzz golden limits model replicas"
+    "access contract deploy docs failpoints federation fuzz golden limits model pages replicas"
     " test_graphql_fuzz test_rest_fuzz test_websocket_fuzz test_openapi"
     " test_crashes test_double_faults test_answers_after_faults test_lost_commits test_failing_refunds test_ends"
     " test_replaced_owners test_ordering test_seat_hold_end test_cancelling_an_enrollment"
@@ -44,7 +44,7 @@ class _Scheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         module = super()._split_scope(nodeid)
         folder = module.rpartition("/")[0]
-        return folder if Path(folder).name in TOGETHER else module
+        return folder if folder in TOGETHER else module
 
 
 @pytest.hookimpl(wrapper=True)

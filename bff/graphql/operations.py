@@ -13,6 +13,7 @@ from typing import Any, cast
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
     GraphQLSchema,
     OperationType,
@@ -31,7 +32,7 @@ from bff.http.bodies import ANSWER_BYTES_PER_UNIT
 from bff.http.middleware import GRACE_SECONDS
 from bff.peers import Peers
 from bff.settings import Options
-from mesh import calls
+from mesh import calls, tracing
 from mesh.errors import Refusal
 from mesh.logs import log
 
@@ -82,7 +83,10 @@ class Operations:
     async def run(self, reading: Reading, operation: Operation, caller: Caller) -> Answered:
         """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
         began = time.perf_counter()
-        payload = _format(await self._run(reading, operation, caller))
+        with tracing.span(_span_name(reading, operation)):
+            payload = _format(await self._run(reading, operation, caller))
+            if codes := _codes(payload):
+                tracing.mark(f"{tracing.PREFIX}errors", ",".join(codes))
         _log(operation, began, payload)
         return Answered(payload, reading.size.units_of_answer())
 
@@ -171,6 +175,17 @@ def is_query(reading: Reading, operation: Operation) -> bool:
     return _type(reading, operation) in (OperationType.QUERY, None)
 
 
+def _span_name(reading: Reading, operation: Operation) -> str:
+    """The operation's type and first field. Its own name is a text of the client's."""
+    definition = get_operation_ast(reading.document, operation.name) if reading.document else None
+    if definition is None:
+        return "no operation"
+    fields = [
+        selected.name.value for selected in definition.selection_set.selections if isinstance(selected, FieldNode)
+    ]
+    return f"{definition.operation.value} {fields[0] if fields else ''}".rstrip()
+
+
 def _type(reading: Reading, operation: Operation) -> OperationType | None:
     definition = get_operation_ast(reading.document, operation.name) if reading.document else None
     return definition.operation if definition else None
@@ -189,8 +204,12 @@ def _format(result: ExecutionResult) -> Answer:
     return {"errors": errors} if before_execution else {"errors": errors, "data": result.data}
 
 
+def _codes(answer: Answer) -> list[str]:
+    return sorted({error["extensions"]["code"] for error in answer.get("errors", ())})
+
+
 def _log(operation: Operation, began: float, answer: Answer) -> None:
-    codes = sorted({error["extensions"]["code"] for error in answer.get("errors", ())})
+    codes = _codes(answer)
     fields = {"errors": codes} if codes else {}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     log().info("graphql", operation=(operation.name or "")[:64], ms=milliseconds, **fields)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bff.http.addresses import TrustedProxies
 from bff.http.slow_clients import SlowClientLimit
-from mesh import calls
+from mesh import calls, tracing
 from mesh.calls import Call
 from mesh.concurrency import ConcurrencyLimit
 from mesh.errors import Overloaded
@@ -25,7 +25,7 @@ GRACE_SECONDS = 0.5
 #: Requests at once. It must be larger than the slow-client limit, so that slow bodies never fill it.
 MAX_REQUESTS = 512
 #: These must answer on a full edge too.
-UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+UNLIMITED_PATHS = frozenset({"/healthz", "/readyz"})
 REQUEST_ID = "x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
 #: For answers that are not pages; a page sets its own policy. No page of another origin may frame ours.
@@ -64,13 +64,16 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID] = request_id
+                tracing.mark("http.response.status_code", message["status"])
                 allowance = scope["state"].get("allowance")
                 for name, value in (self._headers | (allowance.headers() if allowance else {})).items():
                     headers.setdefault(name, value)
             await send(message)
 
         calls.enter(Call(request_id, deadline=asyncio.get_running_loop().time() + REQUEST_SECONDS))
-        await self._app(scope, receive, send_with_headers)
+        with tracing.span("request", "server", parent=_traceparent(scope)):
+            await self._app(scope, receive, send_with_headers)
+            tracing.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', 'none')}")
 
 
 class ConcurrencyLimitMiddleware:
@@ -113,3 +116,8 @@ def _request_id(scope: Scope) -> str:
         if name == REQUEST_ID.encode() and _VALID_REQUEST_ID.fullmatch(value):
             return str(value.decode())
     return calls.new_request_id()
+
+
+def _traceparent(scope: Scope) -> str:
+    """The client's span; empty when it sent none."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")

@@ -66,6 +66,7 @@ class Saga:
     resolution: Resolution | None = None
     looked_at: datetime | None = None  # when its student last had the provider asked about the payment
     seen_paid: bool | None = None  # whether the provider had the money then; None while its answer is unknown
+    traceparent: str = ""  # the span in which it was begun, for links to it (W3C: Trace Context)
     #: When the hold ends on this process's monotonic clock. Only the run that asked for the hold knows it.
     hold_ends_monotonic: float | None = field(default=None, compare=False)
 

@@ -10,10 +10,11 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
-from mesh import about
+from mesh import about, tracing
 from mesh.errors import CallFailed, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import back_off_seconds
+from payment_svc import metrics
 from payment_svc.domain import NeedsAPerson, NotYet, Saga, SagaError, State, Transition
 from payment_svc.engine.definition import Halted, Kind
 from payment_svc.store import SagaStore
@@ -33,11 +34,15 @@ class Runner:
         """Run a saga whose lease we hold until it gives the lease up, or the fence is lost; the row then."""
         while True:
             about.bind(saga.ids)
-            committed = await self._commit(saga, await self._next_transition(saga))
+            with tracing.span(f"{saga.kind} {saga.state}"):
+                transition = await self._next_transition(saga)
+                tracing.mark(f"{tracing.PREFIX}next_state", transition.state)
+                committed = await self._commit(saga, transition)
             if committed is None:
                 row = await self._store.get(saga.id)
                 assert row is not None
                 if row.fence != saga.fence:
+                    metrics.FENCES_LOST.inc()
                     log().info("fence_lost", saga_id=str(saga.id), state=row.state)
                     return row
                 if row.lease_owner is None:  # the transition was committed, but its answer was lost

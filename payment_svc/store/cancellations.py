@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh import calls
+from mesh import calls, tracing
 from mesh.database import Database
+from payment_svc import metrics
 from payment_svc.domain import (
     DISPUTE_CASE,
     REFUND_CASE,
@@ -37,10 +38,11 @@ _LOCK_PAYMENT = text("""
 _BEGIN = text("""
     with begun as (
         insert into saga (id, kind, version, state, request_hash, context, student_id, tutor_id, time_slot, minutes,
-                          course_id, booking_id, session_id, payment_id, hold_ends, request_id, lease_owner, lease_until,
-                          wake_at)
+                          course_id, booking_id, session_id, payment_id, hold_ends, request_id, traceparent, lease_owner,
+                          lease_until, wake_at)
         select :new, :kind, :version, 'COMPENSATING', request_hash, cast(:context as jsonb), student_id, tutor_id,
-               time_slot, minutes, course_id, booking_id, session_id, payment_id, hold_ends, :request, :owner,
+               time_slot, minutes, course_id, booking_id, session_id, payment_id, hold_ends, :request, :traceparent,
+               :owner,
                clock_timestamp() + make_interval(secs => :lease), clock_timestamp() + make_interval(secs => :lease)
         from saga where id = :purchase
         on conflict do nothing
@@ -132,7 +134,10 @@ class CancellationStore:
                 await open_in(connection, refund)
             return to_saga(begun)
 
-        return await self._database.transaction(lock_and_begin)
+        begun = await self._database.transaction(lock_and_begin)
+        if begun is not None:
+            metrics.note_begun(begun)
+        return begun
 
     def _values(self, purchase: Saga, new_id: UUID, facts: CancelFacts, detail: str) -> dict[str, Any]:
         return {
@@ -141,6 +146,7 @@ class CancellationStore:
             "context": encode_facts(facts),
             "detail": detail,
             "request": calls.current_request(),
+            "traceparent": tracing.traceparent(),
             "owner": self._owner,
             "lease": self._lease,
         }
@@ -166,7 +172,10 @@ class CancellationStore:
     ) -> bool:
         values = {"purchase": purchase_id, "id": case_id, "kind": kind, "detail": detail}
         about = {"context": encode_facts(facts, State.COMPENSATING), "error": encode_error(error)}
-        return bool(await self._database.rows(_PARK_CASE, values | about))
+        is_new = bool(await self._database.rows(_PARK_CASE, values | about))
+        if is_new:
+            metrics.note_parked_case(kind)
+        return is_new
 
     async def refund_case(self, sold_id: UUID, intent_id: str) -> Saga | None:
         """The newest case about a refund of this intent."""

@@ -54,6 +54,7 @@ def to_saga(row: Row[Any]) -> Saga:
         resolution=decode_resolution(context),
         looked_at=row.looked_at,
         seen_paid=row.seen_paid,
+        traceparent=row.traceparent,
     )
 
 

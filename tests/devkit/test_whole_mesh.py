@@ -16,6 +16,7 @@ import pytest_asyncio
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
 from devkit.readiness import wait_until_ready
+from ops.trace import Span, find_traces, read_spans
 from tests.devkit.fake_mesh import RealMesh, is_alive, run_mesh, wait_until
 from tests.devkit.test_commands import tutormesh
 
@@ -37,6 +38,30 @@ async def test_a_lesson_is_sold_step_by_step(mesh: RealMesh) -> None:
     await sell_lesson(mesh.layout, lines.append)
     steps = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert steps == ["published", "slots", "booked", "paid", "CONFIRMED"]
+
+
+async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: RealMesh) -> None:
+    booking, files = await sell_lesson(mesh.layout, lambda _: None), mesh.layout.data / "traces"
+    in_sale = {"bff POST /graphql", "bff mutation bookSession", "payment PaymentService/BookSession"}
+    in_sale |= {"payment BookAndPayForSessionSaga", "availability AvailabilityService/HoldSlot"}
+    in_webhook = {
+        "bff POST /webhooks/stripe",
+        "payment PaymentService/HandleStripeWebhook",
+        "booking BookingService/ConfirmBooking",
+    }
+    in_webhook |= {"payment BookAndPayForSessionSaga", "session SessionService/CreateConfirmedSession"}
+
+    def trace_with(names: set[str]) -> list[Span]:
+        """Each service writes its spans once a second."""
+        traces = find_traces(lambda: read_spans(files.glob("*.jsonl*")), booking)
+        return next((each for each in traces if names <= {f"{span.service} {span.name}" for span in each}), [])
+
+    await wait_until(lambda: bool(trace_with(in_sale) and trace_with(in_webhook)))
+    sale, webhook = trace_with(in_sale), trace_with(in_webhook)
+    assert any(span.links == {sale[0].trace} for span in webhook)
+    assert any("insert into saga" in span.attributes.get("db.query.text", "") for span in sale)
+    told = "".join(file.read_text() for file in files.iterdir())
+    assert not any(secret in told for secret in ("_secret_", "eyJ", "sk_test", "@people.example.com"))
 
 
 async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:

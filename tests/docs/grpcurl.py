@@ -1,5 +1,6 @@
-"""A stand-in for grpcurl (github.com/fullstorydev/grpcurl), which no package index has: the flags that the pages use.
+"""A stand-in for grpcurl (github.com/fullstorydev/grpcurl), which its makers put on no package index.
 
+It has the flags that the pages use.
 It knows no message of ours. It learns each from the server's reflection, as grpcurl does.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
@@ -19,7 +21,7 @@ FAILED = 64
 
 def main() -> int:
     arguments = _arguments()
-    with grpc.insecure_channel(arguments.address) as channel:
+    with _open(arguments) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         if arguments.what == "list":
             print("\n".join(sorted(database.get_services())))
@@ -33,7 +35,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="grpcurl", allow_abbrev=False)
-    parser.add_argument("-plaintext", action="store_true", required=True)
+    parser.add_argument("-plaintext", action="store_true")
+    for name in ("-cacert", "-cert", "-key"):
+        parser.add_argument(name, type=Path)
     parser.add_argument("-H", dest="headers", action="append", default=[])
     parser.add_argument("-d", dest="data", default="{}")
     parser.add_argument("-max-time", dest="seconds", type=float, default=None)
@@ -41,6 +45,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("what", help="list, describe, or a method")
     parser.add_argument("symbol", nargs="?", default="")
     return parser.parse_args()
+
+
+def _open(arguments: argparse.Namespace) -> grpc.Channel:
+    """A channel with the certificate of the arguments, else in plaintext."""
+    if arguments.plaintext:
+        return grpc.insecure_channel(arguments.address)
+    files = [path.read_bytes() for path in (arguments.cacert, arguments.key, arguments.cert)]
+    return grpc.secure_channel(arguments.address, grpc.ssl_channel_credentials(*files))
 
 
 def _description(pool: descriptor_pool.DescriptorPool, symbol: str) -> list[str]:

@@ -28,6 +28,10 @@ WITH_COMMANDS = [name for name in NAMES if any(block.language == "sh" and not bl
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path)
+
+
+def make_folder(tmp_path: Path) -> Path:
     """Where a page's shell runs: `.venv` is there as in a checkout, and a page's files do not touch the checkout."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "docs").mkdir()

@@ -65,7 +65,13 @@ def test_a_value_that_is_shown_is_the_default(package):
 #: `make up` gives these a value, which the file shows.
 OF_MAKE_UP = {"AUTH_ISSUER", "AUTH_AUDIENCE"}
 #: What the file shows of these is the default of the other processes; its comment names the edge's.
-OF_OTHERS = {"bff": {"DRAIN_SECONDS", *(f"{name.removesuffix('_svc').upper()}_ADDRESS" for name in PACKAGES)}}
+OF_OTHERS = {
+    "bff": {
+        "DRAIN_SECONDS",
+        "DRAIN_DELAY_SECONDS",
+        *(f"{name.removesuffix('_svc').upper()}_ADDRESS" for name in PACKAGES),
+    }
+}
 
 
 def _as_text(value):
@@ -92,6 +98,8 @@ URLS = {"SMTP_URL": "smtp://x:1", "NOTIFY_WEBHOOK_URL": "https://x/y"}
 
 def test_nothing_is_shown_that_nobody_reads(shown):
     read = set().union(*(names_read(kind) for package in PACKAGES for kind in settings_of(package)))
-    code = "\n".join(path.read_text() for name in ("devkit", "ops") for path in (ROOT / name).rglob("*.py"))
+    code = "\n".join(
+        path.read_text() for name in ("devkit", "ops", "mesh/tracing") for path in (ROOT / name).rglob("*.py")
+    )
     unread = {name for name in shown - read if name not in code and not name.endswith("_REPLICAS")}
     assert unread == set()

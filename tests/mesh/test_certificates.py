@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,19 @@ async def test_67_a_service_token_of_another_service_is_refused(start, of, token
                 await peer.GetSession(GET, timeout=5)
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-client-cert", "x-spiffe-id", "x-service"])
+async def test_67_behind_a_sidecar_a_token_says_who_calls_and_no_header(start, token, header):
+    server = await start(sessions(nothing), mesh_tls="external")
+    said = ((header, "By=spiffe://tutormesh/session;URI=spiffe://tutormesh/payment"),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        peer = session_pb2_grpc.SessionServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await peer.GetSession(GET, timeout=5, metadata=said)
+        assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        own = ("x-service-token", token("service", service="payment"))
+        await peer.GetSession(GET, timeout=5, metadata=(*said, own))
+
+
 NOW = datetime.now(UTC)
 
 
@@ -189,6 +203,16 @@ async def test_67_a_server_with_the_certificate_of_another_service_is_refused(st
     async with stub(server, of("payment"), "booking") as peer:
         with pytest.raises(CallFailed, match="Hostname Verification Check failed"):
             await peer.GetSession(GET, timeout=5)
+
+
+async def test_a_server_says_that_its_certificate_lacks_the_name_by_which_clients_know_it(start, of):
+    own = (await start(sessions(nothing)))._certificates
+    own._current, own._checked_at = replace(own._current, dns_names=frozenset({"localhost"})), 0
+    with capture_logs() as lines:
+        await own.look()
+    assert lines[0]["event"] == "certificate_unusable" and lines[0]["alert"]
+    assert lines[0]["why"] == "lacks the DNS name session, by which clients know the service"
+    assert of("payment").current().fault(datetime.now(UTC), serves=True) == ""
 
 
 async def test_67_a_server_of_another_authority_is_refused(start, tmp_path):
@@ -307,14 +331,33 @@ def test_files_that_cannot_be_used_leave_the_last_good_certificate_and_one_line(
     assert lines[0]["why"] == f"MESH_CERT_FILE: {folder / 'tls.crt'} cannot be read: No such file or directory"
 
 
-def test_a_key_that_is_renewed_after_its_certificate_is_waited_for(of, ca, tmp_path):
+def test_a_key_that_is_renewed_after_its_certificate_is_waited_for_without_an_alert(of, ca, tmp_path):
     own = of("payment")
     before = own.current()
     ca.issue("payment", tmp_path / "next")
-    for name in ("tls.crt", "tls.key"):
-        (tmp_path / "payment" / name).write_bytes((tmp_path / "next" / name).read_bytes())
-        own._checked_at = 0
-        assert (own.current() is before) == (name == "tls.crt")
+    with capture_logs() as lines:
+        for name in ("tls.crt", "tls.key"):
+            (tmp_path / "payment" / name).write_bytes((tmp_path / "next" / name).read_bytes())
+            own._checked_at = 0
+            assert (own.current() is before) == (name == "tls.crt")
+    assert [line["event"] for line in lines] == ["certificate_renewed"]
+
+
+def test_a_folder_that_is_replaced_by_a_link_is_read_again_as_kubernetes_replaces_secrets(ca, tmp_path):
+    def publish(release: str) -> None:
+        ca.issue("payment", tmp_path / release)
+        (tmp_path / "next").symlink_to(release)
+        (tmp_path / "next").rename(tmp_path / "..data")
+
+    publish("1")
+    (tmp_path / "mounted").mkdir()
+    for name in ("tls.crt", "tls.key", "ca.crt"):
+        (tmp_path / "mounted" / name).symlink_to(Path("..", "..data", name))
+    own = Certificates(files_in(tmp_path / "mounted"))
+    before = own.current()
+    publish("2")
+    own._checked_at = 0
+    assert own.current().chain == (tmp_path / "2" / "tls.crt").read_bytes() != before.chain
 
 
 def test_a_certificate_that_nobody_renews_is_told_before_its_end(of):
@@ -324,3 +367,25 @@ def test_a_certificate_that_nobody_renews_is_told_before_its_end(of):
             own._checked_at = 0
             own.current()
     assert [(line["event"], line["alert"]) for line in lines] == [("certificate_ends_soon", True)]
+
+
+async def test_67_a_connection_outlives_its_expired_certificate_until_its_age_only(start, of, capfd):
+    """Only handshakes look at certificates. So calls of an expired one end when the connection has had its time."""
+    server = await start(sessions(nothing), max_connection_age_seconds=1.5)
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    async with stub(server, of("payment", begins=ends - HOUR, lifetime=HOUR)) as peer:
+        served_at = None
+
+        async def is_refused() -> bool:
+            nonlocal served_at
+            try:
+                await peer.GetSession(GET, timeout=5)
+                served_at = datetime.now(UTC)
+            except CallFailed as failed:
+                assert failed.status_code is grpc.StatusCode.UNAVAILABLE
+                return True
+            return False
+
+        await wait_until(is_refused)
+    assert served_at > ends
+    assert "certificate has expired" in capfd.readouterr().err

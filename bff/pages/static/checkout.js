@@ -5,7 +5,7 @@ import { clock, find, t } from "./base.js";
 import { ask, follow, setLink } from "./link.js";
 
 const LAST_SECONDS = 10; // nobody starts to pay when so little is left
-/** Seconds between two looks, by panel. The last one repeats. The other panels are ends. */
+/** Seconds between two looks, by panel. The other panels are ends. */
 const LOOKS = { pay: [15], being_confirmed: [1, 1, 2, 3, 5, 5, 8, 8, 15, 30], over: [1, 2, 3, 5, 5, 10] };
 const PAID = ["succeeded", "processing", "requires_capture"];
 
@@ -14,8 +14,8 @@ const panels = [...outcome.querySelectorAll("[data-panel]")], payLabel = payButt
 
 let state, shown = panels.find((panel) => !panel.hidden).dataset.panel;
 let stripe, elements, element, isReady, isChecked, isPaying; // of the payment form
-let isPaid; // the provider says so; the services may not have heard yet
-let hurriedLooks = 0, isNews; // isNews: payment should ask the provider
+let isPaid; // as the provider says
+let hurriedLooks = 0, isNews; // something that payment should ask about
 
 const pauses = () => LOOKS[shown] && (hurriedLooks-- > 0 ? [1] : root.dataset.elsewhere ? [5] : LOOKS[shown]);
 
@@ -167,7 +167,7 @@ async function noteIntent({ status, last_payment_error }, { showsDecline, isUncl
 	return look(true);
 }
 
-/** Payment knows the reason and the attempts left, at the latest a moment after it has asked the provider. */
+/** Payment knows the reason and the attempts left. */
 async function lookAtDecline() {
 	hurriedLooks = 5;
 	await look(true);

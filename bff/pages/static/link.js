@@ -36,7 +36,7 @@ export function follow(read, pauses) {
 		} catch (error) {
 			if (error.status === 404) return; // the link is over: what the page says stays
 			failures += 1;
-			pause = Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures));
+			pause = Math.max(error.retryAfter ?? 0, Math.min(8, 2 ** failures));
 		}
 		find("connection").hidden = failures < 2;
 		clearTimeout(timer);

@@ -5,7 +5,6 @@ const QUERY = `query Slots($tutorId: ID!, $from: AWSDateTime!, $to: AWSDateTime!
 		start end price { amountMinor currency display decimal } } }`;
 const WHY = { NOT_FOUND: "unknown", BAD_USER_INPUT: "unknown", RATE_LIMITED: "busy", OFFLINE: "offline" };
 const DAY = 86_400_000, WEEK = [0, 1, 2, 3, 4, 5, 6].map((day) => day * DAY);
-// A page's style-src does not rule constructed sheets.
 const { css, texts } = await (await fetch(new URL("slots.json", import.meta.url))).json(), sheet = new CSSStyleSheet();
 sheet.replaceSync(css);
 
@@ -22,7 +21,7 @@ customElements.define("tutormesh-slots", class extends HTMLElement {
 	static observedAttributes = ["tutor", "locale", "timezone", "duration"];
 	#week = 0; #chosen = ""; #asking; #isPlanned;
 	#back = button("‹", () => this.#turn(-1)); #ahead = button("›", () => this.#turn(1));
-	#range = make("h2", {}); #count = make("p", { role: "status" }); #terms = make("p", {}); #days = make("main", { role: "group" });
+	#range = make("h2", {}); #count = make("p", { role: "status" }); #terms = make("p", {}); #days = make("div", { class: "days", role: "group" });
 
 	connectedCallback() {
 		if (!this.shadowRoot) {
@@ -88,7 +87,7 @@ customElements.define("tutormesh-slots", class extends HTMLElement {
 		}
 	}
 
-	#frame(first) { // what does not wait for the times
+	#frame(first) {
 		this.#range.textContent = this.#format({ day: "numeric", month: "long" }, "UTC").formatRange(first, first + 6 * DAY);
 		this.#days.ariaLabel = this.#range.textContent;
 		this.#back.ariaLabel = this.#back.title = this.texts.back;

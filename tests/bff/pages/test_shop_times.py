@@ -43,7 +43,7 @@ console.log(JSON.stringify({
     assert told["skipped"] == "2026-03-29T01:30:00.000Z"
     assert told["twice"] == "2026-10-25T00:30:00.000Z"
     assert told["hours"] == [23, 25]
-    assert told["usual"] == "9:00 – 10:00"
+    assert told["usual"] == "9:00\u00a0– 10:00"
     assert told["changed"].count("CEST") + told["changed"].count("CET") == 2
     assert (told["week"][0], told["week"][6]) == ("2026-11-23", "2026-11-29")
 

@@ -14,7 +14,7 @@ export const now = () => Date.now() + ahead;
 
 async function request(method, path, body) {
 	const said = await send(method, path, { authorization: authorization() }, body).catch(() => { throw { code: "NETWORK" }; });
-	ahead = (Date.parse(said.date) || Date.now()) - Date.now();
+	ahead = (Date.parse(said.date) + 2000 || Date.now()) - Date.now();
 	return said;
 }
 

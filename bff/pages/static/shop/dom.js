@@ -39,7 +39,6 @@ export function show(place, ...nodes) {
 
 export const say = (text) => { find("said").textContent = text; };
 
-/** Opens a dialog of the page. `act` does what its pressed button says. */
 export function openDialog(id, act) {
 	const box = find(id), form = box.querySelector("form");
 	form.reset();

@@ -38,7 +38,7 @@ async function showWeek({ place, go, today }, tutor, day, minutes) {
 	const length = h("select", { "data-key": "length", onchange: () => go(to(day, length.value)) },
 		LENGTHS.map((count) => h("option", { value: count, selected: count === minutes }, t("find.minutes", { count }))));
 	const free = dayOf(tutor.nextFreeTime ?? now());
-	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day)))),
+	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day))), "quiet slot"),
 		{ ariaLabel: `${time(slot.start)}, ${longDay(slot.start)}` });
 	show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
 		h("div.stack.tight", heading(t("find.of", { name: tutor.displayName })), about(tutor)),

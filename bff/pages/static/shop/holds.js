@@ -19,7 +19,6 @@ setInterval(() => document.querySelectorAll("[data-until]").forEach((timer) => {
 	const left = secondsLeft(timer.dataset.until);
 	timer.textContent = remaining(left);
 	if (left <= LAST_SECONDS) timer.parentElement.querySelector("a")?.remove();
-	if (left === 60) say(timer.textContent);
 }), 1000);
 
 /** Asks whether to cancel this Lesson or Seat, and tells what goes back. */

@@ -40,7 +40,7 @@ const windows = (weekday, text) => text.split(",").filter((part) => part.trim())
 	return { weekday, start, end };
 });
 
-/** The problem, with the name of the field that it is about, which gets the focus. */
+/** Names the field of the problem, and moves the focus there. */
 function pointOut(problem, { weekly }, fields) {
 	const [, name, at] = problem.field ?? [], field = fields[weekly[at]?.weekday ?? (name === "rate" ? "amount" : name)];
 	field?.focus();

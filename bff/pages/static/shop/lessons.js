@@ -5,7 +5,7 @@ import { button, h, heading, joinLink, link, say, show } from "./dom.js";
 import { loadTutors, waysBack } from "./find.js";
 import { askToCancel, unpaid } from "./holds.js";
 import { watch } from "./live.js";
-import { locale, longDay, money, ms, nameOf, span, t, zone } from "./words.js";
+import { dayOf, locale, longDay, money, ms, nameOf, span, t, zone } from "./words.js";
 
 const DAY = 86_400_000;
 const TONES = { CONFIRMED: "good", ACTIVE: "good", PAYMENT_REQUIRED: "warn", PAYMENT_FAILED: "bad" };
@@ -28,12 +28,12 @@ function outcome(sold) {
 
 const terms = (tutor, price) => h("p", t("lessons.with", { name: nameOf(tutor), price: money(price) }));
 
-function card(sold, { title, tutor, price, about, buttons }) {
+function card(sold, level, { title, tutor, price, about, buttons }) {
 	const told = outcome(sold);
 	return h("article.card.stack.tight",
-		h("div.row.spread", h("h3", title), h("span", { class: `badge ${TONES[sold.status] ?? ""}` }, statusOf(sold))),
+		h("div.row.spread", h(level, title), h("span", { class: `badge ${TONES[sold.status] ?? ""}` }, statusOf(sold))),
 		terms(tutor, price), about && h("p.soft", about), told && h("p.soft", told),
-		isUnpaid(sold) && !isPaid(sold) && unpaid(sold, price), isOpen(sold) && h("div.row", buttons));
+		isUnpaid(sold) && !isPaid(sold) && unpaid(sold, price), buttons && h("div.row", buttons));
 }
 
 function follow(known, draw, { signal, fail }, [subscription, query], soldIn, titleOf) {
@@ -67,17 +67,19 @@ export async function lessons(view) {
 	function draw() {
 		const all = [...known.values()].sort((one, other) => isUnpaid(other) - isUnpaid(one) || ms(one.startTime) - ms(other.startTime));
 		const { true: ahead, false: gone } = Object.groupBy(all, isOpen);
-		const items = (bookings) => h("ul.stack", bookings.map((booking) => h("li", lesson(booking))));
+		const items = (bookings, level) => h("ul.stack", bookings.map((booking) => h("li", lesson(booking, level))));
 		const further = (list) => list.after && button(list.order, t("lessons.more"), () => load(list).then(draw, fail));
 		show(place, heading(t("lessons.title")),
-			ahead ? items(ahead) : h("div.notice.row.spread", t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
-			gone && [h("h2", t("lessons.over")), items(gone.reverse())], further(over));
+			ahead ? items(ahead, "h2") : h("div.notice.row.spread", t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
+			gone && [h("h2", t("lessons.over")), items(gone.reverse(), "h3")], further(over));
 	}
 
-	function lesson(booking) {
+	function lesson(booking, level) {
 		const { id, startTime, endTime, tutorId: tutor, price, purpose: about, session } = booking;
-		const cancel = ms(startTime) > now() && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload));
-		return card(booking, { title: `${longDay(startTime)}, ${span(startTime, endTime)}`, tutor, price, about, buttons: [joinLink(id, session, { class: "button" }), cancel] });
+		const isAhead = ms(startTime) > now(), cancel = isAhead && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload));
+		const again = isAhead && booking.status !== "CANCELLED" && link(`again-${id}`, t("lessons.again"), `#find/${tutor}/${dayOf(startTime)}`);
+		const buttons = isOpen(booking) ? [joinLink(id, session, { class: "button" }), cancel] : again;
+		return card(booking, level, { title: `${longDay(startTime)}, ${span(startTime, endTime)}`, tutor, price, about, buttons });
 	}
 }
 
@@ -98,7 +100,7 @@ export async function courses(view) {
 
 	function enrolled(seat) {
 		const { id, course: { title, instructorId: tutor, price } } = seat;
-		return card(seat, { title, tutor, price, buttons: button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload)) });
+		return card(seat, "h2", { title, tutor, price, buttons: isOpen(seat) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload)) });
 	}
 
 	function offer({ id, title, instructorId, seats, seatsTaken, price }) {

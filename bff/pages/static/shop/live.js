@@ -1,5 +1,6 @@
-// Subscriptions over one WebSocket (graphql-transport-ws). While none comes through, the same is asked every few seconds.
+// Subscriptions over one WebSocket. While none comes through, the same is asked every few seconds.
 
+import { read } from "../base.js";
 import { ask, authorization, operation } from "./api.js";
 
 const PAUSE_MS = 3000, running = new Map();
@@ -35,7 +36,7 @@ function look() {
 function connect() {
 	socket = new WebSocket(`${location.origin.replace("http", "ws")}/graphql`, "graphql-transport-ws");
 	socket.onopen = () => tell({ type: "connection_init", payload: { Authorization: authorization() } });
-	socket.onmessage = ({ data }) => hear(JSON.parse(data));
+	socket.onmessage = ({ data }) => hear(read(data));
 	socket.onclose = () => { socket = isReady = null; };
 }
 

@@ -4,7 +4,7 @@ import { locale, t } from "../base.js";
 
 export { locale, t };
 
-/** The decimal places of an amount. Browsers know others for some currencies. */
+/** Browsers know others for some currencies. */
 export const placesOf = ({ decimal }) => (decimal.split(".")[1] ?? "").length;
 
 export function money(amount) {
@@ -12,13 +12,13 @@ export function money(amount) {
 	return new Intl.NumberFormat(locale, { style: "currency", currency, ...digits }).format(decimal);
 }
 
-/** Why something was refused. What is no refusal is a fault of this page. */
+/** What is no refusal is a fault of this page. */
 export function explain({ code, message, label, retryAfter, stack }) {
 	if (!code) console.error(stack);
 	return t(`problems.${code ?? "INTERNAL"}`, { count: retryAfter || 1, label }) ?? message;
 }
 
-/** Names of people by their ids. An app asks its user service. */
+/** An app asks its user service. */
 export const names = new Map();
 export const nameOf = (id) => names.get(id) ?? t("unnamed", { id: id.slice(0, 8) });
 
@@ -35,7 +35,7 @@ export const moment = (instant) => write(instant, { weekday: "short", day: "nume
 /** Start and end; on a day that the clocks change, with the name of the time. */
 export function span(start, end) {
 	const day = dayOf(start), style = dayStart(addDays(day, 1)) - dayStart(day) === DAY ? CLOCK : { ...CLOCK, timeZoneName: "short" };
-	return `${write(start, style)} – ${write(end, style)}`;
+	return `${write(start, style)}\u00a0– ${write(end, style)}`;
 }
 
 /** What the zone's clock shows, as if it were UTC, in milliseconds. Swedes write it as ISO 8601 does. */

@@ -1,0 +1,115 @@
+"""Where spans go: to a collector by OTLP over gRPC, and to a file in OTLP's JSON lines. Both are bounded.
+
+A collector that is away, slow or full costs spans, never a call: they wait in a queue of fixed size, and what does not fit
+is dropped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import fcntl
+import json
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
+from opentelemetry.trace import Tracer
+
+#: The share of traces that is kept when OTEL_TRACES_SAMPLER says nothing. A file of this machine gets all.
+DEFAULT_RATIO = 0.05
+#: Spans that wait to be sent, and seconds until a collector and a file get them.
+QUEUE, SEND_SECONDS, FILE_SECONDS = 4096, 5.0, 1.0
+#: Seconds that a collector has to take spans.
+COLLECTOR_SECONDS = 5.0
+#: When a file is this large it becomes `<name>.1`, and the one before it is deleted.
+FILE_BYTES = 16 * 1024 * 1024
+_IDS = ("traceId", "spanId", "parentSpanId")
+
+
+def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
+    """The tracer of this process. Its spans are sent in the background, and once more when the process ends."""
+    provider = TracerProvider(
+        sampler=_default_sampler() if collector and not os.environ.get("OTEL_TRACES_SAMPLER") else None,
+        resource=Resource.create({"service.name": service, "service.instance.id": str(os.getpid())}),
+        shutdown_on_exit=False,
+        span_limits=SpanLimits(max_span_attributes=32, max_events=8, max_links=8, max_attribute_length=2048),
+    )
+    exporters: list[SpanExporter] = []
+    if file is not None:
+        exporters.append(FileExporter(file))
+    if collector:
+        exporters.append(OTLPSpanExporter(timeout=COLLECTOR_SECONDS))
+        # It logs each batch that a collector does not take. Once is enough to know.
+        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Once())
+    for exporter in exporters:
+        seconds = FILE_SECONDS if isinstance(exporter, FileExporter) else SEND_SECONDS
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=seconds * 1000)
+        )
+    atexit.register(_shut_down, provider)
+    return provider.get_tracer("tutormesh")
+
+
+def _default_sampler() -> Sampler:
+    """Keeps a share of the traces, and those whose caller keeps them."""
+    return ParentBasedTraceIdRatio(float(os.environ.get("OTEL_TRACES_SAMPLER_ARG") or DEFAULT_RATIO))
+
+
+def _shut_down(provider: TracerProvider) -> None:
+    """Send what waits. A collector that is away does not hold up the end of a process for longer than a second."""
+    last = threading.Thread(target=provider.shutdown, daemon=True)
+    last.start()
+    last.join(1.0)
+
+
+class FileExporter(SpanExporter):
+    """Appends spans to a file, a JSON line for each batch (OpenTelemetry: OTLP file exporter)."""
+
+    def __init__(self, path: Path, most_bytes: int = FILE_BYTES) -> None:
+        self._path, self._most_bytes = path, most_bytes
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        line = json.dumps(_with_hex_ids(MessageToDict(encode_spans(spans))), separators=(",", ":"))
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # replicas of a service share a file
+                file.write(line + "\n")
+                if file.tell() > self._most_bytes and self._path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                    self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        except OSError:  # the disk is full, or the folder is gone
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing is kept open."""
+
+
+def _with_hex_ids(value: Any) -> Any:
+    """The same with ids in hexadecimal, as OTLP's JSON has them; protobuf's has base64."""
+    if isinstance(value, list):
+        return [_with_hex_ids(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: base64.b64decode(item).hex() if name in _IDS else _with_hex_ids(item) for name, item in value.items()}
+
+
+class _Once(logging.Filter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+
+    def filter(self, _: logging.LogRecord) -> bool:
+        told, self._told = self._told, True
+        return not told

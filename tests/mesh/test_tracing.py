@@ -1,0 +1,108 @@
+"""Traces: what a span tells, and that nobody pays for a collector that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bench.traces import open_collector
+
+#: Traces some work, as a service would, and prints how long it took.
+WORK = """
+import sys, time
+from mesh import calls, tracing
+tracing.configure("worker", dict(setting.split("=", 1) for setting in sys.argv[2:]))
+began = time.monotonic()
+with calls.entered(calls.Call("r1", ids={"booking_id": "b1"})):
+    for _ in range(int(sys.argv[1])):
+        try:
+            with tracing.span("outer", "server", parent="00-" + "a" * 32 + "-" + "b" * 16 + "-01"):
+                with tracing.span("inner", links=["00-" + "c" * 32 + "-" + "d" * 16 + "-01", "nonsense"]):
+                    raise ValueError("of a person, secret")
+        except ValueError:
+            pass
+print(time.monotonic() - began, "opentelemetry" in sys.modules)
+"""
+
+
+def work(*settings: str, times: int = 1) -> tuple[float, bool, float]:
+    """Seconds of the work, whether OpenTelemetry was imported, and seconds until the process had ended."""
+    began = time.monotonic()
+    command = [sys.executable, "-c", WORK, str(times), *settings]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    seconds, imported = ended.stdout.split()
+    return float(seconds), imported == "True", time.monotonic() - began
+
+
+def read(file: Path) -> list[dict[str, object]]:
+    batches = [json.loads(line) for line in file.read_text().splitlines()]
+    return [span for batch in batches for span in batch["resourceSpans"][0]["scopeSpans"][0]["spans"]]
+
+
+def test_without_a_setting_nothing_is_traced_and_opentelemetry_is_not_imported() -> None:
+    _, imported, _ = work()
+    assert not imported
+
+
+def test_a_span_has_its_parent_its_links_and_the_ids_of_the_call_but_no_words_of_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "traces" / "worker.jsonl"
+    work(f"TRACES_FILE={file}")
+    inner, outer = read(file)[:2]
+    assert (inner["name"], outer["name"]) == ("inner", "outer")
+    assert inner["traceId"] == outer["traceId"] == "a" * 32
+    assert (inner["parentSpanId"], outer["parentSpanId"]) == (outer["spanId"], "b" * 16)
+    assert [link["traceId"] for link in inner["links"]] == ["c" * 32]  # type: ignore[attr-defined]
+    told = {one["key"]: one["value"]["stringValue"] for one in inner["attributes"]}  # type: ignore[attr-defined]
+    assert told == {"error.type": "ValueError", "tutormesh.booking_id": "b1"}
+    assert "secret" not in file.read_text()
+
+
+def test_a_collector_that_never_answers_delays_neither_the_work_nor_the_end_of_the_process() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts a connection, and never says a word
+        collector = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        _, imported, lasted = work(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={collector}", "OTEL_TRACES_SAMPLER=always_on", times=6000
+        )
+    assert imported
+    assert lasted < 30  # gRPC alone would wait longer
+
+
+async def test_spans_reach_a_collector() -> None:
+    async with open_collector() as (collector, endpoint):
+        settings = (f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}", "OTEL_TRACES_SAMPLER=always_on")
+        await asyncio.to_thread(work, *settings, times=5)
+        assert collector.spans == 10
+
+
+def test_a_protocol_that_is_not_spoken_ends_the_process_and_is_named() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        WORK,
+        "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT=http://x",
+        "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
+    ]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "OTEL_EXPORTER_OTLP_PROTOCOL: only grpc is spoken here\n")
+
+
+def test_a_file_of_spans_is_replaced_when_it_is_full(tmp_path: Path) -> None:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    from mesh.tracing import exporting
+
+    file = tmp_path / "small.jsonl"
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporting.FileExporter(file, most_bytes=2000)))
+    for _ in range(100):
+        with provider.get_tracer("test").start_as_current_span("one"):
+            pass
+    assert sum(each.stat().st_size for each in tmp_path.iterdir()) < 3 * 2000
+    assert {each.name for each in tmp_path.iterdir()} == {"small.jsonl", "small.jsonl.1"}

@@ -1,0 +1,96 @@
+"""The shop: a student finds a time, books, pays, and sees it confirmed; a tutor sees and changes the week."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from playwright.async_api import expect
+
+from tests.pages.purchases import Checkout
+from tests.pages.test_hold_end import saga_of
+from tests.people import lesson_time, wait_until
+
+
+async def test_a_lesson_is_found_booked_paid_and_confirmed(people, shop):
+    student, start = await shop.enter(), lesson_time(days=5, hour=9)
+    await shop.page.get_by_role("link", name="Nora Field").click()
+    await expect(shop.page.locator("h1")).to_have_text("Free times of Nora Field")
+    await shop.book(start)
+    checkout = Checkout(shop.visitor)
+    await expect(shop.page.locator("#what")).to_have_text("Lesson with Nora Field")
+    await checkout.pay()
+    await checkout.shows("confirmed")
+    await shop.page.get_by_role("link", name=checkout.text("continue")).click()
+    await expect(shop.lessons("Confirmed").get_by_role("link", name="Join")).to_have_attribute(
+        "href", re.compile("^https:")
+    )
+    assert await people.state(await saga_of(people, student)) == "COMPLETED"
+
+
+async def test_a_payment_in_another_window_is_seen_live_and_the_lesson_cancelled_by_its_quote(people, shop):
+    student = await shop.enter()
+    await shop.book(lesson_time(days=5, hour=11), "later")
+    await expect(shop.lessons("Unpaid")).to_contain_text("Still held for 29:")
+    saga = await saga_of(people, student)
+    (intent,) = await people.intents_of(saga)
+    await people.pay(intent["id"])
+    await expect(shop.lessons("Confirmed")).to_have_count(1)
+    assert len(shop.visitor.answers(r"/shop\?")) == 1
+    await shop.page.get_by_role("button", name="Cancel …").click()
+    await expect(shop.page.locator("#cancel [data-part=refund]")).to_have_text(
+        "US$50.00 goes back: 100 % of the price."
+    )
+    await shop.page.get_by_role("button", name="Yes, cancel").click()
+    await expect(shop.lessons("Cancelled")).to_contain_text("$50.00")
+    (refund,) = await wait_until(lambda: people.refunds_of(intent["id"]), bool)
+    assert refund["amount"] == 5000
+
+
+async def test_a_seat_is_paid_and_left(people, shop):
+    student = await shop.enter()
+    await shop.go("#courses")
+    offer = shop.page.locator(".card", has_text="Fractions, from the beginning")
+    await expect(offer).to_contain_text("seats are left")
+    await offer.get_by_role("button", name="Enroll and pay US$120.00").click()
+    checkout = Checkout(shop.visitor)
+    await checkout.pay()
+    await checkout.shows("confirmed")
+    await shop.page.get_by_role("link", name=checkout.text("continue")).click()
+    await shop.lessons("Enrolled").get_by_role("button", name="Cancel …").click()
+    await expect(shop.page.locator("#cancel-title")).to_have_text("Leave this course?")
+    await shop.page.get_by_role("button", name="Yes, cancel").click()
+    await expect(shop.lessons("Cancelled")).to_contain_text("US$120.00")
+    assert await people.state(await saga_of(people, student)) == "COMPLETED"
+
+
+async def test_the_tutor_sees_the_week_and_blocks_time(people, shop):
+    start = lesson_time(days=6, hour=9)
+    made = await people.book(shop.demo.tutor, start)
+    await shop.enter("Nora")
+    await shop.go(f"#week/{start:%Y-%m-%d}")
+    page = shop.page
+    await expect(page.locator(f'.held[data-key="held-{made.booking_id}"]')).to_be_visible()
+    await people.pay(made.payment_intent_id)
+    await page.get_by_role("button", name="Block time …").click()
+    begin = start.astimezone(shop.zone) + timedelta(hours=2)
+    await page.locator("#block [name=from]").fill(f"{begin:%Y-%m-%dT%H:%M}")
+    await page.locator("#block [name=to]").fill(f"{begin + timedelta(hours=1):%Y-%m-%dT%H:%M}")
+    await page.locator("#block [name=reason]").fill("Dentist")
+    await page.locator("#block").get_by_role("button", name="Block time").click()
+    block = page.locator(".blocked", has_text="Dentist")
+    await block.click()
+    await page.get_by_role("button", name="Give the time back").click()
+    await expect(block).to_have_count(0)
+    await expect(page.locator(f'.booked[data-key="booked-{made.booking_id}"]')).to_be_visible()
+
+
+async def test_the_tutor_publishes_hours_and_is_told_which_field_is_wrong(shop):
+    await shop.enter("Nora")
+    await shop.go("#hours")
+    await expect(shop.page.locator("[name=MONDAY]")).to_have_value("08:00-20:00")
+    await shop.page.get_by_role("button", name="Publish").click()
+    await expect(shop.page.locator("[data-part=saved]")).to_have_text("Published. This is what students see now.")
+    await shop.page.locator("[name=MONDAY]").fill("nine to five")
+    await shop.page.get_by_role("button", name="Publish").click()
+    await expect(shop.page.locator("[name=MONDAY]:invalid")).to_be_focused()
