@@ -81,7 +81,7 @@ async def test_65_the_shop_takes_no_payment_in_the_last_seconds_and_leads_to_oth
     await expect(lapsed).to_have_count(1)
     await lapsed.get_by_role("link", name="Find another time").click()
     await expect(shop.page.locator("h1")).to_have_text("Free times of Nora Field")
-    await expect(shop.page.locator(f'[data-key^="{lesson_time(days=4, hour=8):%Y-%m-%dT%H}"]')).to_be_visible()
+    await expect(shop.page.locator(f'[data-key^="{lesson_time(days=4, hour=8):%Y-%m-%dT%H:%M}"]')).to_be_visible()
 
 
 async def saga_of(people, student: UUID) -> str:

@@ -43,7 +43,7 @@ async def test_a_lesson_is_booked_paid_and_cancelled_by_keyboard_alone(shop):
     await press(page, page.get_by_role("link", name=re.compile("^Nora Field")))
     await press(page, page.get_by_role("link", name="Next week"))
     await press(page, page.locator(".day .button").nth(9))
-    await expect(page.locator("#book input:focus")).to_have_count(1)
+    await expect(page.locator("#book :focus")).to_have_count(1)
     await press(page, page.locator("#book [name=pay]"))
     await expect(checkout.pay_button).to_be_enabled()
     await tab_to(page, checkout.card("good"))
