@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from mesh.database import Database
@@ -13,6 +15,11 @@ from payment_svc.store.backlog import BacklogStore
 from tests.replicas.processes import Order, Processes, lesson_time, wait_until
 from tests.scraped import Scrape, own, scrape
 
+#: One message that was delivered becomes a dead letter.
+GIVE_UP = """
+    update notification set status = 'DEAD', error = 'x' where (id, channel, audience) in (
+        select id, channel, audience from notification where status = 'DELIVERED' limit 1) returning id, channel
+"""
 PORTS = (("bff", 1), ("booking", 1), ("availability", 1), ("session", 1), ("payment", 1), ("payment", 2))
 
 
@@ -131,32 +138,31 @@ async def test_a_refund_that_fails_and_a_saga_that_waits_for_a_person_show(mesh:
     await grows(mesh, before, "tutormesh_refunds_total", status="FAILED")
     await mesh.until_state(order, "REFUNDED", 40)
     await grows(mesh, before, "tutormesh_refunded_minor_units_total", by=100, currency="USD")
-    assert (await read_backlog(mesh)).value("tutormesh_sagas_parked", reason="DISPUTED") >= 1
+    async with backlog_of(mesh) as backlog:
+        await backlog.refresh()
+    assert own().value("tutormesh_sagas_parked", reason="DISPUTED") >= 1
 
 
 async def test_the_backlog_is_what_the_database_has(mesh: Processes) -> None:
-    waiting = Order(await mesh.tutor(), lesson_time(106))
-    await mesh.book_until_answered(waiting)
-    found = await read_backlog(mesh)
-    open_ones = await mesh.sql("payment", "select count(*) from saga where state = 'AWAITING_PAYMENT'")
-    assert found.value("tutormesh_sagas_open", state="AWAITING_PAYMENT") == open_ones[0]["count"]
-    (letter,) = await mesh.sql(
-        "payment",
-        "update notification set status = 'DEAD', settled_at = clock_timestamp(), wake_at = null, error = 'x'"
-        " where (id, channel, audience) in (select id, channel, audience from notification"
-        " where status = 'DELIVERED' limit 1) returning id, channel",
-    )
-    assert (await read_backlog(mesh)).value("tutormesh_messages", channel=letter["channel"], status="DEAD") >= 1
-    await mesh.sql("payment", "update notification set status = 'DELIVERED', error = '' where id = $1", letter["id"])
-    assert (await read_backlog(mesh)).value("tutormesh_messages", status="DEAD") == 0
+    await mesh.book_until_answered(Order(await mesh.tutor(), lesson_time(106)))
+    async with backlog_of(mesh) as backlog:
+        await backlog.refresh()
+        open_ones = await mesh.sql("payment", "select count(*) from saga where state = 'AWAITING_PAYMENT'")
+        assert own().value("tutormesh_sagas_open", state="AWAITING_PAYMENT") == open_ones[0]["count"]
+        (letter,) = await mesh.sql("payment", GIVE_UP)
+        await backlog.refresh()
+        assert own().value("tutormesh_messages", channel=letter["channel"], status="DEAD") == 1
+        await mesh.sql("payment", "update notification set status = 'DELIVERED' where id = $1", letter["id"])
+        await backlog.refresh()
+        assert own().value("tutormesh_messages", status="DEAD") == 0
 
 
-async def read_backlog(mesh: Processes) -> Scrape:
-    """The gauges, read by this process in the place of a payment_svc."""
+@contextlib.asynccontextmanager
+async def backlog_of(mesh: Processes) -> AsyncIterator[Backlog]:
+    """The gauges, to be read by this process in the place of a payment_svc."""
     assert mesh.mesh.launcher._postgres is not None
     async with Database(mesh.mesh.launcher._postgres.url("tutormesh_payment"), name="test") as database:
-        await Backlog(BacklogStore(database)).refresh()
-    return own()
+        yield Backlog(BacklogStore(database))
 
 
 async def test_a_metrics_port_serves_nothing_else(mesh: Processes) -> None:
