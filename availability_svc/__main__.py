@@ -25,7 +25,9 @@ async def main() -> None:
     tracing.configure("availability", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="availability", violations=VIOLATIONS) as database,
+        Database(
+            settings.database_url, name="availability", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
         serving(settings, "availability", database),
     ):
         cleanup = BookingHoldCleanupJob(database, settings.terms.grace, every=settings.hold_cleanup_seconds)

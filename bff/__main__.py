@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bff.app import build
+from bff.http.draining import Drain
 from bff.http.server import serve
 from bff.peers import Peers
 from bff.settings import Settings
@@ -20,7 +21,8 @@ async def main() -> None:
     tracing.configure("bff", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with Peers(settings, settings.credentials()) as peers, serving(settings, "bff"):
-        await serve(build(peers, verifier, options=settings.options()), settings)
+        drain = Drain()
+        await serve(build(peers, verifier, options=settings.options(), drain=drain), settings, drain)
 
 
 if __name__ == "__main__":

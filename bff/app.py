@@ -26,6 +26,7 @@ from bff.http import envelope
 from bff.http.addresses import TrustedProxies
 from bff.http.authentication import Authenticator, ClientGone
 from bff.http.cors import allow_origins
+from bff.http.draining import Drain
 from bff.http.health import Readiness, report_alive
 from bff.http.in_flight import InFlightLimit
 from bff.http.metrics import count_requests
@@ -42,7 +43,11 @@ DEFAULT = Options()
 
 
 def build(
-    peers: Peers, verifier: Verifier, rate_limiter: RateLimiter | None = None, options: Options = DEFAULT
+    peers: Peers,
+    verifier: Verifier,
+    rate_limiter: RateLimiter | None = None,
+    options: Options = DEFAULT,
+    drain: Drain | None = None,
 ) -> ASGIApp:
     """The edge in front of these peers. It accepts the tokens that the verifier accepts."""
     in_flight = InFlightLimit()
@@ -55,7 +60,7 @@ def build(
         *rest_routes(peers, authenticator, is_open=options.public_availability),
         *page_routes(peers, authenticator, options),
         Route("/healthz", report_alive),
-        Route("/readyz", Readiness(peers.channels).report),
+        Route("/readyz", Readiness(peers.channels, drain).report),
     ]
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False  # it would redirect to whatever Host the client named, by http:

@@ -26,8 +26,10 @@ async def main() -> None:
     tracing.configure("booking", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
-        Changes(settings.database_url, "booking") as changes,
+        Database(
+            settings.database_url, name="booking", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        Changes(settings.listen_url, "booking") as changes,
         serving(settings, "booking", database),
     ):
         bookings = Bookings(Store(database))

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from devkit.keys import DEFAULT_AUDIENCE, DEFAULT_ISSUER, Signer, replace_file, signer
-from mesh import production
+from mesh import database_urls, production
 
 HOST = "127.0.0.1"
 
@@ -184,16 +184,17 @@ class Layout:
         given = self.settings.get("TUTORMESH_DATABASE")
         if given is None:
             return None
-        if urlsplit(given).scheme not in ("postgresql", "postgres", "postgresql+asyncpg"):
-            raise Misconfigured("TUTORMESH_DATABASE: must start with postgresql://")
-        return on_server(given, "postgres")
+        try:
+            return on_server(database_urls.check(given), "postgres")
+        except ValueError as error:
+            raise Misconfigured(f"TUTORMESH_DATABASE: {error}") from None
 
 
 def on_server(server_url: str, database: str) -> str:
     """The URL, for SQLAlchemy with asyncpg, of another database on the same server."""
     parts = urlsplit(server_url)
     query = f"?{parts.query}" if parts.query else ""
-    return f"postgresql+asyncpg://{parts.netloc}/{database}{query}"
+    return f"{database_urls.DRIVER}://{parts.netloc}/{database}{query}"
 
 
 def database_name(program: Program) -> str:

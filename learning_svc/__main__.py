@@ -24,8 +24,10 @@ async def main() -> None:
     tracing.configure("learning", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="learning", violations=VIOLATIONS) as database,
-        Changes(settings.database_url, "enrollment") as changes,
+        Database(
+            settings.database_url, name="learning", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        Changes(settings.listen_url, "enrollment") as changes,
         serving(settings, "learning", database),
     ):
         service = Service(

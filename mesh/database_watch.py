@@ -52,7 +52,8 @@ class Watch:
         set_status(DATABASE, False)
         set_status(WRITES, False)
         name = self._watched.name
-        own = Database(self._watched.url, name=name, pool_size=1, answer_seconds=ANSWER_SECONDS, faults=Unnoted(name))
+        url, pooler = self._watched.url, self._watched.pooler
+        own = Database(url, name=name, pool_size=1, answer_seconds=ANSWER_SECONDS, faults=Unnoted(name), pooler=pooler)
         async with own:
             while True:
                 fault, error = await _look(own)

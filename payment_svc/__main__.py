@@ -271,7 +271,9 @@ async def main() -> None:
     stripe, sessions = open_stripe(settings), PaymentSessions(asked, settings.payment_engine_timeout_seconds)
     peers, opened = open_channels(settings, settings.credentials())
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    async with Database(settings.database_url, name="payment", violations=VIOLATIONS, pool_size=16) as database:
+    async with Database(
+        settings.database_url, name="payment", violations=VIOLATIONS, pooler=settings.database_pooler, pool_size=16
+    ) as database:
         notifiers = open_notifiers(settings)
         stores = Stores.of(database, owner, settings.saga_lease_seconds, routes_of(notifiers))
         app = compose(settings, stores, stripe, list_providers(stripe, database, sessions), peers, notifiers)

@@ -28,7 +28,9 @@ async def main() -> None:
     tracing.configure("session", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="session", violations=VIOLATIONS) as database,
+        Database(
+            settings.database_url, name="session", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
         serving(settings, "session", database),
     ):
         store = Store(database)

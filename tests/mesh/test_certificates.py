@@ -367,3 +367,25 @@ def test_a_certificate_that_nobody_renews_is_told_before_its_end(of):
             own._checked_at = 0
             own.current()
     assert [(line["event"], line["alert"]) for line in lines] == [("certificate_ends_soon", True)]
+
+
+async def test_67_a_connection_outlives_its_expired_certificate_until_its_age_only(start, of, capfd):
+    """Only handshakes look at certificates. So calls of an expired one end when the connection has had its time."""
+    server = await start(sessions(nothing), max_connection_age_seconds=1.5)
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    async with stub(server, of("payment", begins=ends - HOUR, lifetime=HOUR)) as peer:
+        served_at = None
+
+        async def is_refused() -> bool:
+            nonlocal served_at
+            try:
+                await peer.GetSession(GET, timeout=5)
+                served_at = datetime.now(UTC)
+            except CallFailed as failed:
+                assert failed.status_code is grpc.StatusCode.UNAVAILABLE
+                return True
+            return False
+
+        await wait_until(is_refused)
+    assert served_at > ends
+    assert "certificate has expired" in capfd.readouterr().err
