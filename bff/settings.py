@@ -118,7 +118,9 @@ class Settings(ServiceSettings):
     demo_tokens_file: Path | None = None
     #: Refuse every other document.
     persisted_operations_only: bool = False
-    #: Seconds that running requests get to finish after SIGTERM.
+    #: Seconds after SIGTERM in which /readyz says 503 and requests are still taken. Load balancers need some to notice.
+    drain_delay_seconds: float = Field(default=5.0, ge=0, le=60)
+    #: Seconds that running requests get to finish after that.
     drain_seconds: float = Field(default=4.0, ge=0, le=60)
 
     @field_validator("service_token_file")

@@ -1,4 +1,8 @@
-"""Channels to peers: round robin with health checks, transparent retries, deadline and identity sent along.
+"""Channels to peers: round robin with health checks, repeats, deadline and identity sent along.
+
+A channel repeats a call whose peer went away, within the deadline. UNAVAILABLE is a peer that cannot be reached, or a
+connection that broke. CANCELLED is how gRPC's server answers a call that arrives while it stops: it has begun none of those
+(it ends calls that have begun with UNAVAILABLE). Each of our RPCs may come twice, so that a repeat is safe either way.
 
 Every call must carry `timeout=`. The service config has no `timeout` of its own: gRPC was seen to fire it early.
 """
@@ -16,6 +20,7 @@ from mesh import about, calls, tracing
 from mesh.certificates import Certificates
 from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
+from mesh.metrics import rpc
 from mesh.renewed_channels import RenewedChannel
 from mesh.server import MAX_MESSAGE_BYTES
 
@@ -28,15 +33,16 @@ SERVICE_CONFIG = {
         {
             "name": [{}],
             "retryPolicy": {
-                "maxAttempts": 4,
+                "maxAttempts": 5,  # gRPC allows no more
                 "initialBackoff": "0.05s",
                 "maxBackoff": "0.5s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
-    "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.5},
+    # All calls under way may meet the stop of a replica at once: half of the tokens is for them. gRPC allows no more.
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 0.5},
 }
 
 OPTIONS: tuple[tuple[str, Any], ...] = (
@@ -50,6 +56,8 @@ OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Names are resolved again when a connection ends, but not more often than this. gRPC's own value is 30 s.
+    ("grpc.dns_min_time_between_resolutions_ms", 1_000),
 )
 
 
@@ -81,15 +89,16 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         about.learn(about.ids_of(request))
-        with tracing.span(tracing.short(_name_of(client_call_details)), "client", answers=(Refusal,)):
+        name = _name_of(client_call_details)
+        with tracing.span(tracing.short(name), "client", answers=(Refusal,)), rpc.call_made(name):
             call = await continuation(self.add_context(client_call_details, request), request)
             try:
                 response = await call
-                about.learn(about.ids_of(response))
-                return response
             except grpc.aio.AioRpcError as error:
                 tracing.mark("rpc.response.status_code", error.code().name)
-                raise _failure_of(error, self._peer, _name_of(client_call_details)) from None
+                raise _failure_of(error, self._peer, name) from None
+            about.learn(about.ids_of(response))
+            return response
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
@@ -104,7 +113,7 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
 def connect(
     address: str, credentials: CredentialSource, service: str = "", certificates: Certificates | None = None
 ) -> grpc.aio.Channel:
-    """Open a channel to a peer ("host:port").
+    """Open a channel to a peer ("host:port", or "dns:///name:port" for all replicas that have the name).
 
     With certificates, which credentials may be too, the peer must have one of this service ("payment"). Without, the channel
     is in plaintext: for loopback, and where a sidecar encrypts. Raises ValueError for certificates without a service.

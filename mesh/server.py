@@ -22,6 +22,7 @@ from mesh.gate import Gate, RpcLimits
 from mesh.health import NOT_SERVING, SERVING, Health
 from mesh.identity import Verifier
 from mesh.logs import log
+from mesh.metrics import rpc
 from mesh.settings import ServiceSettings
 
 unknown_paths.refuse_them()
@@ -92,17 +93,23 @@ class Server:
             unidentified=AddressLimit(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
             public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
         )
+        rpc.UNDER_WAY.labels("unary").set_function(lambda: limits.calls.taken)
+        rpc.UNDER_WAY.labels("stream").set_function(lambda: limits.streams.taken)
         self._server = grpc.aio.server(
             interceptors=[Gate(verifier, callers, limits, by_certificate=settings.certificates is not None)],
             options=[
                 *OPTIONS,
                 ("grpc.so_reuseport", int(settings.reuse_port)),
+                ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
+                ("grpc.max_connection_age_grace_ms", round(settings.max_connection_age_grace_seconds * 1000)),
                 # The edge has all its watches on one connection.
                 ("grpc.max_concurrent_streams", max_calls + max_streams + MAX_PUBLIC_OF_A_CONNECTION),
             ],
             maximum_concurrent_rpcs=max_calls + max_streams + max_public + spare_rpcs,
         )
         self._verifier, self._drain_seconds = verifier, settings.drain_seconds
+        # Where processes share a port, a peer has a connection to one of them only. It finds the other when this one closes.
+        self._drain_delay_seconds = 0.0 if settings.reuse_port else settings.drain_delay_seconds
         self._health = Health()
         self._names = ["", *(service.descriptor.full_name for service in services)]
         for service in services:
@@ -145,6 +152,11 @@ class Server:
         for name in self._names:
             self._health.set(name, SERVING if serving else NOT_SERVING)
 
+    async def leave(self) -> None:
+        """Say that this server does not serve any more, and go on serving until its peers have turned to other replicas."""
+        await self.set_health(False)
+        await asyncio.sleep(self._drain_delay_seconds)
+
     async def stop(self) -> None:
         """Accept no more calls, let the running ones end within the drain time, close."""
         await self.set_health(False)
@@ -171,7 +183,7 @@ async def serve(
     watch: Callable[[SetStatus], Coroutine[Any, Any, None]] | None = None,
     stopping: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT. Then await `stopping`, which may end streams, and drain the server.
+    """Serve until SIGTERM or SIGINT. Then leave, await `stopping`, which may end streams, and drain the server.
 
     `watch` runs meanwhile, and may set further statuses of `grpc.health.v1` (mesh.database_watch).
     """
@@ -184,7 +196,7 @@ async def serve(
     async with _running(watch(server.set_status) if watch else None):
         await _wait_for_signal(server, stop)
         log().info("draining")
-        await server.set_health(False)  # first of all: peers choose another replica while streams are ended
+        await server.leave()  # first of all: streams that are ended then are opened again at another replica
         if stopping is not None:
             await stopping()
         await server.stop()

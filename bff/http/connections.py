@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Connections, idle ones too. The limit on requests (middleware.py) is reached before, and answers with Retry-After.
 MAX_CONNECTIONS = 4096
@@ -19,6 +19,8 @@ class OpenConnection:
     #: No request is being served on it, so that closing it harms nobody.
     is_idle: Callable[[], bool]
     table: Connections
+    #: Set when the server stops. A WebSocket then closes by itself.
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
 
     def close(self) -> None:
         """It was closed."""

@@ -10,6 +10,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from bff.http.addresses import network_of
 from bff.http.connections import Connections, OpenConnection
+from bff.http.draining import Drain
 
 MAX_HEADER_BYTES = 32 * 1024
 #: More than the largest body of any endpoint with its framing. A client that sends more is cut off.
@@ -31,6 +32,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if len(self.frames) > MAX_FRAMES or self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
 
+    def shutdown(self) -> None:
+        """The server stops. The endpoint answers what has begun, and then closes (bff.graphql.websocket.connection)."""
+        if self.handshake_complete and not self.close_sent:
+            self.app_state["connection"].leaving.set()
+        else:
+            super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.app_state["connection"].close()
         super().connection_lost(exc)
@@ -40,9 +48,11 @@ class HeaderLimitProtocol(HttpToolsProtocol):
     """Answers 431 to a header that is too large and 408 to one that is too slow; then it closes the connection.
 
     `open_connections` knows each connection. The request's state has it as `connection`; so has that of a WebSocket.
+    While the edge drains, each answer says that its connection ends with it: clients go to another replica.
     """
 
     open_connections = Connections()
+    drain = Drain()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -101,7 +111,13 @@ class HeaderLimitProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        self.end_with_answer()
         super()._start_asgi_task(cycle, app)
+
+    def end_with_answer(self) -> None:
+        """While the edge drains, end the connection with the answer that is not yet sent, unless more requests wait."""
+        if self.drain.is_draining and self._running and not self._running.response_started and not self.pipeline:
+            self._running.keep_alive = False
 
     def handle_websocket_upgrade(self) -> None:
         self._is_upgraded = True

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bff.http.draining import Drain
 from mesh.errors import NotFound
 from mesh.health import DATABASE, WRITES
 
@@ -29,18 +30,20 @@ class Readiness:
     """GET /readyz: 200 only when every service is SERVING by grpc.health.v1, else 503; the body names each.
 
     A service that serves, and whose database does not answer or takes no writes, is DATABASE_AWAY or WRITES_FAIL.
+    While the edge drains it is not ready, so that a load balancer turns to others.
     """
 
-    def __init__(self, channels: Mapping[str, Channel]) -> None:
-        self._channels = channels
+    def __init__(self, channels: Mapping[str, Channel], drain: Drain | None = None) -> None:
+        self._channels, self._drain = channels, drain or Drain()
         self._lock = asyncio.Lock()
         self._statuses: dict[str, str] = {}
         self._checked_at = float("-inf")
 
     async def report(self, _: Request) -> Response:
         services = await self._check_services()
-        ready = all(status == SERVING for status in services.values())
-        return JSONResponse({"ready": ready, "services": services}, 200 if ready else 503)
+        ready = all(status == SERVING for status in services.values()) and not self._drain.is_draining
+        more = {"draining": True} if self._drain.is_draining else {}
+        return JSONResponse({"ready": ready, "services": services, **more}, 200 if ready else 503)
 
     async def _check_services(self) -> dict[str, str]:
         """Each service's status, at most half a second old. One request at a time asks all of them at once."""

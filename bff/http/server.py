@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from bff.http.bodies import MAX_JSON_BYTES
 from bff.http.connections import MAX_CONNECTIONS, Connections
+from bff.http.draining import Drain
 from bff.http.header_limits import HeaderLimitProtocol, WebSocketProtocol
 from bff.settings import Settings
 from mesh.logs import log
@@ -37,16 +38,32 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(app: ASGIApp, settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Running requests may finish; idle connections are closed at once."""
-    server = _Server(config(app, settings, most_connections()))
+async def serve(app: ASGIApp, settings: Settings, drain: Drain) -> None:
+    """Serves until SIGTERM or SIGINT, and then drains: for a while it still serves, and sends clients elsewhere.
+
+    Then it stops. Running requests may finish, idle connections are closed, and WebSockets go away.
+    """
+    server = _Server(config(app, settings, most_connections(), drain))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, setattr, server, "should_exit", True)
+        loop.add_signal_handler(number, _leave, server, drain, settings.drain_delay_seconds)
     with listen(settings) as listener:
         log().info("serving", port=listener.getsockname()[1])
         await server.serve(sockets=[listener])
     log().info("stopped")
+
+
+def _leave(server: uvicorn.Server, drain: Drain, seconds: float) -> None:
+    """Begin to drain, and stop after so many seconds. A second signal stops at once."""
+    if drain.is_draining:
+        server.should_exit = True
+        return
+    log().info("draining")
+    drain.is_draining = True
+    for connection in server.server_state.connections:
+        if isinstance(connection, HeaderLimitProtocol):
+            connection.end_with_answer()
+    asyncio.get_running_loop().call_later(seconds, setattr, server, "should_exit", True)
 
 
 @contextlib.contextmanager
@@ -78,11 +95,12 @@ def most_connections() -> int:
     return max(1, allowed - OTHER_FILES)
 
 
-def config(app: ASGIApp, settings: Settings, most: int = MAX_CONNECTIONS) -> uvicorn.Config:
+def config(app: ASGIApp, settings: Settings, most: int = MAX_CONNECTIONS, drain: Drain | None = None) -> uvicorn.Config:
     """uvicorn's configuration, for at most so many connections."""
+    own = {"open_connections": Connections(most), "drain": drain or Drain()}
     return uvicorn.Config(
         app,
-        http=type("Protocol", (HeaderLimitProtocol,), {"open_connections": Connections(most)}),
+        http=type("Protocol", (HeaderLimitProtocol,), own),
         ws=WebSocketProtocol,
         ws_max_size=MAX_JSON_BYTES,
         ws_ping_interval=PING_SECONDS,

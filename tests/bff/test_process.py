@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -35,6 +36,7 @@ def environment(edge_settings: Settings) -> dict[str, str]:
             **told,
             **addresses,
             "port": 0,
+            "drain_delay_seconds": 0.5,
             "log_format": "json",
             "stripe_publishable_key": "pk_test_1",
         }.items()
@@ -88,7 +90,7 @@ async def test_it_serves_and_stops_on_sigterm_with_a_connection_open(
         assert await asyncio.wait_for(process.wait(), 15) == 0
 
 
-async def test_its_websockets_are_closed_with_1012_when_it_stops(
+async def test_68_its_websockets_are_closed_with_going_away_when_it_stops(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
@@ -109,9 +111,59 @@ async def test_its_websockets_are_closed_with_1012_when_it_stops(
         await listener.subscribe(lesson.booking_id)
         assert await listener.status() == "CONFIRMED"
         process.send_signal(signal.SIGTERM)
-        assert (await listener.closed())[0] == 1012  # RFC 6455's registry: service restart
+        assert (await listener.closed())[0] == 1001  # RFC 6455, 7.4.1: going away
         assert await asyncio.wait_for(process.wait(), 5) == 0
     await asyncio.wait_for(left.wait(), 5)
+
+
+async def test_68_an_operation_of_a_websocket_is_answered_before_it_goes_away(
+    running: Any, student: Any, lesson: Any, script: Any
+) -> None:
+    process, url = running
+    reached, answer_now = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: object) -> Any:
+        reached.set()
+        await answer_now.wait()
+        return lesson.bookings()
+
+    script.answers["BatchGetBookings"] = slow
+    query = "query($id: ID!) { booking(id: $id) { id status } }"
+    async with listening_to(url.removeprefix("http://"), student.token) as listener:
+        await listener.subscribe(lesson.booking_id, query=query)
+        await asyncio.wait_for(reached.wait(), 5)
+        process.send_signal(signal.SIGTERM)
+        await until_refused(url)
+        answer_now.set()
+        assert await listener.status() == "CONFIRMED"
+        assert await listener.heard() == {"type": "complete", "id": "1"}
+        assert (await listener.closed())[0] == 1001
+    assert await asyncio.wait_for(process.wait(), 5) == 0
+
+
+async def test_68_while_it_drains_it_answers_and_sends_its_clients_elsewhere(
+    running: Any, student: Any, lesson: Any, script: Any
+) -> None:
+    """Every request on a kept connection is answered, and so is a new connection's, until the port is closed."""
+    process, url = running
+    script.answers = lesson.answers()
+    body = {"query": f'{{ booking(id: "{lesson.booking_id}") {{ status }} }}'}
+    async with httpx.AsyncClient(base_url=url) as client:
+        answer = await client.post("/graphql", json=body, headers=student.headers())
+        assert "connection" not in answer.headers
+        process.send_signal(signal.SIGTERM)
+        while (ready := await client.get("/readyz")).status_code == 200:
+            assert "connection" not in ready.headers
+        assert ready.json() == {"ready": False, "services": ready.json()["services"], "draining": True}
+        drained = 0
+        with contextlib.suppress(httpx.ConnectError):
+            while True:
+                answer = await client.post("/graphql", json=body, headers=student.headers())
+                assert answer.json() == {"data": {"booking": {"status": "CONFIRMED"}}}
+                assert answer.headers["connection"] == "close"
+                drained += 1
+        assert drained > 2
+    assert await asyncio.wait_for(process.wait(), 5) == 0
 
 
 async def test_it_answers_the_publishable_key_of_its_settings(

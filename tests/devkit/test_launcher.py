@@ -149,6 +149,8 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
             "OPS_TOKEN": "x",
             "SERVICE_TOKEN_FILE": "x",
             "DEMO_TOKENS_FILE": "x",
+            "DATABASE_POOLER": "transaction",
+            "BOOKING_DATABASE_DIRECT_URL": "x",
         },
     )
     settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
@@ -158,6 +160,8 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
     assert {name for name, own in settings.items() if "SERVICE_TOKEN_FILE" in own} == {"bff", "payment"}
     assert {name for name, own in settings.items() if "DEMO_TOKENS_FILE" in own} == {"bff"}
     assert {name for name, own in settings.items() if "OPS_TOKEN" in own} == set()
+    assert {own["DATABASE_POOLER"] for own in settings.values()} == {"none"}
+    assert "x" not in {own.get("BOOKING_DATABASE_DIRECT_URL") for own in settings.values()}
     assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in settings.values())
 
 

@@ -78,7 +78,7 @@ def test_every_container_has_the_packages_that_its_program_needs() -> None:
 
 #: What compose decides itself: names in its network, and its volumes.
 DECIDED = re.compile(
-    r"(\w+_)?DATABASE_URL|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+"
+    r"(\w+_)?DATABASE_URL|(\w+_)?DATABASE_DIRECT_URL|DATABASE_POOLER|\w+_ADDRESS|HOST|PORT|REUSE_PORT|SERVICE_TOKEN_FILE|SANDBOX_\w+"
     r"|MESH_CERT_DIR|MESH_\w+_FILE|HEALTH_PORT"
 )
 #: Settings whose value in a container is another one than that of a process on its own.
@@ -93,6 +93,7 @@ IN_CONTAINERS = {
         "PERSISTED_OPERATIONS",
         "MESH_TLS",
         "DEMO_TOKENS_FILE",
+        "METRICS_PORT",
     ),
     *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_PUBLISHABLE_KEY", "NOTIFY_EMAIL_FROM", "NOTIFY_EMAIL_TO"),
 }

@@ -65,7 +65,13 @@ def test_a_value_that_is_shown_is_the_default(package):
 #: `make up` gives these a value, which the file shows.
 OF_MAKE_UP = {"AUTH_ISSUER", "AUTH_AUDIENCE"}
 #: What the file shows of these is the default of the other processes; its comment names the edge's.
-OF_OTHERS = {"bff": {"DRAIN_SECONDS", *(f"{name.removesuffix('_svc').upper()}_ADDRESS" for name in PACKAGES)}}
+OF_OTHERS = {
+    "bff": {
+        "DRAIN_SECONDS",
+        "DRAIN_DELAY_SECONDS",
+        *(f"{name.removesuffix('_svc').upper()}_ADDRESS" for name in PACKAGES),
+    }
+}
 
 
 def _as_text(value):

@@ -377,3 +377,25 @@ async def test_the_health_check_of_containers_says_whether_a_service_is_serving(
     await server.set_health(False)
     assert await asyncio.to_thread(probe.ask_grpc, address) == "it is not SERVING"
     assert await asyncio.to_thread(probe.ask_grpc, f"127.0.0.1:{server.port}") != ""
+
+
+async def test_67_a_connection_outlives_its_expired_certificate_until_its_age_only(start, of, capfd):
+    """Only handshakes look at certificates. So calls of an expired one end when the connection has had its time."""
+    server = await start(sessions(nothing), max_connection_age_seconds=1.5)
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    async with stub(server, of("payment", begins=ends - HOUR, lifetime=HOUR)) as peer:
+        served_at = None
+
+        async def is_refused() -> bool:
+            nonlocal served_at
+            try:
+                await peer.GetSession(GET, timeout=5)
+                served_at = datetime.now(UTC)
+            except CallFailed as failed:
+                assert failed.status_code is grpc.StatusCode.UNAVAILABLE
+                return True
+            return False
+
+        await wait_until(is_refused)
+    assert served_at > ends
+    assert "certificate has expired" in capfd.readouterr().err

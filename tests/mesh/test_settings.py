@@ -57,6 +57,22 @@ def test_good_values_are_accepted(load_settings):
     )
 
 
+@pytest.mark.parametrize(
+    "address", ["dns:///booking.mesh:50051", "dns://10.0.0.10:53/booking:50051", "dns:booking:50051"]
+)
+def test_68_a_name_that_the_dns_resolves_is_an_address(load_settings, address):
+    assert load_settings(PEER_ADDRESS=address).peer_address == address
+
+
+@pytest.mark.parametrize(
+    "address", ["booking", "dns:///booking", "http://booking:1", "dns://a/b/c:1", "dns:///two words:1"]
+)
+def test_what_is_no_address_is_refused_by_name(load_settings, address, capsys):
+    with pytest.raises(SystemExit):
+        load_settings(PEER_ADDRESS=address)
+    assert capsys.readouterr().err.startswith("PEER_ADDRESS: ")
+
+
 def test_values_come_from_the_file_too_and_the_environment_wins(load_settings, tmp_path):
     (tmp_path / ".env").write_text("AUTH_ISSUER=from-file\nAUTH_AUDIENCE=from-file\nSOMETHING_ELSE=1\n")
     settings = load_settings(AUTH_ISSUER=None)

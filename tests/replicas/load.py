@@ -1,8 +1,9 @@
-"""A light load: students book one lesson after the other. Each repeats a request with the same key until it succeeds."""
+"""A light load: students book one lesson after the other, and readers read them. Who is told to try again repeats."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +13,10 @@ from uuid import UUID
 
 from tests.replicas.processes import REPEAT_SECONDS, Order, Processes, lesson_time, wait_until
 
-STUDENTS = 4
+STUDENTS, READERS = 4, 2
+#: Between two reads of a reader: the mesh has little time to spare on the runner's two cores.
+READ_SECONDS = 0.1
+READ = "query ($id: ID!) { booking(id: $id) { status payment { status } } }"
 #: How many tutors the lessons are of, one after the other: each may have forty hours reserved and unpaid.
 TUTORS = 20
 
@@ -20,12 +24,13 @@ TUTORS = 20
 class Load:
     """The load and its bookings. Every second student pays."""
 
-    def __init__(self, mesh: Processes, tutors: Sequence[UUID]) -> None:
-        self._mesh, self._tutors = mesh, tutors
+    def __init__(self, mesh: Processes, tutors: Sequence[UUID], pause: float = 0.0) -> None:
+        """Students pause for so many seconds between two orders."""
+        self._mesh, self.tutors, self._pause = mesh, tutors, pause
         self._lessons = ((tutor, lesson_time(hour)) for hour in range(10_000) for tutor in tutors)
         self.booked: dict[Order, dict[str, Any]] = {}
         self.paid: set[Order] = set()
-        self.slowest_answer = 0.0
+        self.slowest_answer, self.reads = 0.0, 0
         self._enough = asyncio.Event()
 
     @asynccontextmanager
@@ -35,6 +40,8 @@ class Load:
             for number in range(STUDENTS):
                 students.create_task(self._student(pays=bool(number % 2)))
             await self.grows(by=STUDENTS)
+            for _ in range(READERS):
+                students.create_task(self._reader())
             yield self
             self._enough.set()
 
@@ -43,6 +50,17 @@ class Load:
             order = await self.one()
             if pays:
                 await self.pay(order)
+            await asyncio.sleep(self._pause)
+
+    async def _reader(self) -> None:
+        """Read one booking after the other with its payment, as its student: calls of booking_svc and payment_svc."""
+        while not self._enough.is_set():
+            order, booked = random.choice([*self.booked.items()])
+            answer = await self._mesh.graphql("student", order.student, READ, id=booked["booking"]["id"])
+            payment = (answer.get("data") or {"booking": None})["booking"]["payment"]
+            assert payment["status"] in ("PENDING", "SUCCEEDED"), answer
+            self.reads += 1
+            await asyncio.sleep(READ_SECONDS)
 
     async def one(self) -> Order:
         """Book one more lesson."""
@@ -77,13 +95,13 @@ class Load:
         ends = {order.student: "COMPLETED" if order in self.paid else "AWAITING_PAYMENT" for order in self.booked}
 
         async def states() -> dict[UUID, str]:  # an event that found no service is sent again within five seconds
-            return {row["student_id"]: row["state"] for row in await self._mesh.sql("payment", ask, self._tutors)}
+            return {row["student_id"]: row["state"] for row in await self._mesh.sql("payment", ask, self.tutors)}
 
         await wait_until(states, lambda now: now == ends)
         await self._mesh.wait_until_quiescent()
-        sagas = await self._mesh.sql("payment", ask, self._tutors)
+        sagas = await self._mesh.sql("payment", ask, self.tutors)
         ask_bookings = "select student_id from booking where tutor_id = any($1)"
-        bookings = Counter(row["student_id"] for row in await self._mesh.sql("booking", ask_bookings, self._tutors))
+        bookings = Counter(row["student_id"] for row in await self._mesh.sql("booking", ask_bookings, self.tutors))
         assert bookings == Counter(order.student for order in self.booked)
         intents = (await self._mesh.sandbox("GET", "state"))["payment_intents"]
         each = Counter(intent["metadata"]["sagaId"] for intent in intents)

@@ -68,6 +68,8 @@ class Processes:
     pools: dict[str, asyncpg.Pool] = field(default_factory=dict)
     #: How often each code was answered instead of a booking.
     refusals: dict[str, int] = field(default_factory=dict)
+    #: What the operator's commands are told of this mesh, besides its ports and its data.
+    operator_settings: dict[str, str] = field(default_factory=dict)
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
         """Rows from a service's database."""
@@ -186,7 +188,7 @@ class Processes:
         given = {name: self.mesh.layout.settings[name] for name in ("TUTORMESH_DATA", "TUTORMESH_PORT_BASE")}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "ops", "audit", "--json"),
-            env=dict(os.environ) | given,
+            env=dict(os.environ) | given | self.operator_settings,
             cwd=self.mesh.layout.root,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -32,6 +32,8 @@ INIT_SECONDS = 5.0
 SEND_SECONDS = 10.0
 #: Seconds for a query or a mutation, as over HTTP.
 ANSWER_SECONDS = 9.0
+#: Seconds that queries and mutations get when the server stops. It is less than the edge's DRAIN_SECONDS.
+GOING_AWAY_SECONDS = 3.0
 #: Queries and mutations at once on a connection. Subscriptions have limits of their own (limits.py).
 MAX_OPERATIONS = 20
 #: Messages in a row that are refused because of the rate. After them the connection is closed.
@@ -50,6 +52,7 @@ class Connection:
         #: The running operations that are not known to be subscriptions.
         self._answering: set[asyncio.Task[None]] = set()
         self._refused = 0
+        self._leaving: asyncio.Event = websocket.state.connection.leaving
         self._caller = authenticator.caller(websocket, None)
 
     async def serve(self) -> None:
@@ -65,6 +68,18 @@ class Connection:
             await self._close(Closed(messages.INTERNAL_ERROR, "Internal server error"))
 
     async def _serve(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._go_away())
+            await self._serve_person()
+
+    async def _go_away(self) -> None:
+        """Wait until the server stops, and let it answer what has begun. Raises Closed: the client connects anew."""
+        await self._leaving.wait()
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=GOING_AWAY_SECONDS)
+        raise Closed(messages.GOING_AWAY, "Going away")
+
+    async def _serve_person(self) -> None:
         claims = await self._authenticate()
         self._caller = self._authenticator.caller(self._websocket, claims.person)
         try:
@@ -105,7 +120,7 @@ class Connection:
                 match await self._receive():
                     case Init():
                         raise Closed(messages.TOO_MANY, "Too many initialisation requests")
-                    case Subscribe(id, operation):
+                    case Subscribe(id, operation) if not self._leaving.is_set():
                         await self._start_operation(tasks, id, operation, person)
                     case Complete(id) if id in self._running:
                         self._running.pop(id).cancel()

@@ -19,8 +19,8 @@ MAX_ID = 100
 
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, BAD_SUBPROTOCOL = 4400, 4401, 4403, 4406
 INIT_TIMEOUT, ALREADY_SUBSCRIBED, TOO_MANY, INTERNAL_ERROR = 4408, 4409, 4429, 4500
-#: RFC 6455 and its registry: try again later, here or at another replica.
-TRY_AGAIN_LATER = 1013
+#: RFC 6455 and its registry: this replica stops; try again later, here or at another replica.
+GOING_AWAY, TRY_AGAIN_LATER = 1001, 1013
 
 
 class Closed(Exception):

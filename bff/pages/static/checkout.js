@@ -75,7 +75,7 @@ async function look({ refresh = false } = {}) {
   } catch (error) {
     failures += 1;
     if (error.status === 404) return; // the link is over: what the page says stays
-    schedule(Math.max(error.retryAfter ?? 0, Math.min(30, 2 ** failures)));
+    schedule(Math.max(error.retryAfter ?? 0, Math.min(shown === "pay" ? 30 : 8, 2 ** failures)));
     return;
   } finally {
     document.getElementById("connection").hidden = failures < 2;

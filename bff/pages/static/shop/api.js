@@ -28,7 +28,7 @@ async function request(method, path, body) {
   if (body) headers["content-type"] = "application/json";
   try {
     const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(15_000) });
-    ahead = (Date.parse(answer.headers.get("date")) + 1000 || Date.now()) - Date.now(); // the header has no fractions
+    ahead = (Date.parse(answer.headers.get("date")) + 2000 || Date.now()) - Date.now(); // it has whole seconds, and can be one old
     return { said: read(await answer.text()), retryAfter: Number(answer.headers.get("retry-after")) };
   } catch {
     throw new Problem("NETWORK");

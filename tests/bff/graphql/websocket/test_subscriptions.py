@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from bff.app import build
 from bff.http.rate_limits import RateLimiter
@@ -173,6 +174,44 @@ async def test_a_restart_of_the_service_leaves_no_gap(
     await service.start()
     await service.bookings.confirm(booked.id, booked.saga)
     assert await listener.status() == "CONFIRMED"
+
+
+async def test_68_connections_whose_time_is_over_leave_no_gap(
+    service: BookingService, address: str, booked: Booked, token: Callable[..., str]
+) -> None:
+    """The stream of a subscription ends with its connection again and again, and each change is sent once."""
+    await service.stop()
+    usual = service.settings
+    service.settings = usual.model_copy(
+        update={"max_connection_age_seconds": 0.05, "max_connection_age_grace_seconds": 0.05}
+    )
+    await service.start()
+    try:
+        async with listening(address, token("student", subject=booked.student)) as listener:
+            with capture_logs() as lines:
+                await listener.subscribe(str(booked.id))
+                assert await listener.status() == "PAYMENT_REQUIRED"
+                await broken_once_more(lines)
+                await service.bookings.confirm(booked.id, booked.saga)
+                assert await listener.status() == "CONFIRMED"
+                await broken_once_more(lines)
+                await service.bookings.end(booked.id, booked.saga, Status.CANCELLED, "")
+                assert await listener.status() == "CANCELLED"
+            assert await listener.heard() == {"type": "complete", "id": "1"}
+    finally:
+        await service.stop()
+        service.settings = usual
+        await service.start()
+
+
+async def broken_once_more(lines: list[Any]) -> None:
+    """Wait until the edge has lost one more stream."""
+
+    async def losses() -> int:
+        return sum(line["event"] == "watch_broken" for line in lines)
+
+    before = await losses()
+    await wait_until(losses, lambda now: now > before)
 
 
 async def test_a_change_during_an_outage_is_sent_once_afterwards(
