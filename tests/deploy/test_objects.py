@@ -100,7 +100,8 @@ def test_a_new_pod_waits_for_the_migration_and_its_deployment_for_the_pod(produc
         waits = [one for one in pod.spec.get("initContainers", []) if "--check" in one["command"]]
         assert len(waits) == (name != "bff")
         for one in waits:
-            assert list(production.environment(one)) == [f"{name.upper()}_DATABASE_URL"]
+            given = [f"{name.upper()}_DATABASE_URL", f"{name.upper()}_DATABASE_DIRECT_URL"]
+            assert list(production.environment(one)) == given
             deadline = production.of("Deployment")[name]["spec"]["progressDeadlineSeconds"]
             assert int(one["command"][-1]) < deadline
 

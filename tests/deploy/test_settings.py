@@ -80,7 +80,7 @@ def test_a_process_starts_with_what_it_is_given(
         else:
             assert asked["grpc"] == {"port": settings.health_port} == {"port": pod.ports["health"]}
     hidden = {found.upper() for found, value in settings if isinstance(value, Hidden)}
-    own = {"DATABASE_URL": f"{name.upper()}_DATABASE_URL"}
+    own = {one: f"{name.upper()}_{one}" for one in ("DATABASE_URL", "DATABASE_DIRECT_URL")}
     assert {own.get(one, one) for one in hidden} == filled(pod.container).keys()
     delay, drain = getattr(settings, "drain_delay_seconds", 0.0), settings.drain_seconds
     assert seconds_to_end(pod, delay, drain) * 1.5 < pod.spec["terminationGracePeriodSeconds"]
