@@ -7,12 +7,12 @@ from datetime import timedelta
 from pydantic import AliasChoices, Field
 
 from availability_svc.limits import Limits, Terms
-from mesh.settings import DatabaseUrl, ServiceSettings
+from mesh.settings import DatabaseSettings, DatabaseUrl
 
 MINUTES_A_YEAR = 525_600
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """Settings of availability_svc; the names are the environment's, in upper case."""
 
     port: int = Field(default=50053, ge=0, le=65535)

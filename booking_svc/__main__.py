@@ -13,6 +13,7 @@ from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from mesh.watches import Watches
@@ -25,8 +26,11 @@ async def main() -> None:
     tracing.configure("booking", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
     async with (
-        Database(settings.database_url, name="booking", violations=VIOLATIONS) as database,
-        Changes(settings.database_url, "booking") as changes,
+        Database(
+            settings.database_url, name="booking", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        Changes(settings.listen_url, "booking") as changes,
+        serving(settings, "booking", database),
     ):
         bookings = Bookings(Store(database))
         service = Service(

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -58,26 +58,30 @@ class Postgres:
     """A PostgreSQL server on its own data folder.
 
     Tests use it as a context manager: `with Postgres(folder) as server: await server.create_database("name")`. The
-    launcher supervises the process itself, with `prepare`, `argv`, `before_exec` and `is_ready`.
+    launcher supervises the process itself, with `prepare`, `argv`, `before_exec` and `is_ready`. `settings` go before ours,
+    such as `listen_addresses`, without which nobody comes by TCP.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, durable: bool = True, port: int = PORT, settings: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder.absolute()
         self.log = self.folder.with_suffix(".log")
         self.sockets = _socket_folder(self.folder)
-        self._settings = SETTINGS if durable else SETTINGS | THROW_AWAY
+        self.port = port
+        self._settings = SETTINGS | ({} if durable else THROW_AWAY) | dict(settings or {})
         self._identity = _server_identity(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database, for SQLAlchemy with asyncpg."""
-        return f"postgresql+asyncpg://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}&port={PORT}"
+        return f"postgresql+asyncpg://{USER}@/{database}?host={quote(str(self.sockets), safe='/')}&port={self.port}"
 
     @property
     def argv(self) -> list[str]:
         """The server's command line."""
         options = {
-            "port": str(PORT),
+            "port": str(self.port),
             "listen_addresses": "",
             "unix_socket_directories": str(self.sockets),
         } | self._settings
@@ -109,7 +113,7 @@ class Postgres:
     def is_running(self) -> bool:
         """True when any server takes connections on our socket."""
         with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.sockets / f".s.PGSQL.{PORT}")) == 0
+            return probe.connect_ex(str(self.sockets / f".s.PGSQL.{self.port}")) == 0
 
     def start(self) -> None:
         """Start the server and wait until it takes connections. Raises PostgresFailed."""
@@ -187,7 +191,9 @@ async def create_databases(server_url: str, names: Sequence[str], *, template: s
     """Make the databases that are missing. `server_url` names a database that exists on the server."""
     import asyncpg
 
-    connection = await asyncpg.connect(server_url.replace("+asyncpg", "", 1), timeout=5)
+    from mesh.postgres import Connector
+
+    connection = await Connector(server_url, "databases", settings={}, connect_seconds=5).connect()
     try:
         existing = {row["datname"] for row in await connection.fetch("select datname from pg_database")}
         for name in names:

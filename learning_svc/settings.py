@@ -7,16 +7,21 @@ from datetime import timedelta
 from pydantic import AliasChoices, Field
 
 from learning_svc.domain import Limits, Terms
-from mesh.settings import DatabaseUrl, ServiceSettings
+from mesh.settings import DatabaseUrl, ListeningSettings
 
 MINUTES_A_YEAR = 525_600
 
 
-class Settings(ServiceSettings):
+class Settings(ListeningSettings):
     """Settings of learning_svc; the names are the environment's, in upper case."""
 
     port: int = Field(default=50055, ge=0, le=65535)
     database_url: DatabaseUrl = Field(validation_alias=AliasChoices("LEARNING_DATABASE_URL", "DATABASE_URL"))
+    database_direct_url: DatabaseUrl | None = Field(
+        default=None,
+        validate_default=True,
+        validation_alias=AliasChoices("LEARNING_DATABASE_DIRECT_URL", "DATABASE_DIRECT_URL"),
+    )
     hold_minutes: float = Field(default=30.0, gt=0, le=MINUTES_A_YEAR)
     hold_grace_seconds: float = Field(default=20.0, ge=0, le=86_400)
     max_unpaid_enrollments: int = Field(default=3, ge=1)

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import asyncpg
 
-from mesh.database import SERVER_SETTINGS
 from mesh.errors import Overloaded, TryAgain
 from mesh.logs import log
 from mesh.loops import doubled_pause
+from mesh.postgres import Connector
 
 MAX_WATCHERS = 1000
 #: The silence after which the connection is tested. A dead one (a firewall, a lost host) is noticed after at most this
@@ -52,11 +52,14 @@ class Changes:
     """Listens to the database while its context is open, and reconnects when the connection is lost.
 
     `kind` is what the records are called: the channel is `booking_changed`, the connection's name `booking_changes`.
+    `database_url` leads to the server itself: a pooler in transaction mode passes no notifications on.
     """
 
     def __init__(self, database_url: str, kind: str, *, max_watchers: int = MAX_WATCHERS) -> None:
         self._channel, self._name = f"{kind}_changed", f"{kind}_changes"
-        self._dsn = database_url.replace("+asyncpg", "", 1)
+        self._connector = Connector(
+            database_url, self._name, connect_seconds=TIMEOUT_SECONDS, answer_seconds=TIMEOUT_SECONDS
+        )
         self._max_watchers = max_watchers
         self._watchers: dict[str, set[Watcher]] = {}
         self._count = 0
@@ -130,10 +133,7 @@ class Changes:
 
     @contextlib.asynccontextmanager
     async def _connect(self) -> Any:
-        settings = SERVER_SETTINGS | {"application_name": self._name}
-        connection = await asyncpg.connect(
-            self._dsn, timeout=TIMEOUT_SECONDS, command_timeout=TIMEOUT_SECONDS, server_settings=settings
-        )
+        connection = await self._connector.connect()
         try:
             yield connection
         finally:

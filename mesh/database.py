@@ -16,10 +16,12 @@ from sqlalchemy import Executable, Row, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
 from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.metrics.database import FAILED
+from mesh.postgres import Connector, Pooler, open_engine
 from mesh.tracing.statements import trace_statements
 
 T = TypeVar("T")
@@ -39,22 +41,14 @@ _DETAIL = "\nDETAIL:"
 
 #: The waits for a connection and for a lock end before the deadline of a saga's step (2.5 s), so that the step knows why.
 POOL_TIMEOUT_SECONDS = 2.0
-#: How long a new connection, and an answer of the server, may take.
-CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 8.0
-#: Settings of every connection of every service; times in milliseconds.
-SERVER_SETTINGS = {
-    "statement_timeout": "5000",
-    "lock_timeout": "2000",
-    "idle_in_transaction_session_timeout": "10000",
-    "timezone": "UTC",
-    "jit": "off",
-}
+#: How long an answer of the server may take.
+ANSWER_SECONDS = 8.0
 
 
 class Database:
     """A bounded pool of connections. `violations` maps a constraint's name to the refusal that its violation raises.
 
-    `faults` has what was last wrong with the server.
+    `faults` has what was last wrong with the server. `pooler` says what stands between (mesh.postgres).
     """
 
     def __init__(
@@ -66,23 +60,15 @@ class Database:
         pool_size: int = 10,
         answer_seconds: float = ANSWER_SECONDS,
         faults: Faults | None = None,
+        pooler: Pooler = "none",
     ) -> None:
-        self.url, self.name, self.faults = url, name, faults or Faults(name)
-        self.engine = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=False,
-            hide_parameters=True,  # values may be secret, and errors are logged and stored
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "command_timeout": answer_seconds,
-                "server_settings": SERVER_SETTINGS | {"application_name": name},
-            },
-        )
+        self.url, self.name, self.faults, self.pooler = url, name, faults or Faults(name), pooler
+        connector = Connector(url, name, pooler=pooler, answer_seconds=answer_seconds)
+        self.engine = open_engine(connector, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
         trace_statements(self.engine, name)
-        self._autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        #: Behind a pooler only a transaction has the time limits.
+        self._begin_statement = self.engine.begin if connector.is_pooled else autocommit.connect
         self._violations = dict(violations or {})
         self._under_way: set[asyncio.Future[Any]] = set()
 
@@ -109,9 +95,9 @@ class Database:
     async def statement(self, work: Work[T]) -> T:
         """Run `work` in autocommit: each statement is its own transaction. For single statements and plain reads.
 
-        Saves the round trips of BEGIN and COMMIT. Raises what `transaction` raises.
+        Saves the round trips of BEGIN and COMMIT, where no pooler needs them. Raises what `transaction` raises.
         """
-        return await self._run_shielded(work, self._autocommit.connect)
+        return await self._run_shielded(work, self._begin_statement)
 
     async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
         """Run one statement in autocommit, and return its rows. Raises what `transaction` raises."""
@@ -146,6 +132,7 @@ class Database:
                     raise self._translate(error) from error
                 await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
+                self._count_failure("no_connection_free")
                 raise Overloaded from error
             except (
                 OSError,
@@ -155,6 +142,7 @@ class Database:
                 asyncpg.InterfaceError,
             ) as error:
                 raise self._note(find_fault(sqlstate_of(error)) or AWAY, error) from error
+        self._count_failure("too_many_at_once")
         raise TryAgain("too many at once")
 
     def _translate(self, error: DBAPIError) -> Exception:
@@ -166,11 +154,16 @@ class Database:
         if fault is not None:
             return self._note(fault, error)
         if state in _TOO_SLOW or not state:
+            self._count_failure("too_slow")
             return TryAgain("the database is busy")
         return error
 
+    def _count_failure(self, cause: str) -> None:
+        FAILED.labels(self.name, cause).inc()
+
     def _note(self, fault: Fault, error: Exception) -> TryAgain:
         self.faults.note(fault, error)
+        self._count_failure(fault.cause)
         return TryAgain(fault.words)
 
     def _refusal_of(self, error: IntegrityError) -> Exception:

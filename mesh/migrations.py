@@ -16,13 +16,15 @@ import importlib.util
 import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
 
 #: "tutormesh" as a number: the advisory lock under which a database is migrated.
 _LOCK = 0x7475746F
+#: What the server calls the connections.
+_NAME = "migrations"
 #: Alembic keeps its current migration in module globals, so a process can run only one at a time.
 _one_at_a_time = threading.Lock()
 _REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*["']([^"']+)["']""", re.MULTILINE)
@@ -40,33 +42,58 @@ def run(metadata: MetaData) -> None:
 async def upgrade(database_url: str, package: str) -> None:
     """Bring the database of `package` (such as "booking_svc") to its newest revision; all revisions or none.
 
-    `database_url` is `postgresql+asyncpg://…`, a unix socket as `?host=/path`. A second process waits for the first.
+    `database_url` leads to the server itself, past any pooler: a lock of the session makes a second process wait for
+    the first.
     """
     await asyncio.to_thread(_upgrade, database_url, package)
 
 
 async def is_current(database_url: str, package: str) -> bool:
     """True when the database is at the newest revision of `package`. Sends one query and imports no Alembic."""
+    return await compare(database_url, package) == "current"
+
+
+async def compare(database_url: str, package: str) -> Literal["behind", "current", "later"]:
+    """Where the database is beside this release's migrations of `package`. Sends one query and imports no Alembic.
+
+    "later" is a revision that this release does not know: a later release has migrated it. Migrations only add, so that
+    replicas of this release go on, and may be started again.
+    """
+    found, ours = await _revisions(database_url), _files(package)
+    if found == heads(package):
+        return "current"
+    return "later" if found and found.isdisjoint(ours) else "behind"
+
+
+async def _revisions(database_url: str) -> set[str]:
+    """What Alembic has noted in the database; empty before the first migration."""
     import asyncpg
 
-    connection = await asyncpg.connect(database_url.replace("+asyncpg", "", 1), timeout=5)
+    from mesh.postgres import Connector
+
+    connection = await Connector(database_url, _NAME, connect_seconds=5).connect()
     try:
         rows = await connection.fetch("select version_num from alembic_version")
     except asyncpg.UndefinedTableError:
-        return False
+        return set()
     finally:
         await connection.close(timeout=5)
-    return {row["version_num"] for row in rows} == heads(package)
+    return {row["version_num"] for row in rows}
 
 
 def heads(package: str) -> set[str]:
     """The newest revisions among a package's migration files (one, unless two branches were never merged)."""
-    revisions: set[str] = set()
-    followed: set[str] = set()
+    files = _files(package)
+    return files.keys() - {before for followed in files.values() for before in followed}
+
+
+def _files(package: str) -> dict[str, set[str]]:
+    """Each revision of a package's migration files, with those that it follows."""
+    found: dict[str, set[str]] = {}
     for path in (_folder(package) / "versions").glob("*.py"):
-        for down, name in _REVISION.findall(path.read_text()):
-            (followed if down else revisions).add(name)
-    return revisions - followed
+        named = _REVISION.findall(path.read_text())
+        found |= {name: {before for down, before in named if down} for down, name in named if not down}
+    return found
 
 
 def _folder(package: str) -> Path:
@@ -83,10 +110,12 @@ def _upgrade(database_url: str, package: str) -> None:
 
 async def _upgrade_locked(database_url: str, package: str) -> None:
     from sqlalchemy import text
-    from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    engine = create_async_engine(database_url, poolclass=NullPool)
+    from mesh.postgres import Connector, open_engine
+
+    # Without the time limits of a service: a migration may take long.
+    engine = open_engine(Connector(database_url, _NAME, settings={}, connect_seconds=5), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             # The lock belongs to the session: it outlasts Alembic's transactions, and a lost connection frees it.

@@ -12,10 +12,10 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mesh import production, proxies
+from mesh import database_urls, production, proxies
 from mesh.certificates import NAMES, SETTINGS, Certificates, Files, Unusable
 from mesh.identity import CredentialSource, ServiceTokenFile, service_token
 
@@ -29,12 +29,6 @@ class Hidden(str):
         return "'**********'"
 
 
-def _database_url(value: str) -> str:
-    if not value.startswith("postgresql+asyncpg://"):
-        raise ValueError("must start with postgresql+asyncpg://")
-    return value
-
-
 def _jwks_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("https", "file") and parts.hostname not in ("127.0.0.1", "localhost"):
@@ -44,7 +38,7 @@ def _jwks_url(value: str) -> str:
 
 #: A key, a password, or a URL with one in it.
 Secret = Annotated[str, AfterValidator(Hidden)]
-DatabaseUrl = Annotated[Secret, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[Secret, AfterValidator(database_urls.check)]
 JwksUrl = Annotated[str, AfterValidator(_jwks_url)]
 #: "host:port", or gRPC's name of one that the DNS resolves: "dns:///name:port", "dns://server/name:port".
 Address = Annotated[str, Field(pattern=r"^(dns:(//[^\s/]*/)?)?[^\s/]+:\d+$")]
@@ -78,6 +72,8 @@ class ServiceSettings(BaseSettings):
     mesh_ca_file: Path | None = None
     #: A port of its own for grpc.health.v1 in plaintext, for probes that have no certificate.
     health_port: int | None = Field(default=None, ge=0, le=65535)
+    #: A port of its own for GET /metrics, bound to HOST; None serves none.
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     service_token_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
     #: Seconds after SIGTERM in which calls are still taken, so that peers learn of the end and turn to other replicas.
@@ -126,6 +122,33 @@ class ServiceSettings(BaseSettings):
             print("SERVICE_TOKEN_FILE: Field required", file=sys.stderr)
             raise SystemExit(2)
         return self.service_token_file
+
+
+class DatabaseSettings(ServiceSettings):
+    """Settings of a service that has a database. Each service gives `database_url` a name of its own besides."""
+
+    database_url: DatabaseUrl
+    #: "transaction" is a pooler in transaction mode, such as PgBouncer.
+    database_pooler: Literal["none", "transaction"] = "none"
+
+
+class ListeningSettings(DatabaseSettings):
+    """Settings of a service that listens to its database, which no pooler in transaction mode lets it do."""
+
+    #: Leads to the server itself. Default: `database_url` does.
+    database_direct_url: DatabaseUrl | None = Field(default=None, validate_default=True)
+
+    @field_validator("database_direct_url")
+    @classmethod
+    def _check_direct_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("database_pooler") == "transaction":
+            raise ValueError("is missing, and DATABASE_POOLER is transaction")
+        return value
+
+    @property
+    def listen_url(self) -> str:
+        """The URL of the connection that listens."""
+        return self.database_direct_url or self.database_url
 
 
 def _is_loopback(host: str) -> bool:

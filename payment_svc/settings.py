@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, ValidationInfo, field_validator
 
-from mesh.settings import Address, DatabaseUrl, Hidden, Secret, ServiceSettings
+from mesh.settings import Address, DatabaseSettings, DatabaseUrl, Hidden, Secret
 from payment_svc.domain import STRIPE, PaymentEngines
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from payment_svc.domain.signing import to_key
@@ -52,7 +52,7 @@ LinkSecrets = Annotated[str, Field(pattern=r"^[^\s,]{32,}( *, *[^\s,]{32,})?$"),
 StripeSecrets = Annotated[str, Field(pattern=r"^whsec_[^\s,]+( *, *whsec_[^\s,]+)*$"), AfterValidator(Hidden)]
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """The environment of payment_svc."""
 
     port: int = Field(default=50052, ge=0, le=65535)

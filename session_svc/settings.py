@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, Field
 
-from mesh.settings import DatabaseUrl, ServiceSettings
+from mesh.settings import DatabaseSettings, DatabaseUrl
 
 MAX_AFTER_MINUTES = 30 * 24 * 60
 
@@ -20,7 +20,7 @@ def _link_template(value: str) -> str:
 LinkTemplate = Annotated[str, AfterValidator(_link_template)]
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """Settings of session_svc; the names are the environment's, in upper case."""
 
     port: int = Field(default=50054, ge=0, le=65535)

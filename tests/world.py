@@ -171,6 +171,7 @@ class World:
     ports: dict[str, int]
     provider: ProviderStore  # what Stripe has, to look at
     overrides: dict[str, Any] = field(default_factory=dict)
+    pooled: Callable[[str], str] | None = None  # the URL through a pooler of what another URL leads to
     asked: dict[str, AskedEngine] = field(default_factory=dict)  # the providers that are asked for payment sessions
     replicas: list[Replica] = field(default_factory=list)
     databases: dict[str, Database] = field(default_factory=dict)  # the other services', by name
@@ -182,6 +183,13 @@ class World:
             url = self.urls[f"{service}_svc"].replace("+asyncpg", "")
             self._pools[service] = await asyncpg.create_pool(url, min_size=0, max_size=4)
         return list(await self._pools[service].fetch(statement, *values))
+
+    def database(self, package: str) -> dict[str, Any]:
+        """The settings of a service's database, through the pooler where the world has one."""
+        url = self.urls[package]
+        if self.pooled is None:
+            return {"database_url": url}
+        return {"database_url": self.pooled(url), "database_pooler": "transaction", "database_direct_url": url}
 
     async def close(self) -> None:
         for pool in self._pools.values():
@@ -202,7 +210,9 @@ class World:
         peers, opened = open_channels(settings, self.credentials("payment"))
         for channel in opened:
             stack.push_async_callback(channel.close)
-        database = Database(settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS)
+        database = Database(
+            settings.database_url, name="payment", violations=PAYMENT_VIOLATIONS, pooler=settings.database_pooler
+        )
         stack.push_async_callback(database.close)
         notifiers = open_notifiers(settings)
         stores = Stores.of(database, f"replica-{uuid4().hex[:8]}", settings.saga_lease_seconds, routes_of(notifiers))
@@ -250,7 +260,7 @@ class World:
                 "port": self.ports["payment"],
                 "reuse_port": True,
                 "drain_seconds": 1,
-                "database_url": self.urls["payment_svc"],
+                **self.database("payment_svc"),
                 "availability_address": f"127.0.0.1:{self.ports['availability']}",
                 "booking_address": f"127.0.0.1:{self.ports['booking']}",
                 "session_address": f"127.0.0.1:{self.ports['session']}",
@@ -279,6 +289,7 @@ async def world_of(
     payment: dict[str, Any] | None = None,
     learning: dict[str, Any] | None = None,
     session: dict[str, Any] | None = None,
+    pooled: Callable[[str], str] | None = None,
     edge: Options | None = None,
 ) -> AsyncIterator[World]:
     """A running mesh with one payment_svc. `availability`, `payment`, `learning`, `session` override settings of these.
@@ -302,7 +313,7 @@ async def world_of(
         of_pages = {"public_url": bff_url, "link_secret": LINK_SECRET} if edge else {}
         options = replace(edge, sandbox_url=sandbox_url) if edge else Options()
         overrides = of_pages | (payment or {})
-        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, provider, overrides)
+        world = World(urls, sandbox_url, bff_url, token, auth, verifier, ports, provider, overrides, pooled)
         stack.push_async_callback(world.close)
         await _serve_availability(stack, world, availability or {})
         await _serve_bookings(stack, world)
@@ -339,10 +350,15 @@ async def _stop_replicas(world: World) -> None:
 
 async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
     settings = AvailabilitySettings(
-        _env_file=None, **{"port": 0, "database_url": world.urls["availability_svc"], **world.auth, **changes}
+        _env_file=None, **{"port": 0, **world.database("availability_svc"), **world.auth, **changes}
     )
     database = world.databases["availability"] = await stack.enter_async_context(
-        Database(settings.database_url, name="availability", violations=AVAILABILITY_VIOLATIONS)
+        Database(
+            settings.database_url,
+            name="availability",
+            violations=AVAILABILITY_VIOLATIONS,
+            pooler=settings.database_pooler,
+        )
     )
     service = Service(
         availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],
@@ -353,11 +369,11 @@ async def _serve_availability(stack: contextlib.AsyncExitStack, world: World, ch
 
 
 async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> None:
-    settings = BookingSettings(_env_file=None, port=0, database_url=world.urls["booking_svc"], **world.auth)
+    settings = BookingSettings(_env_file=None, port=0, **world.database("booking_svc"), **world.auth)
     database = world.databases["booking"] = await stack.enter_async_context(
-        Database(settings.database_url, name="booking", violations=BOOKING_VIOLATIONS)
+        Database(settings.database_url, name="booking", violations=BOOKING_VIOLATIONS, pooler=settings.database_pooler)
     )
-    changes = await stack.enter_async_context(Changes(settings.database_url, "booking"))
+    changes = await stack.enter_async_context(Changes(settings.listen_url, "booking"))
     bookings = Bookings(BookingStore(database))
     service = Service(
         booking_pb2.DESCRIPTOR.services_by_name["BookingService"],
@@ -369,11 +385,9 @@ async def _serve_bookings(stack: contextlib.AsyncExitStack, world: World) -> Non
 
 
 async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
-    settings = SessionSettings(
-        _env_file=None, **{"port": 0, "database_url": world.urls["session_svc"], **world.auth, **changes}
-    )
+    settings = SessionSettings(_env_file=None, **{"port": 0, **world.database("session_svc"), **world.auth, **changes})
     database = world.databases["session"] = await stack.enter_async_context(
-        Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS)
+        Database(settings.database_url, name="session", violations=SESSION_VIOLATIONS, pooler=settings.database_pooler)
     )
     service = Service(
         session_pb2.DESCRIPTOR.services_by_name["SessionService"],
@@ -385,12 +399,14 @@ async def _serve_sessions(stack: contextlib.AsyncExitStack, world: World, change
 
 async def _serve_courses(stack: contextlib.AsyncExitStack, world: World, changes: dict[str, Any]) -> None:
     settings = LearningSettings(
-        _env_file=None, **{"port": 0, "database_url": world.urls["learning_svc"], **world.auth, **changes}
+        _env_file=None, **{"port": 0, **world.database("learning_svc"), **world.auth, **changes}
     )
     database = world.databases["learning"] = await stack.enter_async_context(
-        Database(settings.database_url, name="learning", violations=LEARNING_VIOLATIONS)
+        Database(
+            settings.database_url, name="learning", violations=LEARNING_VIOLATIONS, pooler=settings.database_pooler
+        )
     )
-    watched = await stack.enter_async_context(Changes(settings.database_url, "enrollment"))
+    watched = await stack.enter_async_context(Changes(settings.listen_url, "enrollment"))
     service = Service(
         learning_pb2.DESCRIPTOR.services_by_name["LearningService"],
         learning_pb2_grpc.add_LearningServiceServicer_to_server,

@@ -149,6 +149,8 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
             "OPS_TOKEN": "x",
             "SERVICE_TOKEN_FILE": "x",
             "DEMO_TOKENS_FILE": "x",
+            "DATABASE_POOLER": "transaction",
+            "BOOKING_DATABASE_DIRECT_URL": "x",
         },
     )
     settings = {name: environment(layout, name, "postgresql+asyncpg://db") for name in PROGRAMS}
@@ -158,6 +160,8 @@ def test_secrets_go_only_to_those_who_need_them(tmp_path: Path) -> None:
     assert {name for name, own in settings.items() if "SERVICE_TOKEN_FILE" in own} == {"bff", "payment"}
     assert {name for name, own in settings.items() if "DEMO_TOKENS_FILE" in own} == {"bff"}
     assert {name for name, own in settings.items() if "OPS_TOKEN" in own} == set()
+    assert {own["DATABASE_POOLER"] for own in settings.values()} == {"none"}
+    assert "x" not in {own.get("BOOKING_DATABASE_DIRECT_URL") for own in settings.values()}
     assert all(own["HOLD_MINUTES"] == "0.05" and "TUTORMESH_DATABASE" not in own for own in settings.values())
 
 
@@ -217,6 +221,24 @@ def test_ports_follow_the_base_and_the_documented_numbers(tmp_path: Path) -> Non
     names = ("bff", "booking", "payment", "availability", "session", "learning", "sandbox")
     assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 50055, 12111]
     assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21005, 21006]
+    assert [moved.metrics_port("payment", number) for number in range(1, 6)] == [21022, 21032, 21042, 21052, None]
+    assert (usual.metrics_port("bff"), usual.metrics_port("learning"), usual.metrics_port("sandbox")) == (
+        8100,
+        50075,
+        None,
+    )
+    own = Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000", "METRICS_PORT": "1"})
+    assert environment(own, "payment", None, 2)["METRICS_PORT"] == "21032"
+    assert "METRICS_PORT" not in environment(own, "sandbox")
+
+
+async def test_a_taken_metrics_port_is_named(mesh: Mesh) -> None:
+    port = mesh.layout.metrics_port("session")
+    with (
+        socket.create_server(("127.0.0.1", port or 0)),
+        pytest.raises(CannotStart, match=f"port {port} for the metrics of session is taken"),
+    ):
+        await mesh.run()
 
 
 @pytest.mark.parametrize("value", ["abc", "-1", "80", "99999", "٢٠٠٠"])

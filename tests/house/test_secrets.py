@@ -28,7 +28,7 @@ SECRETS = {
     "NOTIFY_WEBHOOK_SECRET": f"{CANARY}-{CANARY}",
     "NOTIFY_WEBHOOK_URL": f"https://user:{CANARY}@example.org/{CANARY}",
     "SMTP_URL": f"smtp://user:{CANARY}@mail.example.org:587",
-    "DATABASE_URL": f"postgresql+asyncpg://user:{CANARY}@127.0.0.1:5432/db",
+    **dict.fromkeys(("DATABASE_URL", "DATABASE_DIRECT_URL"), f"postgresql+asyncpg://user:{CANARY}@127.0.0.1:5432/db"),
 }
 #: Names that may be secret: a new setting called so is looked at too.
 SUSPECT = ("secret", "token", "password", "key", "url")

@@ -18,9 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import Pool
 from structlog.testing import capture_logs
 
-from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, SERVER_SETTINGS, Database, retry_pause
+from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, Database, retry_pause
 from mesh.database_watch import Watch
 from mesh.errors import Overloaded, TryAgain
+from mesh.postgres import SERVER_SETTINGS
 from payment_svc.peers import STEP_SECONDS
 from tests.conftest import MakeDatabase
 from tests.people import People, lesson_time

@@ -282,7 +282,7 @@ async def test_connections_that_are_cut_while_they_are_idle_are_replaced_and_non
         " where application_name = 'mesh-test' and datname = current_database()"
     )
     outcomes = await asyncio.gather(*(run(work) for _ in range(3)), return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} <= {TryAgain}
+    assert {type(outcome) for outcome in outcomes} <= {type(None), TryAgain}  # it may have seen the cut by now
     gc.collect()
     assert database.engine.pool.checkedout() == 0
     await asyncio.gather(*(run(work) for _ in range(3)))

@@ -1,0 +1,211 @@
+"""The mesh through PgBouncer in transaction mode: any server connection may answer after each transaction.
+
+Each database has five connections for all its services. FULL=1 in the environment sells two hundred lessons at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from click.testing import CliRunner
+from sqlalchemy import event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from booking_svc.settings import Settings as BookingSettings
+from devkit.postgres import Postgres
+from learning_svc.settings import Settings as LearningSettings
+from mesh.channels import messages
+from mesh.database import Database
+from mesh.errors import Refusal, TryAgain
+from mesh.postgres import SERVER_SETTINGS
+from mesh.settings import load
+from ops.__main__ import main
+from tests.conftest import MakeDatabase
+from tests.people import People, lesson_time
+from tests.pgbouncer import POOL_SIZE, PgBouncer, start_pgbouncer
+from tests.world import World
+from tutormesh.booking.v1 import booking_pb2
+from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
+
+#: Tutors with ten lessons each; two students want each lesson.
+TUTORS = 10 if os.environ.get("FULL") else 2
+LESSONS, RIVALS = 10, 2
+
+
+@pytest.fixture(scope="module")
+def pooler(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PgBouncer]:
+    with start_pgbouncer(postgres, tmp_path_factory.mktemp("pgbouncer")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def world_settings(pooler: PgBouncer) -> dict[str, Any]:
+    return {"pooled": pooler.url}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def url(make_database: MakeDatabase) -> str:
+    return await make_database("session_svc")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(pooler: PgBouncer, url: str) -> AsyncIterator[Database]:
+    async with Database(pooler.url(url), name="pooled", pooler="transaction") as made:
+        yield made
+
+
+async def test_a_lesson_is_sold_and_cancelled_while_somebody_watches(people: People) -> None:
+    tutor = await people.tutor()
+    booked = await people.booked(tutor, lesson_time())
+    seen: list[int] = []
+
+    async def watch() -> None:
+        stub = people.stub(BookingServiceStub, "booking", "bff", people.world.token("student", subject=booked.student))
+        request = booking_pb2.WatchBookingRequest(booking_id=booked.booking)
+        seen.extend([change.booking.status async for change in messages(stub.WatchBooking(request, timeout=30))])
+
+    watching = asyncio.create_task(watch())
+    await people.pay(booked.intent)
+    await people.until_state(booked.saga, "COMPLETED")
+    cancelled = await people.cancel(booked)
+    assert cancelled.refund.amount_minor == 5000
+    await watching
+    assert seen[-2:] == [booking_pb2.BOOKING_STATUS_CONFIRMED, booking_pb2.BOOKING_STATUS_CANCELLED]
+    assert [refund["amount"] for refund in await people.refunds_of(booked.intent)] == [5000]
+
+
+async def test_of_many_sales_at_once_no_time_is_sold_twice(people: People, world: World) -> None:
+    tutors = [await people.tutor() for _ in range(TUTORS)]
+    wanted = [(tutor, lesson_time() + timedelta(hours=hour)) for tutor in tutors for hour in range(LESSONS)] * RIVALS
+
+    async def sell(tutor: UUID, start: datetime) -> str:
+        student = uuid4()
+        while True:
+            try:
+                made = await people.book(tutor, start, student, timeout=20)
+            except Refusal as refused:
+                if refused.reason == "TRY_AGAIN":  # a busy machine; a repeat joins the first try
+                    continue
+                return refused.reason
+            await people.pay(made.payment_intent_id)
+            return await people.until_state(made.saga_id, "COMPLETED", seconds=120)
+
+    async with asyncio.timeout(240):
+        ends = Counter(await asyncio.gather(*(sell(*one) for one in wanted)))
+    assert ends == {"COMPLETED": TUTORS * LESSONS, "SLOT_TAKEN": TUTORS * LESSONS * (RIVALS - 1)}
+    ask = "select count(*) as n, count(distinct (calendar_id, during)) as times from claim where calendar_id = any($1)"
+    (claims,) = await world.sql("availability", f"{ask} and state = 'CONFIRMED'", tutors)
+    assert claims["n"] == claims["times"] == TUTORS * LESSONS
+    for service, program in (("payment", "payment"), ("availability", "availability")):
+        assert 0 < await connections(world, service, program) <= POOL_SIZE
+
+
+async def connections(world: World, service: str, name: str) -> int:
+    """How many connections of this name the server has, to a service's database."""
+    ask = "select count(*) from pg_stat_activity where datname = $1 and application_name = $2"
+    (row,) = await world.sql("booking", ask, make_url(world.urls[f"{service}_svc"]).database, name)
+    return int(row["count"])
+
+
+@pytest.mark.parametrize("kind", ["transaction", "statement"])
+async def test_each_transaction_has_the_time_limits_and_they_end_with_it(
+    database: Database, url: str, kind: str
+) -> None:
+    async def ask(connection: AsyncConnection) -> dict[str, str]:
+        ask = text("select lower(name) as name, setting from pg_settings where lower(name) = any(:names)")
+        rows = await connection.execute(ask, {"names": [*SERVER_SETTINGS, "application_name"]})
+        return {row.name: row.setting for row in rows}
+
+    found = await asyncio.gather(*(getattr(database, kind)(ask) for _ in range(10)))
+    assert found == [SERVER_SETTINGS | {"application_name": "pooled"}] * 10
+
+
+async def test_a_statement_that_takes_too_long_is_ended_and_its_connection_is_clean(database: Database) -> None:
+    async def slow(connection: AsyncConnection) -> None:
+        await connection.execute(text("set local statement_timeout = '20ms'"))
+        await connection.execute(text("select pg_sleep(30)"))
+
+    with pytest.raises(TryAgain, match="busy"):
+        await database.transaction(slow)
+    await database.ping()
+
+
+async def test_many_clients_share_few_sessions_and_none_meets_anothers_statements(pooler: PgBouncer, url: str) -> None:
+    """Each statement has a parameter of the same type, and more are on their way than sessions."""
+
+    kept = text("select count(*) as n from pg_prepared_statements")
+
+    async def ask(database: Database, first: int) -> None:
+        for number in range(first, first + 6):
+            question = text(f"select cast(:n as int) * 1000 + {number % 3} as answer from pg_sleep(0.002)")
+            (row,) = await database.rows(question, {"n": number})
+            assert row.answer == number * 1000 + number % 3
+        assert (await database.rows(kept, {}))[0].n == 0
+
+    clients = [Database(pooler.url(url), name=f"client-{at}", pooler="transaction") for at in range(3)]
+    try:
+        await asyncio.gather(*(ask(clients[at % 3], at) for at in range(24)))
+    finally:
+        for client in clients:
+            await client.close()
+
+
+async def test_without_the_setting_the_pooler_refuses_and_says_why(pooler: PgBouncer, url: str) -> None:
+    async with Database(pooler.url(url), name="unaware") as unaware:
+        with pytest.raises(TryAgain) as refused:
+            await unaware.ping()
+    assert "unsupported startup parameter" in str(refused.value.__cause__)
+
+
+async def test_after_the_pooler_has_cut_them_idle_clients_notice_nothing(
+    postgres: Postgres, url: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder, made = tmp_path_factory.mktemp("restarted"), []
+    with start_pgbouncer(postgres, folder) as first:
+        database = Database(first.url(url), name="pooled", pooler="transaction", pool_size=1)
+        event.listen(database.engine.sync_engine, "connect", lambda _, record: made.append(record.driver_connection))
+        await database.ping()
+    async with asyncio.timeout(5):
+        while not made[0].is_closed():  # noqa: ASYNC110 - the loop reads the end, and tells nobody
+            await asyncio.sleep(0.01)
+    with start_pgbouncer(postgres, folder, port=first.port):
+        await database.ping()
+        await database.close()
+
+
+async def test_migrations_go_past_the_pooler(postgres: Postgres, pooler: PgBouncer) -> None:
+    direct = await postgres.create_database(f"migrated_{uuid4().hex[:12]}")
+    given = {"DATABASE_POOLER": "transaction", "BOOKING_DATABASE_URL": pooler.url(direct)}
+    missing = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"], env=given)
+    assert missing.exit_code == 2
+    assert "BOOKING_DATABASE_DIRECT_URL: is missing, and DATABASE_POOLER is transaction" in missing.output
+    whole = given | {"BOOKING_DATABASE_DIRECT_URL": direct}
+    done = await asyncio.to_thread(CliRunner().invoke, main, ["migrate"], env=whole)
+    assert (done.exit_code, done.output) == (0, "booking: migrated\n")
+
+
+@pytest.mark.parametrize(("settings", "name"), [(BookingSettings, "BOOKING"), (LearningSettings, "LEARNING")])
+def test_who_listens_needs_the_way_past_the_pooler(
+    settings: type[BookingSettings],
+    name: str,
+    auth_settings: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Any,
+) -> None:
+    given = {"DATABASE_POOLER": "transaction", "DATABASE_URL": "postgresql://x@pooler:6432/x"}
+    for setting, value in (given | {key.upper(): value for key, value in auth_settings.items()}).items():
+        monkeypatch.setenv(setting, value)
+    with pytest.raises(SystemExit):
+        load(settings)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "DATABASE_DIRECT_URL: Value error, is missing, and DATABASE_POOLER is transaction"
+    monkeypatch.setenv(f"{name}_DATABASE_DIRECT_URL", "postgresql://x@server:5432/x")
+    assert load(settings).listen_url == "postgresql://x@server:5432/x"
