@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from devkit.layout import CALLERS, CERTIFIED
+from mesh import database_urls
 from ops.__main__ import COMMANDS
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
@@ -167,3 +168,12 @@ def test_the_issuer_has_a_volume_for_each_identity() -> None:
     published = SERVICES["issuer"]["command"][-1]
     folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
     assert {f"{published}/{name}" for name in (*CERTIFIED, "public")} <= folders
+
+
+def test_any_password_will_do_for_the_database() -> None:
+    """It is in no URL, where some characters would have to be encoded. Who has the URL of a database has the password."""
+    for service in SERVICES.values():
+        given = {name: str(value) for name, value in (service.get("environment") or {}).items()}
+        urls = [value for value in given.values() if value.startswith("postgresql")]
+        assert all(database_urls.check(url, database_urls.SCHEMES) and "PASSWORD" not in url for url in urls)
+        assert (given.get("PGPASSWORD") == "${POSTGRES_PASSWORD}") == bool(urls)
