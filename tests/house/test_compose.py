@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devkit.layout import CALLERS, CERTIFIED, STORED
-from mesh import database_urls
+from devkit.layout import CALLERS, CERTIFIED
 from ops.__main__ import COMMANDS
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
@@ -174,7 +173,3 @@ def test_the_issuer_has_a_volume_for_each_identity() -> None:
     published = SERVICES["issuer"]["command"][-1]
     folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
     assert {f"{published}/{name}" for name in (*CERTIFIED, "public")} <= folders
-
-
-from devkit.layout import CALLERS, CERTIFIED, STORED
-from mesh import database_urls
