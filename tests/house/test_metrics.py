@@ -98,15 +98,3 @@ def test_each_alert_has_its_line_in_the_runbook() -> None:
     )
     assert told == [rule["alert"] for rule in RULES]
     assert {rule["labels"]["severity"] for rule in RULES} == {"page", "ticket"}
-
-
-def test_the_scalers_of_kubernetes_use_metrics_and_labels_that_there_are() -> None:
-    known, used = families(), set()
-    for path in (ROOT / "deploy" / "k8s" / "base").glob("*.yaml"):
-        for scaler in yaml.safe_load_all(path.read_text()):
-            for one in scaler["spec"]["metrics"] if scaler["kind"] == "HorizontalPodAutoscaler" else ():
-                if one["type"] == "Pods":
-                    metric = one["pods"]["metric"]
-                    assert metric.get("selector", {}).get("matchLabels", {}).keys() <= known[metric["name"]]
-                    used.add(metric["name"])
-    assert used == {"tutormesh_rpcs_in_progress", "tutormesh_bff_requests_in_flight"}
