@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from devkit.layout import CALLERS, CERTIFIED, STORED
+from devkit.layout import CALLERS, CERTIFIED
 from ops.__main__ import COMMANDS
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
@@ -177,66 +177,3 @@ def test_the_issuer_has_a_volume_for_each_identity() -> None:
     published = SERVICES["issuer"]["command"][-1]
     folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
     assert {f"{published}/{name}" for name in (*CERTIFIED, "public")} <= folders
-
-
-def test_no_url_has_a_password() -> None:
-    """A password with @ or / would break it, and URLs are shown more readily than passwords."""
-    urls = [
-        (name, setting, value)
-        for name, service in SERVICES.items()
-        for setting, value in service.get("environment", {}).items()
-        if "DATABASE" in setting
-    ]
-    assert len(urls) == 11
-    for name, setting, url in urls:
-        assert "$" not in url and "tutormesh@postgres" in url, setting
-        assert SERVICES[name]["environment"]["PGPASSWORD"] == "${POSTGRES_PASSWORD}"
-
-
-def awaited(name: str) -> set[str]:
-    """What compose stops after this container: what it depends on, and what that does, as far as it still runs."""
-    ends_early = {one for one in SERVICES if SERVICES[one].get("restart") == "on-failure"}
-    direct = set(SERVICES[name].get("depends_on", {})) - ends_early
-    return direct.union(*map(awaited, direct))
-
-
-def test_a_container_is_stopped_before_those_that_it_calls() -> None:
-    """Compose 1 does not look through containers that have ended, such as `migrate`."""
-    assert {*STORED_NAMES, "sandbox", "issuer", "postgres"} - {"payment"} <= awaited("payment")
-    assert {*STORED_NAMES, "payment"} <= awaited("bff")
-    assert all("postgres" in awaited(name) for name in STORED_NAMES)
-
-
-STORED_NAMES = {program.name for program in STORED}
-
-
-def test_logs_are_rotated() -> None:
-    for service in SERVICES.values():
-        assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-
-
-def test_ports_are_of_this_machine_alone_and_are_settings() -> None:
-    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(ports) == 2
-    for port in ports:
-        assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-(\d+)\}:\1", port)
-
-
-def test_images_are_arguments() -> None:
-    assert {service["image"] for service in SERVICES.values()} == {
-        "${TUTORMESH_IMAGE:-tutormesh}",
-        "${POSTGRES_IMAGE:-postgres:18}",
-    }
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert re.findall(r"(?m)^FROM (\S+)", dockerfile) == ["$PYTHON_IMAGE", "$PYTHON_IMAGE"]
-    given = SERVICES["bff"]["build"]["args"]
-    assert given == {name: f"${{{name}:-{value}}}" for name, value in re.findall(r"(?m)^ARG (\w+)=(.*)", dockerfile)}
-
-
-def test_a_health_check_imports_nothing_of_ours() -> None:
-    """It runs every few seconds in each container."""
-    checks = {name: SERVICES[name]["healthcheck"]["test"] for name in SERVICES if "healthcheck" in SERVICES[name]}
-    for name in sorted(checks.keys() - {"postgres", "issuer"}):
-        assert checks[name][1:5] == ["python", "-I", "-S", "ops/probe.py"]
-        if name in STORED_NAMES:
-            assert checks[name][5].endswith(f":{SERVICES[name]['environment']['HEALTH_PORT']}")
