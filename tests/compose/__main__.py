@@ -75,7 +75,7 @@ def find_compose() -> tuple[str, ...]:
     if plugin.returncode == 0:
         return ("docker", "compose")
     if shutil.which("docker-compose"):
-        return ("docker-compose",)
+        return ("docker-compose", "-f", "docker-compose.yml", "-f", "tests/compose/version-1.yml")
     raise ComposeFailed("neither `docker compose` nor docker-compose is here")
 
 
@@ -185,7 +185,6 @@ def main() -> None:
         "POSTGRES_PASSWORD": f"{secrets.token_hex(8)}@/#%",
         "LINK_SECRET": secrets.token_hex(32),
         "STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(16)}",
-        "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",  # docker-compose 1 cannot read the default, which has braces
     }
     try:
         compose = Compose(find_compose(), environment)

