@@ -30,7 +30,7 @@ from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
 TUTORS = 10 if os.environ.get("FULL") else 2
 LESSONS, RIVALS = 10, 2
 #: What a busy machine answers.
-AGAIN = ("TRY_AGAIN", "OVERLOADED")
+AGAIN = ("TRY_AGAIN", "OVERLOADED", "PAYMENT_PROVIDER_UNAVAILABLE")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def pooler(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def world_settings(pooler: PgBouncer) -> dict[str, Any]:
-    return {"pooled": pooler.url}
+    return {"pooled": pooler.url, "payment": {"stripe_timeout_seconds": 10}}
 
 
 async def test_a_lesson_is_sold_and_cancelled_while_somebody_watches(people: People) -> None:
