@@ -13,6 +13,7 @@ from mesh import logs, tracing
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from tutormesh.availability.v1 import availability_pb2, availability_pb2_grpc
@@ -23,9 +24,12 @@ async def main() -> None:
     logs.configure("availability", settings.log_format)
     tracing.configure("availability", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(
-        settings.database_url, name="availability", violations=VIOLATIONS, pooler=settings.database_pooler
-    ) as database:
+    async with (
+        Database(
+            settings.database_url, name="availability", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        serving(settings, "availability", database),
+    ):
         cleanup = BookingHoldCleanupJob(database, settings.terms.grace, every=settings.hold_cleanup_seconds)
         service = Service(
             availability_pb2.DESCRIPTOR.services_by_name["AvailabilityService"],

@@ -11,6 +11,7 @@ from bff.peers import Peers
 from bff.settings import Settings
 from mesh import logs, tracing
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.settings import load, read_environment
 
 
@@ -19,7 +20,7 @@ async def main() -> None:
     logs.configure("bff", settings.log_format)
     tracing.configure("bff", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Peers(settings, settings.credentials()) as peers:
+    async with Peers(settings, settings.credentials()) as peers, serving(settings, "bff"):
         drain = Drain()
         await serve(build(peers, verifier, options=settings.options(), drain=drain), settings, drain)
 

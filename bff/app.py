@@ -29,7 +29,7 @@ from bff.http.cors import allow_origins
 from bff.http.draining import Drain
 from bff.http.health import Readiness, report_alive
 from bff.http.in_flight import InFlightLimit
-from bff.http.metrics import Metrics
+from bff.http.metrics import count_requests
 from bff.http.middleware import ConcurrencyLimitMiddleware, RequestMiddleware
 from bff.http.rate_limits import RateLimiter
 from bff.pages.routes import page_routes
@@ -52,7 +52,7 @@ def build(
     """The edge in front of these peers. It accepts the tokens that the verifier accepts."""
     in_flight = InFlightLimit()
     authenticator = Authenticator(verifier, rate_limiter or RateLimiter(), in_flight)
-    metrics, webhooks = Metrics(), WebhookEndpoint(peers, in_flight)
+    webhooks = WebhookEndpoint(peers, in_flight)
     routes: list[BaseRoute] = [
         *_graphql(peers, authenticator, options),
         Route("/webhooks/stripe", webhooks.post, methods=["POST"]),
@@ -61,7 +61,6 @@ def build(
         *page_routes(peers, authenticator, options),
         Route("/healthz", report_alive),
         Route("/readyz", Readiness(peers.channels, drain).report),
-        Route("/metrics", metrics.report),
     ]
     app = Starlette(routes=routes, exception_handlers=_HANDLERS)
     app.router.redirect_slashes = False  # it would redirect to whatever Host the client named, by http:
@@ -70,7 +69,7 @@ def build(
         hsts_seconds=options.hsts_seconds,
         proxies=TrustedProxies(options.trusted_proxies),
     )
-    return metrics.count_requests(allow_origins(limited, options.cors_origins, options.cors_headers))
+    return count_requests(allow_origins(limited, options.cors_origins, options.cors_headers))
 
 
 def _graphql(peers: Peers, authenticator: Authenticator, options: Options) -> Iterator[BaseRoute]:
@@ -116,7 +115,7 @@ async def _no_route(_: Request, error: Exception) -> Response:
 
 
 async def _client_gone(_: Request, __: Exception) -> Response:
-    """Nobody reads this. The status is nginx's for it; /metrics counts it."""
+    """Nobody reads this. The status is nginx's for it, and the metrics count it."""
     return Response(status_code=499)
 
 

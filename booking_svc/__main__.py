@@ -13,6 +13,7 @@ from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from mesh.watches import Watches
@@ -29,6 +30,7 @@ async def main() -> None:
             settings.database_url, name="booking", violations=VIOLATIONS, pooler=settings.database_pooler
         ) as database,
         Changes(settings.listen_url, "booking") as changes,
+        serving(settings, "booking", database),
     ):
         bookings = Bookings(Store(database))
         service = Service(

@@ -23,7 +23,7 @@ CALLED = ("availability", "booking", "learning", "payment", "session")
 _WITHHELD = (
     *("STRIPE_", "PAYMENT_ENGINE_", "QUOTE_SECRET", "LINK_SECRET", "NOTIFY_", "SMTP_"),
     *("TUTORMESH_DATABASE", "DATABASE_", "SERVICE_TOKEN_FILE", "DEMO_TOKENS_FILE", "OPS_TOKEN"),
-    *("MESH_CERT_", "MESH_KEY_", "MESH_CA_", "HEALTH_PORT"),
+    *("MESH_CERT_", "MESH_KEY_", "MESH_CA_", "HEALTH_PORT", "METRICS_PORT"),
 )
 #: The settings of payment_svc that hold its secrets.
 _OF_PAYMENT = ("PAYMENT_ENGINE_", "QUOTE_SECRET")
@@ -41,7 +41,7 @@ def check_stripe_settings(settings: Mapping[str, str]) -> None:
         raise Misconfigured("STRIPE_WEBHOOK_SECRET: is missing, and STRIPE_SECRET_KEY names a real Stripe account")
 
 
-def environment(layout: Layout, name: str, database_url: str | None = None) -> dict[str, str]:
+def environment(layout: Layout, name: str, database_url: str | None = None, replica: int = 1) -> dict[str, str]:
     """The whole environment of a program. Raises Misconfigured when a real Stripe account lacks its webhook secret."""
     own = sandbox_settings(layout) if name == "sandbox" else service_settings(layout, name)
     if database_url is not None:
@@ -49,6 +49,8 @@ def environment(layout: Layout, name: str, database_url: str | None = None) -> d
         own |= (
             given | {f"{name.upper()}_{setting}": url for setting, url in given.items()} | {"DATABASE_POOLER": "none"}
         )
+    if (metrics := layout.metrics_port(name, replica)) is not None:
+        own["METRICS_PORT"] = str(metrics)
     if name == "payment":
         own |= stripe_settings(layout) | notification_settings(layout) | link_settings(layout)
         own |= {name: value for name, value in layout.settings.items() if name.startswith(_OF_PAYMENT)}

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from devkit import databases
 from devkit.environment import check_stripe_settings, environment, programs, shared_settings
-from devkit.layout import HOST, PROGRAMS, STORED, Layout, check_development
+from devkit.layout import HOST, METRICS_OFFSET, PROGRAMS, STORED, Layout, check_development
 from devkit.people import write_tokens
 from devkit.postgres import Postgres
 from devkit.preflight import CannotStart, check_ports, lock_data_folder
@@ -122,9 +122,9 @@ class Launcher:
 
     def _start_program(self, name: str) -> None:
         known = databases.urls(self._server_url)
-        own = environment(self._layout, name, known.get(name))
         for number in range(1, self._layout.replicas(name) + 1):
             label = name if self._layout.replicas(name) == 1 else f"{name}.{number}"
+            own = environment(self._layout, name, known.get(name), number)
             child = self._make_child(label, self._commands[name], own)
             self.children.append(child)
             child.start()
@@ -210,6 +210,7 @@ def _summary(layout: Layout, names: Sequence[str]) -> dict[str, str]:
         "GraphQL": f"{layout.url('bff')}/graphql (in a browser: the explorer)",
         "webhooks": f"{layout.url('bff')}/webhooks/stripe",
         "health": f"{layout.url('bff')}/readyz",
+        "metrics": f"http://{HOST}:{layout.metrics_port('bff')}/metrics (of every process {METRICS_OFFSET} above its port)",
     }
     rows |= {f"gRPC {program.name}": layout.address(program.name) for program in STORED}
     if "sandbox" in names:

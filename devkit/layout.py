@@ -52,7 +52,10 @@ PROGRAMS = {
 }
 #: The Stripe sandbox also receives mail, on a second port.
 MAIL_OFFSET, MAIL_PORT = 7, 12125
-OFFSETS = (*(program.offset for program in PROGRAMS.values()), MAIL_OFFSET)
+#: GET /metrics of a process is so far above its port; of the replicas that share the port, each one further.
+METRICS_OFFSET, NEXT_REPLICA = 20, 10
+#: A mesh has its TUTORMESH_PORT_BASE and the ports above it: so many in a row. The first four replicas have metrics.
+MESH_PORTS, MOST_MEASURED = 60, 4
 STORED = [program for program in PROGRAMS.values() if program.has_database]
 #: Who has a service token: the programs that call services, and the operator's commands.
 CALLERS = (*(program.name for program in PROGRAMS.values() if program.calls_services), "ops")
@@ -97,6 +100,12 @@ class Layout:
     def mail_port(self) -> int:
         """The port on which the sandbox receives mail. Raises Misconfigured."""
         return self._port(MAIL_PORT, MAIL_OFFSET)
+
+    def metrics_port(self, name: str, replica: int = 1) -> int | None:
+        """The port of a replica's metrics, counted from 1; None for the sandbox, and beyond the fourth replica."""
+        if name == "sandbox" or replica > MOST_MEASURED:
+            return None
+        return self.port(name) + METRICS_OFFSET + NEXT_REPLICA * (replica - 1)
 
     def _port(self, usual: int, offset: int) -> int:
         base = self.settings.get("TUTORMESH_PORT_BASE")

@@ -12,29 +12,35 @@ import itertools
 import os
 import socket
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from devkit.layout import HOST, OFFSETS
+from devkit.layout import HOST, MESH_PORTS
 
-FIRST, END, STEP = 10_000, 31_000, 10
-_bases = itertools.cycle(range(FIRST, END, STEP))
+#: The first ports of meshes, each with its MESH_PORTS behind it; and the ports that are given one by one.
+_BASES, _SINGLE = range(10_000, 25_000, MESH_PORTS), range(25_000, 31_000, 10)
+_bases, _ports = itertools.cycle(_BASES), itertools.cycle(_SINGLE)
 
 
-def reserve_ports(count: int = 1 + max(OFFSETS)) -> int:
-    """Lock `count` free ports in a row (at most 10; by default as many as a mesh has), and return the first."""
-    for base in itertools.islice(_bases, (END - FIRST) // STEP):
+def reserve_ports() -> int:
+    """Lock the free ports of a mesh, MESH_PORTS in a row, and return the first."""
+    return _reserve(itertools.islice(_bases, len(_BASES)), MESH_PORTS)
+
+
+def reserve_port() -> int:
+    """Lock one free port and return it."""
+    return _reserve(itertools.islice(_ports, len(_SINGLE)), 1)
+
+
+def _reserve(candidates: Iterable[int], count: int) -> int:
+    for base in candidates:
         with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
             fcntl.lockf(_locks(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, base)
             for port in range(base, base + count):
                 probes.enter_context(socket.socket()).bind((HOST, port))
             return base
     raise OSError("no free ports")
-
-
-def reserve_port() -> int:
-    """Lock one free port and return it."""
-    return reserve_ports(1)
 
 
 @cache

@@ -60,14 +60,22 @@ def _open_lock(data: Path) -> TextIO:
 async def check_ports(layout: Layout, names: list[str]) -> None:
     """Raise CannotStart with the name of the first program whose port is taken."""
     deadline = time.monotonic() + _WAIT_SECONDS
-    ports = {name: layout.port(name) for name in names} | ({"mail": layout.mail_port} if "sandbox" in names else {})
-    for name, port in ports.items():
+    for name, port in _ports(layout, names).items():
         while _is_taken(port):
             if time.monotonic() > deadline:
                 raise CannotStart(
                     f"port {port} for {name} is taken; TUTORMESH_PORT_BASE=N moves all ports of this mesh"
                 )
             await asyncio.sleep(0.05)
+
+
+def _ports(layout: Layout, names: list[str]) -> dict[str, int]:
+    ports = {name: layout.port(name) for name in names} | ({"mail": layout.mail_port} if "sandbox" in names else {})
+    for name in names:
+        for number in range(1, layout.replicas(name) + 1):
+            if (port := layout.metrics_port(name, number)) is not None:
+                ports[f"the metrics of {name}" + (f".{number}" if number > 1 else "")] = port
+    return ports
 
 
 def _is_taken(port: int) -> bool:

@@ -12,6 +12,7 @@ from mesh.changes import MAX_WATCHERS, Changes
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from tutormesh.learning.v1 import learning_pb2, learning_pb2_grpc
@@ -27,6 +28,7 @@ async def main() -> None:
             settings.database_url, name="learning", violations=VIOLATIONS, pooler=settings.database_pooler
         ) as database,
         Changes(settings.listen_url, "enrollment") as changes,
+        serving(settings, "learning", database),
     ):
         service = Service(
             learning_pb2.DESCRIPTOR.services_by_name["LearningService"],

@@ -8,6 +8,7 @@ database            transactions with bounded retry; a refusal for each violated
 loops               background work that outlives its errors, and the pauses between its tries
 settings            values from the environment; a wrong one stops the process and is named
 logs                JSON lines or a console, without secrets
+metrics             what Prometheus scrapes, on a port of its own
 wire, cursors       decoding of request fields and of page tokens
 money, clock        minor units with a currency; aware UTC instants
 migrations          Alembic, run from code

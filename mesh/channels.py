@@ -20,6 +20,7 @@ from mesh import about, calls, tracing
 from mesh.certificates import Certificates
 from mesh.errors import CallFailed, MadeCall, Refusal, from_error
 from mesh.identity import CredentialSource
+from mesh.metrics import rpc
 from mesh.renewed_channels import RenewedChannel
 from mesh.server import MAX_MESSAGE_BYTES
 
@@ -88,15 +89,16 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
         about.learn(about.ids_of(request))
-        with tracing.span(tracing.short(_name_of(client_call_details)), "client", answers=(Refusal,)):
+        name = _name_of(client_call_details)
+        with tracing.span(tracing.short(name), "client", answers=(Refusal,)), rpc.call_made(name):
             call = await continuation(self.add_context(client_call_details, request), request)
             try:
                 response = await call
-                about.learn(about.ids_of(response))
-                return response
             except grpc.aio.AioRpcError as error:
                 tracing.mark("rpc.response.status_code", error.code().name)
-                raise _failure_of(error, self._peer, _name_of(client_call_details)) from None
+                raise _failure_of(error, self._peer, name) from None
+            about.learn(about.ids_of(response))
+            return response
 
 
 class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
 from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.metrics.database import FAILED
 from mesh.postgres import Connector, Pooler, open_engine
 from mesh.tracing.statements import trace_statements
 
@@ -131,6 +132,7 @@ class Database:
                     raise self._translate(error) from error
                 await asyncio.sleep(retry_pause(attempt))
             except PoolTimeout as error:
+                self._count_failure("no_connection_free")
                 raise Overloaded from error
             except (
                 OSError,
@@ -140,6 +142,7 @@ class Database:
                 asyncpg.InterfaceError,
             ) as error:
                 raise self._note(find_fault(sqlstate_of(error)) or AWAY, error) from error
+        self._count_failure("too_many_at_once")
         raise TryAgain("too many at once")
 
     def _translate(self, error: DBAPIError) -> Exception:
@@ -151,11 +154,16 @@ class Database:
         if fault is not None:
             return self._note(fault, error)
         if state in _TOO_SLOW or not state:
+            self._count_failure("too_slow")
             return TryAgain("the database is busy")
         return error
 
+    def _count_failure(self, cause: str) -> None:
+        FAILED.labels(self.name, cause).inc()
+
     def _note(self, fault: Fault, error: Exception) -> TryAgain:
         self.faults.note(fault, error)
+        self._count_failure(fault.cause)
         return TryAgain(fault.words)
 
     def _refusal_of(self, error: IntegrityError) -> Exception:

@@ -10,6 +10,8 @@ a full disk still lets people read, and replicas share their database.
 from __future__ import annotations
 
 import asyncio
+import time
+from functools import partial
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,13 +21,16 @@ from mesh.database_faults import AWAY, Fault, Unnoted, find_fault, sqlstate_of
 from mesh.errors import Refusal
 from mesh.health import DATABASE, WRITES
 from mesh.logs import log
+from mesh.metrics.database import SKEW, note_status
 from mesh.server import SetStatus
 
 EVERY_SECONDS, AGAIN_SECONDS = 3.0, 0.5
 #: How long the database may take to answer a look.
 ANSWER_SECONDS = 2.0
 
-_ASK_READ_ONLY = text("select current_setting('transaction_read_only') = 'on' as is_read_only")
+_ASK_READ_ONLY = text("""
+    select current_setting('transaction_read_only') = 'on' as is_read_only, extract(epoch from clock_timestamp()) as now
+""")
 # A sort with this little memory goes through a temporary file, so the disk must have room. The message is a record of
 # the write-ahead log, which the commit writes to the disk. Neither leaves anything behind.
 _LITTLE_MEMORY = text("set local work_mem = '64kB'")
@@ -53,8 +58,10 @@ class Watch:
             while True:
                 fault, error = await _look(own)
                 fault = fault or self._watched.faults.current
-                set_status(DATABASE, fault is None or fault.is_of_writes)
-                set_status(WRITES, fault is None)
+                answers, writes = fault is None or fault.is_of_writes, fault is None
+                set_status(DATABASE, answers)
+                set_status(WRITES, writes)
+                note_status(name, answers=answers, writes=writes)
                 self._tell(fault, error)
                 await asyncio.sleep(min(self._every, AGAIN_SECONDS) if fault else self._every)
 
@@ -79,15 +86,18 @@ async def _look(database: Database) -> tuple[Fault | None, BaseException | None]
 
 async def _probe(database: Database) -> tuple[Fault | None, BaseException | None]:
     try:
-        return await database.transaction(_write), None
+        return await database.transaction(partial(_write, database.name)), None
     except Refusal as error:  # Overloaded too: the last probe still waits for its answer
         return find_fault(sqlstate_of(error)) or AWAY, error.__cause__
     except Exception as error:  # whatever it is, the database did not do what was asked
         return find_fault(sqlstate_of(error)) or AWAY, error
 
 
-async def _write(connection: AsyncConnection) -> Fault | None:
-    if (await connection.execute(_ASK_READ_ONLY)).scalar_one():
+async def _write(name: str, connection: AsyncConnection) -> Fault | None:
+    asked_at = time.time()
+    row = (await connection.execute(_ASK_READ_ONLY)).one()
+    SKEW.labels(name).set((asked_at + time.time()) / 2 - float(row.now))
+    if row.is_read_only:
         return find_fault(READ_ONLY)
     await connection.execute(_LITTLE_MEMORY)
     await connection.execute(_WRITE)

@@ -25,6 +25,7 @@ from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimi
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
 from mesh.identity import Verifier
 from mesh.logs import log
+from mesh.metrics import rpc
 
 #: How long the message of a request may take to arrive.
 MESSAGE_SECONDS = 10.0
@@ -100,12 +101,12 @@ class Gate(grpc.aio.ServerInterceptor):
                     response = await serve(await _receive(context, decode), context)
                 about.learn(about.ids_of(response))
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
-                _log_outcome(method, began, StatusCode.CANCELLED)
+                _note_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
                 raise AssertionError("abort always raises") from error
-            _log_outcome(method, began, StatusCode.OK)
+            _note_outcome(method, began, StatusCode.OK)
             return response
 
         return unary
@@ -120,11 +121,11 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
-                _log_outcome(method, began, StatusCode.CANCELLED)
+                _note_outcome(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
                 await _abort(method, began, context, error)
-            _log_outcome(method, began, StatusCode.OK)
+            _note_outcome(method, began, StatusCode.OK)
 
         return stream
 
@@ -277,8 +278,9 @@ async def _abort(method: str, began: float, context: Context, error: Exception) 
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)
-        _log_outcome(method, began, code, error.reason, _why(error))
+        _note_outcome(method, began, code, error.reason, _why(error))
         await context.abort(code, message, trailing)
+    rpc.note_served(method, time.perf_counter() - began, StatusCode.INTERNAL)
     tracing.fail(error)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
@@ -289,12 +291,13 @@ def _why(refusal: Refusal) -> str:
     return refusal.message if isinstance(refusal, Unauthenticated | Forbidden) else ""
 
 
-def _log_outcome(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
-    call = calls.current()
+def _note_outcome(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
+    call, seconds = calls.current(), time.perf_counter() - began
+    rpc.note_served(method, seconds, code, reason)
     fields = {name: text for name, text in (("reason", reason), ("why", why)) if text}
     tracing.mark("rpc.response.status_code", code.name)
     tracing.mark(f"{tracing.PREFIX}caller", call.service)
     if reason:
         tracing.mark(f"{tracing.PREFIX}reason", reason)
-    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    milliseconds = round(seconds * 1000, 1)
     log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)

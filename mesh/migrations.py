@@ -16,7 +16,7 @@ import importlib.util
 import re
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -50,6 +50,23 @@ async def upgrade(database_url: str, package: str) -> None:
 
 async def is_current(database_url: str, package: str) -> bool:
     """True when the database is at the newest revision of `package`. Sends one query and imports no Alembic."""
+    return await compare(database_url, package) == "current"
+
+
+async def compare(database_url: str, package: str) -> Literal["behind", "current", "later"]:
+    """Where the database is beside this release's migrations of `package`. Sends one query and imports no Alembic.
+
+    "later" is a revision that this release does not know: a later release has migrated it. Migrations only add, so that
+    replicas of this release go on, and may be started again.
+    """
+    found, ours = await _revisions(database_url), _files(package)
+    if found == heads(package):
+        return "current"
+    return "later" if found and found.isdisjoint(ours) else "behind"
+
+
+async def _revisions(database_url: str) -> set[str]:
+    """What Alembic has noted in the database; empty before the first migration."""
     import asyncpg
 
     from mesh.postgres import Connector
@@ -58,20 +75,25 @@ async def is_current(database_url: str, package: str) -> bool:
     try:
         rows = await connection.fetch("select version_num from alembic_version")
     except asyncpg.UndefinedTableError:
-        return False
+        return set()
     finally:
         await connection.close(timeout=5)
-    return {row["version_num"] for row in rows} == heads(package)
+    return {row["version_num"] for row in rows}
 
 
 def heads(package: str) -> set[str]:
     """The newest revisions among a package's migration files (one, unless two branches were never merged)."""
-    revisions: set[str] = set()
-    followed: set[str] = set()
+    files = _files(package)
+    return files.keys() - {before for followed in files.values() for before in followed}
+
+
+def _files(package: str) -> dict[str, set[str]]:
+    """Each revision of a package's migration files, with those that it follows."""
+    found: dict[str, set[str]] = {}
     for path in (_folder(package) / "versions").glob("*.py"):
-        for down, name in _REVISION.findall(path.read_text()):
-            (followed if down else revisions).add(name)
-    return revisions - followed
+        named = _REVISION.findall(path.read_text())
+        found |= {name: {before for down, before in named if down} for down, name in named if not down}
+    return found
 
 
 def _folder(package: str) -> Path:

@@ -13,6 +13,7 @@ import jwt
 
 from mesh.errors import Unauthenticated
 from mesh.logs import log
+from mesh.metrics.process import TOKENS_REFUSED
 
 #: Anybody can send bad tokens, as many as they like: of each cause one line in so many seconds.
 EVERY_SECONDS = 1.0
@@ -24,6 +25,15 @@ _CAUSES = {
     jwt.InvalidAudienceError: "its audience is not AUTH_AUDIENCE",
     jwt.InvalidSignatureError: "its signature does not fit the key that it names",
     jwt.MissingRequiredClaimError: "a claim is missing",
+}
+#: The same causes as labels of a metric.
+_LABELS = {
+    jwt.ImmatureSignatureError: "not_yet_valid",
+    jwt.ExpiredSignatureError: "expired",
+    jwt.InvalidIssuerError: "issuer",
+    jwt.InvalidAudienceError: "audience",
+    jwt.InvalidSignatureError: "signature",
+    jwt.MissingRequiredClaimError: "claim_missing",
 }
 
 
@@ -41,6 +51,7 @@ class RefusedTokens:
     def note(self, token: str, error: Unauthenticated) -> None:
         """A token was refused with this error."""
         cause = _cause_of(error)
+        TOKENS_REFUSED.labels(_label_of(error)).inc()
         if time.monotonic() - self._logged_at.get(cause, float("-inf")) >= EVERY_SECONDS:
             self._logged_at[cause] = time.monotonic()
             log().info("token_refused", why=error.message, cause=cause, **_claims_of(token), **self._expected)
@@ -50,6 +61,12 @@ def _cause_of(error: Unauthenticated) -> str:
     if isinstance(error, UnknownKey):
         return "AUTH_JWKS_URL has no such key: it is of another issuer, or of a mesh with another data folder"
     return next((words for kind, words in _CAUSES.items() if isinstance(error.__cause__, kind)), error.message)
+
+
+def _label_of(error: Unauthenticated) -> str:
+    if isinstance(error, UnknownKey):
+        return "unknown_key"
+    return next((label for kind, label in _LABELS.items() if isinstance(error.__cause__, kind)), "unreadable")
 
 
 def _claims_of(token: str) -> dict[str, object]:

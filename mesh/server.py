@@ -22,6 +22,7 @@ from mesh.gate import Gate, RpcLimits
 from mesh.health import NOT_SERVING, SERVING, Health
 from mesh.identity import Verifier
 from mesh.logs import log
+from mesh.metrics import rpc
 from mesh.settings import ServiceSettings
 
 unknown_paths.refuse_them()
@@ -92,6 +93,8 @@ class Server:
             unidentified=AddressLimit(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
             public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
         )
+        rpc.UNDER_WAY.labels("unary").set_function(lambda: limits.calls.taken)
+        rpc.UNDER_WAY.labels("stream").set_function(lambda: limits.streams.taken)
         self._server = grpc.aio.server(
             interceptors=[Gate(verifier, callers, limits, by_certificate=settings.certificates is not None)],
             options=[

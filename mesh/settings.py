@@ -72,6 +72,8 @@ class ServiceSettings(BaseSettings):
     mesh_ca_file: Path | None = None
     #: A port of its own for grpc.health.v1 in plaintext, for probes that have no certificate.
     health_port: int | None = Field(default=None, ge=0, le=65535)
+    #: A port of its own for GET /metrics, bound to HOST; None serves none.
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
     service_token_file: Path | None = None
     log_format: Literal["json", "console"] = "json"
     #: Seconds after SIGTERM in which calls are still taken, so that peers learn of the end and turn to other replicas.

@@ -1,9 +1,14 @@
-"""`tutormesh migrate`: bring the databases to their newest revision. Several processes may run it at once."""
+"""`tutormesh migrate`: bring the databases to their newest revision. Several processes may run it at once.
+
+With `--check` it only looks: a container that is about to serve waits so for whoever migrates.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import time
 from collections.abc import Mapping
 
 import click
@@ -11,12 +16,21 @@ from dotenv import dotenv_values
 
 from mesh import database_urls
 
+#: The time between two looks of `--check --wait`.
+CHECK_SECONDS = 1.0
+_DONE = {
+    "behind": "migrated",
+    "current": "was up to date",
+    "later": "is at a later release's revision, and stays there",
+}
 PACKAGES = {name: f"{name}_svc" for name in ("availability", "booking", "learning", "payment", "session")}
 
 
 @click.command()
 @click.option("--service", type=click.Choice(list(PACKAGES)), help="Only this service's; its URL may be DATABASE_URL.")
-def migrate(service: str | None) -> None:
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 unless this release can use the databases.")
+@click.option("--wait", type=click.FloatRange(min=0), default=0, help="With --check: seconds to wait until it can.")
+def migrate(service: str | None, check: bool, wait: float) -> None:
     """Migrate every service whose BOOKING_DATABASE_URL (PAYMENT_…) is set. Without any, migrate those of `tutormesh up`.
 
     Behind a pooler, BOOKING_DATABASE_DIRECT_URL (PAYMENT_…) leads to the server itself.
@@ -24,6 +38,11 @@ def migrate(service: str | None) -> None:
     urls = _read_urls({**dotenv_values(".env"), **os.environ}, service)
     if not urls and service is not None:
         raise click.UsageError(f"{service.upper()}_DATABASE_URL: is missing, and so is DATABASE_URL")
+    if check:
+        if not urls:
+            raise click.UsageError("--check: needs BOOKING_DATABASE_URL (PAYMENT_…)")
+        asyncio.run(_check(urls, time.monotonic() + wait))
+        return
     asyncio.run(_migrate(urls) if urls else _migrate_devkit())
 
 
@@ -31,19 +50,38 @@ async def _migrate(urls: Mapping[str, str]) -> None:
     from mesh.migrations import upgrade
 
     for name, url in urls.items():
-        current = await _is_current(name, url)
-        if not current:
+        found = await _compare(name, url)
+        if found == "behind":
             await upgrade(url, PACKAGES[name])
-        click.echo(f"{name}: {'was up to date' if current else 'migrated'}")
+        click.echo(f"{name}: {_DONE[found]}")
 
 
-async def _is_current(name: str, url: str) -> bool:
+async def _check(urls: Mapping[str, str], deadline: float) -> None:
+    """Exit 1 when one of the databases cannot be used by this release at the deadline."""
+    for name, url in urls.items():
+        while fault := await _find_fault(name, url):
+            if time.monotonic() >= deadline:
+                click.echo(f"{name}: {fault}", err=True)
+                sys.exit(1)
+            await asyncio.sleep(min(CHECK_SECONDS, max(0.0, deadline - time.monotonic())))
+        click.echo(f"{name}: can be used")
+
+
+async def _find_fault(name: str, url: str) -> str | None:
+    try:
+        return "is not migrated" if await _compare(name, url) == "behind" else None
+    except click.ClickException as error:
+        return error.message.removeprefix(f"{name}: ")
+
+
+async def _compare(name: str, url: str) -> str:
+    """Whether a database is behind, current or later. Raises ClickException when it cannot be used."""
     import asyncpg
 
-    from mesh.migrations import is_current
+    from mesh.migrations import compare
 
     try:
-        return await is_current(url, PACKAGES[name])
+        return await compare(url, PACKAGES[name])
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise click.ClickException(f"{name}: the database cannot be used: {error or type(error).__name__}") from None
 

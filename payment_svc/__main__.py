@@ -17,8 +17,10 @@ from mesh import channels, logs, proxies, tracing
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import CredentialSource, KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
+from payment_svc.backlog import Backlog
 from payment_svc.cancelling.cancel import Cancelling
 from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
 from payment_svc.cancelling.cancel_enrollment import CANCEL_ENROLLMENT
@@ -64,6 +66,7 @@ from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
+from payment_svc.store.backlog import BacklogStore
 from payment_svc.tables import VIOLATIONS
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
@@ -279,7 +282,8 @@ async def main() -> None:
         loops = run_loops(
             app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
         )
-        async with loops:
+        backlog = Backlog(BacklogStore(database))
+        async with loops, serving(settings, "payment", database, backlog.refresh):
             await serve(server, watch=Watch(database).run)
         await app.engine.drain(settings.drain_seconds)
         await app.deliveries.close()

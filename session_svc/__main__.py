@@ -10,6 +10,7 @@ from mesh import logs, tracing
 from mesh.database import Database
 from mesh.database_watch import Watch
 from mesh.identity import KeySet, Verifier
+from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
 from session_svc.convert import Encoder
@@ -26,9 +27,12 @@ async def main() -> None:
     logs.configure("session", settings.log_format)
     tracing.configure("session", read_environment())
     verifier = Verifier(KeySet(settings.auth_jwks_url), settings.auth_issuer, settings.auth_audience)
-    async with Database(
-        settings.database_url, name="session", violations=VIOLATIONS, pooler=settings.database_pooler
-    ) as database:
+    async with (
+        Database(
+            settings.database_url, name="session", violations=VIOLATIONS, pooler=settings.database_pooler
+        ) as database,
+        serving(settings, "session", database),
+    ):
         store = Store(database)
         service = Service(
             session_pb2.DESCRIPTOR.services_by_name["SessionService"],

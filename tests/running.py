@@ -16,7 +16,7 @@ LONGEST_FIRST = "failpoints chaos pages model devkit fuzz limits access contract
 TOGETHER = frozenset(("tests/contract", "tests/pages", "tests/replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
-    "access contract docs failpoints federation fuzz golden limits model pages replicas"
+    "access contract deploy docs failpoints federation fuzz golden limits model pages replicas"
     " test_graphql_fuzz test_rest_fuzz test_websocket_fuzz test_openapi"
     " test_crashes test_double_faults test_answers_after_faults test_lost_commits test_failing_refunds test_ends"
     " test_replaced_owners test_ordering test_seat_hold_end test_cancelling_an_enrollment"

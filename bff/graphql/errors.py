@@ -11,6 +11,7 @@ from graphql import GraphQLError
 from grpc import StatusCode
 
 from bff.graphql.context import Info
+from bff.graphql.metrics import ERRORS, Measured
 from bff.http.rate_limits import RateLimited
 from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
@@ -83,10 +84,13 @@ def field_resolver(resolver: Resolver) -> Resolver:
 
     @functools.wraps(resolver)
     async def resolve(source: Any, info: Info, **arguments: Any) -> Any:
-        try:
-            return await resolver(source, info, **arguments)
-        except (Refusal, CallFailed) as error:
-            raise to_graphql_error(error, info) from error
+        with Measured(info) as field:
+            try:
+                value = await resolver(source, info, **arguments)
+            except (Refusal, CallFailed) as error:
+                raise to_graphql_error(error, info) from error
+            field.answers()
+            return value
 
     return resolve
 
@@ -97,15 +101,19 @@ def mutation_resolver(resolver: Resolver) -> Resolver:
     @functools.wraps(resolver)
     async def resolve(source: Any, info: Info, **arguments: Any) -> Any:
         info.context.forget_answers()
-        try:
-            return await resolver(source, info, **arguments)
-        except (Refusal, CallFailed) as error:
-            answer = user_error(error, info)
-            if answer is None:
-                raise to_graphql_error(error, info) from error
-            return {"userErrors": [answer]}
-        finally:
-            info.context.forget_answers()  # the mutation may have changed what it read on the way
+        with Measured(info) as field:
+            try:
+                value = await resolver(source, info, **arguments)
+            except (Refusal, CallFailed) as error:
+                answer = user_error(error, info)
+                if answer is None:
+                    raise to_graphql_error(error, info) from error
+                field.refuses(answer["code"])
+                return {"userErrors": [answer]}
+            finally:
+                info.context.forget_answers()  # the mutation may have changed what it read on the way
+            field.answers()
+            return value
 
     return resolve
 
@@ -215,6 +223,7 @@ def format_error(error: GraphQLError) -> dict[str, Any]:
     extensions = dict(error.extensions or {})
     if "code" not in extensions:
         extensions["code"] = _code_of_untyped(error)
+    ERRORS.labels(extensions["code"]).inc()
     if extensions["code"] == "INTERNAL":
         return {**error.formatted, "message": "internal error", "extensions": {"code": "INTERNAL"}}
     if extensions["code"] in LATER:

@@ -25,7 +25,7 @@ GRACE_SECONDS = 0.5
 #: Requests at once. It must be larger than the slow-client limit, so that slow bodies never fill it.
 MAX_REQUESTS = 512
 #: These must answer on a full edge too.
-UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+UNLIMITED_PATHS = frozenset({"/healthz", "/readyz"})
 REQUEST_ID = "x-request-id"
 _VALID_REQUEST_ID = re.compile(rb"[\w.:-]{1,64}", re.ASCII)
 #: For answers that are not pages; a page sets its own policy. No page of another origin may frame ours.

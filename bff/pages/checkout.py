@@ -31,6 +31,13 @@ STRIPE_POLICY: Final[Mapping[str, tuple[str, ...]]] = {
     "connect-src": ("https://api.stripe.com",),
 }
 SANDBOX_SCRIPT: Final = "/pages/sandbox/stripe.js"
+#: The sandbox's cards: the name of a text, and Stripe's name for such a card.
+TEST_CARDS: Final = (
+    ("good", "pm_card_visa"),
+    ("declined", "pm_card_chargeDeclined"),
+    ("insufficient", "pm_card_chargeDeclinedInsufficientFunds"),
+    ("secure", "pm_card_authenticationRequired"),
+)
 #: Statuses in which the purchase may still be paid here.
 _PAYABLE: Final = frozenset({"payment_required", "being_confirmed"})
 
@@ -79,6 +86,7 @@ class CheckoutPage:
             state=state,
             current=_panel(state),
             form=form,
+            test_cards=TEST_CARDS,
             left=divmod(math.ceil(max(0.0, opened.seconds_left)), 60),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from babel import Locale
 from starlette.requests import Request
 
 from mesh.languages import FALLBACK, Texts, find_locale, read_texts
+from mesh.locales import MOST_CHARACTERS
 
 #: More than any browser sends.
 _MOST_HEADER_CHARACTERS = 500
@@ -25,6 +26,8 @@ class Reader:
 
     language: str = FALLBACK
     locale: Locale = Locale("en", "US")  # noqa: RUF009  # immutable in use
+    #: The IANA zone of the reader's browser, as its script tells it; empty for a page without one.
+    timezone: str = ""
 
     @property
     def tag(self) -> str:
@@ -57,6 +60,11 @@ class Reader:
 
 
 def reader_of(request: Request) -> Reader:
+    """The reader with the language that is asked for, and the zone that a script names in `Time-Zone`."""
+    return replace(_language_of(request), timezone=request.headers.get("time-zone", "")[:MOST_CHARACTERS])
+
+
+def _language_of(request: Request) -> Reader:
     """The reader by `?lang=`, else by Accept-Language (RFC 9110, 12.5.4), else the fallback's."""
     asked = request.query_params.get("lang", "")
     accepted = list(_accepted(request.headers.get("accept-language", "")[:_MOST_HEADER_CHARACTERS]))

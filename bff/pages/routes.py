@@ -26,6 +26,7 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     routes: list[BaseRoute] = [
         Route("/pages/{file:path}", static.serve_file),
         Route("/embed/slots.js", embed.serve_script),
+        Route("/embed/slots.json", embed.serve_parts),
         logged_route(checkout.PATH, CheckoutPage(links, options).serve),
         logged_route(manage.PATH, managing.serve),
         logged_route(manage.CALENDAR_PATH, managing.serve_calendar),
@@ -35,10 +36,10 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
         routes += SandboxEndpoints(options.sandbox_url, links).routes()
     if not options.is_production:
         routes.extend(_development_routes(options.sandbox_url))
+        routes.append(Route(embed.DEMO_PATH, embed.show_demo(links, peers, is_public=options.public_availability)))
     return routes
 
 
 def _development_routes(sandbox_url: str | None) -> Iterator[BaseRoute]:
     yield Route("/", serve_front(sandbox_url))
     yield Route("/shop", serve_shop)
-    yield Route("/embed/demo", embed.show_demo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,9 +28,10 @@ def money(reader: Reader, amount: money_pb2.Money) -> Shape | None:
 
 def checkout(reader: Reader, opened: link_pb2.Checkout) -> Shape:
     """The part of the page to pay on that can change while it is open."""
-    zone = words.zone_of(opened.purchase)
+    zone = words.zone_of(reader, opened.purchase)
     return {
         "status": status(opened.purchase.status),
+        "times": times(reader, opened.purchase),
         "seconds_left": opened.seconds_left,
         "client_secret": opened.client_secret or None,
         "payment_url": web_address(opened.payment_url),
@@ -53,12 +55,21 @@ def purchase(reader: Reader, opened: link_pb2.OpenPurchaseResponse) -> Shape:
     """The part of the page to manage a purchase that can change while it is open."""
     return {
         "status": status(opened.purchase.status),
+        "times": times(reader, opened.purchase),
         "meeting_link": web_address(opened.meeting_link),
         "is_cancellable": opened.is_cancellable,
         "refunded": money(reader, opened.refunded),
         "refund_pending": money(reader, opened.refund_pending),
         "refund_state": _name(payment_pb2.RefundState, opened.refund_state, "pending") or "none",
     }
+
+
+def times(reader: Reader, purchase: link_pb2.Purchase) -> Shape | None:
+    """What the page says of times, in the browser's zone; None when the purchase has a zone, or no times."""
+    if not (purchase.reads_in_any_timezone and reader.timezone and purchase.HasField("start_time")):
+        return None
+    said = words.describe_purchase(reader, purchase, datetime.now(UTC))
+    return {"day": said.day, "hours": said.hours, "zone": said.zone, "policy": list(said.policy)}
 
 
 def quote(reader: Reader, reply: link_pb2.QuotePurchaseCancellationResponse) -> Shape:

@@ -33,10 +33,12 @@ def _load(folder: Path) -> dict[str, StaticFile]:
 
 
 def _read(path: Path) -> StaticFile:
-    content = path.read_bytes()
-    return StaticFile(
-        content, _TYPES[path.suffix], f'"{sha256(content).hexdigest()[:32]}"', gzip.compress(content, mtime=0)
-    )
+    return make_file(path.read_bytes(), _TYPES[path.suffix])
+
+
+def make_file(content: bytes, media_type: str) -> StaticFile:
+    """A file of these bytes."""
+    return StaticFile(content, media_type, f'"{sha256(content).hexdigest()[:32]}"', gzip.compress(content, mtime=0))
 
 
 FILES: Final = _load(Path(__file__).with_name("static"))
@@ -50,6 +52,11 @@ def send_file(request: Request, name: str) -> Response:
     file = FILES.get(name)
     if file is None:
         raise HTTPException(404)
+    return answer(request, file)
+
+
+def answer(request: Request, file: StaticFile) -> Response:
+    """The file, or 304."""
     headers = {
         "etag": file.etag,
         "cache-control": "no-cache",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -32,12 +33,14 @@ def percent(reader: Reader, number: int) -> str:
     return str(numbers.format_percent(Decimal(number) / 100, locale=reader.locale))
 
 
-def zone_of(purchase: link_pb2.Purchase) -> ZoneInfo:
-    """The time zone in which the person reads. A service of another version may not know it, or know one that we do not."""
-    try:
-        return ZoneInfo(locales.timezone(purchase.timezone, "timezone") or "UTC")
-    except BadInput:
-        return ZoneInfo("UTC")
+def zone_of(reader: Reader, purchase: link_pb2.Purchase) -> ZoneInfo:
+    """The time zone in which the person reads: the purchase's; the browser's when nobody had said one."""
+    names = (reader.timezone if purchase.reads_in_any_timezone else "", purchase.timezone)
+    for name in names:  # a service of another version may not know it, or know one that we do not
+        with contextlib.suppress(BadInput):
+            if known := locales.timezone(name, "timezone"):
+                return ZoneInfo(known)
+    return ZoneInfo("UTC")
 
 
 def day(reader: Reader, when: datetime) -> str:
@@ -119,7 +122,7 @@ def describe_purchase(reader: Reader, purchase: link_pb2.Purchase, now: datetime
 
 
 def _with_times(reader: Reader, words: PurchaseWords, purchase: link_pb2.Purchase) -> PurchaseWords:
-    zone = zone_of(purchase)
+    zone = zone_of(reader, purchase)
     start, end = instant(purchase.start_time, zone), instant(purchase.end_time, zone)
     return replace(
         words,
@@ -152,7 +155,7 @@ def _policy(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> Itera
 
 
 def _rules(reader: Reader, purchase: link_pb2.Purchase, now: datetime) -> Iterator[str]:
-    zone = zone_of(purchase)
+    zone = zone_of(reader, purchase)
     for rule in purchase.policy:
         span, share = timedelta(hours=rule.hours), percent(reader, rule.percent)
         if not rule.percent:

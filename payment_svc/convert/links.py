@@ -67,6 +67,7 @@ def encode_purchase(view: PurchaseView) -> pb.Purchase:
         status=pb.PurchaseStatus.Value(f"PURCHASE_STATUS_{view.status.value}"),
         policy=[pb.PolicyRule(hours=hours, percent=percent) for hours, percent in list_rules(facts.policy)],
         version=calendar_version(view.status),
+        reads_in_any_timezone=view.reads_in_any_timezone,
     )
     if isinstance(facts, LessonFacts):
         _add_lesson(purchase, saga, facts, view.around.tutor_name)

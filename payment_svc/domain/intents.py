@@ -113,3 +113,4 @@ class ProviderEvent:
     status: str  # the status of that object
     intent: Intent | None  # the intent as it was then; only in payment_intent.* events
     unreadable: str = ""  # why that object cannot be read; nothing of it is believed then
+    created: int = 0  # when the provider made the event, Unix time in seconds; 0 when it does not say

@@ -13,6 +13,7 @@ from mesh import about, calls, tracing
 from mesh.errors import Overloaded, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import run_forever
+from payment_svc import metrics
 from payment_svc.domain import Saga, State
 from payment_svc.engine.definition import Kind
 from payment_svc.engine.run import Runner
@@ -59,6 +60,7 @@ class Engine:
         task = asyncio.get_running_loop().create_task(self._run_in_background(saga), name=f"saga {saga.id}")
         self._runs[saga.id] = task
         self._tasks.add(task)
+        metrics.RUNS.inc()
         task.add_done_callback(lambda done: self._forget(saga.id, done))
         return task
 
@@ -70,6 +72,7 @@ class Engine:
 
     def _forget(self, saga_id: UUID, done: asyncio.Task[Saga]) -> None:
         self._tasks.discard(done)
+        metrics.RUNS.dec()
         if self._runs.get(saga_id) is done:
             del self._runs[saga_id]
         error = None if done.cancelled() else done.exception()
@@ -98,6 +101,7 @@ class Engine:
             may_run = self.can_run(row) and not row.is_leased
             claimed = await self._store.claim_free(row) if may_run else None
             if claimed is not None:
+                _count_take_over(claimed, was_leased=row.lease_owner is not None)
                 self.start(claimed)
                 continue
             await self._pause(pause)
@@ -119,7 +123,7 @@ class Engine:
     async def recover_once(self) -> int:
         """Claim and run what is due; how many. Candidates are read without locks, each claim is a compare-and-set."""
         started = 0
-        for saga_id, fence in await self._store.due(BATCH, frozenset(self.kinds)):
+        for saga_id, fence, was_leased in await self._store.due(BATCH, frozenset(self.kinds)):
             if saga_id in self._runs:
                 continue
             await self._recovery_slots.acquire()
@@ -128,6 +132,7 @@ class Engine:
                 self._recovery_slots.release()
                 continue
             started += 1
+            _count_take_over(saga, was_leased=was_leased)
             self.start(saga).add_done_callback(lambda _: self._recovery_slots.release())
         return started
 
@@ -149,6 +154,12 @@ class Engine:
             for run in pending:
                 run.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _count_take_over(claimed: Saga, *, was_leased: bool) -> None:
+    """Nobody claims a saga under a living lease: one that still names an owner was left by it."""
+    if was_leased:
+        metrics.TAKEN_OVER.labels(claimed.kind).inc()
 
 
 def _links(saga: Saga) -> tuple[str, ...]:

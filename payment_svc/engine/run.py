@@ -14,6 +14,7 @@ from mesh import about, tracing
 from mesh.errors import CallFailed, Refusal, TryAgain, describe
 from mesh.logs import log
 from mesh.loops import back_off_seconds
+from payment_svc import metrics
 from payment_svc.domain import NeedsAPerson, NotYet, Saga, SagaError, State, Transition
 from payment_svc.engine.definition import Halted, Kind
 from payment_svc.store import SagaStore
@@ -41,6 +42,7 @@ class Runner:
                 row = await self._store.get(saga.id)
                 assert row is not None
                 if row.fence != saga.fence:
+                    metrics.FENCES_LOST.inc()
                     log().info("fence_lost", saga_id=str(saga.id), state=row.state)
                     return row
                 if row.lease_owner is None:  # the transition was committed, but its answer was lost

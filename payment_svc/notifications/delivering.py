@@ -18,6 +18,7 @@ from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
 from payment_svc.domain import WrongState
 from payment_svc.domain.messages import DeliveryRoute, Message
+from payment_svc.metrics import MESSAGE_TRIES
 from payment_svc.notifications.notifier import NotDelivered, Notifier
 from payment_svc.store import NotificationStore
 
@@ -125,6 +126,7 @@ class Deliveries:
                 log().error("notification_crashed", message_id=str(message.id), exc_info=error)
                 await self._retry_or_give_up(message, type(error).__name__, definite=False)
             else:
+                MESSAGE_TRIES.labels(notifier.channel, "delivered").inc()
                 await self.store.mark_delivered(message)
                 self._wake_ups[notifier.channel].set()
 
@@ -132,9 +134,11 @@ class Deliveries:
         about = {"message_id": str(message.id), "type": message.type, "attempt": message.attempt, "error": words}
         about |= {"channel": message.route.channel, "audience": message.route.audience.value}
         if definite or message.seconds_tried >= self._give_up:
+            MESSAGE_TRIES.labels(message.route.channel, "dead").inc()
             log().error("notification_dead", alert=True, **about)
             await self.store.mark_dead(message, words)
         else:
+            MESSAGE_TRIES.labels(message.route.channel, "backs_off").inc()
             log().warning("notification_backs_off", **about)
             await self.store.back_off(message, words, back_off_seconds(message.attempt - 1, message.seconds_tried))
 

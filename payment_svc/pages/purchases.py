@@ -29,8 +29,17 @@ class PurchaseView:
     @property
     def timezone(self) -> str:
         """The IANA zone in which this person reads times: the tutor's own; the student's is the order's, if it has one."""
-        theirs = self.saga.purchase_facts.timezone if self.person is LinkPerson.STUDENT else ""
-        return theirs or self.around.tutor_timezone or UTC
+        return self._own_timezone or self.around.tutor_timezone or UTC
+
+    @property
+    def reads_in_any_timezone(self) -> bool:
+        """True when nobody said in which zone this person reads: a page may show the browser's."""
+        return not self._own_timezone
+
+    @property
+    def _own_timezone(self) -> str:
+        facts, around = self.saga.purchase_facts, self.around
+        return facts.timezone if self.person is LinkPerson.STUDENT else around.tutor_timezone
 
     @property
     def locale(self) -> str:

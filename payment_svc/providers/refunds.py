@@ -11,6 +11,7 @@ from uuid import UUID
 
 from mesh.logs import log
 from mesh.money import Money
+from payment_svc import metrics
 from payment_svc.domain import (
     MADE_AT_PROVIDER,
     ProviderRefund,
@@ -91,6 +92,7 @@ class Refunds:
         for refund in known:
             if failed and refund.id == decision.refund_id(failed - 1):
                 await self._store.announce_failure(refund)
+        metrics.REFUNDS.labels("GIVEN_UP").inc()
         log().error(
             "refund_given_up",
             alert=True,

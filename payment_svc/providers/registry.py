@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from mesh.database import Database
+from mesh.metrics.registry import exemplar
 from mesh.money import Money
+from payment_svc import metrics
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.callback import CallbackProvider
-from payment_svc.providers.port import OutcomeUnknown, Provider, printable
+from payment_svc.providers.port import OutcomeUnknown, Provider, ProviderRefused, Unreadable, printable
 from payment_svc.providers.sessions import PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 
@@ -50,31 +54,49 @@ class Providers:
         return found
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
-        return await self.of_saga(saga).create_intent(saga, price)
+        provider = self.of_saga(saga)
+        with measured(provider, "create_intent"):
+            return await provider.create_intent(saga, price)
 
     async def find_intent(self, saga: Saga) -> Intent | None:
-        return await self.of_saga(saga).find_intent(saga)
+        provider = self.of_saga(saga)
+        with measured(provider, "find_intent"):
+            return await provider.find_intent(saga)
 
     async def retrieve_intent(self, intent_id: str) -> Intent:
-        return await self.of_intent(intent_id).retrieve_intent(intent_id)
+        provider = self.of_intent(intent_id)
+        with measured(provider, "retrieve_intent"):
+            return await provider.retrieve_intent(intent_id)
 
     async def cancel_intent(self, intent_id: str) -> Intent:
-        return await self.of_intent(intent_id).cancel_intent(intent_id)
+        provider = self.of_intent(intent_id)
+        with measured(provider, "cancel_intent"):
+            return await provider.cancel_intent(intent_id)
 
     async def list_declined_charges(self, intent_id: str) -> set[str]:
-        return await self.of_intent(intent_id).list_declined_charges(intent_id)
+        provider = self.of_intent(intent_id)
+        with measured(provider, "list_declined_charges"):
+            return await provider.list_declined_charges(intent_id)
 
     async def create_refund(self, refund: Refund) -> ProviderRefund:
-        return await self.of_intent(refund.payment_intent_id).create_refund(refund)
+        provider = self.of_intent(refund.payment_intent_id)
+        with measured(provider, "create_refund"):
+            return await provider.create_refund(refund)
 
     async def find_refund(self, refund: Refund) -> ProviderRefund | None:
-        return await self.of_intent(refund.payment_intent_id).find_refund(refund)
+        provider = self.of_intent(refund.payment_intent_id)
+        with measured(provider, "find_refund"):
+            return await provider.find_refund(refund)
 
     async def list_refunds(self, intent_id: str) -> list[ProviderRefund]:
-        return await self.of_intent(intent_id).list_refunds(intent_id)
+        provider = self.of_intent(intent_id)
+        with measured(provider, "list_refunds"):
+            return await provider.list_refunds(intent_id)
 
     async def list_disputes(self, intent_id: str) -> list[Dispute]:
-        return await self.of_intent(intent_id).list_disputes(intent_id)
+        provider = self.of_intent(intent_id)
+        with measured(provider, "list_disputes"):
+            return await provider.list_disputes(intent_id)
 
     async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
         """The recent intents of every provider; those that keep their books here come first."""
@@ -85,7 +107,8 @@ class Providers:
     async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
         """The recent events of every provider, in pages."""
         for each in self._all:
-            async for page in each.recent_events(types, seconds):
+            pages = each.recent_events(types, seconds)
+            while (page := await _next_page(each, pages)) is not None:
                 yield page
 
     async def list_intents(self, token: str, most: int) -> tuple[list[Intent], str]:
@@ -95,7 +118,9 @@ class Providers:
         ProviderRefused for another token.
         """
         provider = self.of_intent(token) if token else self._all[0]
-        page, more = await provider.list_intents(None if token in ("", provider.intent_prefix) else token, most)
+        after = None if token in ("", provider.intent_prefix) else token
+        with measured(provider, "list_intents"):
+            page, more = await provider.list_intents(after, most)
         return page, more or await self._first_token_after(provider)
 
     async def _first_token_after(self, provider: Provider) -> str:
@@ -103,3 +128,29 @@ class Providers:
             if (await each.list_intents(None, 1))[0]:
                 return each.intent_prefix
         return ""
+
+
+async def _next_page(provider: Provider, pages: AsyncIterator[list[ProviderEvent]]) -> list[ProviderEvent] | None:
+    with measured(provider, "recent_events"):
+        return await anext(pages, None)
+
+
+@contextlib.contextmanager
+def measured(provider: Provider, call: str) -> Iterator[None]:
+    """Within, a provider is called: how long, and with what outcome."""
+    began, outcome = time.perf_counter(), "failed"
+    try:
+        yield
+        outcome = "ok"
+    except Unreadable:
+        outcome = "unreadable"
+        raise
+    except OutcomeUnknown:
+        outcome = "unknown"
+        raise
+    except ProviderRefused:
+        outcome = "refused"
+        raise
+    finally:
+        seconds = time.perf_counter() - began
+        metrics.PROVIDER_SECONDS.labels(provider.name, call, outcome).observe(seconds, exemplar())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -97,7 +98,9 @@ def read_event(event: Any) -> ProviderEvent:
         intent_id = _intent_id(about, INTENT)
     except _Wrong as error:
         raise EventIgnored("unreadable", error=str(error), **named) from error
-    return _event(named["event_id"], kind, event.get("livemode") is True, intent_id, item)
+    read = _event(named["event_id"], kind, event.get("livemode") is True, intent_id, item)
+    created = event.get("created")
+    return replace(read, created=created) if isinstance(created, int) and 0 < created < 2**40 else read
 
 
 class _Wrong(Exception):

@@ -15,6 +15,7 @@ from uuid import UUID
 from mesh.about import about
 from mesh.errors import Refusal
 from mesh.logs import log
+from payment_svc import metrics
 from payment_svc.domain import Intent, ProviderEvent, Refund, Saga, State
 from payment_svc.domain.owed import owed_after_end
 from payment_svc.engine.engine import Engine
@@ -43,6 +44,11 @@ class Counts:
     moved: int = 0
     woken: int = 0
     orphaned: int = 0
+
+    @property
+    def found(self) -> int:
+        """What the round has set right."""
+        return self.moved + self.orphaned
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(ours + theirs for ours, theirs in zip(astuple(self), astuple(other), strict=True)))
@@ -98,7 +104,9 @@ class Reconcile:
 
     async def run_round(self) -> Counts:
         """The loop's round: what has been open for two minutes. It wakes no saga that backs off."""
-        return await self._run(Stage.MISSED_EVENTS, LOOP)
+        counts = await self._run(Stage.MISSED_EVENTS, LOOP)
+        metrics.ROUND_AT.set_to_current_time()
+        return counts
 
     async def run_everything(self) -> Counts:
         """The command's round: every open payment whatever its age, and every saga that backs off."""
@@ -119,6 +127,8 @@ class Reconcile:
 
     async def _run_page(self, cursor: Cursor, scope: Scope) -> tuple[Counts, Cursor | None]:
         counts, seen = await self._run_stage(cursor, scope)
+        if counts.found:
+            metrics.FOUND.labels(cursor.stage.value).inc(counts.found)
         if counts.moved or counts.orphaned:
             log().info("reconciled", examined=counts.examined, moved=counts.moved, strays=counts.orphaned)
         return counts, cursor.advance(seen)
@@ -214,7 +224,7 @@ class Reconcile:
     async def _take(self, event: ProviderEvent) -> None:
         """Judge an event. One that fails keeps no other from its turn, and is asked about again in the next round."""
         try:
-            await self.webhooks.take(event)
+            await self.webhooks.take(event, source="reconcile")
         except Refusal:
             raise
         except Exception as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mesh import about, tracing
 from mesh.logs import log
+from payment_svc import metrics
 from payment_svc.domain import BadSignature, ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.port import EventIgnored, printable
@@ -40,7 +41,7 @@ class Webhooks:
         if reason:
             log().info("event_ignored", reason=reason, event_id=event.id, type=event.type)
 
-    async def take(self, event: ProviderEvent) -> bool:
+    async def take(self, event: ProviderEvent, source: str = "webhook") -> bool:
         """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours."""
         summary = EventSummary(event.id, event.type, event.intent_id, event.saga_id)
         if event.type == CREATED:
@@ -48,6 +49,7 @@ class Webhooks:
             if isinstance(self._judge(event, saga), Ignore):
                 return saga is not None  # nearly every one of them; no lock is needed to see it
         verdict, saga = await self._store(event, summary)
+        metrics.note_event(event.type, type(verdict).__name__, event.created, source)
         self._go_on(event, verdict, saga)
         return saga is not None
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh import calls, tracing
 from mesh.database import Database
+from payment_svc import metrics
 from payment_svc.domain import (
     DISPUTE_CASE,
     REFUND_CASE,
@@ -133,7 +134,10 @@ class CancellationStore:
                 await open_in(connection, refund)
             return to_saga(begun)
 
-        return await self._database.transaction(lock_and_begin)
+        begun = await self._database.transaction(lock_and_begin)
+        if begun is not None:
+            metrics.note_begun(begun)
+        return begun
 
     def _values(self, purchase: Saga, new_id: UUID, facts: CancelFacts, detail: str) -> dict[str, Any]:
         return {
@@ -168,7 +172,10 @@ class CancellationStore:
     ) -> bool:
         values = {"purchase": purchase_id, "id": case_id, "kind": kind, "detail": detail}
         about = {"context": encode_facts(facts, State.COMPENSATING), "error": encode_error(error)}
-        return bool(await self._database.rows(_PARK_CASE, values | about))
+        is_new = bool(await self._database.rows(_PARK_CASE, values | about))
+        if is_new:
+            metrics.note_parked_case(kind)
+        return is_new
 
     async def refund_case(self, sold_id: UUID, intent_id: str) -> Saga | None:
         """The newest case about a refund of this intent."""

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database, is_caused_by_values
+from payment_svc import metrics
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
 from payment_svc.store.sagas import BY_INTENT, SagaStore
@@ -179,12 +180,15 @@ class EventStore:
             return verdict, saga
 
         try:
-            return await self._database.transaction(judge_locked)
+            verdict, saga = await self._database.transaction(judge_locked)
         except Exception as error:
             if is_caused_by_values(error):
                 first_line = str(error).partition("\n")[0]  # the others are the statement
                 raise Unstorable(f"{type(error).__name__}: {first_line}") from error
             raise
+        if isinstance(verdict, Apply) and saga is not None:
+            metrics.note_transition(verdict.transition, saga)
+        return verdict, saga
 
     async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
         status = {Apply: "DONE", Signal: "NEWS", Park: "PARKED", ToInbox: "INBOX"}[type(verdict)]

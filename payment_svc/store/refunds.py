@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh.database import Database
+from payment_svc import metrics
 from payment_svc.domain import Refund, RefundStatus
 from payment_svc.domain.messages import REFUND_FAILED, REFUND_PAID, DeliveryRoute
 from payment_svc.store import outbox
@@ -88,7 +89,10 @@ class RefundStore:
         values = _values(refund) | {"status": refund.status.value, "provider": refund.provider_refund_id}
         paid_routes = self._routes if refund.status is RefundStatus.SUCCEEDED else ()
         told = outbox.refund_values(refund, REFUND_PAID, paid_routes)
-        return bool(await self._database.rows(_IMPORT_AND_TELL, values | told))
+        is_new = bool(await self._database.rows(_IMPORT_AND_TELL, values | told))
+        if is_new:
+            metrics.note_refund(refund, refund.status)
+        return is_new
 
     async def withdraw(self, refund: Refund) -> None:
         """Withdraw a refund that the provider has not been asked for."""
@@ -97,6 +101,7 @@ class RefundStore:
     async def refuse(self, refund: Refund) -> None:
         """Keep that the provider refused to make this refund."""
         await self._database.rows(_REFUSE, {"id": refund.id})
+        metrics.note_refund(refund, RefundStatus.FAILED)
 
     async def announce_failure(self, refund: Refund) -> None:
         """Tell people that this failed refund is given up, once for all tries of its decision."""
@@ -110,7 +115,10 @@ class RefundStore:
             return True
         values = {"id": refund.id, "status": status.value, "provider": provider_refund_id, "seen": refund.status.value}
         told = outbox.announce_status(refund, status, self._routes)
-        return bool(await self._database.rows(_RECORD_AND_TELL, values | told))
+        is_current = bool(await self._database.rows(_RECORD_AND_TELL, values | told))
+        if is_current:
+            metrics.note_refund(refund, status)
+        return is_current
 
     async def pending(self, older_than: float, after: UUID | None, most: int) -> list[Refund]:
         """Refunds that have been PENDING for this many seconds and that no open saga takes care of, in id order.

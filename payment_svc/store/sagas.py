@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh import calls, tracing
 from mesh.database import Database
+from payment_svc import metrics
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store import outbox
@@ -86,7 +87,7 @@ _WAITING = text("""
 """)
 # Sagas whose wake-up has come, of the kinds and versions that this process knows.
 _DUE = text("""
-    select id, fence from saga
+    select id, fence, lease_owner is not null as was_leased from saga
     where wake_at <= clock_timestamp()
       and (kind, version) in (select * from unnest(cast(:kinds as text[]), cast(:versions as int[])))
     order by wake_at limit :most
@@ -139,14 +140,19 @@ class SagaStore:
             "owner": self._owner,
             "lease": self._lease,
         }
-        return to_saga((await self.database.rows(_BEGIN, values))[0])
+        begun = to_saga((await self.database.rows(_BEGIN, values))[0])
+        metrics.note_begun(begun)
+        return begun
 
     async def commit(self, transition: Transition) -> Saga | None:
         """Commit a transition, once; None when the writer is stale (see store/transition_sql.py)."""
-        return await self.database.statement(lambda connection: self.commit_in(connection, transition))
+        moved = await self.database.statement(lambda connection: self.commit_in(connection, transition))
+        if moved is not None:
+            metrics.note_transition(transition, moved)
+        return moved
 
     async def commit_in(self, connection: AsyncConnection, transition: Transition) -> Saga | None:
-        """The same inside a transaction of the caller's."""
+        """The same inside a transaction of the caller's, who notes it once that is committed."""
         row = (await connection.execute(COMMIT_TRANSITION, self._values(transition))).one_or_none()
         return to_saga(row) if row is not None else None
 
@@ -221,11 +227,14 @@ class SagaStore:
         statement = _OPEN_FOR_SLOT if isinstance(order, LessonOrder) else _OPEN_FOR_COURSE
         return await self._saga(statement, {"student": order.student_id, **_ordered(order)})
 
-    async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int]]:
-        """Sagas of known kinds and versions whose wake-up has come, read without locks: (id, fence)."""
+    async def due(self, most: int, known: frozenset[tuple[str, int]]) -> list[tuple[UUID, int, bool]]:
+        """Sagas of known kinds and versions whose wake-up has come, read without locks.
+
+        Each is (id, fence, was_leased): its last owner never gave its lease back.
+        """
         kinds, versions = [kind for kind, _ in known], [version for _, version in known]
         rows = await self.database.rows(_DUE, {"most": most, "kinds": kinds, "versions": versions})
-        return [(row.id, row.fence) for row in rows]
+        return [(row.id, row.fence, row.was_leased) for row in rows]
 
     async def signal(self, saga_id: UUID) -> bool:
         """Tell a saga that something happened outside; False when it has ended or is parked."""

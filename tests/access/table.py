@@ -161,7 +161,6 @@ OPEN = (
     "GET /links/purchase/quote",
     "GET /manage/{token}",
     "GET /manage/{token}/lesson.ics",
-    "GET /metrics",
     "GET /openapi.json",
     "GET /pages/{file:path}",
     "GET /readyz",

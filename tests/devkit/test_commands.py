@@ -8,6 +8,7 @@ import os
 import socket
 from pathlib import Path
 
+import asyncpg
 import jwt
 import pytest
 from click.testing import CliRunner, Result
@@ -15,7 +16,7 @@ from click.testing import CliRunner, Result
 from devkit import databases
 from devkit.layout import PROGRAMS, STORED, Misconfigured
 from devkit.postgres import Postgres
-from mesh.migrations import is_current
+from mesh.migrations import is_current, upgrade
 from ops.__main__ import COMMANDS, main
 from tests.devkit.fake_mesh import reserve_ports
 
@@ -38,6 +39,49 @@ def test_migrate_upgrades_the_named_databases_once(postgres: Postgres) -> None:
     assert asyncio.run(is_current(url, "booking_svc"))
     again = tutormesh("migrate", "--service", "booking", DATABASE_URL=url)
     assert (again.exit_code, again.output) == (0, "booking: was up to date\n")
+
+
+def test_check_waits_for_whoever_migrates_and_changes_nothing(postgres: Postgres) -> None:
+    url = asyncio.run(postgres.create_database("command_checked"))
+    refused = tutormesh("migrate", "--check", SESSION_DATABASE_URL=url)
+    assert (refused.exit_code, refused.output) == (1, "session: is not migrated\n")
+
+    async def check_and_migrate() -> Result:
+        waiting = asyncio.create_task(
+            asyncio.to_thread(tutormesh, "migrate", "--check", "--wait", "30", SESSION_DATABASE_URL=url)
+        )
+        await upgrade(url, "session_svc")
+        return await waiting
+
+    waited = asyncio.run(check_and_migrate())
+    assert (waited.exit_code, waited.output) == (0, "session: can be used\n")
+
+
+def test_check_names_a_database_that_does_not_answer() -> None:
+    url = f"postgresql+asyncpg://me@127.0.0.1:{reserve_ports()}/x"
+    away = tutormesh("migrate", "--check", "--service", "payment", DATABASE_URL=url)
+    assert away.exit_code == 1 and away.output.startswith("payment: the database cannot be used: ")
+    assert tutormesh("migrate", "--check").exit_code == 2
+
+
+def test_a_later_releases_database_can_be_used_and_is_left_alone(postgres: Postgres) -> None:
+    """A replica of the release before is started again after the migration, or the update is taken back."""
+    url = asyncio.run(postgres.create_database("command_later"))
+    asyncio.run(upgrade(url, "booking_svc"))
+    asyncio.run(_execute(url, "update alembic_version set version_num = '9999'"))
+    assert tutormesh("migrate", "--check", BOOKING_DATABASE_URL=url).exit_code == 0
+    again = tutormesh("migrate", BOOKING_DATABASE_URL=url)
+    assert (again.exit_code, again.output) == (0, "booking: is at a later release's revision, and stays there\n")
+    asyncio.run(_execute(url, "update alembic_version set version_num = '0001'"))
+    assert tutormesh("migrate", "--check", BOOKING_DATABASE_URL=url).exit_code == 1
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url.replace("+asyncpg", "", 1))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
 
 
 def test_migrate_names_the_setting_it_cannot_use() -> None:

@@ -20,11 +20,12 @@ NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
 #: How far the page can be moved sideways, and what is to blame.
 SIDEWAYS = """() => {
   const root = document.scrollingElement, more = root.scrollWidth - root.clientWidth;
+  if (more <= 0) return [];
   const out = [...document.querySelectorAll('body *')].filter((one) => {
     const { left, right, width } = one.getBoundingClientRect();
     return width > 1 && (right > root.clientWidth + 1 || left < -1);
   });
-  return more > 0 ? [more, ...out.slice(0, 3).map((one) => one.outerHTML.slice(0, 120))] : [];
+  return [more, ...out.slice(0, 3).map((one) => one.outerHTML.slice(0, 120))];
 }"""
 
 

@@ -25,7 +25,7 @@ async def restart(mesh: Processes, name: str) -> None:
     async def serves_again() -> bool:
         return mesh.pids[name] != old and mesh.count_lines(name, "serving") > served
 
-    await wait_until(serves_again)
+    await wait_until(serves_again, seconds=60)
     assert mesh.count_lines(name, ENDED) == ended + 1
 
 

@@ -1,30 +1,51 @@
-// Asks the edge as whoever holds this page's link. The token travels in a header: no address, cookie or log has it.
+// What the pages of a purchase share. They ask as whoever holds the page's link. Its token travels in a header: no
+// address, cookie or log has it.
 
-const token = location.pathname.split("/")[2] ?? "";
+import { find, locale, send } from "./base.js";
 
-export class Refused extends Error {
-  constructor(status, code, retryAfter) {
-    super(code);
-    Object.assign(this, { status, code, retryAfter });
-  }
+const headers = { "Link-Token": location.pathname.split("/")[2], "Accept-Language": locale, "Time-Zone": Intl.DateTimeFormat().resolvedOptions().timeZone };
+
+/** The answer's data. Throws { status, code, retryAfter } when it refuses. */
+export async function ask(method, path, body) {
+	const { status, success, data, error, retryAfter } = await send(method, path, headers, body);
+	if (!success) throw { ...error, status, retryAfter };
+	if (data.times) showTimes(data.times);
+	return data;
 }
 
-// The answer's data. Throws Refused for an answer that refuses, and what fetch throws when there is no answer.
-export async function ask(method, path, body) {
-  const headers = { "Link-Token": token, "Accept-Language": document.documentElement.lang };
-  if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, {
-    method,
-    headers,
-    body: body && JSON.stringify(body),
-    cache: "no-store",
-    credentials: "omit",
-    redirect: "error",
-    signal: AbortSignal.timeout(12000),
-  });
-  const envelope = await answer.json();
-  if (!answer.ok) {
-    throw new Refused(answer.status, envelope.error?.code ?? "", Number(answer.headers.get("retry-after")) || 0);
-  }
-  return envelope.data;
+/** An order without a zone is told in the viewer's. */
+function showTimes({ policy, ...words }) {
+	for (const [name, text] of Object.entries(words)) document.querySelector(`[data-times=${name}]`).textContent = text;
+	document.querySelectorAll("#policy li").forEach((line, at) => { line.textContent = policy[at] ?? ""; });
+}
+
+export function setLink(link, url) {
+	link.hidden = !url;
+	if (url) link.href = url;
+}
+
+/** A function that reads again and again. `pauses()`: the seconds between, of which the last repeats; none at an end. */
+export function follow(read, pauses) {
+	let looks = 0, failures = 0, timer;
+	async function look(...asked) {
+		clearTimeout(timer);
+		let pause;
+		try {
+			await read(...asked);
+			failures = 0;
+		} catch (error) {
+			if (error.status === 404) return; // the link is over: what the page says stays
+			failures += 1;
+			pause = Math.max(error.retryAfter ?? 0, Math.min(8, 2 ** failures));
+		}
+		find("connection").hidden = failures < 2;
+		clearTimeout(timer);
+		const usual = pauses();
+		if (usual) timer = setTimeout(() => document.hidden || look(), (pause ?? usual[Math.min(looks++, usual.length - 1)]) * 1000);
+	}
+	const lookAgain = () => document.hidden || !pauses() || look();
+	document.addEventListener("visibilitychange", lookAgain);
+	addEventListener("online", lookAgain);
+	addEventListener("pageshow", ({ persisted }) => persisted && lookAgain());
+	return Object.assign(look, { hurry: () => { looks = 0; } });
 }

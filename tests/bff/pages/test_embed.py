@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 
+from bff.pages.languages import TEXTS
 from bff.pages.static import FILES
+from tutormesh.availability.v1 import availability_pb2
 
+TUTOR = "00000000-0000-4000-8000-0000000000b1"
 SCRIPT, SHOP = "/embed/slots.js", "https://school.example.org"
 
 
@@ -36,9 +41,27 @@ async def test_the_component_is_small_on_the_wire_and_kept_by_its_tag(http: http
     assert (known.status_code, known.headers["cross-origin-resource-policy"]) == (304, "cross-origin")
 
 
-async def test_the_page_that_shows_it_is_none_of_productions(edge: Callable[..., httpx.AsyncClient]) -> None:
-    shown = await edge().get("/embed/demo?lang=de")
+async def test_what_the_component_reads_besides_is_for_the_same_pages(
+    edge: Callable[..., httpx.AsyncClient],
+) -> None:
+    answer = await edge(cors_origins=(SHOP,)).get("/embed/slots.json", headers={"origin": SHOP})
+    assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
+    assert answer.headers["access-control-allow-origin"] == SHOP
+    parts = answer.json()
+    assert ":host" in parts["css"] and set(parts["texts"]) == set(TEXTS)
+    said = set(re.findall(r"texts\.(\w+)|: \"(unknown|busy|offline|failed)\"", FILES["slots.js"].content.decode()))
+    assert {name for pair in said for name in pair if name} - {"en"} <= set(parts["texts"]["de"])
+
+
+async def test_the_page_that_shows_it_is_none_of_productions(
+    edge: Callable[..., httpx.AsyncClient], script: Any
+) -> None:
+    tutor = availability_pb2.ListedTutor(tutor_id=TUTOR, display_name="<b>Ada", timezone="Europe/Berlin")
+    script.answers["ListTutors"] = availability_pb2.ListTutorsResponse(tutors=[tutor])
+    shown = await edge(public_availability=True).get("/embed/demo?lang=de")
     assert shown.status_code == 200 and "<tutormesh-slots" in shown.text and 'lang="de' in shown.text
+    assert f'<option value="{TUTOR}">&lt;b&gt;Ada</option>' in shown.text
+    assert "<tutormesh-slots" not in (await edge().get("/embed/demo")).text
     production = edge(is_production=True)
     assert (await production.get("/embed/demo")).status_code == 404
     assert (await production.get(SCRIPT)).status_code == 200

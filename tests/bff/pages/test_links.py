@@ -12,7 +12,7 @@ import pytest
 from bff.pages.asking import HEADER
 from bff.peers import PROVIDER_BURST
 from mesh.errors import NotFound, Refusal, Unauthenticated
-from tests.bff.pages.purchases import SECRET, TOKEN, at, checkout, managed
+from tests.bff.pages.purchases import SECRET, TOKEN, at, checkout, lesson, managed
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.payment.v1 import link_pb2, payment_pb2
 
@@ -50,6 +50,7 @@ async def test_a_checkout_is_told_as_it_stands(http: httpx.AsyncClient, script: 
         "message": "ok",
         "data": {
             "status": "payment_required",
+            "times": None,
             "seconds_left": 1741.5,
             "client_secret": SECRET,
             "payment_url": None,
@@ -68,6 +69,26 @@ async def test_a_checkout_is_told_as_it_stands(http: httpx.AsyncClient, script: 
         },
     }
     assert (script.one("OpenCheckout").request.token, script.one("OpenCheckout").call.person) == (TOKEN, None)
+
+
+@pytest.mark.parametrize("page", ["checkout", "purchase"])
+async def test_an_order_without_a_zone_is_told_in_the_browsers(http: httpx.AsyncClient, script: Any, page: str) -> None:
+    anywhere = lesson(reads_in_any_timezone=True)
+    script.answers |= {"OpenCheckout": checkout(anywhere), "OpenPurchase": managed(anywhere)}
+    for zone, hours in (
+        ("Asia/Tokyo", "18:00 – 19:00"),
+        ("Mars/Olympus", "10:00 – 11:00"),
+        ("x" * 9000, "10:00 – 11:00"),
+    ):
+        told = (await http.get(f"/links/{page}", headers=LINK | {"time-zone": zone})).json()["data"]["times"]
+        assert told["hours"] == hours
+    tokyo = (await http.get(f"/links/{page}", headers=LINK | {"time-zone": "Asia/Tokyo"})).json()["data"]["times"]
+    assert (tokyo["day"], tokyo["zone"]) == ("Donnerstag, 31. Januar 2030", "Japanische Normalzeit (Asia/Tokyo)")
+    assert "Mi., 30. Jan. 2030, 18:00" in tokyo["policy"][0]
+    script.answers |= {"OpenCheckout": checkout(), "OpenPurchase": managed()}
+    assert (await http.get(f"/links/{page}", headers=LINK | {"time-zone": "Asia/Tokyo"})).json()["data"][
+        "times"
+    ] is None
 
 
 async def test_nobody_counts_attempts_that_nobody_sent(http: httpx.AsyncClient, script: Any) -> None:
@@ -99,6 +120,7 @@ async def test_a_purchase_is_told_as_it_stands(http: httpx.AsyncClient, script: 
     )
     assert (await http.get("/links/purchase", headers=LINK)).json()["data"] == {
         "status": "confirmed",
+        "times": None,
         "meeting_link": "https://meet.example.org/room-nobody-guesses",
         "is_cancellable": True,
         "refunded": {"amount": "0.00", "currency": "EUR", "text": "0,00\xa0€"},

@@ -55,7 +55,7 @@ def test_a_lesson_over_midnight_names_the_other_day() -> None:
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Mars/Olympus", "../../etc/passwd"])
 def test_a_zone_that_is_not_known_is_utc(zone: str) -> None:
-    assert words.zone_of(lesson(timezone=zone)).key == "UTC"
+    assert words.zone_of(ENGLISH, lesson(timezone=zone)).key == "UTC"
 
 
 @pytest.mark.parametrize(("when", "said"), [("2030-01-31T09:00:00Z", "Standard"), ("2030-07-31T09:00:00Z", "Summer")])

@@ -1,86 +1,114 @@
-// A student's lessons: what is still to be paid, what is coming, what is over.
+// What a student has bought: lessons, and seats in courses. What is unpaid is followed.
 
 import { ask, change, now } from "./api.js";
-import { button, h, heading, link, say, show } from "./dom.js";
-import { loadTutors } from "./find.js";
+import { button, h, heading, joinLink, link, say, show } from "./dom.js";
+import { loadTutors, waysBack } from "./find.js";
 import { askToCancel, unpaid } from "./holds.js";
 import { watch } from "./live.js";
-import { money, nameOf, t } from "./texts.js";
-import { dayOf, longDay, ms, span } from "./time.js";
+import { dayOf, locale, longDay, money, ms, nameOf, span, t, zone } from "./words.js";
 
 const DAY = 86_400_000;
+const TONES = { CONFIRMED: "good", ACTIVE: "good", PAYMENT_REQUIRED: "warn", PAYMENT_FAILED: "bad" };
+const isUnpaid = ({ status }) => status === "PAYMENT_REQUIRED";
+const isPaid = ({ payment }) => payment?.status === "SUCCEEDED";
+const isOpen = ({ status, endTime }) => status in TONES && status !== "PAYMENT_FAILED" && !(ms(endTime) < now());
+
+/** What is paid and not yet confirmed is not called unpaid. */
+function statusOf(sold) {
+	if (isUnpaid(sold) && isPaid(sold)) return t("status.BEING_CONFIRMED");
+	return t(`status.${sold.status === "CONFIRMED" && !isOpen(sold) ? "OVER" : sold.status}`);
+}
+
+function outcome(sold) {
+	const { refunded, refundPending, refundState } = sold.payment ?? {};
+	if (refundState === "NEEDS_REVIEW") return t("refund.review");
+	if (refundPending?.amountMinor) return t("refund.pending", { refund: money(refundPending) });
+	return refunded?.amountMinor && t("refund.paid", { refund: money(refunded) });
+}
+
+const terms = (tutor, price) => h("p", t("lessons.with", { name: nameOf(tutor), price: money(price) }));
+
+function card(sold, level, { title, tutor, price, about, buttons }) {
+	const told = outcome(sold);
+	return h("article.card.stack.tight",
+		h("div.row.spread", h(level, title), h("span", { class: `badge ${TONES[sold.status] ?? ""}` }, statusOf(sold))),
+		terms(tutor, price), about && h("p.soft", about), told && h("p.soft", told),
+		isUnpaid(sold) && !isPaid(sold) && unpaid(sold, price), buttons && h("div.row", buttons));
+}
+
+function follow(known, draw, { signal, fail }, [subscription, query], soldIn, titleOf) {
+	const heard = (answer) => {
+		for (const sold of soldIn(answer)) {
+			const before = known.get(sold.id);
+			known.set(sold.id, sold);
+			if (before && statusOf(before) !== statusOf(sold)) say(`${statusOf(sold)}: ${titleOf(sold)}`);
+		}
+		draw();
+	};
+	for (const { id } of [...known.values()].filter(isUnpaid)) watch({ subscription, query, variables: { id }, heard, failed: fail }, signal);
+}
 
 /** `#lessons`; `#lessons/paid` when somebody comes back from paying. */
-export async function lessons({ place, path: [isPaid], signal, reload, fail }) {
-  const known = new Map(), since = new Date(now() - DAY);
-  const coming = { from: since, order: "START_ASC" }, over = { to: since, order: "START_DESC" };
-  await Promise.all([load(coming), load(over), loadTutors()]);
-  if (signal.aborted) return;
-  draw();
-  for (const { id } of [...known.values()].filter(isUnpaid)) {
-    if (isPaid) change("RefreshLesson", { id }).catch(() => {});  // also when no webhook comes through
-    watch({ subscription: "LessonUpdated", query: "OneLesson", variables: { id }, heard: hear, failed: fail }, signal);
-  }
+export async function lessons(view) {
+	const { place, path: [cameBack], signal, reload, fail } = view, known = new Map(), since = new Date(now() - DAY);
+	const coming = { from: since, order: "START_ASC" }, over = { to: since, order: "START_DESC" };
+	await Promise.all([load(coming), load(over), loadTutors()]);
+	if (signal.aborted) return;
+	draw();
+	for (const { id } of [...known.values()].filter((booking) => cameBack && isUnpaid(booking))) change("RefreshLesson", { id }).catch(() => {});
+	follow(known, draw, view, ["LessonUpdated", "OneLesson"], ({ booking }) => [booking], ({ startTime }) => longDay(startTime));
 
-  async function load(list) {
-    const { nodes, pageInfo } = (await ask("Lessons", list)).getMyBookings;
-    nodes.forEach((booking) => known.set(booking.id, booking));
-    list.after = pageInfo.hasNextPage && pageInfo.endCursor;
-  }
+	async function load(list) {
+		const { nodes, pageInfo } = (await ask("Lessons", list)).getMyBookings;
+		for (const booking of nodes) known.set(booking.id, booking);
+		list.after = pageInfo.hasNextPage && pageInfo.endCursor;
+	}
 
-  function hear({ booking }) {
-    const before = known.get(booking.id);
-    if (JSON.stringify(before) === JSON.stringify(booking)) return;
-    known.set(booking.id, booking);
-    draw();
-    if (statusOf(before) !== statusOf(booking)) say(`${statusOf(booking)}: ${longDay(booking.startTime)}`);
-  }
+	function draw() {
+		const all = [...known.values()].sort((one, other) => isUnpaid(other) - isUnpaid(one) || ms(one.startTime) - ms(other.startTime));
+		const { true: ahead, false: gone } = Object.groupBy(all, isOpen);
+		const items = (bookings, level) => h("ul.stack", bookings.map((booking) => h("li", lesson(booking, level))));
+		const further = (list) => list.after && button(list.order, t("lessons.more"), () => load(list).then(draw, fail));
+		show(place, heading(t("lessons.title")),
+			ahead ? items(ahead, "h2") : h("div.notice.row.spread", t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
+			gone && [h("h2", t("lessons.over")), items(gone.reverse(), "h3")], further(over));
+	}
 
-  function draw() {
-    const all = [...known.values()].sort((one, other) => isUnpaid(other) - isUnpaid(one) || ms(one.startTime) - ms(other.startTime));
-    const [ahead, gone] = [true, false].map((wanted) => all.filter((booking) => isAhead(booking) === wanted));
-    const items = (bookings, level) => h("ul", { class: "stack" }, bookings.map((booking) => h("li", {}, card(booking, level, reload))));
-    const further = (list) => list.after && button(list.order, t("lessons.more"), () => load(list).then(draw, fail));
-    show(place, heading(t("lessons.title")),
-      ahead.length ? items(ahead, "h2") : h("div", { class: "notice row spread" }, t("lessons.none"), link("find", t("nav.find"), "#find")), further(coming),
-      gone.length && h("h2", {}, t("lessons.over")), gone.length && items(gone.reverse(), "h3"), further(over));
-  }
+	function lesson(booking, level) {
+		const { id, startTime, endTime, tutorId: tutor, price, purpose: about, session } = booking;
+		const isAhead = ms(startTime) > now(), cancel = isAhead && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload));
+		const again = isAhead && booking.status !== "CANCELLED" && link(`again-${id}`, t("lessons.again"), `#find/${tutor}/${dayOf(startTime)}`);
+		const buttons = isOpen(booking) ? [joinLink(id, session, { class: "button" }), cancel] : again;
+		return card(booking, level, { title: `${longDay(startTime)}, ${span(startTime, endTime)}`, tutor, price, about, buttons });
+	}
 }
 
-const isUnpaid = ({ status }) => status === "PAYMENT_REQUIRED";
-const isLost = ({ status, startTime }) => ["EXPIRED", "PAYMENT_FAILED"].includes(status) && ms(startTime) > now();
-const isAhead = ({ status, endTime }) => ["PAYMENT_REQUIRED", "CONFIRMED"].includes(status) && ms(endTime) > now();
+/** `#courses`: the student's own, and those to enroll in. */
+export async function courses(view) {
+	const { place, signal, reload, fail } = view, [{ courses: offered, getMyEnrollments: mine }] = await Promise.all([ask("Courses"), loadTutors()]);
+	const known = new Map(mine.nodes.map((seat) => [seat.id, seat]));
+	if (signal.aborted) return;
+	draw();
+	follow(known, draw, view, ["SeatUpdated", "Courses"], ({ enrollment, getMyEnrollments: all }) => enrollment ? [enrollment] : all.nodes, ({ course }) => course?.title);
 
-/** The status of a booking or an enrollment in words. What is paid and not yet confirmed is not called unpaid. */
-export function statusOf(sold) {
-  if (isUnpaid(sold) && sold.payment?.status === "SUCCEEDED") return t("status.BEING_CONFIRMED");
-  return t(`status.${sold.status === "CONFIRMED" && ms(sold.endTime) < now() ? "OVER" : sold.status}`);
-}
+	function draw() {
+		const own = [...known.values()].filter(({ course }) => course), taken = own.filter(isOpen).map(({ course }) => course.id);
+		const free = offered.nodes.filter(({ id }) => !taken.includes(id));
+		const items = (cards, none) => cards.length ? h("ul.cards", cards.map((one) => h("li", one))) : h("p.soft", none);
+		show(place, heading(t("courses.mine")), items(own.map(enrolled), t("courses.none")), h("h2", t("courses.more")), items(free.map(offer), t("courses.empty")));
+	}
 
-const KINDS = { CONFIRMED: "good", ACTIVE: "good", PAYMENT_REQUIRED: "warn", PAYMENT_FAILED: "bad" };
+	function enrolled(seat) {
+		const { id, course: { title, instructorId: tutor, price } } = seat;
+		return card(seat, "h2", { title, tutor, price, buttons: isOpen(seat) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload)) });
+	}
 
-/** What a sale is: its status, what became of the money, and how to pay. */
-export function sale(sold, price) {
-  const { status, payment } = sold, { refunded, refundPending, refundState, declineReason, attemptsLeft } = payment ?? {};
-  const told = refundState === "NEEDS_REVIEW" ? t("refund.review")
-    : refundPending?.amountMinor ? t("refund.pending", { refund: money(refundPending) })
-    : refunded?.amountMinor ? t("refund.paid", { refund: money(refunded) })
-    : isUnpaid(sold) && declineReason && `${t(`declined.because_${declineReason}`)} ${t("declined.left", { count: attemptsLeft ?? 0 })}`;
-  return {
-    badge: h("span", { class: `badge ${KINDS[status] ?? ""}` }, statusOf(sold)),
-    lines: [told && h("p", { class: isUnpaid(sold) ? "notice warn" : "soft" }, told),
-      isUnpaid(sold) && payment?.status !== "SUCCEEDED" && unpaid(sold, price)],
-  };
-}
-
-function card(booking, level, reload) {
-  const { id, startTime, endTime, purpose, price, session } = booking, { badge, lines } = sale(booking, price);
-  return h("article", { class: "card stack tight" },
-    h("div", { class: "row spread" }, h(level, {}, `${longDay(startTime)}, ${span(startTime, endTime)}`), badge),
-    h("p", {}, t("lessons.with", { name: nameOf(booking.tutorId), price: money(price) })),
-    purpose && h("p", { class: "soft" }, purpose), lines,
-    isLost(booking) && h("div", {}, link(`again-${id}`, t("lessons.again"), `#find/${booking.tutorId}/${dayOf(startTime)}`)),
-    isAhead(booking) && h("div", { class: "row" },
-      link(`join-${id}`, t("lessons.join"), session?.meetingLink, { class: "button", target: "_blank", rel: "noopener noreferrer" }),
-      ms(startTime) > now() && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload))));
+	function offer({ id, title, instructorId, seats, seatsTaken, price }) {
+		const { amountMinor, currency } = price, left = seats - seatsTaken;
+		const enroll = () => change("Enroll", { id, price: { amountMinor, currency }, zone, locale, ...waysBack("courses") })
+			.then(({ checkoutUrl }) => checkoutUrl ? location.assign(checkoutUrl) : reload(), fail);
+		return h("article.card.stack.tight", h("h3", title), terms(instructorId, price),
+			seats && h("p.soft.small", left ? t("courses.seats", { count: left }) : t("courses.full")),
+			(!seats || left > 0) && button(`enroll-${id}`, t(amountMinor ? "courses.pay" : "courses.free", { price: money(price) }), enroll, ""));
+	}
 }

@@ -28,7 +28,7 @@ from tutormesh.common.v1 import money_pb2 as tutormesh_dot_common_dot_v1_dot_mon
 from tutormesh.payment.v1 import payment_pb2 as tutormesh_dot_payment_dot_v1_dot_payment__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftutormesh/payment/v1/link.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/payment/v1/payment.proto\",\n\nPolicyRule\x12\r\n\x05hours\x18\x01 \x01(\x01\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"h\n\x08\x46reeTime\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xeb\x03\n\x08Purchase\x12\x30\n\x06person\x18\x01 \x01(\x0e\x32 .tutormesh.payment.v1.LinkPerson\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x15\n\renrollment_id\x18\x03 \x01(\t\x12\x11\n\tcourse_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ourse_title\x18\x05 \x01(\t\x12\x10\n\x08tutor_id\x18\x06 \x01(\t\x12\x12\n\ntutor_name\x18\x07 \x01(\t\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08timezone\x18\x0b \x01(\t\x12\x0e\n\x06locale\x18\x0c \x01(\t\x12)\n\x05price\x18\r \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x34\n\x06status\x18\x0e \x01(\x0e\x32$.tutormesh.payment.v1.PurchaseStatus\x12\x30\n\x06policy\x18\x0f \x03(\x0b\x32 .tutormesh.payment.v1.PolicyRule\x12\x0f\n\x07version\x18\x10 \x01(\x05\"$\n\x13OpenCheckoutRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xd9\x02\n\x08\x43heckout\x12\x30\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Purchase\x12\x14\n\x0cseconds_left\x18\x02 \x01(\x01\x12\x15\n\rclient_secret\x18\x03 \x01(\t\x12\x13\n\x0bpayment_url\x18\x04 \x01(\t\x12;\n\x0e\x64\x65\x63line_reason\x18\x05 \x01(\x0e\x32#.tutormesh.payment.v1.DeclineReason\x12\x1a\n\rattempts_left\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nreturn_url\x18\x07 \x01(\t\x12\x12\n\ncancel_url\x18\x08 \x01(\t\x12\x12\n\nmanage_url\x18\t \x01(\t\x12\x32\n\nfree_times\x18\n \x03(\x0b\x32\x1e.tutormesh.payment.v1.FreeTimeB\x10\n\x0e_attempts_left\"H\n\x14OpenCheckoutResponse\x12\x30\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Checkout\"\'\n\x16RefreshCheckoutRequest\x12\r\n\x05token\x18\x01 \x01(\t\"K\n\x17RefreshCheckoutResponse\x12\x30\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Checkout\"$\n\x13OpenPurchaseRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x91\x02\n\x14OpenPurchaseResponse\x12\x30\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Purchase\x12\x14\n\x0cmeeting_link\x18\x02 \x01(\t\x12\x16\n\x0eis_cancellable\x18\x03 \x01(\x08\x12,\n\x08refunded\x18\x04 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x32\n\x0erefund_pending\x18\x05 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x37\n\x0crefund_state\x18\x06 \x01(\x0e\x32!.tutormesh.payment.v1.RefundState\"1\n QuotePurchaseCancellationRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xb3\x01\n!QuotePurchaseCancellationResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07percent\x18\x02 \x01(\x05\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x13\n\x0bquote_token\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x15\x43\x61ncelPurchaseRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x13\n\x0bquote_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x16\x43\x61ncelPurchaseResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money*\x9a\x02\n\x0ePurchaseStatus\x12\x1f\n\x1bPURCHASE_STATUS_UNSPECIFIED\x10\x00\x12$\n PURCHASE_STATUS_PAYMENT_REQUIRED\x10\x01\x12#\n\x1fPURCHASE_STATUS_BEING_CONFIRMED\x10\x02\x12\x1d\n\x19PURCHASE_STATUS_CONFIRMED\x10\x03\x12\x1d\n\x19PURCHASE_STATUS_CANCELLED\x10\x04\x12\"\n\x1ePURCHASE_STATUS_PAYMENT_FAILED\x10\x05\x12\x1b\n\x17PURCHASE_STATUS_EXPIRED\x10\x06\x12\x1d\n\x19PURCHASE_STATUS_COMPLETED\x10\x07*Y\n\nLinkPerson\x12\x1b\n\x17LINK_PERSON_UNSPECIFIED\x10\x00\x12\x17\n\x13LINK_PERSON_STUDENT\x10\x01\x12\x15\n\x11LINK_PERSON_TUTOR\x10\x02\x32\xf4\x04\n\x0bLinkService\x12n\n\x0cOpenCheckout\x12).tutormesh.payment.v1.OpenCheckoutRequest\x1a*.tutormesh.payment.v1.OpenCheckoutResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12w\n\x0fRefreshCheckout\x12,.tutormesh.payment.v1.RefreshCheckoutRequest\x1a-.tutormesh.payment.v1.RefreshCheckoutResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12n\n\x0cOpenPurchase\x12).tutormesh.payment.v1.OpenPurchaseRequest\x1a*.tutormesh.payment.v1.OpenPurchaseResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12\x95\x01\n\x19QuotePurchaseCancellation\x12\x36.tutormesh.payment.v1.QuotePurchaseCancellationRequest\x1a\x37.tutormesh.payment.v1.QuotePurchaseCancellationResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12t\n\x0e\x43\x61ncelPurchase\x12+.tutormesh.payment.v1.CancelPurchaseRequest\x1a,.tutormesh.payment.v1.CancelPurchaseResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftutormesh/payment/v1/link.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/payment/v1/payment.proto\",\n\nPolicyRule\x12\r\n\x05hours\x18\x01 \x01(\x01\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"h\n\x08\x46reeTime\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x04\n\x08Purchase\x12\x30\n\x06person\x18\x01 \x01(\x0e\x32 .tutormesh.payment.v1.LinkPerson\x12\x12\n\nbooking_id\x18\x02 \x01(\t\x12\x15\n\renrollment_id\x18\x03 \x01(\t\x12\x11\n\tcourse_id\x18\x04 \x01(\t\x12\x14\n\x0c\x63ourse_title\x18\x05 \x01(\t\x12\x10\n\x08tutor_id\x18\x06 \x01(\t\x12\x12\n\ntutor_name\x18\x07 \x01(\t\x12\x0f\n\x07purpose\x18\x08 \x01(\t\x12.\n\nstart_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08timezone\x18\x0b \x01(\t\x12\x0e\n\x06locale\x18\x0c \x01(\t\x12)\n\x05price\x18\r \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x34\n\x06status\x18\x0e \x01(\x0e\x32$.tutormesh.payment.v1.PurchaseStatus\x12\x30\n\x06policy\x18\x0f \x03(\x0b\x32 .tutormesh.payment.v1.PolicyRule\x12\x0f\n\x07version\x18\x10 \x01(\x05\x12\x1d\n\x15reads_in_any_timezone\x18\x11 \x01(\x08\"$\n\x13OpenCheckoutRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xd9\x02\n\x08\x43heckout\x12\x30\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Purchase\x12\x14\n\x0cseconds_left\x18\x02 \x01(\x01\x12\x15\n\rclient_secret\x18\x03 \x01(\t\x12\x13\n\x0bpayment_url\x18\x04 \x01(\t\x12;\n\x0e\x64\x65\x63line_reason\x18\x05 \x01(\x0e\x32#.tutormesh.payment.v1.DeclineReason\x12\x1a\n\rattempts_left\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\nreturn_url\x18\x07 \x01(\t\x12\x12\n\ncancel_url\x18\x08 \x01(\t\x12\x12\n\nmanage_url\x18\t \x01(\t\x12\x32\n\nfree_times\x18\n \x03(\x0b\x32\x1e.tutormesh.payment.v1.FreeTimeB\x10\n\x0e_attempts_left\"H\n\x14OpenCheckoutResponse\x12\x30\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Checkout\"\'\n\x16RefreshCheckoutRequest\x12\r\n\x05token\x18\x01 \x01(\t\"K\n\x17RefreshCheckoutResponse\x12\x30\n\x08\x63heckout\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Checkout\"$\n\x13OpenPurchaseRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x91\x02\n\x14OpenPurchaseResponse\x12\x30\n\x08purchase\x18\x01 \x01(\x0b\x32\x1e.tutormesh.payment.v1.Purchase\x12\x14\n\x0cmeeting_link\x18\x02 \x01(\t\x12\x16\n\x0eis_cancellable\x18\x03 \x01(\x08\x12,\n\x08refunded\x18\x04 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x32\n\x0erefund_pending\x18\x05 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x37\n\x0crefund_state\x18\x06 \x01(\x0e\x32!.tutormesh.payment.v1.RefundState\"1\n QuotePurchaseCancellationRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\xb3\x01\n!QuotePurchaseCancellationResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07percent\x18\x02 \x01(\x05\x12\x0c\n\x04rule\x18\x03 \x01(\t\x12\x13\n\x0bquote_token\x18\x04 \x01(\t\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x15\x43\x61ncelPurchaseRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x13\n\x0bquote_token\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"D\n\x16\x43\x61ncelPurchaseResponse\x12*\n\x06refund\x18\x01 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money*\x9a\x02\n\x0ePurchaseStatus\x12\x1f\n\x1bPURCHASE_STATUS_UNSPECIFIED\x10\x00\x12$\n PURCHASE_STATUS_PAYMENT_REQUIRED\x10\x01\x12#\n\x1fPURCHASE_STATUS_BEING_CONFIRMED\x10\x02\x12\x1d\n\x19PURCHASE_STATUS_CONFIRMED\x10\x03\x12\x1d\n\x19PURCHASE_STATUS_CANCELLED\x10\x04\x12\"\n\x1ePURCHASE_STATUS_PAYMENT_FAILED\x10\x05\x12\x1b\n\x17PURCHASE_STATUS_EXPIRED\x10\x06\x12\x1d\n\x19PURCHASE_STATUS_COMPLETED\x10\x07*Y\n\nLinkPerson\x12\x1b\n\x17LINK_PERSON_UNSPECIFIED\x10\x00\x12\x17\n\x13LINK_PERSON_STUDENT\x10\x01\x12\x15\n\x11LINK_PERSON_TUTOR\x10\x02\x32\xf4\x04\n\x0bLinkService\x12n\n\x0cOpenCheckout\x12).tutormesh.payment.v1.OpenCheckoutRequest\x1a*.tutormesh.payment.v1.OpenCheckoutResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12w\n\x0fRefreshCheckout\x12,.tutormesh.payment.v1.RefreshCheckoutRequest\x1a-.tutormesh.payment.v1.RefreshCheckoutResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12n\n\x0cOpenPurchase\x12).tutormesh.payment.v1.OpenPurchaseRequest\x1a*.tutormesh.payment.v1.OpenPurchaseResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12\x95\x01\n\x19QuotePurchaseCancellation\x12\x36.tutormesh.payment.v1.QuotePurchaseCancellationRequest\x1a\x37.tutormesh.payment.v1.QuotePurchaseCancellationResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x12t\n\x0e\x43\x61ncelPurchase\x12+.tutormesh.payment.v1.CancelPurchaseRequest\x1a,.tutormesh.payment.v1.CancelPurchaseResponse\"\x07\x8a\xb5\x18\x03\x62\x66\x66\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,38 +45,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINKSERVICE'].methods_by_name['QuotePurchaseCancellation']._serialized_options = b'\212\265\030\003bff'
   _globals['_LINKSERVICE'].methods_by_name['CancelPurchase']._loaded_options = None
   _globals['_LINKSERVICE'].methods_by_name['CancelPurchase']._serialized_options = b'\212\265\030\003bff'
-  _globals['_PURCHASESTATUS']._serialized_start=2113
-  _globals['_PURCHASESTATUS']._serialized_end=2395
-  _globals['_LINKPERSON']._serialized_start=2397
-  _globals['_LINKPERSON']._serialized_end=2486
+  _globals['_PURCHASESTATUS']._serialized_start=2144
+  _globals['_PURCHASESTATUS']._serialized_end=2426
+  _globals['_LINKPERSON']._serialized_start=2428
+  _globals['_LINKPERSON']._serialized_end=2517
   _globals['_POLICYRULE']._serialized_start=194
   _globals['_POLICYRULE']._serialized_end=238
   _globals['_FREETIME']._serialized_start=240
   _globals['_FREETIME']._serialized_end=344
   _globals['_PURCHASE']._serialized_start=347
-  _globals['_PURCHASE']._serialized_end=838
-  _globals['_OPENCHECKOUTREQUEST']._serialized_start=840
-  _globals['_OPENCHECKOUTREQUEST']._serialized_end=876
-  _globals['_CHECKOUT']._serialized_start=879
-  _globals['_CHECKOUT']._serialized_end=1224
-  _globals['_OPENCHECKOUTRESPONSE']._serialized_start=1226
-  _globals['_OPENCHECKOUTRESPONSE']._serialized_end=1298
-  _globals['_REFRESHCHECKOUTREQUEST']._serialized_start=1300
-  _globals['_REFRESHCHECKOUTREQUEST']._serialized_end=1339
-  _globals['_REFRESHCHECKOUTRESPONSE']._serialized_start=1341
-  _globals['_REFRESHCHECKOUTRESPONSE']._serialized_end=1416
-  _globals['_OPENPURCHASEREQUEST']._serialized_start=1418
-  _globals['_OPENPURCHASEREQUEST']._serialized_end=1454
-  _globals['_OPENPURCHASERESPONSE']._serialized_start=1457
-  _globals['_OPENPURCHASERESPONSE']._serialized_end=1730
-  _globals['_QUOTEPURCHASECANCELLATIONREQUEST']._serialized_start=1732
-  _globals['_QUOTEPURCHASECANCELLATIONREQUEST']._serialized_end=1781
-  _globals['_QUOTEPURCHASECANCELLATIONRESPONSE']._serialized_start=1784
-  _globals['_QUOTEPURCHASECANCELLATIONRESPONSE']._serialized_end=1963
-  _globals['_CANCELPURCHASEREQUEST']._serialized_start=1965
-  _globals['_CANCELPURCHASEREQUEST']._serialized_end=2040
-  _globals['_CANCELPURCHASERESPONSE']._serialized_start=2042
-  _globals['_CANCELPURCHASERESPONSE']._serialized_end=2110
-  _globals['_LINKSERVICE']._serialized_start=2489
-  _globals['_LINKSERVICE']._serialized_end=3117
+  _globals['_PURCHASE']._serialized_end=869
+  _globals['_OPENCHECKOUTREQUEST']._serialized_start=871
+  _globals['_OPENCHECKOUTREQUEST']._serialized_end=907
+  _globals['_CHECKOUT']._serialized_start=910
+  _globals['_CHECKOUT']._serialized_end=1255
+  _globals['_OPENCHECKOUTRESPONSE']._serialized_start=1257
+  _globals['_OPENCHECKOUTRESPONSE']._serialized_end=1329
+  _globals['_REFRESHCHECKOUTREQUEST']._serialized_start=1331
+  _globals['_REFRESHCHECKOUTREQUEST']._serialized_end=1370
+  _globals['_REFRESHCHECKOUTRESPONSE']._serialized_start=1372
+  _globals['_REFRESHCHECKOUTRESPONSE']._serialized_end=1447
+  _globals['_OPENPURCHASEREQUEST']._serialized_start=1449
+  _globals['_OPENPURCHASEREQUEST']._serialized_end=1485
+  _globals['_OPENPURCHASERESPONSE']._serialized_start=1488
+  _globals['_OPENPURCHASERESPONSE']._serialized_end=1761
+  _globals['_QUOTEPURCHASECANCELLATIONREQUEST']._serialized_start=1763
+  _globals['_QUOTEPURCHASECANCELLATIONREQUEST']._serialized_end=1812
+  _globals['_QUOTEPURCHASECANCELLATIONRESPONSE']._serialized_start=1815
+  _globals['_QUOTEPURCHASECANCELLATIONRESPONSE']._serialized_end=1994
+  _globals['_CANCELPURCHASEREQUEST']._serialized_start=1996
+  _globals['_CANCELPURCHASEREQUEST']._serialized_end=2071
+  _globals['_CANCELPURCHASERESPONSE']._serialized_start=2073
+  _globals['_CANCELPURCHASERESPONSE']._serialized_end=2141
+  _globals['_LINKSERVICE']._serialized_start=2520
+  _globals['_LINKSERVICE']._serialized_end=3148
 # @@protoc_insertion_point(module_scope)

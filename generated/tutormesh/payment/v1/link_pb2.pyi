@@ -168,6 +168,7 @@ class Purchase(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    READS_IN_ANY_TIMEZONE_FIELD_NUMBER: _builtins.int
     person: Global___LinkPerson.ValueType
     """Whom the link is for."""
     booking_id: _builtins.str
@@ -194,6 +195,8 @@ class Purchase(_message.Message):
     """Where it stands."""
     version: _builtins.int
     """How many times what this message says about the lesson has changed; the SEQUENCE of its calendar entry."""
+    reads_in_any_timezone: _builtins.bool
+    """True when nobody said in which time zone the person reads, so that a page may show times in the browser's."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The lesson's start and end; absent for a course."""
@@ -229,10 +232,11 @@ class Purchase(_message.Message):
         status: Global___PurchaseStatus.ValueType = ...,
         policy: _abc.Iterable[Global___PolicyRule] | None = ...,
         version: _builtins.int = ...,
+        reads_in_any_timezone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "price", b"price", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "course_id", b"course_id", "course_title", b"course_title", "end_time", b"end_time", "enrollment_id", b"enrollment_id", "locale", b"locale", "person", b"person", "policy", b"policy", "price", b"price", "purpose", b"purpose", "start_time", b"start_time", "status", b"status", "timezone", b"timezone", "tutor_id", b"tutor_id", "tutor_name", b"tutor_name", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "course_id", b"course_id", "course_title", b"course_title", "end_time", b"end_time", "enrollment_id", b"enrollment_id", "locale", b"locale", "person", b"person", "policy", b"policy", "price", b"price", "purpose", b"purpose", "reads_in_any_timezone", b"reads_in_any_timezone", "start_time", b"start_time", "status", b"status", "timezone", b"timezone", "tutor_id", b"tutor_id", "tutor_name", b"tutor_name", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,62 @@
+"""RPCs: rate, errors and duration, of those that are served and of those that are made."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from functools import cache
+
+from grpc import StatusCode
+
+from mesh.errors import CallFailed, Refusal
+from mesh.metrics.registry import Words, counter, exemplar, gauge, histogram
+
+SERVED = histogram(
+    "tutormesh_rpc_duration_seconds", "How long served RPCs took, by RPC and gRPC status code.", ("rpc", "code")
+)
+REFUSED = counter(
+    "tutormesh_rpc_refusals_total",
+    "Served RPCs that were refused, by RPC and the reason of the refusal.",
+    ("rpc", "reason"),
+)
+UNDER_WAY = gauge(
+    "tutormesh_rpcs_in_progress", "RPCs of services that are being served now, by kind: unary or stream.", ("kind",)
+)
+MADE = histogram(
+    "tutormesh_rpc_client_duration_seconds",
+    "How long RPCs to other services took, by RPC and gRPC status code.",
+    ("rpc", "code"),
+)
+
+_REASONS = Words()
+
+
+def note_served(method: str, seconds: float, code: StatusCode, reason: str = "") -> None:
+    """A service's RPC has ended."""
+    name = short_name(method)
+    SERVED.labels(name, code.name).observe(seconds, exemplar())
+    if reason:
+        REFUSED.labels(name, _REASONS.label(reason)).inc()
+
+
+@contextlib.contextmanager
+def call_made(method: str | bytes) -> Iterator[None]:
+    """The block makes an RPC, and raises what the peer answered."""
+    began, code = time.perf_counter(), StatusCode.CANCELLED
+    try:
+        yield
+        code = StatusCode.OK
+    except (Refusal, CallFailed) as error:
+        code = error.status_code
+        raise
+    finally:
+        MADE.labels(short_name(method), code.name).observe(time.perf_counter() - began, exemplar())
+
+
+@cache
+def short_name(method: str | bytes) -> str:
+    """`BookingService/GetBooking` of `/tutormesh.booking.v1.BookingService/GetBooking`."""
+    text = method if isinstance(method, str) else method.decode()
+    service, _, name = text.lstrip("/").rpartition("/")
+    return f"{service.rpartition('.')[2]}/{name}"
