@@ -10,10 +10,10 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-ann
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo bench chaos pictures protos wheel release lint format lock clean venv venv-dev help
+.PHONY: up test demo bench chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
 up: venv ## the whole mesh on this machine; Ctrl-C stops it
 	@exec $(BIN)/tutormesh up
@@ -29,6 +29,9 @@ bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--qu
 
 chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, FULL=1 for ten minutes and the kill -9 matrix
 	@exec $(BIN)/python -m devkit.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
+
+compose-test: venv-dev ## what a user does with docker-compose.yml; needs a Docker engine
+	@exec $(BIN)/python -m tests.compose $(ARGS)
 
 pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium
 	@PICTURES=docs/pictures $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py

@@ -3,6 +3,7 @@
 It stands in for the identity provider and the certificates of production. `make up` does not need it: the launcher
 writes them itself. The signing keys stay in the data folder, which only this process has. FOLDER gets what others need, in
 a folder for each of them: the public keys in `public/`; certificates, and the tokens of callers, in `bff/`, `payment/`, ….
+The edge gets tokens of the demo people besides, for its explorer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from devkit import layout
 from devkit.keys import replace_file
 from devkit.layout import CALLERS, CERTIFIED, Misconfigured
+from devkit.people import demo_people
 
 EVERY_SECONDS = 3600
 
@@ -27,6 +29,7 @@ def issue(mesh: layout.Layout, folder: Path) -> None:
     replace_file(_in(folder, "public") / "jwks.json", (mesh.keys / "jwks.json").read_text(), mode=0o644)
     for name in CERTIFIED:
         mesh.issue_certificate(name, _in(folder, name))
+    replace_file(_in(folder, "bff") / mesh.demo_tokens_file.name, demo_people(mesh))
     for name in CALLERS:
         replace_file(_in(folder, name) / "token", signer.token("service", service=name))
 

@@ -185,7 +185,7 @@ class Layout:
         if given is None:
             return None
         try:
-            return on_server(database_urls.check(given), "postgres")
+            return on_server(database_urls.check(given, database_urls.SCHEMES), "postgres")
         except ValueError as error:
             raise Misconfigured(f"TUTORMESH_DATABASE: {error}") from None
 

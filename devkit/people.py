@@ -56,8 +56,8 @@ COURSES = (
 )
 
 
-def write_tokens(mesh: Layout) -> None:
-    """Write a new token, valid for 12 hours, of each demo person. Raises Misconfigured in production."""
+def demo_people(mesh: Layout) -> str:
+    """The demo people as JSON, each with a new token that is valid for 12 hours. Raises Misconfigured in production."""
     check_development(mesh.settings)
     signer = mesh.signer()
     people = [
@@ -65,4 +65,9 @@ def write_tokens(mesh: Layout) -> None:
         for role, named in (("student", STUDENTS), ("tutor", {tutor.name: tutor.id for tutor in TUTORS}))
         for name, person in named.items()
     ]
-    replace_file(mesh.demo_tokens_file, json.dumps({"people": people}))
+    return json.dumps({"people": people})
+
+
+def write_tokens(mesh: Layout) -> None:
+    """Write a new token of each demo person. Raises Misconfigured in production."""
+    replace_file(mesh.demo_tokens_file, demo_people(mesh))

@@ -2,19 +2,21 @@
 
     postgresql+asyncpg://user:password@host:5432,other:5432/name?sslmode=verify-full&sslrootcert=/etc/ca.crt
 
-`+asyncpg` may be left out. Source of the form: PostgreSQL manual, 34.1.1.2 (connection URIs). What the URL leaves out
-comes from libpq's variables: PGPASSWORD, PGPASSFILE, PGSSLMODE, PGSSLROOTCERT.
+Source of the form: PostgreSQL manual, 34.1.1.2 (connection URIs). What the URL leaves out comes from libpq's variables:
+PGPASSWORD, PGPASSFILE, PGSSLMODE, PGSSLROOTCERT.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 DRIVER = "postgresql+asyncpg"
-SCHEMES = (DRIVER, "postgresql", "postgres")
+#: What an operator may write where no service reads it.
+SCHEMES = ("postgresql", "postgres", DRIVER)
 FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
 #: A service writes, so that a standby is never wanted.
 CHOICES = {
@@ -32,8 +34,10 @@ _ENCODED = "its user and password must be percent-encoded: @ is %40, / is %2F, #
 Host = tuple[str, int | None]
 
 
-def check(url: str) -> str:
+def check(url: str, schemes: Sequence[str] = (DRIVER,)) -> str:
     """The URL, which can be used. Raises ValueError with one line that shows no password."""
+    if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        raise ValueError(f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     parts = _split(url)
     query = read_query(parts)
     if unknown := sorted(query.keys() - KEYS):
@@ -82,8 +86,6 @@ def read_query(parts: SplitResult) -> dict[str, str]:
 
 
 def _split(url: str) -> SplitResult:
-    if not url.startswith(tuple(f"{scheme}://" for scheme in SCHEMES)):
-        raise ValueError(f"must start with {DRIVER}:// (or postgresql://)")
     try:
         parts = urlsplit(url)
     except ValueError:  # its words hold the password

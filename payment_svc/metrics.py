@@ -60,8 +60,7 @@ EVENTS = counter(
 )
 EVENT_LAG = histogram(
     "tutormesh_webhook_lag_seconds",
-    "From the second in which the provider made an event until it was stored and, if its saga could take it, applied;"
-    " by who brought it: webhook or reconcile.",
+    "The age of a provider's event when it was applied, or stored for later. By who brought it: webhook or reconcile.",
     ("source",),
     LONG_SECONDS,
 )

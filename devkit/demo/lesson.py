@@ -73,16 +73,26 @@ async def sell_lesson(mesh: layout.Layout, tell: Print = print) -> str:
     if not uses_sandbox(mesh.settings):
         raise DemoFailed("the demo pays with a test card at the Stripe sandbox; this mesh uses a real Stripe account")
     layout.check_development(mesh.settings)
-    tutor, student = str(uuid.uuid4()), str(uuid.uuid4())
+    tutor, signer = str(uuid.uuid4()), mesh.signer()
+    of_tutor, of_student = signer.token("tutor", subject=tutor), signer.token("student", subject=str(uuid.uuid4()))
+    return await sell_lesson_at(mesh.url("bff"), mesh.url("sandbox"), tutor, of_tutor, of_student, tell)
+
+
+async def sell_lesson_at(
+    edge: str, sandbox: str, tutor: str, of_tutor: str, of_student: str, tell: Print = print
+) -> str:
+    """Sell one lesson of the tutor at these URLs, with the tokens of both people. Returns the booking's id.
+
+    Raises DemoFailed.
+    """
     async with httpx.AsyncClient(timeout=15, trust_env=False) as http:
-        teaching = App(http, mesh.url("bff"), mesh.signer().token("tutor", subject=tutor))
-        learning = App(http, mesh.url("bff"), mesh.signer().token("student", subject=student))
+        teaching, learning = App(http, edge, of_tutor), App(http, edge, of_student)
         await _publish(teaching, tutor, tell)
         slot = await _first_slot(learning, tutor, tell)
         booked = await learning.ask(BOOK, tutor=tutor, time=slot["start"])
         booking = booked["booking"]
         tell(f"booked       {booking['id']} is {booking['status']}, {booking['price']['display']}")
-        await _pay(http, mesh.url("sandbox"), booked, tell)
+        await _pay(http, sandbox, booked, tell)
         await _wait_until_confirmed(learning, booking["id"], tell)
     return str(booking["id"])
 

@@ -123,7 +123,7 @@ def _one_line(text: str) -> str:
 @contextlib.asynccontextmanager
 async def receiving(mailbox: Mailbox, host: str, port: int) -> AsyncIterator[int]:
     """Serve SMTP on this address while inside; yields the port. Port 0 means any. Raises OSError when it is taken."""
-    from aiosmtpd.smtp import SMTP  # not at the top: the sandbox in containers receives no mail and has no aiosmtpd
+    from aiosmtpd.smtp import SMTP  # not at the top: only a sandbox with a mailbox needs it
 
     loop = asyncio.get_running_loop()
 

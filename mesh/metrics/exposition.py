@@ -96,6 +96,7 @@ def answering(host: str, port: int) -> Iterator[int]:
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+    request_queue_size = 64
     block_on_close = False  # a client that reads slowly keeps nobody
 
     def handle_error(self, request: Any, client_address: Any) -> None:

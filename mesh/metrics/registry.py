@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -23,18 +24,35 @@ OTHER = "OTHER"
 _WORD = re.compile(r"[A-Z][A-Z_]{0,39}")
 
 
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a metric is: its name, its sort, its labels, and its help text."""
+
+    name: str
+    sort: str
+    labels: tuple[str, ...]
+    text: str
+
+
+#: Every metric of the modules that are imported, in the order of their definitions.
+DEFINED: list[Definition] = []
+
+
 def counter(name: str, text: str, labels: Sequence[str] = ()) -> Counter:
     """A number that only grows. Its name ends in `_total`."""
+    DEFINED.append(Definition(name, "counter", tuple(labels), text))
     return Counter(name, text, labels, registry=REGISTRY)
 
 
 def gauge(name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
     """A number as it is now."""
+    DEFINED.append(Definition(name, "gauge", tuple(labels), text))
     return Gauge(name, text, labels, registry=REGISTRY)
 
 
 def histogram(name: str, text: str, labels: Sequence[str] = (), buckets: Sequence[float] = CALL_SECONDS) -> Histogram:
     """How often something took at most so many seconds. Its name ends in `_seconds`."""
+    DEFINED.append(Definition(name, "histogram", tuple(labels), text))
     return Histogram(name, text, labels, registry=REGISTRY, buckets=buckets)
 
 

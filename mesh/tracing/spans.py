@@ -40,11 +40,13 @@ class Spans:
                 return _inside(above)
         else:
             above = trace.get_current_span()
-            if above.get_span_context().is_valid and not above.is_recording():
+            context = above.get_span_context()
+            if context.is_valid and not context.trace_flags.sampled:  # one that has ended may begin others
                 return _NOTHING
         linked = [Link(other) for text in links if (other := _read(text)) is not None]
-        context = trace.set_span_in_context(above)
-        return _open(self._tracer.start_span(name, context, _KINDS[kind], attributes, linked), answers)
+        return _open(
+            self._tracer.start_span(name, trace.set_span_in_context(above), _KINDS[kind], attributes, linked), answers
+        )
 
     def is_recording(self) -> bool:
         return trace.get_current_span().is_recording()

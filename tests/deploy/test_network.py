@@ -122,6 +122,21 @@ def test_whoever_may_call_a_service_can_connect_to_it_and_nobody_else(rendered: 
     assert set(connections(rendered, "grpc")) == wanted
 
 
+@pytest.mark.parametrize("way", ["Egress", "Ingress"])
+def test_each_half_of_the_policies_says_the_same(production: Rendered, way: str) -> None:
+    """So that one of them alone keeps out whoever may not call."""
+    policies = [one["spec"] for one in production.of("NetworkPolicy").values()]
+    ours = {name: one for name, one in peers(production).items() if name in production.pods}
+    found = set()
+    for source, one in ours.items():
+        for target in declared().keys() - {source}:
+            ends = (one, ours[target]) if way == "Egress" else (ours[target], one)
+            if _allows(policies, way, *ends, ours[target].ports["grpc"], ours[target].ports):
+                found.add((source, target))
+    callers = {(caller, name) for name, names in declared().items() for caller in names & ours.keys()}
+    assert found == callers | {("audit", name) for name in declared()}
+
+
 def test_the_edge_is_reached_from_the_front_alone(production: Rendered, dev: Rendered) -> None:
     assert set(connections(production, "http")) == {("front", "bff")}
     assert set(connections(dev, "http")) == {("front", "bff"), ("sandbox", "bff")}

@@ -75,6 +75,18 @@ def test_a_certificate_is_in_the_pods_of_its_service_alone(rendered: Rendered) -
         assert pod.spec["securityContext"]["fsGroup"] == pod.spec["securityContext"]["runAsGroup"]
 
 
+def test_every_mount_has_its_volume_and_every_variable_one_value(rendered: Rendered) -> None:
+    for pod in rendered.pods.values():
+        volumes = [one["name"] for one in pod.spec.get("volumes", [])]
+        claims = rendered.of("StatefulSet").get(pod.name, {}).get("spec", {}).get("volumeClaimTemplates", [])
+        volumes += [one["metadata"]["name"] for one in claims]
+        mounts = [one for container in pod.containers for one in container.get("volumeMounts", [])]
+        assert len(set(volumes)) == len(volumes) and {one["name"] for one in mounts} == set(volumes)
+        for container in pod.containers:
+            names = [one["name"] for one in container.get("env", [])]
+            assert len(set(names)) == len(names)
+
+
 def test_a_secret_is_named_and_never_there(rendered: Rendered) -> None:
     assert rendered.of("Secret") == {}
 
@@ -100,7 +112,8 @@ def test_a_new_pod_waits_for_the_migration_and_its_deployment_for_the_pod(produc
         waits = [one for one in pod.spec.get("initContainers", []) if "--check" in one["command"]]
         assert len(waits) == (name != "bff")
         for one in waits:
-            assert list(production.environment(one)) == [f"{name.upper()}_DATABASE_URL"]
+            given = [f"{name.upper()}_DATABASE_URL", f"{name.upper()}_DATABASE_DIRECT_URL"]
+            assert list(production.environment(one)) == given
             deadline = production.of("Deployment")[name]["spec"]["progressDeadlineSeconds"]
             assert int(one["command"][-1]) < deadline
 

@@ -31,7 +31,7 @@ def references(rendered: Rendered) -> Iterator[tuple[str, str, str]]:
                 if asked and not asked.get("optional"):
                     yield "Secret", asked["name"], asked["key"]
         for volume in pod.spec.get("volumes", []):
-            if "configMap" in volume and volume["configMap"]["name"] not in rendered.of("ConfigMap"):
+            if "configMap" in volume and not volume["configMap"].get("optional"):
                 yield "ConfigMap", volume["configMap"]["name"], ""
             assert "secret" not in volume or volume["secret"]["secretName"] in made
 

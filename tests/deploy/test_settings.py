@@ -15,7 +15,9 @@ from pydantic_settings import BaseSettings
 import payment_svc.__main__
 from devkit.certificates import authority
 from devkit.sandbox.settings import load as load_sandbox
+from mesh.certificates import Certificates
 from mesh.settings import Hidden, ServiceSettings, load
+from ops.environment import addresses, credentials
 from tests.deploy.conftest import OVERLAYS, ROOT, render
 from tests.deploy.rendered import Pod, Rendered, filled
 from tests.deploy.test_objects import seconds_to_end
@@ -30,7 +32,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each service, as cert-manager would fill its secret."""
     folder = tmp_path_factory.mktemp("certificates")
     own = authority(folder / "authority.pem")
-    for name in SERVICES:
+    for name in (*SERVICES, "ops"):
         own.issue(name, folder / name)
     return folder
 
@@ -80,7 +82,7 @@ def test_a_process_starts_with_what_it_is_given(
         else:
             assert asked["grpc"] == {"port": settings.health_port} == {"port": pod.ports["health"]}
     hidden = {found.upper() for found, value in settings if isinstance(value, Hidden)}
-    own = {"DATABASE_URL": f"{name.upper()}_DATABASE_URL"}
+    own = {one: f"{name.upper()}_{one}" for one in ("DATABASE_URL", "DATABASE_DIRECT_URL")}
     assert {own.get(one, one) for one in hidden} == filled(pod.container).keys()
     delay, drain = getattr(settings, "drain_delay_seconds", 0.0), settings.drain_seconds
     assert seconds_to_end(pod, delay, drain) * 1.5 < pod.spec["terminationGracePeriodSeconds"]
@@ -123,6 +125,18 @@ def test_production_is_refused_what_is_wrong(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         start(production, name, certificates, **{setting: value})
+
+
+@pytest.mark.parametrize("name", ["ops", "audit"])
+def test_the_operators_commands_find_the_mesh_and_are_the_operator(
+    production: Rendered, name: str, certificates: Path
+) -> None:
+    environment = production.environment(production.pods[name].container)
+    assert environment["MESH_CERT_DIR"] in [one["mountPath"] for one in production.pods[name].container["volumeMounts"]]
+    environment["MESH_CERT_DIR"] = str(certificates / "ops")
+    assert addresses(environment)["payment"] == "dns:///payment:50052"
+    found = credentials(environment)
+    assert isinstance(found, Certificates) and found.current().identity == "spiffe://tutormesh/ops"
 
 
 def test_the_sandbox_starts_with_what_it_is_given(dev: Rendered) -> None:

@@ -221,6 +221,24 @@ def test_ports_follow_the_base_and_the_documented_numbers(tmp_path: Path) -> Non
     names = ("bff", "booking", "payment", "availability", "session", "learning", "sandbox")
     assert [usual.port(name) for name in names] == [8080, 50051, 50052, 50053, 50054, 50055, 12111]
     assert [moved.port(name) for name in names] == [21000, 21001, 21002, 21003, 21004, 21005, 21006]
+    assert [moved.metrics_port("payment", number) for number in range(1, 6)] == [21022, 21032, 21042, 21052, None]
+    assert (usual.metrics_port("bff"), usual.metrics_port("learning"), usual.metrics_port("sandbox")) == (
+        8100,
+        50075,
+        None,
+    )
+    own = Layout(tmp_path, {"TUTORMESH_PORT_BASE": "21000", "METRICS_PORT": "1"})
+    assert environment(own, "payment", None, 2)["METRICS_PORT"] == "21032"
+    assert "METRICS_PORT" not in environment(own, "sandbox")
+
+
+async def test_a_taken_metrics_port_is_named(mesh: Mesh) -> None:
+    port = mesh.layout.metrics_port("session")
+    with (
+        socket.create_server(("127.0.0.1", port or 0)),
+        pytest.raises(CannotStart, match=f"port {port} for the metrics of session is taken"),
+    ):
+        await mesh.run()
 
 
 @pytest.mark.parametrize("value", ["abc", "-1", "80", "99999", "٢٠٠٠"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
+from devkit.layout import MESH_PORTS
 from tests.devkit.fake_mesh import ROOT
 
 #: A program that prints the ports it was given and lives until its input ends.
@@ -26,3 +28,5 @@ def test_two_processes_at_once_are_given_different_ports():
             process.communicate()
     assert [len(bases) for bases in given] == [10, 10]
     assert set(given[0]).isdisjoint(given[1])
+    bases = sorted(int(base) for ports in given for base in ports)
+    assert all(later - earlier >= MESH_PORTS for earlier, later in itertools.pairwise(bases))

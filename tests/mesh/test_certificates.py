@@ -25,6 +25,7 @@ from mesh.errors import CallFailed, Forbidden, Unauthenticated
 from mesh.identity import Verifier
 from mesh.server import Server
 from mesh.settings import ServiceSettings
+from ops import probe
 from tests.conftest import FixedToken
 from tests.mesh.conftest import GET, bookings, nothing, sessions, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
@@ -367,6 +368,15 @@ def test_a_certificate_that_nobody_renews_is_told_before_its_end(of):
             own._checked_at = 0
             own.current()
     assert [(line["event"], line["alert"]) for line in lines] == [("certificate_ends_soon", True)]
+
+
+async def test_the_health_check_of_containers_says_whether_a_service_is_serving(start):
+    server = await start(sessions(nothing), health_port=0)
+    address = f"127.0.0.1:{server.health_port}"
+    assert await asyncio.to_thread(probe.ask_grpc, address) == ""
+    await server.set_health(False)
+    assert await asyncio.to_thread(probe.ask_grpc, address) == "it is not SERVING"
+    assert await asyncio.to_thread(probe.ask_grpc, f"127.0.0.1:{server.port}") != ""
 
 
 async def test_67_a_connection_outlives_its_expired_certificate_until_its_age_only(start, of, capfd):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mesh.database_urls import check, driver_url, list_hosts
+from mesh.database_urls import SCHEMES, check, driver_url, list_hosts
 
 BASE = "postgresql+asyncpg://me:p%40%2F%23%25@db/booking"
 
@@ -22,14 +22,14 @@ BASE = "postgresql+asyncpg://me:p%40%2F%23%25@db/booking"
     ],
 )
 def test_what_libpq_reads_is_taken_as_it_is(url: str) -> None:
-    assert check(url) == url
+    assert check(url, SCHEMES) == url
     assert driver_url(url).startswith("postgresql://")
 
 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("mysql://db", r"must start with postgresql\+asyncpg://"),
+        ("mysql://db", r"must start with postgresql:// or postgres:// or postgresql\+asyncpg://"),
         (f"{BASE}?ssl=require", "'ssl' is no parameter of it; TLS is asked for by sslmode"),
         (f"{BASE}?sslmode=require&channel_binding=require", "'channel_binding' is no parameter of it"),
         (f"{BASE}?sslmode=on", "sslmode must be one of disable, "),
@@ -50,7 +50,7 @@ def test_what_cannot_be_used_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(ValueError, match=words) as refused:
-        check(url)
+        check(url, SCHEMES)
     assert "hunter2" not in str(refused.value) and "\n" not in str(refused.value)
     assert refused.value.__cause__ is None
 

@@ -14,6 +14,7 @@ from mesh.errors import Refusal
 from tests.notifications.conftest import Post, Receiver, hurry, only_replica, rows
 from tests.payment.faults import sold
 from tests.people import Booked, People, lesson_time, wait_until
+from tests.scraped import own
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import notification_pb2 as pb
 from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceStub
@@ -105,7 +106,7 @@ async def test_only_2xx_has_taken_a_message(people: People, receiver: Receiver, 
 
 
 async def test_after_a_day_a_message_is_dead_and_seen_and_the_next_one_goes(people: People, receiver: Receiver) -> None:
-    booked = await refused(people, receiver)
+    booked, before, tries = await refused(people, receiver), own(), "tutormesh_message_tries_total"
     receiver.judge = only(booked.booking, 500)
     await people.cancel(booked)
     receiver.judge = lambda told: 500 if told["type"] == "booking.confirmed" else 200
@@ -114,6 +115,9 @@ async def test_after_a_day_a_message_is_dead_and_seen_and_the_next_one_goes(peop
     (dead,) = await listed(people, subject_id=booked.booking, status=pb.NOTIFICATION_STATUS_DEAD)
     assert (dead.type, dead.error, dead.channel) == ("booking.confirmed", "answered 500", "webhook")
     assert not dead.HasField("wake_at")
+    for outcome, number in (("dead", 1), ("delivered", 2)):
+        labels = {"channel": "webhook", "outcome": outcome}
+        assert own().value(tries, **labels) - before.value(tries, **labels) >= number
     receiver.judge = lambda _: 200
     assert await retried(people, dead.id) == 1
     await wait_until(lambda: rows(people, booked.booking), lambda found: found[0]["status"] == "DELIVERED")

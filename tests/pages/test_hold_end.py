@@ -75,6 +75,7 @@ async def test_65_the_shop_takes_no_payment_in_the_last_seconds_and_leads_to_oth
     await shop.page.reload()
     await expect(shop.pay_link).to_be_visible()
     await expect(shop.pay_link).to_have_count(0)
+    assert re.search(r"Still held for 0:(10|0[1-9])", await shop.lessons("Unpaid").inner_text())
     assert await people.state(saga) == "AWAITING_PAYMENT"
     await people.let_the_hold_end(saga)
     lapsed = shop.lessons("Not paid in time")

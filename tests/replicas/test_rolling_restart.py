@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.replicas.load import STUDENTS, TUTORS, Load
+from tests.replicas.load import READERS, STUDENTS, TUTORS, Load
 from tests.replicas.processes import Processes, wait_until
 
 RESTARTS = 50 if os.environ.get("FULL") else 3
@@ -25,13 +25,13 @@ async def restart(mesh: Processes, name: str) -> None:
     async def serves_again() -> bool:
         return mesh.pids[name] != old and mesh.count_lines(name, "serving") > served
 
-    await wait_until(serves_again)
+    await wait_until(serves_again, seconds=60)
     assert mesh.count_lines(name, ENDED) == ended + 1
 
 
 async def test_68_rolling_restarts_under_load_cut_no_call(mesh: Processes) -> None:
     tutors = await mesh.tutors(TUTORS * (1 + RESTARTS // 10))
-    load, refused = Load(mesh, tutors, pause=0.2), dict(mesh.refusals)
+    load, refused = Load(mesh, tutors, pause=0.2, readers=READERS), dict(mesh.refusals)
     async with load.running():
         for number in range(RESTARTS):
             await restart(mesh, NAMES[number % len(NAMES)])
