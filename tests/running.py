@@ -12,8 +12,8 @@ from xdist.scheduler import LoadFileScheduling
 
 #: What takes long begins first, so that the runner's processes end together; what computes and what waits by turns.
 LONGEST_FIRST = "failpoints chaos pages model devkit fuzz limits access contract golden docs replicas".split()
-#: Folders whose modules share a mesh (a fixture of their package): one runner's process takes them all.
-TOGETHER = frozenset(("tests/contract", "tests/pages", "tests/replicas"))
+#: Folders whose modules share a mesh or what else is costly: one runner's process takes them all.
+TOGETHER = frozenset(("tests/contract", "tests/deploy", "tests/pages", "tests/replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
     "access contract deploy docs failpoints federation fuzz golden limits model pages replicas"

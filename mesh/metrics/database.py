@@ -14,7 +14,7 @@ CONNECTIONS = gauge(
 LIMIT = gauge("tutormesh_database_connections_limit", "Connections that the pool may have.", ("database",))
 FAILED = counter(
     "tutormesh_database_failures_total",
-    "Transactions that failed through no fault of the caller, by cause: no_connection_free, too_slow, away, disk_full …",
+    "Transactions that failed through no fault of the caller, by cause: no_connection_free, too_slow, away and others.",
     ("database", "cause"),
 )
 UP = gauge(

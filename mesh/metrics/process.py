@@ -25,7 +25,7 @@ EXPIRY = gauge(
 )
 TOKENS_REFUSED = counter(
     "tutormesh_tokens_refused_total",
-    "Tokens that were refused, by cause: expired, not_yet_valid, unknown_key …",
+    "Tokens that were refused, by cause: expired, not_yet_valid, unknown_key and further ones.",
     ("cause",),
 )
 SAMPLE_SECONDS = 0.25

@@ -93,6 +93,8 @@ def test_an_alert_uses_metrics_and_labels_that_there_are(rule: dict[str, Any]) -
 
 
 def test_each_alert_has_its_line_in_the_runbook() -> None:
-    told = re.findall(r"(?m)^\| `([A-Z]\w+)` \|", PAGE.partition("### Alerts of Prometheus")[2].partition("\n## ")[0])
+    told = re.findall(
+        r"(?m)^\| `([A-Z]\w+)` \|", PAGE.partition("\n## Alerts of Prometheus\n")[2].partition("\n## ")[0]
+    )
     assert told == [rule["alert"] for rule in RULES]
     assert {rule["labels"]["severity"] for rule in RULES} == {"page", "ticket"}

@@ -24,9 +24,10 @@ TUTORS = 20
 class Load:
     """The load and its bookings. Every second student pays."""
 
-    def __init__(self, mesh: Processes, tutors: Sequence[UUID], pause: float = 0.0) -> None:
-        """Students pause for so many seconds between two orders."""
-        self._mesh, self.tutors, self._pause = mesh, tutors, pause
+    def __init__(self, mesh: Processes, tutors: Sequence[UUID], pause: float = 0.0, readers: int = 0) -> None:
+        """Students pause for so many seconds between two orders. Readers must always get an answer."""
+        self._mesh, self.tutors = mesh, tutors
+        self._pause, self._readers = pause, readers
         self._lessons = ((tutor, lesson_time(hour)) for hour in range(10_000) for tutor in tutors)
         self.booked: dict[Order, dict[str, Any]] = {}
         self.paid: set[Order] = set()
@@ -40,7 +41,7 @@ class Load:
             for number in range(STUDENTS):
                 students.create_task(self._student(pays=bool(number % 2)))
             await self.grows(by=STUDENTS)
-            for _ in range(READERS):
+            for _ in range(self._readers):
                 students.create_task(self._reader())
             yield self
             self._enough.set()
@@ -57,8 +58,8 @@ class Load:
         while not self._enough.is_set():
             order, booked = random.choice([*self.booked.items()])
             answer = await self._mesh.graphql("student", order.student, READ, id=booked["booking"]["id"])
-            payment = (answer.get("data") or {"booking": None})["booking"]["payment"]
-            assert payment["status"] in ("PENDING", "SUCCEEDED"), answer
+            assert "errors" not in answer, answer
+            assert answer["data"]["booking"]["payment"]["status"] in ("PENDING", "SUCCEEDED"), answer
             self.reads += 1
             await asyncio.sleep(READ_SECONDS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.replicas.load import STUDENTS, TUTORS, Load
+from tests.replicas.load import READERS, STUDENTS, TUTORS, Load
 from tests.replicas.processes import Processes, wait_until
 
 RESTARTS = 50 if os.environ.get("FULL") else 3
@@ -31,7 +31,7 @@ async def restart(mesh: Processes, name: str) -> None:
 
 async def test_68_rolling_restarts_under_load_cut_no_call(mesh: Processes) -> None:
     tutors = await mesh.tutors(TUTORS * (1 + RESTARTS // 10))
-    load, refused = Load(mesh, tutors, pause=0.2), dict(mesh.refusals)
+    load, refused = Load(mesh, tutors, pause=0.2, readers=READERS), dict(mesh.refusals)
     async with load.running():
         for number in range(RESTARTS):
             await restart(mesh, NAMES[number % len(NAMES)])

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from tests.bff.live import listening
 from tests.name_server import Names
-from tests.replicas.load import STUDENTS, TUTORS, Load
+from tests.replicas.load import READERS, STUDENTS, TUTORS, Load
 from tests.replicas.next_version import NextVersion, is_ready
 from tests.replicas.processes import Processes, wait_until
 
@@ -46,7 +46,7 @@ async def test_68_a_rolling_update_with_a_migration_cuts_no_call(
 ) -> None:
     served, following = names
     children = {child.name: child for child in mesh.mesh.launcher.children}
-    load, refused = Load(mesh, await mesh.tutors(TUTORS), pause=0.2), dict(mesh.refusals)
+    load, refused = Load(mesh, await mesh.tutors(TUTORS), pause=0.2, readers=READERS), dict(mesh.refusals)
     order = await load.one()
     address = mesh.mesh.layout.address("bff")
     student = mesh.mesh.layout.signer().token("student", subject=str(order.student))
