@@ -147,6 +147,7 @@ OPEN = (
     "GET /checkout/{token}",
     "GET /embed/demo",
     "GET /embed/slots.js",
+    "GET /embed/slots.json",
     "GET /graphql",
     "GET /graphql/explorer.css",
     "GET /graphql/explorer.js",

@@ -107,13 +107,13 @@ async def gateway(world: World) -> AsyncIterator[Gateway]:
 @pytest.fixture
 def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each RPC was served to the edge, without Stripe's webhooks, whose time is not ours to choose."""
-    log_outcome, served = gate._log_outcome, Counter[str]()
+    note_outcome, served = gate._note_outcome, Counter[str]()
 
     def counted(method: str, *others: Any) -> None:
         name = method.rpartition("/")[2]
         if calls.current().service == "bff" and name != "HandleStripeWebhook":
             served[name] += 1
-        log_outcome(method, *others)
+        note_outcome(method, *others)
 
-    monkeypatch.setattr(gate, "_log_outcome", counted)
+    monkeypatch.setattr(gate, "_note_outcome", counted)
     return served

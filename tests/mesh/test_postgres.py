@@ -210,7 +210,7 @@ async def test_a_host_that_is_silent_costs_its_time_once(postgres: Postgres) -> 
     silent = await asyncio.start_server(lambda _, writer: accepted.append(writer), "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
     hosts = f"host=127.0.0.1,{postgres.sockets}&port={port},{postgres.port}"
-    connector = Connector(f"postgresql+asyncpg://postgres@/postgres?{hosts}", "hosts", connect_seconds=0.6)
+    connector = Connector(f"postgresql+asyncpg://postgres@/postgres?{hosts}", "hosts", connect_seconds=3)
     for _ in range(3):
         connection = await connector.connect()
         await connection.close()

@@ -52,7 +52,8 @@ class Connection:
         #: The running operations that are not known to be subscriptions.
         self._answering: set[asyncio.Task[None]] = set()
         self._refused = 0
-        self._leaving: asyncio.Event = websocket.state.connection.leaving
+        connection = getattr(websocket.state, "connection", None)  # our server sets it (bff.http.server)
+        self._leaving: asyncio.Event = connection.leaving if connection else asyncio.Event()
         self._caller = authenticator.caller(websocket, None)
 
     async def serve(self) -> None:
