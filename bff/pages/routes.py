@@ -24,7 +24,7 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
     links = Links(peers, authenticator)
     managing = ManagePage(links)
     routes: list[BaseRoute] = [
-        Route("/pages/{file:path}", static.serve_file),
+        Route("/pages/{file:path}", static.serve_files(tuple(_hidden_folders(options)))),
         Route("/embed/slots.js", embed.serve_script),
         Route("/embed/slots.json", embed.serve_parts),
         logged_route(checkout.PATH, CheckoutPage(links, options).serve),
@@ -38,6 +38,14 @@ def page_routes(peers: Peers, authenticator: Authenticator, options: Options) ->
         routes.extend(_development_routes(options.sandbox_url))
         routes.append(Route(embed.DEMO_PATH, embed.show_demo(links, peers, is_public=options.public_availability)))
     return routes
+
+
+def _hidden_folders(options: Options) -> Iterator[str]:
+    """The folders of scripts that belong to pages which are not here."""
+    if options.sandbox_url is None:
+        yield "sandbox/"
+    if options.is_production:
+        yield "shop/"
 
 
 def _development_routes(sandbox_url: str | None) -> Iterator[BaseRoute]:

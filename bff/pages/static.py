@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -71,6 +72,13 @@ def answer(request: Request, file: StaticFile) -> Response:
     return Response(file.content, headers=headers, media_type=file.media_type)
 
 
-async def serve_file(request: Request) -> Response:
-    """The endpoint of `/pages/{file:path}`."""
-    return send_file(request, request.path_params["file"])
+def serve_files(hidden: tuple[str, ...]) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of `/pages/{file:path}`. Folders that are hidden here have no files."""
+
+    async def serve(request: Request) -> Response:
+        name = request.path_params["file"]
+        if name.startswith(hidden):
+            raise HTTPException(404)
+        return send_file(request, name)
+
+    return serve

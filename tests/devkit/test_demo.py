@@ -102,7 +102,9 @@ async def test_the_issuer_gives_each_caller_its_own_token_and_keeps_the_key(tmp_
     await wait_until((folder / "ops" / "token").exists)
     issuing.cancel()
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    own = ["bff/demo-people.json"] + [f"{name}/{file}" for name in CERTIFIED for file in ("ca.crt", "tls.crt", "tls.key")]
+    own = ["bff/demo-people.json"] + [
+        f"{name}/{file}" for name in CERTIFIED for file in ("ca.crt", "tls.crt", "tls.key")
+    ]
     assert files == sorted([*own, "bff/token", "ops/token", "payment/token", "public/jwks.json"])
     verifier = Verifier(KeySet((folder / "public" / "jwks.json").as_uri()), mesh.issuer, mesh.audience)
     for name in CALLERS:

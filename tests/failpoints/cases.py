@@ -65,7 +65,9 @@ class Case:
             ask = """select e.id, e.saga_id, e.payment_intent_id, e.attempt from stripe_event e
                      join saga s on s.id = e.saga_id where s.student_id = $1 and e.wake_at <= clock_timestamp()"""
             return [InboxEvent(*row) for row in await self.people.world.sql("payment", ask, self.student)]
-        ask = "select id, fence, lease_owner is not null from saga where student_id = $1 and wake_at <= clock_timestamp()"
+        ask = (
+            "select id, fence, lease_owner is not null from saga where student_id = $1 and wake_at <= clock_timestamp()"
+        )
         return [tuple(row) for row in await self.people.world.sql("payment", ask, self.student)]
 
     async def actor(self, name: str, trail: Trail, *, version: int = 1) -> Actor:

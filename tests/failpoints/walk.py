@@ -14,7 +14,7 @@ from tests.failpoints.flows import enroll
 from tests.people import People
 
 FAULTS = ("killed", "exception", "stalled", "connection cut")
-ALTERNATING = ("stalled", "connection cut")
+ALTERNATING = ("exception", "stalled", "connection cut")
 SUCCESSORS = ("the same process", "another replica", "another version")
 AT_ONCE = 8
 FULL = bool(os.environ.get("FULL"))
@@ -46,7 +46,7 @@ async def walk(people: People, outside: Outside, flow: Flow) -> set[str]:
 def cases_of(points: Sequence[Point], fault: str) -> list[tuple[Point, str, str]]:
     """Each point with each successor under FULL=1.
 
-    Otherwise the successors take turns, another first for each fault, and a stall takes turns with a cut connection.
+    Otherwise the successors take turns, another first for each fault. An exception, a stall and a cut connection take turns.
     """
     if FULL:
         return [(point, fault, successor) for point in points for successor in SUCCESSORS]

@@ -89,6 +89,7 @@ DECIDED = re.compile(
 IN_CONTAINERS = {
     *(
         "AUTH_JWKS_URL",
+        "RETURN_ORIGINS",
         "MEETING_LINK_TEMPLATE",
         "PUBLIC_URL",
         "LINK_SECRET",

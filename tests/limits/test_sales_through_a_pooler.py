@@ -1,6 +1,7 @@
 """The mesh through PgBouncer in transaction mode: any server connection may answer after each transaction.
 
-Each database has five connections for all its services. FULL=1 in the environment sells two hundred lessons at once.
+Each database has five connections for all its services.
+FULL=1 in the environment gives two hundred orders at once, for a hundred lessons.
 """
 
 from __future__ import annotations

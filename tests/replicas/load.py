@@ -43,8 +43,10 @@ class Load:
             await self.grows(by=STUDENTS)
             for _ in range(self._readers):
                 students.create_task(self._reader())
-            yield self
-            self._enough.set()
+            try:
+                yield self
+            finally:  # a library can lose the cancel of a student
+                self._enough.set()
 
     async def _student(self, *, pays: bool) -> None:
         while not self._enough.is_set():
