@@ -83,7 +83,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
 
 def _traces(layout: Layout, name: str) -> dict[str, str]:
     """A file for the service's spans, unless the user's settings send them to a collector."""
-    collector = any(name.startswith("OTEL_EXPORTER_OTLP") for name in layout.settings)
+    collector = any(f"OTEL_EXPORTER_OTLP{kind}ENDPOINT" in layout.settings for kind in ("_", "_TRACES_"))
     return {} if collector else {"TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name)))}
 
 

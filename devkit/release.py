@@ -29,6 +29,8 @@ def main(given: str, root: Path = ROOT) -> None:
     version = _parse(given)
     changelog = root / "CHANGELOG.md"
     before = _last_released(changelog.read_text(encoding="utf-8"))
+    if UNRELEASED not in changelog.read_text(encoding="utf-8"):
+        raise SystemExit(f"CHANGELOG.md: has no heading {UNRELEASED}")
     if version <= before:
         raise SystemExit(f"VERSION={given}: {_text(before)} is released already")
     if _output(root, "git", "status", "--porcelain"):

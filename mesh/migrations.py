@@ -71,7 +71,7 @@ async def _revisions(database_url: str) -> set[str]:
 
     from mesh.postgres import Connector
 
-    connection = await Connector(database_url, _NAME, connect_seconds=5).connect()
+    connection = await Connector(database_url, _NAME, connect_seconds=5, answer_seconds=5).connect()
     try:
         rows = await connection.fetch("select version_num from alembic_version")
     except asyncpg.UndefinedTableError:

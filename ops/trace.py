@@ -57,7 +57,8 @@ def trace(about: str, *, sql: bool) -> None:
         raise Refused(f"no span of the mesh's {len(files)} files is about {one_line(about)}")
     for spans in traces[-MOST_TRACES:]:
         shown = [span for span in spans if sql or "db.query.text" not in span.attributes]
-        click.echo("\n".join(draw(shown[:MOST_SPANS])) + "\n")
+        if shown:
+            click.echo("\n".join(draw(shown[:MOST_SPANS])) + "\n")
 
 
 def find_traces(read: Any, wanted: str) -> list[list[Span]]:

@@ -283,10 +283,11 @@ async def main() -> None:
             app.engine, app.inbox, app.reconcile, app.forgetting, app.deliveries, settings.reconcile_seconds
         )
         backlog = Backlog(BacklogStore(database))
-        async with loops, serving(settings, "payment", database, backlog.refresh):
-            await serve(server, watch=Watch(database).run)
-        await app.engine.drain(settings.drain_seconds)
-        await app.deliveries.close()
+        async with serving(settings, "payment", database, backlog.refresh):
+            async with loops:
+                await serve(server, watch=Watch(database).run)
+            await app.engine.drain(settings.drain_seconds)
+            await app.deliveries.close()
     for channel in opened:
         await channel.close()
     await sessions.close()

@@ -72,8 +72,10 @@ class RequestMiddleware:
 
         calls.enter(Call(request_id, deadline=asyncio.get_running_loop().time() + REQUEST_SECONDS))
         with tracing.span("request", "server", parent=_traceparent(scope)):
-            await self._app(scope, receive, send_with_headers)
-            tracing.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', 'none')}")
+            try:
+                await self._app(scope, receive, send_with_headers)
+            finally:
+                tracing.rename(f"{scope['method']} {getattr(scope.get('route'), 'path', 'none')}")
 
 
 class ConcurrencyLimitMiddleware:

@@ -55,8 +55,8 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Within, METRICS_PORT answers; without that setting nothing is served, measured or read.
 
-    `refresh` reads the gauges that are in the database, every REFRESH_SECONDS however many scrape. Ends the process with
-    one line when the port cannot be bound.
+    `refresh` reads the gauges that are in the database, every REFRESH_SECONDS, however often somebody scrapes. Ends the
+    process with one line when the port cannot be bound.
     """
     if settings.metrics_port is None:
         yield
@@ -65,11 +65,10 @@ async def serving(
     if database is not None:
         pool: Pool = database.engine.pool
         watch_pool(database.name, pool)
-    work = [process.measure_lag()]
-    if refresh is not None:
-        work.append(run_forever("metrics", refresh, REFRESH_SECONDS))
     with answering(settings.host, settings.metrics_port):
-        tasks = [asyncio.create_task(each) for each in work]
+        tasks = [asyncio.create_task(process.measure_lag())]
+        if refresh is not None:
+            tasks.append(asyncio.create_task(run_forever("metrics", refresh, REFRESH_SECONDS)))
         try:
             yield
         finally:

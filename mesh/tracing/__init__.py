@@ -63,7 +63,18 @@ def _has_collector(environment: Mapping[str, str]) -> bool:
     for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if environment.get(name, "grpc") not in ("", "grpc"):
             raise ValueError(f"{name}: only grpc is spoken here")
+    _check_share(environment.get("OTEL_TRACES_SAMPLER_ARG") or "0")
     return True
+
+
+def _check_share(text: str) -> None:
+    """Raises ValueError unless this is a number from 0 to 1."""
+    try:
+        is_share = 0 <= float(text) <= 1
+    except ValueError:
+        is_share = False
+    if not is_share:
+        raise ValueError(f"OTEL_TRACES_SAMPLER_ARG: {text!r} is no number from 0 to 1")
 
 
 def short(rpc: str) -> str:
@@ -91,7 +102,7 @@ def span(
 ) -> AbstractContextManager[None]:
     """Within this block, work is a span of this name. An error that leaves it is told by its type alone.
 
-    `parent` and `links` are traceparents; what is none is left out. Without a parent, the span that is open here is it.
+    `parent` and `links` are traceparents; invalid ones are ignored. Without a parent, the span that is open here is it.
     Exceptions of the types in `answers` are no errors.
     """
     if _spans is None:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
 from opentelemetry.trace import Tracer
 
-#: The share of traces that is kept when OTEL_TRACES_SAMPLER says nothing. A file of this machine gets all.
+#: The share of traces that is kept when OTEL_TRACES_SAMPLER says nothing. Without a collector, all are kept.
 DEFAULT_RATIO = 0.05
 #: Spans that wait to be sent, and seconds until a collector and a file get them.
 QUEUE, SEND_SECONDS, FILE_SECONDS = 4096, 5.0, 1.0
@@ -50,8 +51,8 @@ def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
         exporters.append(FileExporter(file))
     if collector:
         exporters.append(OTLPSpanExporter(timeout=COLLECTOR_SECONDS))
-        # It logs each batch that a collector does not take. Once is enough to know.
-        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Once())
+        # It logs each batch that a collector does not take. Seldom is enough to know.
+        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Seldom())
     for exporter in exporters:
         seconds = FILE_SECONDS if isinstance(exporter, FileExporter) else SEND_SECONDS
         provider.add_span_processor(
@@ -105,11 +106,16 @@ def _with_hex_ids(value: Any) -> Any:
     return {name: base64.b64decode(item).hex() if name in _IDS else _with_hex_ids(item) for name, item in value.items()}
 
 
-class _Once(logging.Filter):
+class _Seldom(logging.Filter):
+    """One line in ten minutes."""
+
     def __init__(self) -> None:
         super().__init__()
-        self._told = False
+        self._next = 0.0
 
     def filter(self, _: logging.LogRecord) -> bool:
-        told, self._told = self._told, True
-        return not told
+        now = time.monotonic()
+        is_due = now >= self._next
+        if is_due:
+            self._next = now + 600
+        return is_due

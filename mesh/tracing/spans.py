@@ -41,7 +41,9 @@ class Spans:
         else:
             above = trace.get_current_span()
             context = above.get_span_context()
-            if context.is_valid and not context.trace_flags.sampled:  # one that has ended may begin others
+            if (
+                context.is_valid and not context.trace_flags.sampled
+            ):  # also of a span that has ended: its work may go on
                 return _NOTHING
         linked = [Link(other) for text in links if (other := _read(text)) is not None]
         return _open(

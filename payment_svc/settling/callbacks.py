@@ -107,7 +107,7 @@ class Callbacks:
         if saga.payment_intent_id is not None and not takes_reports(self.providers.of_saga(saga)):
             intent = await self._ask_provider(saga, saga.payment_intent_id)
         is_paid = intent is not None and (intent.succeeded or intent.status == PROCESSING)
-        await self.sagas.end_look(saga.id, is_paid)
+        await self.sagas.end_look(saga, is_paid)
         return Looked(await self._wait_for_run(saga), is_paid)
 
     async def _ask_provider(self, saga: Saga, intent_id: str) -> Intent | None:

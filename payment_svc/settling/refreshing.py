@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from mesh import calls
@@ -49,12 +49,13 @@ class Refreshing:
             return Looked(saga, _is_paid(saga))
 
     async def _look(self, saga: Saga, every: float) -> Looked:
-        if saga.state is not State.AWAITING_PAYMENT or not await self.sagas.may_look(saga.id, every):
+        if saga.state is not State.AWAITING_PAYMENT or (began := await self.sagas.may_look(saga.id, every)) is None:
             return Looked(saga, _is_paid(saga))
+        looking = replace(saga, looked_at=began)
         try:
-            return await self.callbacks.look_now(saga)
+            return await self.callbacks.look_now(looking)
         except ProviderUnavailable:
-            await self.sagas.end_look(saga.id, saga.seen_paid)
+            await self.sagas.end_look(looking, saga.seen_paid)
             raise
 
     async def _saga_of_caller(self, booking_id: UUID) -> Saga:

@@ -44,6 +44,7 @@ _WITHDRAW = text("""
 _REFUSE = text("""
     update refund set status = 'FAILED', updated_at = clock_timestamp()
     where id = :id and status = 'PENDING' and provider_refund_id is null
+    returning id
 """)
 # Pending refunds of which no open saga takes care. A refund that the provider never received is skipped while a saga of
 # its purchase is PARKED.
@@ -100,8 +101,8 @@ class RefundStore:
 
     async def refuse(self, refund: Refund) -> None:
         """Keep that the provider refused to make this refund."""
-        await self._database.rows(_REFUSE, {"id": refund.id})
-        metrics.note_refund(refund, RefundStatus.FAILED)
+        if await self._database.rows(_REFUSE, {"id": refund.id}):
+            metrics.note_refund(refund, RefundStatus.FAILED)
 
     async def announce_failure(self, refund: Refund) -> None:
         """Tell people that this failed refund is given up, once for all tries of its decision."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -105,9 +106,12 @@ _SIGNAL = text("""
 _MAY_LOOK = text("""
     update saga set looked_at = clock_timestamp(), seen_paid = seen_paid or null
     where id = :id and (looked_at is null or looked_at <= clock_timestamp() - make_interval(secs => :seconds))
-    returning id
+    returning looked_at
 """)
-_END_LOOK = text("update saga set seen_paid = cast(:paid as boolean) where id = :id returning id")
+# A look that lasted so long that another one has begun meanwhile changes nothing.
+_END_LOOK = text(
+    "update saga set seen_paid = cast(:paid as boolean) where id = :id and looked_at = :began returning id"
+)
 
 
 class SagaStore:
@@ -240,13 +244,17 @@ class SagaStore:
         """Tell a saga that something happened outside; False when it has ended or is parked."""
         return await self._row(_SIGNAL, {"id": saga_id}) is not None
 
-    async def may_look(self, saga_id: UUID, seconds: float) -> bool:
-        """True for one caller in so many seconds."""
-        return await self._row(_MAY_LOOK, {"id": saga_id, "seconds": seconds}) is not None
+    async def may_look(self, saga_id: UUID, seconds: float) -> datetime | None:
+        """When this look began, for one caller in so many seconds; None for the others."""
+        rows = await self.database.rows(_MAY_LOOK, {"id": saga_id, "seconds": seconds})
+        return rows[0].looked_at if rows else None
 
-    async def end_look(self, saga_id: UUID, seen_paid: bool | None) -> None:
-        """Write down what the provider said. It is no part of the saga: no fence guards it."""
-        await self.database.rows(_END_LOOK, {"id": saga_id, "paid": seen_paid})
+    async def end_look(self, saga: Saga, seen_paid: bool | None) -> None:
+        """Write down what the provider said to the look of `saga.looked_at`, unless a later one has begun.
+
+        It is no part of the saga: no fence guards it.
+        """
+        await self.database.rows(_END_LOOK, {"id": saga.id, "paid": seen_paid, "began": saga.looked_at})
 
     async def events(self, saga_id: UUID, most: int) -> list[Event]:
         rows = await self.database.rows(_EVENTS, {"id": saga_id, "most": most})

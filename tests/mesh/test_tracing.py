@@ -92,6 +92,12 @@ def test_a_protocol_that_is_not_spoken_ends_the_process_and_is_named() -> None:
     assert (ended.returncode, ended.stderr) == (2, "OTEL_EXPORTER_OTLP_PROTOCOL: only grpc is spoken here\n")
 
 
+def test_a_share_that_is_no_number_ends_the_process_and_is_named() -> None:
+    command = [sys.executable, "-c", WORK, "1", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_TRACES_SAMPLER_ARG=5%"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (2, "OTEL_TRACES_SAMPLER_ARG: '5%' is no number from 0 to 1\n")
+
+
 def test_a_file_of_spans_is_replaced_when_it_is_full(tmp_path: Path) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
