@@ -29,7 +29,7 @@ const look = follow(async (hasNews) => {
 function apply(next, askedAt) {
 	const isCounted = next.attempts_left !== null && next.attempts_left !== state?.attempts_left;
 	if (isCounted && next.attempts_left < state?.attempts_left) isPaid = false; // it failed after all
-	if (isCounted) hurriedLooks = 0;
+	if (isCounted) hurriedLooks = next.attempts_left ? 0 : 9; // after the last one the end comes
 	if (next.decline_reason && (isCounted || next.decline_reason !== state?.decline_reason)) tellProblem(`decline_${next.decline_reason}`);
 	state = next;
 	setSecondsLeft(next.seconds_left, askedAt);
