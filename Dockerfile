@@ -4,7 +4,7 @@ ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM $PYTHON_IMAGE AS build
 # Where pip finds packages; every package is checked by its hash.
-ARG PIP_INDEX_URL=https://pypi.org/simple
+ARG PIP_INDEX_URL=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/tutormesh
 COPY requirements/services.txt /build/
