@@ -60,11 +60,17 @@ def _check_origins(value: str) -> str:
     return value
 
 
+#: The header with the token of a link (bff.pages.asking).
+_OWN_HEADER = "link-token"
+
+
 def _check_headers(value: str) -> str:
     """RFC 9110, 5.1: a field name is a token."""
     for name in _split(value):
         if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
             raise ValueError(f"{name!r:.100} is not the name of a header")
+        if name.lower() == _OWN_HEADER:
+            raise ValueError(f"{name} is of the edge's own pages: no page of another origin may send it")
     return value
 
 

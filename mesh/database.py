@@ -159,7 +159,8 @@ class Database:
         return error
 
     def _count_failure(self, cause: str) -> None:
-        FAILED.labels(self.name, cause).inc()
+        if self.faults.are_counted:
+            FAILED.labels(self.name, cause).inc()
 
     def _note(self, fault: Fault, error: Exception) -> TryAgain:
         self.faults.note(fault, error)

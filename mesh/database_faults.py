@@ -55,6 +55,9 @@ class Faults:
     watch (mesh.database_watch) says whether the server is away.
     """
 
+    #: Whether the transactions that fail are counted for operators.
+    are_counted = True
+
     def __init__(self, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._clock = name, clock
         self._seen: tuple[Fault, float] | None = None
@@ -88,6 +91,8 @@ class Faults:
 
 class Unnoted(Faults):
     """For a probe, whose errors its watch judges."""
+
+    are_counted = False
 
     def note(self, fault: Fault, error: BaseException) -> None:
         """Nothing is noted."""

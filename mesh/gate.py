@@ -18,14 +18,12 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc import StatusCode
 
-from mesh import about, calls, errors, tracing
+from mesh import about, calls, errors, outcomes, tracing
 from mesh.calls import Call
 from mesh.certificates import service_of
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, Context, PublicLimit
 from mesh.errors import BadInput, Forbidden, Refusal, TryAgain, Unauthenticated
 from mesh.identity import Verifier
-from mesh.logs import log
-from mesh.metrics import rpc
 
 #: How long the message of a request may take to arrive.
 MESSAGE_SECONDS = 10.0
@@ -101,12 +99,12 @@ class Gate(grpc.aio.ServerInterceptor):
                     response = await serve(await _receive(context, decode), context)
                 about.learn(about.ids_of(response))
             except asyncio.CancelledError:  # the deadline has passed, the client has left, or the drain is over
-                _note_outcome(method, began, StatusCode.CANCELLED)
+                outcomes.note(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
-                await _abort(method, began, context, error)
+                await outcomes.refuse(method, began, context, error)
                 raise AssertionError("abort always raises") from error
-            _note_outcome(method, began, StatusCode.OK)
+            outcomes.note(method, began, StatusCode.OK)
             return response
 
         return unary
@@ -121,11 +119,11 @@ class Gate(grpc.aio.ServerInterceptor):
                 with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
-                _note_outcome(method, began, StatusCode.CANCELLED)
+                outcomes.note(method, began, StatusCode.CANCELLED)
                 raise
             except Exception as error:
-                await _abort(method, began, context, error)
-            _note_outcome(method, began, StatusCode.OK)
+                await outcomes.refuse(method, began, context, error)
+            outcomes.note(method, began, StatusCode.OK)
 
         return stream
 
@@ -268,36 +266,3 @@ def _traceparent(context: Context) -> str:
 def _request_id(given: str) -> str:
     """The caller's own request id; a new one when it sent none, or only the mark of being in no call."""
     return calls.new_request_id() if given in ("", calls.NO_CALL) else given[:64]
-
-
-async def _abort(method: str, began: float, context: Context, error: Exception) -> None:
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, errors.CallFailed):  # the caller learns only that it may try again; the log has the rest
-        log().warning("peer_failed", method=method, **errors.describe(error))
-        error = errors.TryAgain()
-    if isinstance(error, Refusal):
-        code, message, trailing = errors.to_status(error)
-        _note_outcome(method, began, code, error.reason, _why(error))
-        await context.abort(code, message, trailing)
-    rpc.note_served(method, time.perf_counter() - began, StatusCode.INTERNAL)
-    tracing.fail(error)
-    log().error("rpc_crashed", method=method, exc_info=error)
-    await context.abort(StatusCode.INTERNAL, "internal error")
-
-
-def _why(refusal: Refusal) -> str:
-    """What was wrong with the caller; empty for a refusal of what it asked for."""
-    return refusal.message if isinstance(refusal, Unauthenticated | Forbidden) else ""
-
-
-def _note_outcome(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
-    call, seconds = calls.current(), time.perf_counter() - began
-    rpc.note_served(method, seconds, code, reason)
-    fields = {name: text for name, text in (("reason", reason), ("why", why)) if text}
-    tracing.mark("rpc.response.status_code", code.name)
-    tracing.mark(f"{tracing.PREFIX}caller", call.service)
-    if reason:
-        tracing.mark(f"{tracing.PREFIX}reason", reason)
-    milliseconds = round(seconds * 1000, 1)
-    log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=call.service, **fields)

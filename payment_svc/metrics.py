@@ -84,7 +84,7 @@ MESSAGE_TRIES = counter(
 )
 REFUNDS = counter(
     "tutormesh_refunds_total",
-    "What became of refunds: PENDING, SUCCEEDED or FAILED at the provider, GIVEN_UP when a person must decide.",
+    "What became of refunds: PENDING, SUCCEEDED or FAILED at the provider, GIVEN_UP each time that a person must decide.",
     ("status",),
 )
 REFUNDED = counter(

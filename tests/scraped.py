@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 import httpx
@@ -10,6 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from mesh.metrics.registry import REGISTRY
+
+#: How long a replica may take to begin.
+STARTS_SECONDS = 20.0
 
 
 class Scrape:
@@ -40,6 +44,15 @@ def own() -> Scrape:
 
 
 async def scrape(http: httpx.AsyncClient, ports: Iterable[int]) -> Scrape:
-    """Those of the processes with these metrics ports, together."""
-    answers = [await http.get(f"http://127.0.0.1:{port}/metrics") for port in ports]
+    """Those of the processes with these metrics ports, together. A mesh is ready before its last replica has begun."""
+    answers = [await _answer_of(http, port) for port in ports]
     return Scrape("".join(answer.raise_for_status().text for answer in answers))
+
+
+async def _answer_of(http: httpx.AsyncClient, port: int) -> httpx.Response:
+    async with asyncio.timeout(STARTS_SECONDS):
+        while True:
+            try:
+                return await http.get(f"http://127.0.0.1:{port}/metrics")
+            except httpx.ConnectError:
+                await asyncio.sleep(0.1)

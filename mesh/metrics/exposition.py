@@ -10,7 +10,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from socketserver import ThreadingMixIn
-from threading import Thread
+from threading import BoundedSemaphore, Thread
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -23,6 +23,8 @@ from mesh.metrics.registry import REGISTRY
 from mesh.settings import ServiceSettings
 
 PATH = "/metrics"
+#: Scrapes at the same time. Further connections are closed.
+MOST_CLIENTS = 32
 #: How long a client may take to send its request, or to take the answer.
 CLIENT_SECONDS = 5.0
 #: How often the numbers are read that are in the database.
@@ -97,6 +99,22 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     request_queue_size = 64
     block_on_close = False  # a client that reads slowly keeps nobody
+
+    def __init__(self, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._slots = BoundedSemaphore(MOST_CLIENTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._slots.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone is no news."""

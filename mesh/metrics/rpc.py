@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
-from functools import cache
 
 from grpc import StatusCode
 
+from mesh import tracing
 from mesh.errors import CallFailed, Refusal
 from mesh.metrics.registry import Words, counter, exemplar, gauge, histogram
 
@@ -34,14 +34,14 @@ _REASONS = Words()
 
 def note_served(method: str, seconds: float, code: StatusCode, reason: str = "") -> None:
     """A service's RPC has ended."""
-    name = short_name(method)
+    name = tracing.short(method)
     SERVED.labels(name, code.name).observe(seconds, exemplar())
     if reason:
         REFUSED.labels(name, _REASONS.label(reason)).inc()
 
 
 @contextlib.contextmanager
-def call_made(method: str | bytes) -> Iterator[None]:
+def call_made(method: str) -> Iterator[None]:
     """The block makes an RPC, and raises what the peer answered."""
     began, code = time.perf_counter(), StatusCode.CANCELLED
     try:
@@ -51,12 +51,4 @@ def call_made(method: str | bytes) -> Iterator[None]:
         code = error.status_code
         raise
     finally:
-        MADE.labels(short_name(method), code.name).observe(time.perf_counter() - began, exemplar())
-
-
-@cache
-def short_name(method: str | bytes) -> str:
-    """`BookingService/GetBooking` of `/tutormesh.booking.v1.BookingService/GetBooking`."""
-    text = method if isinstance(method, str) else method.decode()
-    service, _, name = text.lstrip("/").rpartition("/")
-    return f"{service.rpartition('.')[2]}/{name}"
+        MADE.labels(tracing.short(method), code.name).observe(time.perf_counter() - began, exemplar())

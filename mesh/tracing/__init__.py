@@ -78,7 +78,7 @@ def _check_share(text: str) -> None:
 
 
 def short(rpc: str) -> str:
-    """The name of an RPC's span: Service/Method, without the package."""
+    """The name of an RPC in spans and metrics: Service/Method, without the package."""
     return rpc.rpartition(".")[2]
 
 

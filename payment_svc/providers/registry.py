@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
+from mesh import tracing
 from mesh.database import Database
 from mesh.metrics.registry import exemplar
 from mesh.money import Money
@@ -140,7 +141,8 @@ def measured(provider: Provider, call: str) -> Iterator[None]:
     """Within, a provider is called: how long, and with what outcome."""
     began, outcome = time.perf_counter(), "failed"
     try:
-        yield
+        with tracing.span(f"{provider.name} {call}", "client", answers=(ProviderRefused,)):
+            yield
         outcome = "ok"
     except Unreadable:
         outcome = "unreadable"

@@ -44,6 +44,7 @@ async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: Re
     booking, files = await sell_lesson(mesh.layout, lambda _: None), mesh.layout.data / "traces"
     in_sale = {"bff POST /graphql", "bff mutation bookSession", "payment PaymentService/BookSession"}
     in_sale |= {"payment BookAndPayForSessionSaga", "availability AvailabilityService/HoldSlot"}
+    in_sale |= {"payment stripe create_intent"}
     in_webhook = {
         "bff POST /webhooks/stripe",
         "payment PaymentService/HandleStripeWebhook",

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from bff.graphql.schema import sdl
-from mesh import calls, gate
+from mesh import calls, outcomes
 from tests.inhabited import world, world_settings
 from tests.people import People
 from tests.world import World
@@ -107,7 +107,7 @@ async def gateway(world: World) -> AsyncIterator[Gateway]:
 @pytest.fixture
 def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each RPC was served to the edge, without Stripe's webhooks, whose time is not ours to choose."""
-    note_outcome, served = gate._note_outcome, Counter[str]()
+    note_outcome, served = outcomes.note, Counter[str]()
 
     def counted(method: str, *others: Any) -> None:
         name = method.rpartition("/")[2]
@@ -115,5 +115,5 @@ def calls_of_the_edge(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
             served[name] += 1
         note_outcome(method, *others)
 
-    monkeypatch.setattr(gate, "_note_outcome", counted)
+    monkeypatch.setattr(outcomes, "note", counted)
     return served

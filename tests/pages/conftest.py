@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
@@ -18,6 +17,7 @@ from mesh.identity import Verifier
 from mesh.production import SANDBOX_KEYS
 from tests.audited import Tampering, assert_clean
 from tests.conftest import MakeDatabase
+from tests.inhabited import people  # noqa: F401 - a fixture
 from tests.pages.browser import MISSING, Visitor, find_chromium, run_chromium, visiting
 from tests.pages.links import Links
 from tests.pages.purchases import Checkout, Managing
@@ -79,18 +79,6 @@ async def world(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def people(world: World) -> AsyncIterator[People]:
-    """People, with the sandbox in its normal mode before and after."""
-    async with httpx.AsyncClient(timeout=10) as http:
-        acting = People(world, http, {})
-        yield acting
-        await acting.no_faults()
-        await acting.webhooks("normal")
-        for channel in acting.channels.values():
-            await channel.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def open_window(chromium: Browser, world: World) -> AsyncIterator[Callable[..., Any]]:
     """`await open_window(locale="de-DE", …)`: a window of one more person, who may talk to the edge alone."""
     async with AsyncExitStack() as stack:
@@ -107,7 +95,7 @@ def links(world: World) -> Links:
 
 
 @pytest.fixture
-async def lesson(people: People) -> Any:
+async def lesson(people: People) -> Any:  # noqa: F811
     """A lesson to pay for, held for a new student."""
     tutor = await people.tutor(display_name="Nora Field", listed=False)
     return await people.book(tutor, lesson_time(), timezone="Europe/Berlin", purpose="Fractions")

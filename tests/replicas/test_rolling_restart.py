@@ -12,7 +12,7 @@ import signal
 from tests.replicas.load import READERS, STUDENTS, TUTORS, Load
 from tests.replicas.processes import Processes, wait_until
 
-RESTARTS = 50 if os.environ.get("FULL") else 3
+RESTARTS = 50 if os.environ.get("FULL") else 5
 NAMES = ("payment.1", "payment.2")
 ENDED = "exited with 0; starting again"
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
+
+from bff.settings import Settings
 
 NAME = "{ __typename }"
 PAGE = "https://app.example.org"
@@ -58,3 +61,10 @@ async def test_a_page_of_any_other_origin_may_not(edge: Callable[..., Any], deci
     assert "access-control-allow-origin" not in (await preflight(http, "https://evil.example")).headers
     answer = await http.post("/graphql", json={"query": NAME}, headers={"origin": "https://evil.example"})
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_header_of_a_link_cannot_be_allowed_to_other_origins() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None, cors_headers="x-tenant,Link-Token")
+    told = {problem["loc"][0]: problem["msg"] for problem in refused.value.errors()}
+    assert "no page of another origin may send it" in told["cors_headers"]
