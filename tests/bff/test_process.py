@@ -116,18 +116,24 @@ async def test_68_its_websockets_are_closed_with_going_away_when_it_stops(
     await asyncio.wait_for(left.wait(), 5)
 
 
-async def test_68_an_operation_of_a_websocket_is_answered_before_it_goes_away(
-    running: Any, student: Any, lesson: Any, script: Any
-) -> None:
-    process, url = running
+def answer_slowly(script: Any, lesson: Any) -> tuple[asyncio.Event, asyncio.Event]:
+    """booking_svc answers once the second event is set; the first tells that it was asked."""
     reached, answer_now = asyncio.Event(), asyncio.Event()
 
-    async def slow(_: object) -> Any:
+    async def answer(_: object) -> Any:
         reached.set()
         await answer_now.wait()
         return lesson.bookings()
 
-    script.answers["BatchGetBookings"] = slow
+    script.answers["BatchGetBookings"] = answer
+    return reached, answer_now
+
+
+async def test_68_an_operation_of_a_websocket_is_answered_before_it_goes_away(
+    running: Any, student: Any, lesson: Any, script: Any
+) -> None:
+    process, url = running
+    reached, answer_now = answer_slowly(script, lesson)
     query = "query($id: ID!) { booking(id: $id) { id status } }"
     async with listening_to(url.removeprefix("http://"), student.token) as listener:
         await listener.subscribe(lesson.booking_id, query=query)
@@ -180,14 +186,7 @@ async def test_a_running_request_is_answered_before_it_stops(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
     process, url = running
-    reached, answer_now = asyncio.Event(), asyncio.Event()
-
-    async def slow(_: object) -> Any:
-        reached.set()
-        await answer_now.wait()
-        return lesson.bookings()
-
-    script.answers["BatchGetBookings"] = slow
+    reached, answer_now = answer_slowly(script, lesson)
     async with httpx.AsyncClient(base_url=url) as client:
         body = {"query": f'{{ booking(id: "{lesson.booking_id}") {{ status }} }}'}
         asking = asyncio.create_task(client.post("/graphql", json=body, headers=student.headers()))
