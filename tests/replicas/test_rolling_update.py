@@ -100,10 +100,15 @@ async def test_68_a_rolling_update_with_a_migration_cuts_no_call(
 
 
 async def update_edge(mesh: Processes, served: Names, following: NextVersion, old: asyncio.subprocess.Process) -> None:
-    """Start the next edge, wait until it is ready, send people there, stop the old one: it answers whom it still serves."""
+    """Start the next edge, wait until it is ready, send people there, stop the old one: it answers whom it still serves.
+
+    The sandbox knows one address. So another edge starts there afterwards, and the sandbox repeats its events.
+    """
     await following.start("bff", HOST=NEW, **following.addresses(served))
     edge = f"http://{NEW}:{mesh.mesh.layout.port('bff')}"
     await wait_until(lambda: is_ready(mesh, edge))
     mesh.edge = edge
     old.terminate()
     assert await asyncio.wait_for(old.wait(), 15) == 0
+    await following.start("bff", **following.addresses(served))
+    await wait_until(lambda: is_ready(mesh, mesh.mesh.layout.url("bff")))
