@@ -20,10 +20,10 @@ OPTION = ("grpc.enable_channelz", 1)
 
 
 class Connections:
-    """The connections of the channel that was opened last in this process."""
+    """The connections of the channel to this address that was opened last in this process."""
 
-    def __init__(self) -> None:
-        self._channel = _newest_channel()
+    def __init__(self, address: str) -> None:
+        self._channel = _newest_channel(address)
         self._known: set[str] = set()
 
     def find_stranger(self, service: str) -> str | None:
@@ -51,14 +51,19 @@ class Connections:
             yield from (socket["socketId"] for socket in found.get("subchannel", {}).get("socketRef", ()))
 
 
-def _newest_channel() -> str:
-    """Ids only grow."""
-    newest, is_end = 0, False
-    while not is_end:
-        page = json.loads(cygrpc.channelz_get_top_channels(newest + 1))
-        newest = max((newest, *(int(one["ref"]["channelId"]) for one in page.get("channel", ()))))
-        is_end = page.get("end", False) or not page.get("channel")
-    return str(newest)
+def _newest_channel(address: str) -> str:
+    """The channel's id. A channel gets its id when it is first listed, which is now: so the highest one is the newest.
+
+    gRPC shows the address "host:port" as "dns:///host:port".
+    """
+    name, seen, found = address.rpartition("/")[2].removeprefix("dns:"), 0, 0
+    while True:
+        page = json.loads(cygrpc.channelz_get_top_channels(seen + 1))
+        targets = {int(one["ref"]["channelId"]): one["data"]["target"] for one in page.get("channel", ())}
+        found = max((found, *(number for number, target in targets.items() if target.endswith(name))))
+        if page.get("end", False) or not targets:
+            return str(found)
+        seen = max(targets)
 
 
 def _ask(function: Callable[[int], bytes], number: str) -> dict[str, Any]:

@@ -31,8 +31,8 @@ Options = Sequence[tuple[str, Any]]
 class _Opened:
     """A channel that was opened with one certificate, and its calls that have not ended."""
 
-    def __init__(self, channel: grpc.aio.Channel, certificate: Certificate) -> None:
-        self.channel, self.certificate, self.connections = channel, certificate, Connections()
+    def __init__(self, channel: grpc.aio.Channel, address: str, certificate: Certificate) -> None:
+        self.channel, self.certificate, self.connections = channel, certificate, Connections(address)
         self._methods: dict[_Method, Any] = {}
         self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -96,7 +96,7 @@ class RenewedChannel(grpc.aio.Channel):
         channel = grpc.aio.secure_channel(
             self._address, certificate.for_clients(), options=self._options, interceptors=self._interceptors
         )
-        return _Opened(channel, certificate)
+        return _Opened(channel, self._address, certificate)
 
     async def _renew(self) -> None:
         certificate = self._certificates.current()
