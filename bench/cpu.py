@@ -37,3 +37,12 @@ def _name(process: psutil.Process) -> str:
     if process.name() == "postgres":
         return "postgres"
     return next((_BY_MODULE[part] for part in process.cmdline() if part in _BY_MODULE), "other")
+
+
+def of_server(postmaster: psutil.Process) -> float:
+    """The CPU seconds of a PostgreSQL server so far: of its postmaster, its backends, and those that have ended."""
+    used = of(postmaster)
+    for process in postmaster.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += own(process)
+    return used
