@@ -1,4 +1,4 @@
-"""What PostgreSQL has written so far."""
+"""What PostgreSQL has written so far, and which one it is."""
 
 from __future__ import annotations
 
@@ -27,3 +27,8 @@ class Written:
 async def read_written(connection: asyncpg.Connection) -> Written:
     """What the whole server has written since it was made."""
     return Written(**await connection.fetchrow(_READ))
+
+
+async def read_version(connection: asyncpg.Connection) -> str:
+    """Such as "PostgreSQL 15.4"."""
+    return f"PostgreSQL {(await connection.fetchval('show server_version')).split()[0]}"

@@ -1,4 +1,4 @@
-"""The CPU seconds, user and system, that processes have used."""
+"""The CPU seconds, user and system, that processes have used, and the memory that they have."""
 
 from __future__ import annotations
 
@@ -25,6 +25,16 @@ def of_mesh(launcher: psutil.Process) -> dict[str, float]:
         with contextlib.suppress(psutil.NoSuchProcess):
             used[_name(process)] += own(process) if process.name() != "postgres" else of(process)
     return used
+
+
+def memory_of_mesh(launcher: psutil.Process) -> dict[str, int]:
+    """The resident bytes of each kind of process of a mesh, by name. Those of "postgres" count shared memory once."""
+    found: defaultdict[str, int] = defaultdict(int, launcher=launcher.memory_info().rss)
+    for process in launcher.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            memory = process.memory_full_info() if process.name() == "postgres" else process.memory_info()
+            found[_name(process)] += getattr(memory, "pss", memory.rss)
+    return found
 
 
 def own(process: psutil.Process) -> float:

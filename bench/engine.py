@@ -184,9 +184,9 @@ def main() -> None:
     if chosen.serve:
         asyncio.run(work(chosen.serve))
         return
-    from bench.engines import measure_alone, table
+    from bench.engines import batches_table, measure_alone
 
-    print(table(asyncio.run(measure_alone(tuple(chosen.concurrent), chosen.seconds))))
+    print(batches_table(asyncio.run(measure_alone(tuple(chosen.concurrent), chosen.seconds))))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,15 @@ import psutil
 from bench import cpu
 from bench.mesh import ROOT
 from bench.postgres import Server, run_server
+from bench.results_page import table
 
 #: At most so many sagas in a batch; usually its time ends first.
 MOST_SAGAS = 20_000
-READY_SECONDS, ANSWER_SECONDS = 60, 60
+#: The first process of an engine makes its tables, some engines in dozens of transactions.
+READY_SECONDS, ANSWER_SECONDS = 180, 60
+LEGEND = """\
+CPU, writes (write transactions) and bytes are of one saga. The engine's process has its customers in it. MB is its resident
+memory. PostgreSQL's CPU is that of all its processes."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +114,21 @@ async def measure_alone(sizes: Sequence[int], seconds: float, rounds: int = 1) -
             return [await worker.measure(size, seconds) for _ in range(rounds) for size in sizes]
 
 
-def table(batches: Sequence[EngineBatch]) -> str:
+def batches_table(batches: Sequence[EngineBatch]) -> str:
     """A Markdown table: for each engine and number of sagas at once the medians of its batches."""
-    rows = [
-        "| engine | at once | sagas/s | p50 ms | p99 ms | CPU ms | PostgreSQL CPU ms | writes | WAL bytes | RSS MB |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
-    ]
+    columns = (
+        "engine",
+        "at once",
+        "sagas/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU ms",
+        "PostgreSQL CPU ms",
+        "writes",
+        "WAL bytes",
+        "MB",
+    )
+    rows = []
     for engine, concurrent in dict.fromkeys((batch.engine, batch.concurrent) for batch in batches):
         some = [batch for batch in batches if (batch.engine, batch.concurrent) == (engine, concurrent)]
         values = (
@@ -127,5 +141,5 @@ def table(batches: Sequence[EngineBatch]) -> str:
             f"{median(batch.wal_bytes / batch.count for batch in some):.0f}",
             f"{median(batch.memory for batch in some) / 2**20:.0f}",
         )
-        rows.append(f"| {engine} | {concurrent} | {' | '.join(values)} |")
-    return "\n".join(rows)
+        rows.append((engine, concurrent, *values))
+    return f"{table(columns, rows)}\n\n{LEGEND}"

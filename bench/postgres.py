@@ -13,7 +13,7 @@ import asyncpg
 import psutil
 
 from bench import cpu
-from bench.counters import Written, read_written
+from bench.counters import Written, read_version, read_written
 from bench.mesh import ROOT
 from devkit.postgres import Postgres
 
@@ -34,8 +34,7 @@ class Server:
         return await read_written(self._connection)
 
     async def version(self) -> str:
-        """Such as "PostgreSQL 15.4"."""
-        return f"PostgreSQL {(await self._connection.fetchval('show server_version')).split()[0]}"
+        return await read_version(self._connection)
 
 
 @contextlib.asynccontextmanager
