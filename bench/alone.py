@@ -24,6 +24,8 @@ from devkit.ports import reserve_ports
 
 STUDENTS = 8
 READY_SECONDS = 20
+#: How often somebody looks whether webhooks still come.
+MOST_LOOKS, LOOK_SECONDS = 100, 0.1
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,10 @@ async def measure_alone(count: int) -> list[Alone]:
         async with _running(layout, "bench.null_mesh", {}):
             apps = await _measure_apps(layout, count)
         sandbox_layout = Layout(ROOT, settings | {"TUTORMESH_PORT_BASE": str(reserve_ports())})
-        own = sandbox_settings(sandbox_layout) | {"SANDBOX_WEBHOOK_URL": f"{layout.url('bff')}/webhooks/stripe"}
+        webhooks = f"{layout.url('bff')}/webhooks/stripe"
+        own = sandbox_settings(sandbox_layout) | {"SANDBOX_WEBHOOK_URL": webhooks}
         async with _running(layout, "bench.null_mesh", {}), _running(sandbox_layout, "devkit.sandbox", own) as process:
-            return [apps, await _measure_sandbox(sandbox_layout, process, count)]
+            return [apps, await _measure_sandbox(sandbox_layout, webhooks, process, count)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):  # another part of the benchmark still has its data there
@@ -68,17 +71,16 @@ async def _measure_apps(layout: Layout, count: int) -> Alone:
         return await _measure("the students' apps", me, sell(students, count, []))
 
 
-async def _measure_sandbox(layout: Layout, process: psutil.Process, count: int) -> Alone:
-    """What payment_svc and an app ask of the sandbox for a lesson: an intent, and its payment."""
+async def _measure_sandbox(layout: Layout, webhooks: str, process: psutil.Process, count: int) -> Alone:
+    """What payment_svc and an app ask of the sandbox for a lesson: an intent, and its payment. Then the webhooks go out."""
     secret, public = SANDBOX_KEYS["STRIPE_SECRET_KEY"], SANDBOX_KEYS["STRIPE_PUBLISHABLE_KEY"]
     intents = f"{layout.url('sandbox')}/v1/payment_intents"
     async with httpx.AsyncClient(trust_env=False) as http:
 
         async def pay() -> None:
-            key = str(uuid4())
             made = await http.post(
                 intents, data={"amount": "5000", "currency": "usd", "payment_method_types[0]": "card"},
-                headers={"Authorization": f"Bearer {secret}", "Idempotency-Key": key},
+                headers={"Authorization": f"Bearer {secret}", "Idempotency-Key": str(uuid4())},
             )  # fmt: skip
             intent = made.raise_for_status().json()
             paid = await http.post(
@@ -88,8 +90,24 @@ async def _measure_sandbox(layout: Layout, process: psutil.Process, count: int) 
             )
             paid.raise_for_status()
 
-        await repeat(pay, STUDENTS, STUDENTS)  # warm
-        return await _measure("the Stripe sandbox", process, repeat(pay, STUDENTS, count))
+        async def pay_all(most: int) -> int:
+            await repeat(pay, STUDENTS, most)
+            await _wait_for_webhooks(http, webhooks)
+            return most
+
+        await pay_all(STUDENTS)  # warm
+        return await _measure("the Stripe sandbox", process, pay_all(count))
+
+
+async def _wait_for_webhooks(http: httpx.AsyncClient, url: str) -> None:
+    """Until no more come; at most a few seconds."""
+    taken, more = -1, 0
+    for _ in range(MOST_LOOKS):
+        if more == taken:
+            return
+        taken = more
+        await asyncio.sleep(LOOK_SECONDS)
+        more = (await http.get(url)).json()["taken"]
 
 
 async def _measure(name: str, process: psutil.Process, work: Awaitable[int]) -> Alone:

@@ -1,6 +1,6 @@
 """A mesh that does nothing: what the students' apps call, answered at once. `python -m bench.null_mesh` serves it.
 
-It reads the ports of a mesh's layout from the environment. The sandbox's webhooks are taken and thrown away.
+It reads the ports of a mesh's layout from the environment. The sandbox's webhooks are counted.
 """
 
 from __future__ import annotations
@@ -54,15 +54,27 @@ async def _answer_graphql(request: Request) -> Response:
     return JSONResponse({"data": {"bookSession": booked}})
 
 
-async def _take(request: Request) -> Response:
+async def _confirm(request: Request) -> Response:
     await request.body()
     return JSONResponse({})
 
 
+class Webhooks:
+    """Counts what it takes. GET says how many that were."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    async def answer(self, request: Request) -> Response:
+        await request.body()
+        self.taken += request.method == "POST"
+        return JSONResponse({"taken": self.taken})
+
+
 ROUTES = [
     Route("/graphql", _answer_graphql, methods=["POST"]),
-    Route("/v1/payment_intents/{id}/confirm", _take, methods=["POST"]),
-    Route("/webhooks/stripe", _take, methods=["POST"]),
+    Route("/v1/payment_intents/{id}/confirm", _confirm, methods=["POST"]),
+    Route("/webhooks/stripe", Webhooks().answer, methods=["GET", "POST"]),
 ]
 
 

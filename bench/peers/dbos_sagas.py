@@ -153,7 +153,7 @@ def buy_in_thread() -> None:
     with SetWorkflowID(saga):
         handle = DBOS.start_workflow(sell_in_thread, saga, order)
     _check_secret(DBOS.get_event(saga, "client_secret", TIMEOUT_SECONDS))
-    DBOS.send(saga, "succeeded", "paid", idempotency_key=f"evt_{saga}")
+    DBOS.send(saga, "succeeded", "paid")
     _check_end(handle.get_result())
 
 
@@ -170,7 +170,7 @@ async def _buy(workflow: object) -> None:
     with SetWorkflowID(saga):
         handle = await DBOS.start_workflow_async(workflow, saga, order)
     _check_secret(await DBOS.get_event_async(saga, "client_secret", TIMEOUT_SECONDS))
-    await DBOS.send_async(saga, "succeeded", "paid", idempotency_key=f"evt_{saga}")
+    await DBOS.send_async(saga, "succeeded", "paid")
     _check_end(await handle.get_result())
 
 
