@@ -38,7 +38,7 @@ class Plan:
     open_seconds: float = 40.0
     engine_sizes: tuple[int, ...] = (1, 8, 32)
     engine_seconds: float = 4.0
-    alone: int = 400
+    alone: int = 200
 
 
 QUICK = Plan({1: 4, 4: 8}, 1, open_seconds=2.0, engine_sizes=(4,), engine_seconds=0.5, alone=16)

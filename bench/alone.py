@@ -24,8 +24,8 @@ from devkit.ports import reserve_ports
 
 STUDENTS = 8
 READY_SECONDS = 20
-#: How often somebody looks whether webhooks still come.
-MOST_LOOKS, LOOK_SECONDS = 100, 0.1
+#: So long after the last webhook there are no more.
+QUIET_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -90,24 +90,23 @@ async def _measure_sandbox(layout: Layout, webhooks: str, process: psutil.Proces
             )
             paid.raise_for_status()
 
-        async def pay_all(most: int) -> int:
-            await repeat(pay, STUDENTS, most)
-            await _wait_for_webhooks(http, webhooks)
-            return most
+        await repeat(pay, STUDENTS, STUDENTS)  # warm
+        await _wait_for_webhooks(http, webhooks)
+        used, began = cpu.own(process), time.perf_counter()
+        await repeat(pay, STUDENTS, count)
+        ended = await _wait_for_webhooks(http, webhooks)
+        return Alone("the Stripe sandbox", count, ended - began, cpu.own(process) - used)
 
-        await pay_all(STUDENTS)  # warm
-        return await _measure("the Stripe sandbox", process, pay_all(count))
 
-
-async def _wait_for_webhooks(http: httpx.AsyncClient, url: str) -> None:
-    """Until no more come; at most a few seconds."""
-    taken, more = -1, 0
-    for _ in range(MOST_LOOKS):
-        if more == taken:
-            return
-        taken = more
-        await asyncio.sleep(LOOK_SECONDS)
+async def _wait_for_webhooks(http: httpx.AsyncClient, url: str) -> float:
+    """Wait until no more come, at most half a minute. When the last one was seen, by `perf_counter`."""
+    taken, seen, end = -1, 0.0, time.perf_counter() + 30
+    while time.perf_counter() < min(end, seen + QUIET_SECONDS if seen else end):
         more = (await http.get(url)).json()["taken"]
+        if more != taken:
+            taken, seen = more, time.perf_counter()
+        await asyncio.sleep(0.05)
+    return seen
 
 
 async def _measure(name: str, process: psutil.Process, work: Awaitable[int]) -> Alone:

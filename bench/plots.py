@@ -47,5 +47,5 @@ def draw(plot: Plot, path: Path) -> None:
         axes.set_ylabel(plot.unit)
         axes.set_title(plot.title)
         axes.spines[["top", "right"]].set_visible(False)
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        figure.legend(loc="outside right center", frameon=False, fontsize=8, reverse=plot.stacked)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})

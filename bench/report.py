@@ -210,7 +210,7 @@ def _cpu_plot(result: Result) -> Plot:
     found = [_cpu_each(row) for row in result.rows.values()]
     names = _ours(found[0])
     floors = [_floor(result, row)[1] for row in result.rows.values()]
-    groups = [f"{what}, {number} at once" for number in result.rows for what in ("a lesson", "floor")]
+    groups = [f"{what}\n{number} at once" for number in result.rows for what in ("lesson", "floor")]
     series = {name: [value for each in found for value in (each.get(name, 0.0), 0.0)] for name in names}
     series["echoes and commits"] = [value for floor in floors for value in (0.0, floor)]
     return Plot("CPU of a sold lesson, by process, and its floor", "ms", groups, series, stacked=True)
