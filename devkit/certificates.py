@@ -32,25 +32,16 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
 
-    def issue(
-        self,
-        name: str,
-        folder: Path,
-        *,
-        begins: datetime | None = None,
-        lifetime: timedelta = LIFETIME,
-        dns_name: str = "",
-    ) -> None:
+    def issue(self, name: str, folder: Path, *, begins: datetime | None = None, lifetime: timedelta = LIFETIME) -> None:
         """Write tls.crt, tls.key and ca.crt of a service ("payment"), or of one outside the mesh ("internal/shop").
 
-        The DNS name is the service's unless another is given. This machine's own names are in it too, for grpcurl and
-        `buf curl`.
+        The DNS name is the service's. This machine's own names are in it too, for grpcurl and `buf curl`.
         """
         begins = begins or datetime.now(UTC) - CLOCK_SKEW
         key = ec.generate_private_key(ec.SECP256R1())
         names = [
             x509.UniformResourceIdentifier(f"spiffe://tutormesh/{name}"),
-            *(x509.DNSName(one) for one in (dns_name or name.partition("/")[0], "localhost")),
+            *(x509.DNSName(one) for one in (name.partition("/")[0], "localhost")),
             x509.IPAddress(ip_address("127.0.0.1")),
         ]
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]

@@ -1,9 +1,8 @@
 """Certificates between services: files that somebody renews, and the service that a certificate names.
 
 A certificate names its service twice. Servers read the SPIFFE id `spiffe://tutormesh/<service>` of their callers. Clients
-check the DNS name `<service>` of a server in the handshake, because the client of grpcio can check no URI there (grpcio
-1.85: its verifier looks at DNS names and IP addresses only), and its SPIFFE id within a second (mesh.peer_certificates). A
-service of the company outside the mesh is `spiffe://tutormesh/internal/<name>`.
+check the DNS name `<service>` of a server, because the client of grpcio can check no URI (grpcio 1.85: its verifier looks
+at DNS names and IP addresses only). A service of the company outside the mesh is `spiffe://tutormesh/internal/<name>`.
 """
 
 from __future__ import annotations
@@ -67,15 +66,6 @@ def service_of(identity: str) -> str:
     """The service that a SPIFFE id names: "payment"; "internal" for one outside the mesh; empty for any other id."""
     found = _ID.fullmatch(identity)
     return found[1] if found else ""
-
-
-def identity_in(pem: bytes) -> str:
-    """The SPIFFE id in a peer's certificate; empty when it has none, or more than one URI, or cannot be read."""
-    try:
-        found = _names(x509.load_pem_x509_certificate(pem), x509.UniformResourceIdentifier)
-    except ValueError:
-        return ""
-    return found[0] if len(found) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,11 @@
 grpcio has no dynamic credentials for clients: a channel keeps those that it was opened with. So this channel opens another
 one inside, waits until it is connected, and sends it all further calls. Calls that have begun end where they began; each
 has a deadline.
-
-A peer whose certificate has the DNS name of the service, and the SPIFFE id of another one, gets no further calls.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +15,8 @@ from typing import Any
 import grpc
 
 from mesh import loops
-from mesh.certificates import CHECK_SECONDS, SAY_SECONDS, Certificate, Certificates, spiffe_id
-from mesh.errors import CallFailed
+from mesh.certificates import CHECK_SECONDS, Certificate, Certificates
 from mesh.logs import log
-from mesh.peer_certificates import OPTION, Connections
 
 #: How long the new connection may take. After that it takes over only when the old one does not work either.
 CONNECT_SECONDS = 5.0
@@ -31,8 +26,8 @@ Options = Sequence[tuple[str, Any]]
 class _Opened:
     """A channel that was opened with one certificate, and its calls that have not ended."""
 
-    def __init__(self, channel: grpc.aio.Channel, address: str, certificate: Certificate) -> None:
-        self.channel, self.certificate, self.connections = channel, certificate, Connections(address)
+    def __init__(self, channel: grpc.aio.Channel, certificate: Certificate) -> None:
+        self.channel, self.certificate = channel, certificate
         self._methods: dict[_Method, Any] = {}
         self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -64,16 +59,11 @@ class _Method:
         self._channel, self.kind, self.args, self.kwargs = channel, kind, args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._channel.fault:
-            raise CallFailed(grpc.StatusCode.UNAVAILABLE, self._channel.fault)
         return self._channel.newest.call(self, *args, **kwargs)
 
 
 class RenewedChannel(grpc.aio.Channel):
-    """A channel to a service that must have a certificate of this name. Needs a running event loop.
-
-    `fault` says why no call is made now, since a peer has the certificate of another service; empty when calls are made.
-    """
+    """A channel to a service that must have a certificate of this name. Needs a running event loop."""
 
     def __init__(
         self,
@@ -84,8 +74,7 @@ class RenewedChannel(grpc.aio.Channel):
         interceptors: Sequence[grpc.aio.ClientInterceptor],
     ) -> None:
         self._address, self._certificates, self._interceptors = address, certificates, interceptors
-        self._options, self._service = [*options, OPTION, ("grpc.ssl_target_name_override", service)], service
-        self.fault, self._said_at = "", float("-inf")
+        self._options = [*options, ("grpc.ssl_target_name_override", service)]
         self.newest = self._open(certificates.current())
         self._draining: list[_Opened] = []
         self._renewing = asyncio.get_running_loop().create_task(
@@ -96,50 +85,32 @@ class RenewedChannel(grpc.aio.Channel):
         channel = grpc.aio.secure_channel(
             self._address, certificate.for_clients(), options=self._options, interceptors=self._interceptors
         )
-        return _Opened(channel, self._address, certificate)
+        return _Opened(channel, certificate)
 
     async def _renew(self) -> None:
         certificate = self._certificates.current()
-        self.fault = self.fault or self._find_stranger(self.newest)
-        if self.fault or certificate is not self.newest.certificate:
+        if certificate is not self.newest.certificate:
             await self._take_over(self._open(certificate))
         for drained in [opened for opened in self._draining if opened.is_drained()]:
             self._draining.remove(drained)
             await drained.channel.close()
 
-    def _find_stranger(self, opened: _Opened) -> str:
-        """What is wrong with the certificate of a peer, which the log says once in SAY_SECONDS; empty when nothing is."""
-        stranger = opened.connections.find_stranger(self._service)
-        if stranger is None:
-            return ""
-        fault = f"the peer is {stranger or 'without a SPIFFE id'}, and not {spiffe_id(self._service)}"
-        if time.monotonic() - self._said_at > SAY_SECONDS:
-            self._said_at = time.monotonic()
-            log().error("peer_is_another", peer=self._address, why=fault, alert=True)
-        return fault
-
     async def _take_over(self, opened: _Opened) -> None:
-        """Send further calls to this channel, once it is connected to the service, or when the one before does not work."""
+        """Send further calls to this channel, once it is connected, or when the one before does not work either."""
         try:
-            if not await self._may_take_over(opened):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await opened.channel.channel_ready()
+        except TimeoutError:
+            if self.newest.is_ready():
+                log().warning("channel_not_renewed", peer=self._address, id=opened.certificate.identity)
                 await opened.channel.close()
                 return
         except BaseException:
             await opened.channel.close()
             raise
         self._draining.append(self.newest)
-        self.newest, self.fault = opened, ""
+        self.newest = opened
         log().info("channel_renewed", peer=self._address, ends=opened.certificate.ends.isoformat())
-
-    async def _may_take_over(self, opened: _Opened) -> bool:
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await opened.channel.channel_ready()
-        except TimeoutError:
-            if not self.fault and self.newest.is_ready():
-                log().warning("channel_not_renewed", peer=self._address, id=opened.certificate.identity)
-            return not self.fault and not self.newest.is_ready()
-        return not self._find_stranger(opened)
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
         return _Method(self, "unary_unary", args, kwargs)

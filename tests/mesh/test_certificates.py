@@ -206,51 +206,6 @@ async def test_67_a_server_with_the_certificate_of_another_service_is_refused(st
             await peer.GetSession(GET, timeout=5)
 
 
-async def test_67_a_server_with_the_right_dns_name_and_the_id_of_another_service_gets_no_further_calls(
-    start, of, ca, tmp_path
-):
-    server = await start(sessions(nothing))
-    ca.issue("booking", tmp_path / "session", dns_name="session")
-    server._certificates._checked_at = 0
-    with capture_logs() as lines:
-        async with stub(server, of("payment")) as peer:
-            why = "the peer is spiffe://tutormesh/booking, and not spiffe://tutormesh/session"
-
-            async def is_refused() -> bool:
-                try:
-                    await peer.GetSession(GET, timeout=5)
-                except CallFailed as failed:
-                    assert (failed.status_code, why in str(failed)) == (grpc.StatusCode.UNAVAILABLE, True)
-                    return True
-                return False
-
-            await wait_until(is_refused)
-            said = [line["why"] for line in lines if line["event"] == "peer_is_another" and line["alert"]]
-            assert said == [why]
-            await server.stop()
-            server = await start(sessions(nothing), port=server.port)  # which has the certificate of session_svc again
-
-            async def is_served() -> bool:
-                return not await is_refused()
-
-            await wait_until(is_served)
-    assert sum(line["event"] == "peer_is_another" for line in lines) == 1
-
-
-async def test_67_a_renewed_channel_makes_no_call_at_all_to_a_peer_with_the_id_of_another_service(
-    start, of, ca, tmp_path
-):
-    server, own = await start(sessions(nothing)), of("payment")
-    async with stub(server, own) as peer:
-        await peer.GetSession(GET, timeout=5)
-        ca.issue("booking", tmp_path / "session", dns_name="session")
-        with capture_logs() as lines:
-            ca.issue("payment", tmp_path / "payment")
-            await wait_until(_async(lambda: _count(lines, "peer_is_another") == 1))
-            await peer.GetSession(GET, timeout=5)  # on the connection of before, whose peer was the service
-        assert _count(lines, "channel_renewed") == 0
-
-
 async def test_a_server_says_that_its_certificate_lacks_the_name_by_which_clients_know_it(start, of):
     own = (await start(sessions(nothing)))._certificates
     own._current, own._checked_at = replace(own._current, dns_names=frozenset({"localhost"})), 0
