@@ -8,7 +8,6 @@ import re
 
 import psutil
 
-
 #: Above it the times of a run say more about its neighbours than about what was measured.
 QUIET_LOAD = 0.5
 
