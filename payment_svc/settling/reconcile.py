@@ -6,6 +6,7 @@ Two rounds at the same time are safe: a round only signals and runs sagas, and c
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -23,7 +24,7 @@ from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRef
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.late_payments import LatePayments, RefundNotDone, is_left_to_us
-from payment_svc.settling.verdicts import LATER, knows_less
+from payment_svc.settling.verdicts import DISPUTES, LATER, knows_less
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
 
@@ -143,7 +144,7 @@ class Reconcile:
             case Stage.ORPHANED:
                 return await self._settle_orphaned(scope.window), ()
             case Stage.MISSED_EVENTS:
-                return await self._take_missed_events(scope.window), ()
+                return await self._take_missed_events(scope), ()
         woken = await self.stores.operators.wake_backing_off(cursor.after, PAGE)
         return Counts(woken=len(woken)), woken
 
@@ -206,25 +207,41 @@ class Reconcile:
                 settled += await self._settle(intent.saga_id, intent)
         return Counts(orphaned=settled)
 
-    async def _take_missed_events(self, window: float) -> Counts:
+    async def _take_missed_events(self, scope: Scope) -> Counts:
         """Refunds and disputes of which no webhook came are judged as if it had."""
         seen = examined = 0
-        async for page in self.providers.recent_events(LATER, window):
+        async for page in self.providers.recent_events(LATER, scope.window):
             seen += len(page)
-            unknown = await self.stores.events.unknown([event.id for event in page])
-            for event in reversed(page):
-                if event.id in unknown:
-                    with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
-                        await self._take(event)
+            ids = await self.stores.events.unknown([event.id for event in page])
+            unknown = [event for event in reversed(page) if event.id in ids]
+            lost = await self._find_lost(unknown, scope.older_than)
+            for event in unknown:
+                with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+                    await self._take(event, is_lost=event in lost)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
         return Counts(examined)
 
-    async def _take(self, event: ProviderEvent) -> None:
+    async def _find_lost(self, unknown: Sequence[ProviderEvent], older_than: float) -> list[ProviderEvent]:
+        """Those whose webhook is lost, as far as can be seen.
+
+        The webhook of a young event is on its way. An event that changed nothing when its webhook came was not stored, but
+        others of the same refund or dispute were.
+        """
+        told = await self.stores.events.stored_types([event.intent_id for event in unknown])
+        known = {(intent_id, kind in DISPUTES) for intent_id, kind in told if kind in LATER}
+        young = time.time() - older_than
+        return [
+            event
+            for event in unknown
+            if event.created <= young and (event.intent_id, event.type in DISPUTES) not in known
+        ]
+
+    async def _take(self, event: ProviderEvent, *, is_lost: bool) -> None:
         """Judge an event. One that fails keeps no other from its turn, and is asked about again in the next round."""
         try:
-            await self.webhooks.take(event, source="reconcile")
+            await self.webhooks.take(event, source="reconcile", is_lost=is_lost)
         except Refusal:
             raise
         except Exception as error:

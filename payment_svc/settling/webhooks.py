@@ -41,15 +41,18 @@ class Webhooks:
         if reason:
             log().info("event_ignored", reason=reason, event_id=event.id, type=event.type)
 
-    async def take(self, event: ProviderEvent, source: str = "webhook") -> bool:
-        """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours."""
+    async def take(self, event: ProviderEvent, source: str = "webhook", *, is_lost: bool = False) -> bool:
+        """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours.
+
+        `is_lost`: its webhook should have come long ago.
+        """
         summary = EventSummary(event.id, event.type, event.intent_id, event.saga_id)
         if event.type == CREATED:
             saga = await self.events.peek(summary)
             if isinstance(self._judge(event, saga), Ignore):
                 return saga is not None  # nearly every one of them; no lock is needed to see it
         verdict, saga = await self._store(event, summary)
-        metrics.note_event(event.type, type(verdict).__name__, event.created, source)
+        metrics.note_event(event.type, type(verdict).__name__, event.created, source, is_lost=is_lost)
         self._go_on(event, verdict, saga)
         return saga is not None
 
