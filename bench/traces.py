@@ -15,9 +15,8 @@ import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from bench import lessons
-from bench.batches import measure, sell
+from bench.batches import Batch, measure, sell
 from bench.mesh import run_mesh
-from bench.report import Batch
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 STUDENTS, LESSONS, ROUNDS = 8, 60, 5

@@ -11,9 +11,21 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bench.traces import open_collector
 from devkit.layout import HOST
+from mesh import calls, tracing
+from mesh.channels import connect, messages
+from mesh.tracing import spans
+from tests.conftest import FixedToken
+from tests.mesh.conftest import bookings, wait_until
+from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 #: Spans, two at a time, beyond what waits in the queue.
 MANY = 2500
@@ -65,6 +77,37 @@ def test_a_span_has_its_parent_its_links_and_the_ids_of_the_call_but_no_words_of
     told = {one["key"]: one["value"]["stringValue"] for one in inner["attributes"]}  # type: ignore[attr-defined]
     assert told == {"error.type": "ValueError", "tutormesh.booking_id": "b1"}
     assert "secret" not in file.read_text()
+
+
+async def test_a_stream_is_a_span_at_both_ends_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, start_server: Any, token: Any
+) -> None:
+    kept, provider, left = InMemorySpanExporter(), TracerProvider(), asyncio.Event()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    monkeypatch.setattr(tracing, "_spans", spans.Spans(provider.get_tracer("test")))
+    server = await start_server(bookings(left.wait))
+    own = FixedToken("bff", token("service", service="bff"))
+    async with connect(f"127.0.0.1:{server.port}", own) as channel:
+        request = booking_pb2.WatchBookingRequest(booking_id="b1")
+        with calls.entered(calls.Call("r1")), tracing.span("subscription"):
+            stream = messages(booking_pb2_grpc.BookingServiceStub(channel).WatchBooking(request, timeout=5))
+            await anext(stream)
+        assert [span.name for span in kept.get_finished_spans()] == ["subscription"]
+        left.set()
+        assert [one async for one in stream] == []
+        await wait_until(lambda: _now(len(kept.get_finished_spans()) == 3))
+    by_kind = {span.kind.name: span for span in kept.get_finished_spans()}
+    client, served = by_kind["CLIENT"], by_kind["SERVER"]
+    assert served.parent.span_id == client.context.span_id
+    assert client.parent.span_id == by_kind["INTERNAL"].context.span_id
+    for span in (client, served):
+        told = dict(span.attributes)
+        assert (span.name, span.status.is_ok or span.status.is_unset) == ("BookingService/WatchBooking", True)
+        assert (told["rpc.response.status_code"], told["tutormesh.booking_id"]) == ("OK", "b1")
+
+
+async def _now(is_so: bool) -> bool:
+    return is_so
 
 
 async def test_a_collector_that_takes_nothing_costs_neither_the_work_nor_the_end_of_the_process(tmp_path: Path) -> None:
