@@ -1,4 +1,4 @@
-"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. It needs matplotlib, which brings Pillow.
+"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. Needs matplotlib.
 
 python -m devkit.boards.drawing http://127.0.0.1:9090 docs/pictures [MINUTES]
 """
