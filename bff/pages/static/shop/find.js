@@ -5,8 +5,6 @@ import { button, h, heading, link, offerZone, openDialog, show } from "./dom.js"
 import { week, weekBar } from "./week.js";
 import { addDays, dayOf, dayStart, locale, longDay, moment, money, ms, nameOf, names, ownZone, span, t, time, weekOf, zone } from "./words.js";
 
-const LENGTHS = [30, 45, 60, 90, 120];
-
 export async function loadTutors() {
 	const { nodes } = (await ask("Tutors")).tutors;
 	for (const tutor of nodes) {
@@ -16,7 +14,7 @@ export async function loadTutors() {
 	return nodes;
 }
 
-/** What every order says: its price, how to write to this person, and the ways back from paying. */
+/** Of every order: its price, how to write to the student, and the ways back. */
 export function orderFor({ amountMinor, currency }, name) {
 	const [here] = location.href.split("#");
 	return { price: { amountMinor, currency }, zone: ownZone, locale, paid: `${here}#${name}/paid`, cancelled: `${here}#${name}` };
@@ -40,7 +38,7 @@ async function showWeek({ place, go, today }, tutor, minutes, free, day = free) 
 	const [from, over] = [Math.max(now(), dayStart(days[0])), dayStart(addDays(days[6], 1))].map((at) => new Date(at));
 	const slots = from < over ? (await ask("FreeTimes", { id: tutor.id, minutes, from, to: over })).tutorAvailability : [];
 	const length = h("select", { "data-key": "length", onchange: () => go(to(day, length.value)) },
-		LENGTHS.map((count) => new Option(t("find.minutes", { count }), count, false, count === minutes)));
+		[30, 45, 60, 90, 120].map((count) => new Option(t("find.minutes", { count }), count, false, count === minutes)));
 	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day))), "quiet slot"),
 		{ ariaLabel: `${time(slot.start)}, ${longDay(slot.start)}` });
 	show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
