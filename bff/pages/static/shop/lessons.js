@@ -36,7 +36,7 @@ function card(sold, level, { title, tutor, price, about, buttons }) {
 
 const cancelButton = (what, id, done) => button(`cancel-${id}`, t("cancel.open"), () => askToCancel(what, id, done));
 
-/** A proxy may refuse WebSockets, or keep them silent: then the page asks again. */
+/** Asks again while no WebSocket comes through. */
 function follow(subscription, known, draw, reload, signal) {
 	const heard = ({ sold }) => {
 		if (statusOf(known.get(sold.id)) !== statusOf(sold)) say(`${statusOf(sold)}: ${sold.course?.title ?? longDay(sold.startTime)}`);
