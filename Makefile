@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-ann
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo bench bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
+.PHONY: up test demo observe boards bench bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -20,6 +20,13 @@ up: venv ## the whole mesh on this machine; Ctrl-C stops it
 
 demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 	@exec $(BIN)/python -m devkit.demo.lesson
+
+observe: venv ## Prometheus with our alerts, and Grafana with our boards where it is installed, beside a running mesh
+	@exec $(BIN)/python -m devkit.observe
+
+boards: venv-dev ## write deploy/grafana/ anew from devkit/boards/; PROMETHEUS=URL draws the boards into docs/pictures/ too
+	@$(BIN)/python -m devkit.boards
+	@$(if $(PROMETHEUS),$(BIN)/python -m devkit.boards.drawing $(PROMETHEUS) docs/pictures)
 
 test: venv-dev tools/axe/node_modules tools/buf/node_modules tools/federation/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
