@@ -26,7 +26,9 @@ async def sold(people) -> Booked:
         "start_time": start.isoformat(), "end_time": start.replace(hour=start.hour + 1).isoformat(),
     }  # fmt: skip
     made = await ask_as_service(people, "", order)
-    ((saga,),) = await people.world.sql("payment", "select id::text from saga where booking_id = $1", UUID(made["uuid"]))
+    ((saga,),) = await people.world.sql(
+        "payment", "select id::text from saga where booking_id = $1", UUID(made["uuid"])
+    )
     return Booked(made["uuid"], saga, "", "", made["payment_session_id"], student, tutor)
 
 

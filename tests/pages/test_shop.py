@@ -59,7 +59,9 @@ async def test_what_somebody_else_holds_is_not_offered_and_leaves_a_gap_in_the_w
     missing = {f"{here + timedelta(minutes=minutes):%-H:%M}" for minutes in (-30, 0, 30)}
     assert missing.isdisjoint(offered)
     after = f"{here + timedelta(hours=1):%-H:%M}"
-    rows = [box["y"] for box in [await slot.bounding_box() for slot in await shop.page.get_by_text(after, exact=True).all()]]
+    rows = [
+        box["y"] for box in [await slot.bounding_box() for slot in await shop.page.get_by_text(after, exact=True).all()]
+    ]
     assert len(rows) > 1 and max(rows) - min(rows) < 1  # the same time of every day is in one row
 
 
