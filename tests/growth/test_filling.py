@@ -48,12 +48,17 @@ async def shapes_of(world: World, *ids: str) -> Counter[tuple[str, str]]:
 async def complete(world: World, session: str) -> None:
     """Let the time of a lesson pass, and the loop complete its session. Its time is put back."""
     away = timedelta(days=30)
+    connection = await asyncpg.connect(world.urls["session_svc"].replace("+asyncpg", ""))
     move = (
         "update session set scheduled_at = scheduled_at + $2::interval, completed_at = completed_at + $2 where id = $1"
     )
-    await world.sql("session", move, UUID(session), -away)
-    assert await SessionStore(world.databases["session"]).complete_over(timedelta(0), 100) >= 1
-    await world.sql("session", move, UUID(session), away)
+    try:
+        await connection.execute("set session_replication_role = replica")  # the trigger refuses a status that stays
+        await connection.execute(move, UUID(session), -away)
+        assert await SessionStore(world.databases["session"]).complete_over(timedelta(0), 100) >= 1
+        await connection.execute(move, UUID(session), away)
+    finally:
+        await connection.close()
 
 
 async def test_a_made_sale_has_the_shape_of_a_sold_one(
