@@ -22,7 +22,7 @@ _READ = text("""
     select 'saga' as what, kind as one, state as two, cast(count(*) as float8) as number from open group by kind, state
     union all select 'parked', coalesce(error ->> 'reason', ''), '', count(*) from open where state = 'PARKED' group by 2
     union all select 'due', '', '', extract(epoch from clock_timestamp() - min(wake_at)) from saga
-        where wake_at <= clock_timestamp() having min(wake_at) is not null
+        where wake_at <= now() having min(wake_at) is not null
     union all select 'event', status, '', count(*) from event group by status
     union all select 'event_age', '', '', extract(epoch from clock_timestamp() - min(received_at)) from event
         where status <> 'PARKED' having count(*) > 0
