@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
@@ -63,6 +64,32 @@ async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: Re
     assert any("insert into saga" in span.attributes.get("db.query.text", "") for span in sale)
     told = "".join(file.read_text() for file in files.iterdir())
     assert not any(secret in told for secret in ("_secret_", "eyJ", "sk_test", "@people.example.com"))
+
+
+async def test_an_exemplar_leads_from_a_slow_bucket_to_its_trace(mesh: RealMesh) -> None:
+    booking, files = await sell_lesson(mesh.layout, lambda _: None), mesh.layout.data / "traces"
+    metrics = {
+        "tutormesh_graphql_field_duration_seconds": ("bff", {"field": "bookSession"}),
+        "tutormesh_rpc_duration_seconds": ("payment", {"rpc": "PaymentService/BookSession"}),
+        "tutormesh_provider_call_duration_seconds": ("payment", {"call": "create_intent"}),
+    }
+    shown = [await traces_shown(mesh.layout, *where, name) for name, where in metrics.items()]
+
+    def traces() -> set[str]:
+        return {each[0].trace for each in find_traces(lambda: read_spans(files.glob("*.jsonl*")), booking)}
+
+    await wait_until(lambda: all(found & traces() for found in shown))
+
+
+async def traces_shown(layout: Layout, process: str, labels: dict[str, str], metric: str) -> set[str]:
+    """The trace ids of the exemplars, as Prometheus asks for them."""
+    wanted = {"accept": "application/openmetrics-text; version=1.0.0"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://127.0.0.1:{layout.metrics_port(process)}/metrics", headers=wanted)
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families if family.name == metric for sample in family.samples]
+    seen = [sample.exemplar for sample in samples if labels.items() <= sample.labels.items()]
+    return {exemplar.labels["trace_id"] for exemplar in seen if exemplar}
 
 
 async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:
