@@ -73,7 +73,8 @@ def show(value: float, unit: Unit) -> str:
         return f"{value:.3g} s" if abs(value) < 120 else f"{value / 60:.3g} min"
     if unit == "bytes":
         return f"{value / 2**20:.0f} MiB"
-    return f"{value:.3g}" + {"reqps": "/s", "cpm": "/min"}.get(unit, "")
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text + {"reqps": "/s", "cpm": "/min"}.get(unit, "")
 
 
 def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
@@ -82,7 +83,7 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
 
     lines = [line for row in board.rows for line in _lines_of(row)]
     heights = [0.55 if _are_numbers(line) else 1.5 for _, line in lines]
-    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.6), layout="constrained", facecolor="white")
+    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout="constrained", facecolor="white")
     figure.suptitle(f"{board.title} — {board.text}", x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK)
     for part, (heading, panels) in zip(
         figure.subfigures(len(lines), 1, height_ratios=heights, squeeze=False)[:, 0], lines, strict=True
@@ -140,7 +141,7 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     if not found:
-        axes.text(0.5, 0.5, "nothing happened", ha="center", color=_FAINT, transform=axes.transAxes)
+        axes.text(0.5, 0.5, "nothing to show", ha="center", color=_FAINT, transform=axes.transAxes)
         axes.set_yticks([])
         return
     if min(value for samples in found.values() for _, value in samples) >= 0:
