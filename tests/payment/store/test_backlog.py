@@ -15,19 +15,22 @@ from tests.conftest import MakeDatabase
 
 #: More than are counted, and after them the ones that matter: a scan meets those last.
 MANY, MOST = 50, 10
+_SAGA = """
+    insert into saga (id, kind, version, request_hash, context, course_id, state, wake_at, error, student_id, booking_id,
+                      payment_id)
+    select gen_random_uuid(), kind, version, request_hash, context, course_id, {values}, gen_random_uuid(),
+           gen_random_uuid(), gen_random_uuid() from (select * from saga limit 1) one, generate_series(1, {number})
+"""
+_EVENT = """
+    insert into stripe_event (id, type, saga_id, payment_intent_id, status, wake_at, error, received_at)
+    select gen_random_uuid()::text, 'x', gen_random_uuid(), 'pi_x', {values} from generate_series(1, {number})
+"""
 _ROWS = (
-    f"""insert into saga (id, kind, version, state, request_hash, context, wake_at, student_id, booking_id, payment_id, course_id)
-        select gen_random_uuid(), kind, version, state, request_hash, context, wake_at, gen_random_uuid(), gen_random_uuid(),
-               gen_random_uuid(), course_id from saga, generate_series(1, {MANY})""",
-    """insert into saga (id, kind, version, state, request_hash, context, error, student_id, booking_id, payment_id, course_id)
-        select gen_random_uuid(), kind, version, 'PARKED', request_hash, context, '{"reason": "DISPUTED"}', gen_random_uuid(),
-               gen_random_uuid(), gen_random_uuid(), course_id from saga limit 1""",
-    f"""insert into stripe_event (id, type, saga_id, payment_intent_id, status, wake_at)
-        select 'evt_' || n, 'x', gen_random_uuid(), 'pi_x', 'INBOX', now() from generate_series(1, {MANY}) n""",
-    """insert into stripe_event (id, type, saga_id, payment_intent_id, status, received_at)
-        values ('evt_old', 'x', gen_random_uuid(), 'pi_x', 'NEWS', now() - interval '1 hour')""",
-    """insert into stripe_event (id, type, saga_id, payment_intent_id, status, error, received_at)
-        values ('evt_parked', 'x', gen_random_uuid(), 'pi_x', 'PARKED', 'x', now() - interval '1 day')""",
+    _SAGA.format(values="state, wake_at, error", number=MANY),
+    _SAGA.format(values="""'PARKED', null, '{"reason": "DISPUTED"}'""", number=1),
+    _EVENT.format(values="'INBOX', now(), null, now()", number=MANY),
+    _EVENT.format(values="'NEWS', null, null, now() - interval '1 hour'", number=1),
+    _EVENT.format(values="'PARKED', null, 'x', now() - interval '1 day'", number=1),
 )
 
 
@@ -47,8 +50,8 @@ async def test_the_many_hide_neither_what_is_parked_nor_the_oldest(make_database
         found = {(row.what, row.one, row.two): row.number for row in await store.read()}
     assert found.pop(("event_age", "", "")) // 60 == 60
     assert found == {
-        ("saga", ENROLL.name, "AWAITING_AVAILABILITY"): MOST,
-        ("saga", ENROLL.name, "PARKED"): 1,
+        ("saga", ENROLL, "AWAITING_AVAILABILITY"): MOST,
+        ("saga", ENROLL, "PARKED"): 1,
         ("parked", "DISPUTED", ""): 1,
         ("event", "INBOX", ""): MOST,
         ("event", "PARKED", ""): 1,
