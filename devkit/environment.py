@@ -14,6 +14,12 @@ SANDBOX_MAIL = {
     "NOTIFY_EMAIL_FROM": "tutormesh <no-reply@tutormesh.example.com>",
     "NOTIFY_EMAIL_TO": "{person_id}@people.example.com",
 }
+#: The events that the webhook endpoint has asked for: those of docs/going-live.md.
+WEBHOOK_EVENTS = (
+    *("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled"),
+    *("refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"),
+    *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+)
 #: Where lessons are held unless the user names another place.
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 #: Nothing stands in front of the edge here that would have to learn of its stop.
@@ -131,6 +137,7 @@ def sandbox_settings(layout: Layout) -> dict[str, str]:
         "SANDBOX_SMTP_PORT": str(layout.mail_port),
         "SANDBOX_DATA": str(layout.data / "stripe"),
         "SANDBOX_WEBHOOK_URL": f"{layout.url('bff')}/webhooks/stripe",
+        "SANDBOX_WEBHOOK_EVENTS": ",".join(WEBHOOK_EVENTS),
         "STRIPE_WEBHOOK_SECRET": stripe_settings(layout)["STRIPE_WEBHOOK_SECRET"],
     }
 

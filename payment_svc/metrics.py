@@ -109,8 +109,17 @@ UNTOLD = "untold"
 # An alert on growth needs the 0 from which a number grows.
 for _stage in ("waiting", "refunds", "strays", UNTOLD):
     FOUND.labels(_stage)
-for _outcome in ("succeeded", "payment_failed", "canceled"):
-    EVENTS.labels(f"payment_intent.{_outcome}", "Ignore")
+for _type in (
+    *(
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "refund.created",
+        "refund.failed",
+        "charge.refunded",
+    ),
+    *("refund.updated", "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+):
+    EVENTS.labels(_type, "Ignore")
 for _status in ("PENDING", "SUCCEEDED", "FAILED", "GIVEN_UP"):
     REFUNDS.labels(_status)
 for _kind in KINDS:
@@ -148,14 +157,14 @@ def _note_back_off(error: SagaError | None) -> None:
     BACKED_OFF.labels(REASONS.label(error.reason if error else "")).inc()
 
 
-def note_event(kind: str, verdict: str, created: int, source: str, *, is_lost: bool) -> None:
+def note_event(kind: str, verdict: str, created: int, source: str, *, is_untold: bool) -> None:
     """A provider's event of a handled type was judged. `created` is the second in which it was made, Unix time."""
     EVENTS.labels(kind, verdict).inc()
     if verdict == "Ignore":
         return
     if created > 0:
         EVENT_LAG.labels(source).observe(max(0.0, time.time() - created))
-    FOUND.labels(UNTOLD).inc(is_lost)
+    FOUND.labels(UNTOLD).inc(is_untold)
 
 
 def note_refund(refund: Refund, status: RefundStatus) -> None:

@@ -1,4 +1,4 @@
-"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. It needs matplotlib.
+"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. Needs matplotlib.
 
 python -m devkit.boards.drawing http://127.0.0.1:9090 docs/pictures [MINUTES]
 """
@@ -80,6 +80,7 @@ def show(value: float, unit: Unit) -> str:
 def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     """Write a picture of the board, with what the queries answer now."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     lines = [line for row in board.rows for line in _lines_of(row)]
     heights = [0.55 if _are_numbers(line) else 1.5 for _, line in lines]
@@ -96,7 +97,10 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
             axes.set_axis_off()
         for axes, panel in zip(places, panels, strict=False):
             _draw_number(axes, panel, prometheus) if isinstance(panel, Number) else _draw_lines(axes, panel, prometheus)
-    figure.savefig(path, dpi=80, metadata={"Software": None})
+    figure.savefig(path, dpi=80)
+    with Image.open(path) as picture:  # the pictures are kept in the repository
+        small = picture.convert("RGB").quantize(32)
+    small.save(path, optimize=True)
 
 
 def _lines_of(row: Row) -> list[tuple[str, tuple[Panel | Number, ...]]]:

@@ -22,7 +22,7 @@ class Sandbox:
         folder = Path(settings.data)
         folder.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder / "sandbox.sqlite3")
-        self.outbox = Outbox(self.store, has_url=bool(settings.webhook_url))
+        self.outbox = Outbox(self.store, has_url=bool(settings.webhook_url), enabled=settings.webhook_events)
         self.faults = Faults(self.store)
         self.keys = Keys(self.store)
         self.mailbox = Mailbox(partial(print, flush=True))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
+ALL_EVENTS = frozenset({"*"})
+
 
 class InvalidSetting(Exception):
     """A setting is missing or malformed; the message names it."""
@@ -16,7 +18,8 @@ class InvalidSetting(Exception):
 class Settings:
     """The sandbox's addresses and folders.
 
-    Without a `webhook_url` it delivers no events; without an `smtp_port` it receives no mail.
+    Without a `webhook_url` it delivers no events; without an `smtp_port` it receives no mail. `webhook_events` are the types
+    that are delivered, "*" is all.
     """
 
     data: str
@@ -24,11 +27,13 @@ class Settings:
     port: int = 12111
     webhook_url: str = ""
     webhook_secret: str = field(default="", repr=False)
+    webhook_events: frozenset[str] = ALL_EVENTS
     smtp_port: int | None = None
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """Read SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, SANDBOX_SMTP_PORT, STRIPE_WEBHOOK_SECRET.
+    """Read SANDBOX_HOST, SANDBOX_PORT, SANDBOX_DATA, SANDBOX_WEBHOOK_URL, SANDBOX_WEBHOOK_EVENTS, SANDBOX_SMTP_PORT and
+    STRIPE_WEBHOOK_SECRET.
 
     Raises InvalidSetting.
     """
@@ -45,6 +50,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         port=_port("SANDBOX_PORT", environment.get("SANDBOX_PORT") or "12111"),
         webhook_url=_http_url(url),
         webhook_secret=secret,
+        webhook_events=frozenset(environment.get("SANDBOX_WEBHOOK_EVENTS", "").replace(",", " ").split()) or ALL_EVENTS,
         smtp_port=_port("SANDBOX_SMTP_PORT", smtp_port) if smtp_port else None,
     )
 

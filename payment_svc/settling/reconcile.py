@@ -6,7 +6,6 @@ Two rounds at the same time are safe: a round only signals and runs sagas, and c
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -144,7 +143,7 @@ class Reconcile:
             case Stage.ORPHANED:
                 return await self._settle_orphaned(scope.window), ()
             case Stage.MISSED_EVENTS:
-                return await self._take_missed_events(scope), ()
+                return await self._take_missed_events(scope.window), ()
         woken = await self.stores.operators.wake_backing_off(cursor.after, PAGE)
         return Counts(woken=len(woken)), woken
 
@@ -207,41 +206,35 @@ class Reconcile:
                 settled += await self._settle(intent.saga_id, intent)
         return Counts(orphaned=settled)
 
-    async def _take_missed_events(self, scope: Scope) -> Counts:
+    async def _take_missed_events(self, window: float) -> Counts:
         """Refunds and disputes of which no webhook came are judged as if it had."""
         seen = examined = 0
-        async for page in self.providers.recent_events(LATER, scope.window):
+        async for page in self.providers.recent_events(LATER, window):
             seen += len(page)
             ids = await self.stores.events.unknown([event.id for event in page])
             unknown = [event for event in reversed(page) if event.id in ids]
-            lost = await self._find_lost(unknown, scope.older_than)
+            untold = await self._find_untold(unknown)
             for event in unknown:
                 with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
-                    await self._take(event, is_lost=event in lost)
+                    await self._take(event, is_untold=event in untold)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
         return Counts(examined)
 
-    async def _find_lost(self, unknown: Sequence[ProviderEvent], older_than: float) -> list[ProviderEvent]:
-        """Those whose webhook is lost, as far as can be seen.
+    async def _find_untold(self, unknown: Sequence[ProviderEvent]) -> list[ProviderEvent]:
+        """Those of these events of which no webhook has told, as far as can be seen.
 
-        The webhook of a young event is on its way. An event that changed nothing when its webhook came was not stored, but
-        others of the same refund or dispute were.
+        An event that changed nothing when its webhook came is not stored. Others of the same refund or dispute are.
         """
-        told = await self.stores.events.stored_types([event.intent_id for event in unknown])
-        known = {(intent_id, kind in DISPUTES) for intent_id, kind in told if kind in LATER}
-        young = time.time() - older_than
-        return [
-            event
-            for event in unknown
-            if event.created <= young and (event.intent_id, event.type in DISPUTES) not in known
-        ]
+        stored = await self.stores.events.stored_types([event.intent_id for event in unknown])
+        told = {(intent_id, kind in DISPUTES) for intent_id, kind in stored if kind in LATER}
+        return [event for event in unknown if (event.intent_id, event.type in DISPUTES) not in told]
 
-    async def _take(self, event: ProviderEvent, *, is_lost: bool) -> None:
+    async def _take(self, event: ProviderEvent, *, is_untold: bool) -> None:
         """Judge an event. One that fails keeps no other from its turn, and is asked about again in the next round."""
         try:
-            await self.webhooks.take(event, source="reconcile", is_lost=is_lost)
+            await self.webhooks.take(event, source="reconcile", is_untold=is_untold)
         except Refusal:
             raise
         except Exception as error:

@@ -18,7 +18,10 @@ DECLINED, CANCELED = "payment_intent.payment_failed", "payment_intent.canceled"
 REFUNDS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"})
 DISPUTES = frozenset({"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"})
 LATER = REFUNDS | DISPUTES
-HANDLED = frozenset({SUCCEEDED, DECLINED, CANCELED, CREATED}) | LATER
+#: What a webhook endpoint is to ask for (docs/going-live.md).
+ASKED_FOR = frozenset({SUCCEEDED, DECLINED, CANCELED}) | LATER
+#: An endpoint of an earlier version sends `created` too: it tells of an orphaned intent before reconcile finds it.
+HANDLED = ASKED_FOR | {CREATED}
 
 
 def judge(event: ProviderEvent, saga: Saga | None, max_attempts: int) -> Verdict:

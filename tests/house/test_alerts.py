@@ -37,6 +37,7 @@ QUIET = {
     'tutormesh_reconcile_found_total{stage="waiting"}': "0x10 1x50",
     'tutormesh_webhook_events_total{type="payment_intent.succeeded",verdict="Ignore"}': "0x11 1x49",
     'tutormesh_reconcile_found_total{stage="untold"}': "0x60",
+    'tutormesh_webhook_events_total{type="charge.refunded",verdict="Ignore"}': "0x60",
     f"tutormesh_reconcile_timestamp_seconds{{{A}}}": "0+30x60",
     "tutormesh_saga_oldest_due_seconds": "0.2x60",
     'tutormesh_saga_takeovers_total{kind="BookAndPayForSessionSaga"}': "0x60",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bench.traces import open_collector
+from devkit.layout import HOST
 from mesh import calls, tracing
 from mesh.channels import connect, messages
 from mesh.tracing import spans
@@ -24,12 +27,14 @@ from tests.conftest import FixedToken
 from tests.mesh.conftest import bookings, wait_until
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
+#: Spans, two at a time, beyond what waits in the queue.
+MANY = 2500
 #: Traces some work, as a service would, and prints how long it took.
 WORK = """
 import sys, time
 from mesh import calls, tracing
 tracing.configure("worker", dict(setting.split("=", 1) for setting in sys.argv[2:]))
-began = time.monotonic()
+began = time.process_time()
 with calls.entered(calls.Call("r1", ids={"booking_id": "b1"})):
     for _ in range(int(sys.argv[1])):
         try:
@@ -38,12 +43,12 @@ with calls.entered(calls.Call("r1", ids={"booking_id": "b1"})):
                     raise ValueError("of a person, secret")
         except ValueError:
             pass
-print(time.monotonic() - began, "opentelemetry" in sys.modules)
+print(time.process_time() - began, "opentelemetry" in sys.modules)
 """
 
 
 def work(*settings: str, times: int = 1) -> tuple[float, bool, float]:
-    """Seconds of the work, whether OpenTelemetry was imported, and seconds until the process had ended."""
+    """Processor seconds of the work, whether OpenTelemetry was imported, and seconds until the process had ended."""
     began = time.monotonic()
     command = [sys.executable, "-c", WORK, str(times), *settings]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -105,14 +110,35 @@ async def _now(is_so: bool) -> bool:
     return is_so
 
 
-def test_a_collector_that_never_answers_delays_neither_the_work_nor_the_end_of_the_process() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts a connection, and never says a word
-        collector = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        _, imported, lasted = work(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT={collector}", "OTEL_TRACES_SAMPLER=always_on", times=6000
+async def test_a_collector_that_takes_nothing_costs_neither_the_work_nor_the_end_of_the_process(tmp_path: Path) -> None:
+    """There are more spans than the queue holds. To a file they cost as much, without an exporter's retries."""
+    hows, settings = ("away", "silent", "slow", "full"), "OTEL_TRACES_SAMPLER=always_on"
+    async with contextlib.AsyncExitStack() as stack:
+        places = [
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={await stack.enter_async_context(broken_collector(how))}" for how in hows
+        ]
+        runs = [asyncio.to_thread(work, place, settings, times=MANY) for place in places]
+        alone, *costs = await asyncio.gather(
+            asyncio.to_thread(work, f"TRACES_FILE={tmp_path / 'spans'}", times=MANY), *runs
         )
-    assert imported
-    assert lasted < 30  # gRPC alone would wait longer
+    for how, (seconds, imported, lasted) in zip(hows, costs, strict=True):
+        assert imported and seconds < 2 * alone[0] + 0.2, how
+        assert lasted < alone[2] + 10, how  # gRPC alone would wait for half a minute
+
+
+@contextlib.asynccontextmanager
+async def broken_collector(how: str) -> AsyncIterator[str]:
+    """The endpoint of a collector that is away, never says a word, takes a minute for each batch, or takes none."""
+    if how in ("away", "silent"):
+        with socket.create_server((HOST, 0)) as silent:
+            port = silent.getsockname()[1]
+            if how == "away":
+                silent.close()
+            yield f"http://{HOST}:{port}"
+        return
+    async with open_collector() as (collector, endpoint):
+        collector.answers_after, collector.is_full = (60.0, False) if how == "slow" else (0.0, True)
+        yield endpoint
 
 
 async def test_spans_reach_a_collector() -> None:

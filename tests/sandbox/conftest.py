@@ -168,7 +168,7 @@ def serve() -> Any:
 
 @pytest.fixture
 def make_app() -> Callable[..., Starlette]:
-    def make(data: Path, webhook_url: str = "") -> Starlette:
-        return build(Settings(data=str(data), webhook_url=webhook_url, webhook_secret=WEBHOOK_SECRET))
+    def make(data: Path, webhook_url: str = "", **more: Any) -> Starlette:
+        return build(Settings(data=str(data), webhook_url=webhook_url, webhook_secret=WEBHOOK_SECRET, **more))
 
     return make

@@ -96,6 +96,12 @@ def test_a_bad_setting_is_named(environment, name):
 def test_settings_have_defaults():
     settings = load({"TUTORMESH_ENV": ""})
     assert (settings.host, settings.port, settings.webhook_url) == ("127.0.0.1", 12111, "")
+    assert settings.webhook_events == {"*"}
+
+
+def test_events_are_named_in_a_list_with_spaces_or_commas():
+    settings = load({"SANDBOX_WEBHOOK_EVENTS": "payment_intent.succeeded,\n  refund.failed refund.created"})
+    assert settings.webhook_events == {"payment_intent.succeeded", "refund.failed", "refund.created"}
 
 
 async def test_a_process_with_a_bad_setting_stops_with_one_line(tmp_path):

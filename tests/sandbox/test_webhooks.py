@@ -214,3 +214,25 @@ async def test_a_bad_webhook_setting_is_refused(sandbox, path, body, status):
     answer = await sandbox.http.post(f"{sandbox.url}/_sandbox/{path}", content=json.dumps(body))
     assert answer.status_code == status
     assert answer.json()["error"]["message"]
+
+
+async def test_an_endpoint_gets_the_events_that_it_asked_for(tmp_path, serve, make_app, receiver, eventually):
+    receiver.received, receiver.statuses, receiver.refused_type = [], [], ""
+    app = make_app(tmp_path, receiver.url, webhook_events=frozenset({"payment_intent.succeeded"}))
+    async with serve(app) as url:
+        http = stripe.HTTPXClient(timeout=5)
+        client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": url}, http_client=http)
+        params = {"amount": 5000, "currency": "usd", "payment_method_types": ["card"]}
+        for _ in range(2):
+            made = await client.v1.payment_intents.create_async(params=params)
+            await client.v1.payment_intents.confirm_async(made.id, params={"payment_method": "pm_card_visa"})
+        await eventually(lambda: len(receiver.received) == 2)
+        assert receiver.types() == ["payment_intent.succeeded"] * 2
+        events = (await client.v1.events.list_async()).data
+        await http.close_async()
+    assert sorted(
+        {(event.type, event.pending_webhooks) for event in events if event.type != "payment_intent.succeeded"}
+    ) == [
+        ("charge.succeeded", 0),
+        ("payment_intent.created", 0),
+    ]

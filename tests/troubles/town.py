@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -153,7 +154,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 @contextlib.asynccontextmanager
 async def town_of(folder: Path) -> AsyncIterator[Town]:
     """A mesh with two payment_svc, in which people buy."""
-    receiver = Receiver(reserve_port())
+    receiver, collector = Receiver(reserve_port()), reserve_port()
     settings = {
         "PAYMENT_REPLICAS": "2",
         "RECONCILE_SECONDS": str(60 / quickened.PACE),
@@ -161,11 +162,15 @@ async def town_of(folder: Path) -> AsyncIterator[Town]:
         "NOTIFY_WEBHOOK_URL": f"http://{HOST}:{receiver.port}/",
         "NOTIFY_WEBHOOK_SECRET": SECRET,
         "NOTIFY_GIVE_UP_HOURS": "0.0005",
+        # Every span is sent to a collector that never says a word: nobody may feel it.
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{HOST}:{collector}",
+        "OTEL_TRACES_SAMPLER": "always_on",
     }
     mesh = TroubledMesh(folder, **settings)
     (mesh.layout.data / "demo.loaded").touch()
     async with contextlib.AsyncExitStack() as stack:
         disk = stack.enter_context(small_disk(mesh.layout.data / "postgres"))
+        stack.enter_context(socket.create_server((HOST, collector)))
         await stack.enter_async_context(await asyncio.start_server(receiver.answer, HOST, receiver.port))
         await stack.enter_async_context(run_mesh(mesh))
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=15, trust_env=False))

@@ -42,10 +42,10 @@ class Call:
 
     def emit(self, kind: str, subject: Json) -> None:
         """Store an event with the object as it is now, and queue its webhooks."""
-        pending = 1 if self.outbox.is_sending else 0
+        pending = 1 if self.outbox.is_sent(kind) else 0
         event = shapes.event(kind, subject, self.now, self.request_id, self.idempotency_key, pending)
         self.store.put(event)
-        self.outbox.enqueue(event["id"])
+        self.outbox.enqueue(event["id"], kind)
 
 
 def unexpected_state(call: Call, intent: Json, message: str) -> ApiError:

@@ -26,11 +26,15 @@ class Delivery:
 
 
 class Outbox:
-    """The owed deliveries, and the mode in which they are sent. `has_url` is false without a receiver."""
+    """The owed deliveries, and the mode in which they are sent. `has_url` is false without a receiver.
 
-    def __init__(self, store: Store, *, has_url: bool) -> None:
+    `enabled` are the types of events that the receiver has asked for, as those of a webhook endpoint; "*" is all (Stripe:
+    webhook endpoints, `enabled_events`).
+    """
+
+    def __init__(self, store: Store, *, has_url: bool, enabled: frozenset[str]) -> None:
         self._store = store
-        self._has_url = has_url
+        self._has_url, self._enabled = has_url, enabled
 
     @property
     def mode(self) -> str:
@@ -40,14 +44,14 @@ class Outbox:
     def delay_ms(self) -> int:
         return int(self._setting("delay_ms", "0"))
 
-    @property
-    def is_sending(self) -> bool:
-        """True when an event of this moment will be delivered."""
-        return self._has_url and self.mode != "drop"
+    def is_sent(self, kind: str) -> bool:
+        """True when an event of this type and moment will be delivered."""
+        is_enabled = "*" in self._enabled or kind in self._enabled
+        return self._has_url and is_enabled and self.mode != "drop"
 
-    def enqueue(self, event: str) -> None:
-        """Queue the event's deliveries as the mode says."""
-        if not self.is_sending:
+    def enqueue(self, event: str, kind: str) -> None:
+        """Queue the deliveries of an event of this type as the mode says."""
+        if not self.is_sent(kind):
             return
         mode, due = self.mode, time.time() + self.delay_ms / 1000
         queue = "reverse" if mode == "reverse" else ""
