@@ -113,18 +113,19 @@ async def test_each_service_that_works_on_a_sale_has_its_booking_in_its_log_line
 
 
 async def test_an_exemplar_leads_from_a_slow_bucket_to_its_trace(mesh: RealMesh) -> None:
-    booking, files = await sell_lesson(mesh.layout, lambda _: None), mesh.layout.data / "traces"
+    await sell_lesson(mesh.layout, lambda _: None)
     metrics = {
+        "tutormesh_bff_request_duration_seconds": ("bff", {"route": "/graphql"}),
         "tutormesh_graphql_field_duration_seconds": ("bff", {"field": "bookSession"}),
         "tutormesh_rpc_duration_seconds": ("payment", {"rpc": "PaymentService/BookSession"}),
         "tutormesh_provider_call_duration_seconds": ("payment", {"call": "create_intent"}),
     }
     shown = [await traces_shown(mesh.layout, *where, name) for name, where in metrics.items()]
 
-    def traces() -> set[str]:
-        return {each[0].trace for each in find_traces(lambda: read_spans(files.glob("*.jsonl*")), booking)}
+    def kept() -> set[str]:
+        return {span.trace for span in read_spans((mesh.layout.data / "traces").glob("*.jsonl*"))}
 
-    await wait_until(lambda: all(found & traces() for found in shown))
+    await wait_until(lambda: all(found & kept() for found in shown))
 
 
 async def traces_shown(layout: Layout, process: str, labels: dict[str, str], metric: str) -> set[str]:
