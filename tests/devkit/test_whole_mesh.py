@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
@@ -122,6 +123,33 @@ async def test_each_service_that_works_on_a_sale_has_its_booking_in_its_log_line
     of_sale = [line for line in mesh.console.lines[before:] if any(f"trace_id={trace}" in line for trace in traces)]
     missing = [line for line in of_sale if f"booking_id={booking}" not in line or "saga_id=" not in line]
     assert len(of_sale) >= 10 and missing == []
+
+
+async def test_an_exemplar_leads_from_a_slow_bucket_to_its_trace(mesh: RealMesh) -> None:
+    await sell_lesson(mesh.layout, lambda _: None)
+    metrics = {
+        "tutormesh_bff_request_duration_seconds": ("bff", {"route": "/graphql"}),
+        "tutormesh_graphql_field_duration_seconds": ("bff", {"field": "bookSession"}),
+        "tutormesh_rpc_duration_seconds": ("payment", {"rpc": "PaymentService/BookSession"}),
+        "tutormesh_provider_call_duration_seconds": ("payment", {"call": "create_intent"}),
+    }
+    shown = [await traces_shown(mesh.layout, *where, name) for name, where in metrics.items()]
+
+    def kept() -> set[str]:
+        return {span.trace for span in read_spans((mesh.layout.data / "traces").glob("*.jsonl*"))}
+
+    await wait_until(lambda: all(found & kept() for found in shown))
+
+
+async def traces_shown(layout: Layout, process: str, labels: dict[str, str], metric: str) -> set[str]:
+    """The trace ids of the exemplars, as Prometheus asks for them."""
+    wanted = {"accept": "application/openmetrics-text; version=1.0.0"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://127.0.0.1:{layout.metrics_port(process)}/metrics", headers=wanted)
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families if family.name == metric for sample in family.samples]
+    seen = [sample.exemplar for sample in samples if labels.items() <= sample.labels.items()]
+    return {exemplar.labels["trace_id"] for exemplar in seen if exemplar}
 
 
 async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:
