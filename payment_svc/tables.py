@@ -349,6 +349,7 @@ callback_payment = Table(
     CheckConstraint("amount_minor > 0", name="callback_payment_amount"),
     CheckConstraint("status in ('requires_payment', 'succeeded', 'canceled')", name="callback_payment_status_known"),
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
+    Index("callback_payment_reference", "reference", postgresql_where=text("reference is not null")),
     Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
 )
 
@@ -368,6 +369,7 @@ callback_attempt = Table(
     Column("callback_payment_id", Text, ForeignKey("callback_payment.id"), primary_key=True),
     Column("reference", Text, primary_key=True),
     Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("callback_attempt_reference", "reference"),
 )
 
 callback_refund = Table(
@@ -385,6 +387,7 @@ callback_refund = Table(
     CheckConstraint("status in ('pending', 'succeeded')", name="callback_refund_status_known"),
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_refund_told_by_a_reference"),
     Index("callback_refund_payment", "callback_payment_id"),
+    Index("callback_refund_reference", "reference", postgresql_where=text("reference is not null")),
 )
 
 VIOLATIONS = {

@@ -28,7 +28,7 @@ _READ = text("""
     union all select 'saga', kind, state, count(*) from parked group by kind, state
     union all select 'parked', coalesce(reason, ''), '', count(*) from parked group by 2
     union all select 'due', '', '', extract(epoch from clock_timestamp() - min(wake_at)) from saga
-        where wake_at <= clock_timestamp() having min(wake_at) is not null
+        where wake_at <= now() having min(wake_at) is not null
     union all select 'event', status, '', count(*) from event group by status
     union all select 'event_age', '', '', extract(epoch from clock_timestamp() - min(received_at)) from stripe_event
         where status in ('NEWS', 'INBOX') having min(received_at) is not null
