@@ -1,4 +1,4 @@
-// A tutor's two pages: the week with its holds, lessons and blocks, and the working hours.
+// A tutor's week, with its holds, lessons and blocks, and the working hours.
 
 import { find } from "../base.js";
 import { ask, change, now, rest } from "./api.js";
