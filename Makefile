@@ -5,12 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 CODE := mesh availability_svc booking_svc learning_svc payment_svc session_svc bff ops devkit bench
 PROTOS := $(shell find protos -name '*.proto')
-COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11 pyproject.toml
+COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --universal --python-version 3.11
 # Node comes with the development dependencies; npm and buf find it on the path.
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo bench chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
+.PHONY: up test demo observe boards bench bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -21,11 +21,26 @@ up: venv ## the whole mesh on this machine; Ctrl-C stops it
 demo: venv ## against a running mesh: publish hours, book, pay, until CONFIRMED
 	@exec $(BIN)/python -m devkit.demo.lesson
 
+observe: venv ## Prometheus with our alerts, and Grafana with our boards where it is installed, beside a running mesh
+	@exec $(BIN)/python -m devkit.observe
+
+boards: venv-dev ## write deploy/grafana/ anew from devkit/boards/; PROMETHEUS=URL draws the boards into docs/pictures/ too
+	@$(BIN)/python -m devkit.boards
+	@$(if $(PROMETHEUS),$(BIN)/python -m devkit.boards.drawing $(PROMETHEUS) docs/pictures)
+
 test: venv-dev tools/axe/node_modules tools/buf/node_modules tools/federation/node_modules ## every test, with coverage; ARGS="tests/payment -k holds" runs some of them
 	@exec $(BIN)/python -m pytest $(if $(ARGS),$(ARGS),-n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90)
 
-bench: venv-dev ## what a lesson costs, beside bare calls and commits; ARGS=--quick for a taste
+bench: venv-dev ## what a lesson costs, and the engine alone, into bench/results/; ARGS=--quick for a taste
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-peers: venv-dev build/bench-peers/installed ## our engine beside DBOS, alternated, into bench/results/; ARGS=--quick for a taste
+	@exec $(BIN)/python -m bench.peers build/bench-peers/bin/python $(ARGS)
+
+build/bench-peers/installed: requirements/bench-peers.txt | venv-dev
+	@$(BIN)/python -m venv --clear build/bench-peers
+	@build/bench-peers/bin/python -m pip -q --disable-pip-version-check install --no-deps --require-hashes -r requirements/bench-peers.txt
+	@touch $@
 
 chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, FULL=1 for ten minutes and the kill -9 matrix
 	@exec $(BIN)/python -m devkit.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
@@ -63,9 +78,10 @@ release: venv-dev tools/buf/node_modules ## VERSION=0.2.0: check the contracts, 
 	@$(NODE) $(BIN)/python -m devkit.release $(VERSION)
 
 lock: ## resolve the dependencies again into requirements/ (needs uv)
-	@$(COMPILE) -o requirements/services.txt
-	@$(COMPILE) --extra devkit -c requirements/services.txt -o requirements/devkit.txt
-	@$(COMPILE) --extra dev -c requirements/devkit.txt -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml -o requirements/services.txt
+	@$(COMPILE) pyproject.toml --extra devkit -c requirements/services.txt -o requirements/devkit.txt
+	@$(COMPILE) pyproject.toml --extra dev -c requirements/devkit.txt -o requirements/dev.txt
+	@echo dbos | $(COMPILE) - -o requirements/bench-peers.txt
 
 clean: ## remove what make made: .venv, .data, caches
 	@rm -rf .venv .data tools/*/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,40 +1,47 @@
 """`make bench`: lessons booked and confirmed per second, and what they cost beside bare echoes and bare commits.
 
 Lessons, echoes with and without certificates, and commits alternate, at each number of students, so that a slow moment
-of the machine affects all of them. The report has the medians of the rounds. It takes at most three minutes.
+of the machine affects all of them. The report has the medians of the rounds. Then lessons come on a schedule at half the
+peak, and the engine, the apps and the sandbox are measured alone. All of it takes at most six minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
-from bench import baseline, lessons, report, traces
-from bench.batches import measure, sell
+from bench import alone, baseline, cpu, engines, lessons, report, traces
+from bench.batches import measure, repeat, sell
 from bench.lessons import Shop, Student
+from bench.machine import describe_machine
 from bench.mesh import Mesh, run_mesh
+from bench.open_loop import run_open_loop
+from bench.results_page import Page
 
-#: Lessons per round at this many concurrent students.
-SIZES = {1: 24, 8: 80, 32: 160}
-ROUNDS = 3
 #: Write transactions of a sold lesson, over all services. A test counts them.
 COMMITS = 9
 #: The stream by which the benchmark learns of CONFIRMED; an app's subscription would cost the same.
 OBSERVING = "BookingService/WatchBooking"
+#: Apps that an open loop may have at once.
+APPS = 64
 
 
-async def repeat(once: Callable[[], Awaitable[None]], concurrent: int, count: int) -> int:
-    """Run `once` `count` times, `concurrent` at a time."""
-    left = iter(range(count))
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured. `sizes`: lessons of a round by the number of students; the others are counts and seconds."""
 
-    async def worker() -> None:
-        for _ in left:
-            await once()
+    sizes: Mapping[int, int] = field(default_factory=lambda: {1: 24, 8: 80, 32: 160})
+    rounds: int = 3
+    open_seconds: float = 40.0
+    engine_sizes: tuple[int, ...] = (1, 8, 32)
+    engine_seconds: float = 4.0
+    alone: int = 200
 
-    await asyncio.gather(*(worker() for _ in range(concurrent)))
-    return count
+
+QUICK = Plan({1: 4, 4: 8}, 1, open_seconds=2.0, engine_sizes=(4,), engine_seconds=0.5, alone=16)
 
 
 async def count_calls(mesh: Mesh, student: Student, count: int) -> dict[str, float]:
@@ -46,41 +53,61 @@ async def count_calls(mesh: Mesh, student: Student, count: int) -> dict[str, flo
     return {name: number / count for name, number in counted.items() if name != OBSERVING}
 
 
-async def bench(mesh: Mesh, sizes: dict[int, int], rounds: int) -> report.Result:
+async def bench_mesh(mesh: Mesh, plan: Plan) -> report.Result:
+    """Closed loops with their floor, then the open loop."""
     async with AsyncExitStack() as stack:
         shop: Shop = await stack.enter_async_context(lessons.open_shop(mesh.layout))
         bare = await stack.enter_async_context(baseline.open_baseline(mesh))
-        students = [await stack.enter_async_context(shop.student()) for _ in range(max(sizes))]
+        students = [await stack.enter_async_context(shop.student()) for _ in range(max(plan.sizes))]
         await sell(students, len(students), [])  # warm
-        calls = await count_calls(mesh, students[0], min(10, sizes[min(sizes)]))
-        per_lesson = round(sum(calls.values()))
-        result = report.Result(calls, per_lesson, COMMITS)
-        for _ in range(rounds):
-            for number, size in sizes.items():
-                row = result.row(number)
-                row.lessons.append(await measure(mesh, [], sell(students[:number], size, row.sold)))
-                row.echoes.append(
-                    await measure(mesh, [bare.server], repeat(bare.echo, number, size * max(per_lesson, 1)))
-                )
-                row.certified.append(
-                    await measure(mesh, [bare.server], repeat(bare.certified_echo, number, size * max(per_lesson, 1)))
-                )
-                row.commits.append(await measure(mesh, [], repeat(bare.commit, number, size * COMMITS)))
+        calls = await count_calls(mesh, students[0], min(10, plan.sizes[min(plan.sizes)]))
+        result = report.Result(calls, round(sum(calls.values())), COMMITS)
+        for _ in range(plan.rounds):
+            for number, size in plan.sizes.items():
+                await _run_round(mesh, bare, students[:number], size, result)
+        result.memory = cpu.memory_of_mesh(mesh.launcher)
+        more = [await stack.enter_async_context(shop.student()) for _ in range(APPS - len(students))]
+        result.open_loop = await run_open_loop(students + more, result.peak / 2, plan.open_seconds)
         return result
 
 
-async def main(sizes: dict[int, int], rounds: int) -> None:
+async def _run_round(
+    mesh: Mesh, bare: baseline.Baseline, students: list[Student], size: int, result: report.Result
+) -> None:
+    """Lessons, echoes, echoes with certificates, commits: one batch of each."""
+    number, echoes = len(students), size * max(result.echoes_per_lesson, 1)
+    row = result.row(number)
+    row.lessons.append(await measure(mesh, [], sell(students, size, row.sold)))
+    row.echoes.append(await measure(mesh, [bare.server], repeat(bare.echo, number, echoes)))
+    row.certified.append(await measure(mesh, [bare.server], repeat(bare.certified_echo, number, echoes)))
+    row.commits.append(await measure(mesh, [], repeat(bare.commit, number, size * COMMITS)))
+
+
+async def bench(plan: Plan) -> Page:
+    """Everything, one after the other."""
     async with run_mesh() as mesh:
-        print(report.format_report(await bench(mesh, sizes, rounds)))
+        machine = describe_machine(await mesh.read_postgres_version())
+        result = await bench_mesh(mesh, plan)
+    result.engine = await engines.measure_alone(plan.engine_sizes, plan.engine_seconds, plan.rounds)
+    result.alone = await alone.measure_alone(plan.alone)
+    return report.make_page(result, machine)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="one small round, to see that it works; no page is written"
+    )
+    parser.add_argument("--traces", action="store_true", help="what traces cost")
+    chosen = parser.parse_args()
+    if chosen.traces:
+        print(asyncio.run(traces.compare()))
+        return
+    page = asyncio.run(bench(QUICK if chosen.quick else Plan()))
+    print(page.text)
+    if not chosen.quick:
+        page.write()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one small round, to see that it works")
-    parser.add_argument("--traces", action="store_true", help="what traces cost")
-    chosen = parser.parse_args()
-    quick = chosen.quick
-    if chosen.traces:
-        print(asyncio.run(traces.compare()))
-        raise SystemExit
-    asyncio.run(main({1: 4, 4: 8} if quick else SIZES, 1 if quick else ROUNDS))
+    main()

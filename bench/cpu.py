@@ -1,4 +1,4 @@
-"""The CPU seconds, user and system, that processes have used."""
+"""The CPU seconds, user and system, that processes have used, and the memory that they have."""
 
 from __future__ import annotations
 
@@ -27,6 +27,16 @@ def of_mesh(launcher: psutil.Process) -> dict[str, float]:
     return used
 
 
+def memory_of_mesh(launcher: psutil.Process) -> dict[str, int]:
+    """The resident bytes of each kind of process of a mesh, by name. Those of "postgres" count shared memory once."""
+    found: defaultdict[str, int] = defaultdict(int, launcher=launcher.memory_info().rss)
+    for process in launcher.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            memory = process.memory_full_info() if process.name() == "postgres" else process.memory_info()
+            found[_name(process)] += getattr(memory, "pss", memory.rss)
+    return found
+
+
 def own(process: psutil.Process) -> float:
     """The CPU seconds of one process so far, without its children."""
     times = process.cpu_times()
@@ -37,3 +47,12 @@ def _name(process: psutil.Process) -> str:
     if process.name() == "postgres":
         return "postgres"
     return next((_BY_MODULE[part] for part in process.cmdline() if part in _BY_MODULE), "other")
+
+
+def of_server(postmaster: psutil.Process) -> float:
+    """The CPU seconds of a PostgreSQL server so far: of its postmaster, its backends, and those that have ended."""
+    used = of(postmaster)
+    for process in postmaster.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += own(process)
+    return used

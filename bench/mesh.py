@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import psutil
 
+from bench.counters import Written, read_version, read_written
 from devkit.databases import embedded
 from devkit.layout import PROGRAMS, Layout
 from devkit.ports import reserve_ports
@@ -44,6 +46,22 @@ class Mesh:
     def server_url(self) -> str:
         """The PostgreSQL of this mesh, for asyncpg."""
         return embedded(self.layout).url().replace("+asyncpg", "", 1)
+
+    async def read_written(self) -> Written:
+        """What the mesh's PostgreSQL has written so far."""
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            return await read_written(connection)
+        finally:
+            await connection.close()
+
+    async def read_postgres_version(self) -> str:
+        """Such as "PostgreSQL 15.4"."""
+        connection = await asyncpg.connect(self.server_url)
+        try:
+            return await read_version(connection)
+        finally:
+            await connection.close()
 
 
 @contextlib.asynccontextmanager

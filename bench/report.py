@@ -1,28 +1,22 @@
-"""The benchmark's measurements, and their report as text."""
+"""The benchmark's measurements, and their report as a page of Markdown."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 
+from bench.alone import Alone
+from bench.batches import Batch
+from bench.engines import EngineBatch, batches_table
 from bench.lessons import Sold
+from bench.open_loop import OpenLoop
+from bench.plots import Plot
+from bench.results_page import Page, table
 
-
-@dataclass(frozen=True)
-class Batch:
-    """One measured piece of work, in seconds.
-
-    `mesh` is the CPU of each kind of process; `bench` is the CPU of the benchmark and of the echo server.
-    """
-
-    count: int
-    wall: float
-    mesh: dict[str, float]
-    bench: float
-
-    @property
-    def wall_each(self) -> float:
-        return self.wall / self.count
+#: What is no part of the product. Its CPU is listed apart.
+NOT_OURS = ("sandbox", "launcher")
+APPS = "apps"
 
 
 @dataclass
@@ -36,87 +30,196 @@ class Row:
     certified: list[Batch] = field(default_factory=list)
     sold: list[Sold] = field(default_factory=list)
 
+    @property
+    def rate(self) -> float:
+        """Lessons a second, as the median over the rounds."""
+        return median(1 / batch.wall_each for batch in self.lessons)
+
 
 @dataclass
 class Result:
-    """The RPCs of a lesson, and all rows by their number of students."""
+    """The RPCs of a lesson, all rows by their number of students, and what was measured beside them."""
 
     calls: dict[str, float]
     echoes_per_lesson: int
     commits_per_lesson: int
     rows: dict[int, Row] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
+    open_loop: OpenLoop | None = None
+    engine: list[EngineBatch] = field(default_factory=list)
+    alone: list[Alone] = field(default_factory=list)
 
     def row(self, students: int) -> Row:
         return self.rows.setdefault(students, Row())
 
+    @property
+    def peak(self) -> float:
+        """The most lessons a second that a closed loop sold."""
+        return max(row.rate for row in self.rows.values())
 
-def format_report(result: Result) -> str:
-    """The report for a terminal."""
-    parts = [_calls(result), _speed(result), _cpu(result), _certificates(result), _ratio(result)]
-    return "\n\n".join(part for part in parts if part)
+
+def make_page(result: Result, machine: str) -> Page:
+    """The page of a run."""
+    sections = (
+        _calls(result), _speed(result), _open_loop(result), _cpu(result), _ratio(result), _certificates(result),
+        _memory(result), _engine(result), _alone(result),
+    )  # fmt: skip
+    plots = [_cpu_plot(result), _speed_plot(result)]
+    return Page("lessons", "What a lesson costs", "make bench", machine, [part for part in sections if part], plots)
 
 
 def _calls(result: Result) -> str:
     named = ", ".join(f"{name} x{number:g}" for name, number in sorted(result.calls.items()))
     return (
-        f"A lesson is {result.echoes_per_lesson} RPCs and {result.commits_per_lesson} write transactions.\n  {named}\n"
-        "  and one stream (WatchBooking), by which its student hears of CONFIRMED: in booking's CPU, not among the RPCs"
+        f"A lesson is {result.echoes_per_lesson} RPCs and {result.commits_per_lesson} write transactions: {named}.\n"
+        "Its student hears of CONFIRMED by a stream (WatchBooking): in booking's CPU, and not among the RPCs."
     )
 
 
 def _speed(result: Result) -> str:
-    lines = ["students  lessons/s   p50 ms   p95 ms   p99 ms   booking call p50 ms   lessons"]
+    columns = "students|lessons/s|p50 ms|p95 ms|p99 ms|booking call p50 ms|writes|WAL bytes|lessons".split("|")
+    rows = []
     for number, row in result.rows.items():
-        rate = median(1 / batch.wall_each for batch in row.lessons)
         points = quantiles([sold.confirmed * 1000 for sold in row.sold], n=100, method="inclusive")
         booked = median(sold.booked * 1000 for sold in row.sold)
-        lines.append(
-            f"{number:8}  {rate:9.1f}  {points[49]:7.0f}  {points[94]:7.0f}  {points[98]:7.0f}  {booked:20.0f}"
-            f"  {len(row.sold):8}"
-        )
-    return "\n".join(lines)
+        written = [median(each(batch) / batch.count for batch in row.lessons) for each in (_writes, _wal_bytes)]
+        values = f"{points[49]:.0f}", f"{points[94]:.0f}", f"{points[98]:.0f}", f"{booked:.0f}"
+        rows.append((number, f"{row.rate:.1f}", *values, f"{written[0]:.1f}", f"{written[1]:.0f}", len(row.sold)))
+    return (
+        "## Closed loop\n\nEach student buys the next lesson once the last one is CONFIRMED. Writes are write transactions"
+        f" of a lesson, with those of the mesh at rest.\n\n{table(columns, rows)}"
+    )
+
+
+def _writes(batch: Batch) -> float:
+    return batch.writes
+
+
+def _wal_bytes(batch: Batch) -> float:
+    return batch.wal_bytes
+
+
+def _open_loop(result: Result) -> str:
+    loop = result.open_loop
+    if loop is None:
+        return ""
+    columns = ("lessons/s", "p50 ms", "p99 ms", "p99 / p50", "lessons")
+    row = (f"{loop.rate:.1f}", f"{loop.p50 * 1000:.0f}", f"{loop.p99 * 1000:.0f}", f"{loop.p99 / loop.p50:.1f}")
+    return (
+        "## Open loop at half the peak\n\nApps arrive on a schedule, and a lesson's time counts from its place in it."
+        f"\n\n{table(columns, [(*row, len(loop.taken))])}"
+    )
+
+
+def _cpu_each(row: Row) -> dict[str, float]:
+    """The CPU milliseconds of a lesson by process, over all rounds; those of the apps too."""
+    count = sum(batch.count for batch in row.lessons)
+    each = {name: sum(batch.mesh[name] for batch in row.lessons) / count * 1000 for name in row.lessons[0].mesh}
+    return each | {APPS: sum(batch.bench for batch in row.lessons) / count * 1000}
+
+
+def _ours(each: Mapping[str, float]) -> list[str]:
+    """The product's processes, the most expensive first."""
+    return sorted((name for name in each if name not in (*NOT_OURS, APPS)), key=lambda name: -each[name])
 
 
 def _cpu(result: Result) -> str:
-    """The CPU of a lesson by process over all rounds, the most expensive first."""
-    lines = ["CPU milliseconds per lesson, by process"]
+    found = {number: _cpu_each(row) for number, row in result.rows.items()}
+    names = _ours(next(iter(found.values())))
+    rows = [
+        (number, f"{sum(each[name] for name in names):.1f}", *(f"{each.get(name, 0.0):.1f}" for name in names))
+        for number, each in found.items()
+    ]
+    apart = [
+        (number, *(f"{each.get(name, 0.0):.1f}" for name in (*NOT_OURS, APPS)), f"{_floor(result, row)[1]:.1f}")
+        for (number, each), row in zip(found.items(), result.rows.values(), strict=True)
+    ]
+    return (
+        "## CPU milliseconds per lesson, by process\n\n"
+        f"{table(('students', 'the product', *names), rows)}\n\nApart, on the same cores:\n\n"
+        f"{table(('students', *NOT_OURS, 'the students’ apps', 'the floor: echoes and commits'), apart)}"
+    )
+
+
+def _floor(result: Result, row: Row) -> tuple[float, float]:
+    """The wall and CPU milliseconds of a lesson's number of bare echoes and bare commits."""
+    kinds = ((row.echoes, result.echoes_per_lesson, False), (row.commits, result.commits_per_lesson, True))
+    wall = sum(_each([batch.wall for batch in batches], batches, per) for batches, per, _ in kinds)
+    used = sum(
+        _each([batch.bench + (batch.mesh["postgres"] if writes else 0.0) for batch in batches], batches, per)
+        for batches, per, writes in kinds
+    )
+    return wall, used
+
+
+def _ratio(result: Result) -> str:
+    rows = []
     for number, row in result.rows.items():
-        count = sum(batch.count for batch in row.lessons)
-        each = {
-            name: sum(batch.mesh[name] for batch in row.lessons) / count * 1000 for name in sorted(row.lessons[0].mesh)
-        }
-        parts = "  ".join(f"{name} {each[name]:.1f}" for name in sorted(each, key=lambda name: -each[name]))
-        students = sum(batch.bench for batch in row.lessons) / count * 1000
-        lines.append(f"{number:8}  mesh {sum(each.values()):.1f} = {parts}   (and the students' apps {students:.1f})")
-    return "\n".join(lines)
+        wall = _each([batch.wall for batch in row.lessons], row.lessons, 1)
+        used = _each([_used(batch) for batch in row.lessons], row.lessons, 1)
+        floor_wall, floor_used = _floor(result, row)
+        rows.append(
+            (number, f"{wall:.1f}", f"{floor_wall:.1f}", f"{wall / floor_wall:.1f}×",
+             f"{used:.1f}", f"{floor_used:.1f}", f"{used / floor_used:.1f}×")
+        )  # fmt: skip
+    columns = ("students", "wall ms", "floor", "ratio", "CPU ms", "floor", "ratio")
+    return (
+        f"## Beside the floor\n\nThe floor of a lesson is {result.echoes_per_lesson} bare grpc.aio echoes and"
+        f" {result.commits_per_lesson} single-row commits on the same PostgreSQL. Medians of the rounds. The CPU is the"
+        f" product's: sandbox, launcher and apps are left out. The floor's CPU has its clients in it.\n\n"
+        f"{table(columns, rows)}"
+    )
 
 
 def _certificates(result: Result) -> str:
     """What certificates cost a bare echo: its time and its CPU, beside an echo in plaintext; medians of the rounds."""
-    lines = ["An echo with certificates, beside one in plaintext"]
+    rows = []
     for number, row in result.rows.items():
         if row.certified:
             wall = [median(batch.wall_each for batch in batches) for batches in (row.certified, row.echoes)]
             cpu = [median(batch.bench / batch.count for batch in batches) for batches in (row.certified, row.echoes)]
-            lines.append(f"{number:8}  wall {wall[0] / wall[1]:.2f}x  CPU {cpu[0] / cpu[1]:.2f}x")
-    return "\n".join(lines) if len(lines) > 1 else ""
+            rows.append((number, f"{wall[0] / wall[1]:.2f}×", f"{cpu[0] / cpu[1]:.2f}×"))
+    if not rows:
+        return ""
+    return f"## An echo with certificates, beside one in plaintext\n\n{table(('students', 'wall', 'CPU'), rows)}"
 
 
-def _ratio(result: Result) -> str:
-    echoes, commits = result.echoes_per_lesson, result.commits_per_lesson
-    lines = [
-        f"Beside {echoes} bare grpc.aio echoes and {commits} single-row commits, milliseconds (medians of rounds)",
-        "students   wall: lesson  echoes  commits   ratio    CPU: lesson  echoes  commits   ratio",
-    ]
-    for number, row in result.rows.items():
-        kinds = ((row.lessons, 1), (row.echoes, echoes), (row.commits, commits))
-        wall = [_each([batch.wall for batch in batches], batches, per) for batches, per in kinds]
-        used = [
-            _each([_used(batch, kind) for batch in batches], batches, per)
-            for kind, (batches, per) in zip(("lessons", "echoes", "commits"), kinds, strict=True)
-        ]
-        lines.append(f"{number:8}   {_beside(wall)}    {_beside(used)}")
-    return "\n".join(lines)
+def _memory(result: Result) -> str:
+    if not result.memory:
+        return ""
+    names = sorted(result.memory, key=lambda name: -result.memory[name])
+    row = tuple(f"{result.memory[name] / 2**20:.0f}" for name in names)
+    return f"## Resident MB after the closed loop\n\n{table(('', *names), [('MB', *row)])}"
+
+
+def _engine(result: Result) -> str:
+    return f"## The engine alone\n\n{batches_table(result.engine)}" if result.engine else ""
+
+
+def _alone(result: Result) -> str:
+    if not result.alone:
+        return ""
+    rows = [(one.name, f"{one.rate:.0f}", f"{one.cpu / one.count * 1000:.1f}") for one in result.alone]
+    return (
+        "## The load alone\n\nWhat the apps and the sandbox do when nothing else is in their way: neither may be the limit."
+        f"\n\n{table(('alone', 'lessons/s', 'CPU ms'), rows)}"
+    )
+
+
+def _cpu_plot(result: Result) -> Plot:
+    found = [_cpu_each(row) for row in result.rows.values()]
+    names = _ours(found[0])
+    floors = [_floor(result, row)[1] for row in result.rows.values()]
+    groups = [f"{what}\n{number} at once" for number in result.rows for what in ("lesson", "floor")]
+    series = {name: [value for each in found for value in (each.get(name, 0.0), 0.0)] for name in names}
+    series["echoes and commits"] = [value for floor in floors for value in (0.0, floor)]
+    return Plot("CPU of a sold lesson, by process, and its floor", "ms", groups, series, stacked=True)
+
+
+def _speed_plot(result: Result) -> Plot:
+    groups = [f"{number} students" for number in result.rows]
+    rates = [row.rate for row in result.rows.values()]
+    return Plot("Lessons sold a second, closed loop", "lessons/s", groups, {"lessons/s": rates})
 
 
 def _each(seconds: list[float], batches: list[Batch], per_lesson: int) -> float:
@@ -124,16 +227,6 @@ def _each(seconds: list[float], batches: list[Batch], per_lesson: int) -> float:
     return median(spent / batch.count * per_lesson * 1000 for spent, batch in zip(seconds, batches, strict=True))
 
 
-def _used(batch: Batch, kind: str) -> float:
-    """The CPU that belongs to the work.
-
-    For lessons it is the mesh's alone. For echoes it is both ends, for commits the client and PostgreSQL.
-    """
-    if kind == "lessons":
-        return float(sum(batch.mesh.values()))
-    return batch.bench + (batch.mesh["postgres"] if kind == "commits" else 0.0)
-
-
-def _beside(values: list[float]) -> str:
-    lesson, echoes, commits = values
-    return f"{lesson:12.1f}  {echoes:6.1f}  {commits:7.1f}  {lesson / (echoes + commits):5.1f}x"
+def _used(batch: Batch) -> float:
+    """The CPU seconds of the product's own processes, PostgreSQL included."""
+    return sum(seconds for name, seconds in batch.mesh.items() if name not in NOT_OURS)

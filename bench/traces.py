@@ -5,6 +5,7 @@ Two meshes run side by side, and their batches alternate. The traced one sends i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from statistics import median
@@ -14,9 +15,8 @@ import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from bench import lessons
-from bench.batches import measure, sell
+from bench.batches import Batch, measure, sell
 from bench.mesh import run_mesh
-from bench.report import Batch
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 STUDENTS, LESSONS, ROUNDS = 8, 60, 5
@@ -29,10 +29,15 @@ class Collector:
 
     def __init__(self) -> None:
         self.spans = 0
+        #: How a collector behaves that is not well: seconds until it answers, and whether it takes nothing.
+        self.answers_after, self.is_full = 0.0, False
 
     async def Export(
-        self, request: trace_service_pb2.ExportTraceServiceRequest, _: object
+        self, request: trace_service_pb2.ExportTraceServiceRequest, context: Any
     ) -> trace_service_pb2.ExportTraceServiceResponse:
+        await asyncio.sleep(self.answers_after)
+        if self.is_full:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
         self.spans += sum(len(scope.spans) for resource in request.resource_spans for scope in resource.scope_spans)
         return trace_service_pb2.ExportTraceServiceResponse()
 

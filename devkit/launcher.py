@@ -193,10 +193,10 @@ def postgres_child(postgres: Postgres, layout: Layout, console: Console) -> Chil
 
 async def run_mesh(layout: Layout) -> None:
     """Run one mesh until SIGINT, SIGTERM or SIGHUP."""
-    await Launcher(layout, Console()).run(_watch_signals())
+    await Launcher(layout, Console()).run(watch_signals())
 
 
-def _watch_signals() -> asyncio.Event:
+def watch_signals() -> asyncio.Event:
     """An event that the first signal sets. Further signals (a terminal's, and make's) change nothing."""
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

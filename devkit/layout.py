@@ -52,6 +52,8 @@ PROGRAMS = {
 }
 #: The Stripe sandbox also receives mail, on a second port.
 MAIL_OFFSET, MAIL_PORT = 7, 12125
+#: Those of `make observe`.
+PROMETHEUS_OFFSET, PROMETHEUS_PORT, GRAFANA_OFFSET, GRAFANA_PORT = 9, 9090, 10, 3000
 #: GET /metrics of a process is so far above its port; of the replicas that share the port, each one further.
 METRICS_OFFSET, NEXT_REPLICA = 20, 10
 #: A mesh has its TUTORMESH_PORT_BASE and the ports above it: so many in a row. The first four replicas have metrics.
@@ -100,6 +102,16 @@ class Layout:
     def mail_port(self) -> int:
         """The port on which the sandbox receives mail. Raises Misconfigured."""
         return self._port(MAIL_PORT, MAIL_OFFSET)
+
+    @property
+    def prometheus_port(self) -> int:
+        """The port of `make observe`'s Prometheus. Raises Misconfigured."""
+        return self._port(PROMETHEUS_PORT, PROMETHEUS_OFFSET)
+
+    @property
+    def grafana_port(self) -> int:
+        """The port of `make observe`'s Grafana. Raises Misconfigured."""
+        return self._port(GRAFANA_PORT, GRAFANA_OFFSET)
 
     def metrics_port(self, name: str, replica: int = 1) -> int | None:
         """The port of a replica's metrics, counted from 1; None for the sandbox, and beyond the fourth replica."""

@@ -28,6 +28,12 @@ _FIELDS = {
     "payment_id": "payment_id",
     "payment_intent_id": "intent_id",
 }
+#: A batch of one is about that one. What is read with others belongs to no one line.
+_BATCHES = {
+    f"{name}s": told
+    for name, told in _FIELDS.items()
+    if name in ("booking_id", "enrollment_id", "session_id", "payment_id")
+}
 #: Things that are a field of a message: their field `id`, and the fields above, are ids of the call too.
 _THINGS = ("booking", "enrollment", "session", "saga", "payment")
 NAMES = frozenset(_FIELDS.values())
@@ -70,6 +76,8 @@ def ids_of(message: object) -> dict[str, str]:
         for thing in things:
             holder = getattr(holder, thing)
         value = getattr(holder, field)
+        if field in _BATCHES:
+            value = value[0] if len(value) == 1 else ""
         if value:
             found.setdefault(name, value)
     return found
@@ -100,7 +108,9 @@ def _paths(descriptor: Descriptor) -> tuple[tuple[str, Path], ...]:
 
 def _own_paths(descriptor: Descriptor) -> list[tuple[str, Path]]:
     fields = descriptor.fields_by_name
-    return [(told, (name,)) for name, told in _FIELDS.items() if name in fields and _is_text(fields[name])]
+    texts = [name for name in _FIELDS if name in fields and _is_text(fields[name])]
+    batches = [name for name in _BATCHES if name in fields]
+    return [(told, (name,)) for name, told in (_FIELDS | _BATCHES).items() if name in (*texts, *batches)]
 
 
 def _paths_in(descriptor: Descriptor, thing: str) -> list[tuple[str, Path]]:

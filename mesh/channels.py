@@ -9,8 +9,11 @@ Every call must carry `timeout=`. The service config has no `timeout` of its own
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 import grpc
@@ -107,7 +110,31 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        return await continuation(self.add_context(client_call_details, request), request)
+        about.learn(about.ids_of(request))
+        opened = _OpenedStream(_name_of(client_call_details))
+        with_span = opened.context.run(self.add_context, client_call_details, request)
+        call = await continuation(with_span, request)
+        call.add_done_callback(opened.note_end)
+        return call
+
+
+class _OpenedStream:
+    """The span and the metric of a stream, from its opening to its end. `context` is that of its span."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._began, self.context = name, time.perf_counter(), copy_context()
+        self._span = tracing.span(tracing.short(name), "client")
+        self.context.run(self._span.__enter__)
+
+    def note_end(self, call: grpc.aio.Call) -> None:
+        # A task, since a call tells its code to a coroutine only. This one has ended, so nothing is waited for.
+        asyncio.get_running_loop().create_task(self._note_end(call), context=self.context)
+
+    async def _note_end(self, call: grpc.aio.Call) -> None:
+        code = await call.code()
+        tracing.mark("rpc.response.status_code", code.name)
+        rpc.note_stream_made(self._name, time.perf_counter() - self._began, code)
+        self._span.__exit__(None, None, None)
 
 
 def connect(

@@ -113,17 +113,26 @@ class Gate(grpc.aio.ServerInterceptor):
         self, method: str, serve: Callable[..., AsyncGenerator[Message, None]], decode: Decode
     ) -> Callable[..., Awaitable[None]]:
         async def stream(_: object, context: Context) -> None:
+            with tracing.span(
+                tracing.short(method),
+                "server",
+                parent=_traceparent(context),
+                answers=(grpc.aio.AbortError, asyncio.CancelledError),  # most streams end because their reader leaves
+            ):
+                await send(context)
+
+        async def send(context: Context) -> None:
             began = time.perf_counter()
             try:
                 await self._admit(method, context)
                 with self._limits.streams:
                     await _send_all(serve(await _receive(context, decode), context), context)
             except asyncio.CancelledError:
-                outcomes.note(method, began, StatusCode.CANCELLED)
+                outcomes.note(method, began, StatusCode.CANCELLED, stream=True)
                 raise
             except Exception as error:
-                await outcomes.refuse(method, began, context, error)
-            outcomes.note(method, began, StatusCode.OK)
+                await outcomes.refuse(method, began, context, error, stream=True)
+            outcomes.note(method, began, StatusCode.OK, stream=True)
 
         return stream
 

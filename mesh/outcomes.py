@@ -14,7 +14,7 @@ from mesh.logs import log
 from mesh.metrics import rpc
 
 
-async def refuse(method: str, began: float, context: Context, error: Exception) -> None:
+async def refuse(method: str, began: float, context: Context, error: Exception, *, stream: bool = False) -> None:
     """Answer with the status of an error, and note the end. It always raises."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
@@ -23,25 +23,25 @@ async def refuse(method: str, began: float, context: Context, error: Exception) 
         error = errors.TryAgain()
     if isinstance(error, Refusal):
         code, message, trailing = errors.to_status(error)
-        note(method, began, code, error.reason, _why(error))
+        note(method, began, code, error.reason, _why(error), stream=stream)
         await context.abort(code, message, trailing)
     tracing.fail(error)
-    _count(method, time.perf_counter() - began, StatusCode.INTERNAL)
+    _count(method, time.perf_counter() - began, StatusCode.INTERNAL, stream=stream)
     log().error("rpc_crashed", method=method, exc_info=error)
     await context.abort(StatusCode.INTERNAL, "internal error")
 
 
-def note(method: str, began: float, code: StatusCode, reason: str = "", why: str = "") -> None:
+def note(method: str, began: float, code: StatusCode, reason: str = "", why: str = "", *, stream: bool = False) -> None:
     """An RPC has ended. `began` is of time.perf_counter; `why` is told in the log alone."""
     seconds = time.perf_counter() - began
-    _count(method, seconds, code, reason)
+    _count(method, seconds, code, reason, stream=stream)
     fields = {name: text for name, text in (("reason", reason), ("why", why)) if text}
     milliseconds, caller = round(seconds * 1000, 1), calls.current().service
     log().info("rpc", method=method, code=code.name, ms=milliseconds, caller=caller, **fields)
 
 
-def _count(method: str, seconds: float, code: StatusCode, reason: str = "") -> None:
-    rpc.note_served(method, seconds, code, reason)
+def _count(method: str, seconds: float, code: StatusCode, reason: str = "", *, stream: bool) -> None:
+    rpc.note_served(method, seconds, code, reason, stream=stream)
     tracing.mark("rpc.response.status_code", code.name)
     tracing.mark(f"{tracing.PREFIX}caller", calls.current().service)
     if reason:

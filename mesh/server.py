@@ -87,24 +87,11 @@ class Server:
         callers: dict[str, frozenset[str]] = {}
         for service in services:
             callers |= declared_callers(service.descriptor)
-        limits = RpcLimits(
-            calls=ConcurrencyLimit(max_calls),
-            streams=ConcurrencyLimit(max_streams),
-            unidentified=AddressLimit(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
-            public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
-        )
-        rpc.UNDER_WAY.labels("unary").set_function(lambda: limits.calls.taken)
-        rpc.UNDER_WAY.labels("stream").set_function(lambda: limits.streams.taken)
+        limits = _measured_limits(max_calls, max_streams, max_public)
         self._server = grpc.aio.server(
             interceptors=[Gate(verifier, callers, limits, by_certificate=settings.certificates is not None)],
-            options=[
-                *OPTIONS,
-                ("grpc.so_reuseport", int(settings.reuse_port)),
-                ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
-                ("grpc.max_connection_age_grace_ms", round(settings.max_connection_age_grace_seconds * 1000)),
-                # The edge has all its watches on one connection.
-                ("grpc.max_concurrent_streams", max_calls + max_streams + MAX_PUBLIC_OF_A_CONNECTION),
-            ],
+            # The edge has all its watches on one connection.
+            options=_options(settings, max_streams=max_calls + max_streams + MAX_PUBLIC_OF_A_CONNECTION),
             maximum_concurrent_rpcs=max_calls + max_streams + max_public + spare_rpcs,
         )
         self._verifier, self._drain_seconds = verifier, settings.drain_seconds
@@ -112,20 +99,24 @@ class Server:
         self._drain_delay_seconds = 0.0 if settings.reuse_port else settings.drain_delay_seconds
         self._health = Health()
         self._names = ["", *(service.descriptor.full_name for service in services)]
-        for service in services:
-            service.add(service.servicer, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [*self._names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME]
-        reflection.enable_server_reflection(names, self._server)
+        self._add(services)
         self.port = _bind(self._server, settings)
         #: The bound port of HEALTH_PORT; 0 without the setting.
         self.health_port, self._probes = 0, None
         if settings.health_port is not None:
             self._probes = grpc.aio.server(interceptors=[Gate(verifier, {}, limits)], options=OPTIONS)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._probes)
-            self.health_port = self._probes.add_insecure_port(f"{settings.host}:{settings.health_port}")
+            self.health_port = self._probes.add_insecure_port(settings.address(settings.health_port))
         self._certificates = settings.certificates
         self._looking: asyncio.Task[None] | None = None
+
+    def _add(self, services: list[Service]) -> None:
+        """Serve these, and health and reflection beside them."""
+        for service in services:
+            service.add(service.servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [*self._names[1:], "grpc.health.v1.Health", reflection.SERVICE_NAME]
+        reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> None:
         self._verifier.fetch_keys()  # before the first callers come, so that they need not wait for it
@@ -167,9 +158,33 @@ class Server:
             self._looking.cancel()
 
 
+def _measured_limits(max_calls: int, max_streams: int, max_public: int) -> RpcLimits:
+    """The limits of a server. The metrics show how much of them is taken."""
+    limits = RpcLimits(
+        calls=ConcurrencyLimit(max_calls),
+        streams=ConcurrencyLimit(max_streams),
+        unidentified=AddressLimit(MAX_UNIDENTIFIED, MAX_UNIDENTIFIED_OF_AN_ADDRESS),
+        public=PublicLimit(max_public, MAX_PUBLIC_OF_A_CONNECTION),
+    )
+    rpc.UNDER_WAY.labels("unary").set_function(lambda: limits.calls.taken)
+    rpc.UNDER_WAY.labels("stream").set_function(lambda: limits.streams.taken)
+    return limits
+
+
+def _options(settings: ServiceSettings, max_streams: int) -> list[tuple[str, int]]:
+    """gRPC's options of a server whose connections have at most so many RPCs at once."""
+    return [
+        *OPTIONS,
+        ("grpc.so_reuseport", int(settings.reuse_port)),
+        ("grpc.max_connection_age_ms", round(settings.max_connection_age_seconds * 1000)),
+        ("grpc.max_connection_age_grace_ms", round(settings.max_connection_age_grace_seconds * 1000)),
+        ("grpc.max_concurrent_streams", max_streams),
+    ]
+
+
 def _bind(server: grpc.aio.Server, settings: ServiceSettings) -> int:
     """Bind with certificates, or in plaintext where the settings allow that. Raises ValueError where they do not."""
-    address = f"{settings.host}:{settings.port}"
+    address = settings.address(settings.port)
     if settings.certificates is not None:
         return server.add_secure_port(address, settings.certificates.for_servers())
     if (fault := settings.plaintext_fault()) is not None:

@@ -57,6 +57,7 @@ class ServiceSettings(BaseSettings):
 
     #: "production" refuses to start with what only a developer's machine has (mesh.production).
     tutormesh_env: Literal["development", "production"] = "development"
+    #: What to bind, such as 0.0.0.0, or :: for IPv6 and IPv4.
     host: str = "127.0.0.1"
     port: int = Field(ge=0, le=65535)
     reuse_port: bool = False
@@ -87,6 +88,15 @@ class ServiceSettings(BaseSettings):
 
     #: False for a process that binds no gRPC port.
     serves_grpc: ClassVar[bool] = True
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value.removeprefix("[").removesuffix("]")
+
+    def address(self, port: int) -> str:
+        """HOST with this port, as gRPC reads it: an IPv6 address has brackets."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
     @cached_property
     def certificates(self) -> Certificates | None:
@@ -155,7 +165,7 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ip_address(host.strip("[]")).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -1,7 +1,8 @@
 """Is one process ready? `python -I -S ops/probe.py HOST:PORT|URL`: the health checks of containers run it.
 
 Every container runs it every few seconds, so it imports sockets and nothing else: gRPC takes ten times as long to import.
-HOST:PORT is the plaintext port of a service (HEALTH_PORT); it is asked by grpc.health.v1. A URL must answer 200.
+HOST:PORT is the plaintext port of a service (HEALTH_PORT); it is asked by grpc.health.v1. A URL must answer 200. An IPv6
+address has brackets, such as [::1]:9000.
 Sources: RFC 9113 (frames), RFC 7541 (fields), and gRPC over HTTP/2.
 """
 
@@ -82,7 +83,7 @@ def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 
 def _connect(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=TIMEOUT_SECONDS)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=TIMEOUT_SECONDS)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
@@ -12,6 +11,7 @@ from functools import partial
 from uuid import uuid4
 
 import grpc
+import uvloop
 
 from mesh import channels, logs, proxies, tracing
 from mesh.database import Database
@@ -121,16 +121,7 @@ def compose(
     webhooks = Webhooks(stripe, stores.events, engine, inbox, settings.payment_max_attempts)
     reconcile = Reconcile(engine, stores, providers, refunds, late_payments, webhooks)
     callbacks = Callbacks(engine, stores.sagas, providers, webhooks, settings.engines)
-    ordering = Ordering(engine, stores.sagas, stores.keys, uuid4)
-    quotes = Quotes(settings.quote_key)
-    cancel_lessons = Cancelling(engine, stores.sagas, stores.cancellations, stores.payments, quotes, uuid4)
-    engines, returns, links = settings.engines, settings.returns, settings.links
-    purchases = Purchases(
-        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers), engines, returns),
-        CourseOrders(ordering, settings.enrollment_policy, engines, returns),
-        cancel_lessons,
-        replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
-    )
+    purchases, links = _serve_purchases(settings, stores, engine, peers), settings.links
     payments = Payments(stores.payments, stores.sagas, settings.payment_max_attempts)
     find_charge = stripe.find_intent_of_charge if stripe is not None else _find_no_charge
     operators = Operators(engine, stores, inbox, intents, providers, find_charge)
@@ -144,6 +135,20 @@ def compose(
         NotificationServicer(deliveries),
     )
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)
+
+
+def _serve_purchases(settings: Settings, stores: Stores, engine: Engine, peers: Peers) -> Purchases:
+    """How lessons and seats are ordered and cancelled."""
+    ordering = Ordering(engine, stores.sagas, stores.keys, uuid4)
+    quotes = Quotes(settings.quote_key)
+    cancel_lessons = Cancelling(engine, stores.sagas, stores.cancellations, stores.payments, quotes, uuid4)
+    engines, returns = settings.engines, settings.returns
+    return Purchases(
+        LessonOrders(ordering, settings.cancellation_policy, partial(verify_course, peers), engines, returns),
+        CourseOrders(ordering, settings.enrollment_policy, engines, returns),
+        cancel_lessons,
+        replace(cancel_lessons, definition=CANCEL_ENROLLMENT, terms=COURSE_TERMS),
+    )
 
 
 def _serve_links(
@@ -296,4 +301,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

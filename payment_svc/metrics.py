@@ -109,10 +109,22 @@ UNTOLD = "untold"
 # An alert on growth needs the 0 from which a number grows.
 for _stage in ("waiting", "refunds", "strays", UNTOLD):
     FOUND.labels(_stage)
+for _type in (
+    *(
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "refund.created",
+        "refund.failed",
+        "charge.refunded",
+    ),
+    *("refund.updated", "charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+):
+    EVENTS.labels(_type, "Ignore")
 for _status in ("PENDING", "SUCCEEDED", "FAILED", "GIVEN_UP"):
     REFUNDS.labels(_status)
 for _kind in KINDS:
     TRANSITIONS.labels(_kind.name, State.PARKED.value)
+    TAKEN_OVER.labels(_kind.name)
 
 #: Why a saga backs off or is parked.
 REASONS = Words()
@@ -145,15 +157,14 @@ def _note_back_off(error: SagaError | None) -> None:
     BACKED_OFF.labels(REASONS.label(error.reason if error else "")).inc()
 
 
-def note_event(kind: str, verdict: str, created: int, source: str) -> None:
+def note_event(kind: str, verdict: str, created: int, source: str, *, is_untold: bool) -> None:
     """A provider's event of a handled type was judged. `created` is the second in which it was made, Unix time."""
     EVENTS.labels(kind, verdict).inc()
     if verdict == "Ignore":
         return
     if created > 0:
         EVENT_LAG.labels(source).observe(max(0.0, time.time() - created))
-    if source == "reconcile":
-        FOUND.labels(UNTOLD).inc()
+    FOUND.labels(UNTOLD).inc(is_untold)
 
 
 def note_refund(refund: Refund, status: RefundStatus) -> None:

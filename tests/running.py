@@ -11,12 +11,12 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 #: What takes long begins first, so that the runner's processes end together; what computes and what waits by turns.
-LONGEST_FIRST = "failpoints chaos pages model devkit fuzz limits access contract golden docs replicas".split()
+LONGEST_FIRST = "failpoints chaos pages model devkit troubles fuzz limits access contract golden docs replicas".split()
 #: Folders whose modules share a mesh or what else is costly: one runner's process takes them all.
 TOGETHER = frozenset(("tests/contract", "tests/deploy", "tests/pages", "tests/replicas"))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
-    "access contract deploy docs failpoints federation fuzz golden limits model pages replicas"
+    "access contract deploy docs failpoints federation fuzz golden limits model pages replicas troubles"
     " test_graphql_fuzz test_rest_fuzz test_websocket_fuzz test_openapi"
     " test_crashes test_double_faults test_answers_after_faults test_lost_commits test_failing_refunds test_ends"
     " test_replaced_owners test_ordering test_seat_hold_end test_cancelling_an_enrollment"

@@ -11,7 +11,7 @@ from graphql import GraphQLError
 from grpc import StatusCode
 
 from bff.graphql.context import Info
-from bff.graphql.metrics import ERRORS, Measured
+from bff.graphql.metrics import ERRORS, Measured, show_faults
 from bff.http.rate_limits import RateLimited
 from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
@@ -101,6 +101,7 @@ def mutation_resolver(resolver: Resolver) -> Resolver:
     @functools.wraps(resolver)
     async def resolve(source: Any, info: Info, **arguments: Any) -> Any:
         info.context.forget_answers()
+        show_faults(info.field_name)
         with Measured(info) as field:
             try:
                 value = await resolver(source, info, **arguments)

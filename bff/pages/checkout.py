@@ -85,6 +85,7 @@ class CheckoutPage:
             words=describe_purchase(reader, opened.purchase, datetime.now(UTC)),
             state=state,
             current=_panel(state),
+            sold_id=opened.purchase.booking_id or opened.purchase.enrollment_id,
             form=form,
             test_cards=TEST_CARDS,
             left=divmod(math.ceil(max(0.0, opened.seconds_left)), 60),

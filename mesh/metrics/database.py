@@ -44,6 +44,7 @@ def watch_pool(name: str, pool: Pool) -> None:
     CONNECTIONS.labels(name, "in_use").set_function(pool.checkedout)
     CONNECTIONS.labels(name, "idle").set_function(pool.checkedin)
     LIMIT.labels(name).set_function(pool.size)
+    FAILED.labels(name, "no_connection_free")  # an alert on growth needs the 0 from which a number grows
 
 
 def note_status(name: str, *, answers: bool, writes: bool) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from threading import BoundedSemaphore, Thread
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -100,9 +101,16 @@ class _Server(ThreadingMixIn, WSGIServer):
     request_queue_size = 64
     block_on_close = False  # a client that reads slowly keeps nobody
 
-    def __init__(self, *rest: Any) -> None:
-        super().__init__(*rest)
+    def __init__(self, address: tuple[str, int], *rest: Any) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, *rest)
         self._slots = BoundedSemaphore(MOST_CLIENTS)
+
+    def server_bind(self) -> None:
+        """HTTPServer's own asks the DNS for the name of this machine, which can take half a minute."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+        self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._slots.acquire(blocking=False):

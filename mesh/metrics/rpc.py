@@ -10,10 +10,18 @@ from grpc import StatusCode
 
 from mesh import tracing
 from mesh.errors import CallFailed, Refusal
-from mesh.metrics.registry import Words, counter, exemplar, gauge, histogram
+from mesh.metrics.registry import LONG_SECONDS, Words, counter, exemplar, gauge, histogram
 
 SERVED = histogram(
-    "tutormesh_rpc_duration_seconds", "How long served RPCs took, by RPC and gRPC status code.", ("rpc", "code")
+    "tutormesh_rpc_duration_seconds",
+    "How long served calls took, by RPC and gRPC status code. Streams are not in here.",
+    ("rpc", "code"),
+)
+SERVED_STREAMS = histogram(
+    "tutormesh_rpc_stream_duration_seconds",
+    "How long served streams lasted, by RPC and gRPC status code.",
+    ("rpc", "code"),
+    buckets=LONG_SECONDS,
 )
 REFUSED = counter(
     "tutormesh_rpc_refusals_total",
@@ -25,17 +33,23 @@ UNDER_WAY = gauge(
 )
 MADE = histogram(
     "tutormesh_rpc_client_duration_seconds",
-    "How long RPCs to other services took, by RPC and gRPC status code.",
+    "How long calls to other services took, by RPC and gRPC status code. Streams are not in here.",
     ("rpc", "code"),
+)
+MADE_STREAMS = histogram(
+    "tutormesh_rpc_client_stream_duration_seconds",
+    "How long streams from other services lasted, by RPC and gRPC status code.",
+    ("rpc", "code"),
+    buckets=LONG_SECONDS,
 )
 
 _REASONS = Words()
 
 
-def note_served(method: str, seconds: float, code: StatusCode, reason: str = "") -> None:
+def note_served(method: str, seconds: float, code: StatusCode, reason: str = "", *, stream: bool = False) -> None:
     """A service's RPC has ended."""
     name = tracing.short(method)
-    SERVED.labels(name, code.name).observe(seconds, exemplar())
+    (SERVED_STREAMS if stream else SERVED).labels(name, code.name).observe(seconds, exemplar())
     if reason:
         REFUSED.labels(name, _REASONS.label(reason)).inc()
 
@@ -52,3 +66,8 @@ def call_made(method: str) -> Iterator[None]:
         raise
     finally:
         MADE.labels(tracing.short(method), code.name).observe(time.perf_counter() - began, exemplar())
+
+
+def note_stream_made(method: str, seconds: float, code: StatusCode) -> None:
+    """A stream from a peer has ended."""
+    MADE_STREAMS.labels(tracing.short(method), code.name).observe(seconds, exemplar())

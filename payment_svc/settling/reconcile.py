@@ -23,7 +23,7 @@ from payment_svc.providers.port import NoSuchIntent, OutcomeUnknown, ProviderRef
 from payment_svc.providers.refunds import Refunds
 from payment_svc.providers.registry import Providers
 from payment_svc.settling.late_payments import LatePayments, RefundNotDone, is_left_to_us
-from payment_svc.settling.verdicts import LATER, knows_less
+from payment_svc.settling.verdicts import DISPUTES, LATER, knows_less
 from payment_svc.settling.webhooks import Webhooks
 from payment_svc.store import Stores
 
@@ -211,20 +211,30 @@ class Reconcile:
         seen = examined = 0
         async for page in self.providers.recent_events(LATER, window):
             seen += len(page)
-            unknown = await self.stores.events.unknown([event.id for event in page])
-            for event in reversed(page):
-                if event.id in unknown:
-                    with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
-                        await self._take(event)
+            ids = await self.stores.events.unknown([event.id for event in page])
+            unknown = [event for event in reversed(page) if event.id in ids]
+            untold = await self._find_untold(unknown)
+            for event in unknown:
+                with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+                    await self._take(event, is_untold=event in untold)
             examined += len(unknown)
             if seen > MOST_EVENTS:
                 break
         return Counts(examined)
 
-    async def _take(self, event: ProviderEvent) -> None:
+    async def _find_untold(self, unknown: Sequence[ProviderEvent]) -> list[ProviderEvent]:
+        """Those of these events of which no webhook has told, as far as can be seen.
+
+        An event that changed nothing when its webhook came is not stored. Others of the same refund or dispute are.
+        """
+        stored = await self.stores.events.stored_types([event.intent_id for event in unknown])
+        told = {(intent_id, kind in DISPUTES) for intent_id, kind in stored if kind in LATER}
+        return [event for event in unknown if (event.intent_id, event.type in DISPUTES) not in told]
+
+    async def _take(self, event: ProviderEvent, *, is_untold: bool) -> None:
         """Judge an event. One that fails keeps no other from its turn, and is asked about again in the next round."""
         try:
-            await self.webhooks.take(event, source="reconcile")
+            await self.webhooks.take(event, source="reconcile", is_untold=is_untold)
         except Refusal:
             raise
         except Exception as error:

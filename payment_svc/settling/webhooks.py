@@ -35,21 +35,26 @@ class Webhooks:
         except EventIgnored as ignored:
             log().info("event_ignored", reason=ignored.reason, **ignored.told)
             return
+        about.learn({"saga_id": event.saga_id, "intent_id": event.intent_id})
         reason = _why_not_ours(event, self.stripe)
         if not reason:
             reason = "" if await self.take(event) else "not_ours"
         if reason:
             log().info("event_ignored", reason=reason, event_id=event.id, type=event.type)
 
-    async def take(self, event: ProviderEvent, source: str = "webhook") -> bool:
-        """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours."""
+    async def take(self, event: ProviderEvent, source: str = "webhook", *, is_untold: bool = False) -> bool:
+        """Judge a provider's event, once, whoever brought it here. False when it is about no saga of ours.
+
+        `is_untold`: reconcile brings it, and no webhook has told of it.
+        """
         summary = EventSummary(event.id, event.type, event.intent_id, event.saga_id)
         if event.type == CREATED:
             saga = await self.events.peek(summary)
             if isinstance(self._judge(event, saga), Ignore):
+                _bind(event, saga)
                 return saga is not None  # nearly every one of them; no lock is needed to see it
         verdict, saga = await self._store(event, summary)
-        metrics.note_event(event.type, type(verdict).__name__, event.created, source)
+        metrics.note_event(event.type, type(verdict).__name__, event.created, source, is_untold=is_untold)
         self._go_on(event, verdict, saga)
         return saga is not None
 
@@ -74,8 +79,7 @@ class Webhooks:
         return verdict
 
     def _go_on(self, event: ProviderEvent, verdict: Verdict, saga: Saga | None) -> None:
-        about.bind(saga.ids if saga else {"intent_id": event.intent_id})
-        tracing.link(saga.traceparent if saga else "")
+        _bind(event, saga)
         log().info(
             "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
         )
@@ -87,6 +91,12 @@ class Webhooks:
             self.engine.start(saga)
         if isinstance(verdict, ToInbox):
             self.inbox.look_now()
+
+
+def _bind(event: ProviderEvent, saga: Saga | None) -> None:
+    """Log lines and spans of this call are about the event's saga. Its trace is linked to the one that began the saga."""
+    about.bind(saga.ids if saga else {"intent_id": event.intent_id})
+    tracing.link(saga.traceparent if saga else "")
 
 
 def _why_not_ours(event: ProviderEvent, stripe: StripeProvider) -> str:

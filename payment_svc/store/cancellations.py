@@ -112,7 +112,6 @@ class CancellationStore:
         None when somebody has cancelled the purchase meanwhile, or less is left to give back than was decided. Raises the
         refusal of an earlier cancel, so that repeats of it leave no rows.
         """
-
         values = self._values(purchase, new_id, facts, detail) | {"kind": kind, "version": version}
 
         async def lock_and_begin(connection: Connection) -> Saga | None:

@@ -26,6 +26,10 @@ _STORE = text("""
     on conflict do nothing returning id
 """)
 _KNOWN = text("select id from stripe_event where id = any(:ids)")
+_TOLD = text("""
+    select distinct e.payment_intent_id, e.type from saga s join stripe_event e on e.saga_id = s.id
+    where s.payment_intent_id = any(:intents) and e.payment_intent_id = s.payment_intent_id
+""")
 # A signal: the owner sees it before its next commit, and a sleeping saga wakes. A parked saga counts it and sleeps on.
 _SIGNAL = text("""
     update saga set news = news + 1,
@@ -156,6 +160,11 @@ class EventStore:
         """Those of these event ids that were never stored here."""
         rows = await self._database.rows(_KNOWN, {"ids": event_ids})
         return set(event_ids) - {row.id for row in rows}
+
+    async def stored_types(self, intent_ids: list[str]) -> set[tuple[str, str]]:
+        """The types of the stored events of these intents, each with its intent's id."""
+        rows = await self._database.rows(_TOLD, {"intents": intent_ids}) if intent_ids else ()
+        return {(row.payment_intent_id, row.type) for row in rows}
 
     async def receive(
         self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]

@@ -61,8 +61,54 @@ async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: Re
     sale, webhook = trace_with(in_sale), trace_with(in_webhook)
     assert any(span.links == {sale[0].trace} for span in webhook)
     assert any("insert into saga" in span.attributes.get("db.query.text", "") for span in sale)
+    for spans in (sale, webhook):
+        of_saga = set[str]()
+        for span in spans:  # in the order of their beginning: a parent comes before what it calls
+            if span.name == "BookAndPayForSessionSaga" or span.parent in of_saga:
+                of_saga.add(span.id)
+                named = {name.removeprefix("tutormesh.") for name in span.attributes}
+                assert {"saga_id", "booking_id", "payment_id", "session_id"} <= named, span
+        assert len(of_saga) > 10
+    drawn = tutormesh(
+        "trace", booking, **{name: mesh.layout.settings[name] for name in ("TUTORMESH_DATA", "TUTORMESH_PORT_BASE")}
+    )
+    assert drawn.exit_code == 0 and all(name.split(" ", 1)[1] in drawn.output for name in in_sale | in_webhook)
     told = "".join(file.read_text() for file in files.iterdir())
-    assert not any(secret in told for secret in ("_secret_", "eyJ", "sk_test", "@people.example.com"))
+    secrets = ("_secret_", "eyJ", "sk_test", "@people.example.com", "A first lesson", "lk_", "whsec_", "Nora")
+    assert not any(secret in told for secret in secrets)
+
+
+async def test_a_clients_trace_goes_on_in_each_service_and_its_baggage_goes_nowhere(mesh: RealMesh) -> None:
+    trace, tutor = "0af7651916cd43dd8448eb211c80319c", mesh.layout.signer().token("tutor")
+    headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "baggage": "person=nobodys-business"}
+    query = {"query": "{ mySchedule { timezone } myCourses { edges { node { id } } } }"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        await http.post(
+            f"{mesh.layout.url('bff')}/graphql", json=query, headers=headers | {"Authorization": f"Bearer {tutor}"}
+        )
+
+    def services() -> set[str]:
+        return {span.service for span in read_spans(mesh.layout.data.glob("traces/*.jsonl*")) if span.trace == trace}
+
+    await wait_until(lambda: len(services()) >= 3)
+    told = "".join(file.read_text() for file in mesh.layout.data.glob("traces/*.jsonl*"))
+    assert "nobodys-business" not in told and not any("nobodys-business" in line for line in mesh.console.lines)
+
+
+async def test_each_service_that_works_on_a_sale_has_its_booking_in_its_log_lines(mesh: RealMesh) -> None:
+    before = len(mesh.console.lines)
+    booking = await sell_lesson(mesh.layout, lambda _: None)
+
+    def lines() -> list[str]:
+        return [line for line in mesh.console.lines[before:] if f"booking_id={booking}" in line]
+
+    working = {"availability", "bff", "booking", "payment", "session"}
+    await wait_until(lambda: {line.split()[0] for line in lines()} == working)
+    assert all("request_id=" in line and "trace_id=" in line for line in lines())
+    traces = {line.partition("trace_id=")[2].split()[0] for line in lines() if "saga_id=" in line}
+    of_sale = [line for line in mesh.console.lines[before:] if any(f"trace_id={trace}" in line for trace in traces)]
+    missing = [line for line in of_sale if f"booking_id={booking}" not in line or "saga_id=" not in line]
+    assert len(of_sale) >= 10 and missing == []
 
 
 async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:

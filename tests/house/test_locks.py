@@ -31,7 +31,7 @@ def test_no_lock_names_an_address_or_a_path(lock):
 @pytest.mark.parametrize("lock", REQUIREMENTS, ids=_name)
 def test_every_requirement_has_one_version_and_its_hashes(lock):
     entries = re.split(r"\n(?=\S)", re.sub(r"(?m)^#.*\n", "", lock.read_text()).strip())
-    assert len(entries) > 20
+    assert len(entries) > (10 if lock.stem == "bench-peers" else 20)
     for entry in entries:
         assert re.match(r"[\w.\[\],-]+==\S+", entry), entry
         assert "--hash=sha256:" in entry, entry

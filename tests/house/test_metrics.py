@@ -30,6 +30,9 @@ RULES: list[dict[str, Any]] = yaml.safe_load((ROOT / "deploy" / "alerts.yml").re
 OTHERS = {
     "up": {"job", "instance"},
     "process_start_time_seconds": {"instance"},
+    "process_cpu_seconds_total": {"instance"},
+    "process_resident_memory_bytes": {"instance"},
+    "ALERTS": {"alertname", "alertstate"},
     "tutormesh_audit_breaches": {"invariant"},
     "tutormesh_audit_timestamp_seconds": set(),
 }
@@ -81,13 +84,20 @@ def families() -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_uses_metrics_and_labels_that_there_are(rule: dict[str, Any]) -> None:
-    known, expression = families(), rule["expr"]
-    used = set(re.findall(r"\b(?:tutormesh|process)_\w+|\bup\b", expression))
+    check_query(rule["expr"])
+
+
+def check_query(expression: str) -> None:
+    """Fail unless a query of PromQL uses metrics and labels that there are."""
+    known = families()
+    used = set(re.findall(r"\b(?:tutormesh|process)_\w+|\bup\b|\bALERTS\b", expression))
     assert used and used <= known.keys(), used - known.keys()
     for name, selectors in re.findall(r"(\w+)\{([^}]*)\}", expression):
         assert set(re.findall(r"(\w+)\s*=~?", selectors)) <= known[name], name
     grouped = {
-        label.strip() for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression) for label in group.split(",")
+        label.strip()
+        for group in re.findall(r"\b(?:by|on|group_left) \(([^)]*)\)", expression)
+        for label in group.split(",")
     }
     assert grouped <= set().union(*(known[name] for name in used))
 

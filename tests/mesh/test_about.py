@@ -40,7 +40,8 @@ BOOKING, SAGA, SESSION = (f"{digit * 8}-1111-4111-8111-111111111111" for digit i
         ),
         (saga_pb2.ListSagasResponse(sagas=[saga_pb2.Saga(id=SAGA)]), {}),
         (booking_pb2.GetBookingResponse(), {}),
-        (booking_pb2.BatchGetBookingsRequest(booking_ids=[BOOKING]), {}),
+        (booking_pb2.BatchGetBookingsRequest(booking_ids=[BOOKING]), {"booking_id": BOOKING}),
+        (booking_pb2.BatchGetBookingsRequest(booking_ids=[BOOKING, SESSION]), {}),
     ],
 )
 def test_a_message_has_the_ids_of_its_fields_and_of_its_thing(message, ids):

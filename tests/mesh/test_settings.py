@@ -216,7 +216,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 def test_67_plaintext_off_loopback_ends_the_process_unless_a_sidecar_encrypts(load_settings, capsys, host):
     with pytest.raises(SystemExit) as end:
         load_settings(HOST=host)
-    line = f"MESH_TLS: is off, which is for loopback, and HOST is {host}; it must be on, or external for a sidecar\n"
+    bare = host.strip("[]")
+    line = f"MESH_TLS: is off, which is for loopback, and HOST is {bare}; it must be on, or external for a sidecar\n"
     assert (end.value.code, capsys.readouterr().err) == (2, line)
     assert load_settings(HOST=host, MESH_TLS="external").plaintext_fault() is None
 

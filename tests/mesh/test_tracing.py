@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bench.traces import open_collector
+from devkit.layout import HOST
+from mesh import calls, tracing
+from mesh.channels import connect, messages
+from mesh.tracing import spans
+from tests.conftest import FixedToken
+from tests.mesh.conftest import bookings, wait_until
+from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
+#: Spans, two at a time, beyond what waits in the queue.
+MANY = 2500
 #: Traces some work, as a service would, and prints how long it took.
 WORK = """
 import sys, time
 from mesh import calls, tracing
 tracing.configure("worker", dict(setting.split("=", 1) for setting in sys.argv[2:]))
-began = time.monotonic()
+began = time.process_time()
 with calls.entered(calls.Call("r1", ids={"booking_id": "b1"})):
     for _ in range(int(sys.argv[1])):
         try:
@@ -26,12 +43,12 @@ with calls.entered(calls.Call("r1", ids={"booking_id": "b1"})):
                     raise ValueError("of a person, secret")
         except ValueError:
             pass
-print(time.monotonic() - began, "opentelemetry" in sys.modules)
+print(time.process_time() - began, "opentelemetry" in sys.modules)
 """
 
 
 def work(*settings: str, times: int = 1) -> tuple[float, bool, float]:
-    """Seconds of the work, whether OpenTelemetry was imported, and seconds until the process had ended."""
+    """Processor seconds of the work, whether OpenTelemetry was imported, and seconds until the process had ended."""
     began = time.monotonic()
     command = [sys.executable, "-c", WORK, str(times), *settings]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
@@ -62,14 +79,66 @@ def test_a_span_has_its_parent_its_links_and_the_ids_of_the_call_but_no_words_of
     assert "secret" not in file.read_text()
 
 
-def test_a_collector_that_never_answers_delays_neither_the_work_nor_the_end_of_the_process() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # it accepts a connection, and never says a word
-        collector = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        _, imported, lasted = work(
-            f"OTEL_EXPORTER_OTLP_ENDPOINT={collector}", "OTEL_TRACES_SAMPLER=always_on", times=6000
+async def test_a_stream_is_a_span_at_both_ends_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, start_server: Any, token: Any
+) -> None:
+    kept, provider, left = InMemorySpanExporter(), TracerProvider(), asyncio.Event()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    monkeypatch.setattr(tracing, "_spans", spans.Spans(provider.get_tracer("test")))
+    server = await start_server(bookings(left.wait))
+    own = FixedToken("bff", token("service", service="bff"))
+    async with connect(f"127.0.0.1:{server.port}", own) as channel:
+        request = booking_pb2.WatchBookingRequest(booking_id="b1")
+        with calls.entered(calls.Call("r1")), tracing.span("subscription"):
+            stream = messages(booking_pb2_grpc.BookingServiceStub(channel).WatchBooking(request, timeout=5))
+            await anext(stream)
+        assert [span.name for span in kept.get_finished_spans()] == ["subscription"]
+        left.set()
+        assert [one async for one in stream] == []
+        await wait_until(lambda: _now(len(kept.get_finished_spans()) == 3))
+    by_kind = {span.kind.name: span for span in kept.get_finished_spans()}
+    client, served = by_kind["CLIENT"], by_kind["SERVER"]
+    assert served.parent.span_id == client.context.span_id
+    assert client.parent.span_id == by_kind["INTERNAL"].context.span_id
+    for span in (client, served):
+        told = dict(span.attributes)
+        assert (span.name, span.status.is_ok or span.status.is_unset) == ("BookingService/WatchBooking", True)
+        assert (told["rpc.response.status_code"], told["tutormesh.booking_id"]) == ("OK", "b1")
+
+
+async def _now(is_so: bool) -> bool:
+    return is_so
+
+
+async def test_a_collector_that_takes_nothing_costs_neither_the_work_nor_the_end_of_the_process(tmp_path: Path) -> None:
+    """There are more spans than the queue holds. To a file they cost as much, without an exporter's retries."""
+    hows, settings = ("away", "silent", "slow", "full"), "OTEL_TRACES_SAMPLER=always_on"
+    async with contextlib.AsyncExitStack() as stack:
+        places = [
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={await stack.enter_async_context(broken_collector(how))}" for how in hows
+        ]
+        runs = [asyncio.to_thread(work, place, settings, times=MANY) for place in places]
+        alone, *costs = await asyncio.gather(
+            asyncio.to_thread(work, f"TRACES_FILE={tmp_path / 'spans'}", times=MANY), *runs
         )
-    assert imported
-    assert lasted < 30  # gRPC alone would wait longer
+    for how, (seconds, imported, lasted) in zip(hows, costs, strict=True):
+        assert imported and seconds < 2 * alone[0] + 0.2, how
+        assert lasted < alone[2] + 10, how  # gRPC alone would wait for half a minute
+
+
+@contextlib.asynccontextmanager
+async def broken_collector(how: str) -> AsyncIterator[str]:
+    """The endpoint of a collector that is away, never says a word, takes a minute for each batch, or takes none."""
+    if how in ("away", "silent"):
+        with socket.create_server((HOST, 0)) as silent:
+            port = silent.getsockname()[1]
+            if how == "away":
+                silent.close()
+            yield f"http://{HOST}:{port}"
+        return
+    async with open_collector() as (collector, endpoint):
+        collector.answers_after, collector.is_full = (60.0, False) if how == "slow" else (0.0, True)
+        yield endpoint
 
 
 async def test_spans_reach_a_collector() -> None:

@@ -15,8 +15,10 @@ from bff.settings import Options
 from devkit.ports import reserve_port
 from mesh.identity import Verifier
 from mesh.production import SANDBOX_KEYS
+from payment_svc.providers.sessions import AskedEngine
 from tests.audited import Tampering, assert_clean
 from tests.conftest import MakeDatabase
+from tests.fake_engine import fake_engine
 from tests.inhabited import people  # noqa: F401 - a fixture
 from tests.pages.browser import MISSING, Visitor, find_chromium, run_chromium, visiting
 from tests.pages.links import Links
@@ -72,7 +74,13 @@ async def world(
         public_availability=True,
     )
     rooms = {"meeting_link_template": "https://meet.example.org/{room}"}
-    async with world_of(make_database, token, auth_settings, verifier, folder, edge=options, session=rooms) as running:
+    engines = {"payment_engines": "stripe,callback,acme"}
+    settings: dict[str, Any] = {"edge": options, "session": rooms, "payment": engines}
+    async with (
+        world_of(make_database, token, auth_settings, verifier, folder, **settings) as running,
+        fake_engine() as acme,
+    ):
+        running.asked["acme"] = AskedEngine(acme.url, acme.secret)
         tampering = Tampering(running)
         yield running
         await assert_clean(running, but_for=tampering.ids)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from playwright.async_api import expect
 
@@ -45,6 +46,37 @@ async def test_a_payment_in_another_window_is_seen_live_and_the_lesson_cancelled
     await expect(shop.lessons("Cancelled")).to_contain_text("$50.00")
     (refund,) = await wait_until(lambda: people.refunds_of(intent["id"]), bool)
     assert refund["amount"] == 5000
+
+
+async def test_what_somebody_else_holds_is_not_offered_and_leaves_a_gap_in_the_week(people, shop):
+    start = lesson_time(days=8, hour=12)
+    await people.book(shop.demo.tutor, start)
+    await shop.enter()
+    await shop.go(f"#find/{shop.demo.tutor}/{start:%Y-%m-%d}/60")
+    day = shop.page.locator(".day", has=shop.page.locator(f'[data-key^="{start:%Y-%m-%d}"]'))
+    offered = [str(name) for name in await day.locator(".slot").all_inner_texts()]
+    here = start.astimezone(shop.zone)
+    missing = {f"{here + timedelta(minutes=minutes):%-H:%M}" for minutes in (-30, 0, 30)}
+    after = f"{here + timedelta(hours=1):%-H:%M}"
+    assert after in offered and missing.isdisjoint(offered)
+    slots = await shop.page.get_by_text(after, exact=True).all()
+    rows = {round((await slot.bounding_box())["y"]) for slot in slots}
+    assert len(slots) > 1 and len(rows) == 1  # the same time of every day is in one row
+
+
+async def test_times_are_shown_in_the_tutors_zone_when_it_is_chosen(shop):
+    await shop.enter()
+    await shop.page.get_by_role("link", name="Yuki Tanaka").click()
+    slot = shop.page.locator(".slot").first
+    key = await slot.get_attribute("data-key")
+    begin = datetime.fromisoformat(key)
+    await expect(slot).to_have_text(f"{begin.astimezone(shop.zone):%-H:%M}")
+    await shop.page.get_by_label("Times in").select_option("Asia/Tokyo")
+    there = begin.astimezone(ZoneInfo("Asia/Tokyo"))
+    await expect(shop.page.locator(f'[data-key="{key}"]')).to_have_text(f"{there:%-H:%M}")
+    await shop.page.locator(f'[data-key="{key}"]').click()
+    await expect(shop.page.locator("#book [data-part=zone]")).to_have_text("Asia/Tokyo")
+    await expect(shop.page.locator("#book [data-part=day]")).to_contain_text(f"{there:%-H:%M}")
 
 
 async def test_a_seat_is_paid_and_left(people, shop):
@@ -91,6 +123,9 @@ async def test_the_tutor_publishes_hours_and_is_told_which_field_is_wrong(shop):
     await expect(shop.page.locator("[name=MONDAY]")).to_have_value("08:00-20:00")
     await shop.page.get_by_role("button", name="Publish").click()
     await expect(shop.page.locator("[data-part=saved]")).to_have_text("Published. This is what students see now.")
+    await shop.go("#week")
+    await expect(shop.page.locator(".day .open")).to_have_text(["Open: 8:00\u00a0– 20:00"] * 7)
+    await shop.go("#hours")
     await shop.page.locator("[name=MONDAY]").fill("nine to five")
     await shop.page.get_by_role("button", name="Publish").click()
     await expect(shop.page.locator("[name=MONDAY]:invalid")).to_be_focused()

@@ -24,10 +24,12 @@ TUTORS = 20
 class Load:
     """The load and its bookings. Every second student pays."""
 
-    def __init__(self, mesh: Processes, tutors: Sequence[UUID], pause: float = 0.0, readers: int = 0) -> None:
-        """Students pause for so many seconds between two orders. Readers must always get an answer."""
+    def __init__(
+        self, mesh: Processes, tutors: Sequence[UUID], pause: float = 0.0, readers: int = 0, read: str = READ
+    ) -> None:
+        """Students pause for so many seconds between two orders. Readers must always get an answer to `read`."""
         self._mesh, self.tutors = mesh, tutors
-        self._pause, self._readers = pause, readers
+        self._pause, self._readers, self._read = pause, readers, read
         self._lessons = ((tutor, lesson_time(hour)) for hour in range(10_000) for tutor in tutors)
         self.booked: dict[Order, dict[str, Any]] = {}
         self.paid: set[Order] = set()
@@ -56,10 +58,10 @@ class Load:
             await asyncio.sleep(self._pause)
 
     async def _reader(self) -> None:
-        """Read one booking after the other with its payment, as its student: calls of booking_svc and payment_svc."""
+        """Read one booking after the other with its payment, as its student, which calls booking_svc and payment_svc."""
         while not self._enough.is_set():
             order, booked = random.choice([*self.booked.items()])
-            answer = await self._mesh.graphql("student", order.student, READ, id=booked["booking"]["id"])
+            answer = await self._mesh.graphql("student", order.student, self._read, id=booked["booking"]["id"])
             assert "errors" not in answer, answer
             assert answer["data"]["booking"]["payment"]["status"] in ("PENDING", "SUCCEEDED"), answer
             self.reads += 1

@@ -70,6 +70,11 @@ class Processes:
     refusals: dict[str, int] = field(default_factory=dict)
     #: What the operator's commands are told of this mesh, besides its ports and its data.
     operator_settings: dict[str, str] = field(default_factory=dict)
+    #: The edge that people use.
+    edge: str = ""
+
+    def __post_init__(self) -> None:
+        self.edge = self.edge or self.mesh.layout.url("bff")
 
     async def sql(self, service: str, statement: str, *values: Any) -> list[Any]:
         """Rows from a service's database."""
@@ -78,7 +83,7 @@ class Processes:
     async def connect(self) -> None:
         """Connect to the databases, also after a restart of the server, which cuts old connections."""
         assert self.mesh.launcher._postgres is not None
-        for service in ("payment", "availability", "booking"):
+        for service in ("payment", "availability", "booking", "session", "learning"):
             url = self.mesh.launcher._postgres.url(f"tutormesh_{service}").replace("+asyncpg", "")
             if service in self.pools:
                 self.pools[service].terminate()
@@ -88,7 +93,7 @@ class Processes:
     async def graphql(self, role: str, subject: UUID, query: str, **variables: Any) -> dict[str, Any]:
         token = self.mesh.layout.signer().token(role, subject=str(subject))
         answer = await self.http.post(
-            f"{self.mesh.layout.url('bff')}/graphql",
+            f"{self.edge}/graphql",
             json={"query": query, "variables": variables},
             headers={"Authorization": f"Bearer {token}"},
         )

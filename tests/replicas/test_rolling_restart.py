@@ -1,7 +1,6 @@
 """One payment_svc after the other restarts while people book, pay and read. Nobody is told to try again.
 
-Two processes share the port of payment_svc. FULL=1 restarts them fifty times. In the gate it is three times, and the
-rolling update stops three processes more.
+Two processes share the port of payment_svc. FULL=1 restarts them fifty times, the gate five times.
 """
 
 from __future__ import annotations

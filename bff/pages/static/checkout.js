@@ -9,7 +9,7 @@ const LAST_SECONDS = 10; // nobody starts to pay when so little is left
 const LOOKS = { pay: [15], being_confirmed: [1, 1, 2, 3, 5, 5, 8, 8, 15, 30], over: [1, 2, 3, 5, 5, 10] };
 const PAID = ["succeeded", "processing", "requires_capture"];
 
-const root = find("checkout"), outcome = find("outcome"), payButton = find("pay"), announcer = find("announce");
+const root = find("checkout"), outcome = find("outcome"), payButton = find("pay"), elsewhere = find("pay-elsewhere"), announcer = find("announce");
 const panels = [...outcome.querySelectorAll("[data-panel]")], payLabel = payButton?.textContent;
 
 let state, shown = panels.find((panel) => !panel.hidden).dataset.panel;
@@ -50,6 +50,7 @@ function update() {
 	if (panel === "pay") mountForm();
 	else dropForm();
 	setPayable();
+	if (panel === "pay" && elsewhere?.hidden === false) goElsewhere();
 }
 
 function show(panel) {
@@ -95,12 +96,20 @@ function tellTime(seconds) {
 }
 
 function setPayable() {
-	const isTooLate = secondsLeft() <= LAST_SECONDS, elsewhere = find("pay-elsewhere");
+	const isTooLate = secondsLeft() <= LAST_SECONDS;
 	if (elsewhere) elsewhere.hidden = isTooLate;
 	if (!payButton) return;
 	payButton.disabled = !isReady || !isChecked || isPaying || isTooLate;
 	payButton.textContent = isPaying ? t("paying") : payLabel;
 	payButton.ariaBusy = String(!!isPaying);
+}
+
+/** To the provider's own page, once: who comes back meets this page. */
+function goElsewhere() {
+	const sold = root.dataset.elsewhere;
+	if (sessionStorage[sold]) return;
+	sessionStorage[sold] = "sent";
+	location.assign(elsewhere.href);
 }
 
 function mountForm() {

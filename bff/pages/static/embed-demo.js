@@ -1,4 +1,4 @@
-// What a page does with <tutormesh-slots>: it says whose times to show, and listens for the one that is chosen.
+// What a page does with <tutormesh-slots>: it says whose times to show, and hears which one is chosen.
 const find = (id) => document.getElementById(id), choices = find("choices"), slots = find("slots");
 
 choices.onchange = () => {

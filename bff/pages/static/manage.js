@@ -4,7 +4,6 @@ import { find, t } from "./base.js";
 import { ask, follow, setLink } from "./link.js";
 
 const dialog = find("quote"), status = find("status-title"), start = find("cancel-start"), { person } = find("manage").dataset;
-const TONES = { confirmed: "good", completed: "good", payment_required: "warn", being_confirmed: "warn" };
 const LOOK_SECONDS = [3, 5, 10, 20, 30, 60];
 
 let quote, isCancelling, isChanging = true;
@@ -15,7 +14,6 @@ function show(purchase) {
 	const { refund_state: refund, refunded, refund_pending: pending } = purchase;
 	if (purchase.status !== status.dataset.status) {
 		status.dataset.status = purchase.status;
-		status.className = `mark ${TONES[purchase.status] ?? "bad"}`;
 		status.textContent = find("announce").textContent = t(`status_${purchase.status}`);
 	}
 	find("join").hidden = !purchase.meeting_link;

@@ -1,24 +1,25 @@
-// The public API: GraphQL and REST. What it refuses is thrown as { code, message, field, retryAfter }.
+// The public API: GraphQL, its subscriptions, and REST. What is refused is thrown as { code, message, field, retryAfter }.
 
-import { find, send } from "../base.js";
+import { find, read, send } from "../base.js";
+import { subscribe } from "/graphql/explorer/socket.js";
 
 /** The documents of operations.gql, by their names. */
 const OPERATIONS = JSON.parse(find("operations").textContent);
+const PAUSE_MS = 3000;
 let token = "", ahead = 0;
 
 export const signIn = (newToken) => { token = newToken; };
-export const authorization = () => `Bearer ${token}`;
 
 /** Now by the server's clock, in milliseconds. */
 export const now = () => Date.now() + ahead;
 
 async function request(method, path, body) {
-	const said = await send(method, path, { authorization: authorization() }, body).catch(() => { throw { code: "NETWORK" }; });
+	const said = await send(method, path, { authorization: `Bearer ${token}` }, body).catch(() => { throw { code: "NETWORK" }; });
 	ahead = (Date.parse(said.date) + 2000 || Date.now()) - Date.now();
 	return said;
 }
 
-export const operation = (name, variables) => ({ query: OPERATIONS[name], variables });
+const operation = (name, variables) => ({ query: OPERATIONS[name], variables });
 
 export async function ask(name, variables) {
 	const { data, errors, retryAfter } = await request("POST", "/graphql", operation(name, variables));
@@ -37,4 +38,14 @@ export async function rest(method, path, body) {
 	const { success, data, message, error, retryAfter } = await request(method, path, body);
 	if (!success) throw { ...error, message, retryAfter };
 	return data;
+}
+
+/** `heard` gets each answer of the subscription, until the signal aborts. The first is what is true now. */
+export function watch(name, variables, heard, signal) {
+	if (signal.aborted) return;
+	const url = `${location.origin.replace("http", "ws")}/graphql`, stop = subscribe(url, token, operation(name, variables), {
+		heard: ({ data }) => data && heard(read(JSON.stringify(data))),
+		ended: (_why, _isBad, code) => code === 1000 || setTimeout(watch, PAUSE_MS, name, variables, heard, signal),
+	});
+	signal.addEventListener("abort", stop);
 }

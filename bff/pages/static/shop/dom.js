@@ -37,6 +37,10 @@ export function show(place, ...nodes) {
 	(same ?? place.querySelector("h1"))?.focus({ preventScroll: true });
 }
 
+/** One more zone in which times can be shown. */
+export const offerZone = (id) => find(id) ?? find("zone").add(Object.assign(zoneOption(id), { id }));
+export const zoneOption = (name) => new Option(name.replaceAll("_", " "), name);
+
 export const say = (text) => { find("said").textContent = text; };
 
 export function openDialog(id, act) {

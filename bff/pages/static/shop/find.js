@@ -1,27 +1,31 @@
 // A student chooses a tutor, then a free time of a week, and books it.
 
 import { ask, change, now } from "./api.js";
-import { button, h, heading, link, openDialog, show } from "./dom.js";
+import { button, h, heading, link, offerZone, openDialog, show } from "./dom.js";
 import { week, weekBar } from "./week.js";
-import { addDays, dayOf, dayStart, locale, longDay, moment, money, ms, nameOf, names, span, t, time, weekOf, zone } from "./words.js";
+import { addDays, dayOf, dayStart, locale, longDay, moment, money, ms, nameOf, names, ownZone, span, t, time, weekOf, zone } from "./words.js";
 
 const LENGTHS = [30, 45, 60, 90, 120];
 
 export async function loadTutors() {
 	const { nodes } = (await ask("Tutors")).tutors;
-	for (const tutor of nodes) names.set(tutor.id, tutor.displayName ??= nameOf(tutor.id));
+	for (const tutor of nodes) {
+		names.set(tutor.id, tutor.displayName ??= nameOf(tutor.id));
+		offerZone(tutor.timezone);
+	}
 	return nodes;
 }
 
-export function waysBack(name) {
+/** What every order says: its price, how to write to this person, and the ways back from paying. */
+export function orderFor({ amountMinor, currency }, name) {
 	const [here] = location.href.split("#");
-	return { paid: `${here}#${name}/paid`, cancelled: `${here}#${name}` };
+	return { price: { amountMinor, currency }, zone: ownZone, locale, paid: `${here}#${name}/paid`, cancelled: `${here}#${name}` };
 }
 
 /** `#find`, and `#find/TUTOR/DAY/MINUTES`. */
 export async function find(view) {
 	const [id, day, minutes = "60"] = view.path, tutors = await loadTutors(), tutor = tutors.find((one) => one.id === id);
-	if (tutor) await showWeek(view, tutor, day ?? dayOf(tutor.nextFreeTime ?? now()), Number(minutes));
+	if (tutor) await showWeek(view, tutor, Number(minutes), dayOf(tutor.nextFreeTime ?? now()), day);
 	else show(view.place, heading(t("find.title")), tutors.length ? h("ul.cards", tutors.map(card)) : h("p", t("find.nobody")));
 }
 
@@ -31,37 +35,36 @@ const about = ({ rate }) => h("p", t("find.rate", { price: money(rate) }));
 
 const next = ({ nextFreeTime }) => h("p.small", nextFreeTime ? t("find.next", { time: moment(nextFreeTime) }) : t("find.full"));
 
-async function showWeek({ place, go, today }, tutor, day, minutes) {
+async function showWeek({ place, go, today }, tutor, minutes, free, day = free) {
 	const days = weekOf(day), to = (other, length = minutes) => `#find/${tutor.id}/${other}/${length}`;
 	const [from, over] = [Math.max(now(), dayStart(days[0])), dayStart(addDays(days[6], 1))].map((at) => new Date(at));
 	const slots = from < over ? (await ask("FreeTimes", { id: tutor.id, minutes, from, to: over })).tutorAvailability : [];
 	const length = h("select", { "data-key": "length", onchange: () => go(to(day, length.value)) },
-		LENGTHS.map((count) => h("option", { value: count, selected: count === minutes }, t("find.minutes", { count }))));
-	const free = dayOf(tutor.nextFreeTime ?? now());
+		LENGTHS.map((count) => new Option(t("find.minutes", { count }), count, false, count === minutes)));
 	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day))), "quiet slot"),
 		{ ariaLabel: `${time(slot.start)}, ${longDay(slot.start)}` });
 	show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
 		h("div.stack.tight", heading(t("find.of", { name: tutor.displayName })), about(tutor)),
 		h("div.row.spread", weekBar(days, today, to), h("label.row", t("find.length"), length)),
-		slots.length ? week(days, slots.map((slot) => ({ ...slot, end: ms(slot.start) + 1 })), make, { today, none: t("find.none") })
+		slots.length ? week(days, slots.map((slot) => ({ ...slot, end: ms(slot.start) + 1 })), make, { today, none: t("find.none"), minutes: 60 })
 			: h("div.notice.row.spread", t("find.empty"), next(tutor), link("next", t("week.forward"), to(days.includes(free) ? addDays(days[0], 7) : free))));
 }
 
 function book(tutor, { start, price }, minutes, again) {
-	const { box, fields, part } = openDialog("book", send), { amountMinor, currency } = price;
+	const { box, fields, part } = openDialog("book", send), isFree = !price.amountMinor;
 	part("title").textContent = t("book.title", { name: tutor.displayName });
 	part("day").textContent = `${longDay(start)}, ${span(start, ms(start) + minutes * 60_000)}`;
 	part("zone").textContent = zone.replaceAll("_", " ");
 	fields.pay.textContent = t("holds.book", { price: money(price) });
-	fields.pay.hidden = fields.later.hidden = part("hold").hidden = !amountMinor;
-	fields.free.hidden = amountMinor;
+	fields.pay.hidden = fields.later.hidden = part("hold").hidden = isFree;
+	fields.free.hidden = !isFree;
 	box.onclose = again;
 	let key = crypto.randomUUID(); // the same order sent again, after no answer, books once
 	fields.purpose.oninput = () => { key = crypto.randomUUID(); };
 
 	async function send(pressed) {
-		const purpose = fields.purpose.value.trim() || null, order = { tutor: tutor.id, time: start, minutes, purpose, key, price: { amountMinor, currency }, zone, locale };
-		const { checkoutUrl } = await change("BookLesson", { ...order, ...waysBack("lessons") });
+		const purpose = fields.purpose.value.trim() || null, order = orderFor(price, "lessons");
+		const { checkoutUrl } = await change("BookLesson", { tutor: tutor.id, time: start, minutes, purpose, key, ...order });
 		box.onclose = null;
 		location.assign(pressed === "pay" && checkoutUrl ? checkoutUrl : "#lessons");
 	}

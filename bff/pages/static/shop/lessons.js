@@ -1,13 +1,11 @@
 // What a student has bought: lessons, and seats in courses. What is unpaid is followed.
 
-import { ask, change, now } from "./api.js";
+import { ask, change, now, watch } from "./api.js";
 import { button, h, heading, joinLink, link, say, show } from "./dom.js";
-import { loadTutors, waysBack } from "./find.js";
+import { loadTutors, orderFor } from "./find.js";
 import { askToCancel, unpaid } from "./holds.js";
-import { watch } from "./live.js";
-import { dayOf, locale, longDay, money, ms, nameOf, span, t, zone } from "./words.js";
+import { dayOf, longDay, money, ms, nameOf, span, t } from "./words.js";
 
-const DAY = 86_400_000;
 const TONES = { CONFIRMED: "good", ACTIVE: "good", PAYMENT_REQUIRED: "warn", PAYMENT_FAILED: "bad" };
 const isUnpaid = ({ status }) => status === "PAYMENT_REQUIRED";
 const isPaid = ({ payment }) => payment?.status === "SUCCEEDED";
@@ -36,27 +34,26 @@ function card(sold, level, { title, tutor, price, about, buttons }) {
 		isUnpaid(sold) && !isPaid(sold) && unpaid(sold, price), buttons && h("div.row", buttons));
 }
 
-function follow(known, draw, { signal, fail }, [subscription, query], soldIn, titleOf) {
-	const heard = (answer) => {
-		for (const sold of soldIn(answer)) {
-			const before = known.get(sold.id);
-			known.set(sold.id, sold);
-			if (before && statusOf(before) !== statusOf(sold)) say(`${statusOf(sold)}: ${titleOf(sold)}`);
-		}
+const cancelButton = (what, id, done) => button(`cancel-${id}`, t("cancel.open"), () => askToCancel(what, id, done));
+
+function follow(subscription, known, draw, signal, titleOf) {
+	const heard = ({ sold }) => {
+		if (statusOf(known.get(sold.id)) !== statusOf(sold)) say(`${statusOf(sold)}: ${titleOf(sold)}`);
+		known.set(sold.id, sold);
 		draw();
 	};
-	for (const { id } of [...known.values()].filter(isUnpaid)) watch({ subscription, query, variables: { id }, heard, failed: fail }, signal);
+	for (const { id } of [...known.values()].filter(isUnpaid)) watch(subscription, { id }, heard, signal);
 }
 
 /** `#lessons`; `#lessons/paid` when somebody comes back from paying. */
-export async function lessons(view) {
-	const { place, path: [cameBack], signal, reload, fail } = view, known = new Map(), since = new Date(now() - DAY);
+export async function lessons({ place, path: [cameBack], signal, reload, fail }) {
+	const known = new Map(), since = new Date(now() - 86_400_000);
 	const coming = { from: since, order: "START_ASC" }, over = { to: since, order: "START_DESC" };
 	await Promise.all([load(coming), load(over), loadTutors()]);
 	if (signal.aborted) return;
 	draw();
 	for (const { id } of [...known.values()].filter((booking) => cameBack && isUnpaid(booking))) change("RefreshLesson", { id }).catch(() => {});
-	follow(known, draw, view, ["LessonUpdated", "OneLesson"], ({ booking }) => [booking], ({ startTime }) => longDay(startTime));
+	follow("LessonUpdated", known, draw, signal, ({ startTime }) => longDay(startTime));
 
 	async function load(list) {
 		const { nodes, pageInfo } = (await ask("Lessons", list)).getMyBookings;
@@ -76,7 +73,7 @@ export async function lessons(view) {
 
 	function lesson(booking, level) {
 		const { id, startTime, endTime, tutorId: tutor, price, purpose: about, session } = booking;
-		const isAhead = ms(startTime) > now(), cancel = isAhead && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Lesson", id, reload));
+		const isAhead = ms(startTime) > now(), cancel = isAhead && cancelButton("Lesson", id, reload);
 		const again = isAhead && booking.status !== "CANCELLED" && link(`again-${id}`, t("lessons.again"), `#find/${tutor}/${dayOf(startTime)}`);
 		const buttons = isOpen(booking) ? [joinLink(id, session, { class: "button" }), cancel] : again;
 		return card(booking, level, { title: `${longDay(startTime)}, ${span(startTime, endTime)}`, tutor, price, about, buttons });
@@ -84,12 +81,12 @@ export async function lessons(view) {
 }
 
 /** `#courses`: the student's own, and those to enroll in. */
-export async function courses(view) {
-	const { place, signal, reload, fail } = view, [{ courses: offered, getMyEnrollments: mine }] = await Promise.all([ask("Courses"), loadTutors()]);
+export async function courses({ place, signal, reload, fail }) {
+	const [{ courses: offered, getMyEnrollments: mine }] = await Promise.all([ask("Courses"), loadTutors()]);
 	const known = new Map(mine.nodes.map((seat) => [seat.id, seat]));
 	if (signal.aborted) return;
 	draw();
-	follow(known, draw, view, ["SeatUpdated", "Courses"], ({ enrollment, getMyEnrollments: all }) => enrollment ? [enrollment] : all.nodes, ({ course }) => course?.title);
+	follow("SeatUpdated", known, draw, signal, ({ course }) => course?.title);
 
 	function draw() {
 		const own = [...known.values()].filter(({ course }) => course), taken = own.filter(isOpen).map(({ course }) => course.id);
@@ -100,15 +97,15 @@ export async function courses(view) {
 
 	function enrolled(seat) {
 		const { id, course: { title, instructorId: tutor, price } } = seat;
-		return card(seat, "h2", { title, tutor, price, buttons: isOpen(seat) && button(`cancel-${id}`, t("cancel.open"), () => askToCancel("Seat", id, reload)) });
+		return card(seat, "h2", { title, tutor, price, buttons: isOpen(seat) && cancelButton("Seat", id, reload) });
 	}
 
 	function offer({ id, title, instructorId, seats, seatsTaken, price }) {
-		const { amountMinor, currency } = price, left = seats - seatsTaken;
-		const enroll = () => change("Enroll", { id, price: { amountMinor, currency }, zone, locale, ...waysBack("courses") })
+		const left = seats - seatsTaken;
+		const enroll = () => change("Enroll", { id, ...orderFor(price, "courses") })
 			.then(({ checkoutUrl }) => checkoutUrl ? location.assign(checkoutUrl) : reload(), fail);
 		return h("article.card.stack.tight", h("h3", title), terms(instructorId, price),
 			seats && h("p.soft.small", left ? t("courses.seats", { count: left }) : t("courses.full")),
-			(!seats || left > 0) && button(`enroll-${id}`, t(amountMinor ? "courses.pay" : "courses.free", { price: money(price) }), enroll, ""));
+			(!seats || left > 0) && button(`enroll-${id}`, t(price.amountMinor ? "courses.pay" : "courses.free", { price: money(price) }), enroll, ""));
 	}
 }

@@ -3,12 +3,11 @@
 
 import { find as at } from "../base.js";
 import { signIn } from "./api.js";
-import { calendar } from "./calendar.js";
-import { button, h, show } from "./dom.js";
+import { button, h, offerZone, show } from "./dom.js";
 import { find } from "./find.js";
-import { hours } from "./hours.js";
 import { courses, lessons } from "./lessons.js";
-import { dayOf, explain, names, t, zone } from "./words.js";
+import { calendar, hours } from "./tutor.js";
+import { dayOf, explain, names, ownZone, showTimesIn, t } from "./words.js";
 
 const VIEWS = { student: { find, lessons, courses }, tutor: { week: calendar, hours } }, place = at("view");
 let people = [], person, leave = new AbortController();
@@ -57,7 +56,8 @@ function chooseSomebody() {
 	for (const one of people) place.querySelector(`[data-role=${one.role}]`).append(h("li", button(one.id, one.name, () => { go(""); become(one); }, "")));
 }
 
-at("zone").textContent = zone.replaceAll("_", " ");
+offerZone(ownZone);
+at("zone").onchange = ({ target }) => { showTimesIn(target.value); open(); };
 at("leave").onclick = () => become();
 onhashchange = open;
 start();

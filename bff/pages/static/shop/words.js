@@ -1,4 +1,4 @@
-// Amounts and times as the reader's locale writes them, in the browser's zone. A day is a text: "2030-01-31".
+// Amounts and times as the reader's locale writes them, in the chosen zone. A day is a text: "2030-01-31".
 
 import { locale, t } from "../base.js";
 
@@ -23,7 +23,9 @@ export const names = new Map();
 export const nameOf = (id) => names.get(id) ?? t("unnamed", { id: id.slice(0, 8) });
 
 const DAY = 86_400_000, CLOCK = { hour: "numeric", minute: "2-digit" };
-export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+export let zone = ownZone;
+export const showTimesIn = (name) => { zone = name; };
 
 export const ms = (instant) => new Date(instant).getTime();
 
@@ -39,14 +41,15 @@ export function span(start, end) {
 }
 
 /** What the zone's clock shows, as if it were UTC, in milliseconds. Swedes write it as ISO 8601 does. */
-const clock = (instant) => Date.parse(`${new Date(instant).toLocaleString("sv", { timeZone: zone }).replace(" ", "T")}Z`);
+const clock = (instant, timeZone = zone) => Date.parse(`${new Date(instant).toLocaleString("sv", { timeZone }).replace(" ", "T")}Z`);
 
 /** The instant, in milliseconds, at which the clock shows "2030-01-31T09:00". What the clocks skip is an hour later. */
-export function instant(shown) {
-	const asUtc = Date.parse(`${shown}Z`), [before, after] = [asUtc - DAY, asUtc + DAY].map((near) => asUtc - (clock(near) - near));
-	return [before, after].find((found) => clock(found) === asUtc) ?? before;
+export function instant(shown, timeZone) {
+	const asUtc = Date.parse(`${shown}Z`), [before, after] = [asUtc - DAY, asUtc + DAY].map((near) => asUtc - (clock(near, timeZone) - near));
+	return [before, after].find((found) => clock(found, timeZone) === asUtc) ?? before;
 }
 
+export const minuteOf = (instant) => clock(instant) % DAY / 60_000;
 export const dayOf = (instant) => new Date(clock(instant)).toISOString().slice(0, 10);
 export const dayStart = (day) => instant(`${day}T00:00`);
 export const addDays = (day, days) => new Date(ms(day) + days * DAY).toISOString().slice(0, 10);

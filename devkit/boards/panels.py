@@ -1,0 +1,114 @@
+"""What a board consists of. `grafana` writes it as Grafana reads it, and `drawing` draws it without Grafana."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+#: How a number is shown. `short` has no unit.
+Unit = Literal["short", "percentunit", "s", "reqps", "cpm", "bytes"]
+#: The width of a board. A panel has a third of it, and one of a single number a sixth.
+BOARD_WIDTH, PANEL_WIDTH, NUMBER_WIDTH = 24, 8, 4
+#: The range of a rate: Grafana sets it by the time that the board shows.
+RATE = "[$__rate_interval]"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An expression of PromQL, and what its lines are called: `{{label}}` is the value of a label."""
+
+    expr: str
+    legend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Lines over time."""
+
+    title: str
+    text: str
+    queries: tuple[Query, ...]
+    unit: Unit = "short"
+    stacked: bool = False
+
+    @property
+    def width(self) -> int:
+        return PANEL_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number as it is now. It is red from `alarm` on."""
+
+    title: str
+    text: str
+    query: Query
+    unit: Unit = "short"
+    alarm: float | None = None
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        return (self.query,)
+
+    @property
+    def width(self) -> int:
+        return NUMBER_WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels beside each other, below a heading."""
+
+    title: str
+    panels: tuple[Panel | Number, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A page of rows. `name` is that of its file, and a part of its uid."""
+
+    name: str
+    title: str
+    text: str
+    rows: tuple[Row, ...] = field(default=())
+
+    def panels(self) -> Iterator[Panel | Number]:
+        for row in self.rows:
+            yield from row.panels
+
+
+def rate(metric: str, by: str, selector: str = "") -> str:
+    """How often a second, by these labels."""
+    return (
+        f"sum by ({by}) (rate({metric}{{{selector}}}{RATE}))" if selector else f"sum by ({by}) (rate({metric}{RATE}))"
+    )
+
+
+def per_minute(metric: str, by: str, selector: str = "") -> str:
+    """How often a minute, by these labels."""
+    return f"60 * {rate(metric, by, selector)}"
+
+
+def quantile(share: float, histogram: str, by: str = "", selector: str = "") -> str:
+    """The seconds that this share of the observations stayed below, by these labels."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, {rate(f'{histogram}_bucket', labels, selector)})"
+
+
+def total(gauge: str, by: str, selector: str = "") -> str:
+    """The sum of what every replica of payment_svc reads alike: each label's value once."""
+    return f"sum(max by ({by}) ({gauge}{{{selector}}}))" if selector else f"sum(max by ({by}) ({gauge}))"
+
+
+def add(*exprs: str) -> str:
+    """The sum of numbers, each 0 where there is no series yet."""
+    return " + ".join(f"(({expr}) or vector(0))" for expr in exprs)
+
+
+ALERTS = Number(
+    "Alerts",
+    "Alerts that fire now. docs/operations.md says what each means, and what to do.",
+    Query(add('count(ALERTS{alertstate="firing"})'), "alerts"),
+    alarm=1,
+)

@@ -1,0 +1,91 @@
+"""The boards of deploy/grafana: written from devkit/boards, over metrics that there are, and as Grafana reads them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devkit.boards import BOARDS, grafana
+from devkit.boards.panels import BOARD_WIDTH, Board
+from tests.house.conftest import ROOT
+from tests.house.test_metrics import PROMTOOL, check_query, promtool
+
+FOLDER = ROOT / "deploy" / "grafana"
+QUERIES = [
+    pytest.param(query.expr, id=f"{board.name}-{panel.title}-{number}")
+    for board in BOARDS
+    for panel in board.panels()
+    for number, query in enumerate(panel.queries)
+]
+
+
+def panels_of(board: Board) -> list[dict[str, Any]]:
+    return list(json.loads(grafana.to_json(board))["panels"])
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_the_files_are_those_that_make_boards_writes(board: Board) -> None:
+    assert (FOLDER / f"{board.name}.json").read_text() == grafana.to_json(board)
+
+
+def test_there_is_no_other_board() -> None:
+    assert {file.stem for file in FOLDER.glob("*.json")} == {board.name for board in BOARDS}
+
+
+@pytest.mark.parametrize("expr", QUERIES)
+def test_a_board_asks_for_metrics_and_labels_that_there_are(expr: str) -> None:
+    check_query(expr)
+
+
+@PROMTOOL
+def test_promtool_reads_every_query(tmp_path: Path) -> None:
+    exprs = sorted({query.expr for board in BOARDS for panel in board.panels() for query in panel.queries})
+    rules = [
+        {"record": f"board:query_{number}", "expr": expr.replace("$__rate_interval", "1m")}
+        for number, expr in enumerate(exprs)
+    ]
+    (tmp_path / "queries.yml").write_text(yaml.safe_dump({"groups": [{"name": "boards", "rules": rules}]}))
+    promtool("check", "rules", str(tmp_path / "queries.yml"))
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_panels_lie_beside_each_other_and_ask_the_chosen_prometheus(board: Board) -> None:
+    panels = panels_of(board)
+    assert [panel["id"] for panel in panels] == list(range(1, len(panels) + 1))
+    places = [panel["gridPos"] for panel in panels]
+    assert all(place["x"] + place["w"] <= BOARD_WIDTH for place in places)
+    for one, other in itertools.combinations(places, 2):
+        beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+        assert beside or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
+    sources = {target["datasource"]["uid"] for panel in panels for target in panel.get("targets", ())}
+    assert sources == {"${datasource}"}
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_a_legend_names_labels_that_its_query_keeps(board: Board) -> None:
+    for panel in board.panels():
+        assert panel.text.endswith(".") and len(panel.text.split(". ")[0].split()) <= 25, panel.title
+        for query in panel.queries:
+            named = set(re.findall(r"{{(\w+)}}", query.legend))
+            kept = re.findall(r"(?:by|group_left) \(([^)]*)\)", query.expr)
+            if kept:
+                assert named - {"instance"} <= {label.strip() for group in kept for label in group.split(",")}, (
+                    panel.title
+                )
+
+
+def test_grafana_finds_the_boards_and_prometheus_by_settings() -> None:
+    provisioning = FOLDER / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "tutormesh.yml").read_text())["providers"]
+    assert (source["type"], source["url"], provider["options"]["path"]) == (
+        "prometheus",
+        "$PROMETHEUS_URL",
+        "$BOARDS_FOLDER",
+    )
