@@ -143,10 +143,12 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """End the use of a connection. One whose state is not known is closed."""
-        if connection.raw.is_in_transaction() or connection.generation < self._generation:
-            connection.terminate()
-        if not connection.raw.is_closed():
-            self.idle.append(connection)
+        raw = connection.raw
+        if not raw.is_closed():
+            if raw.is_in_transaction() or connection.generation < self._generation:
+                connection.terminate()
+            else:
+                self.idle.append(connection)
         self._release()
 
     def renew(self) -> None:
