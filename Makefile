@@ -10,7 +10,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-emit-index-url --no-ann
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 ARGS ?=
 
-.PHONY: up test demo observe boards bench bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
+.PHONY: up test demo observe boards bench bench-growth bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -33,6 +33,9 @@ test: venv-dev tools/axe/node_modules tools/buf/node_modules tools/federation/no
 
 bench: venv-dev ## what a lesson costs, and the engine alone, into bench/results/; ARGS=--quick for a taste
 	@exec $(BIN)/python -m bench $(ARGS)
+
+bench-growth: venv-dev ## lessons and lists beside 10³, 10⁵ and 10⁶ sales that are over, into bench/results/; ARGS="1000 10000" for others
+	@exec $(BIN)/python -m bench.growth $(ARGS)
 
 bench-peers: venv-dev build/bench-peers/installed ## our engine beside DBOS, alternated, into bench/results/; ARGS=--quick for a taste
 	@exec $(BIN)/python -m bench.peers build/bench-peers/bin/python $(ARGS)
@@ -81,7 +84,7 @@ lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) pyproject.toml -o requirements/services.txt
 	@$(COMPILE) pyproject.toml --extra devkit -c requirements/services.txt -o requirements/devkit.txt
 	@$(COMPILE) pyproject.toml --extra dev -c requirements/devkit.txt -o requirements/dev.txt
-	@echo dbos | $(COMPILE) - -o requirements/bench-peers.txt
+	@printf '%s\n' dbos uvloop | $(COMPILE) - -c requirements/services.txt -o requirements/bench-peers.txt
 
 clean: ## remove what make made: .venv, .data, caches
 	@rm -rf .venv .data tools/*/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

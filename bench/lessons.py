@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -125,8 +125,18 @@ class Shop:
         """The token of a student whom nobody knows yet."""
         return self._signer.token("student", subject=str(uuid.uuid4()))
 
+    def token(self, role: str, subject: str) -> str:
+        return self._signer.token(role, subject=subject)
+
     async def ask(self, token: str, query: str, **variables: object) -> Any:
         """Return the answer's only field. Raises LessonFailed on an error or a user error."""
+        value = await self.query(token, query, variables)
+        if value["userErrors"]:
+            raise LessonFailed(str(value["userErrors"]))
+        return value
+
+    async def query(self, token: str, query: str, variables: Mapping[str, object]) -> Any:
+        """Return the only field of a list's answer. Raises LessonFailed on an error."""
         answer = await self._http.post(
             f"{self._mesh.url('bff')}/graphql",
             json={"query": query, "variables": variables},
@@ -136,8 +146,6 @@ class Shop:
         if body.get("errors"):
             raise LessonFailed(str(body["errors"]))
         (value,) = body["data"].values()
-        if value["userErrors"]:
-            raise LessonFailed(str(value["userErrors"]))
         return value
 
     async def pay(self, booked: Any) -> None:

@@ -142,6 +142,7 @@ saga = Table(
     ),
     Index("saga_newest", "created_at", "id"),
     Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
+    Index("saga_parked", "id", postgresql_where=text("state = 'PARKED'")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
     Index("saga_refused", "updated_at", postgresql_where=text("state = 'REJECTED' and role = 'SALE'")),
 )
@@ -292,6 +293,8 @@ stripe_event = Table(
     Index("stripe_event_due", "wake_at", postgresql_where=text("wake_at is not null")),
     Index("stripe_event_saga", "saga_id"),
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
+    Index("stripe_event_oldest", "received_at", postgresql_where=text("status in ('NEWS', 'INBOX')")),
+    Index("stripe_event_parked", "id", postgresql_where=text("status = 'PARKED'")),
 )
 
 # What people are told: one row per message and route. The commit that makes it true writes it; a loop deletes old rows.
@@ -346,6 +349,7 @@ callback_payment = Table(
     CheckConstraint("amount_minor > 0", name="callback_payment_amount"),
     CheckConstraint("status in ('requires_payment', 'succeeded', 'canceled')", name="callback_payment_status_known"),
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
+    Index("callback_payment_reference", "reference", postgresql_where=text("reference is not null")),
     Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
 )
 
@@ -365,6 +369,7 @@ callback_attempt = Table(
     Column("callback_payment_id", Text, ForeignKey("callback_payment.id"), primary_key=True),
     Column("reference", Text, primary_key=True),
     Column("at", INSTANT, nullable=False, server_default=CLOCK),
+    Index("callback_attempt_reference", "reference"),
 )
 
 callback_refund = Table(
@@ -382,6 +387,7 @@ callback_refund = Table(
     CheckConstraint("status in ('pending', 'succeeded')", name="callback_refund_status_known"),
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_refund_told_by_a_reference"),
     Index("callback_refund_payment", "callback_payment_id"),
+    Index("callback_refund_reference", "reference", postgresql_where=text("reference is not null")),
 )
 
 VIOLATIONS = {

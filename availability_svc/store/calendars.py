@@ -38,15 +38,18 @@ _SWEEP = text(f"""
 _FORGET_BLOCKS = text("""
     with old as (
         select b.id from block b join calendar k on k.id = b.tutor_id
-        where b.removed_at <= now() - cast(:age as interval) or b.end_at <= now() - cast(:age as interval)
-        limit :most for update skip locked
+        where b.id in (
+            (select id from block where removed_at <= now() - cast(:age as interval) limit :most)
+            union (select id from block where end_at <= now() - cast(:age as interval) limit :most)
+        )
+        limit :most for update of b, k skip locked
     ),
     freed as (delete from claim where id in (select id from old))
     delete from block where id in (select id from old) returning id
 """)
 _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
-    from claim where cast(:after as uuid) is null or id > :after order by id limit :most
+    from claim where id > coalesce(cast(:after as uuid), '00000000-0000-0000-0000-000000000000') order by id limit :most
 """)
 
 

@@ -4,7 +4,8 @@
 |---|---|
 | `records` | what do the mesh and the provider hold, as plain values? |
 | `snapshot` | what do all of them hold at about one time, and which record belongs to which? |
-| `collect`, `convert` | how is a snapshot read over gRPC? |
+| `spool` | how is all of it looked at with little memory? |
+| `collect`, `convert` | how is it read over gRPC? |
 | `invariants/` | what must be true? Pure functions from a snapshot to its breaches |
 | `verdict` | is a breach real, or work in flight? |
 | `metrics` | how does Prometheus read a verdict? |

@@ -1,15 +1,17 @@
-"""Read a snapshot over gRPC: eight lists at the same time, each page by page. No transaction spans the pages."""
+"""Read a snapshot or a spool over gRPC: eight lists at the same time, page by page. No transaction spans the pages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
 
 from mesh import clock
 from ops.audit import convert
 from ops.audit.records import Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
 from ops.audit.snapshot import Snapshot
+from ops.audit.spool import FIELDS, Record, Spool
 from ops.peers import Peers
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
@@ -31,38 +33,46 @@ TIMEOUT_SECONDS, PROVIDER_SECONDS = 10, 60
 
 async def collect_snapshot(peers: Peers) -> Snapshot:
     """Read everything that the services and the provider hold. Raises NoAnswer, or the refusal of a service."""
-    taken_at = clock.now()
+    taken_at, kept = clock.now(), defaultdict[str, list[Record]](list)
+
+    def keep(records: Iterable[Record]) -> None:
+        for record in records:
+            kept[FIELDS[type(record)]].append(record)
+
+    await _read_all(peers, keep)
+    return Snapshot(taken_at, **{name: tuple(records) for name, records in kept.items()})  # type: ignore[arg-type]
+
+
+async def collect_spool(peers: Peers) -> Spool:
+    """The same on disk, page by page; memory holds eight pages. Close it. Raises the same."""
+    spool = Spool(clock.now())
+    try:
+        await _read_all(peers, spool.add)
+    except BaseException:
+        spool.close()
+        raise
+    return spool
+
+
+async def _read_all(peers: Peers, keep: Callable[[Iterable[Record]], None]) -> None:
+    lists: tuple[Callable[[Peers, str], Awaitable[Page[Any]]], ...]
+    lists = (_sagas, _claims, _bookings, _sessions, _courses, _enrollments, _payments, _intents)
     try:
         async with asyncio.TaskGroup() as group:
-            sagas = group.create_task(_all(lambda token: _sagas(peers, token)))
-            claims = group.create_task(_all(lambda token: _claims(peers, token)))
-            bookings = group.create_task(_all(lambda token: _bookings(peers, token)))
-            sessions = group.create_task(_all(lambda token: _sessions(peers, token)))
-            courses = group.create_task(_all(lambda token: _courses(peers, token)))
-            enrollments = group.create_task(_all(lambda token: _enrollments(peers, token)))
-            payments = group.create_task(_all(lambda token: _payments(peers, token)))
-            intents = group.create_task(_all(lambda token: _intents(peers, token)))
+            for page in lists:
+                group.create_task(_read_list(peers, page, keep))
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return Snapshot(
-        taken_at,
-        sagas=sagas.result(),
-        claims=claims.result(),
-        bookings=bookings.result(),
-        sessions=sessions.result(),
-        payments=payments.result(),
-        intents=intents.result(),
-        courses=courses.result(),
-        enrollments=enrollments.result(),
-    )
 
 
-async def _all(page: Callable[[str], Awaitable[Page[T]]]) -> tuple[T, ...]:
-    found, token = await page("")
+async def _read_list(
+    peers: Peers, page: Callable[[Peers, str], Awaitable[Page[Any]]], keep: Callable[[Iterable[Record]], None]
+) -> None:
+    found, token = await page(peers, "")
+    keep(found)
     while token:
-        more, token = await page(token)
-        found.extend(more)
-    return tuple(found)
+        found, token = await page(peers, token)
+        keep(found)
 
 
 async def _sagas(peers: Peers, token: str) -> Page[Saga]:

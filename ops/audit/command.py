@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 
 import click
 
-from ops.audit.collect import collect_snapshot
+from ops.audit.collect import collect_spool
 from ops.audit.metrics import format_metrics
-from ops.audit.snapshot import OpenMatter
+from ops.audit.snapshot import Breach, OpenMatter
+from ops.audit.spool import Spool
 from ops.audit.verdict import PAUSES, Verdict, judge
 from ops.cli import Unanswered, call_mesh, one_line, print_json
 from ops.peers import Peers
@@ -17,7 +19,12 @@ from ops.peers import Peers
 
 async def audit_mesh(peers: Peers, pauses: Sequence[float] | None = None) -> Verdict:
     """Audit a running mesh. Raises NoAnswer, or the refusal of a service that could not be read."""
-    return await judge(lambda: collect_snapshot(peers), PAUSES if pauses is None else pauses)
+    return await judge(lambda: collect_spool(peers), PAUSES if pauses is None else pauses, _find_and_close)
+
+
+def _find_and_close(spool: Spool) -> list[Breach]:
+    with closing(spool):
+        return spool.find_breaches()
 
 
 @click.command()

@@ -80,7 +80,7 @@ PAGE = text(_SELECT + "where p.id > :after order by p.id limit :most")
 RECENT = text(
     _SELECT
     + """
-    where p.updated_at >= clock_timestamp() - make_interval(secs => cast(:seconds as float8)) and p.status = 'succeeded'
+    where p.updated_at >= now() - make_interval(secs => cast(:seconds as float8)) and p.status = 'succeeded'
     order by p.updated_at desc limit :most
 """
 )

@@ -41,7 +41,7 @@ _SIGNAL = text("""
 _DUE = text("""
     select id, saga_id, payment_intent_id, attempt from (
         select distinct on (saga_id, payment_intent_id) id, saga_id, payment_intent_id, attempt, wake_at
-        from stripe_event where wake_at <= clock_timestamp() order by saga_id, payment_intent_id, wake_at, id
+        from stripe_event where wake_at <= now() order by saga_id, payment_intent_id, wake_at, id
     ) first order by wake_at limit :most
 """)
 # The event and the due events of its intent belong to the claimer for a while.

@@ -23,7 +23,7 @@ _REMEMBER_KEY = text("""
 _FORGET_OLD_KEYS = text("""
     delete from idempotency_key where (student_id, key) in (
         select student_id, key from idempotency_key
-        where created_at < clock_timestamp() - interval '25 hours' limit :most
+        where created_at < now() - interval '25 hours' limit :most
     ) returning key
 """)
 

@@ -13,12 +13,12 @@ from mesh.database import Database, Row
 from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message
 from payment_svc.store.rows import loads
 
-#: How long a message stays after it was delivered or given up.
+#: How long a message stays after it was delivered or given up. The first is the shorter one (_PRUNE).
 KEEP_DELIVERED_DAYS, KEEP_DEAD_DAYS = 7, 90
 
 _DUE = text("""
     select id, audience, wake_at from notification
-    where channel = :channel and wake_at <= clock_timestamp() order by wake_at, seq limit :most
+    where channel = :channel and wake_at <= now() order by wake_at, seq limit :most
 """)
 # A message waits for the earlier messages of its route: it sleeps until they are due, and their end wakes it
 # (_WAKE_NEXT).
@@ -58,13 +58,23 @@ _BACK_OFF = text("""
     update notification set wake_at = clock_timestamp() + make_interval(secs => :seconds), error = :error
     where id = :id and channel = :channel and audience = :audience and attempt = :attempt and status = 'PENDING'
 """)
-_LIST = text("""
-    select *, 0 as seconds_tried from notification
-    where (cast(:status as text) = '' or status = :status)
-      and (cast(:subject as uuid) is null or subject_id = :subject)
-      and (cast(:before as bigint) is null or seq < :before)
-    order by seq desc limit :most
-""")
+# A statement for each status and question, so that each finds an index. The status is written out for the partial ones.
+_OF_STATUS = {
+    None: "",
+    DeliveryStatus.PENDING: "and status = 'PENDING' and wake_at is not null",
+    DeliveryStatus.DELIVERED: "and status = 'DELIVERED'",
+    DeliveryStatus.DEAD: "and status = 'DEAD'",
+}
+_LISTS = {
+    (status, is_about): text(f"""
+        select *, 0 as seconds_tried from notification
+        where seq < coalesce(cast(:before as bigint), {2**63 - 1}) {of_status}
+          {"and subject_id = :subject" if is_about else ""}
+        order by seq desc limit :most
+    """)  # noqa: S608 - constants
+    for status, of_status in _OF_STATUS.items()
+    for is_about in (False, True)
+}
 _RETRY = text("""
     update notification set status = 'PENDING', settled_at = null, tried_since = null, wake_at = clock_timestamp()
     where (id, channel, audience) in (
@@ -76,8 +86,8 @@ _EXISTS = text("select 1 from notification where id = :id limit 1")
 _PRUNE = text("""
     delete from notification where (id, channel, audience) in (
         select id, channel, audience from notification
-        where settled_at < clock_timestamp() - make_interval(days => :delivered) and status = 'DELIVERED'
-           or settled_at < clock_timestamp() - make_interval(days => :dead)
+        where settled_at < now() - make_interval(days => :delivered)
+          and (status = 'DELIVERED' or settled_at < now() - make_interval(days => :dead))
         limit :most
     ) returning id
 """)
@@ -124,8 +134,10 @@ class NotificationStore:
         self, status: DeliveryStatus | None, about: UUID | None, before: int | None, most: int
     ) -> list[Message]:
         """Newest first, below a seq; of one status or all, about one purchase or all."""
-        values = {"status": status or "", "subject": about, "before": before, "most": most}
-        return [_message(row) for row in await self._database.rows(_LIST, values)]
+        values: dict[str, Any] = {"before": before, "most": most}
+        if about is not None:
+            values["subject"] = about
+        return [_message(row) for row in await self._database.rows(_LISTS[status, about is not None], values)]
 
     async def exists(self, message_id: UUID) -> bool:
         return bool(await self._database.rows(_EXISTS, {"id": message_id}))

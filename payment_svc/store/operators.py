@@ -10,34 +10,52 @@ from uuid import UUID
 from sqlalchemy import text
 
 from mesh.database import Database
-from payment_svc.domain import DISPUTE_CASE, Saga, State
+from payment_svc.domain import DISPUTE_CASE, ENDS, Saga, State
 from payment_svc.store.facts import PARKED_FROM, PURCHASE_ID, RESOLVED_CONTEXT
 from payment_svc.store.rows import to_saga
 
+#: The states of sagas that have not ended.
+OPEN = frozenset(State) - ENDS
+# Newest first. The condition of the open ones is the one of the index that has them alone.
 _LIST = """
     select *, clock_timestamp() as loaded_at from saga
-    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {more}
+    where (cast(:state as text) = '' or state = :state) and {which} {after}
     order by created_at desc, id desc limit :most
 """
 _AFTER = "and (created_at, id) < (:at, :row)"
-# All sagas of the purchases to which an id leads: one of ours (:uuid, which may be null), or a text of somebody's.
-_ABOUT = """and booking_id in (
-    select booking_id from saga where id = :uuid or booking_id = :uuid or session_id = :uuid or payment_id = :uuid
-       or student_id = :uuid
-    union select booking_id from saga where payment_intent_id = :about or request_id = :about
-    union select subject_id from notification where id = :uuid
-    union select s.booking_id from saga s where s.id in (
-        select saga_id from refund where id = :uuid or provider_refund_id = :about or payment_intent_id = :about
-        union select saga_id from stripe_event where id = :about
-        union select c.saga_id from callback_payment c where c.id = :about or c.reference = :about
-        union select c.saga_id from callback_payment c join callback_attempt a on a.callback_payment_id = c.id
-              where a.reference = :about
-        union select c.saga_id from callback_payment c join callback_refund r on r.callback_payment_id = c.id
-              where r.reference = :about))
+# All sagas of the purchases to which an id leads: one of ours (:uuid, which may be null), or a text of somebody's. Each
+# part of it, and the join, finds its rows by an index.
+_ABOUT = """
+    with about as materialized (
+        select booking_id from saga where id = :uuid or booking_id = :uuid or session_id = :uuid or payment_id = :uuid
+           or student_id = :uuid
+        union select booking_id from saga where payment_intent_id = :about or request_id = :about
+        union select subject_id from notification where id = :uuid
+        union select s.booking_id from (
+            select saga_id from refund where id = :uuid or provider_refund_id = :about or payment_intent_id = :about
+            union select saga_id from stripe_event where id = :about
+            union select c.saga_id from callback_payment c where c.id = :about or c.reference = :about
+            union select c.saga_id from callback_attempt a, lateral (
+                select saga_id from callback_payment where id = a.callback_payment_id offset 0) c
+                where a.reference = :about
+            union select c.saga_id from callback_refund r, lateral (
+                select saga_id from callback_payment where id = r.callback_payment_id offset 0) c
+                where r.reference = :about
+        ) named, lateral (select booking_id from saga where id = named.saga_id offset 0) s
+    )
+    select of_sale.*, clock_timestamp() as loaded_at
+    from about, lateral (select * from saga where booking_id = about.booking_id offset 0) of_sale
+    where (cast(:state as text) = '' or state = :state) and (not :open_only or not is_complete) {after}
+    order by created_at desc, id desc limit :most
 """
+_PATTERNS = {
+    "all": _LIST.replace("{which}", "true"),
+    "open": _LIST.replace("{which}", "not is_complete"),
+    "about": _ABOUT,
+}
 _LISTS = {
-    (has_about, has_cursor): text(_LIST.format(more=f"{_ABOUT if has_about else ''} {_AFTER if has_cursor else ''}"))
-    for has_about in (False, True)
+    (which, has_cursor): text(pattern.format(after=_AFTER if has_cursor else ""))
+    for which, pattern in _PATTERNS.items()
     for has_cursor in (False, True)
 }
 # A page of the sagas that sleep after a failed attempt wakes up.
@@ -95,12 +113,13 @@ class OperatorStore:
         self, *, state: str, open_only: bool, about: str, after: tuple[datetime, UUID] | None, most: int
     ) -> list[Saga]:
         """Newest first, after the (created_at, id) of the page before. `about` is an id, or empty for all sagas."""
-        values: dict[str, Any] = {"state": state, "open_only": open_only, "most": most}
+        values: dict[str, Any] = {"state": state, "most": most}
         if about:
-            values |= {"about": about, "uuid": _uuid(about)}
+            values |= {"about": about, "uuid": _uuid(about), "open_only": open_only}
         if after is not None:
             values |= {"at": after[0], "row": after[1]}
-        rows = await self._database.rows(_LISTS[bool(about), after is not None], values)
+        which = "about" if about else "open" if open_only or state in OPEN else "all"
+        rows = await self._database.rows(_LISTS[which, after is not None], values)
         return [to_saga(row) for row in rows]
 
     async def wake_backing_off(self, after: UUID | None, most: int) -> Sequence[UUID]:

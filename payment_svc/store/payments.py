@@ -21,7 +21,7 @@ from payment_svc.store.rows import to_payment, to_refund
 # version parked it under another reason. A refund that was withdrawn before anybody was asked for it does not count.
 _SELECT = f"""
     select p.*, refunds.*, sale.*, c.session_id as provider_session_id, c.payment_url, exists (
-        select 1 from saga s where s.booking_id = p.booking_id and s.state = 'PARKED'
+        select 1 from saga s where s.booking_id = p.booking_id and s.state = 'PARKED' and not s.is_complete
           and s.error ->> 'reason' in ('REFUND_GIVEN_UP', 'NEEDS_A_PERSON')) as needs_review
     from payment p left join callback_payment c on c.id = p.payment_intent_id cross join lateral (
         select coalesce(sum(amount_minor) filter (where status = 'SUCCEEDED'), 0) as refunded_minor,
@@ -40,7 +40,8 @@ _PAGE = _SELECT + "where p.{who} = :person {after} order by p.created_at desc, p
 _AFTER = "and (p.created_at, p.id) < (:at, :row)"
 _OF_STUDENT, _OF_STUDENT_AFTER = (text(_PAGE.format(who="student_id", after=after)) for after in ("", _AFTER))
 _OF_TUTOR, _OF_TUTOR_AFTER = (text(_PAGE.format(who="tutor_id", after=after)) for after in ("", _AFTER))
-_ALL = text(_SELECT + "where (cast(:after as uuid) is null or p.id > :after) order by p.id limit :most")
+_FIRST = "'00000000-0000-0000-0000-000000000000'"
+_ALL = text(_SELECT + f"where p.id > coalesce(cast(:after as uuid), {_FIRST}) order by p.id limit :most")
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
 # The events of the sale, and one line for its cancel. That line comes once the cancel has taken back what was sold:
 # before, it can still be refused.

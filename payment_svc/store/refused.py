@@ -12,7 +12,7 @@ _FORGET_OLD = text("""
     with refused as (
         select id, booking_id from saga s
         where state = 'REJECTED' and role = 'SALE' and payment_intent_id is null
-          and updated_at < clock_timestamp() - make_interval(secs => :older)
+          and updated_at < now() - make_interval(secs => :older)
           and not exists (select 1 from payment where saga_id = s.id)
           and not exists (select 1 from refund where saga_id = s.id)
           and not exists (select 1 from callback_payment where saga_id = s.id)

@@ -86,10 +86,11 @@ _WAITING = text("""
       and (cast(:after as uuid) is null or id > :after)
     order by id limit :most
 """)
-# Sagas whose wake-up has come, of the kinds and versions that this process knows.
+# Sagas whose wake-up has come, of the kinds and versions that this process knows. An index finds what is earlier than
+# now(), the start of the statement. It cannot find what is earlier than clock_timestamp(), which changes meanwhile.
 _DUE = text("""
     select id, fence, lease_owner is not null as was_leased from saga
-    where wake_at <= clock_timestamp()
+    where wake_at <= now()
       and (kind, version) in (select * from unnest(cast(:kinds as text[]), cast(:versions as int[])))
     order by wake_at limit :most
 """)

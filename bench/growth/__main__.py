@@ -1,0 +1,113 @@
+"""`make bench-growth`: lessons and lists beside 10³, 10⁵ and 10⁶ sales that are over, as ratios to 10³.
+
+A mesh for each number of sales; their batches alternate, so that a slow moment of the machine affects all of them. Other
+numbers: ARGS="1000 10000000". A million of sales takes about 12 GB of disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench import cpu
+from bench.batches import Batch, measure, repeat, sell
+from bench.growth.fill import fill
+from bench.growth.listings import LISTINGS, list_once
+from bench.growth.people import Plan
+from bench.growth.selling import sell_a_sample, urls_of
+from bench.lessons import Shop, Sold, Student, open_shop
+from bench.machine import describe_machine
+from bench.mesh import Mesh, run_mesh
+from bench.results_page import Page, table
+
+SIZES = (1_000, 100_000, 1_000_000)
+STUDENTS, LESSONS, LISTS, ROUNDS = 8, 80, 40, 5
+
+
+@dataclass
+class Town:
+    """A mesh with so many sales, and what was measured on it. `lists` has seconds a call, by the list's name."""
+
+    sales: int
+    mesh: Mesh
+    shop: Shop
+    students: list[Student]
+    lessons: list[Batch] = field(default_factory=list)
+    lists: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LISTINGS})
+    sold: list[Sold] = field(default_factory=list)
+    filled_seconds: float = 0.0
+
+
+@contextlib.asynccontextmanager
+async def open_town(sales: int) -> AsyncIterator[Town]:
+    """A mesh with so many lessons and seats that were sold and are over."""
+    async with AsyncExitStack() as stack:
+        mesh = await stack.enter_async_context(run_mesh())
+        shop = await stack.enter_async_context(open_shop(mesh.layout))
+        sample = await sell_a_sample(mesh, shop)
+        began = time.perf_counter()
+        await fill(urls_of(mesh), mesh.layout.data / "stripe" / "sandbox.sqlite3", sample, Plan(sales))
+        seconds = time.perf_counter() - began
+        students = [await stack.enter_async_context(shop.student()) for _ in range(STUDENTS)]
+        await sell(students, len(students), [])  # warm
+        yield Town(sales, mesh, shop, students, filled_seconds=seconds)
+
+
+async def run_round(town: Town, lessons: int, lists: int) -> None:
+    """Lessons, then each list."""
+    town.lessons.append(await measure(town.mesh, [], sell(town.students, lessons, town.sold)))
+    for name, seconds in town.lists.items():
+        batch = await measure(town.mesh, [], repeat(lambda name=name: list_once(town.shop, name), 1, lists))  # type: ignore[misc]
+        seconds.append(batch.wall_each)
+
+
+def compare(towns: Sequence[Town], machine: str) -> Page:
+    """Each town beside the first one: ratios of the medians of the rounds."""
+    sizes = [f"{town.sales:,} sales" for town in towns]
+    lessons = [median(1 / batch.wall_each for batch in town.lessons) for town in towns]
+    used = [median(sum(batch.mesh.values()) / batch.count for batch in town.lessons) for town in towns]
+    rows: list[list[object]] = [["lessons a second", *_beside(lessons)], ["CPU of a lesson", *_beside(used)]]
+    rows += [[name, *_beside([median(town.lists[name]) for town in towns])] for name in LISTINGS]
+    memory = [cpu.memory_of_mesh(town.mesh.launcher) for town in towns]
+    rows += [[f"memory of {name}", *_beside([float(one[name]) for one in memory])] for name in sorted(memory[0])]
+    page = Page("growth", "Lessons and lists beside sales that are over", "make bench-growth", machine)
+    page.sections.append("Each number is beside that of the first column: 1.00 is the same.")
+    page.sections.append(table(["", *sizes], rows))
+    page.sections.append(f"Filling took {', '.join(f'{town.filled_seconds:.0f} s' for town in towns)}.")
+    return page
+
+
+def _beside(values: Sequence[float]) -> list[str]:
+    return [f"{value / values[0]:.2f}" for value in values]
+
+
+async def main(sizes: Sequence[int], lessons: int, lists: int, rounds: int) -> Page:
+    async with AsyncExitStack() as stack:
+        towns = [await stack.enter_async_context(open_town(sales)) for sales in sizes]
+        for number in range(rounds):
+            for town in towns if number % 2 == 0 else reversed(towns):
+                await run_round(town, lessons, lists)
+        return compare(towns, describe_machine(await towns[0].mesh.read_postgres_version()))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="make bench-growth", description=__doc__)
+    parser.add_argument(
+        "sizes", type=int, nargs="*", default=SIZES, help="numbers of sales; the first one is the measure"
+    )
+    parser.add_argument("--quick", action="store_true", help="few sales and one round, to see that it works; no page")
+    chosen = parser.parse_args()
+    sizes = tuple(chosen.sizes)
+    if chosen.quick:
+        sizes = (200, 400) if sizes == SIZES else sizes
+        print(asyncio.run(main(sizes, 8, 4, 2)).text)
+        raise SystemExit
+    page = asyncio.run(main(sizes, LESSONS, LISTS, ROUNDS))
+    print(page.text)
+    page.write()

@@ -1,0 +1,186 @@
+"""What an audit has read, on disk: memory holds one batch of purchases at a time, however many there are.
+
+The lists come page by page, each in an order of its own. Here their records meet: two records belong together when they name
+the same id. A batch is what belongs to some records, as a snapshot; so each purchase is looked at as a whole.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from itertools import islice
+from typing import Any
+
+from ops.audit.invariants import INVARIANTS
+from ops.audit.invariants.overbooking import find_overbooking
+from ops.audit.records import PARKED, Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
+from ops.audit.snapshot import Breach, OpenMatter, Snapshot
+
+Record = Saga | Claim | Booking | Session | Payment | Intent | Course | Enrollment
+#: Records that begin a batch. What belongs to them comes along.
+BATCH = 1000
+#: The field of a snapshot that has the records of a type.
+FIELDS: dict[type[Record], str] = {
+    Saga: "sagas",
+    Claim: "claims",
+    Booking: "bookings",
+    Session: "sessions",
+    Payment: "payments",
+    Intent: "intents",
+    Course: "courses",
+    Enrollment: "enrollments",
+}
+#: What every course and every calendar has: rows that need not come with a purchase.
+_BY_PLACE: dict[type[Record], Callable[[Any], str]] = {
+    Claim: lambda claim: claim.calendar_id,
+    Course: lambda course: course.id,
+    Enrollment: lambda enrollment: enrollment.course_id,
+}
+_SCHEMA = """
+create table record (id integer primary key, place text, body blob not null);
+create index record_place on record (place, id) where place <> '';
+create table named (token integer, record integer, primary key (token, record)) without rowid;
+create table seen (record integer primary key);
+"""
+_UNSEEN = "select id from record where id > ? and id not in (select record from seen) order by id limit ?"
+_LOAD, _NAMING = "select id, body from record where id in", "select record from named where token in"
+#: The tokens and records that one statement of SQLite may name.
+_MOST_NAMED = 500
+
+
+class Spool:
+    """All records of one look, in a file that nobody else sees and that goes with it. `taken_at` is when it began."""
+
+    def __init__(self, taken_at: datetime) -> None:
+        self.taken_at = taken_at
+        self._file = sqlite3.connect("")  # SQLite: an empty name is a temporary file
+        self._file.executescript("pragma journal_mode = off; pragma synchronous = off;" + _SCHEMA)
+        self._counted = Counter(dict.fromkeys((*FIELDS.values(), "refunds"), 0))
+        self._waiting: list[OpenMatter] = []
+
+    def close(self) -> None:
+        self._file.close()
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Keep a page of records."""
+        for record in records:
+            self._counted[FIELDS[type(record)]] += 1
+            if isinstance(record, Saga) and record.state == PARKED:
+                self._waiting.append(OpenMatter(record.id, record.kind, record.error))
+            if isinstance(record, Intent):
+                self._counted["refunds"] += len(record.refunds)
+            self._put(record)
+
+    def _put(self, record: Record) -> None:
+        place_of = _BY_PLACE.get(type(record))
+        values = (place_of(record) if place_of else "", pickle.dumps(record))
+        row = self._file.execute("insert into record (place, body) values (?, ?)", values).lastrowid
+        named = [(_hashed(token), row) for token in set(_ids(record)) if token]
+        self._file.executemany("insert or ignore into named values (?, ?)", named)
+
+    @property
+    def open_matters(self) -> tuple[OpenMatter, ...]:
+        return tuple(self._waiting)
+
+    def counts(self) -> dict[str, int]:
+        """How many records there are of each kind."""
+        return dict(self._counted)
+
+    def find_breaches(self) -> list[Breach]:
+        """Every breach, in the order of the invariants."""
+        found: dict[Breach, None] = {}
+        for batch in self._places():
+            found.update(dict.fromkeys(find_overbooking(batch)))
+        for batch in self._purchases():
+            for invariant in INVARIANTS.values():
+                if invariant is not find_overbooking:
+                    found.update(dict.fromkeys(invariant(batch)))
+        order = list(INVARIANTS)
+        return sorted(found, key=lambda breach: order.index(breach.invariant))
+
+    def _places(self) -> Iterator[Snapshot]:
+        """Each calendar with its claims, each course with its enrollments; several of them at a time."""
+        rows = self._file.execute("select place, body from record where place <> '' order by place, id")
+        batch: list[Record] = []
+        last = ""
+        for place, body in rows:
+            if place != last and len(batch) >= BATCH:
+                yield self._snapshot(batch)
+                batch = []
+            last = place
+            batch.append(pickle.loads(body))  # noqa: S301 - we have written it
+        if batch:
+            yield self._snapshot(batch)
+
+    def _purchases(self) -> Iterator[Snapshot]:
+        """Every record once, and with it all that belongs to it."""
+        self._file.execute("delete from seen")
+        last = 0
+        while first := [row for (row,) in self._file.execute(_UNSEEN, (last, BATCH))]:
+            last = first[-1]
+            together = self._load_with_relatives(first)
+            self._file.executemany("insert or ignore into seen values (?)", ((row,) for row in together))
+            yield self._snapshot(record for _, record in sorted(together.items(), key=lambda item: item[0]))
+
+    def _load_with_relatives(self, rows: Sequence[int]) -> dict[int, Record]:
+        """These records, and all that name an id that one of them names, and so on."""
+        found: dict[int, Record] = {}
+        new, tokens = set(rows), set[int]()
+        while new:
+            loaded = {row: pickle.loads(body) for row, body in self._among(_LOAD, new)}  # noqa: S301 - we have written it
+            found |= loaded
+            more = {_hashed(token) for record in loaded.values() for token in _ids(record) if token} - tokens
+            tokens |= more
+            new = {row for (row,) in self._among(_NAMING, more)} - found.keys()
+        return found
+
+    def _among(self, select: str, values: Iterable[int]) -> Iterator[Any]:
+        for some in _some_at_a_time(values):
+            yield from self._file.execute(f"{select} ({', '.join('?' * len(some))})", some)
+
+    def _snapshot(self, records: Iterable[Record]) -> Snapshot:
+        kept: dict[str, list[Record]] = {name: [] for name in FIELDS.values()}
+        for record in records:
+            kept[FIELDS[type(record)]].append(record)
+        return Snapshot(self.taken_at, **{name: tuple(records) for name, records in kept.items()})  # type: ignore[arg-type]
+
+
+def _some_at_a_time(values: Iterable[int]) -> Iterator[Sequence[int]]:
+    rest = iter(values)
+    while some := list(islice(rest, _MOST_NAMED)):
+        yield some
+
+
+def _hashed(token: str) -> int:
+    """A token as a number of SQLite's. Two that meet by chance put two purchases into one batch, and harm nothing."""
+    return int.from_bytes(blake2b(token.encode(), digest_size=8).digest(), signed=True)
+
+
+def _ids(record: Record) -> Iterator[str]:
+    """The ids by which invariants find one record from another: of purchases, not of people and courses."""
+    match record:
+        case Saga():
+            yield from (
+                record.id,
+                record.sold_id,
+                record.session_id,
+                record.payment_id,
+                record.intent_id,
+                record.cancels,
+            )
+        case Claim():
+            yield record.saga_id
+        case Booking():
+            yield from (record.id, record.saga_id)
+        case Session():
+            yield from (record.id, record.saga_id)
+        case Enrollment():
+            yield from (record.id, record.saga_id)
+        case Payment():
+            yield from (record.id, record.saga_id, record.intent_id, *(refund.intent_id for refund in record.refunds))
+        case Intent():
+            yield from (record.id, record.saga_id)
