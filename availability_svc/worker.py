@@ -10,10 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from availability_svc.store import Calendars
-from mesh.database import Database
+from mesh.database import Connection, Database
 from mesh.logs import log
 from mesh.loops import jitter, run_forever
 
@@ -58,7 +56,7 @@ class BookingHoldCleanupJob:
         """Delete every block that was removed or over a day ago, with its claim, and return how many."""
         return await self._repeat(lambda connection: Calendars(connection).forget_blocks(REMEMBERED_FOR, self._batch))
 
-    async def _repeat(self, delete: Callable[[AsyncConnection], Awaitable[int]]) -> int:
+    async def _repeat(self, delete: Callable[[Connection], Awaitable[int]]) -> int:
         """Run a statement that deletes a batch until it finds no full batch, and return how many rows went."""
         total = 0
         while True:

@@ -14,11 +14,11 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 
 from booking_svc import tables
 from booking_svc.domain import Booking, Details, Event, Listing, Order, Role, Status, Tombstone, sources
-from mesh.database import Database
+from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
 
@@ -211,19 +211,19 @@ def _row(details: Details) -> dict[str, Any]:
     return plain | {"price_minor": details.price.amount_minor, "currency": details.price.currency}
 
 
-def _event(row: Row[Any]) -> Event:
+def _event(row: Row) -> Event:
     return Event(row.at, row.event, row.detail)
 
 
-def _bookings(rows: Sequence[Row[Any]]) -> list[Booking]:
+def _bookings(rows: Sequence[Row]) -> list[Booking]:
     return [_booking(row) for row in rows]
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Row) -> Record:
     return Tombstone(row.id, row.saga_id, Status(row.status)) if row.tutor_id is None else _booking(row)
 
 
-def _booking(row: Row[Any]) -> Booking:
+def _booking(row: Row) -> Booking:
     plain = {field: getattr(row, column) for field, column in _COLUMN_OF.items()}
     details = Details(price=Money(row.price_minor, row.currency), **plain)
     return Booking(row.id, row.saga_id, Status(row.status), details, row.version, row.created_at)

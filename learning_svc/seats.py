@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from learning_svc.domain import (
     ENDS,
     AlreadyEnrolled,
@@ -26,7 +24,7 @@ from learning_svc.domain import (
     must_be,
 )
 from learning_svc.store import SeatStore
-from mesh.database import Database
+from mesh.database import Connection, Database
 from mesh.errors import BadInput, Cancelled, NotFound
 
 #: How often a write is run whose result is stale; a race needs two.
@@ -122,7 +120,7 @@ class Seats:
         return record
 
     async def _take_again(self, lost: Enrollment) -> Enrollment | None:
-        async def work(connection: AsyncConnection) -> Enrollment | None:
+        async def work(connection: Connection) -> Enrollment | None:
             store = SeatStore(connection)
             await store.lock(lost.course_id)
             await store.evict(lost.course_id, lost.student_id, self._terms.grace)

@@ -1,31 +1,29 @@
 """One PostgreSQL database: transactions with bounded retry, a refusal for each named constraint, short time limits.
 
-Work runs shielded from the caller's cancellation, for two reasons. A task that is cancelled inside a transaction can
-leak its connection (seen with SQLAlchemy and asyncpg). And a saga must commit although its caller has left.
+Work runs shielded from the caller's cancellation, for two reasons. A task that is cancelled inside a transaction costs its
+connection. And a saga must commit although its caller has left.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Executable, Row, text
-from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import TextClause, text
 
-from mesh.database_faults import AWAY, Fault, Faults, find_fault, sqlstate_of
+from mesh.connections import Connection, Engine, NoConnectionFree, Pool, Row, Rows
+from mesh.database_faults import AWAY, Fault, Faults, find_fault
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.metrics.database import FAILED
-from mesh.postgres import Connector, Pooler, open_engine
-from mesh.tracing.statements import trace_statements
+from mesh.postgres import Connector, Pooler
+
+__all__ = ["Connection", "Database", "Row", "Rows", "Work", "is_caused_by_values", "retry_pause"]
 
 T = TypeVar("T")
-Work = Callable[[AsyncConnection], Awaitable[T]]
+Work = Callable[[Connection], Awaitable[T]]
 
 ATTEMPTS = 5
 #: serialization_failure, deadlock_detected: the transaction must be run again (PostgreSQL manual, 13.5).
@@ -64,11 +62,9 @@ class Database:
     ) -> None:
         self.url, self.name, self.faults, self.pooler = url, name, faults or Faults(name), pooler
         connector = Connector(url, name, pooler=pooler, answer_seconds=answer_seconds)
-        self.engine = open_engine(connector, pool_size=pool_size, max_overflow=0, pool_timeout=POOL_TIMEOUT_SECONDS)
-        trace_statements(self.engine, name)
-        autocommit = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.engine = Engine(Pool(connector.connect, name, pool_size, POOL_TIMEOUT_SECONDS))
         #: Behind a pooler only a transaction has the time limits.
-        self._begin_statement = self.engine.begin if connector.is_pooled else autocommit.connect
+        self._begin_statement = self.engine.begin if connector.is_pooled else self.engine.connect
         self._violations = dict(violations or {})
         self._under_way: set[asyncio.Future[Any]] = set()
 
@@ -99,14 +95,9 @@ class Database:
         """
         return await self._run_shielded(work, self._begin_statement)
 
-    async def rows(self, statement: Executable, values: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    async def rows(self, statement: TextClause, values: Mapping[str, Any]) -> Rows:
         """Run one statement in autocommit, and return its rows. Raises what `transaction` raises."""
-
-        async def work(connection: AsyncConnection) -> Sequence[Row[Any]]:
-            result = await connection.execute(statement, values)
-            return result.all() if result.returns_rows else ()
-
-        return await self.statement(work)
+        return await self.statement(lambda connection: connection.execute(statement, values))
 
     async def ping(self) -> None:
         """Raises TryAgain when the database does not answer."""
@@ -127,36 +118,34 @@ class Database:
             try:
                 async with begin() as connection:
                     return await _run_within_time(work, connection)
-            except DBAPIError as error:
-                if not _must_run_again(error):
-                    raise self._translate(error) from error
+            except asyncpg.PostgresError as error:
+                if isinstance(error, asyncpg.InvalidCachedStatementError):
+                    self.engine.pool.renew()
+                elif _sqlstate(error) not in _RUN_AGAIN:
+                    _hide_values(error)
+                    self._raise_refusal(error)
+                    raise
                 await asyncio.sleep(retry_pause(attempt))
-            except PoolTimeout as error:
+            except NoConnectionFree as error:
                 self._count_failure("no_connection_free")
                 raise Overloaded from error
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresError,  # of a server that refuses the connection
-                asyncpg.InternalClientError,
-                asyncpg.InterfaceError,
-            ) as error:
-                raise self._note(find_fault(sqlstate_of(error)) or AWAY, error) from error
+            except (OSError, TimeoutError, asyncpg.InternalClientError, asyncpg.InterfaceError) as error:
+                raise self._note(AWAY, error) from error
         self._count_failure("too_many_at_once")
         raise TryAgain("too many at once")
 
-    def _translate(self, error: DBAPIError) -> Exception:
+    def _raise_refusal(self, error: asyncpg.PostgresError) -> None:
+        """Raises the refusal that an error of the server means; nothing when it is a fault of the statement."""
+        if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            if (refusal := self._violations.get(error.constraint_name or "")) is not None:
+                raise refusal from error
+            return
         state = _sqlstate(error)
-        _hide_values(error)
-        if isinstance(error, IntegrityError):
-            return self._refusal_of(error)
-        fault = find_fault(state) or (AWAY if error.connection_invalidated else None)
-        if fault is not None:
-            return self._note(fault, error)
-        if state in _TOO_SLOW or not state:
+        if (fault := find_fault(state)) is not None:
+            raise self._note(fault, error) from error
+        if state in _TOO_SLOW:
             self._count_failure("too_slow")
-            return TryAgain("the database is busy")
-        return error
+            raise TryAgain("the database is busy") from error
 
     def _count_failure(self, cause: str) -> None:
         if self.faults.are_counted:
@@ -167,13 +156,8 @@ class Database:
         self._count_failure(fault.cause)
         return TryAgain(fault.words)
 
-    def _refusal_of(self, error: IntegrityError) -> Exception:
-        cause = getattr(error.orig, "__cause__", None)
-        refusal = self._violations.get(getattr(cause, "constraint_name", "") or "")
-        return refusal() if refusal else error
 
-
-async def _run_within_time(work: Work[T], connection: AsyncConnection) -> T:
+async def _run_within_time(work: Work[T], connection: Connection) -> T:
     """Run the work, and close a connection that its next user should not get.
 
     Of a server that does not answer, the next user would wait unbounded. A server that takes no writes may have become
@@ -181,9 +165,9 @@ async def _run_within_time(work: Work[T], connection: AsyncConnection) -> T:
     """
     try:
         return await work(connection)
-    except (TimeoutError, DBAPIError) as error:
+    except (TimeoutError, asyncpg.PostgresError) as error:
         if isinstance(error, TimeoutError) or _sqlstate(error) == READ_ONLY:
-            await connection.invalidate()
+            connection.terminate()
         raise
 
 
@@ -194,31 +178,20 @@ def retry_pause(attempt: int) -> float:
 
 def is_caused_by_values(error: Exception) -> bool:
     """True when PostgreSQL refuses the values of a statement: a repeat with the same ones is refused as well."""
-    return isinstance(error, DBAPIError) and _sqlstate(error).startswith(_BAD_VALUES)
+    return isinstance(error, asyncpg.PostgresError) and _sqlstate(error).startswith(_BAD_VALUES)
 
 
-def _must_run_again(error: DBAPIError) -> bool:
-    """True when the transaction has failed for nothing of its own.
-
-    A migration that adds a column changes what `select *` of an earlier version returns. PostgreSQL then refuses the
-    statements that are prepared. SQLAlchemy forgets them after the first such error, so that the next attempt succeeds.
-    """
-    is_outdated = isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
-    return is_outdated or _sqlstate(error) in _RUN_AGAIN
+def _sqlstate(error: asyncpg.PostgresError) -> str:
+    return error.sqlstate or ""
 
 
-def _sqlstate(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""
-
-
-def _hide_values(error: DBAPIError) -> None:
+def _hide_values(error: BaseException | None) -> None:
     """Cut PostgreSQL's DETAIL off an error and its causes: it holds values, and errors are logged and stored."""
-    link: BaseException | None = error
-    while link is not None:
-        if isinstance(link, asyncpg.PostgresError):
-            link.detail = None
-        link.args = tuple(one.partition(_DETAIL)[0] if isinstance(one, str) else one for one in link.args)
-        link = link.__cause__ or getattr(link, "orig", None)
+    while error is not None:
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        error.args = tuple(one.partition(_DETAIL)[0] if isinstance(one, str) else one for one in error.args)
+        error = error.__cause__
 
 
 def _read_the_outcome(task: asyncio.Future[Any]) -> None:

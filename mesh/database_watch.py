@@ -14,9 +14,8 @@ import time
 from functools import partial
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import READ_ONLY, Database
+from mesh.database import READ_ONLY, Connection, Database
 from mesh.database_faults import AWAY, Fault, Unnoted, find_fault, sqlstate_of
 from mesh.errors import Refusal
 from mesh.health import DATABASE, WRITES
@@ -95,7 +94,7 @@ async def _probe(database: Database) -> tuple[Fault | None, BaseException | None
         return find_fault(sqlstate_of(error)) or AWAY, error
 
 
-async def _write(name: str, connection: AsyncConnection) -> Fault | None:
+async def _write(name: str, connection: Connection) -> Fault | None:
     asked_at = time.time()
     row = (await connection.execute(_ASK_READ_ONLY)).one()
     answered_at = time.time()

@@ -110,12 +110,20 @@ def _upgrade(database_url: str, package: str) -> None:
 
 async def _upgrade_locked(database_url: str, package: str) -> None:
     from sqlalchemy import text
+    from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    from mesh.postgres import Connector, open_engine
+    from mesh.database_urls import DRIVER
+    from mesh.postgres import Connector
 
     # Without the time limits of a service: a migration may take long.
-    engine = open_engine(Connector(database_url, _NAME, settings={}, connect_seconds=5), poolclass=NullPool)
+    connector = Connector(database_url, _NAME, settings={}, connect_seconds=5)
+    engine = create_async_engine(
+        f"{DRIVER}://",
+        poolclass=NullPool,
+        hide_parameters=True,  # errors are logged
+        connect_args={"async_creator_fn": connector.connect},
+    )
     try:
         async with engine.connect() as connection:
             # The lock belongs to the session: it outlasts Alembic's transactions, and a lost connection frees it.

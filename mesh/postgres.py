@@ -11,11 +11,8 @@ from typing import Any, Literal
 
 import asyncpg
 from asyncpg.transaction import Transaction
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from mesh.database_urls import DRIVER, driver_url, list_hosts
+from mesh.database_urls import driver_url, list_hosts
 
 Pooler = Literal["none", "transaction"]
 
@@ -110,27 +107,3 @@ class Connector:
     async def _connect_to(self, at: int) -> asyncpg.Connection:
         (host, port), seconds = self._hosts[at], self._seconds / len(self._hosts)
         return await asyncpg.connect(self._dsn, host=host, port=port, timeout=seconds, **self._arguments)
-
-
-def open_engine(connector: Connector, **options: Any) -> AsyncEngine:
-    """SQLAlchemy's engine over these connections; `options` are those of its pool.
-
-    A connection that the server has closed is noticed when it is taken from the pool, and replaced.
-    """
-    arguments: dict[str, Any] = {"async_creator_fn": connector.connect}
-    if connector.is_pooled:  # a statement has no name, and is not kept
-        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
-    engine = create_async_engine(
-        f"{DRIVER}://",
-        pool_pre_ping=False,
-        hide_parameters=True,  # values may be secret, and errors are logged and stored
-        connect_args=arguments,
-        **options,
-    )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    return engine
-
-
-def _refuse_closed(_dbapi_connection: Any, record: Any, _proxy: Any) -> None:
-    if record.driver_connection.is_closed():
-        raise DisconnectionError

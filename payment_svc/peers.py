@@ -47,15 +47,29 @@ async def call_peer(call: Callable[[], Awaitable[T]]) -> T:
 
     Three tries within the caller's deadline, with full jitter: each pause is between nothing and half a second.
     """
+    left = calls.remaining()
+    try:
+        return await call()
+    except Exception as error:
+        if not _is_worth_repeating(error):
+            raise
+        return await _repeat(call, error, left)
+
+
+async def _repeat(call: Callable[[], Awaitable[T]], failed: Exception, seconds: float | None) -> T:
+    """The later tries of a call that has failed. What stamina needs for them is built for such a call alone."""
+    first = [failed]
     async for attempt in stamina.retry_context(
         on=_is_worth_repeating,
         attempts=TRIES,
-        timeout=calls.remaining(),
+        timeout=seconds,
         wait_initial=0,
         wait_max=MOST_PAUSE_SECONDS,
         wait_jitter=MOST_PAUSE_SECONDS,
     ):
         with attempt:
+            if first:
+                raise first.pop()
             return await call()
     raise AssertionError("the last try returns or raises")
 

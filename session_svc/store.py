@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 
-from mesh.database import Database
+from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from session_svc import tables
 from session_svc.domain import (
@@ -198,7 +198,7 @@ class Store:
 
     async def _run_until_fresh(
         self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
-    ) -> Row[Any] | None:
+    ) -> Row | None:
         """Run a write until its result is fresh; None when `may_lack` and there is no row. Raises TryAgain.
 
         A statement sees only what was committed before it began. If it waits for another transaction, it may change
@@ -213,7 +213,7 @@ class Store:
         raise TryAgain
 
 
-def _assert_found(row: Row[Any] | None) -> Row[Any]:
+def _assert_found(row: Row | None) -> Row:
     assert row is not None  # these statements insert a row when they find none
     return row
 
@@ -228,10 +228,10 @@ def _row(lesson: Lesson) -> dict[str, Any]:
     }
 
 
-def _record(row: Row[Any]) -> Record:
+def _record(row: Row) -> Record:
     return Tombstone(row.id, row.saga_id) if row.tutor_id is None else _session(row)
 
 
-def _session(row: Row[Any]) -> Session:
+def _session(row: Row) -> Session:
     lesson = Lesson(row.booking_id, row.tutor_id, row.student_id, row.scheduled_at, row.duration_minutes)
     return Session(row.id, row.saga_id, Status(row.status), lesson, row.room)

@@ -51,6 +51,7 @@ _COMING = text("""
 _REMOVE = text("""
     with freed as (delete from claim where id = :id and calendar_id = :tutor_id and role = 'BLOCK')
     update block set removed_at = coalesce(removed_at, clock_timestamp()) where id = :id and tutor_id = :tutor_id
+    returning id
 """)
 
 
@@ -96,7 +97,7 @@ class BlockStore(Calendars):
 
     async def remove(self, tutor_id: UUID, block_id: UUID) -> bool:
         """Remove a block and free its time; False when the tutor never had such a block."""
-        return (await self._connection.execute(_REMOVE, {"tutor_id": tutor_id, "id": block_id})).rowcount == 1
+        return bool(await self._connection.execute(_REMOVE, {"tutor_id": tutor_id, "id": block_id}))
 
 
 def _as_block(row: Any) -> Block:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from availability_svc.domain import Claim, ClaimState, Span
 from availability_svc.store.rows import LAPSED
+from mesh.database import Connection
 
 # Locks all calendars or none. If it locked one while the other has no row yet, the id order would be broken.
 _LOCK = text("""
@@ -33,7 +33,7 @@ _SWEEP = text(f"""
         select c.id from claim c join calendar k on k.id = c.calendar_id
         where {LAPSED.format(now="now()")}
         order by c.expires_at limit :most for update skip locked
-    )
+    ) returning id
 """)  # noqa: S608 - constants only
 _FORGET_BLOCKS = text("""
     with old as (
@@ -45,7 +45,7 @@ _FORGET_BLOCKS = text("""
         limit :most for update of b, k skip locked
     ),
     freed as (delete from claim where id in (select id from old))
-    delete from block where id in (select id from old)
+    delete from block where id in (select id from old) returning id
 """)
 _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
@@ -56,7 +56,7 @@ _LIST = text("""
 class Calendars:
     """A transaction that changes claims locks the rows of their calendars, so that no other can change them meanwhile."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock(self, *calendars: UUID) -> None:
@@ -76,11 +76,11 @@ class Calendars:
 
     async def delete_lapsed(self, grace: timedelta, most: int) -> int:
         """Delete at most `most` claims that lapsed longer than the grace ago, and return how many were deleted."""
-        return (await self._connection.execute(_SWEEP, {"grace": grace, "most": most})).rowcount
+        return len(await self._connection.execute(_SWEEP, {"grace": grace, "most": most}))
 
     async def forget_blocks(self, age: timedelta, most: int) -> int:
         """Delete at most `most` blocks that were removed or over at least this long ago; how many were deleted."""
-        return (await self._connection.execute(_FORGET_BLOCKS, {"age": age, "most": most})).rowcount
+        return len(await self._connection.execute(_FORGET_BLOCKS, {"age": age, "most": most}))
 
     async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:
         """Claims behind this id, in id order."""

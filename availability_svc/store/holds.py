@@ -83,7 +83,7 @@ _CLAIM_AGAIN = text(f"""
 """)  # noqa: S608 - constants only
 _LEAVE_TOMBSTONE = text("""
     insert into hold (saga_id, state, released_at) values (:saga_id, 'RELEASED', clock_timestamp())
-    on conflict (saga_id) do nothing
+    on conflict (saga_id) do nothing returning saga_id
 """)
 _RELEASE = text("""
     with freed as (delete from claim where saga_id = :saga_id)
@@ -133,7 +133,7 @@ class HoldStore(Calendars):
 
     async def leave_tombstone(self, saga_id: UUID) -> bool:
         """Insert a tombstone; False when the saga has a row already. Waits for a transaction that inserts its hold."""
-        return (await self._connection.execute(_LEAVE_TOMBSTONE, {"saga_id": saga_id})).rowcount == 1
+        return bool(await self._connection.execute(_LEAVE_TOMBSTONE, {"saga_id": saga_id}))
 
     async def release(self, saga_id: UUID) -> None:
         """Delete the saga's claims and mark its hold as released."""

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from availability_svc.domain import Schedule, Span, Window
 from availability_svc.hours import merge_windows
 from availability_svc.store.rows import CLOCK, LAPSED, SCHEDULE, as_schedule
 from availability_svc.tables import LIVE
+from mesh.database import Connection
 
 _PUBLISH = text("""
     insert into schedule (tutor_id, timezone, weekly, windows, notice_minutes, buffer_minutes, rate_minor, currency,
@@ -71,7 +71,7 @@ _BUSY_OF_MANY = text(f"""
 class ScheduleStore:
     """Schedules, one row per tutor."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def publish(self, schedule: Schedule) -> None:

@@ -8,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from learning_svc.domain import Course, NewCourse, Raced, TooManyCourses
 from learning_svc.store.people import lock_person
 from learning_svc.store.rows import BEFORE, COURSE, as_course
-from mesh.database import Database
+from mesh.database import Connection, Database
 
 #: How often a write is run whose result is stale; a race needs two.
 ATTEMPTS = 5
@@ -86,7 +85,7 @@ class CourseStore:
         return [as_course(row) for row in rows]
 
 
-async def _create(connection: AsyncConnection, new: NewCourse, most: int) -> Course | None:
+async def _create(connection: Connection, new: NewCourse, most: int) -> Course | None:
     """Insert the draft, or find the course that has its id, under the instructor's lock; None when it raced another."""
     await lock_person(connection, new.instructor_id)
     row = (await connection.execute(_CREATE, _values(new) | {"most": most})).first()

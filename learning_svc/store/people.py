@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from learning_svc.domain import Terms
+from mesh.database import Connection
 
 _LOCK = text("select id from person where id = :id for update")
 _OPEN = text("insert into person (id) values (:id) on conflict (id) do nothing")
@@ -37,7 +37,7 @@ IS_PAUSED = """exists (
 )"""
 
 
-async def lock_person(connection: AsyncConnection, person_id: UUID) -> None:
+async def lock_person(connection: Connection, person_id: UUID) -> None:
     """Lock the person's row until the transaction ends; insert it for a new one. Lock it before a course's row."""
     while not (await connection.execute(_LOCK, {"id": person_id})).all():
         await connection.execute(_OPEN, {"id": person_id})

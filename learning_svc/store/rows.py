@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row
-
 from learning_svc import tables
 from learning_svc.domain import Course, Enrollment, Record, Status, Tombstone
+from mesh.database import Row
 from mesh.money import Money
 
 COURSE = ", ".join(column.name for column in tables.course.c)
@@ -23,7 +20,7 @@ BEFORE = """(created_at, id) < (
     order by created_at desc, id desc limit :most"""
 
 
-def as_course(row: Row[Any]) -> Course:
+def as_course(row: Row) -> Course:
     return Course(
         id=row.id,
         title=row.title,
@@ -36,13 +33,13 @@ def as_course(row: Row[Any]) -> Course:
     )
 
 
-def as_record(row: Row[Any]) -> Record:
+def as_record(row: Row) -> Record:
     if row.course_id is None:
         return Tombstone(row.id, row.saga_id, Status(row.status), row.created_at)
     return as_enrollment(row)
 
 
-def as_enrollment(row: Row[Any]) -> Enrollment:
+def as_enrollment(row: Row) -> Enrollment:
     return Enrollment(
         id=row.id,
         saga_id=row.saga_id,

@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import TextClause, text
 
 from learning_svc.domain import Enrollment, Order, Record, Situation, Status, Terms
 from learning_svc.store.people import HAS_MOST, IS_PAUSED, limit_values, lock_person
 from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_course, as_enrollment, as_record
+from mesh.database import Connection, Row
 
 # ruff: noqa: S608 - constants only
 
@@ -146,7 +146,7 @@ select {_STALE}, {ENROLLMENT} from enrollment where id = :id and not exists (sel
 class SeatStore:
     """The statements about seats of courses, and about the enrollments that hold them."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def lock_student(self, student_id: UUID) -> None:
@@ -213,11 +213,11 @@ class SeatStore:
         values = {"id": enrollment_id, "saga_id": saga_id, "status": Status.CANCELLED, "source": Status.ACTIVE}
         return _with_staleness(await self._row(_CANCEL, values))
 
-    async def _row(self, statement: TextClause, values: dict[str, Any]) -> Row[Any] | None:
+    async def _row(self, statement: TextClause, values: dict[str, Any]) -> Row | None:
         return (await self._connection.execute(statement, values)).first()
 
 
-def _with_staleness(row: Row[Any] | None) -> tuple[Record | None, bool]:
+def _with_staleness(row: Row | None) -> tuple[Record | None, bool]:
     return (as_record(row), row.is_stale) if row else (None, False)
 
 

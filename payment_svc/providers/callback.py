@@ -7,11 +7,8 @@ may arrive all the same, and goes back then.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
-from sqlalchemy import Row
-
-from mesh.database import Database
+from mesh.database import Database, Row
 from mesh.money import Money
 from payment_svc.domain import (
     CALLBACK,
@@ -78,7 +75,7 @@ class CallbackProvider:
         await self._database.rows(OPEN_SESSION, {"id": intent_id, "session": session.id, "url": session.url})
         return await self.retrieve_intent(intent_id)
 
-    def _lacks_session(self, saga: Saga, row: Row[Any]) -> bool:
+    def _lacks_session(self, saga: Saga, row: Row) -> bool:
         """True when a saga that opens its payment has to ask for the session. One that is undone needs none."""
         is_asked = saga.state is State.AWAITING_AVAILABILITY and self._sessions.asks(row.engine)
         return is_asked and row.session_id is None and row.status == "requires_payment"
@@ -170,12 +167,12 @@ class CallbackProvider:
         if await self._database.rows(USED_BY_ANOTHER, {"id": intent_id, "reference": reference}):
             raise ReferenceUsed
 
-    async def _row(self, intent_id: str) -> Row[Any] | None:
+    async def _row(self, intent_id: str) -> Row | None:
         rows = await self._database.rows(GET, {"id": intent_id})
         return rows[0] if rows else None
 
 
-def _intent(row: Row[Any]) -> Intent:
+def _intent(row: Row) -> Intent:
     return Intent(
         id=row.id,
         status=row.status,
@@ -190,7 +187,7 @@ def _intent(row: Row[Any]) -> Intent:
     )
 
 
-def _refund(row: Row[Any]) -> ProviderRefund:
+def _refund(row: Row) -> ProviderRefund:
     return ProviderRefund(
         id=f"{INTENT_PREFIX}refund_{row.id.hex}",
         status=row.status,

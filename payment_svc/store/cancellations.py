@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh import calls, tracing
-from mesh.database import Database
+from mesh.database import Connection, Database
 from payment_svc import metrics
 from payment_svc.domain import (
     DISPUTE_CASE,
@@ -115,7 +114,7 @@ class CancellationStore:
         """
         values = self._values(purchase, new_id, facts, detail) | {"kind": kind, "version": version}
 
-        async def lock_and_begin(connection: AsyncConnection) -> Saga | None:
+        async def lock_and_begin(connection: Connection) -> Saga | None:
             row = (await connection.execute(_LOCK, {"id": purchase.id})).one()
             if row.state != State.COMPLETED:
                 return None

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import Database, is_caused_by_values
+from mesh.database import Connection, Database, is_caused_by_values
 from payment_svc import metrics
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga
@@ -175,7 +174,7 @@ class EventStore:
         Returns what was done (`Ignore` for a repeat) and the saga as it is then. Raises Unstorable.
         """
 
-        async def judge_locked(connection: AsyncConnection) -> tuple[Verdict, Saga | None]:
+        async def judge_locked(connection: Connection) -> tuple[Verdict, Saga | None]:
             values = {"intent": summary.intent_id, "saga": summary.saga_id}
             row = (await connection.execute(_LOCK, values)).one_or_none()
             saga = to_saga(row) if row is not None else None
@@ -199,7 +198,7 @@ class EventStore:
             metrics.note_transition(verdict.transition, saga)
         return verdict, saga
 
-    async def _store(self, connection: AsyncConnection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
+    async def _store(self, connection: Connection, summary: EventSummary, saga: Saga, verdict: Verdict) -> bool:
         status = {Apply: "DONE", Signal: "NEWS", Park: "PARKED", ToInbox: "INBOX"}[type(verdict)]
         values = {
             "id": summary.event_id,

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
-from mesh.database import Database
+from mesh.database import Database, Row
 from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message
 from payment_svc.store.rows import loads
 
@@ -160,7 +160,7 @@ def _values(message: Message, error: str) -> dict[str, Any]:
     return {**_key(message.id, message.route), "attempt": message.attempt, "error": error}
 
 
-def _message(row: Row[Any]) -> Message:
+def _message(row: Row) -> Message:
     return Message(
         id=row.id,
         route=DeliveryRoute(row.channel, Audience(row.audience)),

@@ -10,9 +10,9 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 
-from mesh.database import Database
+from mesh.database import Database, Row
 from payment_svc.domain import Event, Payment, Received, Timeline
 from payment_svc.store.facts import DECLINE_REASON, DECLINED, PAYABLE_UNTIL, PROVIDER
 from payment_svc.store.rows import to_payment, to_refund
@@ -119,7 +119,7 @@ class PaymentStore:
         await self._database.rows(_LATE, {"intent": intent_id, "received": received.amount_minor})
 
 
-def _timeline(rows: list[Row[Any]]) -> Timeline:
+def _timeline(rows: list[Row]) -> Timeline:
     sold = rows[0]
     events = tuple(Event(row.at, row.state, row.event, row.detail) for row in rows if row.event is not None)
     return Timeline(sold.booking_id, sold.student_id, sold.tutor_id, events)

@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from mesh.database import Database
+from mesh.database import Connection, Database
 from payment_svc import metrics
 from payment_svc.domain import Refund, RefundStatus
 from payment_svc.domain.messages import REFUND_FAILED, REFUND_PAID, DeliveryRoute
@@ -130,7 +129,7 @@ class RefundStore:
         return [to_refund(row) for row in await self._database.rows(_PENDING, values)]
 
 
-async def open_in(connection: AsyncConnection, refund: Refund) -> None:
+async def open_in(connection: Connection, refund: Refund) -> None:
     """Commit a refund as PENDING inside the caller's transaction."""
     await connection.execute(_OPEN, _values(refund))
 

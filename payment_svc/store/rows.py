@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
+from mesh.database import Row
 from mesh.money import Money
 from payment_svc.domain import DeclineReason, Payment, PaymentStatus, Refund, RefundState, RefundStatus, Saga, State
 from payment_svc.store.facts import decode_error, decode_facts, decode_parked_from, decode_resolution
@@ -19,7 +18,7 @@ def loads(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def to_saga(row: Row[Any]) -> Saga:
+def to_saga(row: Row) -> Saga:
     context = loads(row.context)
     return Saga(
         id=row.id,
@@ -58,7 +57,7 @@ def to_saga(row: Row[Any]) -> Saga:
     )
 
 
-def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
+def to_payment(row: Row, refunds: tuple[Refund, ...] = ()) -> Payment:
     return Payment(
         id=row.id,
         saga_id=row.saga_id,
@@ -88,7 +87,7 @@ def to_payment(row: Row[Any], refunds: tuple[Refund, ...] = ()) -> Payment:
     )
 
 
-def _refund_state(row: Row[Any]) -> RefundState:
+def _refund_state(row: Row) -> RefundState:
     """How far the money of a payment is on its way back. What a person must decide comes before everything else."""
     if row.needs_review:
         return RefundState.NEEDS_REVIEW
@@ -99,7 +98,7 @@ def _refund_state(row: Row[Any]) -> RefundState:
     return RefundState.PAID if row.latest_refund == RefundStatus.SUCCEEDED else RefundState.FAILED
 
 
-def to_refund(row: Row[Any], *, is_new: bool = False) -> Refund:
+def to_refund(row: Row, *, is_new: bool = False) -> Refund:
     return Refund(
         id=UUID(str(row.id)),
         payment_id=row.payment_id,

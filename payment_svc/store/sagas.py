@@ -9,10 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from mesh import calls, tracing
-from mesh.database import Database
+from mesh.database import Connection, Database
 from payment_svc import metrics
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
@@ -56,6 +55,7 @@ _RENEW = text("""
     update saga set lease_until = clock_timestamp() + make_interval(secs => :lease),
         wake_at = clock_timestamp() + make_interval(secs => :lease)
     where id = :id and fence = :fence and lease_owner = :owner
+    returning id
 """)
 
 _GET = text("select *, clock_timestamp() as loaded_at from saga where id = :id")
@@ -156,7 +156,7 @@ class SagaStore:
             metrics.note_transition(transition, moved)
         return moved
 
-    async def commit_in(self, connection: AsyncConnection, transition: Transition) -> Saga | None:
+    async def commit_in(self, connection: Connection, transition: Transition) -> Saga | None:
         """The same inside a transaction of the caller's, who notes it once that is committed."""
         row = (await connection.execute(COMMIT_TRANSITION, self._values(transition))).one_or_none()
         return to_saga(row) if row is not None else None
@@ -210,11 +210,7 @@ class SagaStore:
     async def renew(self, saga: Saga) -> bool:
         """Keep the lease for another term; False when the fence is lost."""
         values = {"id": saga.id, "fence": saga.fence, "owner": self._owner, "lease": self._lease}
-
-        async def update(connection: AsyncConnection) -> bool:
-            return (await connection.execute(_RENEW, values)).rowcount == 1
-
-        return await self.database.statement(update)
+        return bool(await self.database.rows(_RENEW, values))
 
     async def get(self, saga_id: UUID) -> Saga | None:
         return await self._saga(_GET, {"id": saga_id})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from availability_svc.domain import Span
 from availability_svc.limits import Limits, Terms
@@ -21,6 +21,7 @@ from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.database import Database
 from mesh.errors import Refusal
+from tests.statements import sent_by
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.availability.v1 import availability_pb2_grpc
 from tutormesh.common.v1.money_pb2 import Money
@@ -132,8 +133,7 @@ class Desk:
 
     async def sql(self, statement: str, **values: Any) -> list[Any]:
         async def run(connection: Any) -> list[Any]:
-            result = await connection.execute(text(statement), values)
-            return list(result) if result.returns_rows else []
+            return list(await connection.execute(text(statement), values))
 
         return await self.database.statement(run)
 
@@ -188,15 +188,10 @@ async def database(make_database: Callable[[str], Awaitable[str]]) -> AsyncItera
 
 
 @pytest.fixture(scope="module")
-def troubles(database: Database) -> list[str]:
+def troubles(database: Database) -> Iterator[list[str]]:
     """The SQLSTATEs of the errors that the service got from PostgreSQL, in order."""
-    states: list[str] = []
-
-    def note(context: Any) -> None:
-        states.append(getattr(context.original_exception, "sqlstate", "") or type(context.original_exception).__name__)
-
-    event.listen(database.engine.sync_engine, "handle_error", note)
-    return states
+    with sent_by(database) as sent:
+        yield sent.errors
 
 
 @pytest.fixture(scope="module")

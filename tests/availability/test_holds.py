@@ -6,9 +6,9 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from mesh.clock import to_proto
 from mesh.errors import BadInput
@@ -60,7 +60,7 @@ async def test_02_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(
         values (gen_random_uuid(), :tutor, 'BLOCK', tstzrange(:start, :end), 'BLOCKED')"""
 
     values = {"tutor": tutor, "start": monday + 10.5 * HOUR, "end": monday + 11.5 * HOUR}
-    with pytest.raises(IntegrityError, match="claim_no_overlap"):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="claim_no_overlap"):
         async with desk.database.engine.begin() as connection:
             await connection.execute(text(insert), values)
 

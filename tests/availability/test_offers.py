@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from mesh.errors import BadInput
 from tests.availability.conftest import TIMEOUT
@@ -238,7 +239,7 @@ async def test_a_listing_has_a_time_limit_of_its_own_that_ends_with_its_transact
     tutor = await desk.publish()
     before = len(desk.troubles)
     async with desk.database.engine.begin() as slow:
-        await slow.exec_driver_sql("lock table claim in access exclusive mode")
+        await slow.execute(text("lock table claim in access exclusive mode"))
         assert await reason(desk.slots(tutor, monday, monday + DAY)) == "TRY_AGAIN"
     assert desk.troubles[before:] == ["57014"]  # query_canceled: by the statement's limit, before the lock's
     del desk.troubles[before:]
@@ -271,4 +272,4 @@ async def test_the_schema_refuses_what_cannot_be_offered(desk: Any, statement: s
     await desk.publish()
     with pytest.raises(Exception, match=constraint):
         async with desk.database.engine.begin() as connection:
-            await connection.exec_driver_sql(statement)
+            await connection.execute(text(statement))

@@ -7,8 +7,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from mesh import cursors
 from mesh.errors import BadInput
@@ -116,7 +116,7 @@ async def test_a_name_that_cannot_stand_in_a_line_is_refused(desk: Any, name: st
 @pytest.mark.parametrize("name", ["x" * 81, "a\nb", "a\x7f", "a\x85", "a\u2028"])
 async def test_the_schema_itself_refuses_such_names(desk: Any, name: str):
     tutor = await desk.publish()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
         await desk.sql("update schedule set display_name = :name where tutor_id = :id", name=name, id=tutor)
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import event
 
 from booking_svc.domain import ENDS, MOVES, Status
 from mesh.database import Database
+from tests.statements import sent_by
 from tutormesh.booking.v1 import booking_pb2 as pb
 
 CANCELLED, EXPIRED = pb.BOOKING_STATUS_CANCELLED, pb.BOOKING_STATUS_EXPIRED
@@ -89,21 +87,6 @@ drop table write_transaction;
 """
 
 
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """The statements that the service sends to its database within this block."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
-
-
 async def test_each_write_is_one_statement_and_one_write_transaction_and_a_repeat_writes_nothing(
     mesh: Any, booking_request: Any, database: Database, sql: Any
 ) -> None:
@@ -118,9 +101,9 @@ async def test_each_write_is_one_statement_and_one_write_transaction_and_a_repea
         ):
             for written in (1, 0):
                 await sql.execute("delete from write_transaction")
-                with statements(database) as sent:
+                with sent_by(database) as sent:
                     await act()
-                assert len(sent) == 1
+                assert len(sent.statements) == 1
                 assert await sql.fetchval("select count(*) from write_transaction") == written
     finally:
         await sql.execute(UNCOUNTED)

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import event
 
 from booking_svc.bookings import Bookings
 from booking_svc.domain import Status
@@ -19,6 +18,7 @@ from mesh.channels import messages
 from mesh.database import Database
 from mesh.errors import BadInput, NotFound, Overloaded, TryAgain
 from mesh.watches import Watches
+from tests.statements import sent_by
 from tutormesh.booking.v1 import booking_pb2 as pb
 
 REQUIRED, CONFIRMED = pb.BOOKING_STATUS_PAYMENT_REQUIRED, pb.BOOKING_STATUS_CONFIRMED
@@ -126,18 +126,10 @@ async def test_one_listener_wakes_every_watcher_and_each_reads_once(
     await mesh.create(request)
     streams = [watch(mesh.bff, request.booking_id) for _ in range(20)]
     assert await asyncio.gather(*map(read_next, streams)) == [(REQUIRED, 1)] * 20
-    reads: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        reads.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
+    with sent_by(database) as sent:
         await mesh.end(request)
         assert await asyncio.gather(*map(read_next, streams)) == [(CANCELLED, 2)] * 20
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
-    assert len(reads) == 1 + 20
+    assert len(sent.statements) == 1 + 20
     listeners = "select count(*) from pg_stat_activity where application_name = $1 and datname = current_database()"
     assert await sql.fetchval(listeners, "booking_changes") == 1
     await asyncio.gather(*map(read_to_the_end, streams))

@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
 
 from learning_svc.domain import ENDS, CourseFull, Status
 from mesh.database import Database
 from mesh.errors import Cancelled, IllegalMove, NotFound, Refusal
+from tests.statements import sent_by
 from tutormesh.learning.v1 import learning_pb2 as pb
 
 ACTIVE, CANCELLED = pb.ENROLLMENT_STATUS_ACTIVE, pb.ENROLLMENT_STATUS_CANCELLED
@@ -163,11 +163,7 @@ async def test_two_calls_that_create_or_publish_one_course_at_once_return_the_sa
 
 async def test_calls_that_change_seats_at_once_never_deadlock(school: Any, ledger: Any, database: Database) -> None:
     course = await school.course(seats=2)
-    failures: list[str] = []
     one_at_a_time = asyncio.Lock()
-
-    def note(context: Any) -> None:
-        failures.append(getattr(context.original_exception, "sqlstate", ""))
 
     async def come_and_go(number: int) -> None:
         for turn in range(10):
@@ -182,12 +178,9 @@ async def test_calls_that_change_seats_at_once_never_deadlock(school: Any, ledge
                     await school.activate(order)
                     await school.cancel(order)
 
-    event.listen(database.engine.sync_engine, "handle_error", note)
-    try:
+    with sent_by(database) as sent:
         await asyncio.gather(*(come_and_go(number) for number in range(10)))
-    finally:
-        event.remove(database.engine.sync_engine, "handle_error", note)
-    assert "40P01" not in failures
+    assert "40P01" not in sent.errors
     assert await ledger.count_taken_seats(course.id) <= 2
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import event
 
 from learning_svc.domain import ENDS, MOVES, Status
 from mesh.database import Database
 from mesh.errors import Refusal
+from tests.statements import sent_by
 from tutormesh.learning.v1 import learning_pb2 as pb
 
 
@@ -124,21 +122,6 @@ drop table write_transaction;
 """
 
 
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """The statements that the service sends to its database within this block."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
-
-
 async def test_each_step_is_one_write_transaction_and_a_repeat_writes_nothing(
     school: Any, ledger: Any, database: Database, sql: asyncpg.Connection
 ) -> None:
@@ -158,9 +141,9 @@ async def test_each_step_is_one_write_transaction_and_a_repeat_writes_nothing(
         ):
             for most, written in ((first, 1), (repeated, 0)):
                 await sql.execute("delete from write_transaction")
-                with statements(database) as sent:
+                with sent_by(database) as sent:
                     await act()
-                assert len(sent) == most
+                assert len(sent.statements) == most
                 assert await sql.fetchval("select count(*) from write_transaction") == written
     finally:
         await sql.execute(UNCOUNTED)
@@ -190,9 +173,9 @@ async def test_taking_over_or_retaking_a_seat_is_one_write_transaction_and_a_ref
             (refused, 5, 0),
         ):
             await sql.execute("delete from write_transaction")
-            with statements(database) as sent:
+            with sent_by(database) as sent:
                 await act()
-            assert len(sent) == most
+            assert len(sent.statements) == most
             assert await sql.fetchval("select count(*) from write_transaction") == written
     finally:
         await sql.execute(UNCOUNTED)

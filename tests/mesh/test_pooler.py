@@ -10,13 +10,12 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 
 from booking_svc.settings import Settings as BookingSettings
 from devkit.postgres import Postgres
 from learning_svc.settings import Settings as LearningSettings
-from mesh.database import Database
+from mesh.database import Connection, Database
 from mesh.errors import TryAgain
 from mesh.postgres import SERVER_SETTINGS
 from mesh.settings import load
@@ -46,7 +45,7 @@ async def database(pooler: PgBouncer, url: str) -> AsyncIterator[Database]:
 async def test_each_transaction_has_the_time_limits_and_they_end_with_it(
     database: Database, url: str, kind: str
 ) -> None:
-    async def ask(connection: AsyncConnection) -> dict[str, str]:
+    async def ask(connection: Connection) -> dict[str, str]:
         ask = text("select lower(name) as name, setting from pg_settings where lower(name) = any(:names)")
         rows = await connection.execute(ask, {"names": [*SERVER_SETTINGS, "application_name"]})
         return {row.name: row.setting for row in rows}
@@ -56,7 +55,7 @@ async def test_each_transaction_has_the_time_limits_and_they_end_with_it(
 
 
 async def test_a_statement_that_takes_too_long_is_ended_and_its_connection_is_clean(database: Database) -> None:
-    async def slow(connection: AsyncConnection) -> None:
+    async def slow(connection: Connection) -> None:
         await connection.execute(text("set local statement_timeout = '20ms'"))
         await connection.execute(text("select pg_sleep(30)"))
 
@@ -95,13 +94,13 @@ async def test_without_the_setting_the_pooler_refuses_and_says_why(pooler: PgBou
 async def test_after_the_pooler_has_cut_them_idle_clients_notice_nothing(
     postgres: Postgres, url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder, made = tmp_path_factory.mktemp("restarted"), []
+    folder = tmp_path_factory.mktemp("restarted")
     with start_pgbouncer(postgres, folder) as first:
         database = Database(first.url(url), name="pooled", pooler="transaction", pool_size=1)
-        event.listen(database.engine.sync_engine, "connect", lambda _, record: made.append(record.driver_connection))
         await database.ping()
+        (idle,) = database.engine.pool.idle
     async with asyncio.timeout(5):
-        while not made[0].is_closed():  # noqa: ASYNC110 - the loop reads the end, and tells nobody
+        while not idle.raw.is_closed():  # noqa: ASYNC110 - the loop reads the end, and tells nobody
             await asyncio.sleep(0.01)
     with start_pgbouncer(postgres, folder, port=first.port):
         await database.ping()

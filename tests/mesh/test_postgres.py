@@ -14,15 +14,14 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from devkit.certificates import authority
 from devkit.ports import reserve_port
 from devkit.postgres import Postgres
 from mesh.changes import Changes
-from mesh.database import Database
+from mesh.database import Connection, Database
 from mesh.errors import TryAgain
 from mesh.migrations import is_current
 from mesh.postgres import Connector
@@ -160,16 +159,15 @@ async def test_the_password_may_come_from_the_environment_instead(url: str, monk
 
 
 async def test_after_a_restart_of_the_server_an_idle_process_notices_nothing(secured: Postgres, url: str) -> None:
-    made: list[asyncpg.Connection] = []
     async with Database(url, name="idle", pool_size=3) as database, Database(url, name="idle", pool_size=1) as other:
-        event.listen(database.engine.sync_engine, "connect", lambda _, record: made.append(record.driver_connection))
         together = asyncio.Barrier(3)
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await together.wait()
             await connection.execute(text("select 1"))
 
         await asyncio.gather(*(database.transaction(work) for _ in range(3)), other.ping())
+        made = [idle.raw for idle in database.engine.pool.idle]
         secured.stop()
         await wait_until(lambda: are_closed(made))
         with pytest.raises(TryAgain, match="away"):  # it tries, and finds nobody
@@ -177,7 +175,7 @@ async def test_after_a_restart_of_the_server_an_idle_process_notices_nothing(sec
         secured.start()
         await asyncio.gather(*(database.transaction(work) for _ in range(3)))
         await other.ping()
-        assert database.engine.sync_engine.pool.checkedout() == other.engine.sync_engine.pool.checkedout() == 0
+        assert database.engine.pool.checkedout() == other.engine.pool.checkedout() == 0
 
 
 async def are_closed(connections: list[asyncpg.Connection]) -> bool:

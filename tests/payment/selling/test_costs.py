@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 
 from tests.learners import enrolled
 from tests.people import People, lesson_time
+from tests.statements import Sent, sent_by
 from tests.world import World
 
 SERVICES = ("payment", "availability", "booking", "session", "learning")
@@ -58,34 +60,32 @@ async def test_a_sold_lesson_costs_nine_write_transactions_four_of_them_in_payme
     assert await writes(world) == {**NONE, "payment": 4, "availability": 2, "booking": 2, "session": 1}
 
 
-class Statements:
-    """The statements that the services send, but for their polls."""
+@contextlib.contextmanager
+def sent_by_all(world: World) -> Iterator[list[Sent]]:
+    """What the services send to their databases within this block."""
+    with contextlib.ExitStack() as stack:
+        databases = (*(replica.database for replica in world.replicas), *world.databases.values())
+        yield [stack.enter_context(sent_by(database)) for database in databases]
 
-    def __init__(self, world: World) -> None:
-        self.sent: list[str] = []
-        for database in (*(replica.database for replica in world.replicas), *world.databases.values()):
-            event.listen(database.engine.sync_engine, "before_cursor_execute", self._note)
 
-    def _note(
-        self, connection: object, cursor: object, statement: str, parameters: object, context: object, many: bool
-    ) -> None:
-        if "wake_at <= clock_timestamp()" not in statement:
-            self.sent.append(statement)
+def count_statements(sent: list[Sent]) -> int:
+    """How many there are, but for the polls."""
+    return sum("wake_at <= clock_timestamp()" not in statement for one in sent for statement in one.statements)
 
 
 async def test_a_sold_lesson_costs_eighteen_statements_and_twenty_kilobytes_of_the_servers_log(
     people: People, world: World
 ) -> None:
     """The cheapest of three: beside it a vacuum may write, or another loop may look for work."""
-    statements, tutor = Statements(world), await people.tutor()
+    tutor = await people.tutor()
     sent, written = [], []
     for hour in range(3):
-        statements.sent.clear()
         before = await wal_bytes(world)
-        booked = await people.book(tutor, lesson_time(hour=10 + hour), idempotency_key="k")
-        await people.pay(booked.payment_intent_id)
-        await people.until_state(booked.saga_id, "COMPLETED")
-        sent.append(len(statements.sent))
+        with sent_by_all(world) as all_sent:
+            booked = await people.book(tutor, lesson_time(hour=10 + hour), idempotency_key="k")
+            await people.pay(booked.payment_intent_id)
+            await people.until_state(booked.saga_id, "COMPLETED")
+        sent.append(count_statements(all_sent))
         written.append(await wal_bytes(world) - before)
     assert min(sent) <= 18
     assert min(written) <= 20_000

@@ -1,0 +1,246 @@
+"""Connections of asyncpg's in a bounded pool, and the statements that run on them.
+
+Statements are written as SQLAlchemy's `text()`, with `:name` for a value. Each is compiled once; asyncpg keeps it prepared.
+Nothing else stands between: a layer that is asked at each statement costs four times what the driver needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+from asyncpg.transaction import Transaction
+from sqlalchemy import Dialect, TextClause
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from mesh import tracing
+from mesh.tracing.statements import statement_span
+
+#: How long a connection may take to say goodbye.
+GOODBYE_SECONDS = 2.0
+#: Statements of a process are constants. The bound is for those that a test makes.
+MOST_STATEMENTS = 2048
+_DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Row(asyncpg.Record):  # type: ignore[misc]  # asyncpg has no types
+    """A row, whose columns are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Rows(list[Row]):
+    """The rows of a statement; none of one that returns nothing."""
+
+    def all(self) -> list[Row]:
+        return self
+
+    def first(self) -> Row | None:
+        return self[0] if self else None
+
+    def one(self) -> Row:
+        """The only row. Raises ValueError unless there is exactly one."""
+        (row,) = self
+        return row
+
+    def one_or_none(self) -> Row | None:
+        """The only row. Raises ValueError when there are several."""
+        return self.one() if self else None
+
+    def scalar_one(self) -> Any:
+        """The first value of the only row."""
+        return self.one()[0]
+
+
+class NoConnectionFree(Exception):
+    """Every connection of the pool was in use for too long."""
+
+
+class Connection:
+    """A connection that somebody has taken from the pool. `generation`: see Pool.renew.
+
+    A `transaction` begins with its first statement: what is cut before that costs its work nothing.
+    """
+
+    def __init__(self, raw: asyncpg.Connection, name: str, generation: int) -> None:
+        self.raw, self.generation, self._name = raw, generation, name
+        self.transaction: Transaction | None = None
+        self.has_begun = False
+
+    async def execute(self, statement: TextClause, values: Mapping[str, Any] = _NOTHING) -> Rows:
+        """Run a statement, and return its rows. Raises what asyncpg raises."""
+        sql, names = compile_statement(statement)
+        given = [values[name] for name in names]
+        if self.transaction is not None and not self.has_begun:
+            await self.transaction.start()
+            self.has_begun = True
+        if not tracing.is_recording():
+            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
+        with statement_span(sql, self._name):
+            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
+
+    def terminate(self) -> None:
+        """End it now: nobody else gets it."""
+        self.raw.terminate()
+
+
+@lru_cache(MOST_STATEMENTS)
+def compile_statement(statement: TextClause) -> tuple[str, tuple[str, ...]]:
+    """A statement as PostgreSQL takes it, and the names of its values in their order."""
+    compiled: Any = statement.compile(dialect=_DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
+
+
+class Pool:
+    """At most `size` connections. The one that was given back last is taken first. JSON is given as text, and read decoded.
+
+    A connection that the server has closed is noticed when it is taken, and replaced.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], name: str, size: int, wait_seconds: float
+    ) -> None:
+        self.wait_seconds, self.idle = wait_seconds, list[Connection]()
+        self._connect, self._name, self._size = connect, name, size
+        self._free, self._taken, self._generation = asyncio.Semaphore(size), 0, 0
+
+    def size(self) -> int:
+        return self._size
+
+    def checkedin(self) -> int:
+        return len(self.idle)
+
+    def checkedout(self) -> int:
+        return self._taken
+
+    async def take(self) -> Connection:
+        """A connection that is open. Raises NoConnectionFree, and what asyncpg raises when it connects."""
+        if self._free.locked():
+            await self._wait()
+        else:
+            await self._free.acquire()
+        self._taken += 1
+        try:
+            while self.idle:
+                connection = self.idle.pop()
+                if not connection.raw.is_closed():
+                    return connection
+            generation = self._generation
+            return Connection(await self._open(), self._name, generation)
+        except BaseException:
+            self._release()
+            raise
+
+    def give_back(self, connection: Connection) -> None:
+        """End the use of a connection. One whose state is not known is closed."""
+        raw = connection.raw
+        if not raw.is_closed():
+            if raw.is_in_transaction() or connection.generation < self._generation:
+                connection.terminate()
+            else:
+                self.idle.append(connection)
+        self._release()
+
+    def renew(self) -> None:
+        """Use none of these connections again: a migration has changed what their prepared statements return."""
+        self._generation += 1
+        while self.idle:
+            self.idle.pop().terminate()
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self.idle:
+            with contextlib.suppress(Exception):  # the server is away: it is closed all the same
+                await self.idle.pop().raw.close(timeout=GOODBYE_SECONDS)
+
+    async def _open(self) -> asyncpg.Connection:
+        raw = await self._connect()
+        try:
+            for kind in ("json", "jsonb"):
+                await raw.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=json.loads)
+        except BaseException:
+            raw.terminate()
+            raise
+        return raw
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(self.wait_seconds):
+                await self._free.acquire()
+        except TimeoutError:
+            raise NoConnectionFree from None
+
+    def _release(self) -> None:
+        self._taken -= 1
+        self._free.release()
+
+
+class Engine:
+    """Lends connections, each to one user at a time, with or without a transaction around them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    @contextlib.asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """Within, each statement is its own transaction."""
+        connection = await self.pool.take()
+        try:
+            yield connection
+        except Exception:
+            raise
+        except BaseException:  # a query that is cancelled may still be under way
+            connection.terminate()
+            raise
+        finally:
+            self.pool.give_back(connection)
+
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[Connection]:
+        """Within, all statements are one transaction. An exception rolls it back."""
+        async with self.connect() as connection:
+            connection.transaction, connection.has_begun = connection.raw.transaction(), False
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            else:
+                await _commit(connection)
+            finally:
+                connection.transaction = None
+
+    async def dispose(self) -> None:
+        await self.pool.close()
+
+
+async def _roll_back(connection: Connection) -> None:
+    """A connection that cannot do it is closed: the server then rolls back."""
+    if connection.transaction is None or not connection.has_begun or connection.raw.is_closed():
+        return
+    try:
+        await connection.transaction.rollback()
+    except BaseException:
+        connection.terminate()
+
+
+async def _commit(connection: Connection) -> None:
+    if connection.transaction is None or not connection.has_begun:
+        return
+    try:
+        await connection.transaction.commit()
+    except asyncpg.PostgresError:  # the server says that it has not committed
+        raise
+    except BaseException:
+        connection.terminate()
+        raise

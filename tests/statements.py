@@ -1,0 +1,47 @@
+"""What a Database sends to its server, as the loggers of asyncpg tell it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mesh.database import Database
+
+
+@dataclass
+class Sent:
+    """Statements without BEGIN, COMMIT and ROLLBACK, and the SQLSTATEs of the errors that they got, both in order."""
+
+    statements: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def note(self, logged: Any) -> None:
+        if logged.query.rstrip(";") not in ("BEGIN", "COMMIT", "ROLLBACK"):
+            self.statements.append(logged.query)
+        if logged.exception is not None:
+            self.errors.append(getattr(logged.exception, "sqlstate", "") or type(logged.exception).__name__)
+
+
+@contextlib.contextmanager
+def sent_by(database: Database) -> Iterator[Sent]:
+    """What the database sends within this block."""
+    sent, pool = Sent(), database.engine.pool
+    connect, listened = pool._connect, [connection.raw for connection in pool.idle]
+    for raw in listened:
+        raw.add_query_logger(sent.note)
+
+    async def connect_and_listen() -> Any:
+        raw = await connect()
+        raw.add_query_logger(sent.note)
+        listened.append(raw)
+        return raw
+
+    pool._connect = connect_and_listen
+    try:
+        yield sent
+    finally:
+        pool._connect = connect
+        for raw in listened:
+            raw.remove_query_logger(sent.note)
