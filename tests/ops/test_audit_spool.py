@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
@@ -76,9 +77,10 @@ def test_ten_times_the_purchases_need_no_more_memory(monkeypatch: pytest.MonkeyP
     peaks = []
     for count in (40, 400):
         with closing(Spool(NOW)) as spool:
-            tracemalloc.start()
             for number in range(count):
                 spool.add(records_of(numbered(sold(), number)))
+            gc.collect()  # what this test has made
+            tracemalloc.start()
             assert spool.find_breaches() == []
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
