@@ -20,15 +20,18 @@ from devkit.boards.panels import BOARD_WIDTH, Board, Number, Panel, Query, Row, 
 _RANGE, _STEP_SECONDS = "1m", 5
 _COLORS = ("#2563eb", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#64748b", "#ec4899", "#14b8a6", "#a16207", "#94a3b8")
 _GOOD, _BAD, _PLAIN, _INK, _FAINT = "#dcfce7", "#fecaca", "#e0e7ff", "#1f2937", "#6b7280"
-#: Those that mean something, by their names in Grafana.
+#: Those that mean something, by their names in Grafana; and those of the lines beside them.
 _FIXED = {
     "green": "#10b981",
     "blue": "#2563eb",
     "purple": "#8b5cf6",
-    "yellow": "#eab308",
-    "orange": "#f97316",
+    "yellow": "#fde047",
+    "orange": "#f59e0b",
     "red": "#dc2626",
 }
+_BESIDE = ("#38bdf8", "#1e3a8a", "#ec4899", "#64748b", "#a16207")
+#: How thick a colour of a picture is: at the edge of a line, of an area, and of a line.
+_SHARES = (0.25, 0.5, 0.75, 1)
 #: The most lines that a legend names.
 _NAMED = 8
 Samples = list[tuple[float, float]]
@@ -110,8 +113,24 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     figure.text(0.99, 0.998, "drawn by `make boards`, not by Grafana", ha="right", va="top", fontsize=8, color=_FAINT)
     figure.savefig(path, dpi=80)
     with Image.open(path) as picture:  # the pictures are kept in the repository
-        small = picture.convert("RGB").quantize(32)
+        small = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
     small.save(path, optimize=True)
+
+
+def _palette() -> Any:
+    """A picture with our colours, and with each of them thinner, as at the edge of a line."""
+    from PIL import Image
+
+    full = [*_COLORS, *_FIXED.values(), *_BESIDE, _INK, _FAINT]
+    thin = [tuple(round(255 - (255 - part) * share) for part in _rgb(color)) for color in full for share in _SHARES]
+    parts = [part for color in (*map(_rgb, (_GOOD, _BAD, _PLAIN, "#ffffff")), *thin) for part in color]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(parts)
+    return palette
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color[1:]))
 
 
 def _lines_of(row: Row) -> list[tuple[str, tuple[Panel | Number, ...]]]:
@@ -178,8 +197,7 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
 
 def _colored(names: list[str], panel: Panel) -> Iterator[tuple[str, str]]:
     """Each name with its colour: that of its meaning, or the next one that means nothing."""
-    fixed = {_FIXED[color] for color in panel.colors.values()}
-    others = itertools.cycle([color for color in _COLORS if color not in fixed])
+    others = itertools.cycle(_BESIDE if panel.colors else _COLORS)
     for name in names:
         yield name, _FIXED[panel.colors[name]] if name in panel.colors else next(others)
 
