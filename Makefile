@@ -84,7 +84,7 @@ lock: ## resolve the dependencies again into requirements/ (needs uv)
 	@$(COMPILE) pyproject.toml -o requirements/services.txt
 	@$(COMPILE) pyproject.toml --extra devkit -c requirements/services.txt -o requirements/devkit.txt
 	@$(COMPILE) pyproject.toml --extra dev -c requirements/devkit.txt -o requirements/dev.txt
-	@echo dbos | $(COMPILE) - -o requirements/bench-peers.txt
+	@printf '%s\n' dbos uvloop | $(COMPILE) - -c requirements/services.txt -o requirements/bench-peers.txt
 
 clean: ## remove what make made: .venv, .data, caches
 	@rm -rf .venv .data tools/*/node_modules build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import uvloop
+
 from availability_svc.servicer import AvailabilityServicer
 from availability_svc.settings import Settings
 from availability_svc.store import VIOLATIONS
@@ -46,4 +48,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

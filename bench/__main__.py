@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+import uvloop
+
 from bench import alone, baseline, cpu, engines, lessons, report, traces
 from bench.batches import measure, repeat, sell
 from bench.lessons import Shop, Student
@@ -103,7 +105,7 @@ def main() -> None:
     if chosen.traces:
         print(asyncio.run(traces.compare()))
         return
-    page = asyncio.run(bench(QUICK if chosen.quick else Plan()))
+    page = uvloop.run(bench(QUICK if chosen.quick else Plan()))
     print(page.text)
     if not chosen.quick:
         page.write()

@@ -5,12 +5,12 @@ The first port is in plaintext, the second one with the certificate in FOLDER.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
 
 import grpc
+import uvloop
 
 from mesh.certificates import Certificates, files_in
 from tutormesh.booking.v1 import booking_pb2
@@ -39,4 +39,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

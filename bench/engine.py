@@ -20,6 +20,8 @@ from itertools import count
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
+import uvloop
+
 from bench.worker import Loop, serve
 from mesh import calls, logs
 from mesh.clock import to_proto
@@ -182,7 +184,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each of them is measured")
     chosen = parser.parse_args()
     if chosen.serve:
-        asyncio.run(work(chosen.serve))
+        uvloop.run(work(chosen.serve))
         return
     from bench.engines import batches_table, measure_alone
 

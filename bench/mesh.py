@@ -24,7 +24,7 @@ from devkit.ports import reserve_ports
 from devkit.readiness import wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent
-START_SECONDS = 60
+START_SECONDS = 120
 STOP_SECONDS = 20
 #: The log line that a service writes for each RPC.
 _SERVED = re.compile(r"\brpc\b.*?\bmethod=/(?:[\w.]+)\.(\w+/\w+)")

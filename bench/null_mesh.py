@@ -5,7 +5,6 @@ It reads the ports of a mesh's layout from the environment. The sandbox's webhoo
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import uuid
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import grpc
 import uvicorn
+import uvloop
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -100,4 +100,4 @@ async def serve(layout: Layout) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(load()))
+    uvloop.run(serve(load()))

@@ -58,6 +58,7 @@ def prometheus_child(layout: Layout, console: Console) -> Child:
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--storage.tsdb.retention.time={KEPT_TIME}",
         f"--storage.tsdb.retention.size={KEPT_SIZE}",
+        "--enable-feature=exemplar-storage",
         f"--web.listen-address={HOST}:{layout.prometheus_port}",
         "--log.level=warn",
     ]
@@ -79,6 +80,7 @@ def grafana_child(layout: Layout, console: Console) -> Child | None:
         "GF_PATHS_PROVISIONING": str(_BOARDS / "provisioning"),
         "GF_AUTH_ANONYMOUS_ENABLED": "true",
         "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+        "GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION": "true",  # its password is known to everybody
         "GF_ANALYTICS_REPORTING_ENABLED": "false",
         "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
         "GF_LOG_LEVEL": "warn",

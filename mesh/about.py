@@ -108,8 +108,9 @@ def _paths(descriptor: Descriptor) -> tuple[tuple[str, Path], ...]:
 
 def _own_paths(descriptor: Descriptor) -> list[tuple[str, Path]]:
     fields = descriptor.fields_by_name
-    own = [(told, (name,)) for name, told in _FIELDS.items() if name in fields and _is_text(fields[name])]
-    return own + [(told, (name,)) for name, told in _BATCHES.items() if name in fields]
+    texts = [name for name in _FIELDS if name in fields and _is_text(fields[name])]
+    batches = [name for name in _BATCHES if name in fields]
+    return [(told, (name,)) for name, told in (_FIELDS | _BATCHES).items() if name in (*texts, *batches)]
 
 
 def _paths_in(descriptor: Descriptor, thing: str) -> list[tuple[str, Path]]:

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -23,24 +24,38 @@ _SECRET_VALUES = re.compile(
     r"|(?<=[Bb]earer )\S+"
     r"|lk_[\w-]{20,}"  # tokens of links to pages
 )
+#: A text that _SECRET_VALUES finds something in has at least one of these. Most texts are ids and numbers and have none.
+_MARKS = ("_", "eyJ", "://", "earer ")
+
+
+def _redact_text(text: str) -> str:
+    for mark in _MARKS:
+        if mark in text:
+            return _SECRET_VALUES.sub(REDACTED, text)
+    return text
+
+
+@lru_cache(4096)
+def _is_secret_key(key: str) -> bool:
+    return _SECRET_KEYS.search(key) is not None
 
 
 def redact(value: Any) -> Any:
     """The value with REDACTED for every part that looks like a secret. The rest of a text stays."""
     if isinstance(value, str):
-        return _SECRET_VALUES.sub(REDACTED, value)
+        return _redact_text(value)
     if isinstance(value, dict):
-        return {key: REDACTED if _SECRET_KEYS.search(str(key)) else redact(item) for key, item in value.items()}
+        return {key: REDACTED if _is_secret_key(str(key)) else redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _SECRET_VALUES.sub(REDACTED, str(value))
+    return _redact_text(str(value))
 
 
 def _redact_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        event[key] = REDACTED if _SECRET_KEYS.search(key) else redact(value)
+        event[key] = REDACTED if _is_secret_key(key) else redact(value)
     return event
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import sys
@@ -12,6 +11,7 @@ from functools import partial
 from uuid import uuid4
 
 import grpc
+import uvloop
 
 from mesh import channels, logs, proxies, tracing
 from mesh.database import Database
@@ -301,4 +301,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

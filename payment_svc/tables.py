@@ -142,6 +142,7 @@ saga = Table(
     ),
     Index("saga_newest", "created_at", "id"),
     Index("saga_open_newest", "created_at", "id", postgresql_where=text("not is_complete")),
+    Index("saga_parked", "id", postgresql_where=text("state = 'PARKED'")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
     Index("saga_refused", "updated_at", postgresql_where=text("state = 'REJECTED' and role = 'SALE'")),
 )
@@ -292,6 +293,8 @@ stripe_event = Table(
     Index("stripe_event_due", "wake_at", postgresql_where=text("wake_at is not null")),
     Index("stripe_event_saga", "saga_id"),
     Index("stripe_event_open", "saga_id", postgresql_where=text("status <> 'DONE'")),
+    Index("stripe_event_oldest", "received_at", postgresql_where=text("status in ('NEWS', 'INBOX')")),
+    Index("stripe_event_parked", "id", postgresql_where=text("status = 'PARKED'")),
 )
 
 # What people are told: one row per message and route. The commit that makes it true writes it; a loop deletes old rows.

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from datetime import timedelta
 
+import uvloop
+
 from mesh import logs, tracing
 from mesh.database import Database
 from mesh.database_watch import Watch
@@ -50,4 +52,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

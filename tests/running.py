@@ -14,6 +14,8 @@ from xdist.scheduler import LoadFileScheduling
 LONGEST_FIRST = "failpoints chaos pages model devkit troubles fuzz limits access contract golden docs replicas".split()
 #: Folders whose modules share a mesh or what else is costly: one runner's process takes them all.
 TOGETHER = frozenset(("tests/contract", "tests/deploy", "tests/pages", "tests/replicas"))
+#: A module of such a folder that takes as long as all others of it: a process of its own may take it.
+APART = frozenset(("tests/pages/test_every_page.py",))
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
     "access contract deploy docs failpoints federation fuzz golden limits model pages replicas troubles"
@@ -44,7 +46,7 @@ class _Scheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         module = super()._split_scope(nodeid)
         folder = module.rpartition("/")[0]
-        return folder if folder in TOGETHER else module
+        return folder if folder in TOGETHER and module not in APART else module
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ workflow under an id of its own, waits for the client secret, sends the payment,
 | merged | the API for asyncio; the steps between two commits of our engine are one DBOS step |
 
 The configuration is what DBOS recommends: PostgreSQL, LISTEN/NOTIFY instead of polling, a pool for the load, quiet logs.
+The event loop is uvloop, as in our services.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 
+import uvloop
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from bench.worker import Loop, serve
@@ -206,4 +208,4 @@ async def main(variant: str, database_url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    uvloop.run(main(*sys.argv[1:]))

@@ -35,25 +35,25 @@ def count_requests(app: ASGIApp) -> ASGIApp:
 
 
 async def _run(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    began, status = time.perf_counter(), 500
+    began, status, example = time.perf_counter(), 500, exemplar()
 
     async def note_status(message: Message) -> None:
-        nonlocal status
+        nonlocal status, example
         if message["type"] == "http.response.start":
-            status = message["status"]
+            status, example = message["status"], exemplar()  # the request's span is open now, and no longer at the end
         await send(message)
 
     with UNDER_WAY.track_inprogress():
         try:
             await app(scope, receive, note_status)
         finally:
-            _count(scope, status, time.perf_counter() - began)
+            _count(scope, status, time.perf_counter() - began, example)
 
 
-def _count(scope: Scope, status: int, seconds: float) -> None:
+def _count(scope: Scope, status: int, seconds: float, example: dict[str, str] | None) -> None:
     route = getattr(scope.get("route"), "path", NO_ROUTE)
     method = scope["method"] if scope["method"] in _METHODS else "other"
     REQUESTS.labels(route, method, status).inc()
-    SECONDS.labels(route).observe(seconds, exemplar())
+    SECONDS.labels(route).observe(seconds, example)
     allowance = scope.get("state", {}).get("allowance")
     LIMITED.inc(allowance is not None and not allowance.is_allowed)

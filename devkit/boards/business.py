@@ -16,17 +16,20 @@ _NOW = Row(
             "Sold in the last hour",
             "Lessons and places in courses that were paid and are confirmed.",
             Query(add(_SOLD), "sold"),
+            runbook="somebody-asks-about-a-purchase",
         ),
         Number(
             "Ended with a sale",
             "The share of the purchases that ended in the last hour. The others were refused, declined, left or cancelled.",
             Query(f"{_SOLD} / sum(increase({_MOVES}{{{_ENDS}}}[1h]))", "sold"),
             unit="percentunit",
+            runbook="somebody-asks-about-a-purchase",
         ),
         Number(
             "Wait for payment",
             "Lessons and places that are held, and not paid yet.",
             Query(add(total("tutormesh_sagas_open", "kind", f'{_SALES},state="AWAITING_PAYMENT"')), "held"),
+            runbook="somebody-asks-about-a-purchase",
         ),
         Number(
             "Wait for a person",
@@ -40,6 +43,7 @@ _NOW = Row(
                 "waiting",
             ),
             alarm=1,
+            runbook="a-saga-is-parked",
         ),
         Number(
             "Faults that people met",
@@ -66,6 +70,7 @@ _SALES_OVER_TIME = Row(
             (Query(per_minute(_MOVES, "kind", f'{_SALES},state="COMPLETED"'), "{{kind}}"),),
             unit="cpm",
             stacked=True,
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "How purchases end",
@@ -73,6 +78,7 @@ _SALES_OVER_TIME = Row(
             (Query(per_minute(_MOVES, "state", _ENDS), "{{state}}"),),
             unit="cpm",
             stacked=True,
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Holds",
@@ -83,6 +89,7 @@ _SALES_OVER_TIME = Row(
                     "{{state}}",
                 ),
             ),
+            runbook="somebody-asks-about-a-purchase",
         ),
     ),
 )
@@ -93,17 +100,20 @@ _MONEY = Row(
             "Taken",
             "Prices of what was sold in the hour before, in minor units (cents of USD; yen of JPY), by currency.",
             (Query("sum by (currency) (increase(tutormesh_sold_minor_units_total[1h]))", "{{currency}}"),),
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Given back",
             "Refunds of the hour before that have succeeded, in minor units, by currency.",
             (Query("sum by (currency) (increase(tutormesh_refunded_minor_units_total[1h]))", "{{currency}}"),),
+            runbook="a-refund-keeps-failing",
         ),
         Panel(
             "Refunds",
             "What became of refunds, a minute. GIVEN_UP: a person must decide.",
             (Query(per_minute("tutormesh_refunds_total", "status"), "{{status}}"),),
             unit="cpm",
+            runbook="a-refund-keeps-failing",
         ),
     ),
 )
@@ -115,6 +125,7 @@ _PEOPLE = Row(
             "userErrors a minute, such as SLOT_TAKEN, by code.",
             (Query(per_minute("tutormesh_graphql_user_errors_total", "code"), "{{code}}"),),
             unit="cpm",
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "From order to sale",
@@ -124,12 +135,14 @@ _PEOPLE = Row(
                 for share, name in ((0.5, "half"), (0.95, "95 of 100"))
             ),
             unit="s",
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Messages",
             "Tries a minute to deliver mails and notifications, by channel and outcome.",
             (Query(per_minute("tutormesh_message_tries_total", "channel, outcome"), "{{channel}} {{outcome}}"),),
             unit="cpm",
+            runbook="a-message-was-given-up",
         ),
     ),
 )

@@ -1,13 +1,14 @@
-"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. It needs matplotlib.
+"""Draws boards from a Prometheus, without Grafana: the same panels, queries and units. Needs matplotlib.
 
 python -m devkit.boards.drawing http://127.0.0.1:9090 docs/pictures [MINUTES]
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ from devkit.boards.panels import BOARD_WIDTH, Board, Number, Panel, Query, Row, 
 _RANGE, _STEP_SECONDS = "1m", 5
 _COLORS = ("#2563eb", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6", "#64748b", "#ec4899", "#14b8a6", "#a16207", "#94a3b8")
 _GOOD, _BAD, _PLAIN, _INK, _FAINT = "#dcfce7", "#fecaca", "#e0e7ff", "#1f2937", "#6b7280"
+#: Those that mean something, by their names in Grafana; and those of the lines beside them.
+_FIXED = {
+    "green": "#10b981",
+    "blue": "#2563eb",
+    "purple": "#8b5cf6",
+    "yellow": "#fde047",
+    "orange": "#f59e0b",
+    "red": "#dc2626",
+}
+_BESIDE = ("#38bdf8", "#1e3a8a", "#ec4899", "#64748b", "#a16207")
+#: How thick a colour of a picture is: at the edge of a line, of an area, and of a line.
+_SHARES = (0.25, 0.5, 0.75, 1)
 #: The most lines that a legend names.
 _NAMED = 8
 Samples = list[tuple[float, float]]
@@ -80,6 +93,7 @@ def show(value: float, unit: Unit) -> str:
 def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     """Write a picture of the board, with what the queries answer now."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
     lines = [line for row in board.rows for line in _lines_of(row)]
     heights = [0.55 if _are_numbers(line) else 1.5 for _, line in lines]
@@ -96,7 +110,27 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
             axes.set_axis_off()
         for axes, panel in zip(places, panels, strict=False):
             _draw_number(axes, panel, prometheus) if isinstance(panel, Number) else _draw_lines(axes, panel, prometheus)
-    figure.savefig(path, dpi=80, metadata={"Software": None})
+    figure.text(0.99, 0.998, "drawn by `make boards`, not by Grafana", ha="right", va="top", fontsize=8, color=_FAINT)
+    figure.savefig(path, dpi=80)
+    with Image.open(path) as picture:  # the pictures are kept in the repository
+        small = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+
+
+def _palette() -> Any:
+    """A picture with our colours, and with each of them thinner, as at the edge of a line."""
+    from PIL import Image
+
+    full = [*_COLORS, *_FIXED.values(), *_BESIDE, _INK, _FAINT]
+    thin = [tuple(round(255 - (255 - part) * share) for part in _rgb(color)) for color in full for share in _SHARES]
+    parts = [part for color in (*map(_rgb, (_GOOD, _BAD, _PLAIN, "#ffffff")), *thin) for part in color]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(parts)
+    return palette
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color[1:]))
 
 
 def _lines_of(row: Row) -> list[tuple[str, tuple[Panel | Number, ...]]]:
@@ -119,7 +153,7 @@ def _draw_number(axes: Any, number: Number, prometheus: Prometheus) -> None:
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     axes.set_title(number.title, fontsize=9, color=_INK)
-    text = "no data" if value is None else show(value, number.unit)
+    text = "no data" if value is None else f"{value:,.0f}" if number.unit == "short" else show(value, number.unit)
     axes.text(0.5, 0.45, text, ha="center", va="center", fontsize=18, color=_INK, transform=axes.transAxes)
 
 
@@ -129,9 +163,9 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
     found = {name: samples for query in panel.queries for name, samples in prometheus.lines(query).items() if samples}
     order = sorted(found, key=lambda name: -max(value for _, value in found[name]))
     if panel.stacked:
-        _draw_stack(axes, {name: found[name] for name in order})
+        _draw_stack(axes, {name: found[name] for name in order}, [color for _, color in _colored(order, panel)])
     else:
-        for name, color in zip(order, _COLORS * 10, strict=False):
+        for name, color in _colored(order, panel):
             axes.plot([at for at, _ in found[name]], [value for _, value in found[name]], color=color, label=name)
     axes.set_title(panel.title, fontsize=10, loc="left", color=_INK)
     axes.set_xlim(prometheus.begin, prometheus.end)
@@ -161,11 +195,18 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
     )
 
 
-def _draw_stack(axes: Any, found: Mapping[str, Samples]) -> None:
+def _colored(names: list[str], panel: Panel) -> Iterator[tuple[str, str]]:
+    """Each name with its colour: that of its meaning, or the next one that means nothing."""
+    others = itertools.cycle(_BESIDE if panel.colors else _COLORS)
+    for name in names:
+        yield name, _FIXED[panel.colors[name]] if name in panel.colors else next(others)
+
+
+def _draw_stack(axes: Any, found: Mapping[str, Samples], colors: list[str]) -> None:
     times = sorted({at for samples in found.values() for at, _ in samples})
     values = [[dict(samples).get(at, 0.0) for at in times] for samples in found.values()]
     if times:
-        axes.stackplot(times, values, labels=list(found), colors=_COLORS, alpha=0.75)
+        axes.stackplot(times, values, labels=list(found), colors=colors, alpha=0.75)
 
 
 def main(url: str, folder: str, minutes: str = "15") -> None:

@@ -25,12 +25,14 @@ _NOW = Row(
             "Processes that answer no scrape.",
             Query(add('count(up{job="tutormesh"} == 0)'), "away"),
             alarm=1,
+            runbook="a-replica-hangs",
         ),
         Number(
             "Databases in trouble",
             "Databases that do not answer, or take no writes, for at least one process.",
             Query(add("count(min by (database) (tutormesh_database_up) == 0)"), "in trouble"),
             alarm=1,
+            runbook="the-database-is-away",
         ),
         Number(
             "RPCs that fail",
@@ -45,6 +47,7 @@ _NOW = Row(
             Query(f"histogram_quantile(0.95, sum by (le) (rate({_FIELD}_bucket[5m])))", "95 of 100"),
             unit="s",
             alarm=2.5,
+            runbook="traces",
         ),
         Number(
             "Slowest event loop",
@@ -55,6 +58,7 @@ _NOW = Row(
             ),
             unit="s",
             alarm=0.25,
+            runbook="a-replica-hangs",
         ),
         ALERTS,
     ),
@@ -73,6 +77,7 @@ _GRAPHQL = Row(
             "95 of 100 are answered within this time, by field.",
             (Query(quantile(0.95, _FIELD, "field"), "{{field}}"),),
             "s",
+            runbook="traces",
         ),
         Panel(
             "Errors",
@@ -88,6 +93,7 @@ _GRAPHQL = Row(
             "95 of 100 are answered within this time, by route.",
             (Query(quantile(0.95, _EDGE, "route"), "{{route}}"),),
             "s",
+            runbook="traces",
         ),
         Panel(
             "Under way at the edge",
@@ -105,6 +111,7 @@ _GRAPHQL = Row(
                 Query(rate("tutormesh_tokens_refused_total", "cause"), "token: {{cause}}"),
             ),
             "reqps",
+            runbook="a-token-is-refused",
         ),
     ),
 )
@@ -117,6 +124,7 @@ _RPCS = Row(
             "95 of 100 are served within this time, by RPC.",
             (Query(quantile(0.95, _RPC, "rpc"), "{{rpc}}"),),
             "s",
+            runbook="traces",
         ),
         Panel(
             "RPCs that fail",
@@ -141,12 +149,14 @@ _DATABASES = Row(
                 ),
             ),
             "percentunit",
+            runbook="the-database-is-away",
         ),
         Panel(
             "Transactions that fail",
             "A second, by database and cause. Faults of the caller are none.",
             (Query(rate("tutormesh_database_failures_total", "database, cause"), "{{database}} {{cause}}"),),
             "reqps",
+            runbook="the-database-is-away",
         ),
         Panel(
             "Calls of the provider",
@@ -183,12 +193,14 @@ _PROCESSES = Row(
                 ),
             ),
             "s",
+            runbook="a-replica-hangs",
         ),
         Panel(
             "Clocks",
             "How far the clock of a process is ahead of its database's.",
             (Query("tutormesh_database_clock_skew_seconds", "{{database}} {{instance}}"),),
             "s",
+            runbook="a-token-is-refused",
         ),
         Panel(
             "Certificates",
@@ -200,12 +212,14 @@ _PROCESSES = Row(
                 ),
             ),
             "s",
+            runbook="a-certificate-is-refused",
         ),
         Panel(
             "Age of the processes",
             "A line that falls to 0 is a restart.",
             (Query(_of_process("(time() - process_start_time_seconds)"), _BY_PROCESS),),
             "s",
+            runbook="a-replica-hangs",
         ),
     ),
 )

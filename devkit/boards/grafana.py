@@ -12,6 +12,8 @@ from devkit.boards.panels import BOARD_WIDTH, Board, Number, Panel, Query, Row
 
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _HEIGHT, _NUMBER_HEIGHT = 8, 4
+#: Where docs/operations.md is shown to whoever looks at the board.
+_DOCS = {"name": "docs", "type": "textbox", "label": "Docs", "query": "https://docs.example.com/tutormesh"}
 
 
 def to_json(board: Board) -> str:
@@ -39,7 +41,7 @@ def _board(board: Board) -> dict[str, Any]:
         "refresh": "10s",
         "timezone": "browser",
         "links": [{"title": "tutormesh", **others}],
-        "templating": {"list": [source]},
+        "templating": {"list": [source, _DOCS]},
         "annotations": {"list": [_firing_alerts()]},
         "panels": list(_panels(board.rows)),
     }
@@ -77,6 +79,7 @@ def _panel(panel: Panel | Number) -> dict[str, Any]:
     common = {
         "title": panel.title,
         "description": panel.text,
+        "links": [{"title": "Runbook", "url": f"${{docs}}/operations.md#{panel.runbook}", "targetBlank": True}],
         "datasource": _SOURCE,
         "targets": [_target(query, letter, panel) for query, letter in zip(panel.queries, "ABCDEF", strict=False)],
     }
@@ -89,11 +92,12 @@ def _target(query: Query, letter: str, panel: Panel | Number) -> dict[str, Any]:
 
 
 def _number(number: Number) -> dict[str, Any]:
+    decimals = {"decimals": 0} if number.unit == "short" else {}  # Prometheus's increase() has fractions of one sale
     return {
         "type": "stat",
         "options": {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}},
         "fieldConfig": {
-            "defaults": {"unit": number.unit, "thresholds": {"mode": "absolute", "steps": _steps(number)}},
+            "defaults": {"unit": number.unit, "thresholds": {"mode": "absolute", "steps": _steps(number)}} | decimals,
             "overrides": [],
         },
     }
@@ -117,6 +121,11 @@ def _lines(panel: Panel) -> dict[str, Any]:
         },
         "fieldConfig": {
             "defaults": {"unit": panel.unit, "color": {"mode": "palette-classic"}, "custom": custom},
-            "overrides": [],
+            "overrides": [_colored(name, color) for name, color in panel.colors.items()],
         },
     }
+
+
+def _colored(name: str, color: str) -> dict[str, Any]:
+    fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
+    return {"matcher": {"id": "byName", "options": name}, "properties": [fixed]}

@@ -10,6 +10,20 @@ from typing import Literal
 Unit = Literal["short", "percentunit", "s", "reqps", "cpm", "bytes"]
 #: The width of a board. A panel has a third of it, and one of a single number a sixth.
 BOARD_WIDTH, PANEL_WIDTH, NUMBER_WIDTH = 24, 8, 4
+#: The colours of lines that mean the same on every panel, by the label that names them.
+COLORS = {
+    "state": {
+        "COMPLETED": "green",
+        "REFUNDED": "blue",
+        "CANCELLED": "purple",
+        "REJECTED": "yellow",
+        "EXPIRED": "orange",
+        "PAYMENT_FAILED": "orange",
+        "PARKED": "red",
+    },
+    "status": {"SUCCEEDED": "green", "PENDING": "blue", "FAILED": "orange", "GIVEN_UP": "red", "PARKED": "red"},
+    "outcome": {"ok": "green", "refused": "yellow", "unknown": "red", "unreadable": "red", "failed": "red"},
+}
 #: The range of a rate: Grafana sets it by the time that the board shows.
 RATE = "[$__rate_interval]"
 
@@ -24,17 +38,23 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Lines over time."""
+    """Lines over time. `runbook` is the section of docs/operations.md that the panel links to."""
 
     title: str
     text: str
     queries: tuple[Query, ...]
     unit: Unit = "short"
     stacked: bool = False
+    runbook: str = "alerts-of-prometheus"
 
     @property
     def width(self) -> int:
         return PANEL_WIDTH
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """The colours of lines by their names; the others have the usual ones."""
+        return COLORS.get(self.queries[0].legend.strip("{}"), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,7 @@ class Number:
     query: Query
     unit: Unit = "short"
     alarm: float | None = None
+    runbook: str = "alerts-of-prometheus"
 
     @property
     def queries(self) -> tuple[Query, ...]:

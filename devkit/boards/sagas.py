@@ -14,6 +14,7 @@ _NOW = Row(
             "Open",
             "Sagas that have not ended. Most of them wait for a person to pay.",
             Query(add(total("tutormesh_sagas_open", "kind, state")), "open"),
+            runbook="somebody-asks-about-a-purchase",
         ),
         Number(
             "Longest due",
@@ -21,12 +22,14 @@ _NOW = Row(
             Query("max(tutormesh_saga_oldest_due_seconds)", "due"),
             unit="s",
             alarm=30,
+            runbook="a-saga-is-parked",
         ),
         Number(
             "Parked",
             "Sagas that wait for a person: `tutormesh saga list`.",
             Query(add(total("tutormesh_sagas_parked", "reason")), "parked"),
             alarm=1,
+            runbook="a-saga-is-parked",
         ),
         Number(
             "Oldest event",
@@ -34,6 +37,7 @@ _NOW = Row(
             Query("max(tutormesh_inbox_oldest_seconds)", "waits"),
             unit="s",
             alarm=3600,
+            runbook="an-event-is-parked",
         ),
         Number(
             "Last reconcile",
@@ -41,6 +45,7 @@ _NOW = Row(
             Query("time() - max(tutormesh_reconcile_timestamp_seconds)", "ago"),
             unit="s",
             alarm=900,
+            runbook="the-webhook-secret-is-lost-or-was-rotated",
         ),
         ALERTS,
     ),
@@ -53,18 +58,21 @@ _SAGAS = Row(
             "Sagas that have not ended, by state.",
             (Query("sum by (state) (max by (kind, state) (tutormesh_sagas_open))", "{{state}}"),),
             stacked=True,
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Transitions",
             "Changes of state a minute, by the state after.",
             (Query(per_minute("tutormesh_saga_transitions_total", "state"), "{{state}}"),),
             unit="cpm",
+            runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "From beginning to end",
             "95 of 100 sagas took at most so long, by kind and end. People who pay are a part of it.",
             (Query(quantile(0.95, "tutormesh_saga_duration_seconds", "kind, state"), "{{kind}} {{state}}"),),
             unit="s",
+            runbook="traces",
         ),
     ),
 )
@@ -76,6 +84,7 @@ _TROUBLE = Row(
             "Tries a minute that are repeated, by reason.",
             (Query(per_minute("tutormesh_saga_backoffs_total", "reason"), "{{reason}}"),),
             unit="cpm",
+            runbook="a-saga-is-parked",
         ),
         Panel(
             "Owners that died or stood still",
@@ -85,12 +94,14 @@ _TROUBLE = Row(
                 Query(f"60 * sum(rate(tutormesh_saga_fences_lost_total{RATE}))", "runs that stopped"),
             ),
             unit="cpm",
+            runbook="a-replica-hangs",
         ),
         Panel(
             "Parked",
             "Sagas that wait for a person, by reason.",
             (Query("max by (reason) (tutormesh_sagas_parked)", "{{reason}}"),),
             stacked=True,
+            runbook="a-saga-is-parked",
         ),
     ),
 )
@@ -102,6 +113,7 @@ _EVENTS = Row(
             "Webhooks and events that reconcile found, a minute, by what was decided.",
             (Query(per_minute("tutormesh_webhook_events_total", "verdict"), "{{verdict}}"),),
             unit="cpm",
+            runbook="the-webhook-secret-is-lost-or-was-rotated",
         ),
         Panel(
             "How old events are",
@@ -111,23 +123,27 @@ _EVENTS = Row(
                 for share, name in _SHARES
             ),
             unit="s",
+            runbook="the-webhook-secret-is-lost-or-was-rotated",
         ),
         Panel(
             "Found by reconcile",
             "What no webhook had told, a minute, by stage.",
             (Query(per_minute("tutormesh_reconcile_found_total", "stage"), "{{stage}}"),),
             unit="cpm",
+            runbook="the-webhook-secret-is-lost-or-was-rotated",
         ),
         Panel(
             "Stored events",
             "Events that are not done. NEWS waits for a run, INBOX for the inbox, PARKED for a person.",
             (Query("max by (status) (tutormesh_inbox_events)", "{{status}}"),),
+            runbook="an-event-is-parked",
         ),
         Panel(
             "How long the provider takes",
             "95 of 100 calls are answered within this time, by call.",
             (Query(quantile(0.95, _PROVIDER, "provider, call"), "{{provider}} {{call}}"),),
             unit="s",
+            runbook="traces",
         ),
         Panel(
             "Outcomes of the provider's calls",
@@ -145,16 +161,19 @@ _AFTERWARDS = Row(
             "What became of refunds, a minute.",
             (Query(per_minute("tutormesh_refunds_total", "status"), "{{status}}"),),
             unit="cpm",
+            runbook="a-refund-keeps-failing",
         ),
         Panel(
             "Messages that wait",
             "PENDING messages, and dead letters, by channel.",
             (Query("max by (channel, status) (tutormesh_messages)", "{{channel}} {{status}}"),),
+            runbook="a-message-was-given-up",
         ),
         Panel(
             "Runs",
             "Runs of sagas under way, by process.",
             (Query("tutormesh_saga_runs_in_progress", "{{instance}}"),),
+            runbook="a-replica-hangs",
         ),
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -10,6 +9,7 @@ import socket
 import sys
 
 import uvicorn
+import uvloop
 
 from devkit.sandbox.app import build
 from devkit.sandbox.settings import InvalidSetting, Settings, load
@@ -51,7 +51,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(serving, "should_exit", True))
     print(f"Stripe sandbox on http://{settings.host}:{settings.port}", flush=True)
-    asyncio.run(serving.serve(sockets=[listener]))
+    uvloop.run(serving.serve(sockets=[listener]))
 
 
 if __name__ == "__main__":

@@ -12,20 +12,26 @@ from mesh.database import Database
 #: No more rows than this are counted of each sort. Each sort is found by a partial index of what waits.
 MOST = 10_000
 
+# What waits for a person is counted apart: the many that wait for a machine must not hide it.
 _READ = text("""
-    with open as (select kind, state, error from saga where not is_complete limit :most),
-    event as (select status, received_at from stripe_event where status <> 'DONE' limit :most),
+    with open as (select kind, state from saga where not is_complete and state <> 'PARKED' limit :most),
+    parked as (select kind, state, error ->> 'reason' as reason from saga where state = 'PARKED' limit :most),
+    event as (
+        (select status from stripe_event where status in ('NEWS', 'INBOX') limit :most)
+        union all (select status from stripe_event where status = 'PARKED' limit :most)
+    ),
     message as (
         (select channel, status from notification where wake_at is not null limit :most)
         union all (select channel, status from notification where status = 'DEAD' limit :most)
     )
     select 'saga' as what, kind as one, state as two, cast(count(*) as float8) as number from open group by kind, state
-    union all select 'parked', coalesce(error ->> 'reason', ''), '', count(*) from open where state = 'PARKED' group by 2
+    union all select 'saga', kind, state, count(*) from parked group by kind, state
+    union all select 'parked', coalesce(reason, ''), '', count(*) from parked group by 2
     union all select 'due', '', '', extract(epoch from clock_timestamp() - min(wake_at)) from saga
         where wake_at <= now() having min(wake_at) is not null
     union all select 'event', status, '', count(*) from event group by status
-    union all select 'event_age', '', '', extract(epoch from clock_timestamp() - min(received_at)) from event
-        where status <> 'PARKED' having count(*) > 0
+    union all select 'event_age', '', '', extract(epoch from clock_timestamp() - min(received_at)) from stripe_event
+        where status in ('NEWS', 'INBOX') having min(received_at) is not null
     union all select 'message', channel, status, count(*) from message group by channel, status
 """)
 
@@ -41,12 +47,12 @@ class Counted:
 
 
 class BacklogStore:
-    """Reads the backlog of all replicas."""
+    """Reads the backlog of all replicas. `most` rows are counted of each sort."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, most: int = MOST) -> None:
+        self._database, self._most = database, most
 
     async def read(self) -> Sequence[Counted]:
         """What there is by now. What is not there has no row. Raises TryAgain, Overloaded."""
-        rows = await self._database.rows(_READ, {"most": MOST})
+        rows = await self._database.rows(_READ, {"most": self._most})
         return [Counted(row.what, row.one, row.two, float(row.number)) for row in rows]

@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 from devkit.boards import BOARDS, grafana
-from devkit.boards.panels import BOARD_WIDTH, Board
+from devkit.boards.panels import BOARD_WIDTH, COLORS, Board
+from mesh.metrics.registry import DEFINED
+from payment_svc.domain import RefundStatus, State
+from tests.docs.pages import anchors
 from tests.house.conftest import ROOT
 from tests.house.test_metrics import PROMTOOL, check_query, promtool
 
@@ -78,6 +81,22 @@ def test_a_legend_names_labels_that_its_query_keeps(board: Board) -> None:
                 assert named - {"instance"} <= {label.strip() for group in kept for label in group.split(",")}, (
                     panel.title
                 )
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_each_panel_links_to_a_section_of_the_runbook(board: Board) -> None:
+    written, there = json.loads(grafana.to_json(board)), anchors("docs/operations.md")
+    assert [one["name"] for one in written["templating"]["list"]] == ["datasource", "docs"]
+    linked = [panel["links"][0]["url"] for panel in written["panels"] if panel["type"] != "row"]
+    assert all(url.startswith("${docs}/operations.md#") for url in linked)
+    assert {url.partition("#")[2] for url in linked} <= there
+
+
+def test_a_color_means_a_value_that_there_is() -> None:
+    values = {state.value for state in State} | {status.value for status in RefundStatus} | {"PARKED", "GIVEN_UP"}
+    assert COLORS["state"].keys() | COLORS["status"].keys() <= values
+    text = next(one.text for one in DEFINED if one.name == "tutormesh_provider_call_duration_seconds")
+    assert all(outcome in text for outcome in COLORS["outcome"])
 
 
 def test_grafana_finds_the_boards_and_prometheus_by_settings() -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from tests.deploy.conftest import KUBECTL
 from tests.deploy.rendered import Rendered
-from tests.docs.pages import blocks, read
+from tests.docs.pages import ROOT, blocks, read
 
 PAGE = "docs/kubernetes.md"
 #: Asks no cluster.
@@ -37,7 +37,7 @@ def references(rendered: Rendered) -> Iterator[tuple[str, str, str]]:
 
 
 def test_the_commands_for_a_developers_cluster_make_all_that_its_pods_need(dev: Rendered, tmp_path: Path) -> None:
-    (code,) = (block.code for block in blocks(PAGE) if "create configmap" in block.code)
+    (code,) = (block.code for block in blocks(PAGE) if "create secret" in block.code)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     script = f"set -euo pipefail\n{DRY}{code}"
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TUTORMESH_DATA": str(tmp_path / "data")}
@@ -49,6 +49,19 @@ def test_the_commands_for_a_developers_cluster_make_all_that_its_pods_need(dev: 
     names = {(kind, name, "") for kind, name, _ in keys}
     assert set(references(dev)) <= keys | names
     assert ("ConfigMap", "public-keys", "jwks.json") in keys
+
+
+def test_the_boards_and_the_alerts_get_into_a_cluster() -> None:
+    (code,) = (block.code for block in blocks(PAGE) if "tutormesh-boards" in block.code)
+    making = "\n".join(line for line in code.splitlines() if " create " in line)
+    done = subprocess.run(
+        ["bash", "-c", f"set -e\n{DRY}{making}"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    made = {one["metadata"]["name"]: one["data"].keys() for one in yaml.safe_load_all(done.stdout) if one}
+    assert made == {
+        "tutormesh-boards": {"business.json", "engineering.json", "sagas.json"},
+        "tutormesh-alerts": {"alerts.yml"},
+    }
 
 
 def test_the_page_names_every_secret_of_production(production: Rendered) -> None:

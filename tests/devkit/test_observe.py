@@ -49,7 +49,8 @@ def ask(base: int, what: str, inside: str) -> list[Any]:
     while not found:
         assert time.monotonic() < end, f"Prometheus shows no {what}"
         with suppress(httpx.HTTPError):
-            found = httpx.get(f"http://127.0.0.1:{base + 9}/api/v1/{what}", timeout=2).json()["data"][inside]
+            answer = httpx.get(f"http://127.0.0.1:{base + 9}/api/v1/{what}", timeout=2).raise_for_status()
+            found = answer.json()["data"][inside]
         time.sleep(0.1)
     return found
 

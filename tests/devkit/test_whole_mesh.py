@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -12,14 +13,22 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
 from devkit.readiness import wait_until_ready
+from mesh import about
 from ops.trace import Span, find_traces, read_spans
 from tests.devkit.fake_mesh import RealMesh, is_alive, run_mesh, wait_until
 from tests.devkit.test_commands import tutormesh
 
+#: All that a span may tell: names, codes and ids.
+ATTRIBUTES = {
+    f"tutormesh.{name}" for name in (*about.NAMES, "caller", "reason", "errors", "next_state", "message_type")
+}
+ATTRIBUTES |= {"db.system.name", "db.namespace", "db.query.text", "error.type"}
+ATTRIBUTES |= {"rpc.response.status_code", "http.response.status_code"}
 #: A proxy that nobody answers at: whatever of this mesh used it would fail.
 PROXY = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "grpc_proxy"), "http://127.0.0.1:9")
 
@@ -74,14 +83,19 @@ async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: Re
     )
     assert drawn.exit_code == 0 and all(name.split(" ", 1)[1] in drawn.output for name in in_sale | in_webhook)
     told = "".join(file.read_text() for file in files.iterdir())
-    secrets = ("_secret_", "eyJ", "sk_test", "@people.example.com", "A first lesson", "lk_", "whsec_", "Nora")
+    secrets = ("_secret_", "eyJ", "sk_test", "@people.example.com", "A first lesson", "lk_", "whsec_")
     assert not any(secret in told for secret in secrets)
+    every = list(read_spans(files.glob("*.jsonl*")))
+    assert {name for span in every for name in span.attributes} <= ATTRIBUTES
+    assert not any(
+        re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|\d{4}", span.attributes.get("db.query.text", "")) for span in every
+    )
 
 
 async def test_a_clients_trace_goes_on_in_each_service_and_its_baggage_goes_nowhere(mesh: RealMesh) -> None:
     trace, tutor = "0af7651916cd43dd8448eb211c80319c", mesh.layout.signer().token("tutor")
     headers = {"traceparent": f"00-{trace}-b7ad6b7169203331-01", "baggage": "person=nobodys-business"}
-    query = {"query": "{ mySchedule { timezone } myCourses { edges { node { id } } } }"}
+    query = {"query": "{ myAvailability { timezone } getMyBookings { edges { node { id } } } }"}
     async with httpx.AsyncClient(trust_env=False) as http:
         await http.post(
             f"{mesh.layout.url('bff')}/graphql", json=query, headers=headers | {"Authorization": f"Bearer {tutor}"}
@@ -111,6 +125,33 @@ async def test_each_service_that_works_on_a_sale_has_its_booking_in_its_log_line
     assert len(of_sale) >= 10 and missing == []
 
 
+async def test_an_exemplar_leads_from_a_slow_bucket_to_its_trace(mesh: RealMesh) -> None:
+    await sell_lesson(mesh.layout, lambda _: None)
+    metrics = {
+        "tutormesh_bff_request_duration_seconds": ("bff", {"route": "/graphql"}),
+        "tutormesh_graphql_field_duration_seconds": ("bff", {"field": "bookSession"}),
+        "tutormesh_rpc_duration_seconds": ("payment", {"rpc": "PaymentService/BookSession"}),
+        "tutormesh_provider_call_duration_seconds": ("payment", {"call": "create_intent"}),
+    }
+    shown = [await traces_shown(mesh.layout, *where, name) for name, where in metrics.items()]
+
+    def kept() -> set[str]:
+        return {span.trace for span in read_spans((mesh.layout.data / "traces").glob("*.jsonl*"))}
+
+    await wait_until(lambda: all(found & kept() for found in shown))
+
+
+async def traces_shown(layout: Layout, process: str, labels: dict[str, str], metric: str) -> set[str]:
+    """The trace ids of the exemplars, as Prometheus asks for them."""
+    wanted = {"accept": "application/openmetrics-text; version=1.0.0"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.get(f"http://127.0.0.1:{layout.metrics_port(process)}/metrics", headers=wanted)
+    families = text_string_to_metric_families(answer.text)
+    samples = [sample for family in families if family.name == metric for sample in family.samples]
+    seen = [sample.exemplar for sample in samples if labels.items() <= sample.labels.items()]
+    return {exemplar.labels["trace_id"] for exemplar in seen if exemplar}
+
+
 async def test_the_start_says_that_the_proxy_of_the_environment_is_for_what_leaves_the_machine(mesh: RealMesh) -> None:
     (line,) = (line for line in mesh.console.lines if "http_proxy" in line)
     assert all(name in line for name in PROXY) and "127.0.0.1 and localhost do not" in line
@@ -138,8 +179,21 @@ async def test_a_booking_is_confirmed_although_payment_is_killed_right_after_the
             killed.append(mesh.pid("payment"))
             os.kill(killed[0], signal.SIGKILL)
 
-    await sell_lesson(mesh.layout, kill_once_paid)
+    booking = await sell_lesson(mesh.layout, kill_once_paid)
     assert not is_alive(killed[0]) and mesh.pid("payment") != killed[0]
+    await wait_until(lambda: goes_on_elsewhere(mesh, booking))
+
+
+def goes_on_elsewhere(mesh: RealMesh, booking: str) -> bool:
+    """True when the saga ran on in other traces, and each of them is linked to the trace in which it was begun."""
+    traces = find_traces(lambda: read_spans(mesh.layout.data.glob("traces/*.jsonl*")), booking)
+    begun = [spans[0].trace for spans in traces if any(span.name == "mutation bookSession" for span in spans)]
+    runs = [
+        spans
+        for spans in traces
+        if spans[0].trace not in begun and any(span.name == "BookAndPayForSessionSaga" for span in spans)
+    ]
+    return len(begun) == 1 and bool(runs) and all(any(begun[0] in span.links for span in spans) for spans in runs)
 
 
 async def test_health_says_that_every_service_serves(mesh: RealMesh) -> None:

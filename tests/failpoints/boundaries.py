@@ -69,6 +69,7 @@ ELSEWHERE = {
     "timelines": "a batch of reads",
     "list_all": "the audit's list",
     "unknown": "reconcile's candidates, read only",
+    "stored_types": "of a metric of reconcile's, read only",
     "waiting": "reconcile's candidates, read only",
     "pending": "reconcile's candidates, read only",
     "wake_backing_off": "the reconcile command",

@@ -17,11 +17,12 @@ from ops.__main__ import COMMANDS
 from payment_svc.domain.engines import DEVELOPMENT_ENGINES
 from tests.house.conftest import ROOT
 from tests.house.test_env_example import PACKAGES, names_read, settings_of
+from tests.house.test_metrics import PROMTOOL, promtool
 
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 #: The operator's container does nothing until a command is run in it.
 WAITS = ["sleep", "infinity"]
-OURS = {name: service["command"] for name, service in SERVICES.items() if "command" in service}
+OURS = {name: each["command"] for name, each in SERVICES.items() if "TUTORMESH_IMAGE" in each["image"]}
 
 #: Imports the modules named on standard input as if the packages named there were not installed.
 IMPORT = """
@@ -181,3 +182,45 @@ def test_the_issuer_has_a_volume_for_each_identity() -> None:
     published = SERVICES["issuer"]["command"][-1]
     folders = {volume.split(":")[1] for volume in SERVICES["issuer"]["volumes"]}
     assert {f"{published}/{name}" for name in (*CERTIFIED, "public")} <= folders
+
+
+def test_prometheus_and_grafana_start_when_they_are_asked_for_and_only_this_machine_reaches_them() -> None:
+    observers = {name: service for name, service in SERVICES.items() if "profiles" in service}
+    assert {name: service["profiles"] for name, service in observers.items()} == {
+        "prometheus": ["observe"],
+        "grafana": ["observe"],
+    }
+    assert all(port.startswith("127.0.0.1:") for service in observers.values() for port in service["ports"])
+    grafana = SERVICES["grafana"]["environment"]
+    assert (grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"], grafana["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"]) == (
+        "Viewer",
+        "true",
+    )
+
+
+def test_prometheus_scrapes_every_container_that_has_metrics() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    (job,) = config["scrape_configs"]
+    (group,) = job["static_configs"]
+    serving = [name for name, service in SERVICES.items() if "PORT" in service.get("environment", {})]
+    assert {SERVICES[name]["environment"]["METRICS_PORT"] for name in serving} == {"${METRICS_PORT:-9464}"}
+    assert sorted(group["targets"]) == sorted(f"{name}:9464" for name in serving)
+    assert (
+        job["job_name"] == "tutormesh"
+        and SERVICES["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
+    )
+
+
+def test_what_the_observers_read_is_in_the_repository() -> None:
+    given = [volume.split(":") for name in ("prometheus", "grafana") for volume in SERVICES[name]["volumes"]]
+    files = {inside: ROOT / path for path, inside, *_ in given if path.startswith("./")}
+    assert len(files) == 4 and all(path.exists() for path in files.values())
+    assert all(mode == ["ro"] for path, _, *mode in given if path.startswith("./"))
+    assert list(files[SERVICES["grafana"]["environment"]["BOARDS_FOLDER"]].glob("business.json"))
+    (config,) = (word for word in SERVICES["prometheus"]["command"] if word.startswith("--config.file="))
+    assert config.partition("=")[2] in files
+
+
+@PROMTOOL
+def test_promtool_finds_nothing_to_mend_in_the_configuration_of_the_containers() -> None:
+    promtool("check", "config", str(ROOT / "deploy" / "prometheus.yml"))

@@ -33,6 +33,7 @@ SECRETS = {
     "webhook secret in base64": "whsec_Jd8-3k/D_kw+2==",
     "JWT": "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     "unsigned JWT": "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.",
+    "link": "lk_0123456789abcdefghijklmnop",
 }
 
 
@@ -112,6 +113,11 @@ def test_a_password_in_a_url_is_redacted_and_the_rest_stays():
 
 def test_a_bearer_token_of_any_shape_is_redacted():
     assert redact("Authorization: Bearer opaque-123") == f"Authorization: Bearer {REDACTED}"
+
+
+@given(st.text(st.sampled_from("eyJ.:/@ _-sklrpiwhcBber1a"), max_size=40))
+def test_a_text_that_is_taken_for_plain_has_nothing_to_redact(text):
+    assert redact(text) == logs._SECRET_VALUES.sub(REDACTED, text)
 
 
 @pytest.mark.parametrize("value", [None, True, 7, 2.5, "a plain word", ""])

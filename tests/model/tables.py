@@ -59,6 +59,10 @@ class Events(Table):
     def unknown(self, event_ids: list[str]) -> Awaitable[set[str]]:
         return self._do("unknown", lambda: set(event_ids) - set(self._clock.state.events))
 
+    def stored_types(self, intent_ids: list[str]) -> Awaitable[set[tuple[str, str]]]:
+        """Only a metric depends on it: the rows of this model have no types."""
+        return self._do("stored_types", lambda: set())
+
     def receive(
         self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
     ) -> Awaitable[tuple[Verdict, Saga | None]]:

@@ -72,7 +72,7 @@ def test_a_breach_in_one_of_many_old_purchases_is_found(monkeypatch: pytest.Monk
 
 
 def test_ten_times_the_purchases_need_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH", 100)
+    monkeypatch.setattr(module, "BATCH", 20)  # fewer than the purchases of either
     peaks = []
     for count in (40, 400):
         with closing(Spool(NOW)) as spool:

@@ -176,8 +176,10 @@ async def test_every_services_lines_about_a_sale_name_its_booking_and_saga(
     await people.until_state(str(saga["id"]), "COMPLETED")
     told = json_lines()
     for method in SELLING:
-        (line,) = (one for one in told if one.get("method", "").endswith(method) and one.get("booking_id") == booking)
-        assert line["saga_id"] == str(saga["id"]), method
+        lines = [one for one in told if one.get("method", "").endswith(method) and one.get("booking_id") == booking]
+        assert {line["saga_id"] for line in lines} == {str(saga["id"])}, (
+            method
+        )  # more than one: a slow call was repeated
     (edge,) = (one for one in told if one["event"] == "graphql")
     assert (edge["booking_id"], edge["saga_id"], edge["intent_id"]) == (
         booking,

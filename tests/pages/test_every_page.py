@@ -1,4 +1,4 @@
-"""What holds for every page in every language: no barrier that axe knows, no jump, no sideways scroll, from right to left too."""
+"""What holds for every page in every language: no barrier that axe knows, no jump, no sideways scroll, from either side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIDEWAYS = """() => {
   return [more, ...out.slice(0, 3).map((one) => one.outerHTML.slice(0, 120))];
 }"""
 
-#: A good page moves what was there by less (web.dev: Cumulative Layout Shift). What follows a press within half a second is none.
+#: A good page moves what was there by less (web.dev: Cumulative Layout Shift). What a press brings about does not count.
 MOST_JUMPS = 0.1
 WATCH_JUMPS = """(() => {
   globalThis.jumps = [];

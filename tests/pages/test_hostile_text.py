@@ -13,7 +13,8 @@ from tests.people import lesson_time
 
 #: What a text must not become: an element, a script, a template, an address, an entity, or a line that turns around.
 HOSTILE = (
-    """<img src=x onerror=alert(1)>"'></script><script>alert(2)</script>{{1234*4321}}${1234*4321}&lt;b&gt;javascript:alert(3)"""
+    """<img src=x onerror=alert(1)>"'></script><script>alert(2)</script>{{1234*4321}}${1234*4321}"""
+    + "&lt;b&gt;javascript:alert(3)"
     + "\u202e"
     + "W" * 60
 )
@@ -29,7 +30,7 @@ async def assert_harmless(page, shown: str) -> None:
     """Text with these words is on the page, and is text. A dialog or a script of it fails the visit itself."""
     await expect(page.locator("body")).to_contain_text(shown)
     await expect(page.locator(INTRUDERS)).to_have_count(0)
-    assert not "5332114" in await page.locator("main").inner_text()
+    assert "5332114" not in await page.locator("main").inner_text()
     assert "\u202e" not in await page.locator("body").inner_html()
     await page.set_viewport_size(NARROW)
     assert await page.evaluate(SIDEWAYS) == []

@@ -28,6 +28,19 @@ async def restart(mesh: Processes, name: str) -> None:
     assert mesh.count_lines(name, ENDED) == ended + 1
 
 
+def failures(mesh: Processes) -> list[str]:
+    """The lines of the log about calls that failed."""
+    words = (
+        "peer_failed",
+        "code=UNAVAILABLE",
+        "code=CANCELLED",
+        "not_opened_in_time",
+        "UNAVAILABLE:",
+        "database_unwell",
+    )
+    return [line for line in mesh.mesh.console.lines if any(word in line for word in words)]
+
+
 async def test_68_rolling_restarts_under_load_cut_no_call(mesh: Processes) -> None:
     tutors = await mesh.tutors(TUTORS * (1 + RESTARTS // 10))
     load, refused = Load(mesh, tutors, pause=0.2, readers=READERS), dict(mesh.refusals)
@@ -35,7 +48,7 @@ async def test_68_rolling_restarts_under_load_cut_no_call(mesh: Processes) -> No
         for number in range(RESTARTS):
             await restart(mesh, NAMES[number % len(NAMES)])
             await load.grows(by=STUDENTS)
-            assert mesh.refusals == refused, f"after {number + 1} restarts"
+            assert mesh.refusals == refused, f"after {number + 1} restarts:\n" + "\n".join(failures(mesh))
     print(
         f"{RESTARTS} restarts, {len(load.booked)} bookings, {load.reads} reads, slowest answer {load.slowest_answer:.1f} s"
     )

@@ -84,6 +84,7 @@ async def failing_provider(town: Town) -> AsyncIterator[None]:
 async def dropped_webhooks(town: Town) -> AsyncIterator[None]:
     """The provider tells nothing."""
     await town.acting.sandbox("POST", "webhooks", mode="drop")
+    await town.acting.pay(str((await town.acting.book_until_answered(town.order()))["paymentIntentId"]))
     try:
         yield
     finally:
@@ -194,11 +195,11 @@ class Case:
 
 
 CASES = {
-    "a service frozen": Case(frozen("session"), "ProcessAway", is_quick=True),
     "dead messages": Case(refused_messages, "DeadLetters", is_quick=True),
     "a saga parked": Case(dispute, "SagaParked", is_quick=True),
     "provider down": Case(failing_provider, "ProviderAway", is_quick=True),
     "webhooks dropped": Case(dropped_webhooks, "WebhooksAreLost", is_quick=True),
+    "a service frozen": Case(frozen("session"), "ProcessAway"),
     "provider frozen": Case(frozen("sandbox"), "ProviderAway"),
     "PostgreSQL frozen": Case(frozen("postgres"), "DatabaseAway"),
     "disk full": Case(full_disk, "DatabaseTakesNoWrites"),

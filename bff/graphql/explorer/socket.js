@@ -17,9 +17,9 @@ export function isSubscription(query) {
 
 /**
  * Starts a subscription: `heard` gets each answer, and `ended` gets once why there will be no other,
- * whether that is bad, and the connection's code. Returns a function that stops it.
+ * whether that is bad, and the connection's code. `parse` reads a message. Returns a function that stops it.
  */
-export function subscribe(url, token, operation, { heard, ended }) {
+export function subscribe(url, token, operation, { heard, ended, parse = JSON.parse }) {
   const socket = new WebSocket(url, SUBPROTOCOL);
   const say = (type, more = {}) => socket.send(JSON.stringify({ type, ...more }));
   let isOver = false;
@@ -34,7 +34,7 @@ export function subscribe(url, token, operation, { heard, ended }) {
   socket.onopen = () => say("connection_init", { payload: token ? { Authorization: `Bearer ${token}` } : {} });
   socket.onmessage = ({ data }) => {
     if (isOver) return;
-    const { type, payload } = JSON.parse(data);
+    const { type, payload } = parse(data);
     if (type === "connection_ack") say("subscribe", { id: "1", payload: operation });
     if (type === "ping") say("pong");
     if (type === "next") heard(payload);

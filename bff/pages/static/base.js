@@ -1,4 +1,4 @@
-// What the scripts of every page need: elements, texts, requests, the face of a countdown.
+// What the scripts of every page need.
 
 export const find = (id) => document.getElementById(id);
 export const locale = document.documentElement.lang;

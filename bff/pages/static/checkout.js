@@ -101,7 +101,6 @@ function setPayable() {
 	if (!payButton) return;
 	payButton.disabled = !isReady || !isChecked || isPaying || isTooLate;
 	payButton.textContent = isPaying ? t("paying") : payLabel;
-	payButton.ariaBusy = String(!!isPaying);
 }
 
 /** To the provider's own page, once: who comes back meets this page. */

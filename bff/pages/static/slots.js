@@ -90,8 +90,8 @@ customElements.define("tutormesh-slots", class extends HTMLElement {
 	#frame(first) {
 		this.#range.textContent = this.#format({ day: "numeric", month: "long" }, "UTC").formatRange(first, first + 6 * DAY);
 		this.#days.ariaLabel = this.#range.textContent;
-		this.#back.ariaLabel = this.#back.title = this.texts.back;
-		this.#ahead.ariaLabel = this.#ahead.title = this.texts.ahead;
+		this.#back.ariaLabel = this.texts.back;
+		this.#ahead.ariaLabel = this.texts.ahead;
 		this.#back.ariaDisabled = String(!this.#week);
 		const zone = this.#format({ timeZoneName: "longGeneric" }).formatToParts(first).find(({ type }) => type === "timeZoneName");
 		this.#terms.textContent = `${zone.value} (${this.zone.replaceAll("_", " ")})`;

@@ -40,12 +40,17 @@ export async function rest(method, path, body) {
 	return data;
 }
 
-/** `heard` gets each answer of the subscription, until the signal aborts. The first is what is true now. */
-export function watch(name, variables, heard, signal) {
-	if (signal.aborted) return;
+/** `heard` gets each answer of the subscription, the first at once; `lost` is called while none comes through. */
+export function watch(name, variables, heard, lost, signal) {
+	let isHeard;
 	const url = `${location.origin.replace("http", "ws")}/graphql`, stop = subscribe(url, token, operation(name, variables), {
-		heard: ({ data }) => data && heard(read(JSON.stringify(data))),
-		ended: (_why, _isBad, code) => code === 1000 || setTimeout(watch, PAUSE_MS, name, variables, heard, signal),
+		parse: read,
+		heard: ({ data }) => {
+			isHeard = true;
+			if (data) heard(data);
+		},
+		ended: (_why, _isBad, code) => { isHeard = code === 1000; },
 	});
-	signal.addEventListener("abort", stop);
+	const timer = setInterval(() => isHeard || lost(), PAUSE_MS);
+	signal.addEventListener("abort", () => { clearInterval(timer); stop(); });
 }

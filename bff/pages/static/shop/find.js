@@ -5,8 +5,6 @@ import { button, h, heading, link, offerZone, openDialog, show } from "./dom.js"
 import { week, weekBar } from "./week.js";
 import { addDays, dayOf, dayStart, locale, longDay, moment, money, ms, nameOf, names, ownZone, span, t, time, weekOf, zone } from "./words.js";
 
-const LENGTHS = [30, 45, 60, 90, 120];
-
 export async function loadTutors() {
 	const { nodes } = (await ask("Tutors")).tutors;
 	for (const tutor of nodes) {
@@ -16,7 +14,7 @@ export async function loadTutors() {
 	return nodes;
 }
 
-/** What every order says: its price, how to write to this person, and the ways back from paying. */
+/** What every order says. */
 export function orderFor({ amountMinor, currency }, name) {
 	const [here] = location.href.split("#");
 	return { price: { amountMinor, currency }, zone: ownZone, locale, paid: `${here}#${name}/paid`, cancelled: `${here}#${name}` };
@@ -40,13 +38,14 @@ async function showWeek({ place, go, today }, tutor, minutes, free, day = free) 
 	const [from, over] = [Math.max(now(), dayStart(days[0])), dayStart(addDays(days[6], 1))].map((at) => new Date(at));
 	const slots = from < over ? (await ask("FreeTimes", { id: tutor.id, minutes, from, to: over })).tutorAvailability : [];
 	const length = h("select", { "data-key": "length", onchange: () => go(to(day, length.value)) },
-		LENGTHS.map((count) => new Option(t("find.minutes", { count }), count, false, count === minutes)));
+		[30, 45, 60, 90, 120].map((count) => new Option(t("find.minutes", { count }), count, false, count === minutes)));
 	const make = (slot) => Object.assign(button(slot.start, time(slot.start), () => book(tutor, slot, minutes, () => go(to(day))), "quiet slot"),
 		{ ariaLabel: `${time(slot.start)}, ${longDay(slot.start)}` });
+	const step = Math.min(30, ...slots.slice(1).map(({ start }, at) => (ms(start) - ms(slots[at].start)) / 60_000)); // two in a row
 	show(place, h("a", { href: "#find", "data-key": "all" }, t("find.all")),
 		h("div.stack.tight", heading(t("find.of", { name: tutor.displayName })), about(tutor)),
 		h("div.row.spread", weekBar(days, today, to), h("label.row", t("find.length"), length)),
-		slots.length ? week(days, slots.map((slot) => ({ ...slot, end: ms(slot.start) + 1 })), make, { today, none: t("find.none"), minutes: 60 })
+		slots.length ? week(days, slots.map((slot) => ({ ...slot, end: ms(slot.start) + 1 })), make, { today, none: t("find.none"), minutes: 2 * step })
 			: h("div.notice.row.spread", t("find.empty"), next(tutor), link("next", t("week.forward"), to(days.includes(free) ? addDays(days[0], 7) : free))));
 }
 

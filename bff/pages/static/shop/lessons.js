@@ -36,13 +36,14 @@ function card(sold, level, { title, tutor, price, about, buttons }) {
 
 const cancelButton = (what, id, done) => button(`cancel-${id}`, t("cancel.open"), () => askToCancel(what, id, done));
 
-function follow(subscription, known, draw, signal, titleOf) {
+/** Asks again while no WebSocket comes through. */
+function follow(subscription, known, draw, reload, signal) {
 	const heard = ({ sold }) => {
-		if (statusOf(known.get(sold.id)) !== statusOf(sold)) say(`${statusOf(sold)}: ${titleOf(sold)}`);
+		if (statusOf(known.get(sold.id)) !== statusOf(sold)) say(`${statusOf(sold)}: ${sold.course?.title ?? longDay(sold.startTime)}`);
 		known.set(sold.id, sold);
 		draw();
 	};
-	for (const { id } of [...known.values()].filter(isUnpaid)) watch(subscription, { id }, heard, signal);
+	for (const { id } of [...known.values()].filter(isUnpaid)) watch(subscription, { id }, heard, reload, signal);
 }
 
 /** `#lessons`; `#lessons/paid` when somebody comes back from paying. */
@@ -53,7 +54,7 @@ export async function lessons({ place, path: [cameBack], signal, reload, fail })
 	if (signal.aborted) return;
 	draw();
 	for (const { id } of [...known.values()].filter((booking) => cameBack && isUnpaid(booking))) change("RefreshLesson", { id }).catch(() => {});
-	follow("LessonUpdated", known, draw, signal, ({ startTime }) => longDay(startTime));
+	follow("LessonUpdated", known, draw, reload, signal);
 
 	async function load(list) {
 		const { nodes, pageInfo } = (await ask("Lessons", list)).getMyBookings;
@@ -86,7 +87,7 @@ export async function courses({ place, signal, reload, fail }) {
 	const known = new Map(mine.nodes.map((seat) => [seat.id, seat]));
 	if (signal.aborted) return;
 	draw();
-	follow("SeatUpdated", known, draw, signal, ({ course }) => course?.title);
+	follow("SeatUpdated", known, draw, reload, signal);
 
 	function draw() {
 		const own = [...known.values()].filter(({ course }) => course), taken = own.filter(isOpen).map(({ course }) => course.id);

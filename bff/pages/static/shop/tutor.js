@@ -1,4 +1,4 @@
-// A tutor's two pages: the week with its holds, lessons and blocks, and the working hours.
+// A tutor's week, with its holds, lessons and blocks, and the working hours.
 
 import { find } from "../base.js";
 import { ask, change, now, rest } from "./api.js";
@@ -43,7 +43,7 @@ export async function calendar({ place, path: [day], person, signal, reload, fai
 
 	function entry(item) {
 		const { status, start, end, about, id } = item, kind = KINDS[status];
-		if (kind === "open") return h("p.open", `${t("kinds.open")}: ${span(start, end)}`);
+		if (kind === "open") return h("p.open", h("span", t("kinds.open")), span(start, end));
 		const element = button(`${kind}-${id}`, "", () => details(item, kind), `event ${kind}`);
 		element.append(h("span.number", span(start, end)), h("strong", t(`kinds.${kind}`)), about ? h("bdi", about) : "");
 		return element;
