@@ -14,12 +14,14 @@ from datetime import datetime, timedelta
 import asyncpg
 
 _UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
-_OBJECT = r"\b(?:pi|ch|evt|txn|req|re)_[A-Za-z0-9]{12,}"
+_OBJECT = r"\b(?:pi|ch|evt|txn|pm|req|re)_[A-Za-z0-9]{12,}"
 #: A time up to its minute, as PostgreSQL prints it in UTC and as JSON has it.
 _MINUTE = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d"
 #: Unix seconds of this century's third and fourth decade.
 _SECONDS = r"\b(?:1[7-9]|2[01])\d{8}\b"
-_TOKEN = re.compile(f"({_UUID}|{_OBJECT}|{_MINUTE}|{_SECONDS})")
+#: The id of a request, alone in its column.
+_REQUEST = r"(?<=\t)[0-9a-f]{16}(?=\t)"
+_TOKEN = re.compile(f"({_UUID}|{_OBJECT}|{_MINUTE}|{_SECONDS}|{_REQUEST})")
 _GOLDEN = 0x9E3779B97F4A7C15
 _COLUMNS = """
     select column_name from information_schema.columns
@@ -81,7 +83,7 @@ def is_minute(token: str) -> bool:
 
 
 def is_seconds(token: str) -> bool:
-    return token.isdigit()
+    return re.fullmatch(_SECONDS, token) is not None
 
 
 class Tokens:
@@ -115,6 +117,8 @@ def _maker(token: str, kind: int) -> Make:
     if "_" in token:
         name, _, _ = token.partition("_")
         return lambda number: f"{name}_{kind:02x}{_mixed(number, kind) >> 32:08x}{number:014x}"
+    if len(token) == 16:
+        return lambda number: f"{_mixed(number, kind):016x}"
     return lambda number: made_uuid(kind, number)
 
 

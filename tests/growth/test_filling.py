@@ -18,15 +18,13 @@ from tests.people import People, lesson_time
 from tests.world import World
 
 SERVICES = ("availability", "booking", "learning", "payment", "session")
-#: What differs between two sales besides their ids and times: seconds, and the hash of the request.
-SECONDS, HASH = re.compile(r"(?<=%s):\d\d(\.\d+)?(?=\+00)"), re.compile(r"\\\\x[0-9a-f]{64}")
-SECRET = re.compile(r"(?<=_secret_)\w+")
+#: What differs between two sales besides ids and times: seconds, the request's hash, the secrets of the intent and the room.
+DIFFERENT = re.compile(r"(?<=%s):\d\d(\.\d+)?(?=\+00|Z)|\\\\x[0-9a-f]{64}|(?<=_secret_)\w+|(?<=\t60\t)[\w-]{24}(?=\t)")
 
 
 def shape(line: Line) -> tuple[str, str]:
     """A row without its ids, its times and its hash."""
-    pattern = SECONDS.sub(":ss", line.pattern)
-    return line.table, HASH.sub("hash", SECRET.sub("secret", pattern))
+    return line.table, DIFFERENT.sub("…", line.pattern)
 
 
 async def shapes_of(world: World, *ids: str) -> Counter[tuple[str, str]]:
@@ -76,7 +74,8 @@ async def test_a_made_sale_has_the_shape_of_a_sold_one(
     )[0]
     assert str(made["id"]) not in (sold.lesson_saga, lesson.saga)
     really = await shapes_of(world, lesson.saga, lesson.booking, lesson.intent)
-    assert await shapes_of(world, str(made["id"]), str(made["booking_id"]), made["payment_intent_id"]) == really
+    copied = await shapes_of(world, str(made["id"]), str(made["booking_id"]), made["payment_intent_id"])
+    assert copied - really == Counter() == really - copied
     assert {table for table, _ in really} == {
         "hold",
         "claim",

@@ -24,7 +24,7 @@ SMALL = frozenset({"saga_kind"})
 #: Partial indexes of what waits or lapses. They lose a row when its work is done, so that all of one may be read.
 OF_WHAT_WAITS = frozenset(
     "saga_due saga_open_newest saga_waiting refund_open stripe_event_open notification_due notification_dead"
-    " claim_held enrollment_waiting".split()
+    " claim_held enrollment_waiting saga_parked stripe_event_oldest stripe_event_parked".split()
 )
 #: Statements that read an index in its order, and stop after a page.
 PAGES_IN_ORDER = {

@@ -38,7 +38,7 @@ async def tell_a_hold_of(people, booking_id: UUID, seconds: float) -> None:
 
 
 async def test_65_a_hold_that_ends_while_the_page_is_open_disables_pay_ten_seconds_before(people, checkout, lesson):
-    await let_the_hold_end_in(people, lesson.saga_id, 12)
+    await let_the_hold_end_in(people, lesson.saga_id, 14)
     await checkout.open(lesson.checkout_url)
     assert SECRET.search(await checkout.visitor.received(STATE))
     await expect(checkout.pay_button).to_be_disabled()
