@@ -17,6 +17,8 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_REQUEST_BYTES = 2 * 1024 * 1024
 #: From a header's first byte, or for a new connection from its beginning, to the header's end.
 HEADER_SECONDS = 10.0
+#: When the server stops, a new connection may still send its first request for so long.
+FIRST_REQUEST_SECONDS = 0.2
 #: Requests that wait behind another one of their connection (RFC 9112, 9.3.2). A client that sends more is cut off.
 MAX_WAITING = 16
 #: Of a WebSocket: the frames of one message, and the bytes that its client has not read. A client beyond it is cut off.
@@ -77,6 +79,13 @@ class HeaderLimitProtocol(HttpToolsProtocol):
         if self._running is not None:  # uvicorn tells only the last one that arrived
             self._running.disconnected = True
             self._running.message_event.set()
+
+    def shutdown(self) -> None:
+        """The server stops. The first request of a new connection may be on its way, and is answered."""
+        if self._running is None and not self._is_upgraded:
+            self.loop.call_later(FIRST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         self._bytes += len(data)

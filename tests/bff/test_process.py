@@ -150,7 +150,10 @@ async def test_68_an_operation_of_a_websocket_is_answered_before_it_goes_away(
 async def test_68_while_it_drains_it_answers_and_sends_its_clients_elsewhere(
     running: Any, student: Any, lesson: Any, script: Any
 ) -> None:
-    """Every request on a kept connection is answered, and so is a new connection's, until the port is closed."""
+    """Every request on a kept connection is answered, and so is a new connection's, until the port is closed.
+
+    The kernel takes connections for the port until it closes, and resets those that the process has not seen by then.
+    """
     process, url = running
     script.answers = lesson.answers()
     body = {"query": f'{{ booking(id: "{lesson.booking_id}") {{ status }} }}'}
@@ -164,11 +167,28 @@ async def test_68_while_it_drains_it_answers_and_sends_its_clients_elsewhere(
         drained = 0
         with contextlib.suppress(httpx.ConnectError):
             while True:
-                answer = await client.post("/graphql", json=body, headers=student.headers())
+                try:
+                    answer = await client.post("/graphql", json=body, headers=student.headers())
+                except httpx.ReadError:
+                    await client.get("/readyz")  # refused: the port is closed now
+                    raise
                 assert answer.json() == {"data": {"booking": {"status": "CONFIRMED"}}}
                 assert answer.headers["connection"] == "close"
                 drained += 1
         assert drained > 2
+
+
+async def test_a_new_connection_is_answered_while_the_server_stops(running: Any) -> None:
+    """Its request arrives when the port is closed already."""
+    process, url = running
+    reader, writer = await asyncio.open_connection(*url.removeprefix("http://").split(":"))
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)  # a second signal ends the drain
+    await until_refused(url)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close" in answer.lower()
+    writer.close()
     assert await asyncio.wait_for(process.wait(), 5) == 0
 
 
