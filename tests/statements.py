@@ -12,13 +12,16 @@ from mesh.database import Database
 
 @dataclass
 class Sent:
-    """Statements without BEGIN, COMMIT and ROLLBACK, and the SQLSTATEs of the errors that they got, both in order."""
+    """Statements without BEGIN, COMMIT and ROLLBACK, and the SQLSTATEs of the errors that they got, both in order.
+
+    On a new connection, asyncpg asks about types. Those questions are left out.
+    """
 
     statements: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def note(self, logged: Any) -> None:
-        if logged.query.rstrip(";") not in ("BEGIN", "COMMIT", "ROLLBACK"):
+        if logged.query.rstrip(";") not in ("BEGIN", "COMMIT", "ROLLBACK") and "typeinfo_tree" not in logged.query:
             self.statements.append(logged.query)
         if logged.exception is not None:
             self.errors.append(getattr(logged.exception, "sqlstate", "") or type(logged.exception).__name__)
@@ -28,20 +31,20 @@ class Sent:
 def sent_by(database: Database) -> Iterator[Sent]:
     """What the database sends within this block."""
     sent, pool = Sent(), database.engine.pool
-    connect, listened = pool._connect, [connection.raw for connection in pool.idle]
+    open_one, listened = pool._open, [connection.raw for connection in pool.idle]
     for raw in listened:
         raw.add_query_logger(sent.note)
 
-    async def connect_and_listen() -> Any:
-        raw = await connect()
+    async def open_and_listen() -> Any:
+        raw = await open_one()
         raw.add_query_logger(sent.note)
         listened.append(raw)
         return raw
 
-    pool._connect = connect_and_listen
+    pool._open = open_and_listen
     try:
         yield sent
     finally:
-        pool._connect = connect
+        pool._open = open_one
         for raw in listened:
             raw.remove_query_logger(sent.note)
