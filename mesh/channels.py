@@ -112,8 +112,8 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
     ) -> Any:
         about.learn(about.ids_of(request))
         opened = _OpenedStream(_name_of(client_call_details))
-        with_span = opened.context.run(self.add_context, client_call_details, request)
-        call = await continuation(with_span, request)
+        details = opened.context.run(self.add_context, client_call_details, request)  # its traceparent is the span's
+        call = await continuation(details, request)
         call.add_done_callback(opened.note_end)
         return call
 

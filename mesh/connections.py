@@ -110,26 +110,47 @@ class Pool:
     def __init__(
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], name: str, size: int, wait_seconds: float
     ) -> None:
-        self.wait_seconds, self.idle = wait_seconds, list[Connection]()
-        self._connect, self._name, self._size = connect, name, size
-        self._free, self._taken, self._generation = asyncio.Semaphore(size), 0, 0
+        self.size, self.wait_seconds = size, wait_seconds
+        self.idle, self.taken = list[Connection](), 0
+        self._connect, self._name = connect, name
+        self._free, self._generation = asyncio.Semaphore(size), 0
 
-    def size(self) -> int:
-        return self._size
+    @contextlib.asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """Within, the connection is this user's alone. Each statement is its own transaction."""
+        connection = await self._take()
+        try:
+            yield connection
+        except Exception:
+            raise
+        except BaseException:  # a query that is cancelled may still be under way
+            connection.terminate()
+            raise
+        finally:
+            self._give_back(connection)
 
-    def checkedin(self) -> int:
-        return len(self.idle)
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[Connection]:
+        """Within, all statements are one transaction. An exception rolls it back."""
+        async with self.lend() as connection:
+            connection.transaction, connection.has_begun = connection.raw.transaction(), False
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            else:
+                await _commit(connection)
+            finally:
+                connection.transaction = None
 
-    def checkedout(self) -> int:
-        return self._taken
-
-    async def take(self) -> Connection:
+    async def _take(self) -> Connection:
         """A connection that is open. Raises NoConnectionFree, and what asyncpg raises when it connects."""
         if self._free.locked():
             await self._wait()
         else:
             await self._free.acquire()
-        self._taken += 1
+        self.taken += 1
         try:
             while self.idle:
                 connection = self.idle.pop()
@@ -141,7 +162,7 @@ class Pool:
             self._release()
             raise
 
-    def give_back(self, connection: Connection) -> None:
+    def _give_back(self, connection: Connection) -> None:
         """End the use of a connection. One whose state is not known is closed."""
         raw = connection.raw
         if not raw.is_closed():
@@ -181,47 +202,8 @@ class Pool:
             raise NoConnectionFree from None
 
     def _release(self) -> None:
-        self._taken -= 1
+        self.taken -= 1
         self._free.release()
-
-
-class Engine:
-    """Lends connections, each to one user at a time, with or without a transaction around them."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-
-    @contextlib.asynccontextmanager
-    async def connect(self) -> AsyncIterator[Connection]:
-        """Within, each statement is its own transaction."""
-        connection = await self.pool.take()
-        try:
-            yield connection
-        except Exception:
-            raise
-        except BaseException:  # a query that is cancelled may still be under way
-            connection.terminate()
-            raise
-        finally:
-            self.pool.give_back(connection)
-
-    @contextlib.asynccontextmanager
-    async def begin(self) -> AsyncIterator[Connection]:
-        """Within, all statements are one transaction. An exception rolls it back."""
-        async with self.connect() as connection:
-            connection.transaction, connection.has_begun = connection.raw.transaction(), False
-            try:
-                yield connection
-            except BaseException:
-                await _roll_back(connection)
-                raise
-            else:
-                await _commit(connection)
-            finally:
-                connection.transaction = None
-
-    async def dispose(self) -> None:
-        await self.pool.close()
 
 
 async def _roll_back(connection: Connection) -> None:

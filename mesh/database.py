@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy import TextClause, text
 
-from mesh.connections import Connection, Engine, NoConnectionFree, Pool, Row, Rows
+from mesh.connections import Connection, NoConnectionFree, Pool, Row, Rows
 from mesh.database_faults import AWAY, Fault, Faults, find_fault
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.metrics.database import FAILED
@@ -62,9 +62,9 @@ class Database:
     ) -> None:
         self.url, self.name, self.faults, self.pooler = url, name, faults or Faults(name), pooler
         connector = Connector(url, name, pooler=pooler, answer_seconds=answer_seconds)
-        self.engine = Engine(Pool(connector.connect, name, pool_size, POOL_TIMEOUT_SECONDS))
+        self.pool = Pool(connector.connect, name, pool_size, POOL_TIMEOUT_SECONDS)
         #: Behind a pooler only a transaction has the time limits.
-        self._begin_statement = self.engine.begin if connector.is_pooled else self.engine.connect
+        self._begin_statement = self.pool.begin if connector.is_pooled else self.pool.lend
         self._violations = dict(violations or {})
         self._under_way: set[asyncio.Future[Any]] = set()
 
@@ -78,7 +78,7 @@ class Database:
         """Wait for the work under way, then close every connection."""
         while self._under_way:
             await asyncio.wait(self._under_way)
-        await self.engine.dispose()
+        await self.pool.close()
 
     async def transaction(self, work: Work[T]) -> T:
         """Run `work` in one transaction, and again after a serialization failure, a deadlock, or a migration.
@@ -86,7 +86,7 @@ class Database:
         Raises the refusal of a violated constraint, TryAgain when the server is away or too slow, Overloaded when every
         connection is busy.
         """
-        return await self._run_shielded(work, self.engine.begin)
+        return await self._run_shielded(work, self.pool.begin)
 
     async def statement(self, work: Work[T]) -> T:
         """Run `work` in autocommit: each statement is its own transaction. For single statements and plain reads.
@@ -120,7 +120,7 @@ class Database:
                     return await _run_within_time(work, connection)
             except asyncpg.PostgresError as error:
                 if isinstance(error, asyncpg.InvalidCachedStatementError):
-                    self.engine.pool.renew()
+                    self.pool.renew()
                 elif _sqlstate(error) not in _RUN_AGAIN:
                     _hide_values(error)
                     self._raise_refusal(error)

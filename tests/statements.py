@@ -30,7 +30,7 @@ class Sent:
 @contextlib.contextmanager
 def sent_by(database: Database) -> Iterator[Sent]:
     """What the database sends within this block."""
-    sent, pool = Sent(), database.engine.pool
+    sent, pool = Sent(), database.pool
     open_one, listened = pool._open, [connection.raw for connection in pool.idle]
     for raw in listened:
         raw.add_query_logger(sent.note)

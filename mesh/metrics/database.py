@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from mesh.metrics.registry import counter, gauge
 
@@ -30,20 +30,18 @@ SKEW = gauge(
 
 
 class Pool(Protocol):
-    """What is asked of a pool of SQLAlchemy's."""
+    """What is asked of a pool of connections."""
 
-    def size(self) -> int: ...
-
-    def checkedin(self) -> int: ...
-
-    def checkedout(self) -> int: ...
+    size: int
+    taken: int
+    idle: list[Any]
 
 
 def watch_pool(name: str, pool: Pool) -> None:
     """Show this pool whenever somebody scrapes. Nothing is counted meanwhile."""
-    CONNECTIONS.labels(name, "in_use").set_function(pool.checkedout)
-    CONNECTIONS.labels(name, "idle").set_function(pool.checkedin)
-    LIMIT.labels(name).set_function(pool.size)
+    CONNECTIONS.labels(name, "in_use").set_function(lambda: pool.taken)
+    CONNECTIONS.labels(name, "idle").set_function(lambda: len(pool.idle))
+    LIMIT.labels(name).set(pool.size)
     FAILED.labels(name, "no_connection_free")  # an alert on growth needs the 0 from which a number grows
 
 

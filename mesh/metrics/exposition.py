@@ -32,13 +32,6 @@ CLIENT_SECONDS = 5.0
 REFRESH_SECONDS = 15.0
 
 
-class Engine(Protocol):
-    """What is asked of SQLAlchemy's engine."""
-
-    @property
-    def pool(self) -> Any: ...
-
-
 class StoredIn(Protocol):
     """What is asked of a database."""
 
@@ -46,7 +39,7 @@ class StoredIn(Protocol):
     def name(self) -> str: ...
 
     @property
-    def engine(self) -> Engine: ...
+    def pool(self) -> Pool: ...
 
 
 @contextlib.asynccontextmanager
@@ -66,8 +59,7 @@ async def serving(
         return
     process.describe(service, settings.certificates)
     if database is not None:
-        pool: Pool = database.engine.pool
-        watch_pool(database.name, pool)
+        watch_pool(database.name, database.pool)
     with answering(settings.host, settings.metrics_port):
         tasks = [asyncio.create_task(process.measure_lag())]
         if refresh is not None:

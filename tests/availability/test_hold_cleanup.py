@@ -37,7 +37,7 @@ async def test_the_job_waits_for_no_lock(desk: Any, monday: datetime):
     await desk.hold(tutor, monday, saga=saga)
     await desk.lapse(saga)
     job = BookingHoldCleanupJob(desk.database, timedelta(seconds=20))
-    async with desk.database.engine.begin() as busy:
+    async with desk.database.pool.begin() as busy:
         await busy.execute(text("select from calendar where id = :tutor for update"), {"tutor": tutor})
         assert await job.delete_lapsed() == 1  # the student's
     assert await job.delete_lapsed() == 1

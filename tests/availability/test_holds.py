@@ -61,7 +61,7 @@ async def test_02_an_overlapping_time_is_refused_by_the_service_and_in_raw_sql(
 
     values = {"tutor": tutor, "start": monday + 10.5 * HOUR, "end": monday + 11.5 * HOUR}
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="claim_no_overlap"):
-        async with desk.database.engine.begin() as connection:
+        async with desk.database.pool.begin() as connection:
             await connection.execute(text(insert), values)
 
 

@@ -136,7 +136,7 @@ async def test_forgetting_waits_for_no_calendar_that_is_locked(desk: Any, monday
     tutor = uuid.uuid4()
     (block,) = await desk.block(tutor, (monday, monday + HOUR))
     await desk.sql("update block set removed_at = clock_timestamp() - interval '25 h' where id = :id", id=block.id)
-    async with desk.database.engine.begin() as busy:
+    async with desk.database.pool.begin() as busy:
         await busy.execute(text("select 1 from calendar where id = :t for update"), {"t": tutor})
         await BookingHoldCleanupJob(desk.database, GRACE).forget_blocks()
         assert await desk.sql("select 1 from block where id = :id", id=block.id)

@@ -238,7 +238,7 @@ async def test_a_listing_has_a_time_limit_of_its_own_that_ends_with_its_transact
 ):
     tutor = await desk.publish()
     before = len(desk.troubles)
-    async with desk.database.engine.begin() as slow:
+    async with desk.database.pool.begin() as slow:
         await slow.execute(text("lock table claim in access exclusive mode"))
         assert await reason(desk.slots(tutor, monday, monday + DAY)) == "TRY_AGAIN"
     assert desk.troubles[before:] == ["57014"]  # query_canceled: by the statement's limit, before the lock's
@@ -271,5 +271,5 @@ async def test_claims_that_touch_are_one_busy_span(desk: Any, monday: datetime):
 async def test_the_schema_refuses_what_cannot_be_offered(desk: Any, statement: str, constraint: str):
     await desk.publish()
     with pytest.raises(Exception, match=constraint):
-        async with desk.database.engine.begin() as connection:
+        async with desk.database.pool.begin() as connection:
             await connection.execute(text(statement))

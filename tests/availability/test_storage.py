@@ -51,7 +51,7 @@ async def is_waiting(desk: Any) -> bool:
 
 async def test_a_tombstone_that_is_inserted_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
     tutor, saga = await desk.publish(), uuid.uuid4()
-    async with desk.database.engine.begin() as undo:
+    async with desk.database.pool.begin() as undo:
         assert await HoldStore(undo).leave_tombstone(saga)
         holding = asyncio.create_task(reason(desk.hold(tutor, monday, saga=saga)))
         await wait_until(lambda: is_waiting(desk))
@@ -61,7 +61,7 @@ async def test_a_tombstone_that_is_inserted_meanwhile_refuses_the_hold(desk: Any
 
 async def test_a_release_waits_for_the_hold_that_is_being_inserted_and_frees_it(desk: Any, monday: datetime):
     order = Order(uuid.uuid4(), await desk.publish(), uuid.uuid4(), Span(monday, monday + HOUR))
-    async with desk.database.engine.begin() as action:
+    async with desk.database.pool.begin() as action:
         store = HoldStore(action)
         await store.lock(order.tutor_id, order.student_id)
         assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
@@ -89,7 +89,7 @@ async def test_a_conflict_past_the_locks_is_refused_by_the_constraint_as_slot_ta
     """Another transaction writes without locking the calendars: the constraint refuses the overlap, by its right name."""
     tutor = await desk.publish()
     await desk.block(tutor, (monday - 2 * HOUR, monday - HOUR))  # opens the calendar
-    async with desk.database.engine.begin() as rude:
+    async with desk.database.pool.begin() as rude:
         await rude.execute(text("set local session_replication_role = replica"))  # no foreign keys, hence no lock
         await rude.execute(
             text("""insert into claim (id, calendar_id, role, during, state)
@@ -133,7 +133,7 @@ async def test_a_conflict_past_the_locks_is_refused_by_the_constraint_as_slot_ta
 async def test_the_schema_refuses_broken_rows(desk: Any, monday: datetime, statement: str, constraint: str):
     await desk.block(uuid.uuid4(), (monday, monday + HOUR))
     with pytest.raises(Exception, match=constraint):
-        async with desk.database.engine.begin() as connection:
+        async with desk.database.pool.begin() as connection:
             await connection.execute(text(statement))
 
 

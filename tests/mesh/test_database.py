@@ -151,7 +151,8 @@ async def test_a_deadlock_is_run_again_until_both_are_done(database):
         return cross
 
     await asyncio.gather(database.transaction(crossing(1, 2)), database.transaction(crossing(2, 1)))
-    assert (await read_tea(database, 1), await read_tea(database, 2), meeting.attempts) == (2, 2, 3)
+    assert (await read_tea(database, 1), await read_tea(database, 2)) == (2, 2)
+    assert meeting.attempts >= 3  # the one that is run again may come first, and they meet in another deadlock
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01"])
@@ -281,12 +282,12 @@ async def test_connections_that_are_cut_while_they_are_idle_are_replaced_and_non
     outcomes = await asyncio.gather(*(run(work) for _ in range(3)), return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} <= {type(None), TryAgain}  # it may have seen the cut by now
     gc.collect()
-    assert database.engine.pool.checkedout() == 0
+    assert database.pool.taken == 0
     await asyncio.gather(*(run(work) for _ in range(3)))
 
 
 async def test_when_every_connection_is_busy_the_caller_gets_overloaded(database):
-    database.engine.pool.wait_seconds = 0.05
+    database.pool.wait_seconds = 0.05
     release, held = asyncio.Event(), asyncio.Barrier(4)
 
     async def hold(connection: Connection) -> None:
@@ -327,7 +328,7 @@ async def test_a_caller_that_leaves_neither_stops_the_work_nor_keeps_a_connectio
 
     for _ in range(3):  # as many as the pool has
         await _cancel_inside(database, work)
-    assert database.engine.pool.checkedout() == 3
+    assert database.pool.taken == 3
     go_on.set()
 
     async def is_idle() -> bool:
@@ -335,7 +336,7 @@ async def test_a_caller_that_leaves_neither_stops_the_work_nor_keeps_a_connectio
             "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state <> 'idle'"
             " and datname = current_database()"
         )
-        return database.engine.pool.checkedout() == 0 and busy == 0
+        return database.pool.taken == 0 and busy == 0
 
     await wait_until(is_idle)
     assert await read_tea(database) == 6
@@ -352,7 +353,7 @@ async def test_a_caller_that_leaves_during_a_query_leaves_no_transaction_open(da
         return await onlooker.fetchval("select tea from cup where id = 1") == 1
 
     await wait_until(done)
-    assert database.engine.pool.checkedout() == 0
+    assert database.pool.taken == 0
     query = "select count(*) from pg_stat_activity where application_name = 'mesh-test' and state like 'idle in%'"
     assert await onlooker.fetchval(query) == 0
 
@@ -374,7 +375,7 @@ async def test_a_failure_after_the_caller_has_left_is_not_reported_as_never_retr
         await done.wait()
 
         async def returned() -> bool:
-            return database.engine.pool.checkedout() == 0
+            return database.pool.taken == 0
 
         await wait_until(returned)
         gc.collect()

@@ -98,7 +98,7 @@ async def test_after_the_pooler_has_cut_them_idle_clients_notice_nothing(
     with start_pgbouncer(postgres, folder) as first:
         database = Database(first.url(url), name="pooled", pooler="transaction", pool_size=1)
         await database.ping()
-        (idle,) = database.engine.pool.idle
+        (idle,) = database.pool.idle
     async with asyncio.timeout(5):
         while not idle.raw.is_closed():  # noqa: ASYNC110 - the loop reads the end, and tells nobody
             await asyncio.sleep(0.01)

@@ -167,7 +167,7 @@ async def test_after_a_restart_of_the_server_an_idle_process_notices_nothing(sec
             await connection.execute(text("select 1"))
 
         await asyncio.gather(*(database.transaction(work) for _ in range(3)), other.ping())
-        made = [idle.raw for idle in database.engine.pool.idle]
+        made = [idle.raw for idle in database.pool.idle]
         secured.stop()
         await wait_until(lambda: are_closed(made))
         with pytest.raises(TryAgain, match="away"):  # it tries, and finds nobody
@@ -175,7 +175,7 @@ async def test_after_a_restart_of_the_server_an_idle_process_notices_nothing(sec
         secured.start()
         await asyncio.gather(*(database.transaction(work) for _ in range(3)))
         await other.ping()
-        assert database.engine.pool.checkedout() == other.engine.pool.checkedout() == 0
+        assert database.pool.taken == other.pool.taken == 0
 
 
 async def are_closed(connections: list[asyncpg.Connection]) -> bool:

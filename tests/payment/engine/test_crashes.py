@@ -232,7 +232,7 @@ async def assert_nothing_leaks(world: World) -> None:
     databases = {"payment": world.replicas[0].database} | world.databases
 
     async def held() -> list[str]:
-        taken = [name for name, database in databases.items() if database.engine.pool.checkedout()]
+        taken = [name for name, database in databases.items() if database.pool.taken]
         return taken + [str(dict(row)) for row in await world.sql("payment", HOLDING, names)]
 
     assert len(databases) == len(names)
