@@ -72,7 +72,7 @@ protos: venv-dev ## regenerate generated/ from protos/
 	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc -Iprotos \
 		--python_out=build/protos --grpc_python_out=build/protos --mypy_out=quiet:build/protos --mypy_grpc_out=quiet:build/protos $(PROTOS)
-	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos build
+	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos
 
 wheel: venv-dev ## tutormesh-protos: the protos and their typed stubs as a wheel in dist/
 	@cd protos && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d ../dist
