@@ -24,6 +24,8 @@ WEBHOOK_EVENTS = (
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 #: Nothing stands in front of the edge here that would have to learn of its stop.
 DRAIN_DELAY = "0.1"
+#: Connections to a peer where replicas share a port. The kernel chooses a replica for each: of two, both get some of 16.
+PEER_CONNECTIONS = 16
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
@@ -84,6 +86,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "DRAIN_DELAY_SECONDS": layout.settings.get("DRAIN_DELAY_SECONDS", DRAIN_DELAY),
         **_traces(layout, name),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
+        "PEER_CONNECTIONS": str(PEER_CONNECTIONS if any(layout.replicas(other) > 1 for other in CALLED) else 1),
     }
 
 

@@ -213,7 +213,7 @@ def _list_services(
 def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
     """The stubs of the peers, and the channels to close in the end."""
     opened = [
-        channels.connect(address, credentials, service)
+        channels.connect(address, credentials, service, connections=settings.peer_connections)
         for service, address in (
             ("availability", settings.availability_address),
             ("booking", settings.booking_address),
