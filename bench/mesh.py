@@ -74,11 +74,10 @@ async def run_mesh(**more: str) -> AsyncIterator[Mesh]:
     folder /= uuid4().hex[:8]  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
-    settings |= {"OTEL_SDK_DISABLED": "true"} | more
-    settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
-    settings["LOG_FORMAT"] = "json"
     for name in ("TUTORMESH_DATABASE", "MAKELEVEL", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
+    settings |= {"OTEL_SDK_DISABLED": "true", "LOG_FORMAT": "json"} | more
+    settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
     log = folder / "log"
     try:
         with log.open("wb") as out:
