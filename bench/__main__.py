@@ -101,7 +101,9 @@ def main() -> None:
         "--quick", action="store_true", help="one small round, to see that it works; no page is written"
     )
     parser.add_argument("--traces", action="store_true", help="what traces cost")
-    parser.add_argument("--replicas", action="store_true", help="two payment and two booking replicas beside one of each")
+    parser.add_argument(
+        "--replicas", action="store_true", help="two payment and two booking replicas beside one of each"
+    )
     chosen = parser.parse_args()
     if chosen.traces:
         print(asyncio.run(traces.compare()))
