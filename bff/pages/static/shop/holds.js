@@ -17,7 +17,7 @@ const remaining = (seconds) => seconds ? t("holds.left", { time: clock(seconds) 
 setInterval(() => document.querySelectorAll("[data-until]").forEach((timer) => {
 	const left = secondsLeft(timer.dataset.until);
 	timer.textContent = remaining(left);
-	if (left <= LAST_SECONDS) timer.parentElement.querySelector("a")?.remove();
+	if (left <= LAST_SECONDS) timer.nextElementSibling?.querySelector("a")?.remove();
 }), 1000);
 
 /** Asks whether to cancel this Lesson or Seat, and tells what goes back. */

@@ -31,7 +31,7 @@ function card(sold, level, { title, tutor, price, about, buttons }) {
 	return h("article.card.stack.tight",
 		h("div.row.spread", h(level, title), h("span", { class: `badge ${TONES[sold.status] ?? ""}` }, statusOf(sold))),
 		terms(tutor, price), about && h("p.soft", about), told && h("p.soft", told),
-		h("div.row", until && payLink(sold, price), buttons, until && countdown(until)));
+		until && countdown(until), h("div.row", until && payLink(sold, price), buttons));
 }
 
 const cancelButton = (what, id, done) => button(`cancel-${id}`, t("cancel.open"), () => askToCancel(what, id, done));
