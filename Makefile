@@ -51,8 +51,8 @@ chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, F
 compose-test: venv-dev ## what a user does with docker-compose.yml; needs a Docker engine
 	@exec $(BIN)/python -m tests.compose $(ARGS)
 
-pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium
-	@PICTURES=docs/pictures $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
+pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium. FULL=1 PICTURES=folder makes all sizes and colours
+	@PICTURES=$(or $(PICTURES),docs/pictures) $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
 
 lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules, nothing released is broken
 	@$(BIN)/ruff format --check .
