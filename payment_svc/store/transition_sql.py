@@ -5,8 +5,7 @@ Each part has a name and a sentence. A part that has nothing to do in a transiti
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
+from mesh.statements import text
 from payment_svc.store import outbox
 
 # The UPDATE names the fence, the signals that the writer has seen, and the `updated_at` that it has read. Zero rows mean
