@@ -20,11 +20,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, UUID, ExcludeConstraint
 
+from availability_svc.claim_states import LIVE
+
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
-#: Every state of a claim is live: a claim that is over is deleted.
-LIVE = "state in ('HELD', 'CONFIRMED', 'BLOCKED')"
 
 schedule = Table(
     "schedule",

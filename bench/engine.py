@@ -35,8 +35,7 @@ from payment_svc.peers import Peers
 from payment_svc.providers.port import Provider
 from payment_svc.settings import Settings
 from payment_svc.settling.verdicts import SUCCEEDED
-from payment_svc.store import Stores
-from payment_svc.tables import VIOLATIONS
+from payment_svc.store import VIOLATIONS, Stores
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking

@@ -1,7 +1,7 @@
 """Connections of asyncpg's in a bounded pool, and the statements that run on them.
 
-Statements are written as SQLAlchemy's `text()`, with `:name` for a value. Each is compiled once; asyncpg keeps it prepared.
-Nothing else stands between: a layer that is asked at each statement costs four times what the driver needs.
+Statements are constants (mesh.statements), which asyncpg keeps prepared. Nothing else stands between: a layer that is asked
+at each statement costs four times what the driver needs.
 """
 
 from __future__ import annotations
@@ -10,22 +10,17 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
 from asyncpg.transaction import Transaction
-from sqlalchemy import Dialect, TextClause
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 from mesh import tracing
+from mesh.statements import Statement
 from mesh.tracing.statements import statement_span
 
 #: How long a connection may take to say goodbye.
 GOODBYE_SECONDS = 2.0
-#: Statements of a process are constants. The bound is for those that a test makes.
-MOST_STATEMENTS = 2048
-_DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -77,28 +72,20 @@ class Connection:
         self.transaction: Transaction | None = None
         self.has_begun = False
 
-    async def execute(self, statement: TextClause, values: Mapping[str, Any] = _NOTHING) -> Rows:
+    async def execute(self, statement: Statement, values: Mapping[str, Any] = _NOTHING) -> Rows:
         """Run a statement, and return its rows. Raises what asyncpg raises."""
-        sql, names = compile_statement(statement)
-        given = [values[name] for name in names]
+        given = [values[name] for name in statement.names]
         if self.transaction is not None and not self.has_begun:
             await self.transaction.start()
             self.has_begun = True
         if not tracing.is_recording():
-            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
-        with statement_span(sql, self._name):
-            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
+            return Rows(await self.raw.fetch(statement.sql, *given, record_class=Row))
+        with statement_span(statement.sql, self._name):
+            return Rows(await self.raw.fetch(statement.sql, *given, record_class=Row))
 
     def terminate(self) -> None:
         """End it now: nobody else gets it."""
         self.raw.terminate()
-
-
-@lru_cache(MOST_STATEMENTS)
-def compile_statement(statement: TextClause) -> tuple[str, tuple[str, ...]]:
-    """A statement as PostgreSQL takes it, and the names of its values in their order."""
-    compiled: Any = statement.compile(dialect=_DIALECT)
-    return str(compiled), tuple(compiled.positiontup or ())
 
 
 class Pool:

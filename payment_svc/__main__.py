@@ -65,9 +65,8 @@ from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
-from payment_svc.store import Stores
+from payment_svc.store import VIOLATIONS, Stores
 from payment_svc.store.backlog import BacklogStore
-from payment_svc.tables import VIOLATIONS
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub

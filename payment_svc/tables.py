@@ -24,8 +24,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
-
 metadata = MetaData()
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
@@ -389,11 +387,3 @@ callback_refund = Table(
     Index("callback_refund_payment", "callback_payment_id"),
     Index("callback_refund_reference", "reference", postgresql_where=text("reference is not null")),
 )
-
-VIOLATIONS = {
-    "saga_open_slot": OpenAlready,
-    "saga_open_course": OpenAlready,
-    "callback_reference_pkey": ReferenceUsed,
-    "idempotency_key_pkey": KeyUsed,
-    "idempotency_key_limit": TooManyKeys,
-}

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-
 from availability_svc.domain import Claim, ClaimState, Span
 from availability_svc.store.rows import LAPSED
 from mesh.database import Connection
+from mesh.statements import text
 
 # Locks all calendars or none. If it locked one while the other has no row yet, the id order would be broken.
 _LOCK = text("""

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
-
 from learning_svc.domain import Enrollment, Record
 from learning_svc.store.rows import BEFORE, ENROLLMENT, as_enrollment, as_record
 from mesh.database import Database
+from mesh.statements import text
 
 # ruff: noqa: S608 - constants only
 

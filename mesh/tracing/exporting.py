@@ -20,7 +20,6 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -50,9 +49,7 @@ def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
     if file is not None:
         exporters.append(FileExporter(file))
     if collector:
-        exporters.append(OTLPSpanExporter(timeout=COLLECTOR_SECONDS))
-        # It logs each batch that a collector does not take. Seldom is enough to know.
-        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Seldom())
+        exporters.append(_open_collector())
     for exporter in exporters:
         seconds = FILE_SECONDS if isinstance(exporter, FileExporter) else SEND_SECONDS
         provider.add_span_processor(
@@ -60,6 +57,15 @@ def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
         )
     atexit.register(_shut_down, provider)
     return provider.get_tracer("tutormesh")
+
+
+def _open_collector() -> SpanExporter:
+    # Its import takes long, and only who has a collector needs it.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    # It logs each batch that a collector does not take. Seldom is enough to know.
+    logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Seldom())
+    return OTLPSpanExporter(timeout=COLLECTOR_SECONDS)
 
 
 def _default_sampler() -> Sampler:

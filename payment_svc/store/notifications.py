@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Database, Row
+from mesh.statements import text
 from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message
 from payment_svc.store.rows import loads
 

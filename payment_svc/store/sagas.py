@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh import calls, tracing
 from mesh.database import Connection, Database
+from mesh.statements import text
 from payment_svc import metrics
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute

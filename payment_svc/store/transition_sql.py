@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from sqlalchemy import TextClause, text
-
+from mesh.statements import Statement, text
 from payment_svc.domain import State, Transition
 from payment_svc.store import outbox
 
@@ -70,7 +69,7 @@ _ALL_PARTS = (_MOVE_SAGA, _FINISH_SIGNALS, _WRITE_EVENT, _WRITE_PAYMENT, _FREE_K
 
 
 @cache
-def _compose(*parts: str) -> TextClause:
+def _compose(*parts: str) -> Statement:
     return text(f"with {', '.join(parts)} select * from moved")  # noqa: S608 - constants
 
 
@@ -78,7 +77,7 @@ def _compose(*parts: str) -> TextClause:
 COMMIT_TRANSITION = _compose(*_ALL_PARTS)
 
 
-def commit_statement(transition: Transition, *, announces: bool) -> TextClause:
+def commit_statement(transition: Transition, *, announces: bool) -> Statement:
     """The statement for this transition. `announces`: there is a route on which its message goes."""
     needed = (
         True,

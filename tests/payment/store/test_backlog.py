@@ -8,9 +8,8 @@ import asyncpg
 
 from mesh.database import Database
 from payment_svc.domain import ENROLL, CourseOrder, EnrollmentFacts
-from payment_svc.store import SagaStore
+from payment_svc.store import VIOLATIONS, SagaStore
 from payment_svc.store.backlog import BacklogStore
-from payment_svc.tables import VIOLATIONS
 from tests.conftest import MakeDatabase
 
 #: More than are counted, and after them the ones that matter: a scan meets those last.
