@@ -102,10 +102,7 @@ def main() -> None:
     )
     parser.add_argument("--traces", action="store_true", help="what traces cost")
     chosen = parser.parse_args()
-    if chosen.traces:
-        print(asyncio.run(traces.compare()))
-        return
-    page = uvloop.run(bench(QUICK if chosen.quick else Plan()))
+    page = uvloop.run(traces.compare() if chosen.traces else bench(QUICK if chosen.quick else Plan()))
     print(page.text)
     if not chosen.quick:
         page.write()
