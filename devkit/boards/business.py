@@ -103,14 +103,16 @@ _MONEY = Row(
     (
         Panel(
             "Taken",
-            "Prices of what was sold in the hour before, by currency.",
+            "Prices of what was sold in the hour before, by currency. Each mark is ten times the one below.",
             (Query(in_units("increase", "tutormesh_sold_minor_units_total", "[1h]"), "{{currency}}"),),
+            is_logarithmic=True,
             runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Given back",
-            "Refunds of the hour before that have succeeded, by currency.",
+            "Refunds of the hour before that have succeeded, by currency. Each mark is ten times the one below.",
             (Query(in_units("increase", "tutormesh_refunded_minor_units_total", "[1h]"), "{{currency}}"),),
+            is_logarithmic=True,
             runbook="a-refund-keeps-failing",
         ),
         Panel(

@@ -111,6 +111,7 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     lines = [line for row in board.rows for line in _lines_of(row)]
     heights = [_TITLE_HEIGHT, *(0.55 if _are_numbers(line) else 1.5 for _, line in lines)]
     figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(rect=(0.008, 0, 0.984, 1))  # marks of the axes reach a little beyond their place
     title, *parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     title.text(0.01, 0.5, f"{board.title} — {board.text}", va="center", fontsize=14, fontweight="bold", color=_INK)
     title.text(0.99, 0.5, "drawn by `make boards`, not by Grafana", ha="right", va="center", fontsize=8, color=_FAINT)
@@ -170,7 +171,7 @@ def _draw_number(axes: Any, number: Number, prometheus: Prometheus) -> None:
 
 
 def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 
     found = {name: samples for query in panel.queries for name, samples in prometheus.lines(query).items() if samples}
     order = sorted(found, key=lambda name: -max(value for _, value in found[name]))
@@ -185,7 +186,11 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
     axes.xaxis.set_major_locator(MultipleLocator(tick_seconds(prometheus.end - prometheus.begin)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: time.strftime("%H:%M", time.gmtime(at))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show(value, panel.unit)))
-    if panel.unit == "short":
+    if panel.is_logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show(value, panel.unit)))
+    elif panel.unit == "short":
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=_are_whole(found)))
     axes.tick_params(labelsize=7, colors=_FAINT)
     axes.grid(alpha=0.3)
@@ -194,7 +199,7 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
         axes.text(0.5, 0.5, "nothing to show", ha="center", color=_FAINT, transform=axes.transAxes)
         axes.set_yticks([])
         return
-    if min(value for samples in found.values() for _, value in samples) >= 0:
+    if not panel.is_logarithmic and min(value for samples in found.values() for _, value in samples) >= 0:
         axes.set_ylim(bottom=0)
     handles, names = axes.get_legend_handles_labels()
     more = len(names) - _NAMED

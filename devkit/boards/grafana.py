@@ -138,6 +138,8 @@ def _lines(panel: Panel) -> dict[str, Any]:
     custom: dict[str, Any] = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never"}
     if panel.stacked:
         custom |= {"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}}
+    if panel.is_logarithmic:
+        custom |= {"scaleDistribution": {"type": "log", "log": 10}}
     return {
         "type": "timeseries",
         "options": {

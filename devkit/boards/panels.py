@@ -51,6 +51,8 @@ class Panel:
     queries: tuple[Query, ...]
     unit: Unit = "short"
     stacked: bool = False
+    #: Each mark of the axis is ten times the one before: for amounts in several currencies.
+    is_logarithmic: bool = False
     runbook: str = "alerts-of-prometheus"
 
     @property
