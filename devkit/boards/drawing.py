@@ -106,12 +106,13 @@ def show(value: float, unit: Unit) -> str:
 def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     """Write a picture of the board, with what the queries answer now."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from PIL import Image
 
     lines = [line for row in board.rows for line in _lines_of(row)]
     heights = [_TITLE_HEIGHT, *(0.55 if _are_numbers(line) else 1.5 for _, line in lines)]
-    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout="constrained", facecolor="white")
-    figure.get_layout_engine().set(rect=(0.008, 0, 0.984, 1))  # marks of the axes reach a little beyond their place
+    layout = ConstrainedLayoutEngine(rect=(0.008, 0, 0.984, 1))  # marks of the axes reach a little beyond their place
+    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout=layout, facecolor="white")
     title, *parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     title.text(0.01, 0.5, f"{board.title} — {board.text}", va="center", fontsize=14, fontweight="bold", color=_INK)
     title.text(0.99, 0.5, "drawn by `make boards`, not by Grafana", ha="right", va="center", fontsize=8, color=_FAINT)
