@@ -54,3 +54,9 @@ def traces_linked(span: ReadableSpan) -> set[int]:
 def trace_of(span: ReadableSpan) -> int:
     assert span.context is not None
     return span.context.trace_id
+
+
+def open_name() -> str | None:
+    """The name of the span that is open here; None when none is kept."""
+    here = spans._here.get()
+    return None if here is None or here.span is None else str(here.span.name)  # type: ignore[attr-defined]

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from opentelemetry import trace
 
 from mesh.money import Money
 from payment_svc.domain import Refund, Saga
@@ -17,7 +16,7 @@ from payment_svc.providers.port import OutcomeUnknown, Provider
 from payment_svc.providers.registry import Providers
 from tests.house.conftest import ROOT
 from tests.scraped import own
-from tests.traced import traced
+from tests.traced import open_name, traced
 
 SAGA = cast(Saga, SimpleNamespace(purchase_facts=SimpleNamespace(provider="told")))
 REFUND = cast(Refund, SimpleNamespace(payment_intent_id="told_1"))
@@ -34,7 +33,7 @@ class Told:
 
     def __getattr__(self, call: str) -> Callable[..., Awaitable[Any]]:
         async def answer(*asked: Any) -> Any:
-            self.called_in.append(trace.get_current_span().name)  # type: ignore[attr-defined]
+            self.called_in.append(str(open_name()))
             if self.fails:
                 raise OutcomeUnknown
             return ([], "" if "told_1" in asked else "told_1") if call in PAGED else ""
