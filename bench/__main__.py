@@ -105,13 +105,10 @@ def main() -> None:
         "--replicas", action="store_true", help="two payment and two booking replicas beside one of each"
     )
     chosen = parser.parse_args()
-    if chosen.traces:
-        print(asyncio.run(traces.compare()))
-        return
     if chosen.replicas:
         print(uvloop.run(replicas.compare()))
         return
-    page = uvloop.run(bench(QUICK if chosen.quick else Plan()))
+    page = uvloop.run(traces.compare() if chosen.traces else bench(QUICK if chosen.quick else Plan()))
     print(page.text)
     if not chosen.quick:
         page.write()

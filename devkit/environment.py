@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from devkit.keys import read_or_make_secret
 from devkit.layout import CALLERS, HOST, PROGRAMS, Layout, Misconfigured
+from mesh import tracing
 from mesh.production import SANDBOX_KEYS
 
 __all__ = ["SANDBOX_KEYS", "check_stripe_settings", "environment", "programs", "shared_settings", "uses_sandbox"]
@@ -92,7 +93,7 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
 
 def _traces(layout: Layout, name: str) -> dict[str, str]:
     """A file for the service's spans, unless the user's settings send them to a collector."""
-    collector = any(f"OTEL_EXPORTER_OTLP{kind}ENDPOINT" in layout.settings for kind in ("_", "_TRACES_"))
+    collector = tracing.names_a_collector(layout.settings)
     return {} if collector else {"TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name)))}
 
 
