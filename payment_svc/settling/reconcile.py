@@ -6,6 +6,7 @@ Two rounds at the same time are safe: a round only signals and runs sagas, and c
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass
 from enum import StrEnum
@@ -32,6 +33,8 @@ PAGE = 100
 #: Questions to the provider at the same time. Stripe allows a hundred a second.
 AT_ONCE = 8
 STALE_SECONDS = 120
+#: How long a webhook may be on its way.
+WEBHOOK_SECONDS = 10.0
 LOOP_WINDOW, COMMAND_WINDOW = 2 * 3600, 7 * 24 * 3600
 MOST_INTENTS = MOST_EVENTS = 5000
 T = TypeVar("T")
@@ -83,13 +86,17 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How many seconds something must be open before it is asked about, and how many seconds of history are read."""
+    """How many seconds something must be open before it is asked about, and how many seconds of history are read.
+
+    An event is left to its webhook for `event_older_than` seconds.
+    """
 
     older_than: float
     window: float
+    event_older_than: float = 0
 
 
-LOOP, COMMAND = Scope(STALE_SECONDS, LOOP_WINDOW), Scope(0, COMMAND_WINDOW)
+LOOP, COMMAND = Scope(STALE_SECONDS, LOOP_WINDOW, WEBHOOK_SECONDS), Scope(0, COMMAND_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ class Reconcile:
             case Stage.ORPHANED:
                 return await self._settle_orphaned(scope.window), ()
             case Stage.MISSED_EVENTS:
-                return await self._take_missed_events(scope.window), ()
+                return await self._take_missed_events(scope), ()
         woken = await self.stores.operators.wake_backing_off(cursor.after, PAGE)
         return Counts(woken=len(woken)), woken
 
@@ -208,12 +215,13 @@ class Reconcile:
                 settled += await self._settle(intent.saga_id, intent)
         return Counts(orphaned=settled)
 
-    async def _take_missed_events(self, window: float) -> Counts:
+    async def _take_missed_events(self, scope: Scope) -> Counts:
         """Refunds and disputes of which no webhook came are judged as if it had."""
         seen = examined = 0
-        async for page in self.providers.recent_events(LATER, window):
+        made_before = time.time() - scope.event_older_than
+        async for page in self.providers.recent_events(LATER, scope.window):
             seen += len(page)
-            ids = await self.stores.events.unknown([event.id for event in page])
+            ids = await self.stores.events.unknown([event.id for event in page if event.created <= made_before])
             unknown = [event for event in reversed(page) if event.id in ids]
             untold = await self._find_untold(unknown)
             for event in unknown:
