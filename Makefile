@@ -53,8 +53,8 @@ chaos: venv-dev ## faults on a mesh of its own; SECONDS=60 SEED=1 as you like, F
 compose-test: venv-dev ## what a user does with docker-compose.yml; needs a Docker engine
 	@exec $(BIN)/python -m tests.compose $(ARGS)
 
-pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium
-	@PICTURES=docs/pictures $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
+pictures: venv-dev ## a picture of every page into docs/pictures/; needs Chromium. FULL=1 PICTURES=folder makes all sizes and colours
+	@PICTURES=$(or $(PICTURES),docs/pictures) $(BIN)/python -m pytest -q --no-header tests/pages/take_pictures.py
 
 lint: venv-dev tools/buf/node_modules ## format, types, import rules, proto rules, nothing released is broken
 	@$(BIN)/ruff format --check .
@@ -74,7 +74,7 @@ protos: venv-dev ## regenerate generated/ from protos/
 	@$(BIN)/python -m grpc_tools.protoc --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc -Iprotos \
 		--python_out=build/protos --grpc_python_out=build/protos --mypy_out=quiet:build/protos --mypy_grpc_out=quiet:build/protos $(PROTOS)
-	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos build
+	@rm -rf generated/tutormesh && mv build/protos/tutormesh generated/ && rmdir build/protos
 
 wheel: venv-dev ## tutormesh-protos: the protos and their typed stubs as a wheel in dist/
 	@cd protos && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d ../dist

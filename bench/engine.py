@@ -86,15 +86,11 @@ class IdleProvider:
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         return _intent(saga, "requires_payment_method", 0)
 
-    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        nothing: tuple[Intent, ...] = ()
-        for intent in nothing:
-            yield intent
+    async def recent_intents(self, seconds: float, after: str) -> tuple[list[Intent], str]:
+        return [], ""
 
-    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        nothing: tuple[list[ProviderEvent], ...] = ()
-        for page in nothing:
-            yield page
+    async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
+        return [], ""
 
 
 def _intent(saga: Saga, status: str, received: int) -> Intent:

@@ -15,9 +15,8 @@ from typing import Any
 import asyncpg
 from asyncpg.transaction import Transaction
 
-from mesh import tracing
 from mesh.statements import Statement
-from mesh.tracing.statements import statement_span
+from mesh.tracing.statements import statement_span, work_span
 
 #: How long a connection may take to say goodbye.
 GOODBYE_SECONDS = 2.0
@@ -76,12 +75,34 @@ class Connection:
         """Run a statement, and return its rows. Raises what asyncpg raises."""
         given = [values[name] for name in statement.names]
         if self.transaction is not None and not self.has_begun:
-            await self.transaction.start()
+            with statement_span("BEGIN", self._name):
+                await self.transaction.start()
             self.has_begun = True
-        if not tracing.is_recording():
-            return Rows(await self.raw.fetch(statement.sql, *given, record_class=Row))
         with statement_span(statement.sql, self._name):
             return Rows(await self.raw.fetch(statement.sql, *given, record_class=Row))
+
+    async def commit(self) -> None:
+        """Commit what has begun. A connection that does not say whether it has is closed."""
+        if self.transaction is None or not self.has_begun:
+            return
+        try:
+            with statement_span("COMMIT", self._name):
+                await self.transaction.commit()
+        except asyncpg.PostgresError:  # the server says that it has not committed
+            raise
+        except BaseException:
+            self.terminate()
+            raise
+
+    async def roll_back(self) -> None:
+        """Take back what has begun. A connection that cannot do it is closed: the server then rolls back."""
+        if self.transaction is None or not self.has_begun or self.raw.is_closed():
+            return
+        try:
+            with statement_span("ROLLBACK", self._name):
+                await self.transaction.rollback()
+        except BaseException:
+            self.terminate()
 
     def terminate(self) -> None:
         """End it now: nobody else gets it."""
@@ -124,10 +145,10 @@ class Pool:
             try:
                 yield connection
             except BaseException:
-                await _roll_back(connection)
+                await connection.roll_back()
                 raise
             else:
-                await _commit(connection)
+                await connection.commit()
             finally:
                 connection.transaction = None
 
@@ -172,7 +193,8 @@ class Pool:
                 await self.idle.pop().raw.close(timeout=GOODBYE_SECONDS)
 
     async def _open(self) -> asyncpg.Connection:
-        raw = await self._connect()
+        with work_span("connect", self._name):
+            raw = await self._connect()
         try:
             for kind in ("json", "jsonb"):
                 await raw.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=json.loads)
@@ -183,33 +205,12 @@ class Pool:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(self.wait_seconds):
-                await self._free.acquire()
+            with work_span("wait for a connection", self._name):
+                async with asyncio.timeout(self.wait_seconds):
+                    await self._free.acquire()
         except TimeoutError:
             raise NoConnectionFree from None
 
     def _release(self) -> None:
         self.taken -= 1
         self._free.release()
-
-
-async def _roll_back(connection: Connection) -> None:
-    """A connection that cannot do it is closed: the server then rolls back."""
-    if connection.transaction is None or not connection.has_begun or connection.raw.is_closed():
-        return
-    try:
-        await connection.transaction.rollback()
-    except BaseException:
-        connection.terminate()
-
-
-async def _commit(connection: Connection) -> None:
-    if connection.transaction is None or not connection.has_begun:
-        return
-    try:
-        await connection.transaction.commit()
-    except asyncpg.PostgresError:  # the server says that it has not committed
-        raise
-    except BaseException:
-        connection.terminate()
-        raise

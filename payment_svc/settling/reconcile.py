@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+from mesh import tracing
 from mesh.about import about
 from mesh.errors import Refusal
 from mesh.logs import log
@@ -155,7 +156,7 @@ class Reconcile:
     async def _check(self, saga: Saga) -> bool:
         """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
-        with about(saga.ids):
+        with about(saga.ids), tracing.span("reconcile payment", links=(saga.traceparent,)):
             return await self._check_intent(saga, saga.payment_intent_id)
 
     async def _check_intent(self, saga: Saga, intent_id: str) -> bool:
@@ -183,7 +184,8 @@ class Reconcile:
     async def _ask(self, refund: Refund) -> bool:
         """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
         saga = await self.stores.sagas.get(refund.saga_id)
-        with about({**(saga.ids if saga else {}), **refund.ids}):
+        ids, links = (saga.ids, (saga.traceparent,)) if saga else ({}, ())
+        with about({**ids, **refund.ids}), tracing.span("reconcile refund", links=links):
             return await self._ask_provider(refund)
 
     async def _ask_provider(self, refund: Refund) -> bool:
@@ -215,7 +217,8 @@ class Reconcile:
             unknown = [event for event in reversed(page) if event.id in ids]
             untold = await self._find_untold(unknown)
             for event in unknown:
-                with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+                told = {"saga_id": event.saga_id, "intent_id": event.intent_id}
+                with about(told), tracing.span("reconcile event"):
                     await self._take(event, is_untold=event in untold)
             examined += len(unknown)
             if seen > MOST_EVENTS:
@@ -254,7 +257,7 @@ class Reconcile:
         return await self._settle_now(saga_id, intent.id)
 
     async def _settle_now(self, saga_id: UUID, intent_id: str) -> bool:
-        with about({"saga_id": saga_id, "intent_id": intent_id}):
+        with about({"saga_id": saga_id, "intent_id": intent_id}), tracing.span("reconcile late payment"):
             try:
                 return await self.late_payments.settle(saga_id, intent_id)
             except RefundNotDone as error:  # it is on its way

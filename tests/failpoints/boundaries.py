@@ -58,6 +58,8 @@ ELSEWHERE = {
     "commit_in": "runs inside receive's transaction",
     "close": "the end of the process",
     "list_intents": "a list for the audit; reconcile's pages are read through it",
+    "recent_intents": "reconcile's candidates, read only",
+    "recent_events": "reconcile's candidates, read only",
     "list": "an operator's list",
     "show": "an operator's list",
     "events": "an operator's list",

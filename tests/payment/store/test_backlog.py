@@ -48,10 +48,11 @@ async def test_the_many_hide_neither_what_is_parked_nor_the_oldest(make_database
         await connection.close()
         found = {(row.what, row.one, row.two): row.number for row in await store.read()}
     assert found.pop(("event_age", "", "")) // 60 == 60
+    # Which of the waiting events are counted is for PostgreSQL to choose.
+    assert sum(found.pop(("event", status, ""), 0) for status in ("INBOX", "NEWS")) == MOST
     assert found == {
         ("saga", ENROLL, "AWAITING_AVAILABILITY"): MOST,
         ("saga", ENROLL, "PARKED"): 1,
         ("parked", "DISPUTED", ""): 1,
-        ("event", "INBOX", ""): MOST,
         ("event", "PARKED", ""): 1,
     }
