@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from mesh import tracing
 from mesh.database import Connection, Database
 from mesh.errors import Overloaded
+from mesh.statements import text
 from tests.traced import ATTRIBUTES, traced
 
 VALUE = "hunter2 of a person"
