@@ -21,6 +21,7 @@ from booking_svc.domain import Booking, Details, Event, Listing, Order, Role, St
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
+from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
 
 Record = Booking | Tombstone
 #: The refusal for each rule of the schema that a statement can violate.
@@ -34,7 +35,7 @@ _COLUMN_OF = {field.name: field.name for field in fields(Details) if field.name 
 _COLUMN_OF |= {"start": "start_at", "end": "end_at"}
 _DETAIL_COLUMNS = [*_COLUMN_OF.values(), "price_minor", "currency"]
 
-_UNREAD = ("end_reason", "updated_at")
+_UNREAD = ("end_reason", "updated_at", "changed")
 _COLUMNS = ", ".join(column.name for column in tables.booking.c if column.name not in _UNREAD)
 _QUALIFIED = ", ".join(f"booking.{name}" for name in _COLUMNS.split(", "))
 
@@ -135,6 +136,12 @@ where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
     and tutor_id is not null and status = coalesce(:status, status)
 order by id limit :most
 """)
+_OF = text(f"""
+select {_COLUMNS} from booking
+where (id = any(cast(:ids as uuid[])) or saga_id = any(cast(:ids as uuid[]))) and tutor_id is not null
+""")
+STAMPED = (Stamped("booking", "array[cast(saga_id as text)]"), DELETED)
+CHANGED = list_statements(*STAMPED)
 
 
 class Store:
@@ -142,6 +149,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.stamps = RowStamps(database, STAMPED, CHANGED)
 
     async def create(self, booking_id: UUID, saga_id: UUID, details: Details) -> Record:
         """Insert the booking and return it; else the record that has its id, else the one that has its saga's id."""
@@ -183,6 +191,11 @@ class Store:
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings behind this id, in id order."""
         return _bookings(await self._database.rows(_ALL, {"status": status, "id": after, "most": most}))
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Booking]:
+        """Everybody's bookings that have one of these ids or sagas, in no order."""
+        rows = await self._database.rows(_OF, {"ids": ids})
+        return [_booking(row) for row in rows]
 
     async def _run_until_fresh(
         self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False

@@ -24,9 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from mesh.row_stamps import changed_column, changed_index, deleted_row
 from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
 
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 
@@ -145,6 +147,8 @@ saga = Table(
     Index("saga_parked", "id", postgresql_where=text("state = 'PARKED'")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
     Index("saga_refused", "updated_at", postgresql_where=text("state = 'REJECTED' and role = 'SALE'")),
+    changed_column(),
+    changed_index("saga"),
 )
 
 # A saga gets the role of its kind, and is about what its kind sells. An unknown kind has no role, and is refused.
@@ -246,6 +250,8 @@ payment = Table(
     CheckConstraint("(status = 'SUCCEEDED') = (received_minor > 0)", name="payment_received_when_succeeded"),
     Index("payment_history", "student_id", "created_at", "id"),
     Index("payment_of_tutor", "tutor_id", "created_at", "id"),
+    changed_column(),
+    changed_index("payment"),
 )
 
 refund = Table(
@@ -270,6 +276,8 @@ refund = Table(
     Index("refund_payment", "payment_id"),
     Index("refund_saga", "saga_id"),
     Index("refund_open", "updated_at", postgresql_where=text("status = 'PENDING'")),
+    changed_column(),
+    changed_index("refund"),
 )
 
 stripe_event = Table(
@@ -351,6 +359,8 @@ callback_payment = Table(
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
     Index("callback_payment_reference", "reference", postgresql_where=text("reference is not null")),
     Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
+    changed_column(),
+    changed_index("callback_payment"),
 )
 
 # A provider uses a reference for one payment alone, whatever it reports by it.
@@ -388,6 +398,17 @@ callback_refund = Table(
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_refund_told_by_a_reference"),
     Index("callback_refund_payment", "callback_payment_id"),
     Index("callback_refund_reference", "reference", postgresql_where=text("reference is not null")),
+    changed_column(),
+    changed_index("callback_refund"),
+)
+
+# What the last audit has kept for the next one.
+audit_mark = Table(
+    "audit_mark",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    Column("mark", Text, nullable=False),
+    CheckConstraint("is_only"),
 )
 
 VIOLATIONS = {

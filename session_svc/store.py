@@ -16,6 +16,7 @@ from sqlalchemy import TextClause, text
 
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
+from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
 from session_svc import tables
 from session_svc.domain import (
     EARLY_MOVES,
@@ -37,7 +38,7 @@ VIOLATIONS = {"session_legal_move": IllegalMove}
 ATTEMPTS = 5
 ROOM_BYTES = 18
 
-_UNREAD = ("completed_at", "cancel_decided_at", "created_at", "updated_at")
+_UNREAD = ("completed_at", "cancel_decided_at", "created_at", "updated_at", "changed")
 _COLUMNS = ", ".join(column.name for column in tables.session.c if column.name not in _UNREAD)
 
 # ruff: noqa: S608 - constants only
@@ -142,6 +143,12 @@ where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
     and tutor_id is not null and status = coalesce(:status, status)
 order by id limit :most
 """)
+_OF = text(f"""
+select {_COLUMNS} from session
+where (id = any(cast(:ids as uuid[])) or saga_id = any(cast(:ids as uuid[]))) and tutor_id is not null
+""")
+STAMPED = (Stamped("session", "array[cast(saga_id as text)]"), DELETED)
+CHANGED = list_statements(*STAMPED)
 
 
 class Store:
@@ -149,6 +156,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.stamps = RowStamps(database, STAMPED, CHANGED)
 
     async def create(self, session_id: UUID, saga_id: UUID, lesson: Lesson) -> Record:
         """Insert the session and return it; else the record that has its id, its saga's id or its booking's id."""
@@ -194,6 +202,11 @@ class Store:
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
         """Everybody's sessions behind this id, in id order."""
         rows = await self._database.rows(_ALL, {"status": status, "id": after, "most": most})
+        return [_session(row) for row in rows]
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Session]:
+        """Everybody's sessions that have one of these ids or sagas, in no order."""
+        rows = await self._database.rows(_OF, {"ids": ids})
         return [_session(row) for row in rows]
 
     async def _run_until_fresh(

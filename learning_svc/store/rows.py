@@ -7,8 +7,8 @@ from learning_svc.domain import Course, Enrollment, Record, Status, Tombstone
 from mesh.database import Row
 from mesh.money import Money
 
-COURSE = ", ".join(column.name for column in tables.course.c)
-_READ = [column.name for column in tables.enrollment.c if column.name != "updated_at"]
+COURSE = ", ".join(column.name for column in tables.course.c if column.name != "changed")
+_READ = [column.name for column in tables.enrollment.c if column.name not in ("updated_at", "changed")]
 _SECONDS_LEFT = "cast(extract(epoch from {row}hold_expires_at - clock_timestamp()) as double precision) as seconds_left"
 #: The columns of an enrollment, and the seconds until its hold ends, counted when the row is read.
 ENROLLMENT = ", ".join([*_READ, _SECONDS_LEFT.format(row="")])

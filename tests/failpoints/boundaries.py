@@ -58,6 +58,8 @@ ELSEWHERE = {
     "commit_in": "runs inside receive's transaction",
     "close": "the end of the process",
     "list_intents": "a list for the audit; reconcile's pages are read through it",
+    "list_intents_of_events": "a list for the audit",
+    "list_of": "the audit's read",
     "list": "an operator's list",
     "show": "an operator's list",
     "events": "an operator's list",
