@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from mesh import clock
 from ops.audit.changes import MarkLost, collect_changes, read_marks
 from ops.audit.collect import collect_everything
 from ops.audit.mark import Mark, get_mark, keep_mark
@@ -59,9 +60,15 @@ class Auditor:
         return self._found
 
 
-async def audit_changes(peers: Peers, pauses: Sequence[float], *, full: bool) -> Audit:
-    """Audit what has changed since the last audit; everything when asked to, or when there was none. Raises the same."""
-    return await Auditor(peers, None if full else await get_mark(peers)).audit(pauses)
+async def audit_changes(peers: Peers, pauses: Sequence[float], full_after: timedelta | None = None) -> Audit:
+    """Audit what has changed since the last audit. Raises what `Auditor.audit` raises.
+
+    Everything is read when there was no audit before, or when the last one of everything is `full_after` old.
+    """
+    since = await get_mark(peers)
+    if since is not None and full_after is not None and clock.now() - _at(since.full_at) >= full_after:
+        since = None
+    return await Auditor(peers, since).audit(pauses)
 
 
 def _at(seconds: float) -> datetime:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from mesh import clock
+from mesh.errors import Refusal
 from ops.audit import convert
 from ops.audit.records import Booking, Claim, Course, Enrollment, Intent, Payment, Saga, Session
 from ops.audit.snapshot import Snapshot
@@ -31,6 +32,9 @@ COURSES = 20
 #: payment_svc makes one more call to the provider for each refunded intent of a page.
 INTENTS = 100
 TIMEOUT_SECONDS, PROVIDER_SECONDS = 10, 60
+#: The refusals that pass by themselves, and the seconds after which a page is asked for again.
+PASSING = frozenset({"TRY_AGAIN", "PAYMENT_PROVIDER_UNAVAILABLE"})
+PAUSES = (0.5, 2.0)
 
 
 async def collect_snapshot(peers: Peers) -> Snapshot:
@@ -90,11 +94,23 @@ async def _read_all(peers: Peers, keep: Callable[[Iterable[Record]], None]) -> N
 
 
 async def _read_list(peers: Peers, page: ReadPage, keep: Callable[[Iterable[Record]], None]) -> None:
-    found, token = await page(peers, "", ())
+    found, token = await _read_page(peers, page, "")
     keep(found)
     while token:
-        found, token = await page(peers, token, ())
+        found, token = await _read_page(peers, page, token)
         keep(found)
+
+
+async def _read_page(peers: Peers, page: ReadPage, token: str) -> Page[Any]:
+    """A page of a whole list. One slow answer must not end a look at a huge history: such a page is asked for again."""
+    for pause in PAUSES:
+        try:
+            return await page(peers, token, ())
+        except Refusal as refusal:
+            if refusal.reason not in PASSING:
+                raise
+            await asyncio.sleep(pause)
+    return await page(peers, token, ())
 
 
 async def _sagas(peers: Peers, token: str, ids: Sequence[str]) -> Page[Saga]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
+from ops.audit import collect
 from ops.audit.invariants import wakeups
 from tests.learners import active
 from tests.ops.conftest import Tutormesh
@@ -210,6 +212,17 @@ async def test_a_lost_mark_has_everything_read(people: People, tutormesh: Tutorm
         assert (await look(tutormesh))["since"] is not None
 
 
+async def test_everything_is_read_when_that_was_long_ago(people: People, tutormesh: Tutormesh) -> None:
+    await look(tutormesh, "--full")
+    assert (await look(tutormesh, "--full-after", "24"))["since"] is not None
+    (row,) = await people.world.sql("payment", "select mark from audit_mark")
+    old = {**json.loads(row["mark"]), "full_at": time.time() - 25 * 3600}
+    await people.world.sql("payment", "update audit_mark set mark = $1", json.dumps(old))
+    assert (await look(tutormesh))["since"] is not None
+    assert (await look(tutormesh, "--full-after", "24"))["since"] is None
+    assert (await look(tutormesh, "--full-after", "24"))["since"] is not None
+
+
 async def test_what_is_spoiled_is_found_among_the_changes_as_in_everything(
     people: People, tutormesh: Tutormesh
 ) -> None:
@@ -225,3 +238,14 @@ async def test_what_is_spoiled_is_found_among_the_changes_as_in_everything(
     assert breaches(changes) == breaches(everything) != set()
     assert (changes["since"] is None, everything["since"]) == (False, None)
     assert breaches(await look(tutormesh)) == breaches(changes)  # they are looked at until they are gone
+
+
+async def test_a_page_that_the_provider_fails_once_is_asked_for_again(
+    people: People, tutormesh: Tutormesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collect, "PAUSES", (0.01, 0.01))
+    await people.fault("/v1/payment_intents", "error_before", times=2, method="GET")
+    assert (await look(tutormesh, "--full"))["counted"]["intents"] > 0
+    await people.fault("/v1/payment_intents", "error_before", times=3, method="GET")
+    answer = await tutormesh("audit", "--full")
+    assert (answer.exit_code, "PAYMENT_PROVIDER_UNAVAILABLE" in answer.output) == (2, True)
