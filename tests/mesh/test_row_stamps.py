@@ -62,7 +62,7 @@ class Town:
         return ids, now
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def town(make_database) -> AsyncIterator[Town]:
     url = await make_database("learning_svc")
     async with Database(url, name="learning") as database:
@@ -104,7 +104,7 @@ async def test_a_transaction_that_has_written_nothing_yet_is_in_the_next_list(to
     under_way = late.transaction(isolation="repeatable_read")
     await under_way.start()
     await late.fetch("select from course")  # it has its snapshot, and no id yet
-    mark = await town.mark()
+    mark = await town.mark_behind_all()
     slow = await town.insert(late)
     _, now = await town.changed(mark)
     await under_way.commit()
@@ -131,7 +131,7 @@ async def test_a_deleted_row_is_listed_under_its_saga(town: Town) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 async def test_pages_of_any_size_list_every_row_once(town: Town, size: int) -> None:
-    mark = await town.mark()
+    mark = await town.mark_behind_all()
     async with town.sql.transaction():  # one stamp for all of them
         courses = {await town.insert() for _ in range(3)}
     courses |= {await town.insert() for _ in range(2)}
@@ -141,7 +141,7 @@ async def test_pages_of_any_size_list_every_row_once(town: Town, size: int) -> N
 
 
 async def test_a_mark_of_another_database_is_lost(town: Town, make_database) -> None:
-    mark = await town.mark()
+    mark = await town.mark_behind_all()
     async with Database(await make_database("learning_svc"), name="learning") as other:
         assert (await RowStamps(other, STAMPED, CHANGED).list_ids(mark, "", 10)).is_mark_lost
 
@@ -154,7 +154,7 @@ async def test_a_mark_of_another_database_is_lost(town: Town, make_database) -> 
     ],
 )
 async def test_a_mark_from_before_a_table_was_restored_is_lost(town: Town, restore: str) -> None:
-    mark = await town.mark()
+    mark = await town.mark_behind_all()
     await town.sql.execute(restore)
     page = await town.stamps.list_ids(mark, "", 10)
     assert (page.is_mark_lost, page.ids) == (True, [])
@@ -163,7 +163,7 @@ async def test_a_mark_from_before_a_table_was_restored_is_lost(town: Town, resto
 
 async def test_a_mark_from_the_future_is_lost(town: Town) -> None:
     """A server that was restored to an earlier time counts its transactions from there again."""
-    database, _, oldest = (await town.mark()).partition(":")
+    database, _, oldest = (await town.mark_behind_all()).partition(":")
     assert (await town.stamps.list_ids(f"{database}:{int(oldest) + 1000}", "", 10)).is_mark_lost
     assert (await town.stamps.list_ids("nonsense", "", 10)).is_mark_lost
 
@@ -171,4 +171,4 @@ async def test_a_mark_from_the_future_is_lost(town: Town) -> None:
 @pytest.mark.parametrize("token", ["x", "course|1|2", "nothing|1|2|3", "course|a|b|c", "course|1|2|-3"])
 async def test_a_token_of_no_page_is_refused(town: Town, token: str) -> None:
     with pytest.raises(BadInput):
-        await town.stamps.list_ids(await town.mark(), token, 10)
+        await town.stamps.list_ids(await town.mark_behind_all(), token, 10)
