@@ -84,15 +84,15 @@ def _as_json(done: Audit) -> dict[str, object]:
 
 
 def report(done: Audit) -> str:
-    """Each open matter and each breach with what to do about it, then one line with the counts."""
+    """Each open matter and each breach with what to do about it, a line with the counts, and since when it looked."""
     verdict = done.verdict
     counted = ", ".join(f"{number} {kind}" for kind, number in verdict.counted.items())
     waiting = [_describe(matter) for matter in verdict.open_matters]
     broken = [f"{breach.invariant}: {one_line(breach.what)}\n    do: {breach.do}" for breach in verdict.breaches]
     matters = f"; {_count(len(waiting), 'open matter', 's')}" if waiting else ""
     ending = f"{_count(len(broken), 'breach', 'es')} in {counted}" if broken else f"clean: {counted}"
-    since = f"; what has changed since {clock.iso(done.since)}" if done.since else ""
-    return "\n".join([*waiting, *broken, f"{ending}{matters}{since}"])
+    since = [f"of what has changed since {clock.iso(done.since)}; --full reads everything"] if done.since else []
+    return "\n".join([*waiting, *broken, f"{ending}{matters}", *since])
 
 
 def _describe(matter: OpenMatter) -> str:
