@@ -12,7 +12,7 @@ ARGS ?=
 # A mesh is seven processes, and the tests start hundreds: what Python has compiled once is kept.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: up test demo observe boards bench bench-growth bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
+.PHONY: up test demo observe boards bench bench-growth bench-memory bench-peers chaos compose-test pictures protos wheel release lint format lock clean venv venv-dev help
 
 help: ## what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -38,6 +38,9 @@ bench: venv-dev ## what a lesson costs, and the engine alone, into bench/results
 
 bench-growth: venv-dev ## lessons and lists beside 10³, 10⁵ and 10⁶ sales that are over, into bench/results/; ARGS="1000 10000" for others
 	@exec $(BIN)/python -m bench.growth $(ARGS)
+
+bench-memory: venv-dev ## the memory of each process after 10³ and after 2·10⁴ lessons, into bench/results/; half an hour
+	@exec $(BIN)/python -m bench.memory $(ARGS)
 
 bench-peers: venv-dev build/bench-peers/installed ## our engine beside DBOS, alternated, into bench/results/; ARGS=--quick for a taste
 	@exec $(BIN)/python -m bench.peers build/bench-peers/bin/python $(ARGS)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -134,6 +135,10 @@ class Claims:
         found = await self._database.statement(lambda connection: Calendars(connection).list_claims(after, size + 1))
         page = found[:size]
         return page, page[-1].id if len(found) > size else None
+
+    async def list_overlapping(self, ids: Sequence[UUID]) -> list[Claim]:
+        """The claims of these ids or sagas, and every claim that overlaps one of them on its calendar."""
+        return await self._database.statement(lambda connection: Calendars(connection).list_overlapping(ids))
 
 
 def _must_be_offered(schedule: Schedule, order: Order, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from availability_svc.blocks import Blocks
 from availability_svc.holds import Claims, Holds
 from availability_svc.limits import Terms
 from availability_svc.schedules import Schedules, Slots
+from availability_svc.store import CHANGED, STAMPED
 from availability_svc.tutors import Tutors
 from availability_svc.worker import BookingHoldCleanupJob
 from mesh import calls, cursors, wire
 from mesh.database import Database
 from mesh.errors import Forbidden
+from mesh.row_stamps import MOST_IDS, RowStamps
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceServicer
 
@@ -30,6 +33,7 @@ class AvailabilityServicer(AvailabilityServiceServicer):
         self._schedules, self._slots = Schedules(database), Slots(database, terms)
         self._tutors = Tutors(database, terms)
         self._holds, self._blocks, self._claims = Holds(database, terms), Blocks(database, terms), Claims(database)
+        self._stamps = RowStamps(database, STAMPED, CHANGED)
 
     async def PublishAvailability(
         self, request: pb2.PublishAvailabilityRequest, context: Any
@@ -86,10 +90,16 @@ class AvailabilityServicer(AvailabilityServiceServicer):
 
     async def ListClaims(self, request: pb2.ListClaimsRequest, context: Any) -> pb2.ListClaimsResponse:
         calls.current().must_speak_for()  # the list shows everybody's calendars, so no single person may read it
+        if ids := wire.uuids(request.ids, "ids"):
+            return pb2.ListClaimsResponse(claims=map(convert.claim, await self._claims.list_overlapping(ids)))
         size = wire.page_size(request.page_size, CLAIMS_PAGE, MOST_CLAIMS)
         page, last = await self._claims.list_page(cursors.decode_id(request.page_token), size)
         token = cursors.encode_id(last) if last else ""
         return pb2.ListClaimsResponse(claims=[convert.claim(claim) for claim in page], next_page_token=token)
+
+    async def ListChangedIds(self, request: pb2.ListChangedIdsRequest, context: Any) -> pb2.ListChangedIdsResponse:
+        size = wire.page_size(request.page_size, MOST_IDS, MOST_IDS)
+        return pb2.ListChangedIdsResponse(**asdict(await self._stamps.list_ids(request.mark, request.page_token, size)))
 
     async def CleanUpHolds(self, request: pb2.CleanUpHoldsRequest, context: Any) -> pb2.CleanUpHoldsResponse:
         calls.current().must_speak_for()  # everybody's holds

@@ -21,8 +21,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, UUID, ExcludeConstraint
 
 from availability_svc.claim_states import LIVE
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
 
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 
@@ -134,6 +136,8 @@ claim = Table(
         name="claim_half_open",
     ),
     Index("claim_held", "calendar_id", "expires_at", postgresql_where=text("state = 'HELD'")),
+    changed_column(),
+    changed_index("claim"),
 )
 
 # Blocks lie on whole minutes. The schema does not say so, because older rows may have seconds.

@@ -10,6 +10,7 @@ from booking_svc.domain import ENDS, Booking, Details, Event, Listing, Status, T
 from booking_svc.store import Record, Store
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, NotFound
+from mesh.row_stamps import ChangedIds
 
 
 class Bookings:
@@ -72,10 +73,23 @@ class Bookings:
 
     async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings, in id order. Raises Forbidden unless ops calls on its own behalf."""
-        call = calls.current()
-        if call.person is not None or call.service != "ops":
-            raise Forbidden("only ops, on its own behalf, lists everybody's")
+        _must_be_ops()
         return await self._store.list_all(status, after_id, most)
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Booking]:
+        """Everybody's bookings that have one of these ids or sagas. Raises Forbidden unless ops calls on its own behalf."""
+        _must_be_ops()
+        return await self._store.list_of(ids)
+
+    async def list_changed_ids(self, mark: str, token: str, most: int) -> ChangedIds:
+        """The ids of sagas whose bookings have changed since the mark. Raises BadInput."""
+        return await self._store.stamps.list_ids(mark, token, most)
+
+
+def _must_be_ops() -> None:
+    call = calls.current()
+    if call.person is not None or call.service != "ops":
+        raise Forbidden("only ops, on its own behalf, lists everybody's")
 
 
 def _must_match(record: Record, booking_id: UUID, saga_id: UUID) -> None:

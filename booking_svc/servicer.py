@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 from booking_svc import convert
 from booking_svc.bookings import Bookings
 from booking_svc.domain import Booking
 from mesh import wire
+from mesh.row_stamps import MOST_IDS
 from mesh.watches import Watches
 from tutormesh.booking.v1 import booking_pb2 as pb
 from tutormesh.booking.v1 import booking_pb2_grpc
@@ -49,14 +51,22 @@ class BookingServicer(booking_pb2_grpc.BookingServiceServicer):
 
     async def ListBookings(self, request: pb.ListBookingsRequest, context: Any) -> pb.ListBookingsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
+        ids = wire.listed_ids(request.ids, person)
         if person is None:
             convert.require_no_person(request)
+            if ids:
+                return pb.ListBookingsResponse(bookings=map(convert.to_booking, await self._bookings.list_of(ids)))
             status = convert.status(request)
             found = await self._bookings.list_all(status, convert.cursor_by_id(request), size + 1)
             return convert.to_page(found, size, None)
         listing = convert.listing(request, person)
         found = await self._bookings.list_of_person(listing, convert.cursor(request, listing.order), size + 1)
         return convert.to_page(found, size, listing.order)
+
+    async def ListChangedIds(self, request: pb.ListChangedIdsRequest, context: Any) -> pb.ListChangedIdsResponse:
+        size = wire.page_size(request.page_size, MOST_IDS, MOST_IDS)
+        found = await self._bookings.list_changed_ids(request.mark, request.page_token, size)
+        return pb.ListChangedIdsResponse(**asdict(found))
 
     async def WatchBooking(
         self, request: pb.WatchBookingRequest, context: Any

@@ -18,6 +18,7 @@ from booking_svc.domain import Booking, Details, Event, Listing, Order, Role, St
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
+from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
 from mesh.statements import Statement, text
 
 Record = Booking | Tombstone
@@ -132,6 +133,12 @@ where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
     and tutor_id is not null and status = coalesce(:status, status)
 order by id limit :most
 """)
+_OF = text(f"""
+select {_COLUMNS} from booking
+where (id = any(cast(:ids as uuid[])) or saga_id = any(cast(:ids as uuid[]))) and tutor_id is not null
+""")
+STAMPED = (Stamped("booking", "array[cast(saga_id as text)]"), DELETED)
+CHANGED = list_statements(*STAMPED)
 
 
 class Store:
@@ -139,6 +146,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.stamps = RowStamps(database, STAMPED, CHANGED)
 
     async def create(self, booking_id: UUID, saga_id: UUID, details: Details) -> Record:
         """Insert the booking and return it; else the record that has its id, else the one that has its saga's id."""
@@ -180,6 +188,11 @@ class Store:
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Booking]:
         """Everybody's bookings behind this id, in id order."""
         return _bookings(await self._database.rows(_ALL, {"status": status, "id": after, "most": most}))
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Booking]:
+        """Everybody's bookings that have one of these ids or sagas, in no order."""
+        rows = await self._database.rows(_OF, {"ids": ids})
+        return [_booking(row) for row in rows]
 
     async def _run_until_fresh(
         self, statement: Statement, values: Mapping[str, Any], *, may_lack: bool = False

@@ -18,7 +18,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
+
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 _ENDED = "status in ('CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')"
@@ -70,6 +73,8 @@ booking = Table(
     Index("booking_of_tutor", "tutor_id", "created_at", "id"),
     Index("booking_of_student_by_start", "student_id", "start_at", "id"),
     Index("booking_of_tutor_by_start", "tutor_id", "start_at", "id"),
+    changed_column(),
+    changed_index("booking"),
 )
 
 # The timeline: a row per version, inserted by the statement that makes the version.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid4
 
-from learning_svc.domain import ENDS, Course, Enrollment, NewCourse, Order, Record, Status, Tombstone
+from learning_svc.domain import ENDS, Course, Enrollment, NewCourse, Order, Record, SeatCount, Status, Tombstone
 from mesh import calls, cursors, wire
 from mesh.clock import to_proto
 from mesh.errors import BadInput
@@ -88,6 +88,20 @@ def to_enrollments_page(found: Sequence[Record], size: int, *, by_id: bool) -> p
     return pb.ListEnrollmentsResponse(
         enrollments=to_enrollments(page.rows), next_page_token=page.next_page_token, cursors=page.cursors
     )
+
+
+def to_seat_counts(found: Sequence[SeatCount], more: str) -> pb.ListSeatCountsResponse:
+    counts = [
+        pb.SeatCount(
+            course_id=str(each.course_id),
+            seats=each.seats or 0,
+            seats_taken=each.seats_taken,
+            active=each.active,
+            held=each.held,
+        )
+        for each in found
+    ]
+    return pb.ListSeatCountsResponse(counts=counts, next_page_token=more)
 
 
 def _cursor(row: Course | Record) -> str:

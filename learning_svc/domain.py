@@ -77,6 +77,17 @@ class Status(StrEnum):
     EXPIRED = "EXPIRED"
 
 
+@dataclass(frozen=True, slots=True)
+class SeatCount:
+    """A course with its seats, all counted at one time. `seats` None means that there is no limit."""
+
+    course_id: UUID
+    seats: int | None
+    seats_taken: int
+    active: int
+    held: int
+
+
 ENDS = frozenset({Status.CANCELLED, Status.PAYMENT_FAILED, Status.EXPIRED})
 MOVES: Mapping[Status, frozenset[Status]] = {
     Status.PAYMENT_REQUIRED: frozenset({Status.ACTIVE}) | ENDS,

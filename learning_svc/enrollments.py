@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from learning_svc.domain import Enrollment, Record
+from learning_svc.domain import Enrollment, Record, SeatCount
 from learning_svc.store import EnrollmentStore
 from mesh import calls
 from mesh.database import Database
 from mesh.errors import Forbidden, NotFound
+from mesh.row_stamps import ChangedIds
 
 
 class Enrollments:
@@ -39,7 +40,24 @@ class Enrollments:
 
     async def list_all(self, after_id: UUID | None, most: int) -> list[Record]:
         """All enrollments and tombstones, in id order. Raises Forbidden unless ops calls on its own behalf."""
-        call = calls.current()
-        if call.person is not None or call.service != "ops":
-            raise Forbidden("only ops, on its own behalf, lists everybody's")
+        _must_be_ops()
         return await self._store.list_all(after_id, most)
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Record]:
+        """Those of everybody's that have one of these ids or sagas. Raises Forbidden unless ops calls on its own behalf."""
+        _must_be_ops()
+        return await self._store.list_of(ids)
+
+    async def list_seat_counts(self, ids: Sequence[UUID], after_id: UUID | None, most: int) -> list[SeatCount]:
+        """The published courses among these ids; without ids a page of all, in id order."""
+        return await (self._store.count_seats_of(ids) if ids else self._store.count_seats(after_id, most))
+
+    async def list_changed_ids(self, mark: str, token: str, most: int) -> ChangedIds:
+        """The ids of courses, and of sagas whose enrollments have changed, since the mark. Raises BadInput."""
+        return await self._store.stamps.list_ids(mark, token, most)
+
+
+def _must_be_ops() -> None:
+    call = calls.current()
+    if call.person is not None or call.service != "ops":
+        raise Forbidden("only ops, on its own behalf, lists everybody's")

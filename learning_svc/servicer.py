@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 from learning_svc import convert
@@ -14,9 +15,12 @@ from learning_svc.seats import Seats
 from mesh import cursors, wire
 from mesh.changes import Changes
 from mesh.database import Database
+from mesh.row_stamps import MOST_IDS
 from mesh.watches import Watches
 from tutormesh.learning.v1 import learning_pb2 as pb
 from tutormesh.learning.v1 import learning_pb2_grpc
+
+SEAT_COUNTS_PAGE = 20
 
 
 class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
@@ -92,8 +96,22 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
 
     async def ListEnrollments(self, request: pb.ListEnrollmentsRequest, context: Any) -> pb.ListEnrollmentsResponse:
         student, size = wire.optional_uuid(request.student_id, "student_id"), convert.page_size(request)
+        ids = wire.listed_ids(request.ids, student)
+        if ids:
+            return pb.ListEnrollmentsResponse(enrollments=convert.to_enrollments(await self._enrollments.list_of(ids)))
         if student is None:
             everybodys = await self._enrollments.list_all(cursors.decode_id(request.page_token), size + 1)
             return convert.to_enrollments_page(everybodys, size, by_id=True)
         found = await self._enrollments.list_of_student(student, cursors.decode(request.page_token), size + 1)
         return convert.to_enrollments_page(found, size, by_id=False)
+
+    async def ListChangedIds(self, request: pb.ListChangedIdsRequest, context: Any) -> pb.ListChangedIdsResponse:
+        size = wire.page_size(request.page_size, MOST_IDS, MOST_IDS)
+        found = await self._enrollments.list_changed_ids(request.mark, request.page_token, size)
+        return pb.ListChangedIdsResponse(**asdict(found))
+
+    async def ListSeatCounts(self, request: pb.ListSeatCountsRequest, context: Any) -> pb.ListSeatCountsResponse:
+        size, ids = wire.page_size(request.page_size, SEAT_COUNTS_PAGE), wire.uuids(request.ids, "ids")
+        found = await self._enrollments.list_seat_counts(ids, cursors.decode_id(request.page_token), size)
+        is_last = bool(ids) or len(found) < size
+        return convert.to_seat_counts(found, "" if is_last else cursors.encode_id(found[-1].course_id))

@@ -24,7 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
+
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 _ENDED = "status in ('CANCELLED', 'PAYMENT_FAILED', 'EXPIRED')"
@@ -54,6 +57,8 @@ course = Table(
     CheckConstraint("published or seats_taken = 0", name="course_draft_has_no_students"),
     Index("course_published", "created_at", "id", postgresql_where=text("published")),
     Index("course_of_instructor", "instructor_id"),
+    changed_column(),
+    changed_index("course"),
 )
 
 # A row per enrollment, or its tombstone: an ended row without details, which keeps a late one from being created.
@@ -117,4 +122,6 @@ enrollment = Table(
         "hold_expires_at",
         postgresql_where=text("holds_seat and status = 'PAYMENT_REQUIRED'"),
     ),
+    changed_column(),
+    changed_index("enrollment"),
 )

@@ -39,6 +39,13 @@ def uuids(values: Sequence[str], field: str) -> list[UUID]:
     return list(dict.fromkeys(uuid(value, f"{field}[{index}]") for index, value in enumerate(values)))
 
 
+def listed_ids(values: Sequence[str], person: UUID | None) -> list[UUID]:
+    """The ids to which a list of everybody's is narrowed; empty for the whole list. A person's list takes none."""
+    if values and person is not None:
+        raise BadInput("must not be given for a person's list", field="ids")
+    return uuids(values, "ids")
+
+
 def optional_uuid(value: str, field: str) -> UUID | None:
     return uuid(value, field) if value else None
 
@@ -70,6 +77,13 @@ def whole(value: int, field: str, low: int, high: int) -> int:
     if not low <= value <= high:
         raise BadInput(f"must be from {low} to {high}", field=field)
     return value
+
+
+def words(values: Sequence[str], field: str, most: int) -> list[str]:
+    """At most MAX_BATCH texts of 1 to `most` characters, without repetitions."""
+    if len(values) > MAX_BATCH:
+        raise BadInput(f"must have at most {MAX_BATCH} ids", field=field)
+    return list(dict.fromkeys(text(value, f"{field}[{index}]", most, 1) for index, value in enumerate(values)))
 
 
 def text(value: str, field: str, most: int, least: int = 0) -> str:

@@ -25,6 +25,7 @@ from mesh.identity import CredentialSource, KeySet, Verifier
 from mesh.metrics.exposition import serving
 from mesh.server import Server, Service, serve
 from mesh.settings import load, read_environment
+from payment_svc.auditing import Auditing
 from payment_svc.backlog import Backlog
 from payment_svc.cancelling.cancel import Cancelling
 from payment_svc.cancelling.cancel_booking import CANCEL_BOOKING
@@ -134,7 +135,7 @@ def compose(
     services = _list_services(
         PaymentServicer(purchases, payments, webhooks, callbacks, refreshing, links),
         _serve_links(links, stores, purchases, refreshing, peers, settings.payment_max_attempts),
-        SagaServicer(operators, reconcile, providers),
+        SagaServicer(operators, reconcile, Auditing(stores.audit, providers)),
         NotificationServicer(deliveries),
     )
     return App(engine, purchases, webhooks, callbacks, inbox, reconcile, forgetting, deliveries, services)

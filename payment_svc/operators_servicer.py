@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from mesh import cursors, wire
-from mesh.errors import BadInput
+from mesh.row_stamps import MOST_IDS
+from payment_svc.auditing import Auditing
 from payment_svc.convert.notifications import decode_page_token, decode_status, encode_message
 from payment_svc.convert.payments import encode_event
 from payment_svc.convert.sagas import decode_cursor, encode_counts, encode_intent, encode_saga
-from payment_svc.domain import Intent
 from payment_svc.notifications.delivering import Deliveries
 from payment_svc.operators import Operators
-from payment_svc.providers.port import ProviderRefused
-from payment_svc.providers.registry import Providers
 from payment_svc.settling.reconcile import Reconcile
 from tutormesh.payment.v1 import notification_pb2, notification_pb2_grpc, saga_pb2, saga_pb2_grpc
 
 OPS_PAGE = 1000
-#: Questions to the provider at the same time for one page of the audit. Stripe allows 100 a second in all.
-PROVIDER_CALLS = 4
+MOST_OF_A_MARK = 100_000
 Context = Any
 
 
 class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
     """SagaService."""
 
-    def __init__(self, operators: Operators, reconcile: Reconcile, providers: Providers) -> None:
-        self._operators, self._reconcile, self._providers = operators, reconcile, providers
+    def __init__(self, operators: Operators, reconcile: Reconcile, auditing: Auditing) -> None:
+        self._operators, self._reconcile, self._auditing = operators, reconcile, auditing
 
     async def ListSagas(self, request: saga_pb2.ListSagasRequest, context: Context) -> saga_pb2.ListSagasResponse:
+        if ids := wire.uuids(request.ids, "ids"):
+            return saga_pb2.ListSagasResponse(sagas=map(encode_saga, await self._auditing.list_sagas_of(ids)))
         size, after = wire.page_size(request.page_size, 50, OPS_PAGE), cursors.decode(request.page_token)
         about = wire.text(request.about, "about", 255)
         found = await self._operators.list(request.state, request.open_only, about, after, size + 1)
@@ -59,23 +58,43 @@ class SagaServicer(saga_pb2_grpc.SagaServiceServicer):
     async def ListProviderIntents(
         self, request: saga_pb2.ListProviderIntentsRequest, context: Context
     ) -> saga_pb2.ListProviderIntentsResponse:
+        if request.ids:
+            found = await self._auditing.find_intents(wire.words(request.ids, "ids", 255))
+            return saga_pb2.ListProviderIntentsResponse(intents=[encode_intent(*each) for each in found])
         size = wire.page_size(request.page_size, 100)
-        token = wire.text(request.page_token, "page_token", 255)
-        try:
-            page, more = await self._providers.list_intents(token, size)
-        except ProviderRefused as error:
-            raise BadInput("is no page of the provider's", field="page_token") from error
-        slots = asyncio.Semaphore(PROVIDER_CALLS)
-        intents = await asyncio.gather(
-            *(self._with_refunds(intent, slots) for intent in page if intent.saga_id is not None)
+        page, more = await self._auditing.list_intents(wire.text(request.page_token, "page_token", 255), size)
+        return saga_pb2.ListProviderIntentsResponse(
+            intents=[encode_intent(*each) for each in page], next_page_token=more
         )
-        return saga_pb2.ListProviderIntentsResponse(intents=intents, next_page_token=more)
 
-    async def _with_refunds(self, intent: Intent, slots: asyncio.Semaphore) -> saga_pb2.ProviderIntent:
-        if not intent.received:
-            return encode_intent(intent, [])
-        async with slots:
-            return encode_intent(intent, await self._providers.list_refunds(intent.id))
+    async def ListChangedIds(
+        self, request: saga_pb2.ListChangedIdsRequest, context: Context
+    ) -> saga_pb2.ListChangedIdsResponse:
+        size = wire.page_size(request.page_size, MOST_IDS, MOST_IDS)
+        found = await self._auditing.list_changed_ids(request.mark, request.page_token, size)
+        return saga_pb2.ListChangedIdsResponse(**asdict(found))
+
+    async def ListIntentsOfEvents(
+        self, request: saga_pb2.ListIntentsOfEventsRequest, context: Context
+    ) -> saga_pb2.ListIntentsOfEventsResponse:
+        found = await self._auditing.list_intents_of_events(request.mark, request.page_token)
+        return saga_pb2.ListIntentsOfEventsResponse(
+            intent_ids=found.ids,
+            next_page_token=found.next_page_token,
+            mark=found.mark,
+            is_mark_lost=found.is_mark_lost,
+        )
+
+    async def GetAuditMark(
+        self, request: saga_pb2.GetAuditMarkRequest, context: Context
+    ) -> saga_pb2.GetAuditMarkResponse:
+        return saga_pb2.GetAuditMarkResponse(mark=await self._auditing.get_mark())
+
+    async def KeepAuditMark(
+        self, request: saga_pb2.KeepAuditMarkRequest, context: Context
+    ) -> saga_pb2.KeepAuditMarkResponse:
+        await self._auditing.keep_mark(wire.text(request.mark, "mark", MOST_OF_A_MARK))
+        return saga_pb2.KeepAuditMarkResponse()
 
 
 class NotificationServicer(notification_pb2_grpc.NotificationServiceServicer):

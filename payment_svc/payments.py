@@ -48,10 +48,13 @@ class Payments:
 
     async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
         """Every payment with its refunds, for the audit. Raises Forbidden for every caller but ops."""
-        call = calls.current()
-        if call.service != "ops" or not call.speaks_for():
-            raise Forbidden
+        _must_be_ops()
         return await self.payments.list_all(after, most)
+
+    async def list_of(self, ids: Sequence[UUID], intents: Sequence[str]) -> list[Payment]:
+        """The payments of these ids, sagas or intents, for the audit. Raises Forbidden for every caller but ops."""
+        _must_be_ops()
+        return await self.payments.list_of(ids, intents)
 
     async def get_saga(self, saga_id: UUID) -> Saga:
         """A sale or a cancel of the caller's as a student. Raises NotFound, also for a case: that is the operators'."""
@@ -106,3 +109,9 @@ def _without_reason(event: Event) -> Event:
     """An event without its detail, which may tell one person of another's calendar. A cancel keeps its own words."""
     keeps_words = event.event in ("cancelled", "undo_cancelled")
     return event if keeps_words else replace(event, detail="")
+
+
+def _must_be_ops() -> None:
+    call = calls.current()
+    if call.service != "ops" or not call.speaks_for():
+        raise Forbidden

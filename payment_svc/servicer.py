@@ -20,6 +20,7 @@ from payment_svc.convert.orders import (
     encode_quote,
 )
 from payment_svc.convert.payments import (
+    decode_ids,
     encode_event,
     encode_live_payment,
     encode_payment,
@@ -145,6 +146,9 @@ class PaymentServicer(payment_pb2_grpc.PaymentServiceServicer):
         return pb.ListTutorPaymentsResponse(**encode_payments_page(found, size, self._encode))
 
     async def _list_all(self, request: pb.ListPaymentsRequest) -> pb.ListPaymentsResponse:
+        if request.ids:
+            found = await self._payments.list_of(*decode_ids(request.ids))
+            return pb.ListPaymentsResponse(payments=map(self._encode, found))
         size = wire.page_size(request.page_size, 500, OPS_PAGE)
         found = await self._payments.list_all(cursors.decode_id(request.page_token), size)
         more = cursors.encode_id(found[-1].id) if len(found) == size else ""

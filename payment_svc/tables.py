@@ -24,7 +24,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
+
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 
@@ -143,6 +146,8 @@ saga = Table(
     Index("saga_parked", "id", postgresql_where=text("state = 'PARKED'")),
     Index("saga_waiting", "id", postgresql_where=text("state = 'AWAITING_PAYMENT'")),
     Index("saga_refused", "updated_at", postgresql_where=text("state = 'REJECTED' and role = 'SALE'")),
+    changed_column(),
+    changed_index("saga"),
 )
 
 # A saga gets the role of its kind, and is about what its kind sells. An unknown kind has no role, and is refused.
@@ -244,6 +249,8 @@ payment = Table(
     CheckConstraint("(status = 'SUCCEEDED') = (received_minor > 0)", name="payment_received_when_succeeded"),
     Index("payment_history", "student_id", "created_at", "id"),
     Index("payment_of_tutor", "tutor_id", "created_at", "id"),
+    changed_column(),
+    changed_index("payment"),
 )
 
 refund = Table(
@@ -268,6 +275,8 @@ refund = Table(
     Index("refund_payment", "payment_id"),
     Index("refund_saga", "saga_id"),
     Index("refund_open", "updated_at", postgresql_where=text("status = 'PENDING'")),
+    changed_column(),
+    changed_index("refund"),
 )
 
 stripe_event = Table(
@@ -349,6 +358,8 @@ callback_payment = Table(
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_payment_paid_by_a_reference"),
     Index("callback_payment_reference", "reference", postgresql_where=text("reference is not null")),
     Index("callback_payment_lately", "updated_at", postgresql_where=text("status = 'succeeded'")),
+    changed_column(),
+    changed_index("callback_payment"),
 )
 
 # A provider uses a reference for one payment alone, whatever it reports by it.
@@ -386,4 +397,15 @@ callback_refund = Table(
     CheckConstraint("(status = 'succeeded') = (reference is not null)", name="callback_refund_told_by_a_reference"),
     Index("callback_refund_payment", "callback_payment_id"),
     Index("callback_refund_reference", "reference", postgresql_where=text("reference is not null")),
+    changed_column(),
+    changed_index("callback_refund"),
+)
+
+# What the last audit has kept for the next one.
+audit_mark = Table(
+    "audit_mark",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    Column("mark", Text, nullable=False),
+    CheckConstraint("is_only"),
 )

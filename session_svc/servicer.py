@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from mesh import wire
+from mesh.row_stamps import MOST_IDS
 from session_svc import convert
 from session_svc.sessions import Sessions
 from tutormesh.session.v1 import session_pb2 as pb
@@ -41,11 +43,19 @@ class SessionServicer(session_pb2_grpc.SessionServiceServicer):
 
     async def ListSessions(self, request: pb.ListSessionsRequest, context: Any) -> pb.ListSessionsResponse:
         person, size = wire.optional_uuid(request.person_id, "person_id"), convert.page_size(request)
+        ids = wire.listed_ids(request.ids, person)
         if person is None:
             convert.require_no_person(request)
+            if ids:
+                return pb.ListSessionsResponse(sessions=map(self._encode.session, await self._sessions.list_of(ids)))
             status = convert.status(request)
             found = await self._sessions.list_all(status, convert.cursor_by_id(request), size + 1)
             return self._encode.page(found, size, None)
         listing = convert.listing(request, person)
         found = await self._sessions.list_of_person(listing, convert.cursor(request, listing.order), size + 1)
         return self._encode.page(found, size, listing.order)
+
+    async def ListChangedIds(self, request: pb.ListChangedIdsRequest, context: Any) -> pb.ListChangedIdsResponse:
+        size = wire.page_size(request.page_size, MOST_IDS, MOST_IDS)
+        found = await self._sessions.list_changed_ids(request.mark, request.page_token, size)
+        return pb.ListChangedIdsResponse(**asdict(found))

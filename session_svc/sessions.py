@@ -8,6 +8,7 @@ from uuid import UUID
 
 from mesh import calls
 from mesh.errors import BadInput, Cancelled, Forbidden, IllegalMove, NotFound
+from mesh.row_stamps import ChangedIds
 from session_svc.domain import Lesson, Listing, Session, Status, Tombstone, check_move
 from session_svc.store import Record, Store
 
@@ -69,10 +70,23 @@ class Sessions:
 
     async def list_all(self, status: str | None, after_id: UUID | None, most: int) -> list[Session]:
         """Everybody's sessions, in id order. Raises Forbidden unless ops calls on its own behalf."""
-        call = calls.current()
-        if call.person is not None or call.service != "ops":
-            raise Forbidden("only ops, on its own behalf, lists everybody's")
+        _must_be_ops()
         return await self._store.list_all(status, after_id, most)
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Session]:
+        """Everybody's sessions that have one of these ids or sagas. Raises Forbidden unless ops calls on its own behalf."""
+        _must_be_ops()
+        return await self._store.list_of(ids)
+
+    async def list_changed_ids(self, mark: str, token: str, most: int) -> ChangedIds:
+        """The ids of sagas whose sessions have changed since the mark. Raises BadInput."""
+        return await self._store.stamps.list_ids(mark, token, most)
+
+
+def _must_be_ops() -> None:
+    call = calls.current()
+    if call.person is not None or call.service != "ops":
+        raise Forbidden("only ops, on its own behalf, lists everybody's")
 
 
 def _must_match(record: Record, session_id: UUID, saga_id: UUID) -> None:

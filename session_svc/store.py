@@ -14,6 +14,7 @@ from uuid import UUID
 
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
+from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
 from mesh.statements import Statement, text
 from session_svc.domain import (
     EARLY_MOVES,
@@ -139,6 +140,12 @@ where id > coalesce(cast(:id as uuid), '00000000-0000-0000-0000-000000000000')
     and tutor_id is not null and status = coalesce(:status, status)
 order by id limit :most
 """)
+_OF = text(f"""
+select {_COLUMNS} from session
+where (id = any(cast(:ids as uuid[])) or saga_id = any(cast(:ids as uuid[]))) and tutor_id is not null
+""")
+STAMPED = (Stamped("session", "array[cast(saga_id as text)]"), DELETED)
+CHANGED = list_statements(*STAMPED)
 
 
 class Store:
@@ -146,6 +153,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.stamps = RowStamps(database, STAMPED, CHANGED)
 
     async def create(self, session_id: UUID, saga_id: UUID, lesson: Lesson) -> Record:
         """Insert the session and return it; else the record that has its id, its saga's id or its booking's id."""
@@ -191,6 +199,11 @@ class Store:
     async def list_all(self, status: str | None, after: UUID | None, most: int) -> list[Session]:
         """Everybody's sessions behind this id, in id order."""
         rows = await self._database.rows(_ALL, {"status": status, "id": after, "most": most})
+        return [_session(row) for row in rows]
+
+    async def list_of(self, ids: Sequence[UUID]) -> list[Session]:
+        """Everybody's sessions that have one of these ids or sagas, in no order."""
+        rows = await self._database.rows(_OF, {"ids": ids})
         return [_session(row) for row in rows]
 
     async def _run_until_fresh(

@@ -17,7 +17,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
+
 metadata = MetaData()
+deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
 
@@ -57,4 +60,6 @@ session = Table(
     Index("session_of_student", "student_id", "scheduled_at", "id"),
     Index("session_of_tutor", "tutor_id", "scheduled_at", "id"),
     Index("session_due", "scheduled_at", postgresql_where=text("status = 'CONFIRMED'")),
+    changed_column(),
+    changed_index("session"),
 )

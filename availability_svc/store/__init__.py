@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from availability_svc.domain import SlotTaken
 from availability_svc.store.blocks import BlockStore
-from availability_svc.store.calendars import Calendars
+from availability_svc.store.calendars import CHANGED, STAMPED, Calendars
 from availability_svc.store.holds import HoldStore, Situation
 from availability_svc.store.schedules import ScheduleStore
 
-__all__ = ["VIOLATIONS", "BlockStore", "Calendars", "HoldStore", "ScheduleStore", "Situation"]
+__all__ = ["CHANGED", "STAMPED", "VIOLATIONS", "BlockStore", "Calendars", "HoldStore", "ScheduleStore", "Situation"]
 
 VIOLATIONS = {"claim_no_overlap": SlotTaken}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+from availability_svc.claim_states import LIVE
 from availability_svc.domain import Claim, ClaimState, Span
 from availability_svc.store.rows import LAPSED
 from mesh.database import Connection
+from mesh.row_stamps import DELETED, Stamped, list_statements
 from mesh.statements import text
 
 # Locks all calendars or none. If it locked one while the other has no row yet, the id order would be broken.
@@ -50,6 +53,17 @@ _LIST = text("""
     select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
     from claim where id > coalesce(cast(:after as uuid), '00000000-0000-0000-0000-000000000000') order by id limit :most
 """)
+# Every claim overlaps itself.
+_OVERLAPPING = text(f"""
+    select distinct other.* from claim mine, lateral (
+        select id, calendar_id, saga_id, state, lower(during) as start_at, upper(during) as end_at, expires_at
+        from claim where calendar_id = mine.calendar_id and during && mine.during and {LIVE} offset 0
+    ) other
+    where mine.id = any(cast(:ids as uuid[])) or mine.saga_id = any(cast(:ids as uuid[]))
+    order by other.id
+""")  # noqa: S608 - constants only
+STAMPED = (Stamped("claim", "array[cast(coalesce(saga_id, id) as text)]"), DELETED)
+CHANGED = list_statements(*STAMPED)
 
 
 class Calendars:
@@ -83,15 +97,13 @@ class Calendars:
 
     async def list_claims(self, after: UUID | None, most: int) -> list[Claim]:
         """Claims behind this id, in id order."""
-        rows = await self._connection.execute(_LIST, {"after": after, "most": most})
-        return [
-            Claim(
-                row.id,
-                row.calendar_id,
-                row.saga_id,
-                ClaimState(row.state),
-                Span(row.start_at, row.end_at),
-                row.expires_at,
-            )
-            for row in rows
-        ]
+        return [_as_claim(row) for row in await self._connection.execute(_LIST, {"after": after, "most": most})]
+
+    async def list_overlapping(self, ids: Sequence[UUID]) -> list[Claim]:
+        """The claims that have one of these ids or sagas, and every claim that overlaps one of them on its calendar."""
+        return [_as_claim(row) for row in await self._connection.execute(_OVERLAPPING, {"ids": list(ids)})]
+
+
+def _as_claim(row: Any) -> Claim:
+    state, during = ClaimState(row.state), Span(row.start_at, row.end_at)
+    return Claim(row.id, row.calendar_id, row.saga_id, state, during, row.expires_at)

@@ -2,9 +2,11 @@
 
 | module | what |
 |---|---|
-| `sample` | one sale that was really sold, as lines of COPY in which ids, people and times are placeholders |
+| `sample` | a row that was really made, as an INSERT of rows like it |
 | `people` | who buys what of whom, so that no two lessons overlap and one person has ten thousand |
-| `fill` | so many sales in every database and in the sandbox, by COPY |
+| `fill` | so many sales in every database, made within PostgreSQL |
+| `provider` | their intents and charges in the sandbox |
+| `audits` | `tutormesh audit` of a few lessons, and of everything |
 | `listings` | the lists, as an app asks for them |
-| `measure` | meshes with few and with many sales, side by side |
+| `__main__` | meshes with few and with many sales, side by side |
 """

@@ -17,6 +17,7 @@ from statistics import median
 
 from bench import cpu
 from bench.batches import Batch, measure, repeat, sell
+from bench.growth.audits import Audited, audit, keep_mark_of_now
 from bench.growth.fill import fill
 from bench.growth.listings import LISTINGS, list_once
 from bench.growth.people import Plan
@@ -24,10 +25,13 @@ from bench.growth.selling import sell_a_sample, urls_of
 from bench.lessons import Shop, Sold, Student, open_shop
 from bench.machine import describe_machine
 from bench.mesh import Mesh, run_mesh
+from bench.plots import Plot
 from bench.results_page import Page, table
 
 SIZES = (1_000, 100_000, 1_000_000)
 STUDENTS, LESSONS, LISTS, ROUNDS = 8, 80, 40, 5
+#: Lessons that an audit finds changed; and the most sales of which everything is read.
+AUDITED_LESSONS, MOST_READ_WHOLE = 20, 100_000
 
 
 @dataclass
@@ -42,6 +46,8 @@ class Town:
     lists: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LISTINGS})
     sold: list[Sold] = field(default_factory=list)
     filled_seconds: float = 0.0
+    changes: Audited | None = None
+    everything: Audited | None = None
 
 
 @contextlib.asynccontextmanager
@@ -67,20 +73,40 @@ async def run_round(town: Town, lessons: int, lists: int) -> None:
         seconds.append(batch.wall_each)
 
 
+async def audit_town(town: Town) -> None:
+    """An audit of the lessons of a batch; and of everything, while that takes minutes."""
+    await keep_mark_of_now(town.mesh)
+    await sell(town.students, AUDITED_LESSONS, [])
+    town.changes = await audit(town.mesh)
+    if town.sales <= MOST_READ_WHOLE:
+        town.everything = await audit(town.mesh, "--full")
+
+
 def compare(towns: Sequence[Town], machine: str) -> Page:
     """Each town beside the first one: ratios of the medians of the rounds."""
     sizes = [f"{town.sales:,} sales" for town in towns]
     lessons = [median(1 / batch.wall_each for batch in town.lessons) for town in towns]
     used = [median(sum(batch.mesh.values()) / batch.count for batch in town.lessons) for town in towns]
+    lists = {name: [median(town.lists[name]) for town in towns] for name in LISTINGS}
     rows: list[list[object]] = [["lessons a second", *_beside(lessons)], ["CPU of a lesson", *_beside(used)]]
-    rows += [[name, *_beside([median(town.lists[name]) for town in towns])] for name in LISTINGS]
+    rows += [[name, *_beside(seconds)] for name, seconds in lists.items()]
     memory = [cpu.memory_of_mesh(town.mesh.launcher) for town in towns]
     rows += [[f"memory of {name}", *_beside([float(one[name]) for one in memory])] for name in sorted(memory[0])]
     page = Page("growth", "Lessons and lists beside sales that are over", "make bench-growth", machine)
+    series = {"lessons a second": lessons, **lists}
+    shown = {name: [value / values[0] for value in values] for name, values in series.items()}
+    page.plots.append(Plot("As a ratio to the first", "ratio", sizes, shown))
     page.sections.append("Each number is beside that of the first column: 1.00 is the same.")
     page.sections.append(table(["", *sizes], rows))
     page.sections.append(f"Filling took {', '.join(f'{town.filled_seconds:.0f} s' for town in towns)}.")
+    page.sections.append(f"`tutormesh audit` after {AUDITED_LESSONS} lessons, and `tutormesh audit --full`:")
+    audits = [[_told(town.changes) for town in towns], [_told(town.everything) for town in towns]]
+    page.sections.append(table(["", *sizes], [["audit", *audits[0]], ["audit --full", *audits[1]]]))
     return page
+
+
+def _told(audited: Audited | None) -> str:
+    return "–" if audited is None else f"{audited.seconds:.1f} s, {audited.megabytes:.0f} MB"
 
 
 def _beside(values: Sequence[float]) -> list[str]:
@@ -93,6 +119,8 @@ async def main(sizes: Sequence[int], lessons: int, lists: int, rounds: int) -> P
         for number in range(rounds):
             for town in towns if number % 2 == 0 else reversed(towns):
                 await run_round(town, lessons, lists)
+        for town in towns:
+            await audit_town(town)
         return compare(towns, describe_machine(await towns[0].mesh.read_postgres_version()))
 
 

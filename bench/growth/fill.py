@@ -1,195 +1,174 @@
-"""So many sales that are over, in every database and in the sandbox, by COPY: as if they had been sold.
+"""So many sales that are over, in every database and in the sandbox, as if they had been sold.
 
-What the services delete in time is not made: idempotency keys and messages. Foreign keys and triggers rest meanwhile.
+A lesson and a seat were really sold. Each of their rows is the pattern of an INSERT that makes the rows of all sales within
+PostgreSQL. Meanwhile triggers and foreign keys rest, and so do the indexes: PostgreSQL builds them anew at the end. What
+the services delete in time is not made: idempotency keys and messages.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
-import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from bench.growth.people import Plan
-from bench.growth.sample import Line, Make, Rows, Tokens, end_of_lesson, made_uuid, over, read_rows
+from bench.growth.people import Plan, made_sql
+from bench.growth.provider import fill_sandbox
+from bench.growth.sample import Row, insert_like, read_rows
 
-BATCH = 5000
 #: These are forgotten after a day, a week: sales that are over have none.
 FORGOTTEN = frozenset({"idempotency_key", "notification"})
-#: The provider forgets its events after 30 days.
-KEPT_OBJECTS = frozenset({"payment_intent", "charge"})
-#: The kinds of made ids: of people, and the first one of a lesson's and of a seat's own.
-TUTOR, STUDENT, INSTRUCTOR, COURSE, OF_LESSON, OF_SEAT = 1, 2, 3, 4, 16, 128
-_OBJECTS = "select kind, created, payment_intent, charge, type, body from object order by seq"
-_PUT = "insert into object (id, kind, created, payment_intent, charge, type, body) values (?, ?, ?, ?, ?, ?, ?)"
+#: Ids that only the context of a saga has.
+_IN_CONTEXT = frozenset({"block_id"})
+#: What an index build may use of memory.
+_MEMORY = "256MB"
+_SAGA = "select * from saga where id = $1"
+_EVENTS = "select id from stripe_event where saga_id = $1 order by id"
+_ROOM = "select room from session where id = $1"
+_TABLES = "select tablename from pg_tables where schemaname = 'public' order by 1"
+# An index that is not ready is left out by what inserts. REINDEX makes it ready.
+_REST_INDEXES = """
+    update pg_index set indisready = false
+    where indrelid in (select oid from pg_class where relnamespace = 'public'::regnamespace)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """What was really sold: a lesson and a seat, by the ids that name their people."""
+    """What was really sold: the sagas of a lesson and of a seat."""
 
-    tutor: str
-    student: str
     lesson_saga: str
-    lesson_sold: str
-    instructor: str
-    learner: str
-    course: str
     seat_saga: str
-    seat_sold: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Lessons, or seats: whose ids the lines of a sale name, and what ids become."""
+class Sale:
+    """A lesson or a seat that was really sold: its saga's row, what PostgreSQL is to make of its ids, and its own ids.
 
-    ids: tuple[str, str]
-    tokens: Tokens
+    `own` are the ids that no other sale has.
+    """
+
+    saga: Mapping[str, Any]
+    ids: Mapping[str, str]
+    own: tuple[str, ...]
 
 
 async def fill(urls: Mapping[str, str], sandbox: Path, sold: Sold, plan: Plan) -> dict[str, dict[str, int]]:
     """Make the sales of a plan; how many rows there are then, by database and table.
 
-    `urls` has asyncpg's URL of each service's database; `sandbox` is the sandbox's file. Both have nothing but `sold`.
+    `urls` has asyncpg's URL of each service's database, of a superuser; `sandbox` is the sandbox's file. Both have
+    nothing but `sold`.
     """
-    lesson, seat = _lesson(sold, plan), _seat(sold, plan)
-    counted = {}
-    for name, url in urls.items():
-        connection = await asyncpg.connect(url)
-        try:
-            counted[name] = await _fill_database(connection, [lesson, seat], sold, plan)
-        finally:
-            await connection.close()
-    await asyncio.to_thread(_fill_sandbox, sandbox, [lesson, seat], plan)
+    lesson, seat = await _read_sales(urls, sold)
+    filled = [_fill_database(url, [lesson, seat], plan) for url in urls.values()]
+    intents = [str(sale.saga["payment_intent_id"]) for sale in (lesson, seat)]
+    provider = asyncio.create_task(asyncio.to_thread(fill_sandbox, sandbox, intents, plan))
+    made = dict(zip(urls, await asyncio.gather(*filled), strict=True))
+    await provider
+    return made
+
+
+async def _read_sales(urls: Mapping[str, str], sold: Sold) -> tuple[Sale, Sale]:
+    payment, session = await asyncpg.connect(urls["payment"]), await asyncpg.connect(urls["session"])
+    try:
+        lesson, seat = [await payment.fetchrow(_SAGA, id_) for id_ in (sold.lesson_saga, sold.seat_saga)]
+        rooms = {await session.fetchval(_ROOM, lesson["session_id"]): "left(md5('room ' || n), 24)"}
+        people = {"tutor_id": made_sql("tutor", "tutor"), "student_id": made_sql("student", "student")}
+        instructors = {"tutor_id": made_sql("instructor", "course"), "student_id": made_sql("student", "learner")}
+        courses = {"course_id": made_sql("course", "course")}
+        return (
+            _sale("lesson", lesson, people, await payment.fetch(_EVENTS, lesson["id"]), rooms),
+            _sale("seat", seat, instructors | courses, await payment.fetch(_EVENTS, seat["id"]), {}),
+        )
+    finally:
+        await payment.close()
+        await session.close()
+
+
+def _sale(
+    kind: str, saga: Mapping[str, Any], people: Mapping[str, str], events: Sequence[Any], rooms: Mapping[str, str]
+) -> Sale:
+    """What becomes of each id that the saga's row, its events and its session have."""
+    ours = ("id", "booking_id", "session_id", "payment_id")
+    own = {str(saga[name]): made_sql(f"{kind}.{name}") for name in ours if saga[name] is not None}
+    own |= {
+        value: made_sql(f"{kind}.{name}") for name, value in json.loads(saga["context"]).items() if name in _IN_CONTEXT
+    }
+    own |= {saga["payment_intent_id"]: f"'pi_' || md5('{kind} ' || n)"}
+    own |= {event["id"]: f"'evt_' || md5('{kind}.{place} ' || n)" for place, event in enumerate(events)}
+    if saga["request_id"]:
+        own |= {saga["request_id"]: f"left(md5('{kind}.request ' || n), 16)"}
+    theirs = {str(saga[name]): sql for name, sql in people.items()}
+    return Sale(saga, {**rooms, **own, **theirs}, tuple(own))
+
+
+async def _fill_database(url: str, sales: Sequence[Sale], plan: Plan) -> dict[str, int]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await read_rows(connection)
+        for setting in ("session_replication_role = replica", "synchronous_commit = off", "timezone = 'UTC'"):
+            await connection.execute(f"set {setting}")
+        await connection.execute(f"set maintenance_work_mem = '{_MEMORY}'")
+        await _make_sources(connection, plan)
+        await connection.execute(_REST_INDEXES)
+        for statement in _statements(rows, sales, plan):
+            await connection.execute(statement)
+        return {table: await _build(connection, table) for (table,) in await connection.fetch(_TABLES)}
+    finally:
+        await connection.close()
+
+
+async def _build(connection: asyncpg.Connection, table: str) -> int:
+    await connection.execute(f'reindex table "{table}"')
+    await connection.execute(f'vacuum analyze "{table}"')
+    counted: int = await connection.fetchval(f'select count(*) from "{table}"')  # noqa: S608 - a name of the schema
     return counted
 
 
-def _lesson(sold: Sold, plan: Plan) -> _Kind:
-    people: dict[str, Make] = {
-        sold.tutor: lambda number: made_uuid(TUTOR, plan.tutor_of(number)),
-        sold.student: lambda number: made_uuid(STUDENT, plan.student_of(number)),
-    }
-    return _Kind((sold.lesson_saga, sold.lesson_sold), Tokens(OF_LESSON, people))
-
-
-def _seat(sold: Sold, plan: Plan) -> _Kind:
-    people: dict[str, Make] = {
-        sold.instructor: lambda number: made_uuid(INSTRUCTOR, plan.course_of(number)),
-        sold.course: lambda number: made_uuid(COURSE, plan.course_of(number)),
-        sold.learner: lambda number: made_uuid(STUDENT, plan.seated_in(number)),
-    }
-    return _Kind((sold.seat_saga, sold.seat_sold), Tokens(OF_SEAT, people))
-
-
-async def _fill_database(connection: asyncpg.Connection, kinds: list[_Kind], sold: Sold, plan: Plan) -> dict[str, int]:
-    rows = await read_rows(connection)
-    await connection.execute("set session_replication_role = replica")
-    await connection.execute("set synchronous_commit = off")
-    await _make_people(connection, rows, sold, plan)
-    for kind in kinds:
-        lines = [_as_over(rows, line) for line in rows.naming(*kind.ids) if line.table not in FORGOTTEN]
-        for numbers in _oldest_first(plan.sales):
-            for table, batch in _batches(lines, kind.tokens, numbers, plan).items():
-                await connection.copy_to_table(table, source=batch, columns=rows.columns[table])
-    await connection.execute("vacuum analyze")
-    return {table: await connection.fetchval(f'select count(*) from "{table}"') for table in rows.columns}  # noqa: S608 - names of tables
-
-
-def _oldest_first(sales: int) -> Iterator[range]:
-    """The numbers of the sales in batches. The number 0 was sold last."""
-    for last in range(sales, 0, -BATCH):
-        yield range(last - 1, max(last - BATCH, 0) - 1, -1)
-
-
-def _as_over(rows: Rows, line: Line) -> Line:
-    columns = rows.columns[line.table]
-    return over(columns, line, end_of_lesson(columns, line)) if line.table == "session" else line
-
-
-def _batches(lines: list[Line], tokens: Tokens, numbers: range, plan: Plan) -> dict[str, io.BytesIO]:
-    """The rows of these sales, by table."""
-    named = {token for line in lines for token in line.tokens}
-    made: defaultdict[str, list[str]] = defaultdict(list)
-    for number in numbers:
-        values = tokens.values(named, number, plan.minutes_ago(number))
-        for line in lines:
-            made[line.table].append(line.fill(values))
-    return {table: io.BytesIO(("\n".join(rows) + "\n").encode()) for table, rows in made.items()}
-
-
-async def _make_people(connection: asyncpg.Connection, rows: Rows, sold: Sold, plan: Plan) -> None:
-    """The rows of tutors, students, instructors and courses that sales name."""
-    about_sales = set(rows.naming(sold.lesson_saga, sold.lesson_sold, sold.seat_saga, sold.seat_sold))
-    groups = (
-        (sold.tutor, TUTOR, plan.tutors),
-        (sold.student, STUDENT, plan.students),
-        (sold.instructor, INSTRUCTOR, plan.courses),
-        (sold.learner, STUDENT, 1 + plan.sales // plan.courses),
+async def _make_sources(connection: asyncpg.Connection, plan: Plan) -> None:
+    """Tables of the numbers: of sales, the oldest first; and of people and courses."""
+    columns = {name: getattr(plan, name) for name in ("tutor", "student", "course", "learner")}
+    people = {"tutors": plan.tutors, "students": plan.students, "courses": plan.courses}
+    people["learners"] = 1 + plan.sales // plan.courses
+    named = ", ".join(f"{sql} as {name}" for name, sql in columns.items())
+    ago = f"make_interval(mins => {plan.minutes_ago}) as ago"
+    await connection.execute(
+        f"create temp table sales as select n, {named}, {ago} from generate_series({plan.sales} - 1, 0, -1) n"  # noqa: S608
     )
-    for person, kind, count in groups:
-        for line in rows.naming(person):
-            if line not in about_sales and sold.course not in line.tokens:
-                await _copy_people(connection, rows, line, {person: kind}, count, plan)
-    for line in rows.naming(sold.course):
-        if line not in about_sales:
-            counting = _count_seats(rows.columns[line.table], line)
-            of_course = {sold.course: COURSE, sold.instructor: INSTRUCTOR}
-            await _copy_people(connection, rows, counting, of_course, plan.courses, plan)
+    for name, count in people.items():
+        every = ", ".join(f"n as {column}" for column in columns)
+        await connection.execute(
+            f"create temp table {name} as select n, {every}, {ago} from generate_series(0, {count} - 1) n"  # noqa: S608
+        )
 
 
-_SEATS = "seats-of-the-course"
+def _statements(rows: Sequence[Row], sales: Sequence[Sale], plan: Plan) -> list[str]:
+    """An INSERT for each row of the sales, and for each other row about their people and their course."""
+    lesson, seat = (sale.saga for sale in sales)
+    about = {
+        str(seat["course_id"]): "courses", str(seat["tutor_id"]): "courses", str(seat["student_id"]): "learners",
+        str(lesson["tutor_id"]): "tutors", str(lesson["student_id"]): "students",
+    }  # fmt: skip
+    ids = {id_: sql for sale in sales for id_, sql in sale.ids.items()}
+    found = []
+    for row in rows:
+        if row.table in FORGOTTEN:
+            continue
+        sale = next((sale for sale in sales if row.names(*sale.own)), None)
+        source = "sales" if sale else next((source for id_, source in about.items() if row.names(id_)), None)
+        if source is not None:
+            found.append(insert_like(row, source, sale.ids if sale else ids, _other_columns(row, plan)))
+    return found
 
 
-def _count_seats(columns: list[str], line: Line) -> Line:
-    """A course's line whose count of seats is a token."""
-    fields = line.pattern.split("\t")
-    fields[columns.index("seats_taken")] = "%s"
-    place = "\t".join(fields[: columns.index("seats_taken")]).count("%s")
-    return Line(line.table, "\t".join(fields), (*line.tokens[:place], _SEATS, *line.tokens[place:]))
-
-
-async def _copy_people(
-    connection: asyncpg.Connection, rows: Rows, line: Line, kinds: Mapping[str, int], count: int, plan: Plan
-) -> None:
-    makers: dict[str, Make] = {
-        token: (lambda number, kind=kind: made_uuid(kind, number))  # type: ignore[misc]
-        for token, kind in kinds.items()
-    }
-    makers[_SEATS] = lambda number: str(plan.seats_taken(number))
-    tokens = Tokens(OF_SEAT * 2, makers)
-    made = [line.fill(tokens.values(line.tokens, number, plan.minutes_ago(number))) for number in range(count)]
-    source = io.BytesIO(("\n".join(made) + "\n").encode())
-    await connection.copy_to_table(line.table, source=source, columns=rows.columns[line.table])
-
-
-def _fill_sandbox(path: Path, kinds: list[_Kind], plan: Plan) -> None:
-    """The intents and charges of all sales."""
-    with closing(sqlite3.connect(path, timeout=30)) as connection:
-        objects = [row for row in connection.execute(_OBJECTS) if row[0] in KEPT_OBJECTS]
-        for kind in kinds:
-            lines = _objects_of(objects, kind)
-            named = {token for line in lines for token in line.tokens}
-            for numbers in _oldest_first(plan.sales):
-                with connection:
-                    for number in numbers:
-                        values = kind.tokens.values(named, number, plan.minutes_ago(number))
-                        connection.executemany(_PUT, [_object(line.fill(values)) for line in lines])
-
-
-def _objects_of(objects: list[tuple[object, ...]], kind: _Kind) -> list[Line]:
-    """The objects of a sale: its intent, which names its saga, and that intent's charge."""
-    (intent,) = (row for row in objects if row[0] == "payment_intent" and kind.ids[0] in str(row[-1]))
-    intent_id = json.loads(str(intent[-1]))["id"]
-    return [Line.of("object", json.dumps(row)) for row in objects if row is intent or row[2] == intent_id]
-
-
-def _object(row: str) -> tuple[object, ...]:
-    kind, created, intent, charge, type_, body = json.loads(row)
-    return json.loads(body)["id"], kind, created, intent, charge, type_, body
+def _other_columns(row: Row, plan: Plan) -> dict[str, str]:
+    """The columns that differ from the sample: all lessons are over, and all seats are sold."""
+    if row.table == "session":
+        minutes = f"interval '{row.values['duration_minutes']} minutes'"
+        end = f"timestamptz '{row.values['scheduled_at'].isoformat()}' - ago + {minutes} + interval '1.000001 seconds'"
+        return {"status": "'COMPLETED'", "completed_at": end}
+    return {"seats_taken": plan.seats_taken("course")} if row.table == "course" else {}

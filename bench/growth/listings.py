@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.growth.fill import STUDENT, TUTOR
-from bench.growth.sample import made_uuid
+from bench.growth.people import made
 from bench.lessons import LessonFailed, Shop
 
 _PAGE = "pageInfo { hasNextPage endCursor }"
@@ -27,10 +26,10 @@ LISTINGS: Mapping[str, str] = {
 
 async def list_once(shop: Shop, name: str) -> None:
     """Ask for a list as the busy student. Raises LessonFailed when it is refused or has nothing."""
-    student = shop.token("student", made_uuid(STUDENT, 0))
+    student = shop.token("student", made("student", 0))
     now = datetime.now(UTC)
     dates = {"from": now + timedelta(days=1), "to": now + timedelta(days=8)}
-    given: dict[str, Any] = {"tutor": made_uuid(TUTOR, 0), **{name: at.isoformat() for name, at in dates.items()}}
+    given: dict[str, Any] = {"tutor": made("tutor", 0), **{name: at.isoformat() for name, at in dates.items()}}
     found = await shop.query(student, LISTINGS[name], given if LISTINGS[name] is _SLOTS else {})
     if not (found if isinstance(found, list) else found["nodes"]):
         raise LessonFailed(f"{name} has nothing")

@@ -1,8 +1,13 @@
-"""Who buys what of whom, and when: no two lessons of a person overlap, and one person and one tutor have very many."""
+"""Who buys what of whom, and when: no two lessons of a person overlap, and one person and one tutor have very many.
+
+The same in Python and in SQL, where `n` is the number of a sale. The person with the number 0 is the busy one of the role.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import md5
+from uuid import UUID
 
 #: Every tenth lesson is the busy student's, as long as these are no more than this.
 BUSY_EACH, BUSY_MOST = 10, 10_000
@@ -15,9 +20,19 @@ OVER_MINUTES = 14 * 24 * 60
 STUDENTS_OF_A_COURSE = 1000
 
 
+def made(kind: str, number: int) -> str:
+    """The id of this kind with this number. They look random, so that an index grows as it does in life."""
+    return str(UUID(md5(f"{kind} {number}".encode(), usedforsecurity=False).hexdigest()))
+
+
+def made_sql(kind: str, number: str = "n") -> str:
+    """The same in SQL."""
+    return f"cast(md5('{kind} ' || {number}) as uuid)"
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """So many lessons and so many seats. The person with the number 0 is the busy one of the role."""
+    """So many lessons and so many seats."""
 
     sales: int
 
@@ -36,6 +51,7 @@ class Plan:
 
     @property
     def students(self) -> int:
+        """Also the students of the courses: each has one seat or more, and no two in the same course."""
         return max(APART_MINUTES, self.sales // 10)
 
     @property
@@ -43,21 +59,27 @@ class Plan:
         """Courses, each of an instructor of its own."""
         return max(20, self.sales // STUDENTS_OF_A_COURSE)
 
-    def minutes_ago(self, number: int) -> int:
-        return OVER_MINUTES + number * self.minutes_apart
+    @property
+    def minutes_ago(self) -> str:
+        return f"{OVER_MINUTES} + n * {self.minutes_apart}"
 
-    def tutor_of(self, number: int) -> int:
-        return 0 if number % BUSY_TUTOR_EACH == 0 else 1 + number % (self.tutors - 1)
+    @property
+    def tutor(self) -> str:
+        return f"case when n % {BUSY_TUTOR_EACH} = 0 then 0 else 1 + n % {self.tutors - 1} end"
 
-    def student_of(self, number: int) -> int:
-        return 0 if number % self.busy_each == 0 else 1 + number % (self.students - 1)
+    @property
+    def student(self) -> str:
+        return f"case when n % {self.busy_each} = 0 then 0 else 1 + n % {self.students - 1} end"
 
-    def course_of(self, number: int) -> int:
-        return number % self.courses
+    @property
+    def course(self) -> str:
+        return f"n % {self.courses}"
 
-    def seated_in(self, number: int) -> int:
+    @property
+    def learner(self) -> str:
         """The student of a seat: another one for each seat of a course."""
-        return 1 + number // self.courses
+        return f"1 + n / {self.courses}"
 
-    def seats_taken(self, course: int) -> int:
-        return len(range(course, self.sales, self.courses))
+    def seats_taken(self, course: str) -> str:
+        """How many sales are of the course with this number."""
+        return f"({self.sales} - 1 - {course}) / {self.courses} + 1"

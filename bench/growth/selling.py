@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import asyncpg
 
@@ -20,7 +21,7 @@ _OPEN = "mutation ($id: ID!) { publishCourse(id: $id) { course { id } userErrors
 _ENROLL = """mutation ($course: ID!) {
   enrollInCourse(courseId: $course) { clientSecret paymentIntentId userErrors { code message } }
 }"""
-_SALES = "select id, booking_id, student_id, tutor_id, course_id from saga where is_complete and role = 'SALE'"
+_SALES = "select id, course_id from saga where is_complete and role = 'SALE'"
 _UNTIL_SECONDS = 30
 _PRICE = {"amountMinor": 5000, "currency": "USD"}
 
@@ -42,26 +43,16 @@ async def sell_a_sample(mesh: Mesh, shop: Shop) -> Sold:
     await shop.ask(teaching, _OPEN, id=course)
     await shop.pay(await shop.ask(shop.token("student", learner), _ENROLL, course=course))
     lesson, seat = await _wait_for_sales(urls_of(mesh)["payment"])
-    return Sold(
-        tutor=tutor,
-        student=student,
-        lesson_saga=str(lesson["id"]),
-        lesson_sold=str(lesson["booking_id"]),
-        instructor=instructor,
-        learner=learner,
-        course=course,
-        seat_saga=str(seat["id"]),
-        seat_sold=str(seat["booking_id"]),
-    )
+    return Sold(str(lesson), str(seat))
 
 
-async def _wait_for_sales(url: str) -> list[asyncpg.Record]:
+async def _wait_for_sales(url: str) -> list[UUID]:
     """The saga of the lesson and that of the seat, once both have ended."""
     connection = await asyncpg.connect(url)
     try:
         async with asyncio.timeout(_UNTIL_SECONDS):
             while len(found := await connection.fetch(_SALES)) < 2:  # noqa: ASYNC110 - other processes sell
                 await asyncio.sleep(0.1)
-        return sorted(found, key=lambda sale: sale["course_id"] is not None)
+        return [sale["id"] for sale in sorted(found, key=lambda sale: sale["course_id"] is not None)]
     finally:
         await connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -25,6 +26,14 @@ from tutormesh.common.v1 import money_pb2
 from tutormesh.learning.v1 import learning_pb2
 from tutormesh.payment.v1 import payment_pb2, saga_pb2
 from tutormesh.session.v1 import session_pb2
+
+
+def is_ours(id_: str) -> bool:
+    """True for an id of ours, a UUID in its canonical form; false for a provider's."""
+    try:
+        return str(UUID(id_)) == id_
+    except ValueError:
+        return False
 
 
 def claim(row: availability_pb2.Claim) -> Claim:
@@ -61,8 +70,8 @@ def session(row: session_pb2.Session) -> Session:
     )
 
 
-def course(row: learning_pb2.Course) -> Course:
-    return Course(row.id, row.seats, row.seats_taken)
+def course(row: learning_pb2.SeatCount) -> Course:
+    return Course(row.course_id, row.seats, row.seats_taken, row.active, row.held)
 
 
 def enrollment(row: learning_pb2.Enrollment) -> Enrollment:

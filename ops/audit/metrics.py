@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from ops.audit.invariants import INVARIANTS
 from ops.audit.verdict import Verdict
 
 
-def format_metrics(verdict: Verdict) -> str:
-    """Gauges: breaches by invariant (0 too), open matters, records by kind, and the time of the audit in Unix seconds."""
+def format_metrics(verdict: Verdict, full_at: datetime) -> str:
+    """Gauges: breaches by invariant (0 too), open matters, records by kind, and two times in Unix seconds.
+
+    The times are when this audit looked, and when everything was last read.
+    """
     found = Counter(breach.invariant for breach in verdict.breaches)
     breaches = {f'{{invariant="{name}"}}': float(found[name]) for name in INVARIANTS}
     counted = {f'{{kind="{kind}"}}': float(number) for kind, number in verdict.counted.items()}
@@ -27,6 +31,11 @@ def format_metrics(verdict: Verdict) -> str:
                 "tutormesh_audit_timestamp_seconds",
                 "When the last look began, Unix time.",
                 {"": verdict.looked_at.timestamp()},
+            ),
+            *_gauge(
+                "tutormesh_audit_full_timestamp_seconds",
+                "When everything was last read, Unix time.",
+                {"": full_at.timestamp()},
             ),
         )
     )

@@ -82,11 +82,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A published course. `seats` 0 means that there is no limit."""
+    """A published course and its seats, counted at one time: ACTIVE enrollments, and those that await a payment.
+
+    `seats` 0 means that there is no limit.
+    """
 
     id: str
     seats: int
     seats_taken: int
+    active: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)

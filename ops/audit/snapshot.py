@@ -65,10 +65,6 @@ class Snapshot:
         return group_by(self.sessions, lambda session: session.saga_id)
 
     @cached_property
-    def enrollments_by_course(self) -> dict[str, list[Enrollment]]:
-        return group_by(self.enrollments, lambda enrollment: enrollment.course_id)
-
-    @cached_property
     def refunds_by_intent(self) -> dict[str, list[Refund]]:
         """Our refunds, by the intent whose money they return."""
         refunds = (refund for payment in self.payments for refund in payment.refunds)

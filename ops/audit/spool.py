@@ -38,13 +38,19 @@ FIELDS: dict[type[Record], str] = {
 _BY_PLACE: dict[type[Record], Callable[[Any], str]] = {
     Claim: lambda claim: claim.calendar_id,
     Course: lambda course: course.id,
-    Enrollment: lambda enrollment: enrollment.course_id,
 }
 _SCHEMA = """
 create table record (id integer primary key, place text, body blob not null);
 create index record_place on record (place, id) where place <> '';
 create table named (token integer, record integer, primary key (token, record)) without rowid;
 create table seen (record integer primary key);
+create table read_before (name text primary key, record integer not null) without rowid;
+create table followed (token text primary key, is_asked integer not null default 0) without rowid;
+create index followed_next on followed (is_asked, token) where not is_asked;
+"""
+_NEXT_FOLLOWED = """
+update followed set is_asked = 1 where token in (
+    select token from followed where not is_asked order by token limit ?) returning token
 """
 _UNSEEN = "select id from record where id > ? and id not in (select record from seen) order by id limit ?"
 _LOAD, _NAMING = "select id, body from record where id in", "select record from named where token in"
@@ -55,36 +61,73 @@ _MOST_NAMED = 500
 class Spool:
     """All records of one look, in a file that nobody else sees and that goes with it. `taken_at` is when it began."""
 
-    def __init__(self, taken_at: datetime) -> None:
-        self.taken_at = taken_at
+    def __init__(self, taken_at: datetime, *, follows: bool = False) -> None:
+        """`follows`: it is filled by `take_unasked`, which lets a record come again; else each comes once."""
+        self.taken_at, self._follows = taken_at, follows
         self._file = sqlite3.connect("")  # SQLite: an empty name is a temporary file
         self._file.executescript("pragma journal_mode = off; pragma synchronous = off;" + _SCHEMA)
         self._counted = Counter(dict.fromkeys((*FIELDS.values(), "refunds"), 0))
-        self._waiting: list[OpenMatter] = []
+        self._waiting: dict[str, OpenMatter] = {}
 
     def close(self) -> None:
         self._file.close()
 
     def add(self, records: Iterable[Record]) -> None:
-        """Keep a page of records."""
+        """Keep a page of records. What belongs to them is to follow."""
         for record in records:
-            self._counted[FIELDS[type(record)]] += 1
-            if isinstance(record, Saga) and record.state == PARKED:
-                self._waiting.append(OpenMatter(record.id, record.kind, record.error))
-            if isinstance(record, Intent):
-                self._counted["refunds"] += len(record.refunds)
-            self._put(record)
+            self._keep(record)
+            if self._follows:
+                self.follow(_ids(record))
 
-    def _put(self, record: Record) -> None:
+    def add_alone(self, records: Iterable[Record]) -> None:
+        """Keep records of which only they themselves are looked at."""
+        for record in records:
+            self._keep(record)
+
+    def follow(self, tokens: Iterable[str]) -> None:
+        """Note ids: what belongs to them is to be read."""
+        self._file.executemany(
+            "insert or ignore into followed (token) values (?)", ((each,) for each in tokens if each)
+        )
+
+    def take_unasked(self, most: int) -> list[str]:
+        """At most so many ids that were noted and not taken yet."""
+        return [token for (token,) in self._file.execute(_NEXT_FOLLOWED, (most,)).fetchall()]
+
+    def _keep(self, record: Record) -> None:
+        if isinstance(record, Saga):
+            self._waiting.pop(record.id, None)
+            if record.state == PARKED:
+                self._waiting[record.id] = OpenMatter(record.id, record.kind, record.error)
+        if not self._follows:
+            self._put(record, None)
+            self._count(record)
+            return
+        name = f"{FIELDS[type(record)]} {record.id}"
+        before = self._file.execute("select record from read_before where name = ?", (name,)).fetchone()
+        row = self._put(record, before[0] if before else None)
+        if before is None:
+            self._count(record)
+            self._file.execute("insert into read_before values (?, ?)", (name, row))
+
+    def _count(self, record: Record) -> None:
+        self._counted[FIELDS[type(record)]] += 1
+        if isinstance(record, Intent):
+            self._counted["refunds"] += len(record.refunds)
+
+    def _put(self, record: Record, row: int | None) -> int:
+        """Insert a record, or put it into the place of an older reading of it."""
         place_of = _BY_PLACE.get(type(record))
-        values = (place_of(record) if place_of else "", pickle.dumps(record))
-        row = self._file.execute("insert into record (place, body) values (?, ?)", values).lastrowid
-        named = [(_hashed(token), row) for token in set(_ids(record)) if token]
+        values = (row, place_of(record) if place_of else "", pickle.dumps(record))
+        kept = self._file.execute("insert or replace into record (id, place, body) values (?, ?, ?)", values).lastrowid
+        assert kept is not None
+        named = [(_hashed(token), kept) for token in set(_ids(record)) if token]
         self._file.executemany("insert or ignore into named values (?, ?)", named)
+        return kept
 
     @property
     def open_matters(self) -> tuple[OpenMatter, ...]:
-        return tuple(self._waiting)
+        return tuple(self._waiting.values())
 
     def counts(self) -> dict[str, int]:
         """How many records there are of each kind."""
@@ -103,7 +146,7 @@ class Spool:
         return sorted(found, key=lambda breach: order.index(breach.invariant))
 
     def _places(self) -> Iterator[Snapshot]:
-        """Each calendar with its claims, each course with its enrollments; several of them at a time."""
+        """Each calendar with its claims, and each course; several of them at a time."""
         rows = self._file.execute("select place, body from record where place <> '' order by place, id")
         batch: list[Record] = []
         last = ""
@@ -184,3 +227,5 @@ def _ids(record: Record) -> Iterator[str]:
             yield from (record.id, record.saga_id, record.intent_id, *(refund.intent_id for refund in record.refunds))
         case Intent():
             yield from (record.id, record.saga_id)
+        case Course():
+            return

@@ -13,6 +13,20 @@ from tutormesh.common.v1 import money_pb2, timeline_pb2
 from tutormesh.payment.v1 import payment_pb2 as pb
 
 
+def decode_ids(values: Sequence[str]) -> tuple[list[UUID], list[str]]:
+    """Our ids among these, and those of the providers. Raises BadInput."""
+    named = wire.words(values, "ids", 255)
+    ours = [value for value in named if _is_uuid(value)]
+    return [UUID(value) for value in ours], [value for value in named if value not in ours]
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        return str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
 def encode_payment(value: Payment, max_attempts: int, links: Links) -> pb.Payment:
     """The payment for the caller. Its tutor does not see how the student fared with the card."""
     reason, may_see = value.decline_reason, calls.current().speaks_for(value.student_id)

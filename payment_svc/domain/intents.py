@@ -27,6 +27,7 @@ class Intent:
     failed_charge: str | None  # the id of the latest attempt, when it was declined
     has_failed: bool = False  # it is canceled because the provider says that it will not be paid
     decline_reason: DeclineReason | None = None  # why the latest attempt was declined, with or without a charge
+    has_refunds: bool | None = None  # None: nobody has said
 
     @property
     def succeeded(self) -> bool:

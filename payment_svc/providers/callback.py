@@ -36,7 +36,7 @@ from payment_svc.providers.callback_sql import (
     REPORTED,
     USED_BY_ANOTHER,
 )
-from payment_svc.providers.port import NoSuchIntent, ProviderRefused
+from payment_svc.providers.port import EventPage, NoSuchIntent, ProviderRefused
 from payment_svc.providers.sessions import PaymentSession, PaymentSessions
 
 INTENT_PREFIX = "cb_"
@@ -133,6 +133,10 @@ class CallbackProvider:
     async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
         """No events. The provider repeats a report until we answer it, so none is missed."""
         return [], ""
+
+    async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
+        """No events. Its books are rows of ours, which tell that they have changed."""
+        return EventPage()
 
     # What the provider reports (settling/callbacks.py).
 

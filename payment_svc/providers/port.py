@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
 from mesh.money import Money
@@ -37,6 +38,18 @@ class ProviderRefused(Exception):
 
 class NoSuchIntent(ProviderRefused):
     """The provider does not know the intent. That is a definite answer: nobody can pay it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """The intents of a page of events, the id after which the next page begins, and the time of the newest event.
+
+    The time is in Unix seconds of the provider, 0 without events.
+    """
+
+    intent_ids: tuple[str, ...] = ()
+    next_after: str = ""
+    newest: int = 0
 
 
 class Provider(Protocol):
@@ -101,6 +114,10 @@ class Provider(Protocol):
 
         With it comes the id after which the next page begins; empty on the last page. `after` is empty for the first.
         """
+
+    async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
+        """The intents of a page of events, newest first, from the time `since` (Unix seconds) on. Webhooks may have missed
+        the events. Raises ProviderRefused for a bad id."""
 
 
 class ReportingProvider(Provider, Protocol):

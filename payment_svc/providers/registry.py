@@ -17,6 +17,7 @@ from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, R
 from payment_svc.providers.callback import CallbackProvider
 from payment_svc.providers.port import (
     MOST_PAGES,
+    EventPage,
     OutcomeUnknown,
     Provider,
     ProviderRefused,
@@ -134,6 +135,14 @@ class Providers:
         with measured(provider, "list_intents"):
             page, more = await provider.list_intents(after, most)
         return page, more or await self._first_token_after(provider)
+
+    async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
+        """The intents of a page of the events of the provider that can be asked; nothing while there is none."""
+        provider = next((each for each in self._all if not each.takes_reports), None)
+        if provider is None:
+            return EventPage()
+        with measured(provider, "list_intents_of_events"):
+            return await provider.list_intents_of_events(since, after)
 
     async def _first_token_after(self, provider: Provider) -> str:
         for each in self._all[self._all.index(provider) + 1 :]:

@@ -156,7 +156,15 @@ def _intent(fields: dict[str, Any]) -> Intent:
         payment_id=_uuid(metadata.get("paymentId")),
         failed_charge=_failed_charge(fields),
         decline_reason=_decline_reason(_object(fields, "last_payment_error")),
+        has_refunds=_has_refunds(fields.get("latest_charge")),
     )
+
+
+def _has_refunds(charge: Any) -> bool | None:
+    """Whether money of a charge was to go back; None when the answer does not have its refunds."""
+    refunds = charge.get("refunds") if isinstance(charge, dict) else None
+    items = refunds.get("data") if isinstance(refunds, dict) else None
+    return bool(items) if isinstance(items, list) else None
 
 
 def _failed_charge(fields: dict[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mesh.database import Database
 from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
 from payment_svc.domain.messages import DeliveryRoute
+from payment_svc.store.auditing import AuditStore
 from payment_svc.store.cancellations import CancellationStore
 from payment_svc.store.events import EventStore
 from payment_svc.store.keys import KeyStore
@@ -46,6 +47,7 @@ class Stores:
     refused: RefusedStore
     operators: OperatorStore
     notifications: NotificationStore
+    audit: AuditStore
 
     @classmethod
     def of(cls, database: Database, owner: str, lease_seconds: float, routes: Sequence[DeliveryRoute] = ()) -> Stores:
@@ -61,11 +63,13 @@ class Stores:
             RefusedStore(database),
             OperatorStore(database),
             NotificationStore(database),
+            AuditStore(database),
         )
 
 
 __all__ = [
     "VIOLATIONS",
+    "AuditStore",
     "CancellationStore",
     "EventStore",
     "KeyStore",

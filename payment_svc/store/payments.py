@@ -41,6 +41,15 @@ _OF_STUDENT, _OF_STUDENT_AFTER = (text(_PAGE.format(who="student_id", after=afte
 _OF_TUTOR, _OF_TUTOR_AFTER = (text(_PAGE.format(who="tutor_id", after=after)) for after in ("", _AFTER))
 _FIRST = "'00000000-0000-0000-0000-000000000000'"
 _ALL = text(_SELECT + f"where p.id > coalesce(cast(:after as uuid), {_FIRST}) order by p.id limit :most")
+# Each part finds its rows by an index.
+_OF = text(f"""
+    with found as materialized (
+        select id from payment where id = any(cast(:ids as uuid[])) or saga_id = any(cast(:ids as uuid[]))
+        union select id from payment where payment_intent_id = any(cast(:intents as text[]))
+        union select payment_id from refund where payment_intent_id = any(cast(:intents as text[]))
+    )
+    {_SELECT} where p.id = any(array(select id from found))
+""")  # noqa: S608 - constants
 _REFUNDS = text("select * from refund where payment_id = any(:ids) order by created_at, id")
 # The events of the sale, and one line for its cancel. That line comes once the cancel has taken back what was sold:
 # before, it can still be refused.
@@ -104,7 +113,13 @@ class PaymentStore:
 
     async def list_all(self, after: UUID | None, most: int) -> list[Payment]:
         """All payments with their refunds, in id order, after this id."""
-        rows = await self._database.rows(_ALL, {"after": after, "most": most})
+        return await self._with_refunds(await self._database.rows(_ALL, {"after": after, "most": most}))
+
+    async def list_of(self, ids: Sequence[UUID], intents: Sequence[str]) -> list[Payment]:
+        """The payments of these ids, sagas and intents, and those with a refund of these intents, in no order."""
+        return await self._with_refunds(await self._database.rows(_OF, {"ids": ids, "intents": intents}))
+
+    async def _with_refunds(self, rows: Sequence[Row]) -> list[Payment]:
         refunds = [to_refund(row) for row in await self._database.rows(_REFUNDS, {"ids": [row.id for row in rows]})]
         return [to_payment(row, tuple(r for r in refunds if r.payment_id == row.id)) for row in rows]
 

@@ -43,17 +43,7 @@ async def sold(world: World) -> Sold:
         await acting.at_rest()
         for channel in acting.channels.values():
             await channel.close()
-    return Sold(
-        tutor=str(tutor),
-        student=str(lesson.student),
-        lesson_saga=lesson.saga,
-        lesson_sold=lesson.booking,
-        instructor=seat.course.instructor_id,
-        learner=str(seat.student),
-        course=seat.course.id,
-        seat_saga=seat.saga,
-        seat_sold=seat.id,
-    )
+    return Sold(lesson.saga, seat.saga)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

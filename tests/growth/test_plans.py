@@ -20,7 +20,7 @@ from mesh.statements import Statement
 
 PACKAGES = ("availability_svc", "booking_svc", "learning_svc", "payment_svc", "session_svc")
 #: Tables that do not grow with what is sold.
-SMALL = frozenset({"saga_kind"})
+SMALL = frozenset({"saga_kind", "audit_mark"})
 #: Partial indexes of what waits or lapses. They lose a row when its work is done, so that all of one may be read.
 OF_WHAT_WAITS = frozenset(
     "saga_due saga_open_newest saga_waiting refund_open stripe_event_open notification_due notification_dead"

@@ -65,7 +65,7 @@ def test_a_metric_is_named_by_convention_and_no_label_is_an_id(one: Any) -> None
 def test_promtool_finds_nothing_to_mend_in_the_metrics_and_in_those_of_the_audit() -> None:
     promtool("check", "metrics", given=generate_latest(REGISTRY).decode())
     audited = Verdict(breaches=(), open_matters=(), counted={"sagas": 1}, looked_at=datetime.now(UTC))
-    promtool("check", "metrics", given=format_metrics(audited) + "\n")
+    promtool("check", "metrics", given=format_metrics(audited, audited.looked_at) + "\n")
 
 
 @PROMTOOL

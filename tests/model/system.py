@@ -63,7 +63,9 @@ class System(Clockwork):
         events, payments, refunds = Events(self, sagas), Payments(self, sagas), RefundRows(self, sagas)
         cancellations = Cancellations(self, sagas)
         cancellations.refunds = refunds
-        stores: Any = Stores(*cast(Any, (sagas, cancellations, payments, refunds, events, sagas, None, sagas, None)))
+        stores: Any = Stores(
+            *cast(Any, (sagas, cancellations, payments, refunds, events, sagas, None, sagas, None, None))
+        )
         peers: Any = Peers(*cast(Any, (Availability(self), Bookings(self), Sessions(self), Learning(self))))
         settings = Settings(
             _env_file=None,

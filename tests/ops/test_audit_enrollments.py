@@ -12,7 +12,8 @@ from ops.audit.records import CANCEL, ENROLL, LEAVE, Amount, Course, Enrollment,
 from ops.audit.snapshot import Snapshot
 from tests.ops.snapshots import INTENT, NOW, OUR_REFUND, PAYMENT, PRICE, THEIR_REFUND, broken, saga_of, words
 
-COURSE = Course("course", seats=2, seats_taken=1)
+COURSE = Course("course", seats=2, seats_taken=1, active=1)
+HELD, EMPTY = replace(COURSE, active=0, held=1), replace(COURSE, seats_taken=0, active=0)
 ENROLLMENT = Enrollment("enrollment", "saga", "course", "student", "tutor", "ACTIVE", PRICE, "payment")
 PAID = replace(PAYMENT, booking_id="", session_id="", enrollment_id="enrollment")
 TOMBSTONE = Enrollment("enrollment", "saga", "", "", "", "CANCELLED", Amount(0, ""), "")
@@ -37,7 +38,7 @@ def unsold(state: str = "EXPIRED", status: str = "EXPIRED") -> Snapshot:
         sagas=(seat_of(state),),
         payments=(replace(PAID, status="CANCELLED", received_minor=0),),
         intents=(replace(INTENT, status="canceled", received_minor=0),),
-        courses=(replace(COURSE, seats_taken=0),),
+        courses=(EMPTY,),
         enrollments=(replace(ENROLLMENT, status=status),),
     )
 
@@ -49,7 +50,7 @@ def waiting() -> Snapshot:
         sagas=(seat_of("AWAITING_PAYMENT"),),
         payments=(replace(PAID, status="PENDING", received_minor=0),),
         intents=(replace(INTENT, status="requires_payment_method", received_minor=0),),
-        courses=(COURSE,),
+        courses=(HELD,),
         enrollments=(replace(ENROLLMENT, status="PAYMENT_REQUIRED"),),
     )
 
@@ -64,7 +65,7 @@ def left() -> Snapshot:
         sagas=(seat_of(), LEAVING),
         payments=(replace(PAID, status="REFUNDED", refunds=(OUR_REFUND,)),),
         intents=(replace(INTENT, refunds=(THEIR_REFUND,)),),
-        courses=(replace(COURSE, seats_taken=0),),
+        courses=(EMPTY,),
         enrollments=(replace(ENROLLMENT, status="CANCELLED"),),
     )
 
@@ -158,7 +159,7 @@ def test_a_wrong_count_of_seats_breaks_i1_alone(course: Course, message: str) ->
 
 
 def test_a_hold_may_have_expired_and_a_course_may_have_no_limit() -> None:
-    assert find_breaches(replace(waiting(), courses=(replace(COURSE, seats_taken=0),))) == []
+    assert find_breaches(replace(waiting(), courses=(replace(HELD, seats_taken=0),))) == []
     assert find_breaches(replace(sold(), courses=(replace(COURSE, seats=0),))) == []
 
 

@@ -192,7 +192,7 @@ class Processes:
         """Run `tutormesh audit --json`, and return its verdict."""
         given = {name: self.mesh.layout.settings[name] for name in ("TUTORMESH_DATA", "TUTORMESH_PORT_BASE")}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops", "audit", "--json"),
+            *(sys.executable, "-m", "ops", "audit", "--full", "--json"),
             env=dict(os.environ) | given | self.operator_settings,
             cwd=self.mesh.layout.root,
             stdout=asyncio.subprocess.PIPE,

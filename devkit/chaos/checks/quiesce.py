@@ -125,7 +125,7 @@ async def _measure(connection: asyncpg.Connection, ledger: Ledger, ending: Endin
 
 async def run_audit(mesh: Mesh, ledger: Ledger) -> str:
     """Run `tutormesh audit`, and return its result in one line. Each breach is a finding."""
-    code, output = await run_command(mesh, "audit", "--json")
+    code, output = await run_command(mesh, "audit", "--full", "--json")
     if code not in (0, 1):
         ledger.add_finding(f"tutormesh audit ended with {code}: {output}")
         return "no verdict"

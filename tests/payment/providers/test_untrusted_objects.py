@@ -272,6 +272,7 @@ CALLS: dict[str, Callable[[StripeProvider], Any]] = {
     "recent_intents": lambda stripe: stripe.recent_intents(60, ""),
     "list_intents": lambda stripe: stripe.list_intents(None, 10),
     "recent_events": lambda stripe: stripe.recent_events(frozenset({"refund.updated"}), 60, ""),
+    "list_intents_of_events": lambda stripe: stripe.list_intents_of_events(0, None),
     "retrieve_intent": lambda stripe: stripe.retrieve_intent("pi_1"),
     "cancel_intent": lambda stripe: stripe.cancel_intent("pi_1"),
     "list_declined_charges": lambda stripe: stripe.list_declined_charges("pi_1"),

@@ -95,6 +95,11 @@ class AvailabilityServiceStub:
                 request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
                 _registered_method=True)
+        self.ListChangedIds = channel.unary_unary(
+                '/tutormesh.availability.v1.AvailabilityService/ListChangedIds',
+                request_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsResponse.FromString,
+                _registered_method=True)
 
 
 class AvailabilityServiceServicer:
@@ -209,6 +214,14 @@ class AvailabilityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedIds(self, request, context):
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AvailabilityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -271,6 +284,11 @@ def add_AvailabilityServiceServicer_to_server(servicer, server):
                     servicer.CleanUpHolds,
                     request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.FromString,
                     response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.SerializeToString,
+            ),
+            'ListChangedIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedIds,
+                    request_deserializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsRequest.FromString,
+                    response_serializer=tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -598,6 +616,33 @@ class AvailabilityService:
             '/tutormesh.availability.v1.AvailabilityService/CleanUpHolds',
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsRequest.SerializeToString,
             tutormesh_dot_availability_dot_v1_dot_availability__pb2.CleanUpHoldsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.availability.v1.AvailabilityService/ListChangedIds',
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsRequest.SerializeToString,
+            tutormesh_dot_availability_dot_v1_dot_availability__pb2.ListChangedIdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

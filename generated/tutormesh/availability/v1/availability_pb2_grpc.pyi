@@ -92,6 +92,10 @@ class AvailabilityServiceStub:
     """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
     more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
     """
+    ListChangedIds: _grpc.UnaryUnaryMultiCallable[_availability_pb2.ListChangedIdsRequest, _availability_pb2.ListChangedIdsResponse]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
 
 @_typing.type_check_only
 class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
@@ -156,6 +160,10 @@ class AvailabilityServiceAsyncStub(AvailabilityServiceStub):
     CleanUpHolds: _aio.UnaryUnaryMultiCallable[_availability_pb2.CleanUpHoldsRequest, _availability_pb2.CleanUpHoldsResponse]  # type: ignore[assignment]
     """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
     more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+    """
+    ListChangedIds: _aio.UnaryUnaryMultiCallable[_availability_pb2.ListChangedIdsRequest, _availability_pb2.ListChangedIdsResponse]  # type: ignore[assignment]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
     """
 
 class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -290,6 +298,16 @@ class AvailabilityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_availability_pb2.CleanUpHoldsResponse, _abc.Awaitable[_availability_pb2.CleanUpHoldsResponse]]:
         """CleanUpHolds deletes what the BookingHoldCleanupJob deletes: lapsed holds, and blocks that nobody can ask about any
         more. Nobody waits for it, because whoever wants a lapsed hold's time gets it anyway.
+        """
+
+    @_abc_1.abstractmethod
+    def ListChangedIds(
+        self,
+        request: _availability_pb2.ListChangedIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_availability_pb2.ListChangedIdsResponse, _abc.Awaitable[_availability_pb2.ListChangedIdsResponse]]:
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
         """
 
 def add_AvailabilityServiceServicer_to_server(servicer: AvailabilityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

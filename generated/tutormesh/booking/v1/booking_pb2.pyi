@@ -549,6 +549,7 @@ class ListBookingsRequest(_message.Message):
     TO_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     ORDER_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     person_id: _builtins.str
     """The person, as student or tutor, a UUID. Only ops may leave it empty, for everybody's in id order."""
     page_size: _builtins.int
@@ -565,6 +566,10 @@ class ListBookingsRequest(_message.Message):
     def to(self) -> _timestamp_pb2.Timestamp:
         """Only lessons that start before then; absent means for ever."""
 
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those whose own id or whose saga is among these, all of them on one page; at most 200, and for ops alone."""
+
     def __init__(
         self,
         *,
@@ -575,10 +580,11 @@ class ListBookingsRequest(_message.Message):
         to: _timestamp_pb2.Timestamp | None = ...,
         role: _lists_pb2.LessonRole.ValueType = ...,
         order: Global___BookingOrder.ValueType = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "to", b"to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "role", b"role", "status", b"status", "to", b"to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "ids", b"ids", "order", b"order", "page_size", b"page_size", "page_token", b"page_token", "person_id", b"person_id", "role", b"role", "status", b"status", "to", b"to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -663,3 +669,69 @@ class WatchBookingResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchBookingResponse: _TypeAlias = WatchBookingResponse  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsRequest(_message.Message):
+    """ListChangedIdsRequest asks for a page of what has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """The mark that an earlier list gave. Without one the list is empty, and gives only the mark of now."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 1000; 0 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsRequest: _TypeAlias = ListChangedIdsRequest  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsResponse(_message.Message):
+    """ListChangedIdsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    IS_MARK_LOST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page. A page before it may be empty."""
+    mark: _builtins.str
+    """The mark of now, on the first page: the next list begins there."""
+    is_mark_lost: _builtins.bool
+    """True when the mark is of another database, or of one that was restored: everything has to be read."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sagas whose bookings have changed."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        is_mark_lost: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "is_mark_lost", b"is_mark_lost", "mark", b"mark", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsResponse: _TypeAlias = ListChangedIdsResponse  # noqa: Y015

@@ -75,6 +75,11 @@ class BookingServiceStub:
                 request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingResponse.FromString,
                 _registered_method=True)
+        self.ListChangedIds = channel.unary_unary(
+                '/tutormesh.booking.v1.BookingService/ListChangedIds',
+                request_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsResponse.FromString,
+                _registered_method=True)
 
 
 class BookingServiceServicer:
@@ -148,6 +153,14 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedIds(self, request, context):
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BookingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -190,6 +203,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.WatchBooking,
                     request_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingRequest.FromString,
                     response_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingResponse.SerializeToString,
+            ),
+            'ListChangedIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedIds,
+                    request_deserializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsRequest.FromString,
+                    response_serializer=tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -409,6 +427,33 @@ class BookingService:
             '/tutormesh.booking.v1.BookingService/WatchBooking',
             tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingRequest.SerializeToString,
             tutormesh_dot_booking_dot_v1_dot_booking__pb2.WatchBookingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.booking.v1.BookingService/ListChangedIds',
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsRequest.SerializeToString,
+            tutormesh_dot_booking_dot_v1_dot_booking__pb2.ListChangedIdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,10 @@ class BookingServiceStub:
     """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
     ends. A slow reader gets only the newest of several changes. Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
     """
+    ListChangedIds: _grpc.UnaryUnaryMultiCallable[_booking_pb2.ListChangedIdsRequest, _booking_pb2.ListChangedIdsResponse]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -108,6 +112,10 @@ class BookingServiceAsyncStub(BookingServiceStub):
     WatchBooking: _aio.UnaryStreamMultiCallable[_booking_pb2.WatchBookingRequest, _booking_pb2.WatchBookingResponse]  # type: ignore[assignment]
     """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
     ends. A slow reader gets only the newest of several changes. Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
+    """
+    ListChangedIds: _aio.UnaryUnaryMultiCallable[_booking_pb2.ListChangedIdsRequest, _booking_pb2.ListChangedIdsResponse]  # type: ignore[assignment]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
     """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -194,6 +202,16 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_booking_pb2.WatchBookingResponse], _abc.AsyncIterator[_booking_pb2.WatchBookingResponse]]:
         """WatchBooking sends the booking as it is now, then again after each change, until the caller leaves or the booking
         ends. A slow reader gets only the newest of several changes. Refuses with NOT_FOUND, OVERLOADED, TRY_AGAIN.
+        """
+
+    @_abc_1.abstractmethod
+    def ListChangedIds(
+        self,
+        request: _booking_pb2.ListChangedIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_pb2.ListChangedIdsResponse, _abc.Awaitable[_booking_pb2.ListChangedIdsResponse]]:
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
         """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

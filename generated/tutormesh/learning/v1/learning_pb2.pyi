@@ -880,22 +880,28 @@ class ListEnrollmentsRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. Only ops may leave it empty, for everybody's in id order."""
     page_size: _builtins.int
     """The size of the page, 1 to 100 (for ops 1 to 1000); 0 means 20."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those whose own id or whose saga is among these, all of them on one page; at most 200, and for ops alone."""
+
     def __init__(
         self,
         *,
         student_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "page_size", b"page_size", "page_token", b"page_token", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -934,3 +940,167 @@ class ListEnrollmentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListEnrollmentsResponse: _TypeAlias = ListEnrollmentsResponse  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsRequest(_message.Message):
+    """ListChangedIdsRequest asks for a page of what has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """The mark that an earlier list gave. Without one the list is empty, and gives only the mark of now."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 1000; 0 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsRequest: _TypeAlias = ListChangedIdsRequest  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsResponse(_message.Message):
+    """ListChangedIdsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    IS_MARK_LOST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page. A page before it may be empty."""
+    mark: _builtins.str
+    """The mark of now, on the first page: the next list begins there."""
+    is_mark_lost: _builtins.bool
+    """True when the mark is of another database, or of one that was restored: everything has to be read."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sagas whose enrollments have changed, and the courses."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        is_mark_lost: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "is_mark_lost", b"is_mark_lost", "mark", b"mark", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsResponse: _TypeAlias = ListChangedIdsResponse  # noqa: Y015
+
+@_typing.final
+class SeatCount(_message.Message):
+    """SeatCount is a course with its seats, all counted at one time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COURSE_ID_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
+    SEATS_TAKEN_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    course_id: _builtins.str
+    """The course, a UUID."""
+    seats: _builtins.int
+    """How many seats it has; 0 means that there is no limit."""
+    seats_taken: _builtins.int
+    """How many seats the course counts as taken."""
+    active: _builtins.int
+    """How many ACTIVE enrollments hold a seat."""
+    held: _builtins.int
+    """How many enrollments that await a payment hold a seat."""
+    def __init__(
+        self,
+        *,
+        course_id: _builtins.str = ...,
+        seats: _builtins.int = ...,
+        seats_taken: _builtins.int = ...,
+        active: _builtins.int = ...,
+        held: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "course_id", b"course_id", "held", b"held", "seats", b"seats", "seats_taken", b"seats_taken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeatCount: _TypeAlias = SeatCount  # noqa: Y015
+
+@_typing.final
+class ListSeatCountsRequest(_message.Message):
+    """ListSeatCountsRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """The size of the page, 1 to 100; 0 means 20."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only the courses among these, all of them on one page; at most 200."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeatCountsRequest: _TypeAlias = ListSeatCountsRequest  # noqa: Y015
+
+@_typing.final
+class ListSeatCountsResponse(_message.Message):
+    """ListSeatCountsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SeatCount]:
+        """The courses."""
+
+    def __init__(
+        self,
+        *,
+        counts: _abc.Iterable[Global___SeatCount] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSeatCountsResponse: _TypeAlias = ListSeatCountsResponse  # noqa: Y015

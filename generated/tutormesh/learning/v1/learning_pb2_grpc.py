@@ -105,6 +105,16 @@ class LearningServiceStub:
                 request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsResponse.FromString,
                 _registered_method=True)
+        self.ListChangedIds = channel.unary_unary(
+                '/tutormesh.learning.v1.LearningService/ListChangedIds',
+                request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsResponse.FromString,
+                _registered_method=True)
+        self.ListSeatCounts = channel.unary_unary(
+                '/tutormesh.learning.v1.LearningService/ListSeatCounts',
+                request_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsResponse.FromString,
+                _registered_method=True)
 
 
 class LearningServiceServicer:
@@ -236,6 +246,22 @@ class LearningServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedIds(self, request, context):
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSeatCounts(self, request, context):
+        """ListSeatCounts pages through the published courses in id order, each with its seats counted, for the audit.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LearningServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -308,6 +334,16 @@ def add_LearningServiceServicer_to_server(servicer, server):
                     servicer.ListEnrollments,
                     request_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsRequest.FromString,
                     response_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsResponse.SerializeToString,
+            ),
+            'ListChangedIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedIds,
+                    request_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsRequest.FromString,
+                    response_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsResponse.SerializeToString,
+            ),
+            'ListSeatCounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSeatCounts,
+                    request_deserializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsRequest.FromString,
+                    response_serializer=tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -689,6 +725,60 @@ class LearningService:
             '/tutormesh.learning.v1.LearningService/ListEnrollments',
             tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsRequest.SerializeToString,
             tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListEnrollmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.learning.v1.LearningService/ListChangedIds',
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsRequest.SerializeToString,
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListChangedIdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSeatCounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.learning.v1.LearningService/ListSeatCounts',
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsRequest.SerializeToString,
+            tutormesh_dot_learning_dot_v1_dot_learning__pb2.ListSeatCountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

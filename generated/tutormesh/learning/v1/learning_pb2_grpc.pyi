@@ -101,6 +101,14 @@ class LearningServiceStub:
     ops may leave the student out: it pages through all enrollments and tombstones, in id order.
     Refuses with FORBIDDEN, BAD_USER_INPUT.
     """
+    ListChangedIds: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListChangedIdsRequest, _learning_pb2.ListChangedIdsResponse]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
+    ListSeatCounts: _grpc.UnaryUnaryMultiCallable[_learning_pb2.ListSeatCountsRequest, _learning_pb2.ListSeatCountsResponse]
+    """ListSeatCounts pages through the published courses in id order, each with its seats counted, for the audit.
+    Refuses with BAD_USER_INPUT.
+    """
 
 @_typing.type_check_only
 class LearningServiceAsyncStub(LearningServiceStub):
@@ -174,6 +182,14 @@ class LearningServiceAsyncStub(LearningServiceStub):
     """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
     ops may leave the student out: it pages through all enrollments and tombstones, in id order.
     Refuses with FORBIDDEN, BAD_USER_INPUT.
+    """
+    ListChangedIds: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListChangedIdsRequest, _learning_pb2.ListChangedIdsResponse]  # type: ignore[assignment]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
+    ListSeatCounts: _aio.UnaryUnaryMultiCallable[_learning_pb2.ListSeatCountsRequest, _learning_pb2.ListSeatCountsResponse]  # type: ignore[assignment]
+    """ListSeatCounts pages through the published courses in id order, each with its seats counted, for the audit.
+    Refuses with BAD_USER_INPUT.
     """
 
 class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -329,6 +345,26 @@ class LearningServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListEnrollments pages through a student's enrollments, newest first, for that student, an admin or a service. Only
         ops may leave the student out: it pages through all enrollments and tombstones, in id order.
         Refuses with FORBIDDEN, BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListChangedIds(
+        self,
+        request: _learning_pb2.ListChangedIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.ListChangedIdsResponse, _abc.Awaitable[_learning_pb2.ListChangedIdsResponse]]:
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSeatCounts(
+        self,
+        request: _learning_pb2.ListSeatCountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_learning_pb2.ListSeatCountsResponse, _abc.Awaitable[_learning_pb2.ListSeatCountsResponse]]:
+        """ListSeatCounts pages through the published courses in id order, each with its seats counted, for the audit.
+        Refuses with BAD_USER_INPUT.
         """
 
 def add_LearningServiceServicer_to_server(servicer: LearningServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1166,22 +1166,30 @@ class ListPaymentsRequest(_message.Message):
     STUDENT_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     student_id: _builtins.str
     """The student, a UUID. Only ops may leave it empty, for everybody's in id order."""
     page_size: _builtins.int
     """The size of the page, 1 to 100 (for ops 1 to 1000); 0 means 20."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those whose own id, saga or PaymentIntent is among these, or one of whose refunds is of such an intent; all of them
+        on one page; at most 200, and for ops alone.
+        """
+
     def __init__(
         self,
         *,
         student_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "student_id", b"student_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "page_size", b"page_size", "page_token", b"page_token", "student_id", b"student_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from tutormesh.common.v1 import money_pb2 as tutormesh_dot_common_dot_v1_dot_mon
 from tutormesh.common.v1 import timeline_pb2 as tutormesh_dot_common_dot_v1_dot_timeline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftutormesh/payment/v1/saga.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\x88\x05\n\x04Saga\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\r\n\x05state\x18\x04 \x01(\t\x12\x13\n\x0bis_complete\x18\x05 \x01(\x08\x12\x12\n\nstudent_id\x18\x06 \x01(\t\x12\x10\n\x08tutor_id\x18\x07 \x01(\t\x12\x12\n\nbooking_id\x18\x08 \x01(\t\x12\x12\n\nsession_id\x18\t \x01(\t\x12\x12\n\npayment_id\x18\n \x01(\t\x12\x19\n\x11payment_intent_id\x18\x0b \x01(\t\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\r \x01(\x05\x12)\n\x05price\x18\x0e \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07\x61ttempt\x18\x0f \x01(\x05\x12\r\n\x05\x65rror\x18\x10 \x01(\t\x12+\n\x07wake_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x65nce\x18\x14 \x01(\x03\x12.\n\nrefund_due\x18\x15 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x17\n\x0f\x63\x61ncels_saga_id\x18\x16 \x01(\t\x12\x10\n\x08resolved\x18\x17 \x01(\x08\x12\x15\n\renrollment_id\x18\x18 \x01(\t\x12\x11\n\tcourse_id\x18\x19 \x01(\t\"j\n\x10ListSagasRequest\x12\r\n\x05state\x18\x01 \x01(\t\x12\x11\n\topen_only\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\r\n\x05\x61\x62out\x18\x05 \x01(\t\"W\n\x11ListSagasResponse\x12)\n\x05sagas\x18\x01 \x03(\x0b\x32\x1a.tutormesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetSagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"o\n\x0fGetSagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\"#\n\x10RetrySagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"=\n\x11RetrySagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\"B\n\x12ResolveSagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"?\n\x13ResolveSagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\"8\n\x10ReconcileRequest\x12\x10\n\x08is_paged\x18\x01 \x01(\x08\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x11ReconcileResponse\x12\x10\n\x08\x65xamined\x18\x01 \x01(\x05\x12\r\n\x05moved\x18\x02 \x01(\x05\x12\r\n\x05woken\x18\x03 \x01(\x05\x12\x0e\n\x06strays\x18\x04 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\"U\n\x0eProviderRefund\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x11\n\trefund_id\x18\x04 \x01(\t\"\xcc\x01\n\x0eProviderIntent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12*\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x16\n\x0ereceived_minor\x18\x04 \x01(\x03\x12\x0f\n\x07saga_id\x18\x05 \x01(\t\x12\x12\n\npayment_id\x18\x06 \x01(\t\x12\x35\n\x07refunds\x18\x07 \x03(\x0b\x32$.tutormesh.payment.v1.ProviderRefund\"C\n\x1aListProviderIntentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"m\n\x1bListProviderIntentsResponse\x12\x35\n\x07intents\x18\x01 \x03(\x0b\x32$.tutormesh.payment.v1.ProviderIntent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x96\x05\n\x0bSagaService\x12\x65\n\tListSagas\x12&.tutormesh.payment.v1.ListSagasRequest\x1a\'.tutormesh.payment.v1.ListSagasResponse\"\x07\x8a\xb5\x18\x03ops\x12_\n\x07GetSaga\x12$.tutormesh.payment.v1.GetSagaRequest\x1a%.tutormesh.payment.v1.GetSagaResponse\"\x07\x8a\xb5\x18\x03ops\x12\x65\n\tRetrySaga\x12&.tutormesh.payment.v1.RetrySagaRequest\x1a\'.tutormesh.payment.v1.RetrySagaResponse\"\x07\x8a\xb5\x18\x03ops\x12k\n\x0bResolveSaga\x12(.tutormesh.payment.v1.ResolveSagaRequest\x1a).tutormesh.payment.v1.ResolveSagaResponse\"\x07\x8a\xb5\x18\x03ops\x12\x65\n\tReconcile\x12&.tutormesh.payment.v1.ReconcileRequest\x1a\'.tutormesh.payment.v1.ReconcileResponse\"\x07\x8a\xb5\x18\x03ops\x12\x83\x01\n\x13ListProviderIntents\x12\x30.tutormesh.payment.v1.ListProviderIntentsRequest\x1a\x31.tutormesh.payment.v1.ListProviderIntentsResponse\"\x07\x8a\xb5\x18\x03opsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftutormesh/payment/v1/saga.proto\x12\x14tutormesh.payment.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!tutormesh/common/v1/callers.proto\x1a\x1ftutormesh/common/v1/money.proto\x1a\"tutormesh/common/v1/timeline.proto\"\x88\x05\n\x04Saga\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\r\n\x05state\x18\x04 \x01(\t\x12\x13\n\x0bis_complete\x18\x05 \x01(\x08\x12\x12\n\nstudent_id\x18\x06 \x01(\t\x12\x10\n\x08tutor_id\x18\x07 \x01(\t\x12\x12\n\nbooking_id\x18\x08 \x01(\t\x12\x12\n\nsession_id\x18\t \x01(\t\x12\x12\n\npayment_id\x18\n \x01(\t\x12\x19\n\x11payment_intent_id\x18\x0b \x01(\t\x12.\n\nstart_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x64uration_minutes\x18\r \x01(\x05\x12)\n\x05price\x18\x0e \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x0f\n\x07\x61ttempt\x18\x0f \x01(\x05\x12\r\n\x05\x65rror\x18\x10 \x01(\t\x12+\n\x07wake_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x66\x65nce\x18\x14 \x01(\x03\x12.\n\nrefund_due\x18\x15 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x17\n\x0f\x63\x61ncels_saga_id\x18\x16 \x01(\t\x12\x10\n\x08resolved\x18\x17 \x01(\x08\x12\x15\n\renrollment_id\x18\x18 \x01(\t\x12\x11\n\tcourse_id\x18\x19 \x01(\t\"w\n\x10ListSagasRequest\x12\r\n\x05state\x18\x01 \x01(\t\x12\x11\n\topen_only\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12\r\n\x05\x61\x62out\x18\x05 \x01(\t\x12\x0b\n\x03ids\x18\x06 \x03(\t\"W\n\x11ListSagasResponse\x12)\n\x05sagas\x18\x01 \x03(\x0b\x32\x1a.tutormesh.payment.v1.Saga\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"!\n\x0eGetSagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"o\n\x0fGetSagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\x12\x32\n\x06\x65vents\x18\x02 \x03(\x0b\x32\".tutormesh.common.v1.TimelineEntry\"#\n\x10RetrySagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\"=\n\x11RetrySagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\"B\n\x12ResolveSagaRequest\x12\x0f\n\x07saga_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0c\n\x04note\x18\x03 \x01(\t\"?\n\x13ResolveSagaResponse\x12(\n\x04saga\x18\x01 \x01(\x0b\x32\x1a.tutormesh.payment.v1.Saga\"8\n\x10ReconcileRequest\x12\x10\n\x08is_paged\x18\x01 \x01(\x08\x12\x12\n\npage_token\x18\x02 \x01(\t\"l\n\x11ReconcileResponse\x12\x10\n\x08\x65xamined\x18\x01 \x01(\x05\x12\r\n\x05moved\x18\x02 \x01(\x05\x12\r\n\x05woken\x18\x03 \x01(\x05\x12\x0e\n\x06strays\x18\x04 \x01(\x05\x12\x17\n\x0fnext_page_token\x18\x05 \x01(\t\"U\n\x0eProviderRefund\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x61mount_minor\x18\x02 \x01(\x03\x12\x0e\n\x06status\x18\x03 \x01(\t\x12\x11\n\trefund_id\x18\x04 \x01(\t\"\xcc\x01\n\x0eProviderIntent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12*\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1a.tutormesh.common.v1.Money\x12\x16\n\x0ereceived_minor\x18\x04 \x01(\x03\x12\x0f\n\x07saga_id\x18\x05 \x01(\t\x12\x12\n\npayment_id\x18\x06 \x01(\t\x12\x35\n\x07refunds\x18\x07 \x03(\x0b\x32$.tutormesh.payment.v1.ProviderRefund\"P\n\x1aListProviderIntentsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0b\n\x03ids\x18\x03 \x03(\t\"m\n\x1bListProviderIntentsResponse\x12\x35\n\x07intents\x18\x01 \x03(\x0b\x32$.tutormesh.payment.v1.ProviderIntent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"L\n\x15ListChangedIdsRequest\x12\x0c\n\x04mark\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"b\n\x16ListChangedIdsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12\x14\n\x0cis_mark_lost\x18\x04 \x01(\x08\">\n\x1aListIntentsOfEventsRequest\x12\x0c\n\x04mark\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\"n\n\x1bListIntentsOfEventsResponse\x12\x12\n\nintent_ids\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0c\n\x04mark\x18\x03 \x01(\t\x12\x14\n\x0cis_mark_lost\x18\x04 \x01(\x08\"\x15\n\x13GetAuditMarkRequest\"$\n\x14GetAuditMarkResponse\x12\x0c\n\x04mark\x18\x01 \x01(\t\"$\n\x14KeepAuditMarkRequest\x12\x0c\n\x04mark\x18\x01 \x01(\t\"\x17\n\x15KeepAuditMarkResponse2\xf5\x08\n\x0bSagaService\x12\x65\n\tListSagas\x12&.tutormesh.payment.v1.ListSagasRequest\x1a\'.tutormesh.payment.v1.ListSagasResponse\"\x07\x8a\xb5\x18\x03ops\x12_\n\x07GetSaga\x12$.tutormesh.payment.v1.GetSagaRequest\x1a%.tutormesh.payment.v1.GetSagaResponse\"\x07\x8a\xb5\x18\x03ops\x12\x65\n\tRetrySaga\x12&.tutormesh.payment.v1.RetrySagaRequest\x1a\'.tutormesh.payment.v1.RetrySagaResponse\"\x07\x8a\xb5\x18\x03ops\x12k\n\x0bResolveSaga\x12(.tutormesh.payment.v1.ResolveSagaRequest\x1a).tutormesh.payment.v1.ResolveSagaResponse\"\x07\x8a\xb5\x18\x03ops\x12\x65\n\tReconcile\x12&.tutormesh.payment.v1.ReconcileRequest\x1a\'.tutormesh.payment.v1.ReconcileResponse\"\x07\x8a\xb5\x18\x03ops\x12\x83\x01\n\x13ListProviderIntents\x12\x30.tutormesh.payment.v1.ListProviderIntentsRequest\x1a\x31.tutormesh.payment.v1.ListProviderIntentsResponse\"\x07\x8a\xb5\x18\x03ops\x12t\n\x0eListChangedIds\x12+.tutormesh.payment.v1.ListChangedIdsRequest\x1a,.tutormesh.payment.v1.ListChangedIdsResponse\"\x07\x8a\xb5\x18\x03ops\x12\x83\x01\n\x13ListIntentsOfEvents\x12\x30.tutormesh.payment.v1.ListIntentsOfEventsRequest\x1a\x31.tutormesh.payment.v1.ListIntentsOfEventsResponse\"\x07\x8a\xb5\x18\x03ops\x12n\n\x0cGetAuditMark\x12).tutormesh.payment.v1.GetAuditMarkRequest\x1a*.tutormesh.payment.v1.GetAuditMarkResponse\"\x07\x8a\xb5\x18\x03ops\x12q\n\rKeepAuditMark\x12*.tutormesh.payment.v1.KeepAuditMarkRequest\x1a+.tutormesh.payment.v1.KeepAuditMarkResponse\"\x07\x8a\xb5\x18\x03opsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,36 +47,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAGASERVICE'].methods_by_name['Reconcile']._serialized_options = b'\212\265\030\003ops'
   _globals['_SAGASERVICE'].methods_by_name['ListProviderIntents']._loaded_options = None
   _globals['_SAGASERVICE'].methods_by_name['ListProviderIntents']._serialized_options = b'\212\265\030\003ops'
+  _globals['_SAGASERVICE'].methods_by_name['ListChangedIds']._loaded_options = None
+  _globals['_SAGASERVICE'].methods_by_name['ListChangedIds']._serialized_options = b'\212\265\030\003ops'
+  _globals['_SAGASERVICE'].methods_by_name['ListIntentsOfEvents']._loaded_options = None
+  _globals['_SAGASERVICE'].methods_by_name['ListIntentsOfEvents']._serialized_options = b'\212\265\030\003ops'
+  _globals['_SAGASERVICE'].methods_by_name['GetAuditMark']._loaded_options = None
+  _globals['_SAGASERVICE'].methods_by_name['GetAuditMark']._serialized_options = b'\212\265\030\003ops'
+  _globals['_SAGASERVICE'].methods_by_name['KeepAuditMark']._loaded_options = None
+  _globals['_SAGASERVICE'].methods_by_name['KeepAuditMark']._serialized_options = b'\212\265\030\003ops'
   _globals['_SAGA']._serialized_start=195
   _globals['_SAGA']._serialized_end=843
   _globals['_LISTSAGASREQUEST']._serialized_start=845
-  _globals['_LISTSAGASREQUEST']._serialized_end=951
-  _globals['_LISTSAGASRESPONSE']._serialized_start=953
-  _globals['_LISTSAGASRESPONSE']._serialized_end=1040
-  _globals['_GETSAGAREQUEST']._serialized_start=1042
-  _globals['_GETSAGAREQUEST']._serialized_end=1075
-  _globals['_GETSAGARESPONSE']._serialized_start=1077
-  _globals['_GETSAGARESPONSE']._serialized_end=1188
-  _globals['_RETRYSAGAREQUEST']._serialized_start=1190
-  _globals['_RETRYSAGAREQUEST']._serialized_end=1225
-  _globals['_RETRYSAGARESPONSE']._serialized_start=1227
-  _globals['_RETRYSAGARESPONSE']._serialized_end=1288
-  _globals['_RESOLVESAGAREQUEST']._serialized_start=1290
-  _globals['_RESOLVESAGAREQUEST']._serialized_end=1356
-  _globals['_RESOLVESAGARESPONSE']._serialized_start=1358
-  _globals['_RESOLVESAGARESPONSE']._serialized_end=1421
-  _globals['_RECONCILEREQUEST']._serialized_start=1423
-  _globals['_RECONCILEREQUEST']._serialized_end=1479
-  _globals['_RECONCILERESPONSE']._serialized_start=1481
-  _globals['_RECONCILERESPONSE']._serialized_end=1589
-  _globals['_PROVIDERREFUND']._serialized_start=1591
-  _globals['_PROVIDERREFUND']._serialized_end=1676
-  _globals['_PROVIDERINTENT']._serialized_start=1679
-  _globals['_PROVIDERINTENT']._serialized_end=1883
-  _globals['_LISTPROVIDERINTENTSREQUEST']._serialized_start=1885
-  _globals['_LISTPROVIDERINTENTSREQUEST']._serialized_end=1952
-  _globals['_LISTPROVIDERINTENTSRESPONSE']._serialized_start=1954
-  _globals['_LISTPROVIDERINTENTSRESPONSE']._serialized_end=2063
-  _globals['_SAGASERVICE']._serialized_start=2066
-  _globals['_SAGASERVICE']._serialized_end=2728
+  _globals['_LISTSAGASREQUEST']._serialized_end=964
+  _globals['_LISTSAGASRESPONSE']._serialized_start=966
+  _globals['_LISTSAGASRESPONSE']._serialized_end=1053
+  _globals['_GETSAGAREQUEST']._serialized_start=1055
+  _globals['_GETSAGAREQUEST']._serialized_end=1088
+  _globals['_GETSAGARESPONSE']._serialized_start=1090
+  _globals['_GETSAGARESPONSE']._serialized_end=1201
+  _globals['_RETRYSAGAREQUEST']._serialized_start=1203
+  _globals['_RETRYSAGAREQUEST']._serialized_end=1238
+  _globals['_RETRYSAGARESPONSE']._serialized_start=1240
+  _globals['_RETRYSAGARESPONSE']._serialized_end=1301
+  _globals['_RESOLVESAGAREQUEST']._serialized_start=1303
+  _globals['_RESOLVESAGAREQUEST']._serialized_end=1369
+  _globals['_RESOLVESAGARESPONSE']._serialized_start=1371
+  _globals['_RESOLVESAGARESPONSE']._serialized_end=1434
+  _globals['_RECONCILEREQUEST']._serialized_start=1436
+  _globals['_RECONCILEREQUEST']._serialized_end=1492
+  _globals['_RECONCILERESPONSE']._serialized_start=1494
+  _globals['_RECONCILERESPONSE']._serialized_end=1602
+  _globals['_PROVIDERREFUND']._serialized_start=1604
+  _globals['_PROVIDERREFUND']._serialized_end=1689
+  _globals['_PROVIDERINTENT']._serialized_start=1692
+  _globals['_PROVIDERINTENT']._serialized_end=1896
+  _globals['_LISTPROVIDERINTENTSREQUEST']._serialized_start=1898
+  _globals['_LISTPROVIDERINTENTSREQUEST']._serialized_end=1978
+  _globals['_LISTPROVIDERINTENTSRESPONSE']._serialized_start=1980
+  _globals['_LISTPROVIDERINTENTSRESPONSE']._serialized_end=2089
+  _globals['_LISTCHANGEDIDSREQUEST']._serialized_start=2091
+  _globals['_LISTCHANGEDIDSREQUEST']._serialized_end=2167
+  _globals['_LISTCHANGEDIDSRESPONSE']._serialized_start=2169
+  _globals['_LISTCHANGEDIDSRESPONSE']._serialized_end=2267
+  _globals['_LISTINTENTSOFEVENTSREQUEST']._serialized_start=2269
+  _globals['_LISTINTENTSOFEVENTSREQUEST']._serialized_end=2331
+  _globals['_LISTINTENTSOFEVENTSRESPONSE']._serialized_start=2333
+  _globals['_LISTINTENTSOFEVENTSRESPONSE']._serialized_end=2443
+  _globals['_GETAUDITMARKREQUEST']._serialized_start=2445
+  _globals['_GETAUDITMARKREQUEST']._serialized_end=2466
+  _globals['_GETAUDITMARKRESPONSE']._serialized_start=2468
+  _globals['_GETAUDITMARKRESPONSE']._serialized_end=2504
+  _globals['_KEEPAUDITMARKREQUEST']._serialized_start=2506
+  _globals['_KEEPAUDITMARKREQUEST']._serialized_end=2542
+  _globals['_KEEPAUDITMARKRESPONSE']._serialized_start=2544
+  _globals['_KEEPAUDITMARKRESPONSE']._serialized_end=2567
+  _globals['_SAGASERVICE']._serialized_start=2570
+  _globals['_SAGASERVICE']._serialized_end=3711
 # @@protoc_insertion_point(module_scope)

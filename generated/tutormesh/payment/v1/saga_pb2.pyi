@@ -162,6 +162,7 @@ class ListSagasRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ABOUT_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     state: _builtins.str
     """Only sagas in this state; empty means all."""
     open_only: _builtins.bool
@@ -174,6 +175,10 @@ class ListSagasRequest(_message.Message):
     """Only sagas of the purchases that belong to this id: of a saga, booking, session, payment, enrollment, student, message,
     PaymentIntent, charge, refund, event or request, or a provider's reference. Empty means all.
     """
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only the sagas among these and those of purchases among these, all of them on one page; at most 200."""
+
     def __init__(
         self,
         *,
@@ -182,10 +187,11 @@ class ListSagasRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         about: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "ids", b"ids", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -527,19 +533,25 @@ class ListProviderIntentsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The size of the page, 1 to 100; 0 means 100."""
     page_token: _builtins.str
     """The next_page_token of the page before; empty for the first page."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those among these that the provider knows, all of them on one page; at most 200."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -572,3 +584,209 @@ class ListProviderIntentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListProviderIntentsResponse: _TypeAlias = ListProviderIntentsResponse  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsRequest(_message.Message):
+    """ListChangedIdsRequest asks for a page of what has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """The mark that an earlier list gave. Without one the list is empty, and gives only the mark of now."""
+    page_size: _builtins.int
+    """The size of the page, 1 to 1000; 0 means 1000."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsRequest: _TypeAlias = ListChangedIdsRequest  # noqa: Y015
+
+@_typing.final
+class ListChangedIdsResponse(_message.Message):
+    """ListChangedIdsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    IS_MARK_LOST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page. A page before it may be empty."""
+    mark: _builtins.str
+    """The mark of now, on the first page: the next list begins there."""
+    is_mark_lost: _builtins.bool
+    """True when the mark is of another database, or of one that was restored: everything has to be read."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sagas that have changed, or whose payments or refunds have."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        is_mark_lost: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "is_mark_lost", b"is_mark_lost", "mark", b"mark", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedIdsResponse: _TypeAlias = ListChangedIdsResponse  # noqa: Y015
+
+@_typing.final
+class ListIntentsOfEventsRequest(_message.Message):
+    """ListIntentsOfEventsRequest asks for the PaymentIntents of events."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """The mark that an earlier list gave. Without one the list is empty, and gives only the mark of now."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIntentsOfEventsRequest: _TypeAlias = ListIntentsOfEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListIntentsOfEventsResponse(_message.Message):
+    """ListIntentsOfEventsResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTENT_IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    IS_MARK_LOST_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page. A page before it may be empty."""
+    mark: _builtins.str
+    """The mark of now, on the first page: the next list begins there."""
+    is_mark_lost: _builtins.bool
+    """True when the mark is older than the events that the provider keeps: everything has to be read."""
+    @_builtins.property
+    def intent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The intents, in the provider's words: "pi_…"."""
+
+    def __init__(
+        self,
+        *,
+        intent_ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+        mark: _builtins.str = ...,
+        is_mark_lost: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent_ids", b"intent_ids", "is_mark_lost", b"is_mark_lost", "mark", b"mark", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIntentsOfEventsResponse: _TypeAlias = ListIntentsOfEventsResponse  # noqa: Y015
+
+@_typing.final
+class GetAuditMarkRequest(_message.Message):
+    """GetAuditMarkRequest asks for the kept mark."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAuditMarkRequest: _TypeAlias = GetAuditMarkRequest  # noqa: Y015
+
+@_typing.final
+class GetAuditMarkResponse(_message.Message):
+    """GetAuditMarkResponse is what was kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """In the audit's own form; empty when nothing was kept."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAuditMarkResponse: _TypeAlias = GetAuditMarkResponse  # noqa: Y015
+
+@_typing.final
+class KeepAuditMarkRequest(_message.Message):
+    """KeepAuditMarkRequest is what to keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARK_FIELD_NUMBER: _builtins.int
+    mark: _builtins.str
+    """In the audit's own form; at most 100,000 characters."""
+    def __init__(
+        self,
+        *,
+        mark: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mark", b"mark"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAuditMarkRequest: _TypeAlias = KeepAuditMarkRequest  # noqa: Y015
+
+@_typing.final
+class KeepAuditMarkResponse(_message.Message):
+    """KeepAuditMarkResponse says that it is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAuditMarkResponse: _TypeAlias = KeepAuditMarkResponse  # noqa: Y015

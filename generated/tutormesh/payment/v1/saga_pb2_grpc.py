@@ -65,6 +65,26 @@ class SagaServiceStub:
                 request_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsResponse.FromString,
                 _registered_method=True)
+        self.ListChangedIds = channel.unary_unary(
+                '/tutormesh.payment.v1.SagaService/ListChangedIds',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsResponse.FromString,
+                _registered_method=True)
+        self.ListIntentsOfEvents = channel.unary_unary(
+                '/tutormesh.payment.v1.SagaService/ListIntentsOfEvents',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsResponse.FromString,
+                _registered_method=True)
+        self.GetAuditMark = channel.unary_unary(
+                '/tutormesh.payment.v1.SagaService/GetAuditMark',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkResponse.FromString,
+                _registered_method=True)
+        self.KeepAuditMark = channel.unary_unary(
+                '/tutormesh.payment.v1.SagaService/KeepAuditMark',
+                request_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkResponse.FromString,
+                _registered_method=True)
 
 
 class SagaServiceServicer:
@@ -118,6 +138,36 @@ class SagaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedIds(self, request, context):
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIntentsOfEvents(self, request, context):
+        """ListIntentsOfEvents pages through the PaymentIntents about which the provider has had events since a mark, for the audit.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAuditMark(self, request, context):
+        """GetAuditMark gives what the last audit has kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def KeepAuditMark(self, request, context):
+        """KeepAuditMark keeps it for the next audit, in place of what was kept. Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SagaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -150,6 +200,26 @@ def add_SagaServiceServicer_to_server(servicer, server):
                     servicer.ListProviderIntents,
                     request_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsRequest.FromString,
                     response_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsResponse.SerializeToString,
+            ),
+            'ListChangedIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedIds,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsResponse.SerializeToString,
+            ),
+            'ListIntentsOfEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIntentsOfEvents,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsResponse.SerializeToString,
+            ),
+            'GetAuditMark': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAuditMark,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkResponse.SerializeToString,
+            ),
+            'KeepAuditMark': grpc.unary_unary_rpc_method_handler(
+                    servicer.KeepAuditMark,
+                    request_deserializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkRequest.FromString,
+                    response_serializer=tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -315,6 +385,114 @@ class SagaService:
             '/tutormesh.payment.v1.SagaService/ListProviderIntents',
             tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsRequest.SerializeToString,
             tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListProviderIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.SagaService/ListChangedIds',
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListChangedIdsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIntentsOfEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.SagaService/ListIntentsOfEvents',
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.ListIntentsOfEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAuditMark(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.SagaService/GetAuditMark',
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.GetAuditMarkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def KeepAuditMark(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.payment.v1.SagaService/KeepAuditMark',
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkRequest.SerializeToString,
+            tutormesh_dot_payment_dot_v1_dot_saga__pb2.KeepAuditMarkResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,18 @@ class SagaServiceStub:
     """
     ListProviderIntents: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ListProviderIntentsRequest, _saga_pb2.ListProviderIntentsResponse]
     """ListProviderIntents pages through the provider's PaymentIntents with their refunds, newest first, for the audit."""
+    ListChangedIds: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ListChangedIdsRequest, _saga_pb2.ListChangedIdsResponse]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
+    ListIntentsOfEvents: _grpc.UnaryUnaryMultiCallable[_saga_pb2.ListIntentsOfEventsRequest, _saga_pb2.ListIntentsOfEventsResponse]
+    """ListIntentsOfEvents pages through the PaymentIntents about which the provider has had events since a mark, for the audit.
+    Refuses with BAD_USER_INPUT.
+    """
+    GetAuditMark: _grpc.UnaryUnaryMultiCallable[_saga_pb2.GetAuditMarkRequest, _saga_pb2.GetAuditMarkResponse]
+    """GetAuditMark gives what the last audit has kept."""
+    KeepAuditMark: _grpc.UnaryUnaryMultiCallable[_saga_pb2.KeepAuditMarkRequest, _saga_pb2.KeepAuditMarkResponse]
+    """KeepAuditMark keeps it for the next audit, in place of what was kept. Refuses with BAD_USER_INPUT."""
 
 @_typing.type_check_only
 class SagaServiceAsyncStub(SagaServiceStub):
@@ -79,6 +91,18 @@ class SagaServiceAsyncStub(SagaServiceStub):
     """
     ListProviderIntents: _aio.UnaryUnaryMultiCallable[_saga_pb2.ListProviderIntentsRequest, _saga_pb2.ListProviderIntentsResponse]  # type: ignore[assignment]
     """ListProviderIntents pages through the provider's PaymentIntents with their refunds, newest first, for the audit."""
+    ListChangedIds: _aio.UnaryUnaryMultiCallable[_saga_pb2.ListChangedIdsRequest, _saga_pb2.ListChangedIdsResponse]  # type: ignore[assignment]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
+    ListIntentsOfEvents: _aio.UnaryUnaryMultiCallable[_saga_pb2.ListIntentsOfEventsRequest, _saga_pb2.ListIntentsOfEventsResponse]  # type: ignore[assignment]
+    """ListIntentsOfEvents pages through the PaymentIntents about which the provider has had events since a mark, for the audit.
+    Refuses with BAD_USER_INPUT.
+    """
+    GetAuditMark: _aio.UnaryUnaryMultiCallable[_saga_pb2.GetAuditMarkRequest, _saga_pb2.GetAuditMarkResponse]  # type: ignore[assignment]
+    """GetAuditMark gives what the last audit has kept."""
+    KeepAuditMark: _aio.UnaryUnaryMultiCallable[_saga_pb2.KeepAuditMarkRequest, _saga_pb2.KeepAuditMarkResponse]  # type: ignore[assignment]
+    """KeepAuditMark keeps it for the next audit, in place of what was kept. Refuses with BAD_USER_INPUT."""
 
 class SagaServiceServicer(metaclass=_abc_1.ABCMeta):
     """SagaService lets operators see sagas, wake them, and resolve those that wait for a person."""
@@ -138,5 +162,41 @@ class SagaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_saga_pb2.ListProviderIntentsResponse, _abc.Awaitable[_saga_pb2.ListProviderIntentsResponse]]:
         """ListProviderIntents pages through the provider's PaymentIntents with their refunds, newest first, for the audit."""
+
+    @_abc_1.abstractmethod
+    def ListChangedIds(
+        self,
+        request: _saga_pb2.ListChangedIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_saga_pb2.ListChangedIdsResponse, _abc.Awaitable[_saga_pb2.ListChangedIdsResponse]]:
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIntentsOfEvents(
+        self,
+        request: _saga_pb2.ListIntentsOfEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_saga_pb2.ListIntentsOfEventsResponse, _abc.Awaitable[_saga_pb2.ListIntentsOfEventsResponse]]:
+        """ListIntentsOfEvents pages through the PaymentIntents about which the provider has had events since a mark, for the audit.
+        Refuses with BAD_USER_INPUT.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAuditMark(
+        self,
+        request: _saga_pb2.GetAuditMarkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_saga_pb2.GetAuditMarkResponse, _abc.Awaitable[_saga_pb2.GetAuditMarkResponse]]:
+        """GetAuditMark gives what the last audit has kept."""
+
+    @_abc_1.abstractmethod
+    def KeepAuditMark(
+        self,
+        request: _saga_pb2.KeepAuditMarkRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_saga_pb2.KeepAuditMarkResponse, _abc.Awaitable[_saga_pb2.KeepAuditMarkResponse]]:
+        """KeepAuditMark keeps it for the next audit, in place of what was kept. Refuses with BAD_USER_INPUT."""
 
 def add_SagaServiceServicer_to_server(servicer: SagaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

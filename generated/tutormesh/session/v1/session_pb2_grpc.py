@@ -65,6 +65,11 @@ class SessionServiceStub:
                 request_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
                 response_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
                 _registered_method=True)
+        self.ListChangedIds = channel.unary_unary(
+                '/tutormesh.session.v1.SessionService/ListChangedIds',
+                request_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsRequest.SerializeToString,
+                response_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsResponse.FromString,
+                _registered_method=True)
 
 
 class SessionServiceServicer:
@@ -122,6 +127,14 @@ class SessionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedIds(self, request, context):
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SessionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -154,6 +167,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.ListSessions,
                     request_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsRequest.FromString,
                     response_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'ListChangedIds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedIds,
+                    request_deserializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsRequest.FromString,
+                    response_serializer=tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -319,6 +337,33 @@ class SessionService:
             '/tutormesh.session.v1.SessionService/ListSessions',
             tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsRequest.SerializeToString,
             tutormesh_dot_session_dot_v1_dot_session__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedIds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tutormesh.session.v1.SessionService/ListChangedIds',
+            tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsRequest.SerializeToString,
+            tutormesh_dot_session_dot_v1_dot_session__pb2.ListChangedIdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,10 @@ class SessionServiceStub:
     may leave the person out: it pages through all sessions, in id order.
     Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
     """
+    ListChangedIds: _grpc.UnaryUnaryMultiCallable[_session_pb2.ListChangedIdsRequest, _session_pb2.ListChangedIdsResponse]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
+    """
 
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
@@ -92,6 +96,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
     may leave the person out: it pages through all sessions, in id order.
     Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
+    """
+    ListChangedIds: _aio.UnaryUnaryMultiCallable[_session_pb2.ListChangedIdsRequest, _session_pb2.ListChangedIdsResponse]  # type: ignore[assignment]
+    """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+    Refuses with BAD_USER_INPUT.
     """
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -158,6 +166,16 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListSessions pages through a person's sessions, as student and as tutor, latest or earliest lesson first. Only ops
         may leave the person out: it pages through all sessions, in id order.
         Refuses with FORBIDDEN (another person's), BAD_USER_INPUT (also for a page_token of another order).
+        """
+
+    @_abc_1.abstractmethod
+    def ListChangedIds(
+        self,
+        request: _session_pb2.ListChangedIdsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_pb2.ListChangedIdsResponse, _abc.Awaitable[_session_pb2.ListChangedIdsResponse]]:
+        """ListChangedIds pages through the ids about which rows have changed since a mark, for the audit. An id may come again.
+        Refuses with BAD_USER_INPUT.
         """
 
 def add_SessionServiceServicer_to_server(servicer: SessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

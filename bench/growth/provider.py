@@ -1,0 +1,82 @@
+"""The PaymentIntents and charges of all sales, in the sandbox's file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from hashlib import md5
+from pathlib import Path
+from typing import Any
+
+from bench.growth.people import OVER_MINUTES, Plan, made
+
+_OF_INTENT = "select body from object where id = ? or kind = 'charge' and payment_intent = ? order by seq"
+_PUT = "insert into object (id, kind, created, payment_intent, charge, type, body) values (?, ?, ?, ?, ?, ?, ?)"
+_INDEXES = "select name, sql from sqlite_master where type = 'index' and sql is not null"
+BATCH = 5000
+KINDS = ("lesson", "seat")
+
+
+def fill_sandbox(path: Path, intents: Sequence[str], plan: Plan) -> None:
+    """Make the objects of all sales, like those of the intents of a lesson and of a seat. Indexes are built at the end."""
+    with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
+        connection.execute("pragma synchronous = off")
+        bodies = {kind: _bodies(connection, intent) for kind, intent in zip(KINDS, intents, strict=True)}
+        indexes = connection.execute(_INDEXES).fetchall()
+        connection.execute("begin")
+        for name, _ in indexes:
+            connection.execute(f"drop index {name}")
+        connection.executemany(_PUT, _objects(bodies, plan))
+        for _, sql in indexes:
+            connection.execute(sql)
+        connection.execute("commit")
+
+
+def _bodies(connection: sqlite3.Connection, intent_id: str) -> list[dict[str, Any]]:
+    """The intent and its charge."""
+    return [json.loads(body) for (body,) in connection.execute(_OF_INTENT, (intent_id, intent_id))]
+
+
+def _objects(bodies: dict[str, list[dict[str, Any]]], plan: Plan) -> Iterator[tuple[object, ...]]:
+    patterns = {kind: [_pattern(body, found) for body in found] for kind, found in bodies.items()}
+    now = max(body["created"] for found in bodies.values() for body in found)
+    for n in range(plan.sales - 1, -1, -1):
+        created = now - (OVER_MINUTES + n * plan.minutes_apart) * 60
+        for kind, found in patterns.items():
+            course = made("course", n % plan.courses)
+            yield from _objects_of(kind, found, n, created, course)
+
+
+def _objects_of(
+    kind: str, patterns: list[tuple[str, str]], n: int, created: int, course: str
+) -> Iterator[tuple[object, ...]]:
+    intent = "pi_" + _hashed(f"{kind} {n}")
+    values = {
+        "intent": intent,
+        "charge": "ch_" + _hashed(f"{kind} {n}"),
+        "saga": made(f"{kind}.id", n),
+        "payment": made(f"{kind}.payment_id", n),
+        "context": made("lesson.session_id", n) if kind == "lesson" else course,
+        "created": created,
+    }
+    for what, pattern in patterns:
+        owner = intent if what == "charge" else None
+        yield values["intent" if owner is None else "charge"], what, created, owner, None, None, pattern % values
+
+
+def _pattern(body: dict[str, Any], found: list[dict[str, Any]]) -> tuple[str, str]:
+    """The kind of an object, and its JSON with places for what differs between sales."""
+    intent = next(each for each in found if each["object"] == "payment_intent")
+    metadata = intent["metadata"]
+    text = json.dumps(body).replace("%", "%%").replace(str(body["created"]), "%(created)d")
+    ids = {"intent": intent["id"], "charge": intent["latest_charge"], "saga": metadata["sagaId"]}
+    ids |= {"payment": metadata["paymentId"], "context": metadata["contextId"]}
+    for name, id_ in ids.items():
+        text = text.replace(id_, f"%({name})s")
+    return body["object"], text
+
+
+def _hashed(text: str) -> str:
+    return md5(text.encode(), usedforsecurity=False).hexdigest()
