@@ -20,14 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSTZRANGE, UUID, ExcludeConstraint
 
-from mesh.row_stamps import changed_column, changed_index, deleted_row
+from availability_svc.claim_states import LIVE
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
 
 metadata = MetaData()
 deleted_row(metadata)
 INSTANT = DateTime(timezone=True)
 CLOCK = func.clock_timestamp()
-#: Every state of a claim is live: a claim that is over is deleted.
-LIVE = "state in ('HELD', 'CONFIRMED', 'BLOCKED')"
 
 schedule = Table(
     "schedule",

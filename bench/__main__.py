@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from bench import alone, baseline, cpu, engines, lessons, report, traces
+from bench import alone, baseline, cpu, engines, lessons, replicas, report, traces
 from bench.batches import measure, repeat, sell
 from bench.lessons import Shop, Student
 from bench.machine import describe_machine
@@ -101,11 +101,14 @@ def main() -> None:
         "--quick", action="store_true", help="one small round, to see that it works; no page is written"
     )
     parser.add_argument("--traces", action="store_true", help="what traces cost")
+    parser.add_argument(
+        "--replicas", action="store_true", help="two payment and two booking replicas beside one of each"
+    )
     chosen = parser.parse_args()
-    if chosen.traces:
-        print(asyncio.run(traces.compare()))
+    if chosen.replicas:
+        print(uvloop.run(replicas.compare()))
         return
-    page = uvloop.run(bench(QUICK if chosen.quick else Plan()))
+    page = uvloop.run(traces.compare() if chosen.traces else bench(QUICK if chosen.quick else Plan()))
     print(page.text)
     if not chosen.quick:
         page.write()

@@ -35,8 +35,7 @@ from payment_svc.peers import Peers
 from payment_svc.providers.port import Provider
 from payment_svc.settings import Settings
 from payment_svc.settling.verdicts import SUCCEEDED
-from payment_svc.store import Stores
-from payment_svc.tables import VIOLATIONS
+from payment_svc.store import VIOLATIONS, Stores
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1 import availability_pb2 as availability
 from tutormesh.booking.v1 import booking_pb2 as booking
@@ -87,15 +86,11 @@ class IdleProvider:
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         return _intent(saga, "requires_payment_method", 0)
 
-    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        nothing: tuple[Intent, ...] = ()
-        for intent in nothing:
-            yield intent
+    async def recent_intents(self, seconds: float, after: str) -> tuple[list[Intent], str]:
+        return [], ""
 
-    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        nothing: tuple[list[ProviderEvent], ...] = ()
-        for page in nothing:
-            yield page
+    async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
+        return [], ""
 
 
 def _intent(saga: Saga, status: str, received: int) -> Intent:

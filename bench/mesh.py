@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120
 STOP_SECONDS = 20
 #: The log line that a service writes for each RPC.
-_SERVED = re.compile(r"\brpc\b.*?\bmethod=/(?:[\w.]+)\.(\w+/\w+)")
+_SERVED = re.compile(r'"method": "/[\w.]+\.(\w+/\w+)".*"event": "rpc"')
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,16 @@ class Mesh:
 async def run_mesh(**more: str) -> AsyncIterator[Mesh]:
     """Run a mesh with these settings, which is ready inside. Afterwards it is stopped and its data is removed.
 
-    It makes no traces unless a setting says so.
+    Its log lines are those of production, JSON. It makes no traces unless a setting says so.
     """
     folder = ROOT / ".data" / f"bench-{os.getpid()}"
     folder /= uuid4().hex[:8]  # on the disk of the real data, as its fsync is measured too
     folder.mkdir(parents=True)
     settings = {**os.environ, "TUTORMESH_DATA": str(folder / "data"), "TUTORMESH_PORT_BASE": str(reserve_ports())}
-    settings |= {"OTEL_SDK_DISABLED": "true"} | more
-    settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
-    for name in ("TUTORMESH_DATABASE", "MAKELEVEL", "LOG_FORMAT", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
+    for name in ("TUTORMESH_DATABASE", "MAKELEVEL", *(f"{name.upper()}_REPLICAS" for name in PROGRAMS)):
         settings.pop(name, None)
+    settings |= {"OTEL_SDK_DISABLED": "true", "LOG_FORMAT": "json"} | more
+    settings["TUTORMESH_MAIL"] = "off"  # messages are no part of selling a lesson
     log = folder / "log"
     try:
         with log.open("wb") as out:

@@ -87,12 +87,16 @@ class Peers:
     def __init__(
         self, settings: Settings, credentials: CredentialSource, provider_limiter: RateLimiter | None = None
     ) -> None:
+        addresses = {
+            "availability": settings.availability_address,
+            "booking": settings.booking_address,
+            "learning": settings.learning_address,
+            "payment": settings.payment_address,
+            "session": settings.session_address,
+        }
         self.channels: dict[str, Channel] = {
-            "availability": connect(settings.availability_address, credentials, "availability"),
-            "booking": connect(settings.booking_address, credentials, "booking"),
-            "learning": connect(settings.learning_address, credentials, "learning"),
-            "payment": connect(settings.payment_address, credentials, "payment"),
-            "session": connect(settings.session_address, credentials, "session"),
+            name: connect(address, credentials, name, connections=settings.peer_connections)
+            for name, address in addresses.items()
         }
         self.availability = AvailabilityServiceStub(self.channels["availability"])
         self.booking = BookingServiceStub(self.channels["booking"])

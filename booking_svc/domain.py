@@ -51,7 +51,7 @@ def check_move(now: Status, to: Status) -> Status:
 class Details:
     """The part of a booking that never changes. Instants are aware and UTC.
 
-    `payment_id` may be None when the price is 0. Each field is a column of `tables.booking`; only the price is two.
+    `payment_id` may be None when the price is 0. Each field is a column of `booking`; only the price is two.
     """
 
     tutor_id: UUID

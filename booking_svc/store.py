@@ -14,14 +14,12 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
-from booking_svc import tables
 from booking_svc.domain import Booking, Details, Event, Listing, Order, Role, Status, Tombstone, sources
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from mesh.money import Money
 from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
+from mesh.statements import Statement, text
 
 Record = Booking | Tombstone
 #: The refusal for each rule of the schema that a statement can violate.
@@ -35,8 +33,7 @@ _COLUMN_OF = {field.name: field.name for field in fields(Details) if field.name 
 _COLUMN_OF |= {"start": "start_at", "end": "end_at"}
 _DETAIL_COLUMNS = [*_COLUMN_OF.values(), "price_minor", "currency"]
 
-_UNREAD = ("end_reason", "updated_at", "changed")
-_COLUMNS = ", ".join(column.name for column in tables.booking.c if column.name not in _UNREAD)
+_COLUMNS = ", ".join(("id", "saga_id", "status", "version", *_DETAIL_COLUMNS, "created_at"))
 _QUALIFIED = ", ".join(f"booking.{name}" for name in _COLUMNS.split(", "))
 
 # ruff: noqa: S608 - constants only
@@ -108,7 +105,7 @@ _IN_PERIOD = """start_at >= coalesce(cast(:begin as timestamptz), '-infinity')
     and start_at < coalesce(cast(:end as timestamptz), 'infinity')"""
 
 
-def _of_person(column: str, *, descending: bool) -> TextClause:
+def _of_person(column: str, *, descending: bool) -> Statement:
     """A page of a person's bookings, ordered by this column. Each role has an index of its own for it."""
     sign, way = ("<", "desc") if descending else (">", "asc")
     at, row = ("infinity", UUID(int=2**128 - 1)) if descending else ("-infinity", UUID(int=0))
@@ -198,7 +195,7 @@ class Store:
         return [_booking(row) for row in rows]
 
     async def _run_until_fresh(
-        self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
+        self, statement: Statement, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> Record | None:
         """Run a write until its result is fresh; None when `may_lack` and there is no row. Raises TryAgain.
 

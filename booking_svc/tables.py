@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from mesh.row_stamps import changed_column, changed_index, deleted_row
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
 
 metadata = MetaData()
 deleted_row(metadata)

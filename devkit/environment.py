@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from devkit.keys import read_or_make_secret
 from devkit.layout import CALLERS, HOST, PROGRAMS, Layout, Misconfigured
+from mesh import tracing
 from mesh.production import SANDBOX_KEYS
 
 __all__ = ["SANDBOX_KEYS", "check_stripe_settings", "environment", "programs", "shared_settings", "uses_sandbox"]
@@ -24,6 +25,8 @@ WEBHOOK_EVENTS = (
 MEETING_LINK = "https://meet.jit.si/tutormesh-{room}"
 #: Nothing stands in front of the edge here that would have to learn of its stop.
 DRAIN_DELAY = "0.1"
+#: Connections to a peer where replicas share a port. The kernel chooses a replica for each: of two, both get some of 16.
+PEER_CONNECTIONS = 16
 CALLED = ("availability", "booking", "learning", "payment", "session")
 #: Settings that only some processes get: the functions below give them to these.
 _WITHHELD = (
@@ -84,12 +87,13 @@ def service_settings(layout: Layout, name: str) -> dict[str, str]:
         "DRAIN_DELAY_SECONDS": layout.settings.get("DRAIN_DELAY_SECONDS", DRAIN_DELAY),
         **_traces(layout, name),
         **{f"{other.upper()}_ADDRESS": layout.address(other) for other in CALLED},
+        "PEER_CONNECTIONS": str(PEER_CONNECTIONS if any(layout.replicas(other) > 1 for other in CALLED) else 1),
     }
 
 
 def _traces(layout: Layout, name: str) -> dict[str, str]:
     """A file for the service's spans, unless the user's settings send them to a collector."""
-    collector = any(f"OTEL_EXPORTER_OTLP{kind}ENDPOINT" in layout.settings for kind in ("_", "_TRACES_"))
+    collector = tracing.names_a_collector(layout.settings)
     return {} if collector else {"TRACES_FILE": layout.settings.get("TRACES_FILE", str(layout.traces_file(name)))}
 
 

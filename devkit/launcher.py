@@ -1,6 +1,7 @@
 """`tutormesh up`: run PostgreSQL, a Stripe sandbox and one process per service, keep them alive, stop them in order.
 
-A start runs PostgreSQL and the sandbox together, checks the databases' revisions, and then starts all services together.
+A start runs PostgreSQL together with the programs that have no database. It checks the databases' revisions, and then starts
+the others together.
 """
 
 from __future__ import annotations
@@ -18,14 +19,13 @@ from devkit.postgres import Postgres
 from devkit.preflight import CannotStart, check_ports, lock_data_folder
 from devkit.processes.child import Child, python
 from devkit.processes.console import Console
-from devkit.readiness import wait_until_ready
+from devkit.readiness import wait_until_listening, wait_until_ready
 from mesh import proxies
 
 TOKENS_EVERY_SECONDS = 3600
 START_SECONDS = 30
 #: The exit code of our programs when a setting is missing or malformed. They have printed its name.
 MISCONFIGURED = 2
-_POLL_SECONDS = 0.05
 #: The order of stopping, callers before the services they call; and the seconds before a program is killed.
 STOPS: Sequence[tuple[Sequence[str], float]] = (
     (("bff",), 5),
@@ -78,13 +78,14 @@ class Launcher:
     async def _start(self) -> None:
         began = time.monotonic()
         self._write_tokens()
-        if "sandbox" in self._names:
-            self._start_program("sandbox")
+        stored = [program.name for program in STORED]
+        for name in self._names:
+            if name not in stored:
+                self._start_program(name)
         await self._start_postgres()
         await self._migrate()
-        for name in self._names:
-            if name != "sandbox":
-                self._start_program(name)
+        for name in stored:
+            self._start_program(name)
         await self._wait_until_ready()
         await self._load_demo()
         self._print_summary(time.monotonic() - began)
@@ -106,15 +107,21 @@ class Launcher:
 
     async def _wait_until_ready(self) -> None:
         """Wait until every service serves. Raises CannotStart when a program gave up because of its settings."""
-        serving = asyncio.create_task(wait_until_ready(self._layout.port("bff")))
+        serving = asyncio.create_task(self._wait_until_serving())
+        giving_up = [asyncio.create_task(child.wait_until_given_up()) for child in self.children]
         try:
-            while not serving.done():
-                await asyncio.wait([serving], timeout=_POLL_SECONDS)
-                if unable := [child.name for child in self.children if child.gave_up]:
-                    raise CannotStart(f"{', '.join(unable)}: a setting cannot be used; the lines above say which")
+            await asyncio.wait([serving, *giving_up], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            serving.cancel()
+            for task in (serving, *giving_up):
+                task.cancel()
+        if unable := [child.name for child in self.children if child.gave_up]:
+            raise CannotStart(f"{', '.join(unable)}: a setting cannot be used; the lines above say which")
         self._was_ready = True
+
+    async def _wait_until_serving(self) -> None:
+        # The edge is asked last: what it cannot reach yet, it would try again after a pause.
+        await wait_until_listening(self._layout.port(program.name) for program in STORED)
+        await wait_until_ready(self._layout.port("bff"))
 
     def _is_hopeless(self, code: int) -> bool:
         """True for a bad setting at the start. Settings do not change later, so the same code then has another cause."""

@@ -29,17 +29,20 @@ _GRAFANA_HOME = Path("/usr/share/grafana")
 
 
 def scrape_config(layout: Layout) -> dict[str, Any]:
-    """Prometheus's configuration for a mesh: every process that has metrics, under the job that the alerts name."""
-    ports = [
-        layout.metrics_port(name, replica)
+    """Prometheus's configuration for a mesh: every process that has metrics, under the job that the alerts name.
+
+    An instance is called `session:8104`: a process that is away cannot say itself which service it is.
+    """
+    targets = [
+        {"targets": [f"{HOST}:{port}"], "labels": {"instance": f"{name}:{port}"}}
         for name in programs(layout.settings)
         for replica in range(1, layout.replicas(name) + 1)
+        if (port := layout.metrics_port(name, replica)) is not None
     ]
-    targets = [f"{HOST}:{port}" for port in ports if port is not None]
     return {
         "global": {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"},
         "rule_files": [str(_ALERTS)],
-        "scrape_configs": [{"job_name": "tutormesh", "static_configs": [{"targets": targets}]}],
+        "scrape_configs": [{"job_name": "tutormesh", "static_configs": targets}],
     }
 
 

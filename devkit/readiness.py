@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 
 from devkit.layout import HOST
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 
 
 async def wait_until_ready(port: int) -> None:
     """Return when `GET /readyz` on this port answers 200."""
     while await fetch_status(port, "/readyz") != 200:  # noqa: ASYNC110 - HTTP has no event for it
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def wait_until_listening(ports: Iterable[int]) -> None:
+    """Return when somebody takes connections at each of these ports."""
+    for port in ports:
+        while not await _is_listening(port):  # noqa: ASYNC110 - another process listens
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _is_listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 async def fetch_status(port: int, path: str, timeout: float = 2.0) -> int | None:

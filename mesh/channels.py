@@ -26,6 +26,7 @@ from mesh.identity import CredentialSource
 from mesh.metrics import rpc
 from mesh.renewed_channels import RenewedChannel
 from mesh.server import MAX_MESSAGE_BYTES
+from mesh.spread_channel import OWN_CONNECTION, SpreadChannel
 
 M = TypeVar("M")
 
@@ -138,13 +139,32 @@ class _OpenedStream:
 
 
 def connect(
-    address: str, credentials: CredentialSource, service: str = "", certificates: Certificates | None = None
+    address: str,
+    credentials: CredentialSource,
+    service: str = "",
+    certificates: Certificates | None = None,
+    *,
+    connections: int = 1,
 ) -> grpc.aio.Channel:
     """Open a channel to a peer ("host:port", or "dns:///name:port" for all replicas that have the name).
 
     With certificates, which credentials may be too, the peer must have one of this service ("payment"). Without, the channel
     is in plaintext: for loopback, and where a sidecar encrypts. Raises ValueError for certificates without a service.
+    `connections`: how many to each address, which calls take in turn.
     """
+    if connections == 1:
+        return _open(address, credentials, service, certificates, OPTIONS)
+    own = (*OPTIONS, OWN_CONNECTION)
+    return SpreadChannel([_open(address, credentials, service, certificates, own) for _ in range(connections)])
+
+
+def _open(
+    address: str,
+    credentials: CredentialSource,
+    service: str,
+    certificates: Certificates | None,
+    options: tuple[tuple[str, Any], ...],
+) -> grpc.aio.Channel:
     interceptors: list[grpc.aio.ClientInterceptor] = [
         UnaryCalls(address, credentials),
         StreamCalls(address, credentials),
@@ -152,10 +172,10 @@ def connect(
     if isinstance(credentials, Certificates):
         certificates = credentials
     if certificates is None:
-        return grpc.aio.insecure_channel(address, options=OPTIONS, interceptors=interceptors)
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
     if not service:
         raise ValueError("service= must say whose certificate the peer must have")
-    return RenewedChannel(address, service, certificates, OPTIONS, interceptors)
+    return RenewedChannel(address, service, certificates, options, interceptors)
 
 
 def _name_of(details: ClientCallDetails) -> str:

@@ -1,7 +1,7 @@
 """Connections of asyncpg's in a bounded pool, and the statements that run on them.
 
-Statements are written as SQLAlchemy's `text()`, with `:name` for a value. Each is compiled once; asyncpg keeps it prepared.
-Nothing else stands between: a layer that is asked at each statement costs four times what the driver needs.
+Statements are constants (mesh.statements), which asyncpg keeps prepared. Nothing else stands between: a layer that is asked
+at each statement costs four times what the driver needs.
 """
 
 from __future__ import annotations
@@ -10,22 +10,16 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 import asyncpg
 from asyncpg.transaction import Transaction
-from sqlalchemy import Dialect, TextClause
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
-from mesh import tracing
-from mesh.tracing.statements import statement_span
+from mesh.statements import Statement
+from mesh.tracing.statements import statement_span, work_span
 
 #: How long a connection may take to say goodbye.
 GOODBYE_SECONDS = 2.0
-#: Statements of a process are constants. The bound is for those that a test makes.
-MOST_STATEMENTS = 2048
-_DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -77,28 +71,42 @@ class Connection:
         self.transaction: Transaction | None = None
         self.has_begun = False
 
-    async def execute(self, statement: TextClause, values: Mapping[str, Any] = _NOTHING) -> Rows:
+    async def execute(self, statement: Statement, values: Mapping[str, Any] = _NOTHING) -> Rows:
         """Run a statement, and return its rows. Raises what asyncpg raises."""
-        sql, names = compile_statement(statement)
-        given = [values[name] for name in names]
+        given = [values[name] for name in statement.names]
         if self.transaction is not None and not self.has_begun:
-            await self.transaction.start()
+            with statement_span("BEGIN", self._name):
+                await self.transaction.start()
             self.has_begun = True
-        if not tracing.is_recording():
-            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
-        with statement_span(sql, self._name):
-            return Rows(await self.raw.fetch(sql, *given, record_class=Row))
+        with statement_span(statement.sql, self._name):
+            return Rows(await self.raw.fetch(statement.sql, *given, record_class=Row))
+
+    async def commit(self) -> None:
+        """Commit what has begun. A connection that does not say whether it has is closed."""
+        if self.transaction is None or not self.has_begun:
+            return
+        try:
+            with statement_span("COMMIT", self._name):
+                await self.transaction.commit()
+        except asyncpg.PostgresError:  # the server says that it has not committed
+            raise
+        except BaseException:
+            self.terminate()
+            raise
+
+    async def roll_back(self) -> None:
+        """Take back what has begun. A connection that cannot do it is closed: the server then rolls back."""
+        if self.transaction is None or not self.has_begun or self.raw.is_closed():
+            return
+        try:
+            with statement_span("ROLLBACK", self._name):
+                await self.transaction.rollback()
+        except BaseException:
+            self.terminate()
 
     def terminate(self) -> None:
         """End it now: nobody else gets it."""
         self.raw.terminate()
-
-
-@lru_cache(MOST_STATEMENTS)
-def compile_statement(statement: TextClause) -> tuple[str, tuple[str, ...]]:
-    """A statement as PostgreSQL takes it, and the names of its values in their order."""
-    compiled: Any = statement.compile(dialect=_DIALECT)
-    return str(compiled), tuple(compiled.positiontup or ())
 
 
 class Pool:
@@ -137,10 +145,10 @@ class Pool:
             try:
                 yield connection
             except BaseException:
-                await _roll_back(connection)
+                await connection.roll_back()
                 raise
             else:
-                await _commit(connection)
+                await connection.commit()
             finally:
                 connection.transaction = None
 
@@ -185,7 +193,8 @@ class Pool:
                 await self.idle.pop().raw.close(timeout=GOODBYE_SECONDS)
 
     async def _open(self) -> asyncpg.Connection:
-        raw = await self._connect()
+        with work_span("connect", self._name):
+            raw = await self._connect()
         try:
             for kind in ("json", "jsonb"):
                 await raw.set_type_codec(kind, schema="pg_catalog", encoder=str, decoder=json.loads)
@@ -196,33 +205,12 @@ class Pool:
 
     async def _wait(self) -> None:
         try:
-            async with asyncio.timeout(self.wait_seconds):
-                await self._free.acquire()
+            with work_span("wait for a connection", self._name):
+                async with asyncio.timeout(self.wait_seconds):
+                    await self._free.acquire()
         except TimeoutError:
             raise NoConnectionFree from None
 
     def _release(self) -> None:
         self.taken -= 1
         self._free.release()
-
-
-async def _roll_back(connection: Connection) -> None:
-    """A connection that cannot do it is closed: the server then rolls back."""
-    if connection.transaction is None or not connection.has_begun or connection.raw.is_closed():
-        return
-    try:
-        await connection.transaction.rollback()
-    except BaseException:
-        connection.terminate()
-
-
-async def _commit(connection: Connection) -> None:
-    if connection.transaction is None or not connection.has_begun:
-        return
-    try:
-        await connection.transaction.commit()
-    except asyncpg.PostgresError:  # the server says that it has not committed
-        raise
-    except BaseException:
-        connection.terminate()
-        raise

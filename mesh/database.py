@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import TextClause, text
 
 from mesh.connections import Connection, NoConnectionFree, Pool, Row, Rows
 from mesh.database_faults import AWAY, Fault, Faults, find_fault
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.metrics.database import FAILED
 from mesh.postgres import Connector, Pooler
+from mesh.statements import Statement, text
 
 __all__ = ["Connection", "Database", "Row", "Rows", "Work", "is_caused_by_values", "retry_pause"]
 
@@ -95,7 +95,7 @@ class Database:
         """
         return await self._run_shielded(work, self._begin_statement)
 
-    async def rows(self, statement: TextClause, values: Mapping[str, Any]) -> Rows:
+    async def rows(self, statement: Statement, values: Mapping[str, Any]) -> Rows:
         """Run one statement in autocommit, and return its rows. Raises what `transaction` raises."""
         return await self.statement(lambda connection: connection.execute(statement, values))
 

@@ -13,8 +13,6 @@ import asyncio
 import time
 from functools import partial
 
-from sqlalchemy import text
-
 from mesh.database import READ_ONLY, Connection, Database
 from mesh.database_faults import AWAY, Fault, Unnoted, find_fault, sqlstate_of
 from mesh.errors import Refusal
@@ -22,6 +20,7 @@ from mesh.health import DATABASE, WRITES
 from mesh.logs import log
 from mesh.metrics.database import SKEW, note_status
 from mesh.server import SetStatus
+from mesh.statements import text
 
 EVERY_SECONDS, AGAIN_SECONDS = 3.0, 0.5
 #: How long the database may take to answer a look.

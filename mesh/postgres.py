@@ -25,6 +25,9 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": "10000",
     "timezone": "UTC",
     "jit": "off",
+    # A prepared statement is planned once. PostgreSQL would plan most of ours anew for each call, which costs more than
+    # to run them.
+    "plan_cache_mode": "force_generic_plan",
 }
 #: What PgBouncer passes on to the server when a client connects. It refuses a client that brings other settings.
 _CARRIED = frozenset({"timezone"})

@@ -14,53 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import BigInteger, Column, Identity, Index, MetaData, Table, Text, TextClause, text
-from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlalchemy.types import UserDefinedType
 
 from mesh.database import Database
 from mesh.errors import BadInput
+from mesh.statements import Statement, text
 
 MOST_IDS = 1000
 #: Before the first key of a table, whatever the type of its keys.
 _FIRST = {"uuid": str(UUID(int=0)), "text": "", "bigint": "0"}
 _KEYS: Mapping[str, Callable[[str], object]] = {"uuid": UUID, "text": str, "bigint": int}
-
-
-class TransactionId(UserDefinedType[int]):
-    """PostgreSQL's xid8: the 64-bit id of a transaction, which grows and is never used again."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "xid8"
-
-
-ischema_names["xid8"] = TransactionId  # SQLAlchemy: its way to make a type known to who compares schemas
-
-
-def changed_column() -> Column[int]:
-    """The column of a table. Its default stamps an inserted row, the trigger of `stamping` an updated one."""
-    return Column("changed", TransactionId, nullable=False, server_default=text("pg_current_xact_id()"))
-
-
-def changed_index(table: str, key: str = "id") -> Index:
-    return Index(f"{table}_changed", "changed", key)
-
-
-def deleted_row(metadata: MetaData) -> Table:
-    """What was deleted of the stamped tables. The triggers of `noting_deletions` insert here."""
-    return Table(
-        "deleted_row",
-        metadata,
-        Column("seq", BigInteger, Identity(), primary_key=True),
-        Column("about", Text, nullable=False),
-        changed_column(),
-        changed_index("deleted_row", "seq"),
-    )
 
 
 # Migrations call these: what they give must stay as it is.
@@ -117,7 +80,7 @@ class Stamped:
 DELETED = Stamped("deleted_row", "array[about]", "seq", "bigint")
 
 
-def list_statements(*tables: Stamped) -> dict[str, TextClause]:
+def list_statements(*tables: Stamped) -> dict[str, Statement]:
     """A statement per table that lists the changed rows behind (:changed, :key), in the order of their stamps."""
     return {each.table: text(_list_statement(each)) for each in tables}
 
@@ -170,7 +133,7 @@ class _Place:
 class RowStamps:
     """Lists the ids that the changed rows of some tables are about."""
 
-    def __init__(self, database: Database, tables: Sequence[Stamped], statements: Mapping[str, TextClause]) -> None:
+    def __init__(self, database: Database, tables: Sequence[Stamped], statements: Mapping[str, Statement]) -> None:
         """`statements`: what `list_statements` gives for these tables."""
         self._database, self._statements = database, statements
         self._tables = {each.table: each for each in tables}

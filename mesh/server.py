@@ -14,7 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from mesh import loops, unknown_paths
+from mesh import garbage, loops, unknown_paths
 from mesh.callers import declared_callers
 from mesh.certificates import CHECK_SECONDS
 from mesh.concurrency import AddressLimit, ConcurrencyLimit, PublicLimit
@@ -206,6 +206,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    garbage.tune()
     await server.start()
     log().info("serving", port=server.port)
     async with _running(watch(server.set_status) if watch else None):

@@ -86,6 +86,9 @@ class ServiceSettings(BaseSettings):
     #: The streams and calls that an old connection still has get so many seconds more.
     max_connection_age_grace_seconds: float = Field(default=300.0, gt=0, le=86_400)
 
+    #: Connections of a caller to each address of a peer. Replicas that share a port need several.
+    peer_connections: int = Field(default=1, ge=1, le=64)
+
     #: False for a process that binds no gRPC port.
     serves_grpc: ClassVar[bool] = True
 

@@ -78,13 +78,15 @@ def find_traces(read: Any, wanted: str) -> list[list[Span]]:
 
 
 def draw(spans: Sequence[Span]) -> Iterator[str]:
-    """The lines of a trace: each span under its parent, with its service, milliseconds and error."""
+    """The lines of a trace: the traces that it is linked to; each span under its parent, with its milliseconds and error."""
     ids = {span.id for span in spans}
     children: defaultdict[str, list[Span]] = defaultdict(list)
     for span in spans:
         children[span.parent if span.parent in ids else ""].append(span)
     first = datetime.fromtimestamp(spans[0].start / 1e9, UTC)
-    yield f"trace {spans[0].trace}  {first:%Y-%m-%d %H:%M:%S}Z"
+    began = sorted(frozenset[str]().union(*(span.links for span in spans)))
+    follows = f"  follows {', '.join(began)}" if began else ""
+    yield f"trace {spans[0].trace}  {first:%Y-%m-%d %H:%M:%S}Z{follows}"
     yield from _draw(children, "", 1, spans[0].start)
 
 

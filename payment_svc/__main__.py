@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # imports leave no garbage, and looking for some takes a tenth of a start
+
 import os
 import socket
 import sys
@@ -66,9 +71,8 @@ from payment_svc.settling.reconcile import Reconcile
 from payment_svc.settling.refreshing import Refreshing
 from payment_svc.settling.refund_case import RefundCase
 from payment_svc.settling.webhooks import Webhooks
-from payment_svc.store import Stores
+from payment_svc.store import VIOLATIONS, Stores
 from payment_svc.store.backlog import BacklogStore
-from payment_svc.tables import VIOLATIONS
 from payment_svc.worker import run_loops
 from tutormesh.availability.v1.availability_pb2_grpc import AvailabilityServiceStub
 from tutormesh.booking.v1.booking_pb2_grpc import BookingServiceStub
@@ -124,8 +128,7 @@ def compose(
     callbacks = Callbacks(engine, stores.sagas, providers, webhooks, settings.engines)
     purchases, links = _serve_purchases(settings, stores, engine, peers), settings.links
     payments = Payments(stores.payments, stores.sagas, settings.payment_max_attempts)
-    find_charge = stripe.find_intent_of_charge if stripe is not None else _find_no_charge
-    operators = Operators(engine, stores, inbox, intents, providers, find_charge)
+    operators = Operators(engine, stores, inbox, intents, providers)
     deliveries = Deliveries(stores.notifications, notifiers, settings.notify_give_up_hours * 3600)
     forgetting = Forgetting(stores.keys, stores.refused, settings.forget_refused_hours * 3600)
     refreshing = Refreshing(stores.sagas, callbacks)
@@ -162,11 +165,6 @@ def _serve_links(
         Checkouts(linked, payments, cancellations, refreshing, around, max_attempts),
         Managing(linked, payments, cancellations, around, purchases.cancel_lessons, purchases.cancel_courses),
     )
-
-
-async def _find_no_charge(_: str) -> str:
-    """Without Stripe there are no charges."""
-    return ""
 
 
 def list_kinds(
@@ -214,7 +212,7 @@ def _list_services(
 def open_channels(settings: Settings, credentials: CredentialSource) -> tuple[Peers, list[grpc.aio.Channel]]:
     """The stubs of the peers, and the channels to close in the end."""
     opened = [
-        channels.connect(address, credentials, service)
+        channels.connect(address, credentials, service, connections=settings.peer_connections)
         for service, address in (
             ("availability", settings.availability_address),
             ("booking", settings.booking_address),
@@ -302,4 +300,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    gc.enable()
     uvloop.run(main())

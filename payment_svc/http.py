@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 
 import httpx
@@ -15,6 +17,12 @@ def open_client(timeout: float) -> httpx.AsyncClient:
     limits = httpx.Limits(
         max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=KEEP_ALIVE_SECONDS
     )
-    client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False)
+    client = httpx.AsyncClient(timeout=timeout, limits=limits, follow_redirects=False, verify=_authorities())
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies only pile up
     return client
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """Those that vouch for servers. Reading them takes longer than all else of a client, so all clients share them."""
+    return httpx.create_ssl_context()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -32,8 +32,6 @@ class Operators:
     inbox: Inbox
     intents: Intents
     providers: Providers
-    #: The id of the PaymentIntent of a charge; empty when the provider knows no such charge.
-    find_charge: Callable[[str], Awaitable[str]]
 
     async def list(
         self, state: str, open_only: bool, about: str, after: tuple[datetime, UUID] | None, most: int
@@ -42,7 +40,7 @@ class Operators:
         if state and state not in list(State):
             raise BadInput("no such state", field="state")
         if about.startswith(CHARGE_PREFIXES):
-            about = await self.find_charge(about)
+            about = await self.providers.find_intent_of_charge(about)
             if not about:
                 return []
         return await self.stores.operators.list(state=state, open_only=open_only, about=about, after=after, most=most)

@@ -24,8 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from mesh.row_stamps import changed_column, changed_index, deleted_row
-from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
+from mesh.stamped_tables import changed_column, changed_index, deleted_row
 
 metadata = MetaData()
 deleted_row(metadata)
@@ -410,11 +409,3 @@ audit_mark = Table(
     Column("mark", Text, nullable=False),
     CheckConstraint("is_only"),
 )
-
-VIOLATIONS = {
-    "saga_open_slot": OpenAlready,
-    "saga_open_course": OpenAlready,
-    "callback_reference_pkey": ReferenceUsed,
-    "idempotency_key_pkey": KeyUsed,
-    "idempotency_key_limit": TooManyKeys,
-}

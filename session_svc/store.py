@@ -12,12 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
 from mesh.database import Database, Row
 from mesh.errors import IllegalMove, TryAgain
 from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
-from session_svc import tables
+from mesh.statements import Statement, text
 from session_svc.domain import (
     EARLY_MOVES,
     Completion,
@@ -38,8 +36,7 @@ VIOLATIONS = {"session_legal_move": IllegalMove}
 ATTEMPTS = 5
 ROOM_BYTES = 18
 
-_UNREAD = ("completed_at", "cancel_decided_at", "created_at", "updated_at", "changed")
-_COLUMNS = ", ".join(column.name for column in tables.session.c if column.name not in _UNREAD)
+_COLUMNS = "id, saga_id, status, booking_id, tutor_id, student_id, scheduled_at, duration_minutes, room"
 
 # ruff: noqa: S608 - constants only
 
@@ -116,7 +113,7 @@ _IN_PERIOD = """scheduled_at >= coalesce(cast(:begin as timestamptz), '-infinity
     and scheduled_at < coalesce(cast(:end as timestamptz), 'infinity')"""
 
 
-def _of_person(column: str, *, descending: bool) -> TextClause:
+def _of_person(column: str, *, descending: bool) -> Statement:
     """A page of a person's sessions, ordered by this column. Each role has an index of its own for it."""
     sign, way = ("<", "desc") if descending else (">", "asc")
     at, row = ("infinity", UUID(int=2**128 - 1)) if descending else ("-infinity", UUID(int=0))
@@ -210,7 +207,7 @@ class Store:
         return [_session(row) for row in rows]
 
     async def _run_until_fresh(
-        self, statement: TextClause, values: Mapping[str, Any], *, may_lack: bool = False
+        self, statement: Statement, values: Mapping[str, Any], *, may_lack: bool = False
     ) -> Row | None:
         """Run a write until its result is fresh; None when `may_lack` and there is no row. Raises TryAgain.
 

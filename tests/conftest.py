@@ -20,12 +20,14 @@ import pytest
 import pytest_asyncio
 
 from devkit.keys import Signer, signer
+from devkit.layout import STORED, database_name
 from devkit.postgres import Postgres
-from mesh import logs, migrations
+from mesh import logs
 from mesh.channels import connect
 from mesh.identity import KeySet, Verifier
 from mesh.server import Server, Service
 from mesh.settings import ServiceSettings
+from tests import prepared
 from tests.running import pytest_collection_modifyitems, pytest_runtest_protocol, pytest_xdist_make_scheduler
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_protocol", "pytest_xdist_make_scheduler"]
@@ -66,23 +68,22 @@ def quiet_logs() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with Postgres(tmp_path_factory.mktemp("pg") / "postgres", durable=False) as server:
+    base = tmp_path_factory.getbasetemp()
+    prepared.prepare(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+    server = Postgres(tmp_path_factory.mktemp("pg") / "postgres", durable=False)
+    prepared.copy_to(server.folder)
+    with server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def make_database(postgres: Postgres) -> MakeDatabase:
-    """A fresh, migrated database for a service's package: its URL. Copied from a template migrated once per run."""
-    templates: dict[str, str] = {}
+    """A fresh, migrated database for a service's package: its URL. Copied from the one that was migrated for all."""
+    templates = {program.module: database_name(program) for program in STORED}
 
     async def make(package: str) -> str:
-        if package not in templates:
-            templates[package] = f"template_{package}"
-            await postgres.create_database(templates[package])
-            await migrations.upgrade(postgres.url(templates[package]), package)
         name = f"{package}_{uuid.uuid4().hex[:12]}"
-        await postgres.create_database(name, template=templates[package])
-        return postgres.url(name)
+        return await postgres.create_database(name, template=templates[package])
 
     return make
 

@@ -14,8 +14,10 @@ from xdist.scheduler import LoadFileScheduling
 LONGEST_FIRST = "failpoints chaos pages model devkit troubles fuzz limits access contract golden docs replicas".split()
 #: Folders whose modules share a mesh or what else is costly: one runner's process takes them all.
 TOGETHER = frozenset(("tests/contract", "tests/deploy", "tests/pages", "tests/replicas"))
-#: A module of such a folder that takes as long as all others of it: a process of its own may take it.
-APART = frozenset(("tests/pages/test_every_page.py",))
+#: Modules of such a folder that together take as long as its others: a process of its own may take them.
+APART = frozenset(
+    f"tests/pages/test_{name}.py" for name in ("every_page", "shop", "hold_end", "stripe_js", "hostile_text", "embed")
+)
 #: Folders and modules that run what others cover; measuring it again would make them twice as slow.
 NOT_MEASURED = frozenset(
     "access contract deploy docs failpoints federation fuzz golden limits model pages replicas troubles"
@@ -46,7 +48,9 @@ class _Scheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         module = super()._split_scope(nodeid)
         folder = module.rpartition("/")[0]
-        return folder if folder in TOGETHER and module not in APART else module
+        if folder not in TOGETHER:
+            return module
+        return f"{folder}, apart" if module in APART else folder
 
 
 @pytest.hookimpl(wrapper=True)

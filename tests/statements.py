@@ -1,13 +1,14 @@
-"""What a Database sends to its server, as the loggers of asyncpg tell it."""
+"""What a Database sends to its server, as the loggers of asyncpg tell it; and how the server would run it."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mesh.database import Database
+from mesh.statements import Statement
 
 
 @dataclass
@@ -48,3 +49,10 @@ def sent_by(database: Database) -> Iterator[Sent]:
         pool._open = open_one
         for raw in listened:
             raw.remove_query_logger(sent.note)
+
+
+async def explain(connection: Any, statement: Statement, values: Mapping[str, Any]) -> str:
+    """The plan of a statement where PostgreSQL avoids scans of whole tables if it can. Other values are left out."""
+    await connection.execute("set enable_seqscan = off")
+    given = [values[name] for name in statement.names]
+    return "\n".join(row[0] for row in await connection.fetch(f"explain {statement.sql}", *given))

@@ -57,8 +57,8 @@ from payment_svc.providers.registry import list_providers
 from payment_svc.providers.sessions import AskedEngine, PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settings import Settings as PaymentSettings
+from payment_svc.store import VIOLATIONS as PAYMENT_VIOLATIONS
 from payment_svc.store import Stores
-from payment_svc.tables import VIOLATIONS as PAYMENT_VIOLATIONS
 from payment_svc.worker import run_loops
 from session_svc.convert import Encoder as SessionEncoder
 from session_svc.servicer import SessionServicer

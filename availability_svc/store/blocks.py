@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from availability_svc.domain import Block, Conflicts, Span
 from availability_svc.store.calendars import Calendars
 from availability_svc.store.rows import CLOCK, CONFLICT_COLUMNS, CONFLICTS, as_conflicts
+from mesh.statements import text
 
 _WANTED = """
     select 'TUTOR', cast(:tutor_id as uuid), tstzrange(start_at, end_at)

@@ -7,13 +7,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
+from availability_svc.claim_states import LIVE
 from availability_svc.domain import Claim, ClaimState, Span
 from availability_svc.store.rows import LAPSED
-from availability_svc.tables import LIVE
 from mesh.database import Connection
 from mesh.row_stamps import DELETED, Stamped, list_statements
+from mesh.statements import text
 
 # Locks all calendars or none. If it locked one while the other has no row yet, the id order would be broken.
 _LOCK = text("""

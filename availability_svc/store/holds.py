@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
 from availability_svc.domain import Conflicts, Hold, Order, Schedule, Tombstone
 from availability_svc.limits import NOTHING_UNPAID, Standing, Terms
 from availability_svc.store.calendars import Calendars
@@ -24,6 +22,7 @@ from availability_svc.store.rows import (
     as_schedule,
 )
 from availability_svc.store.standing import STANDING, STANDING_COLUMNS, as_standing, standing_values
+from mesh.statements import text
 
 _ORDERED_SPAN = TUTOR_SPAN.format(start=":start", end="cast(:end as timestamptz)", buffer="buffer_minutes")
 _HELD_TUTOR_SPAN = TUTOR_SPAN.format(start="start_at", end="end_at", buffer="buffer_minutes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from availability_svc.claim_states import LIVE
 from availability_svc.domain import (
     Conflicts,
     Hold,
@@ -17,7 +18,6 @@ from availability_svc.domain import (
     WorkingHours,
 )
 from availability_svc.hours import merge_windows
-from availability_svc.tables import LIVE
 from mesh.money import Money
 
 #: Only the database's clock decides. A statement reads it once, after the transaction has waited for its locks.

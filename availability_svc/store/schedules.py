@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-
+from availability_svc.claim_states import LIVE
 from availability_svc.domain import Schedule, Span, Window
 from availability_svc.hours import merge_windows
 from availability_svc.store.rows import CLOCK, LAPSED, SCHEDULE, as_schedule
-from availability_svc.tables import LIVE
 from mesh.database import Connection
+from mesh.statements import text
 
 _PUBLISH = text("""
     insert into schedule (tutor_id, timezone, weekly, windows, notice_minutes, buffer_minutes, rate_minor, currency,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -83,10 +83,9 @@ class Operations:
     async def run(self, reading: Reading, operation: Operation, caller: Caller) -> Answered:
         """The answer to a query or a mutation, at most GRACE_SECONDS after the current call's deadline."""
         began = time.perf_counter()
-        with tracing.span(_span_name(reading, operation)):
+        with tracing.span(span_name(reading, operation)):
             payload = _format(await self._run(reading, operation, caller))
-            if codes := _codes(payload):
-                tracing.mark(f"{tracing.PREFIX}errors", ",".join(codes))
+            mark_errors(payload.get("errors", ()))
         _log(operation, began, payload)
         return Answered(payload, reading.size.units_of_answer())
 
@@ -175,7 +174,7 @@ def is_query(reading: Reading, operation: Operation) -> bool:
     return _type(reading, operation) in (OperationType.QUERY, None)
 
 
-def _span_name(reading: Reading, operation: Operation) -> str:
+def span_name(reading: Reading, operation: Operation) -> str:
     """The operation's type and first field. Its own name is a text of the client's."""
     definition = get_operation_ast(reading.document, operation.name) if reading.document else None
     if definition is None:
@@ -204,12 +203,18 @@ def _format(result: ExecutionResult) -> Answer:
     return {"errors": errors} if before_execution else {"errors": errors, "data": result.data}
 
 
-def _codes(answer: Answer) -> list[str]:
-    return sorted({error["extensions"]["code"] for error in answer.get("errors", ())})
+def mark_errors(errors: Iterable[Answer]) -> None:
+    """The open span tells the codes of these errors."""
+    if codes := _codes(errors):
+        tracing.mark(f"{tracing.PREFIX}errors", ",".join(codes))
+
+
+def _codes(errors: Iterable[Answer]) -> list[str]:
+    return sorted({error["extensions"]["code"] for error in errors})
 
 
 def _log(operation: Operation, began: float, answer: Answer) -> None:
-    codes = _codes(answer)
+    codes = _codes(answer.get("errors", ()))
     fields = {"errors": codes} if codes else {}
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     log().info("graphql", operation=(operation.name or "")[:64], ms=milliseconds, **fields)

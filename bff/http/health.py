@@ -15,7 +15,9 @@ from bff.http.draining import Drain
 from mesh.errors import NotFound
 from mesh.health import DATABASE, WRITES
 
-CHECK_SECONDS, CACHE_SECONDS = 1.0, 0.5
+CHECK_SECONDS = 1.0
+#: How old an answer may be. What was not ready a moment ago is asked again sooner: a mesh that starts is waited for.
+CACHE_SECONDS, UNREADY_CACHE_SECONDS = 0.5, 0.05
 SERVING, UNREACHABLE, DATABASE_AWAY, WRITES_FAIL = "SERVING", "UNREACHABLE", "DATABASE_AWAY", "WRITES_FAIL"
 #: A service of an earlier version knows no such name.
 _WELL = (SERVING, None)
@@ -46,9 +48,10 @@ class Readiness:
         return JSONResponse({"ready": ready, "services": services, **more}, 200 if ready else 503)
 
     async def _check_services(self) -> dict[str, str]:
-        """Each service's status, at most half a second old. One request at a time asks all of them at once."""
+        """Each service's status, hardly older than CACHE_SECONDS. One request at a time asks all of them at once."""
         async with self._lock:
-            if time.monotonic() - self._checked_at > CACHE_SECONDS:
+            was_ready = all(status == SERVING for status in self._statuses.values())
+            if time.monotonic() - self._checked_at > (CACHE_SECONDS if was_ready else UNREADY_CACHE_SECONDS):
                 statuses = await asyncio.gather(*map(_check, self._channels.values()))
                 self._statuses, self._checked_at = dict(zip(self._channels, statuses, strict=True)), time.monotonic()
             return self._statuses

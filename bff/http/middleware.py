@@ -71,7 +71,7 @@ class RequestMiddleware:
             await send(message)
 
         calls.enter(Call(request_id, deadline=asyncio.get_running_loop().time() + REQUEST_SECONDS))
-        with tracing.span("request", "server", parent=_traceparent(scope)):
+        with tracing.span("request", "server", parent=traceparent_of(scope)):
             try:
                 await self._app(scope, receive, send_with_headers)
             finally:
@@ -120,6 +120,6 @@ def _request_id(scope: Scope) -> str:
     return calls.new_request_id()
 
 
-def _traceparent(scope: Scope) -> str:
+def traceparent_of(scope: Scope) -> str:
     """The client's span; empty when it sent none."""
     return next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")

@@ -18,6 +18,7 @@ from bff.http.connections import MAX_CONNECTIONS, Connections
 from bff.http.draining import Drain
 from bff.http.header_limits import HeaderLimitProtocol, WebSocketProtocol
 from bff.settings import Settings
+from mesh import garbage
 from mesh.logs import log
 
 BACKLOG = 512
@@ -47,6 +48,7 @@ async def serve(app: ASGIApp, settings: Settings, drain: Drain) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _leave, server, drain, settings.drain_delay_seconds)
+    garbage.tune()
     with listen(settings) as listener:
         log().info("serving", port=listener.getsockname()[1])
         await server.serve(sockets=[listener])

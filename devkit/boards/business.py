@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from devkit.boards.panels import ALERTS, Board, Number, Panel, Query, Row, add, per_minute, quantile, total
+from devkit.boards.panels import ALERTS, Board, Number, Panel, Query, Row, add, in_units, per_minute, quantile, total
 
-_SALES = 'kind=~"BookAndPayForSessionSaga|EnrollInCourseSaga"'
+_LESSON, _SEAT = "BookAndPayForSessionSaga", "EnrollInCourseSaga"
+_SALES = f'kind=~"{_LESSON}|{_SEAT}"'
 _MOVES = "tutormesh_saga_transitions_total"
 _ENDS = f'{_SALES},state=~"COMPLETED|REJECTED|PAYMENT_FAILED|EXPIRED|CANCELLED|REFUNDED"'
 _SOLD = f'sum(increase({_MOVES}{{{_SALES},state="COMPLETED"}}[1h]))'
@@ -14,7 +15,7 @@ _NOW = Row(
     (
         Number(
             "Sold in the last hour",
-            "Lessons and places in courses that were paid and are confirmed.",
+            "Lessons and seats of courses that were paid and are confirmed.",
             Query(add(_SOLD), "sold"),
             runbook="somebody-asks-about-a-purchase",
         ),
@@ -27,7 +28,7 @@ _NOW = Row(
         ),
         Number(
             "Wait for payment",
-            "Lessons and places that are held, and not paid yet.",
+            "Lessons and seats that are held, and not paid yet.",
             Query(add(total("tutormesh_sagas_open", "kind", f'{_SALES},state="AWAITING_PAYMENT"')), "held"),
             runbook="somebody-asks-about-a-purchase",
         ),
@@ -53,6 +54,7 @@ _NOW = Row(
                     'sum(increase(tutormesh_graphql_errors_total{code=~"UNAVAILABLE|INTERNAL"}[1h]))',
                     "sum(increase(tutormesh_graphql_user_errors_total"
                     '{code=~"TRY_AGAIN|PAYMENT_PROVIDER_UNAVAILABLE"}[1h]))',
+                    'sum(increase(tutormesh_bff_requests_total{status=~"5..",route!~"/webhooks/.*|/readyz"}[1h]))',
                 ),
                 "faults",
             ),
@@ -67,7 +69,10 @@ _SALES_OVER_TIME = Row(
         Panel(
             "Sold",
             "Sales a minute, by what was sold.",
-            (Query(per_minute(_MOVES, "kind", f'{_SALES},state="COMPLETED"'), "{{kind}}"),),
+            (
+                Query(per_minute(_MOVES, "state", f'kind="{_LESSON}",state="COMPLETED"'), "lessons"),
+                Query(per_minute(_MOVES, "state", f'kind="{_SEAT}",state="COMPLETED"'), "seats of courses"),
+            ),
             unit="cpm",
             stacked=True,
             runbook="somebody-asks-about-a-purchase",
@@ -98,14 +103,16 @@ _MONEY = Row(
     (
         Panel(
             "Taken",
-            "Prices of what was sold in the hour before, in minor units (cents of USD; yen of JPY), by currency.",
-            (Query("sum by (currency) (increase(tutormesh_sold_minor_units_total[1h]))", "{{currency}}"),),
+            "Prices of what was sold in the hour before, by currency. Each mark is ten times the one below.",
+            (Query(in_units("increase", "tutormesh_sold_minor_units_total", "[1h]"), "{{currency}}"),),
+            is_logarithmic=True,
             runbook="somebody-asks-about-a-purchase",
         ),
         Panel(
             "Given back",
-            "Refunds of the hour before that have succeeded, in minor units, by currency.",
-            (Query("sum by (currency) (increase(tutormesh_refunded_minor_units_total[1h]))", "{{currency}}"),),
+            "Refunds of the hour before that have succeeded, by currency. Each mark is ten times the one below.",
+            (Query(in_units("increase", "tutormesh_refunded_minor_units_total", "[1h]"), "{{currency}}"),),
+            is_logarithmic=True,
             runbook="a-refund-keeps-failing",
         ),
         Panel(

@@ -6,6 +6,7 @@ python -m devkit.boards.drawing http://127.0.0.1:9090 docs/pictures [MINUTES]
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -32,6 +33,8 @@ _FIXED = {
 _BESIDE = ("#38bdf8", "#1e3a8a", "#ec4899", "#64748b", "#a16207")
 #: How thick a colour of a picture is: at the edge of a line, of an area, and of a line.
 _SHARES = (0.25, 0.5, 0.75, 1)
+#: Of the board's title; a line of panels has 1.5.
+_TITLE_HEIGHT = 0.2
 #: The most lines that a legend names.
 _NAMED = 8
 Samples = list[tuple[float, float]]
@@ -76,6 +79,16 @@ def _samples(values: list[tuple[float, str]]) -> Samples:
     return [(float(at), float(value)) for at, value in values if value != "NaN"]
 
 
+def with_gaps(samples: Samples) -> Samples:
+    """The samples, with a NaN wherever there was none for a while: a line is not drawn over it."""
+    found: Samples = []
+    for at, value in samples:
+        if found and at - found[-1][0] > 1.5 * _STEP_SECONDS:
+            found.append((found[-1][0] + _STEP_SECONDS, math.nan))
+        found.append((at, value))
+    return found
+
+
 def show(value: float, unit: Unit) -> str:
     """A number with its unit, as a person reads it."""
     if unit == "percentunit":
@@ -93,15 +106,17 @@ def show(value: float, unit: Unit) -> str:
 def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
     """Write a picture of the board, with what the queries answer now."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from PIL import Image
 
     lines = [line for row in board.rows for line in _lines_of(row)]
-    heights = [0.55 if _are_numbers(line) else 1.5 for _, line in lines]
-    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout="constrained", facecolor="white")
-    figure.suptitle(f"{board.title} — {board.text}", x=0.01, ha="left", fontsize=14, fontweight="bold", color=_INK)
-    for part, (heading, panels) in zip(
-        figure.subfigures(len(lines), 1, height_ratios=heights, squeeze=False)[:, 0], lines, strict=True
-    ):
+    heights = [_TITLE_HEIGHT, *(0.55 if _are_numbers(line) else 1.5 for _, line in lines)]
+    layout = ConstrainedLayoutEngine(rect=(0.008, 0, 0.984, 1))  # marks of the axes reach a little beyond their place
+    figure = Figure(figsize=(15, 1.9 * sum(heights) + 0.8), layout=layout, facecolor="white")
+    title, *parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    title.text(0.01, 0.5, f"{board.title} — {board.text}", va="center", fontsize=14, fontweight="bold", color=_INK)
+    title.text(0.99, 0.5, "drawn by `make boards`, not by Grafana", ha="right", va="center", fontsize=8, color=_FAINT)
+    for part, (heading, panels) in zip(parts, lines, strict=True):
         if heading:
             part.suptitle(heading, x=0.01, ha="left", fontsize=11, color=_FAINT)
         columns = BOARD_WIDTH // panels[0].width
@@ -110,7 +125,6 @@ def draw(board: Board, prometheus: Prometheus, path: Path) -> None:
             axes.set_axis_off()
         for axes, panel in zip(places, panels, strict=False):
             _draw_number(axes, panel, prometheus) if isinstance(panel, Number) else _draw_lines(axes, panel, prometheus)
-    figure.text(0.99, 0.998, "drawn by `make boards`, not by Grafana", ha="right", va="top", fontsize=8, color=_FAINT)
     figure.savefig(path, dpi=80)
     with Image.open(path) as picture:  # the pictures are kept in the repository
         small = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
@@ -158,7 +172,7 @@ def _draw_number(axes: Any, number: Number, prometheus: Prometheus) -> None:
 
 
 def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 
     found = {name: samples for query in panel.queries for name, samples in prometheus.lines(query).items() if samples}
     order = sorted(found, key=lambda name: -max(value for _, value in found[name]))
@@ -166,11 +180,19 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
         _draw_stack(axes, {name: found[name] for name in order}, [color for _, color in _colored(order, panel)])
     else:
         for name, color in _colored(order, panel):
-            axes.plot([at for at, _ in found[name]], [value for _, value in found[name]], color=color, label=name)
+            drawn = with_gaps(found[name])
+            axes.plot([at for at, _ in drawn], [value for _, value in drawn], color=color, label=name)
     axes.set_title(panel.title, fontsize=10, loc="left", color=_INK)
     axes.set_xlim(prometheus.begin, prometheus.end)
+    axes.xaxis.set_major_locator(MultipleLocator(tick_seconds(prometheus.end - prometheus.begin)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: time.strftime("%H:%M", time.gmtime(at))))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show(value, panel.unit)))
+    if panel.is_logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show(value, panel.unit)))
+    elif panel.unit == "short":
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=_are_whole(found)))
     axes.tick_params(labelsize=7, colors=_FAINT)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
@@ -178,7 +200,7 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
         axes.text(0.5, 0.5, "nothing to show", ha="center", color=_FAINT, transform=axes.transAxes)
         axes.set_yticks([])
         return
-    if min(value for samples in found.values() for _, value in samples) >= 0:
+    if not panel.is_logarithmic and min(value for samples in found.values() for _, value in samples) >= 0:
         axes.set_ylim(bottom=0)
     handles, names = axes.get_legend_handles_labels()
     more = len(names) - _NAMED
@@ -193,6 +215,15 @@ def _draw_lines(axes: Any, panel: Panel, prometheus: Prometheus) -> None:
         bbox_to_anchor=(0.5, -0.1),
         ncols=2,
     )
+
+
+def tick_seconds(seconds: float) -> int:
+    """The distance of the marks on the axis of time: whole minutes, and about six of them."""
+    return next((step for step in (60, 120, 300, 600, 1800, 3600) if seconds / step <= 8), 7200)
+
+
+def _are_whole(found: Mapping[str, Samples]) -> bool:
+    return all(value.is_integer() for samples in found.values() for _, value in samples)
 
 
 def _colored(names: list[str], panel: Panel) -> Iterator[tuple[str, str]]:

@@ -12,8 +12,16 @@ from devkit.boards.panels import BOARD_WIDTH, Board, Number, Panel, Query, Row
 
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _HEIGHT, _NUMBER_HEIGHT = 8, 4
-#: Where docs/operations.md is shown to whoever looks at the board.
-_DOCS = {"name": "docs", "type": "textbox", "label": "Docs", "query": "https://docs.example.com/tutormesh"}
+#: Where docs/operations.md is shown, until somebody sets another address.
+_DOCS_URL = "https://docs.example.com/tutormesh"
+_DOCS = {
+    "name": "docs",
+    "type": "textbox",
+    "label": "Docs",
+    "description": "The address below which operations.md is shown: panels link to its sections.",
+    "query": _DOCS_URL,
+    "current": {"text": _DOCS_URL, "value": _DOCS_URL},
+}
 
 
 def to_json(board: Board) -> str:
@@ -27,7 +35,7 @@ def write(boards: tuple[Board, ...], folder: Path) -> None:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    others = {"asDropdown": False, "includeVars": True, "keepTime": True, "tags": ["tutormesh"], "type": "dashboards"}
+    others = _link("tutormesh", "dashboards", tags=["tutormesh"], includeVars=True, keepTime=True)
     source = {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
     return {
         "uid": f"tutormesh-{board.name}",
@@ -40,11 +48,17 @@ def _board(board: Board) -> dict[str, Any]:
         "time": {"from": "now-1h", "to": "now"},
         "refresh": "10s",
         "timezone": "browser",
-        "links": [{"title": "tutormesh", **others}],
+        "links": [others],
         "templating": {"list": [source, _DOCS]},
         "annotations": {"list": [_firing_alerts()]},
         "panels": list(_panels(board.rows)),
     }
+
+
+def _link(title: str, kind: str, **more: Any) -> dict[str, Any]:
+    """A link to other boards that have a tag ("dashboards"), or to a page ("link")."""
+    usual = {"icon": "external link", "tooltip": "", "url": "", "tags": [], "asDropdown": False, "targetBlank": False}
+    return {"title": title, "type": kind, **usual, "includeVars": False, "keepTime": False, **more}
 
 
 def _firing_alerts() -> dict[str, Any]:
@@ -76,10 +90,11 @@ def _panels(rows: tuple[Row, ...]) -> Iterator[dict[str, Any]]:
 
 
 def _panel(panel: Panel | Number) -> dict[str, Any]:
+    runbook = _link("Runbook", "link", url=f"${{docs}}/operations.md#{panel.runbook}", targetBlank=True)
     common = {
         "title": panel.title,
         "description": panel.text,
-        "links": [{"title": "Runbook", "url": f"${{docs}}/operations.md#{panel.runbook}", "targetBlank": True}],
+        "links": [runbook],
         "datasource": _SOURCE,
         "targets": [_target(query, letter, panel) for query, letter in zip(panel.queries, "ABCDEF", strict=False)],
     }
@@ -95,7 +110,17 @@ def _number(number: Number) -> dict[str, Any]:
     decimals = {"decimals": 0} if number.unit == "short" else {}  # Prometheus's increase() has fractions of one sale
     return {
         "type": "stat",
-        "options": {"colorMode": "background", "graphMode": "none", "reduceOptions": {"calcs": ["lastNotNull"]}},
+        "options": {
+            "colorMode": "background",
+            "graphMode": "none",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "percentChangeColorMode": "standard",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "showPercentChange": False,
+            "textMode": "value",
+            "wideLayout": True,
+        },
         "fieldConfig": {
             "defaults": {"unit": number.unit, "thresholds": {"mode": "absolute", "steps": _steps(number)}} | decimals,
             "overrides": [],
@@ -113,10 +138,12 @@ def _lines(panel: Panel) -> dict[str, Any]:
     custom: dict[str, Any] = {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never"}
     if panel.stacked:
         custom |= {"fillOpacity": 40, "stacking": {"mode": "normal", "group": "A"}}
+    if panel.is_logarithmic:
+        custom |= {"scaleDistribution": {"type": "log", "log": 10}}
     return {
         "type": "timeseries",
         "options": {
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
         "fieldConfig": {

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mesh.currencies import CURRENCIES
+
 #: How a number is shown. `short` has no unit.
 Unit = Literal["short", "percentunit", "s", "reqps", "cpm", "bytes"]
 #: The width of a board. A panel has a third of it, and one of a single number a sixth.
@@ -23,6 +25,10 @@ COLORS = {
     },
     "status": {"SUCCEEDED": "green", "PENDING": "blue", "FAILED": "orange", "GIVEN_UP": "red", "PARKED": "red"},
     "outcome": {"ok": "green", "refused": "yellow", "unknown": "red", "unreadable": "red", "failed": "red"},
+}
+#: Currencies by their decimal places; every other one has two.
+_CURRENCIES = {2: ""} | {
+    places: "|".join(sorted(code for code, one in CURRENCIES.items() if one.places == places)) for places in (0, 3)
 }
 #: The range of a rate: Grafana sets it by the time that the board shows.
 RATE = "[$__rate_interval]"
@@ -45,6 +51,8 @@ class Panel:
     queries: tuple[Query, ...]
     unit: Unit = "short"
     stacked: bool = False
+    #: Each mark of the axis is ten times the one before: for amounts in several currencies.
+    is_logarithmic: bool = False
     runbook: str = "alerts-of-prometheus"
 
     @property
@@ -120,6 +128,18 @@ def quantile(share: float, histogram: str, by: str = "", selector: str = "") -> 
 def total(gauge: str, by: str, selector: str = "") -> str:
     """The sum of what every replica of payment_svc reads alike: each label's value once."""
     return f"sum(max by ({by}) ({gauge}{{{selector}}}))" if selector else f"sum(max by ({by}) ({gauge}))"
+
+
+def in_units(change: str, counter: str, time: str) -> str:
+    """The change of a counter of minor units within this time, in units of each currency: dollars, yen, dinars."""
+    parts = []
+    for places, currencies in _CURRENCIES.items():
+        chosen = (
+            f'currency=~"{currencies}"' if currencies else f'currency!~"{"|".join(filter(None, _CURRENCIES.values()))}"'
+        )
+        divided = f" / {10**places}" if places else ""
+        parts.append(f"sum by (currency) ({change}({counter}{{{chosen}}}{time})){divided}")
+    return " or ".join(parts)
 
 
 def add(*exprs: str) -> str:

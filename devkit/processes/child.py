@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devkit.processes.console import Console
+from devkit.processes.exits import wait_for_exit
 from devkit.processes.lifetime import bind_to_parent
 
 #: Seconds between two starts, at least. A process that lived longer is started again at once.
 START_INTERVAL = 0.5
-_POLL_SECONDS = 0.05
 
 TERM_THEN_KILL = (signal.SIGTERM, signal.SIGKILL)
 
@@ -59,6 +59,11 @@ class Child:
         """Start the process now, and again whenever it dies, until it gives up."""
         self._keeper = asyncio.create_task(self._keep_alive())
 
+    async def wait_until_given_up(self) -> None:
+        """Return once the child ended with a hopeless exit code; of one that never does, wait for its stop."""
+        if self._keeper is not None:
+            await asyncio.wait([self._keeper])
+
     async def run_once(self) -> int:
         """Run the process to its end and return its exit code. Cancelling kills it."""
         try:
@@ -94,7 +99,8 @@ class Child:
             except Exception as error:  # prepare and exec can raise anything; the next try may succeed
                 how = f"could not start: {error}"
             self.console.say(self.name, how if self.gave_up else f"{how}; starting again")
-            await asyncio.sleep(max(0.0, START_INTERVAL - (time.monotonic() - born)))
+            if not self.gave_up:
+                await asyncio.sleep(max(0.0, START_INTERVAL - (time.monotonic() - born)))
 
     def _spawn(self) -> None:
         self.starts += 1
@@ -116,8 +122,7 @@ class Child:
 
     async def _wait_for_end(self) -> int:
         assert self.process is not None
-        while (code := self.process.poll()) is None:  # noqa: ASYNC110 - portable notifications need a thread
-            await asyncio.sleep(_POLL_SECONDS)
+        code = await wait_for_exit(self.process)
         self._pass_on(self.process)
         return code
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from learning_svc.domain import Course, NewCourse, Raced, TooManyCourses
 from learning_svc.store.people import lock_person
 from learning_svc.store.rows import BEFORE, COURSE, as_course
 from mesh.database import Connection, Database
+from mesh.statements import text
 
 #: How often a write is run whose result is stale; a race needs two.
 ATTEMPTS = 5

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
-
 from learning_svc.domain import Enrollment, Record, SeatCount
 from learning_svc.store.rows import BEFORE, ENROLLMENT, as_enrollment, as_record
 from mesh.database import Database
 from mesh.row_stamps import DELETED, RowStamps, Stamped, list_statements
+from mesh.statements import text
 
 # ruff: noqa: S608 - constants only
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from learning_svc.domain import Terms
 from mesh.database import Connection
+from mesh.statements import text
 
 _LOCK = text("select id from person where id = :id for update")
 _OPEN = text("insert into person (id) values (:id) on conflict (id) do nothing")

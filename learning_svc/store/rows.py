@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from learning_svc import tables
 from learning_svc.domain import Course, Enrollment, Record, Status, Tombstone
 from mesh.database import Row
 from mesh.money import Money
 
-COURSE = ", ".join(column.name for column in tables.course.c if column.name != "changed")
-_READ = [column.name for column in tables.enrollment.c if column.name not in ("updated_at", "changed")]
+COURSE = "id, instructor_id, title, price_minor, currency, published, seats, seats_taken, created_at"
+_READ = (
+    "id saga_id status course_id student_id instructor_id price_minor currency payment_id hold_expires_at holds_seat"
+    " created_at activated_at"
+).split()
 _SECONDS_LEFT = "cast(extract(epoch from {row}hold_expires_at - clock_timestamp()) as double precision) as seconds_left"
 #: The columns of an enrollment, and the seconds until its hold ends, counted when the row is read.
 ENROLLMENT = ", ".join([*_READ, _SECONDS_LEFT.format(row="")])

@@ -11,12 +11,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
 from learning_svc.domain import Enrollment, Order, Record, Situation, Status, Terms
 from learning_svc.store.people import HAS_MOST, IS_PAUSED, limit_values, lock_person
 from learning_svc.store.rows import COURSE, ENROLLMENT, ENROLLMENT_OF_E, as_course, as_enrollment, as_record
 from mesh.database import Connection, Row
+from mesh.statements import Statement, text
 
 # ruff: noqa: S608 - constants only
 
@@ -213,7 +212,7 @@ class SeatStore:
         values = {"id": enrollment_id, "saga_id": saga_id, "status": Status.CANCELLED, "source": Status.ACTIVE}
         return _with_staleness(await self._row(_CANCEL, values))
 
-    async def _row(self, statement: TextClause, values: dict[str, Any]) -> Row | None:
+    async def _row(self, statement: Statement, values: dict[str, Any]) -> Row | None:
         return (await self._connection.execute(statement, values)).first()
 
 

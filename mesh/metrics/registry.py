@@ -72,6 +72,10 @@ class Words:
 
 
 def exemplar() -> dict[str, str] | None:
-    """What leads from a bucket to one call in it: its trace, and the request id of its log lines. None outside of a call."""
-    found = {"trace_id": tracing.trace_id(), "request_id": calls.current_request() or ""}
+    """What leads from a bucket to one call in it: its trace, if that is kept, and the request id of its log lines.
+
+    None outside of a call.
+    """
+    trace_id = tracing.trace_id() if tracing.is_recording() else ""
+    found = {"trace_id": trace_id, "request_id": calls.current_request() or ""}
     return {name: text for name, text in found.items() if text} or None

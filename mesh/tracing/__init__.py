@@ -53,12 +53,19 @@ def configure(service: str, environment: Mapping[str, str]) -> None:
     _spans = spans.Spans(exporting.open_tracer(service, Path(file) if file else None, collector=collector))
 
 
+def names_a_collector(environment: Mapping[str, str]) -> bool:
+    """True when the standard settings want spans to be sent, whether rightly or not."""
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return exporter != "none" and (bool(exporter) or any(environment.get(name) for name in names))
+
+
 def _has_collector(environment: Mapping[str, str]) -> bool:
     """True when the standard settings ask for traces by OTLP (OpenTelemetry: environment variable specification)."""
-    if environment.get("OTEL_TRACES_EXPORTER") == "none":
-        return False
-    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    if not any(environment.get(name) for name in names):
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    if exporter not in ("", "otlp", "none"):
+        raise ValueError("OTEL_TRACES_EXPORTER: only otlp and none are known here")
+    if not names_a_collector(environment):
         return False
     for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         if environment.get(name, "grpc") not in ("", "grpc"):

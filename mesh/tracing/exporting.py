@@ -16,12 +16,11 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
@@ -36,30 +35,50 @@ COLLECTOR_SECONDS = 5.0
 #: When a file is this large it becomes `<name>.1`, and the one before it is deleted.
 FILE_BYTES = 16 * 1024 * 1024
 _IDS = ("traceId", "spanId", "parentSpanId")
+T = TypeVar("T")
 
 
 def open_tracer(service: str, file: Path | None, *, collector: bool) -> Tracer:
     """The tracer of this process. Its spans are sent in the background, and once more when the process ends."""
+    own = Resource.create({"service.name": service, "service.instance.id": str(os.getpid())})
     provider = TracerProvider(
         sampler=_default_sampler() if collector and not os.environ.get("OTEL_TRACES_SAMPLER") else None,
-        resource=Resource.create({"service.name": service, "service.instance.id": str(os.getpid())}),
+        resource=own.merge(OTELResourceDetector().detect()),  # what OTEL_SERVICE_NAME and the like say comes first
         shutdown_on_exit=False,
-        span_limits=SpanLimits(max_span_attributes=32, max_events=8, max_links=8, max_attribute_length=2048),
+        span_limits=SpanLimits(
+            max_span_attributes=_unless_set(32, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT"),
+            max_events=_unless_set(8, "OTEL_SPAN_EVENT_COUNT_LIMIT"),
+            max_links=_unless_set(8, "OTEL_SPAN_LINK_COUNT_LIMIT"),
+            max_attribute_length=_unless_set(2048, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
+        ),
     )
-    exporters: list[SpanExporter] = []
+    queue = _unless_set(QUEUE, "OTEL_BSP_MAX_QUEUE_SIZE")
     if file is not None:
-        exporters.append(FileExporter(file))
-    if collector:
-        exporters.append(OTLPSpanExporter(timeout=COLLECTOR_SECONDS))
-        # It logs each batch that a collector does not take. Seldom is enough to know.
-        logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Seldom())
-    for exporter in exporters:
-        seconds = FILE_SECONDS if isinstance(exporter, FileExporter) else SEND_SECONDS
         provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=QUEUE, schedule_delay_millis=seconds * 1000)
+            BatchSpanProcessor(FileExporter(file), max_queue_size=queue, schedule_delay_millis=1000 * FILE_SECONDS)
+        )
+    if collector:
+        delay = _unless_set(1000 * SEND_SECONDS, "OTEL_BSP_SCHEDULE_DELAY")
+        provider.add_span_processor(
+            BatchSpanProcessor(_open_collector(), max_queue_size=queue, schedule_delay_millis=delay)
         )
     atexit.register(_shut_down, provider)
     return provider.get_tracer("tutormesh")
+
+
+def _open_collector() -> SpanExporter:
+    # Its import takes long, and only who has a collector needs it.
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    seconds = _unless_set(COLLECTOR_SECONDS, "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT")
+    # It logs each batch that a collector does not take. Seldom is enough to know.
+    logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter").addFilter(_Seldom())
+    return OTLPSpanExporter(timeout=seconds)
+
+
+def _unless_set(ours: T, *names: str) -> T | None:
+    """Our own value; None where one of these settings has another, which OpenTelemetry then reads itself."""
+    return None if any(os.environ.get(name) for name in names) else ours
 
 
 def _default_sampler() -> Sampler:

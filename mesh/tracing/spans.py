@@ -1,22 +1,52 @@
-"""Spans of a process that is traced. `mesh.tracing` has the functions that code calls, traced or not."""
+"""Spans of a process that is traced. `mesh.tracing` has the functions that code calls, traced or not.
+
+Most traces are not kept. Such a trace costs next to nothing: its `traceparent` is a text that is handed on, and it has no
+spans here.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Literal
 
-from opentelemetry import trace
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+)
 
 from mesh import calls
 
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 _KINDS = {kind.name.lower(): kind for kind in SpanKind}
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
+#: The name of a span (W3C: Trace Context, 3.2). Ids of zeros are none.
+_is_valid = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII).fullmatch
 _NOTHING: AbstractContextManager[None] = contextlib.nullcontext()
+_NOWHERE = Context()
+
+
+class _Here:
+    """A span that is open: `span` when it is kept, else None. `traceparent` is its name for others."""
+
+    __slots__ = ("span", "traceparent")
+
+    def __init__(self, span: Span | None, traceparent: str) -> None:
+        self.span, self.traceparent = span, traceparent
+
+
+_here: ContextVar[_Here | None] = ContextVar("span", default=None)
 
 
 class Spans:
@@ -34,62 +64,76 @@ class Spans:
         links: Sequence[str],
         answers: tuple[type[BaseException], ...],
     ) -> AbstractContextManager[None]:
-        if parent and (caller := _read(parent)) is not None:
-            above: Span = NonRecordingSpan(caller)
-            if not caller.trace_flags.sampled:  # nobody keeps this trace; its id is handed on, and no more
-                return _inside(above)
+        if parent and _is_valid(parent):
+            if not _is_sampled(parent):
+                return _Block(_Here(None, parent))
+            above = set_span_in_context(NonRecordingSpan(_read(parent)), _NOWHERE)
+        elif (here := _here.get()) is None:
+            above = _NOWHERE
+        elif here.span is None:  # nobody keeps this trace, also when its span has ended: its work may go on
+            return _NOTHING
         else:
-            above = trace.get_current_span()
-            context = above.get_span_context()
-            if (
-                context.is_valid and not context.trace_flags.sampled
-            ):  # also of a span that has ended: its work may go on
-                return _NOTHING
-        linked = [Link(other) for text in links if (other := _read(text)) is not None]
-        return _open(
-            self._tracer.start_span(name, trace.set_span_in_context(above), _KINDS[kind], attributes, linked), answers
-        )
+            above = set_span_in_context(here.span, _NOWHERE)
+        linked = [Link(_read(text)) for text in links if _is_valid(text)]
+        span = self._tracer.start_span(name, above, _KINDS[kind], attributes, linked)
+        return _Block(_Here(span if span.is_recording() else None, _write(span.get_span_context())), answers)
 
     def is_recording(self) -> bool:
-        return trace.get_current_span().is_recording()
+        here = _here.get()
+        return here is not None and here.span is not None
 
     def link(self, traceparent: str) -> None:
-        here, other = trace.get_current_span(), _read(traceparent)
-        if other is not None and other.trace_id != here.get_span_context().trace_id:
-            here.add_link(other)
+        span = _kept()
+        if span is not None and _is_valid(traceparent):
+            other = _read(traceparent)
+            if other.trace_id != span.get_span_context().trace_id:
+                span.add_link(other)
 
     def mark(self, name: str, value: str | int | float | bool) -> None:
-        trace.get_current_span().set_attribute(name, value)
+        if (span := _kept()) is not None:
+            span.set_attribute(name, value)
 
     def rename(self, name: str) -> None:
-        trace.get_current_span().update_name(name)
+        if (span := _kept()) is not None:
+            span.update_name(name)
 
     def fail(self, error: BaseException) -> None:
-        _fail(trace.get_current_span(), error)
+        if (span := _kept()) is not None:
+            _fail(span, error)
 
     def traceparent(self) -> str:
-        here = trace.get_current_span().get_span_context()
-        return f"00-{here.trace_id:032x}-{here.span_id:016x}-{here.trace_flags:02x}" if here.is_valid else ""
+        here = _here.get()
+        return "" if here is None else here.traceparent
 
 
-def _inside(span: Span) -> AbstractContextManager[None]:
-    return trace.use_span(span, record_exception=False, set_status_on_exception=False)  # type: ignore[return-value]
+class _Block:
+    """Within, this span is the open one. It ends with the block."""
 
+    __slots__ = ("_answers", "_before", "_here")
+    _before: Token[_Here | None]
 
-@contextlib.contextmanager
-def _open(span: Span, answers: tuple[type[BaseException], ...]) -> Iterator[None]:
-    with _inside(span):
-        try:
-            yield
-        except answers:
-            raise
-        except BaseException as error:
-            _fail(span, error)
-            raise
-        finally:
-            if span.is_recording():
-                span.set_attributes({f"tutormesh.{name}": text for name, text in calls.current().ids.items()})
+    def __init__(self, here: _Here, answers: tuple[type[BaseException], ...] = ()) -> None:
+        self._here, self._answers = here, answers
+
+    def __enter__(self) -> None:
+        self._before = _here.set(self._here)
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        span = self._here.span
+        if span is not None:
+            if error is not None and not isinstance(error, self._answers):
+                _fail(span, error)
+            span.set_attributes({f"tutormesh.{name}": text for name, text in calls.current().ids.items()})
             span.end()
+        try:
+            _here.reset(self._before)
+        except ValueError:  # a generator is closed in another context, and this one is gone
+            return
+
+
+def _kept() -> Span | None:
+    here = _here.get()
+    return None if here is None else here.span
 
 
 def _fail(span: Span, error: BaseException) -> None:
@@ -97,11 +141,15 @@ def _fail(span: Span, error: BaseException) -> None:
     span.set_status(StatusCode.ERROR)
 
 
-def _read(traceparent: str) -> SpanContext | None:
-    """The context of a span that somebody else named; None for what is no traceparent."""
-    match = _TRACEPARENT.fullmatch(traceparent)
-    if match is None:
-        return None
-    trace_id, span_id, flags = (int(part, 16) for part in match.groups())
-    read = SpanContext(trace_id, span_id, True, TraceFlags(flags))
-    return read if read.is_valid else None
+def _is_sampled(traceparent: str) -> bool:
+    return bool(int(traceparent[-2:], 16) & TraceFlags.SAMPLED)
+
+
+def _read(traceparent: str) -> SpanContext:
+    """The context of a span that somebody else named."""
+    trace_id, span_id, flags = (int(part, 16) for part in traceparent[3:].split("-"))
+    return SpanContext(trace_id, span_id, True, TraceFlags(flags))
+
+
+def _write(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"

@@ -133,8 +133,12 @@ def _decode_region(request: pb.BookSessionRequest | pb.EnrollInCourseRequest) ->
 
 
 def encode_booked(saga: Saga, links: Links) -> pb.BookSessionResponse:
+    recorded: Any = saga.recorded if saga.state is State.AWAITING_PAYMENT else None
     return pb.BookSessionResponse(
-        booking_id=str(saga.sold_id), session_id=str(saga.session_id), **_encode_payable(saga, links)
+        booking_id=str(saga.sold_id),
+        session_id=str(saga.session_id),
+        booking=recorded,
+        **_encode_payable(saga, links),
     )
 
 

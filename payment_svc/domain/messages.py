@@ -49,6 +49,15 @@ class DeliveryRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class SaleOfMessage:
+    """The saga of a message's purchase, for log lines and traces."""
+
+    saga_id: UUID
+    payment_id: UUID
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Something that has been committed, on its way along one route.
 
@@ -67,12 +76,15 @@ class Message:
     error: str = ""
     wake_at: datetime | None = None
     seconds_tried: float = 0.0
+    #: The sale that it is about, and the span that began it; known to whoever delivers it.
+    sale: SaleOfMessage | None = None
 
     @property
     def ids(self) -> dict[str, object]:
         """What it is about, by the names of log lines."""
         names = {"bookingId": "booking_id", "enrollmentId": "enrollment_id", "sessionId": "session_id"}
-        return {told: self.data.get(name) for name, told in (names | {"paymentId": "payment_id"}).items()}
+        told = {told: self.data.get(name) for name, told in (names | {"paymentId": "payment_id"}).items()}
+        return told | ({"saga_id": self.sale.saga_id, "payment_id": self.sale.payment_id} if self.sale else {})
 
 
 def message_type(saga: Saga, end: State) -> str:

@@ -69,6 +69,8 @@ class Saga:
     traceparent: str = ""  # the span in which it was begun, for links to it (W3C: Trace Context)
     #: When the hold ends on this process's monotonic clock. Only the run that asked for the hold knows it.
     hold_ends_monotonic: float | None = field(default=None, compare=False)
+    #: The booking as its service has just recorded it. Only the run that had it recorded knows it.
+    recorded: object = field(default=None, compare=False, repr=False)
 
     # What it is about.
 

@@ -61,7 +61,7 @@ class Engine:
         self._runs[saga.id] = task
         self._tasks.add(task)
         metrics.RUNS.inc()
-        task.add_done_callback(lambda done: self._forget(saga.id, done))
+        task.add_done_callback(lambda done: self._forget(saga, done))
         return task
 
     async def _run_in_background(self, saga: Saga) -> Saga:
@@ -70,16 +70,17 @@ class Engine:
             async with self.runner.renew_lease(saga):
                 return await self.runner.run(saga)
 
-    def _forget(self, saga_id: UUID, done: asyncio.Task[Saga]) -> None:
+    def _forget(self, saga: Saga, done: asyncio.Task[Saga]) -> None:
         self._tasks.discard(done)
         metrics.RUNS.dec()
-        if self._runs.get(saga_id) is done:
-            del self._runs[saga_id]
+        if self._runs.get(saga.id) is done:
+            del self._runs[saga.id]
         error = None if done.cancelled() else done.exception()
-        if isinstance(error, Refusal):  # the database is away or full: recovery goes on after the lease
-            log().warning("drive_interrupted", saga_id=str(saga_id), **describe(error))
-        elif error is not None:
-            log().error("drive_crashed", saga_id=str(saga_id), exc_info=error)
+        with about.about(saga.ids):
+            if isinstance(error, Refusal):  # the database is away or full: recovery goes on after the lease
+                log().warning("drive_interrupted", **describe(error))
+            elif error is not None:
+                log().error("drive_crashed", exc_info=error)
 
     async def wait_until(self, saga_id: UUID, is_so: Callable[[Saga], bool]) -> Saga:
         """Wait until `is_so(saga)`, and return the saga. Claims and runs it when no process owns it.

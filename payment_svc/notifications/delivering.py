@@ -89,14 +89,15 @@ class Deliveries:
     def _start(self, notifier: Notifier, message: Message) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._send(notifier, message), name=f"notification {message.id}")
         self._under_way.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(lambda done: self._forget(message, done))
         return task
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _forget(self, message: Message, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:  # the database is away: the message is sent again once its claim is over
-            log().warning("notification_not_written_down", error=str(error))
+            with about.about(message.ids):
+                log().warning("notification_not_written_down", message_id=str(message.id), error=str(error))
 
     async def _deliver_forever(self, notifier: Notifier) -> None:
         await run_forever(f"notify_{notifier.channel}", lambda: self._wait_and_run(notifier), 0.0)
@@ -114,9 +115,9 @@ class Deliveries:
         return await self.store.prune(PRUNE_BATCH) == PRUNE_BATCH
 
     async def _send(self, notifier: Notifier, message: Message) -> None:
-        sending = tracing.span(
-            f"deliver {notifier.channel}", "producer", {f"{tracing.PREFIX}message_type": str(message.type)}
-        )
+        kind = {f"{tracing.PREFIX}message_type": str(message.type)}
+        links = (message.sale.traceparent,) if message.sale else ()
+        sending = tracing.span(f"deliver {notifier.channel}", "producer", kind, links=links)
         with calls.background(), about.about(message.ids), sending:
             try:
                 await notifier.send(message)

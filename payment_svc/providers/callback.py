@@ -6,8 +6,6 @@ may arrive all the same, and goes back then.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from mesh.database import Database, Row
 from mesh.money import Money
 from payment_svc.domain import (
@@ -123,16 +121,18 @@ class CallbackProvider:
         rows = await self._database.rows(PAGE, {"after": after or INTENT_PREFIX, "most": most})
         return [_intent(row) for row in rows], rows[-1].id if len(rows) == most else ""
 
-    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        """What was collected in the last seconds, latest first; at most 1000."""
-        for row in await self._database.rows(RECENT, {"seconds": seconds, "most": MOST_RECENT}):
-            yield _intent(row)
+    async def find_intent_of_charge(self, charge_id: str) -> str:
+        """It has no charges."""
+        return ""
 
-    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
+    async def recent_intents(self, seconds: float, after: str) -> tuple[list[Intent], str]:
+        """What was collected in the last seconds, latest first; at most 1000, on one page."""
+        rows = await self._database.rows(RECENT, {"seconds": seconds, "most": MOST_RECENT})
+        return [_intent(row) for row in rows], ""
+
+    async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
         """No events. The provider repeats a report until we answer it, so none is missed."""
-        nothing: tuple[list[ProviderEvent], ...] = ()
-        for page in nothing:
-            yield page
+        return [], ""
 
     async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
         """No events. Its books are rows of ours, which tell that they have changed."""

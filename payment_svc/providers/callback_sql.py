@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from mesh.statements import text
 
 _SELECT = """
     select p.*, (select a.reference from callback_attempt a where a.callback_payment_id = p.id

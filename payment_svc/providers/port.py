@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeGuard
 
 from mesh.money import Money
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, ProviderUnavailable, Refund, Saga
+
+#: Pages that a list may have.
+MOST_PAGES = 1000
 
 
 class OutcomeUnknown(ProviderUnavailable):
@@ -101,11 +103,17 @@ class Provider(Protocol):
         Unreadable intents are left out. Raises ProviderRefused for a bad id.
         """
 
-    def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        """The intents of the last seconds whose money may belong to a saga that has ended."""
+    async def find_intent_of_charge(self, charge_id: str) -> str:
+        """The id of a charge's intent; empty when it has none, or there is no such charge."""
 
-    def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        """The events of these types from the last seconds, newest first, in pages. Webhooks may have missed them."""
+    async def recent_intents(self, seconds: float, after: str) -> tuple[list[Intent], str]:
+        """A page of the last seconds' intents whose money may belong to a saga that has ended, as of `list_intents`."""
+
+    async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
+        """A page of the last seconds' events of these types, newest first. Webhooks may have missed them.
+
+        With it comes the id after which the next page begins; empty on the last page. `after` is empty for the first.
+        """
 
     async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
         """The intents of a page of events, newest first, from the time `since` (Unix seconds) on. Webhooks may have missed

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from mesh import tracing
 from mesh.database import Database
@@ -13,9 +15,19 @@ from mesh.money import Money
 from payment_svc import metrics
 from payment_svc.domain import Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.callback import CallbackProvider
-from payment_svc.providers.port import EventPage, OutcomeUnknown, Provider, ProviderRefused, Unreadable, printable
+from payment_svc.providers.port import (
+    MOST_PAGES,
+    EventPage,
+    OutcomeUnknown,
+    Provider,
+    ProviderRefused,
+    Unreadable,
+    printable,
+)
 from payment_svc.providers.sessions import PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
+
+T = TypeVar("T")
 
 
 def list_providers(
@@ -102,14 +114,14 @@ class Providers:
     async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
         """The recent intents of every provider; those that keep their books here come first."""
         for each in reversed(self._all):
-            async for intent in each.recent_intents(seconds):
-                yield intent
+            async for page in _pages(each, "recent_intents", partial(each.recent_intents, seconds)):
+                for intent in page:
+                    yield intent
 
     async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
         """The recent events of every provider, in pages."""
         for each in self._all:
-            pages = each.recent_events(types, seconds)
-            while (page := await _next_page(each, pages)) is not None:
+            async for page in _pages(each, "recent_events", partial(each.recent_events, types, seconds)):
                 yield page
 
     async def list_intents(self, token: str, most: int) -> tuple[list[Intent], str]:
@@ -134,14 +146,34 @@ class Providers:
 
     async def _first_token_after(self, provider: Provider) -> str:
         for each in self._all[self._all.index(provider) + 1 :]:
-            if (await each.list_intents(None, 1))[0]:
+            with measured(each, "list_intents"):
+                first, _ = await each.list_intents(None, 1)
+            if first:
                 return each.intent_prefix
         return ""
 
+    async def find_intent_of_charge(self, charge_id: str) -> str:
+        """The id of a charge's intent; empty when it has none, or no provider knows the charge."""
+        for each in self._all:
+            with measured(each, "find_intent_of_charge"):
+                found = await each.find_intent_of_charge(charge_id)
+            if found:
+                return found
+        return ""
 
-async def _next_page(provider: Provider, pages: AsyncIterator[list[ProviderEvent]]) -> list[ProviderEvent] | None:
-    with measured(provider, "recent_events"):
-        return await anext(pages, None)
+
+async def _pages(
+    provider: Provider, call: str, ask: Callable[[str], Awaitable[tuple[list[T], str]]]
+) -> AsyncIterator[list[T]]:
+    """The pages of a provider's list. Each is a call. Raises Unreadable for a list that has no end."""
+    after = ""
+    for _ in range(MOST_PAGES):
+        with measured(provider, call):
+            page, after = await ask(after)
+        yield page
+        if not after:
+            return
+    raise Unreadable(f"{provider.name}: {call} has no end")
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.port import (
+    MOST_PAGES,
     EventIgnored,
     EventPage,
     NoSuchIntent,
@@ -43,8 +44,8 @@ from payment_svc.providers.stripe_objects import (
 
 TOLERANCE_SECONDS = 300
 CLOCK_SLACK_SECONDS = 300
-#: Pages of 100 that a list may have.
-MOST_PAGES = 1000
+#: Items of a page; Stripe gives no more.
+PAGE = 100
 #: Stripe's code for an object that this account, in this mode, does not have (Stripe: error codes).
 _MISSING = "resource_missing"
 
@@ -89,25 +90,19 @@ class StripeProvider:
         """The saga's PaymentIntent, by listing what was created since it began (search is eventually consistent)."""
         since = int(saga.created_at.timestamp()) - CLOCK_SLACK_SECONDS
         until = since + 2 * CLOCK_SLACK_SECONDS + 48 * 3600
-        async for intent in self._intents_of({"gte": since, "lte": until}, saga.id):
-            if intent.saga_id == saga.id and intent.payment_id in (None, saga.payment_id):
-                return intent
-        return None
-
-    def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        """The PaymentIntents that were created in the last seconds, newest first."""
-        return self._intents_of({"gte": int(time.time() - seconds)})
-
-    async def _intents_of(self, created: dict[str, int], needed: UUID | None = None) -> AsyncIterator[Intent]:
-        """The PaymentIntents of a span of Unix seconds, newest first, in pages of 100."""
         after = ""
         for _ in range(MOST_PAGES):
-            page, after = await self.list_intents(after, 100, created, needed)
+            page, after = await self.list_intents(after, PAGE, {"gte": since, "lte": until}, saga.id)
             for intent in page:
-                yield intent
+                if intent.saga_id == saga.id and intent.payment_id in (None, saga.payment_id):
+                    return intent
             if not after:
-                return
+                return None
         raise Unreadable("the list of intents has no end")
+
+    async def recent_intents(self, seconds: float, after: str) -> tuple[list[Intent], str]:
+        """A page of the PaymentIntents that were created in the last seconds, newest first."""
+        return await self.list_intents(after, PAGE, {"gte": int(time.time() - seconds)})
 
     async def list_intents(
         self, after: str | None, most: int, created: dict[str, int] | None = None, needed: UUID | None = None
@@ -128,21 +123,17 @@ class StripeProvider:
         items, next_after = _read_page(page)
         return [intent for item in items if (intent := _read_listed(item, needed)) is not None], next_after
 
-    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        """The events of these types from the last seconds, newest first, in pages of 100.
+    async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
+        """A page of the events of these types from the last seconds, newest first.
 
         Stripe lists the events of the last 30 days, delivered or not (Stripe: list all events).
         """
         since = int(time.time() - seconds)
-        params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": 100}
-        for _ in range(MOST_PAGES):
-            items, after = _read_page(await _ask(self._client.v1.events.list_async(params=params)))  # type: ignore[arg-type]
-            if items:
-                yield _read_events(items)
-            if not after:
-                return
+        params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": PAGE}
+        if after:
             params["starting_after"] = after
-        raise Unreadable("the list of events has no end")
+        items, next_after = _read_page(await _ask(self._client.v1.events.list_async(params=params)))  # type: ignore[arg-type]
+        return _read_events(items), next_after
 
     async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
         """The intents of a page of events, newest first, from the time `since` (Unix seconds) on."""

@@ -10,6 +10,7 @@ payment is closed before anything else is undone.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from mesh import clock, wire
@@ -78,8 +79,8 @@ async def record_booking(peers: Peers, saga: Saga) -> Saga:
         session_id=str(lesson.session_id),
         payment_id="" if saga.is_free else str(saga.payment_id),
     )
-    await call_peer(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
-    return saga.with_facts(is_recorded=True)
+    reply = await call_peer(lambda: peers.booking.CreateBooking(request, timeout=STEP_SECONDS))
+    return replace(saga.with_facts(is_recorded=True), recorded=reply.booking if reply.HasField("booking") else None)
 
 
 STATUS_OF_END = {

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from uuid import UUID
 
-from mesh import about, calls
+from mesh import about, calls, tracing
 from mesh.errors import CallFailed, Refusal, describe
 from mesh.logs import log
 from mesh.loops import back_off_seconds, run_forever
@@ -78,17 +78,18 @@ class Inbox:
 
     async def _take(self, event: InboxEvent) -> None:
         """Claim an event and handle it. The task outlives the loop, so that what this process claims it also handles."""
-        try:
-            claimed = await self._events.claim(event)
-            if claimed is not None:
-                await self._handle(claimed)
-        except Refusal as error:  # the database is away or full; the claimed event is due again after a while
-            log().warning("inbox_failed", event_id=event.id, saga_id=str(event.saga_id), **describe(error))
-        except Exception as error:
-            log().error("inbox_crashed", event_id=event.id, saga_id=str(event.saga_id), exc_info=error)
+        with calls.background(), about.about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+            try:
+                claimed = await self._events.claim(event)
+                if claimed is not None:
+                    await self._handle(claimed)
+            except Refusal as error:  # the database is away or full; the claimed event is due again after a while
+                log().warning("inbox_failed", event_id=event.id, **describe(error))
+            except Exception as error:
+                log().error("inbox_crashed", event_id=event.id, exc_info=error)
 
     async def _handle(self, event: InboxEvent) -> None:
-        with calls.background(), about.about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+        with tracing.span("inbox event", "consumer"):
             try:
                 await self._late_payments.settle(event.saga_id, event.intent_id)
                 await self._events.done(event)

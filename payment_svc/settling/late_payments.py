@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from mesh import about
+from mesh import about, tracing
 from mesh.logs import log
 from payment_svc.domain import (
     DisputeFacts,
@@ -59,6 +59,7 @@ class LatePayments:
         if saga is None:
             return False
         about.learn(saga.ids)
+        tracing.link(saga.traceparent)
         intent = await self.providers.retrieve_intent(intent_id)
         known = await self.refunds.import_answers(saga, intent_id)
         await self._record_disputes(saga, intent_id)

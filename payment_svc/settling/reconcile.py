@@ -6,12 +6,14 @@ Two rounds at the same time are safe: a round only signals and runs sagas, and c
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
+from mesh import tracing
 from mesh.about import about
 from mesh.errors import Refusal
 from mesh.logs import log
@@ -31,6 +33,8 @@ PAGE = 100
 #: Questions to the provider at the same time. Stripe allows a hundred a second.
 AT_ONCE = 8
 STALE_SECONDS = 120
+#: How long a webhook may be on its way.
+WEBHOOK_SECONDS = 10.0
 LOOP_WINDOW, COMMAND_WINDOW = 2 * 3600, 7 * 24 * 3600
 MOST_INTENTS = MOST_EVENTS = 5000
 T = TypeVar("T")
@@ -82,13 +86,17 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How many seconds something must be open before it is asked about, and how many seconds of history are read."""
+    """How many seconds something must be open before it is asked about, and how many seconds of history are read.
+
+    An event is left to its webhook for `event_older_than` seconds.
+    """
 
     older_than: float
     window: float
+    event_older_than: float = 0
 
 
-LOOP, COMMAND = Scope(STALE_SECONDS, LOOP_WINDOW), Scope(0, COMMAND_WINDOW)
+LOOP, COMMAND = Scope(STALE_SECONDS, LOOP_WINDOW, WEBHOOK_SECONDS), Scope(0, COMMAND_WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ class Reconcile:
             case Stage.ORPHANED:
                 return await self._settle_orphaned(scope.window), ()
             case Stage.MISSED_EVENTS:
-                return await self._take_missed_events(scope.window), ()
+                return await self._take_missed_events(scope), ()
         woken = await self.stores.operators.wake_backing_off(cursor.after, PAGE)
         return Counts(woken=len(woken)), woken
 
@@ -155,7 +163,7 @@ class Reconcile:
     async def _check(self, saga: Saga) -> bool:
         """Run a waiting saga when its intent shows something new."""
         assert saga.payment_intent_id is not None
-        with about(saga.ids):
+        with about(saga.ids), tracing.span("reconcile payment", links=(saga.traceparent,)):
             return await self._check_intent(saga, saga.payment_intent_id)
 
     async def _check_intent(self, saga: Saga, intent_id: str) -> bool:
@@ -183,7 +191,8 @@ class Reconcile:
     async def _ask(self, refund: Refund) -> bool:
         """True when the provider tells another status of a refund than we had. One that it refuses is settled."""
         saga = await self.stores.sagas.get(refund.saga_id)
-        with about({**(saga.ids if saga else {}), **refund.ids}):
+        ids, links = (saga.ids, (saga.traceparent,)) if saga else ({}, ())
+        with about({**ids, **refund.ids}), tracing.span("reconcile refund", links=links):
             return await self._ask_provider(refund)
 
     async def _ask_provider(self, refund: Refund) -> bool:
@@ -206,16 +215,18 @@ class Reconcile:
                 settled += await self._settle(intent.saga_id, intent)
         return Counts(orphaned=settled)
 
-    async def _take_missed_events(self, window: float) -> Counts:
+    async def _take_missed_events(self, scope: Scope) -> Counts:
         """Refunds and disputes of which no webhook came are judged as if it had."""
         seen = examined = 0
-        async for page in self.providers.recent_events(LATER, window):
+        made_before = time.time() - scope.event_older_than
+        async for page in self.providers.recent_events(LATER, scope.window):
             seen += len(page)
-            ids = await self.stores.events.unknown([event.id for event in page])
+            ids = await self.stores.events.unknown([event.id for event in page if event.created <= made_before])
             unknown = [event for event in reversed(page) if event.id in ids]
             untold = await self._find_untold(unknown)
             for event in unknown:
-                with about({"saga_id": event.saga_id, "intent_id": event.intent_id}):
+                told = {"saga_id": event.saga_id, "intent_id": event.intent_id}
+                with about(told), tracing.span("reconcile event"):
                     await self._take(event, is_untold=event in untold)
             examined += len(unknown)
             if seen > MOST_EVENTS:
@@ -254,7 +265,7 @@ class Reconcile:
         return await self._settle_now(saga_id, intent.id)
 
     async def _settle_now(self, saga_id: UUID, intent_id: str) -> bool:
-        with about({"saga_id": saga_id, "intent_id": intent_id}):
+        with about({"saga_id": saga_id, "intent_id": intent_id}), tracing.span("reconcile late payment"):
             try:
                 return await self.late_payments.settle(saga_id, intent_id)
             except RefundNotDone as error:  # it is on its way

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh.database import Database
+from payment_svc.domain import KeyUsed, OpenAlready, ReferenceUsed, TooManyKeys
 from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store.auditing import AuditStore
 from payment_svc.store.cancellations import CancellationStore
@@ -23,6 +24,14 @@ from payment_svc.store.sagas import SagaStore
 
 #: How long an event of the inbox belongs to who claimed it, in leases.
 CLAIM_LEASES = 2.5
+#: The refusal for each rule of the schema that a statement can violate.
+VIOLATIONS = {
+    "saga_open_slot": OpenAlready,
+    "saga_open_course": OpenAlready,
+    "callback_reference_pkey": ReferenceUsed,
+    "idempotency_key_pkey": KeyUsed,
+    "idempotency_key_limit": TooManyKeys,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Stores:
 
 
 __all__ = [
+    "VIOLATIONS",
     "AuditStore",
     "CancellationStore",
     "EventStore",

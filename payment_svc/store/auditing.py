@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Database
 from mesh.row_stamps import DELETED, ChangedIds, RowStamps, Stamped, list_statements
+from mesh.statements import text
 from payment_svc.domain import Saga
 from payment_svc.store.rows import to_saga
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import text
-
 from mesh.database import Database
+from mesh.statements import text
 
 #: No more rows than this are counted of each sort. Each sort is found by a partial index of what waits.
 MOST = 10_000

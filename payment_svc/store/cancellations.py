@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh import calls, tracing
 from mesh.database import Connection, Database
+from mesh.statements import text
 from payment_svc import metrics
 from payment_svc.domain import (
     DISPUTE_CASE,

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Connection, Database, is_caused_by_values
+from mesh.statements import text
 from payment_svc import metrics
 from payment_svc.domain import Saga, Transition
 from payment_svc.store.rows import to_saga

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Database
+from mesh.statements import text
 from payment_svc.domain import Order, Saga
 from payment_svc.store.rows import to_saga
 

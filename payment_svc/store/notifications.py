@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Database, Row
-from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message
+from mesh.statements import text
+from payment_svc.domain.messages import Audience, DeliveryRoute, DeliveryStatus, Message, SaleOfMessage
 from payment_svc.store.rows import loads
 
 #: How long a message stays after it was delivered or given up. The first is the shorter one (_PRUNE).
@@ -25,6 +24,9 @@ _DUE = text("""
 _CLAIM = text("""
     with mine as (
         select * from notification where id = :id and channel = :channel and audience = :audience
+    ), sale as (
+        select s.id, s.payment_id, s.traceparent
+        from mine m join saga s on s.booking_id = m.subject_id where s.role = 'SALE' limit 1
     ), before as (
         select count(*) as queued_behind, max(e.wake_at) as until
         from mine m join notification e
@@ -37,9 +39,10 @@ _CLAIM = text("""
                            else n.tried_since end,
         wake_at = case when before.queued_behind = 0 then clock_timestamp() + make_interval(secs => :seconds)
                        else greatest(before.until, clock_timestamp() + interval '0.1 seconds') end
-    from before
+    from before left join sale on true
     where n.id = :id and n.channel = :channel and n.audience = :audience and n.wake_at = :seen
-    returning n.*, before.queued_behind, extract(epoch from clock_timestamp() - n.tried_since) as seconds_tried
+    returning n.*, before.queued_behind, extract(epoch from clock_timestamp() - n.tried_since) as seconds_tried,
+        sale.id as saga_id, sale.payment_id, sale.traceparent
 """)
 _END = """
     with ended as (
@@ -117,7 +120,7 @@ class NotificationStore:
         """Own a message for this long; None when somebody was quicker, or an earlier one on its route is not done."""
         values = {**_key(due.id, due.route), "seen": due.wake_at, "seconds": seconds}
         rows = await self._database.rows(_CLAIM, values)
-        return _message(rows[0]) if rows and not rows[0].queued_behind else None
+        return _message(rows[0], _sale(rows[0])) if rows and not rows[0].queued_behind else None
 
     async def mark_delivered(self, message: Message) -> None:
         """The message has been taken. The next one on its route is due."""
@@ -160,7 +163,12 @@ def _values(message: Message, error: str) -> dict[str, Any]:
     return {**_key(message.id, message.route), "attempt": message.attempt, "error": error}
 
 
-def _message(row: Row) -> Message:
+def _sale(row: Row) -> SaleOfMessage | None:
+    """None of a purchase whose saga is no longer kept."""
+    return SaleOfMessage(row.saga_id, row.payment_id, row.traceparent) if row.saga_id else None
+
+
+def _message(row: Row, sale: SaleOfMessage | None = None) -> Message:
     return Message(
         id=row.id,
         route=DeliveryRoute(row.channel, Audience(row.audience)),
@@ -174,4 +182,5 @@ def _message(row: Row) -> Message:
         error=row.error,
         wake_at=row.wake_at,
         seconds_tried=float(row.seconds_tried or 0),
+        sale=sale,
     )

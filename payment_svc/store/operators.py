@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Database
+from mesh.statements import text
 from payment_svc.domain import DISPUTE_CASE, ENDS, Saga, State
 from payment_svc.store.facts import PARKED_FROM, PURCHASE_ID, RESOLVED_CONTEXT
 from payment_svc.store.rows import to_saga

@@ -10,9 +10,8 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
-
 from mesh.database import Database, Row
+from mesh.statements import Statement, text
 from payment_svc.domain import Event, Payment, Received, Timeline
 from payment_svc.store.facts import DECLINE_REASON, DECLINED, PAYABLE_UNTIL, PROVIDER
 from payment_svc.store.rows import to_payment, to_refund
@@ -104,7 +103,7 @@ class PaymentStore:
         return await self._page(_OF_TUTOR, _OF_TUTOR_AFTER, tutor_id, after, most)
 
     async def _page(
-        self, first: TextClause, further: TextClause, person: UUID, after: tuple[datetime, UUID] | None, most: int
+        self, first: Statement, further: Statement, person: UUID, after: tuple[datetime, UUID] | None, most: int
     ) -> list[Payment]:
         values: dict[str, Any] = {"person": person, "most": most}
         if after is None:

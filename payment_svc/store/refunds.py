@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh.database import Connection, Database
+from mesh.statements import text
 from payment_svc import metrics
 from payment_svc.domain import Refund, RefundStatus
 from payment_svc.domain.messages import REFUND_FAILED, REFUND_PAID, DeliveryRoute

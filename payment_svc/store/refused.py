@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
-
 from mesh.database import Database
+from mesh.statements import text
 
 # A sale that was refused and made nothing. Its message goes with it, once nobody waits for the message. Each `not exists`
 # has an index that begins with its column.

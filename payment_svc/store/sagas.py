@@ -8,17 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from mesh import calls, tracing
 from mesh.database import Connection, Database
+from mesh.statements import text
 from payment_svc import metrics
 from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store import outbox
 from payment_svc.store.facts import encode_context, encode_error, encode_facts
 from payment_svc.store.rows import to_saga
-from payment_svc.store.transition_sql import COMMIT_TRANSITION
+from payment_svc.store.transition_sql import commit_statement
 
 # The saga appears with its lease taken, its idempotency key, and the first line of its history.
 _BEGIN = text("""
@@ -158,7 +157,9 @@ class SagaStore:
 
     async def commit_in(self, connection: Connection, transition: Transition) -> Saga | None:
         """The same inside a transaction of the caller's, who notes it once that is committed."""
-        row = (await connection.execute(COMMIT_TRANSITION, self._values(transition))).one_or_none()
+        values = self._values(transition)
+        statement = commit_statement(transition, announces=bool(values["channels"]))
+        row = (await connection.execute(statement, values)).one_or_none()
         return to_saga(row) if row is not None else None
 
     def _values(self, transition: Transition) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from availability_svc.domain import Span
 from availability_svc.limits import Limits, Terms
@@ -21,6 +20,7 @@ from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.database import Database
 from mesh.errors import Refusal
+from mesh.statements import text
 from tests.statements import sent_by
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.availability.v1 import availability_pb2_grpc

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from availability_svc.worker import BookingHoldCleanupJob
 from mesh.database import Database
+from mesh.statements import text
 from tests.availability.conftest import wait_until
 
 HOUR = timedelta(hours=1)

@@ -8,10 +8,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from mesh.clock import to_proto
 from mesh.errors import BadInput
+from mesh.statements import text
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.common.v1.money_pb2 import Money
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from availability_svc.blocks import REMEMBERED
 from availability_svc.worker import BookingHoldCleanupJob
 from mesh.clock import to_proto
 from mesh.errors import BadInput, Refusal
+from mesh.statements import text
 from tests.availability.conftest import GRACE, LIMITS, TIMEOUT
 from tutormesh.availability.v1 import availability_pb2 as pb2
 

@@ -9,9 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
 
 from mesh.errors import BadInput
+from mesh.statements import text
 from tests.availability.conftest import TIMEOUT
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.common.v1.money_pb2 import Money

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from availability_svc import tables
 from availability_svc.domain import Hold, Order, Span
 from availability_svc.store import HoldStore
 from mesh.money import Money
+from mesh.statements import text
 from tests.availability.conftest import wait_until
 
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import report, traces
 from bench.alone import Alone
 from bench.batches import Batch
 from bench.lessons import Sold
@@ -86,3 +86,14 @@ def test_a_page_and_its_pictures_name_no_machine_and_are_always_the_same(result,
         assert str(tmp_path) not in text
     draw(page.plots[1], tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "lessons-2.svg").read_bytes()
+
+
+def test_the_cost_of_traces_is_the_median_of_ratios_of_batches_side_by_side():
+    def batch(payment: float) -> Batch:
+        return Batch(count=10, wall=1.0, mesh={"payment": payment, "postgres": 0.1, "sandbox": 9.0}, bench=9.0)
+
+    page = traces.make_page([batch(0.1), batch(0.3), batch(0.2)], [batch(0.11), batch(0.3), batch(0.3)], 7, "2 cores")
+    rows = _rows(page.text)
+    assert ["the product", "30.00", "40.00", "1.050×"] in rows
+    assert ["payment", "20.00", "30.00", "1.100×"] in rows
+    assert "**1.050×**" in page.text and "7 spans" in page.text and not any(row[0] == "sandbox" for row in rows)

@@ -15,6 +15,7 @@ from booking_svc.store import _OF_PERSON
 from mesh.clock import to_proto
 from mesh.errors import BadInput, Forbidden, NotFound
 from mesh.wire import EARLIEST
+from tests.statements import explain
 from tutormesh.booking.v1 import booking_pb2 as pb
 from tutormesh.common.v1 import lists_pb2
 
@@ -245,15 +246,7 @@ async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(
     sql: Any, order: Order, scan: str, index: str
 ) -> None:
     values = {"person": uuid4(), "at": None, "id": None, "status": None, "most": 3, "begin": None, "end": None}
-    plan = await explain(sql, str(_OF_PERSON[order]), values | {"is_student": True, "is_tutor": True})
+    plan = await explain(sql, _OF_PERSON[order], values | {"is_student": True, "is_tutor": True})
     assert plan.count("Index Cond: ((student_id = ") == plan.count("Index Cond: ((tutor_id = ") == 1
     assert len(re.findall(rf"{scan} using booking_of_(student|tutor){index} on", plan)) == 2
     assert plan.count(" Scan ") == 2
-
-
-async def explain(sql: Any, statement: str, values: dict[str, Any]) -> str:
-    """The plan of a statement that names its values as SQLAlchemy does."""
-    for place, name in enumerate(values, start=1):
-        statement = re.sub(rf":{name}\b", f"${place}", statement)
-    await sql.execute("set enable_seqscan = off")
-    return "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", *values.values()))

@@ -11,8 +11,8 @@ import pytest_asyncio
 from tests.contract.client import SECONDS, MeshClient, lesson_time
 from tests.devkit.fake_mesh import RealMesh, run_mesh
 
-#: A hold is so short that a test can wait for its end, and longer than any test takes to pay.
-HOLD = {"HOLD_MINUTES": "0.25", "HOLD_GRACE_SECONDS": "1"}
+#: A hold is so short that a test can wait for its end, and longer than any test takes to pay. An operator reconciles here.
+HOLD = {"HOLD_MINUTES": "0.25", "HOLD_GRACE_SECONDS": "1", "RECONCILE_SECONDS": "600"}
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

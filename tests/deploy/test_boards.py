@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from devkit.boards import BOARDS, grafana
-from devkit.boards.panels import BOARD_WIDTH, COLORS, Board
+from devkit.boards.panels import BOARD_WIDTH, COLORS, Board, in_units
+from mesh.currencies import CURRENCIES
 from mesh.metrics.registry import DEFINED
 from payment_svc.domain import RefundStatus, State
 from tests.docs.pages import anchors
@@ -90,6 +92,67 @@ def test_each_panel_links_to_a_section_of_the_runbook(board: Board) -> None:
     linked = [panel["links"][0]["url"] for panel in written["panels"] if panel["type"] != "row"]
     assert all(url.startswith("${docs}/operations.md#") for url in linked)
     assert {url.partition("#")[2] for url in linked} <= there
+
+
+#: What Grafana's own schema wants each part to have, and what else we give it. Source: grafana-foundation-sdk 0.0.18,
+#: jsonschema/dashboard, stat, timeseries and prometheus. Fields that we do not use are left out here.
+SCHEMA: dict[str, tuple[str, str]] = {
+    "board": (
+        "schemaVersion templating annotations",
+        "uid title description tags timezone editable graphTooltip time refresh panels links",
+    ),
+    "link": ("title type icon tooltip tags asDropdown targetBlank includeVars keepTime", "url"),
+    "variable": ("type name", "label description query current"),
+    "annotation": ("name enable iconColor", "datasource expr titleFormat step"),
+    "row": ("type collapsed id panels", "title gridPos"),
+    "panel": ("type", "id title description datasource gridPos links targets options fieldConfig"),
+    "target": ("expr refId", "datasource legendFormat instant range exemplar"),
+    "stat options": (
+        "graphMode colorMode justifyMode textMode wideLayout reduceOptions showPercentChange percentChangeColorMode"
+        " orientation",
+        "",
+    ),
+    "timeseries options": ("legend tooltip", ""),
+    "legend": ("displayMode placement showLegend calcs", ""),
+    "fieldConfig": ("defaults overrides", ""),
+    "defaults": ("", "unit decimals thresholds color custom"),
+}
+
+
+def parts_of(board: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "board", board
+    yield from (("variable", one) for one in board["templating"]["list"])
+    yield from (("annotation", one) for one in board["annotations"]["list"])
+    yield from (("link", one) for one in board["links"])
+    for panel in board["panels"]:
+        yield ("row" if panel["type"] == "row" else "panel"), panel
+        yield from (("link", one) for one in panel.get("links", ()))
+        yield from (("target", one) for one in panel.get("targets", ()))
+        if "options" in panel:
+            yield f"{panel['type']} options", panel["options"]
+            yield from [("legend", panel["options"]["legend"])] if panel["type"] == "timeseries" else []
+            yield "fieldConfig", panel["fieldConfig"]
+            yield "defaults", panel["fieldConfig"]["defaults"]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_each_part_of_a_board_has_the_fields_of_grafanas_schema(board: Board) -> None:
+    for kind, part in parts_of(json.loads(grafana.to_json(board))):
+        required, others = (set(names.split()) for names in SCHEMA[kind])
+        assert required <= part.keys() <= required | others, (kind, part.get("title"))
+
+
+def test_each_currency_is_shown_in_its_own_units() -> None:
+    shown = in_units("increase", "money", "[1h]").split(" or ")
+    for code, currency in CURRENCIES.items():
+        matched = [part for part in shown if chooses(part, code)]
+        assert len(matched) == 1, code
+        assert int(matched[0].partition(" / ")[2] or "1") == 10**currency.places
+
+
+def chooses(part: str, code: str) -> bool:
+    sign, pattern = re.findall(r'currency(=~|!~)"([^"]+)"', part)[0]
+    return bool(re.fullmatch(pattern, code)) == (sign == "=~")
 
 
 def test_a_color_means_a_value_that_there_is() -> None:

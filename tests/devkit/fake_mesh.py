@@ -19,6 +19,7 @@ from devkit.launcher import Launcher
 from devkit.layout import PROGRAMS, Layout
 from devkit.ports import reserve_ports
 from devkit.processes.console import Console
+from tests import prepared
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child's life to its parent's")
 M = TypeVar("M", bound="Mesh")
@@ -67,6 +68,8 @@ class Mesh:
         self.layout = Layout(ROOT, dict(os.environ) | given | settings)
         self.layout.data.mkdir()
         self.stopping = asyncio.Event()
+        #: Its databases are made and migrated at its start, as those of a user who starts for the first time.
+        self.is_new = False
         self.commands = stand_ins(self.journal)
 
     async def run(self) -> None:
@@ -96,6 +99,9 @@ class RealMesh(Mesh):
 
 @contextlib.asynccontextmanager
 async def run_mesh(mesh: M) -> AsyncIterator[M]:
+    """Run it while inside, on a copy of the prepared databases unless it `is_new`."""
+    if not mesh.is_new:
+        prepared.copy_to(mesh.layout.data / "postgres")
     task = asyncio.create_task(mesh.run())
     try:
         try:

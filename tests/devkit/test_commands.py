@@ -153,6 +153,7 @@ def test_missing_databases_are_made_on_the_server_that_is_named(
     with pytest.raises(Misconfigured, match=r"^TUTORMESH_DATABASE:"):
         databases.main()
     monkeypatch.setenv("TUTORMESH_DATABASE", postgres.url())
+    monkeypatch.setattr(databases, "database_name", lambda program: f"missing_{program.name}")
     databases.main()
     assert not asyncio.run(is_current(databases.urls(postgres.url())["session"], "session_svc"))
 

@@ -1,10 +1,12 @@
-"""Numbers of a board as a person reads them."""
+"""Numbers of a board as a person reads them, and lines that are not drawn over a time without samples."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from devkit.boards.drawing import show
+from devkit.boards.drawing import show, tick_seconds, with_gaps
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,14 @@ from devkit.boards.drawing import show
 )
 def test_a_number_has_its_unit(value, unit, text):
     assert show(value, unit) == text
+
+
+def test_a_line_breaks_where_there_was_no_sample():
+    drawn = with_gaps([(0.0, 1.0), (5.0, 2.0), (30.0, 3.0)])
+    assert [at for at, _ in drawn] == [0.0, 5.0, 10.0, 30.0]
+    assert [math.isnan(value) for _, value in drawn] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(5, 60), (15, 120), (60, 600), (24 * 60, 7200)])
+def test_the_axis_of_time_is_marked_at_whole_minutes(minutes, seconds):
+    assert tick_seconds(60 * minutes) == seconds

@@ -28,6 +28,7 @@ def mesh(tmp_path: Path) -> Mesh:
 
 
 async def test_everything_starts_and_stops_in_order_and_leaves_no_process(mesh: Mesh) -> None:
+    mesh.is_new = True
     async with run_mesh(mesh):
         await wait_until(lambda: all(map(mesh.noted, PROGRAMS)))
         assert await fetch_status(mesh.layout.port("bff"), "/readyz") == 200
@@ -64,7 +65,8 @@ async def test_a_setting_that_a_service_cannot_use_ends_the_mesh_by_name(mesh: M
     mesh.commands |= {"booking": ends_with(2, "HOLD_MINUTES: Input should be a valid number")}
     mesh.commands |= {"bff": ends_with(1)}  # the real bff would not become ready either
     with pytest.raises(CannotStart, match=r"^booking: a setting cannot be used"):
-        await mesh.run()
+        async with run_mesh(mesh):
+            pass
     assert [line.partition("| ")[2] for line in mesh.console.lines if line.startswith("booking")] == [
         "HOLD_MINUTES: Input should be a valid number",
         "exited with 2",

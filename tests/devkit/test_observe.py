@@ -64,6 +64,8 @@ def test_prometheus_looks_at_every_process_with_our_alerts_and_ends_with_the_com
         own = [20, 21, 22, 23, 24, 25, 32]  # of the edge and the services, and of the second payment_svc
         assert ports == {f"http://127.0.0.1:{base + offset}/metrics" for offset in own}
         assert {target["labels"]["job"] for target in targets} == {"tutormesh"}
+        names = {target["labels"]["instance"] for target in targets}
+        assert names >= {f"session:{base + 24}", f"payment:{base + 22}", f"payment:{base + 32}"}
         (group,) = ask(base, "rules", "groups")
         assert {"ProcessAway", "SagaParked"} <= {rule["name"] for rule in group["rules"]}
         (child,) = psutil.Process(process.pid).children()

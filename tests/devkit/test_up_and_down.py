@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from devkit.layout import PROGRAMS
+from tests import prepared
 from tests.devkit.fake_mesh import ONLY_LINUX, ROOT, reserve_ports, wait_until
 
 #: The command itself, PostgreSQL, and a process for each program.
@@ -77,6 +78,8 @@ async def test_ctrl_c_stops_a_mesh_that_is_ready_and_leaves_no_process(tmp_path:
 
 @ONLY_LINUX
 async def test_sigterm_stops_a_mesh_that_is_starting_and_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    prepared.copy_to(tmp_path / "data" / "postgres")
     async with run_up(tmp_path / "data") as process:
         await wait_until(lambda: len(list(mesh_processes(tmp_path / "data"))) >= PROCESSES, 90)
         await assert_ends(process, process.terminate, tmp_path / "data")

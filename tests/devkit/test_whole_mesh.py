@@ -18,17 +18,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from devkit.demo.lesson import DemoFailed, sell_lesson
 from devkit.layout import STORED, Layout
 from devkit.readiness import wait_until_ready
-from mesh import about
 from ops.trace import Span, find_traces, read_spans
 from tests.devkit.fake_mesh import RealMesh, is_alive, run_mesh, wait_until
 from tests.devkit.test_commands import tutormesh
+from tests.traced import ATTRIBUTES
 
-#: All that a span may tell: names, codes and ids.
-ATTRIBUTES = {
-    f"tutormesh.{name}" for name in (*about.NAMES, "caller", "reason", "errors", "next_state", "message_type")
-}
-ATTRIBUTES |= {"db.system.name", "db.namespace", "db.query.text", "error.type"}
-ATTRIBUTES |= {"rpc.response.status_code", "http.response.status_code"}
 #: A proxy that nobody answers at: whatever of this mesh used it would fail.
 PROXY = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "grpc_proxy"), "http://127.0.0.1:9")
 
@@ -70,6 +64,7 @@ async def test_a_sale_is_traced_over_every_hop_and_found_by_its_booking(mesh: Re
     sale, webhook = trace_with(in_sale), trace_with(in_webhook)
     assert any(span.links == {sale[0].trace} for span in webhook)
     assert any("insert into saga" in span.attributes.get("db.query.text", "") for span in sale)
+    assert "COMMIT" in {span.name.split()[0] for span in (*sale, *webhook)}
     for spans in (sale, webhook):
         of_saga = set[str]()
         for span in spans:  # in the order of their beginning: a parent comes before what it calls

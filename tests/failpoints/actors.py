@@ -17,7 +17,7 @@ from payment_svc.providers.sessions import AskedEngine, PaymentSessions
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.selling.purchase import Purchase
 from payment_svc.settings import Settings
-from payment_svc.tables import VIOLATIONS
+from payment_svc.store import VIOLATIONS
 from tests.fake_engine import FakeEngine, fake_engine
 from tests.world import WEBHOOK_SECRET, World
 

@@ -60,6 +60,8 @@ ELSEWHERE = {
     "list_intents": "a list for the audit; reconcile's pages are read through it",
     "list_intents_of_events": "a list for the audit",
     "list_of": "the audit's read",
+    "recent_intents": "reconcile's candidates, read only",
+    "recent_events": "reconcile's candidates, read only",
     "list": "an operator's list",
     "show": "an operator's list",
     "events": "an operator's list",

@@ -15,8 +15,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import TextClause
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from mesh.statements import Statement
 
 PACKAGES = ("availability_svc", "booking_svc", "learning_svc", "payment_svc", "session_svc")
 #: Tables that do not grow with what is sold.
@@ -42,10 +42,10 @@ def statements(package: str) -> dict[str, str]:
     for module in modules(package):
         for name, value in vars(module).items():
             named = value.items() if isinstance(value, dict) else [(None, value)]
-            for key, clause in named:
-                if isinstance(clause, TextClause):
+            for key, statement in named:
+                if isinstance(statement, Statement):
                     full = f"{module.__name__}.{name}" + ("" if key is None else f"[{key}]")
-                    found[full] = str(clause.compile(dialect=dialect()))
+                    found[full] = statement.sql
     return {name: sql for name, sql in found.items() if not UNPLANNED.match(sql)}
 
 

@@ -28,6 +28,9 @@ QUIET = {
     'tutormesh_graphql_errors_total{code="BAD_USER_INPUT"}': "0+50x60",
     'tutormesh_graphql_errors_total{code="UNAVAILABLE"}': "0x60",
     'tutormesh_graphql_user_errors_total{field="bookSession",code="SLOT_TAKEN"}': "0+50x60",
+    'tutormesh_bff_requests_total{route="/readyz",method="GET",status="503"}': "0+50x60",
+    'tutormesh_bff_requests_total{route="/webhooks/stripe",method="POST",status="503"}': "0+50x60",
+    'tutormesh_bff_requests_total{route="/api/v1/bookings",method="POST",status="503"}': "0x60",
     f'{PROVIDER}"ok",call="create_intent"}}': "0+20x60",
     f'{PROVIDER}"unknown",call="create_intent"}}': "0x60",
     f'{PROVIDER}"ok",call="recent_events"}}': "0+20x60",
@@ -50,7 +53,7 @@ QUIET = {
     'tutormesh_audit_breaches{invariant="I2"}': "0x60",
     "tutormesh_audit_timestamp_seconds": "0x60",
 }
-#: What changes for each alert, by the beginning of the series.
+#: What changes for each alert, by the beginning of the series. An alert that has two troubles is named by its first word.
 TROUBLES: dict[str, dict[str, str]] = {
     "": {},
     "ProcessAway": {"up{": "1x20 0x40"},
@@ -62,6 +65,7 @@ TROUBLES: dict[str, dict[str, str]] = {
     "CertificateEnds": {"tutormesh_certificate_expiry": "4000x60"},
     "RpcsFail": {'tutormesh_rpc_duration_seconds_count{rpc="BookingService/GetBooking",code="UNAV': "0x20 10+10x40"},
     "PeopleGetErrors": {'tutormesh_graphql_errors_total{code="UNAV': "0x20 3+3x40"},
+    "PeopleGetErrors by REST": {'tutormesh_bff_requests_total{route="/api': "0x20 3+3x40"},
     "ProviderAway": {f'{PROVIDER}"ok",call="create': "0+20x20 400x40", f'{PROVIDER}"unknown"': "0x20 4+4x40"},
     "WebhooksAreLate": {f'{LATE}"webhook",le="5"': "0x60"},
     "WebhooksAreLost": {'tutormesh_reconcile_found_total{stage="waiting"': "0x10 1x40 2x10"},
@@ -79,12 +83,14 @@ TROUBLES: dict[str, dict[str, str]] = {
 }
 
 
-def case(alert: str) -> dict[str, object]:
-    series = {name: changed(name, values, TROUBLES[alert]) for name, values in QUIET.items()}
+def case(trouble: str) -> dict[str, object]:
+    series, alert = {}, trouble.partition(" ")[0]
+    for name, values in QUIET.items():
+        series[name] = changed(name, values, TROUBLES[trouble])
     expected = [{"labels": f'{{alertname="{alert}"}}', "value": 1}] if alert else []
     fires = {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "30m", "exp_samples": expected}
     given = [{"series": name, "values": values} for name, values in series.items()]
-    return {"name": alert or "quiet", "interval": "30s", "input_series": given, "promql_expr_test": [fires]}
+    return {"name": trouble or "quiet", "interval": "30s", "input_series": given, "promql_expr_test": [fires]}
 
 
 def changed(name: str, values: str, trouble: dict[str, str]) -> str:
@@ -97,7 +103,7 @@ def test_every_alert_has_a_trouble_but_the_one_of_a_quantile() -> None:
 
 @PROMTOOL
 def test_each_trouble_raises_its_alert_and_no_other(tmp_path: Path) -> None:
-    cases = [case(alert) for alert in TROUBLES]
+    cases = [case(trouble) for trouble in TROUBLES]
     rules = {"rule_files": [str(ROOT / "deploy" / "alerts.yml")], "evaluation_interval": "30s", "tests": cases}
     (tmp_path / "cases.yml").write_text(yaml.safe_dump(rules))
     promtool("test", "rules", str(tmp_path / "cases.yml"))

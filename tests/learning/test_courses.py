@@ -10,6 +10,7 @@ import pytest
 
 from learning_svc.store.courses import _PUBLISHED
 from mesh.errors import BadInput, Forbidden, Refusal
+from tests.statements import explain
 from tutormesh.common.v1.money_pb2 import Money
 from tutormesh.learning.v1 import learning_pb2 as pb
 
@@ -297,9 +298,5 @@ async def test_verifying_refuses_a_course_that_cannot_be_sold_and_takes_no_seat(
 
 
 async def test_the_list_of_published_courses_reads_its_index(sql: asyncpg.Connection) -> None:
-    statement = str(_PUBLISHED)
-    for place, name in enumerate((":at", ":id", ":most"), start=1):
-        statement = statement.replace(name, f"${place}")
-    await sql.execute("set enable_seqscan = off")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", None, None, 3))
+    plan = await explain(sql, _PUBLISHED, {"at": None, "id": None, "most": 3})
     assert "Scan Backward using course_published" in plan and "Sort" not in plan

@@ -10,6 +10,7 @@ import pytest
 
 from learning_svc.store.enrollments import _OF_STUDENT
 from mesh.errors import BadInput, Forbidden, NotFound
+from tests.statements import explain
 from tutormesh.learning.v1 import learning_pb2 as pb
 
 TIMEOUT = 10
@@ -192,9 +193,5 @@ async def test_only_payment_sells_seats(school: Any) -> None:
 
 
 async def test_a_students_list_reads_its_index(sql: asyncpg.Connection) -> None:
-    statement = str(_OF_STUDENT)
-    for place, name in enumerate((":student", ":at", ":id", ":most"), start=1):
-        statement = statement.replace(name, f"${place}")
-    await sql.execute("set enable_seqscan = off")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", uuid4(), None, None, 3))
+    plan = await explain(sql, _OF_STUDENT, {"student": uuid4(), "at": None, "id": None, "most": 3})
     assert "Scan Backward using enrollment_of_student" in plan and "Sort" not in plan

@@ -11,7 +11,6 @@ from typing import Any
 import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from structlog.testing import capture_logs
 
@@ -19,6 +18,7 @@ from mesh.database import ATTEMPTS, POOL_TIMEOUT_SECONDS, Connection, Database, 
 from mesh.database_watch import Watch
 from mesh.errors import Overloaded, TryAgain
 from mesh.postgres import SERVER_SETTINGS
+from mesh.statements import text
 from payment_svc.peers import STEP_SECONDS
 from tests.conftest import MakeDatabase
 from tests.people import People, lesson_time

@@ -12,10 +12,10 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from grpc import StatusCode
-from sqlalchemy import text
 
 from mesh.database import ATTEMPTS, Connection, Database, is_caused_by_values
 from mesh.errors import Overloaded, Refusal, TryAgain
+from mesh.statements import text
 from tests.mesh.conftest import wait_until
 
 SCHEMA = """

@@ -10,7 +10,6 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
-from sqlalchemy import text
 
 from booking_svc.settings import Settings as BookingSettings
 from devkit.postgres import Postgres
@@ -19,6 +18,7 @@ from mesh.database import Connection, Database
 from mesh.errors import TryAgain
 from mesh.postgres import SERVER_SETTINGS
 from mesh.settings import load
+from mesh.statements import text
 from ops.__main__ import main
 from tests.conftest import MakeDatabase
 from tests.pgbouncer import PgBouncer, start_pgbouncer

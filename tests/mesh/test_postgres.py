@@ -14,7 +14,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner, Result
-from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from devkit.certificates import authority
@@ -25,6 +24,7 @@ from mesh.database import Connection, Database
 from mesh.errors import TryAgain
 from mesh.migrations import is_current
 from mesh.postgres import Connector
+from mesh.statements import text
 from ops.__main__ import main
 from tests.mesh.conftest import wait_until
 from tests.secured_postgres import PROGRAMS, SecuredPostgres

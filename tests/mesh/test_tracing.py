@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from bench.traces import open_collector
 from devkit.layout import HOST
 from mesh import calls, tracing
 from mesh.channels import connect, messages
-from mesh.tracing import spans
 from tests.conftest import FixedToken
 from tests.mesh.conftest import bookings, wait_until
+from tests.traced import traced
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 #: Spans, two at a time, beyond what waits in the queue.
@@ -79,24 +76,21 @@ def test_a_span_has_its_parent_its_links_and_the_ids_of_the_call_but_no_words_of
     assert "secret" not in file.read_text()
 
 
-async def test_a_stream_is_a_span_at_both_ends_until_it_has_ended(
-    monkeypatch: pytest.MonkeyPatch, start_server: Any, token: Any
-) -> None:
-    kept, provider, left = InMemorySpanExporter(), TracerProvider(), asyncio.Event()
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    monkeypatch.setattr(tracing, "_spans", spans.Spans(provider.get_tracer("test")))
+async def test_a_stream_is_a_span_at_both_ends_until_it_has_ended(start_server: Any, token: Any) -> None:
+    left = asyncio.Event()
     server = await start_server(bookings(left.wait))
     own = FixedToken("bff", token("service", service="bff"))
-    async with connect(f"127.0.0.1:{server.port}", own) as channel:
-        request = booking_pb2.WatchBookingRequest(booking_id="b1")
-        with calls.entered(calls.Call("r1")), tracing.span("subscription"):
-            stream = messages(booking_pb2_grpc.BookingServiceStub(channel).WatchBooking(request, timeout=5))
-            await anext(stream)
-        assert [span.name for span in kept.get_finished_spans()] == ["subscription"]
-        left.set()
-        assert [one async for one in stream] == []
-        await wait_until(lambda: _now(len(kept.get_finished_spans()) == 3))
-    by_kind = {span.kind.name: span for span in kept.get_finished_spans()}
+    with traced() as kept:
+        async with connect(f"127.0.0.1:{server.port}", own) as channel:
+            request = booking_pb2.WatchBookingRequest(booking_id="b1")
+            with calls.entered(calls.Call("r1")), tracing.span("subscription"):
+                stream = messages(booking_pb2_grpc.BookingServiceStub(channel).WatchBooking(request, timeout=5))
+                await anext(stream)
+            assert [span.name for span in kept.all()] == ["subscription"]
+            left.set()
+            assert [one async for one in stream] == []
+            await wait_until(lambda: _now(len(kept.all()) == 3))
+    by_kind = {span.kind.name: span for span in kept.all()}
     client, served = by_kind["CLIENT"], by_kind["SERVER"]
     assert served.parent.span_id == client.context.span_id
     assert client.parent.span_id == by_kind["INTERNAL"].context.span_id
@@ -148,23 +142,44 @@ async def test_spans_reach_a_collector() -> None:
         assert collector.spans == 10
 
 
-def test_a_protocol_that_is_not_spoken_ends_the_process_and_is_named() -> None:
-    command = [
-        sys.executable,
-        "-c",
-        WORK,
-        "1",
-        "OTEL_EXPORTER_OTLP_ENDPOINT=http://x",
-        "OTEL_EXPORTER_OTLP_PROTOCOL=http/json",
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "OTEL_EXPORTER_OTLP_PROTOCOL: only grpc is spoken here\n")
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL=http/json", "only grpc is spoken here"),
+        ("OTEL_TRACES_SAMPLER_ARG=5%", "'5%' is no number from 0 to 1"),
+        ("OTEL_TRACES_EXPORTER=zipkin", "only otlp and none are known here"),
+    ],
+)
+def test_a_setting_that_is_wrong_ends_the_process_and_is_named(
+    setting: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, value = setting.split("=")
+    with pytest.raises(SystemExit) as ended:
+        tracing.configure("worker", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", name: value})
+    assert (ended.value.code, capsys.readouterr().err) == (2, f"{name}: {words}\n")
 
 
-def test_a_share_that_is_no_number_ends_the_process_and_is_named() -> None:
-    command = [sys.executable, "-c", WORK, "1", "OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_TRACES_SAMPLER_ARG=5%"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stderr) == (2, "OTEL_TRACES_SAMPLER_ARG: '5%' is no number from 0 to 1\n")
+@pytest.mark.parametrize(
+    ("settings", "is_wanted"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),  # to the usual place, http://localhost:4317
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_TRACES_EXPORTER": "none"}, False),
+    ],
+)
+def test_the_standard_settings_say_whether_spans_are_sent(settings: dict[str, str], is_wanted: bool) -> None:
+    assert tracing.names_a_collector(settings) == is_wanted
+
+
+def test_what_the_standard_settings_say_comes_before_our_own_values(tmp_path: Path) -> None:
+    file = tmp_path / "spans"
+    work(f"TRACES_FILE={file}", "OTEL_SERVICE_NAME=till", "OTEL_SPAN_LINK_COUNT_LIMIT=0")
+    (resource,) = json.loads(file.read_text().splitlines()[0])["resourceSpans"]
+    told = {one["key"]: one["value"]["stringValue"] for one in resource["resource"]["attributes"]}
+    assert (told["service.name"], "service.instance.id" in told) == ("till", True)
+    assert not any(span.get("links") for span in read(file))
 
 
 def test_a_file_of_spans_is_replaced_when_it_is_full(tmp_path: Path) -> None:

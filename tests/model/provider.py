@@ -5,7 +5,7 @@ Source: Stripe, "The Payment Intents API lifecycle", "Idempotent requests", "Ref
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -97,17 +97,17 @@ class Provider:
     def list_disputes(self, intent_id: str) -> Awaitable[list[Any]]:
         return self._do("list_disputes", list)
 
-    def recent_intents(self, seconds: float) -> _Listed:
-        return _Listed(self._do("list_intents", lambda: [kept.intent for kept in self._clock.state.intents.values()]))
+    def recent_intents(self, seconds: float, after: str) -> Awaitable[tuple[list[Intent], str]]:
+        return self._do("list_intents", lambda: ([kept.intent for kept in self._clock.state.intents.values()], ""))
 
-    async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
-        def told() -> list[ProviderEvent]:
+    def recent_events(
+        self, types: frozenset[str], seconds: float, after: str
+    ) -> Awaitable[tuple[list[ProviderEvent], str]]:
+        def told() -> tuple[list[ProviderEvent], str]:
             both = [*self._clock.state.on_their_way.values(), *self._clock.state.delivered.values()]
-            return [event for event in both if event.type in types]
+            return [event for event in both if event.type in types], ""
 
-        page = await self._do("list_events", told)
-        if page:
-            yield page
+        return self._do("list_events", told)
 
     def verify(self, payload: Any, signature: str) -> ProviderEvent:
         """The model's webhooks carry the event itself."""
@@ -167,22 +167,3 @@ class Provider:
         saga_id = state.intents[intent_id].intent.saga_id
         event_id = f"evt_{kind}_{intent_id}_{number}"
         state.on_their_way[event_id] = ProviderEvent(event_id, kind, False, intent_id, saga_id, about, status, snapshot)
-
-
-class _Listed:
-    """A listing: asked for at its first item."""
-
-    def __init__(self, asked: Awaitable[list[Intent]]) -> None:
-        self._asked, self._left = asked, None
-
-    _left: list[Intent] | None
-
-    def __aiter__(self) -> _Listed:
-        return self
-
-    async def __anext__(self) -> Intent:
-        if self._left is None:
-            self._left = list(await self._asked)
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop(0)

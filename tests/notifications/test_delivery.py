@@ -15,6 +15,7 @@ from tests.notifications.conftest import Post, Receiver, hurry, only_replica, ro
 from tests.payment.faults import sold
 from tests.people import Booked, People, lesson_time, wait_until
 from tests.scraped import own
+from tests.traced import trace_of, traced, traces_linked
 from tests.world import FailAt, StallAt, World
 from tutormesh.payment.v1 import notification_pb2 as pb
 from tutormesh.payment.v1.notification_pb2_grpc import NotificationServiceStub
@@ -249,3 +250,22 @@ async def test_two_replicas_and_a_moody_receiver_keep_the_order_of_each_booking(
         await wait_until(hurried, lambda types: len(types) >= 3)
         assert receiver.types(booked.booking) == SOLD_AND_CANCELLED
     await world.stop_replica(world.replicas[-1])
+
+
+async def test_a_delivery_names_its_sale_and_is_linked_to_the_sales_beginning(
+    people: People, receiver: Receiver, post: Post
+) -> None:
+    with traced() as seen:
+        booked = await sold(people)
+        await receiver.until_taken(booked.booking, "booking.confirmed")
+        await post.until_sent(booked.student, 1)
+        ids = {"saga_id": booked.saga, "booking_id": booked.booking, "payment_id": booked.payment}
+        await wait_until(lambda: _now([seen.named(f"deliver {each}", **ids) for each in ("webhook", "email")]), all)
+    (began,) = seen.named("PaymentService/BookSession", saga_id=booked.saga)
+    for channel in ("webhook", "email"):
+        delivered = seen.named(f"deliver {channel}", **ids)
+        assert all(trace_of(began) in traces_linked(span) for span in delivered)
+
+
+async def _now(found: list[Any]) -> list[Any]:
+    return found

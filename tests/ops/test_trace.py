@@ -41,6 +41,7 @@ def test_a_booking_has_the_traces_that_name_it_and_those_they_are_linked_to(tmp_
     assert code == 0
     assert "trace t1" in output and "trace t2" in output and "t3" not in output
     assert output.index("t1") < output.index("t2")
+    assert output.splitlines()[-3].endswith("Z  follows t1")
 
 
 def test_a_span_stands_under_its_parent_of_another_service_with_its_milliseconds_and_its_error(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -98,11 +99,14 @@ class Visitor:
         self.expected.update(statuses)
         yield
 
-    def forgive(self, pattern: str) -> None:
-        """A test wanted a problem with these words: there must be one, and it counts no more."""
-        wanted = [problem for problem in self.problems if re.search(pattern, problem)]
-        assert wanted, f"nothing says {pattern!r}: {self.problems}"
-        self.problems[:] = [problem for problem in self.problems if problem not in wanted]
+    async def forgive(self, *patterns: str) -> None:
+        """A test wanted a problem with each of these words: wait for it. Such problems count no more."""
+        for pattern in patterns:
+            deadline = time.monotonic() + SECONDS
+            while not any(re.search(pattern, problem) for problem in self.problems):
+                assert time.monotonic() < deadline, f"nothing says {pattern!r}: {self.problems}"
+                await asyncio.sleep(0.02)
+        self.problems[:] = [problem for problem in self.problems if not re.search("|".join(patterns), problem)]
 
     def assert_no_problem(self) -> None:
         """Fail with everything that broke a rule."""

@@ -73,9 +73,13 @@ class Shop:
         student = student or uuid4()
         self.demo.admit(student)
         await self.page.goto(f"{self.demo.world.bff_url}/shop?lang={language}")
+        await self.log_in(name)
+        return student
+
+    async def log_in(self, name: str = "Sam") -> None:
+        """Press the button of this person, on the page where one chooses who one is."""
         await self.page.get_by_role("button", name=name, exact=True).click()
         await self.is_quiet()
-        return student
 
     async def go(self, place: str) -> None:
         """Follow a link within the shop."""

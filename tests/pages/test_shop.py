@@ -6,11 +6,23 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from tests.pages.purchases import Checkout
 from tests.pages.test_hold_end import saga_of
 from tests.people import lesson_time, wait_until
+
+#: Whoever opens a WebSocket goes on to the courses at once.
+LEAVE = """(() => {
+  const { WebSocket } = globalThis;
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...given) {
+      super(...given);
+      this.addEventListener('close', ({ code }) => { globalThis.code = code; });
+      location.hash = '#courses';
+    }
+  };
+})()"""
 
 
 async def test_a_lesson_is_found_booked_paid_and_confirmed(people, shop):
@@ -48,17 +60,57 @@ async def test_a_payment_in_another_window_is_seen_live_and_the_lesson_cancelled
     assert refund["amount"] == 5000
 
 
-async def test_what_somebody_else_holds_is_not_offered_and_leaves_a_gap_in_the_week(people, shop):
-    start = lesson_time(days=8, hour=12)
-    await people.book(shop.demo.tutor, start)
+async def test_a_payment_is_seen_live_where_no_websocket_comes_through(people, shop):
+    page = shop.page
+    await page.clock.install()
+    refused = []
+
+    async def refuse(socket: WebSocketRoute) -> None:
+        refused.append(socket)
+        await socket.close(code=1011, reason="no such thing here")
+
+    await page.route_web_socket(re.compile("/graphql$"), refuse)
+    student = await shop.enter()
+    await shop.book(lesson_time(days=4, hour=13), "later")
+    await expect(shop.lessons("Unpaid")).to_have_count(1)
+    saga = await saga_of(people, student)
+    (intent,) = await people.intents_of(saga)
+    await people.pay(intent["id"])
+    await people.until_state(saga, "COMPLETED")
+    await page.clock.run_for(3500)  # within which it asks again
+    await expect(shop.lessons("Confirmed")).to_have_count(1)
+    assert refused and len(shop.visitor.answers(r"/shop\?")) == 1
+    asked = len(shop.visitor.answers("/graphql"))
+    await page.clock.run_for(10_000)
+    assert len(shop.visitor.answers("/graphql")) == asked  # what is confirmed is followed no more
+
+
+async def test_a_view_that_is_left_before_its_websocket_is_open_complains_of_nothing(shop):
+    await shop.page.add_init_script(LEAVE)
     await shop.enter()
-    await shop.go(f"#find/{shop.demo.tutor}/{start:%Y-%m-%d}/60")
-    day = shop.page.locator(".day", has=shop.page.locator(f'[data-key^="{start:%Y-%m-%d}"]'))
+    await shop.book(lesson_time(days=4, hour=14), "later")
+    await wait_until(lambda: shop.page.evaluate("() => globalThis.code"), bool)
+    await shop.is_quiet()
+    await expect(shop.page.locator("#view h1")).to_have_text("My courses")
+    assert await shop.page.evaluate("() => globalThis.code") == 1000
+
+
+async def test_what_others_hold_or_have_booked_is_not_offered_and_leaves_a_gap_in_the_week(people, shop):
+    held = lesson_time(days=8, hour=8)
+    booked = held + timedelta(hours=4)
+    await people.book(shop.demo.tutor, held)
+    paid = await people.booked(shop.demo.tutor, booked)
+    await people.pay(paid.intent)
+    await people.until_state(paid.saga, "COMPLETED")
+    await shop.enter()
+    await shop.go(f"#find/{shop.demo.tutor}/{held:%Y-%m-%d}/60")
+    day = shop.page.locator(".day", has=shop.page.locator(f'[data-key^="{held:%Y-%m-%d}"]'))
     offered = [str(name) for name in await day.locator(".slot").all_inner_texts()]
-    here = start.astimezone(shop.zone)
-    missing = {f"{here + timedelta(minutes=minutes):%-H:%M}" for minutes in (-30, 0, 30)}
-    after = f"{here + timedelta(hours=1):%-H:%M}"
-    assert after in offered and missing.isdisjoint(offered)
+    for start in (held, booked):
+        here = start.astimezone(shop.zone)
+        missing = {f"{here + timedelta(minutes=minutes):%-H:%M}" for minutes in (-30, 0, 30)}
+        after = f"{here + timedelta(hours=1):%-H:%M}"
+        assert after in offered and missing.isdisjoint(offered)
     slots = await shop.page.get_by_text(after, exact=True).all()
     rows = {round((await slot.bounding_box())["y"]) for slot in slots}
     assert len(slots) > 1 and len(rows) == 1  # the same time of every day is in one row

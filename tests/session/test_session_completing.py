@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
 
 from mesh.database import Database
 from mesh.errors import IllegalMove
@@ -168,7 +168,8 @@ async def test_the_search_for_due_sessions_reads_no_future_ones(sql: Any, databa
     )
     await sql.execute("analyze session")
     values = {"after": timedelta(0), "most": 500}
-    plan = await database.rows(text(f"explain {store._COMPLETE_OVER.text}"), values)
+    search = replace(store._COMPLETE_OVER, sql=f"explain {store._COMPLETE_OVER.sql}")
+    plan = await database.rows(search, values)
     plan_text = "\n".join(row[0] for row in plan)
     assert "session_due" in plan_text
     assert "Index Cond: (scheduled_at <= now())" in plan_text

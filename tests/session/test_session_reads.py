@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,6 +16,7 @@ from mesh.errors import BadInput, Forbidden, NotFound
 from mesh.wire import EARLIEST
 from session_svc.domain import Order
 from session_svc.store import _OF_PERSON
+from tests.statements import explain
 from tutormesh.common.v1 import lists_pb2
 from tutormesh.session.v1 import session_pb2 as pb
 
@@ -207,11 +207,7 @@ async def test_ops_pages_by_id_with_up_to_a_thousand_rows(mesh: Any, session_req
 async def test_a_persons_list_reads_only_the_two_indexes_of_that_person(sql: Any, order: Order, scan: str) -> None:
     values = {"person": uuid4(), "at": None, "id": None, "status": None, "most": 3, "begin": None, "end": None}
     values |= {"is_student": True, "is_tutor": True}
-    statement = str(_OF_PERSON[order])
-    for place, name in enumerate(values, start=1):
-        statement = re.sub(rf":{name}\b", f"${place}", statement)
-    await sql.execute("set enable_seqscan = off")
-    plan = "\n".join(row[0] for row in await sql.fetch(f"explain {statement}", *values.values()))
+    plan = await explain(sql, _OF_PERSON[order], values)
     assert plan.count("Index Cond: ((student_id = ") == plan.count("Index Cond: ((tutor_id = ") == 1
     assert plan.count(f"{scan} using session_of_") == 2
     assert plan.count(" Scan ") == 2

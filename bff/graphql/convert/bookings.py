@@ -103,9 +103,10 @@ def timeline(*parts: Iterable[timeline_pb2.TimelineEntry]) -> list[Shape]:
 
 
 def book_session_payload(reply: payment_pb2.BookSessionResponse) -> Shape:
-    """A BookSessionPayload without its booking, which is read when it is selected."""
+    """A BookSessionPayload. Its booking is the one that was recorded just now, else it is read when it is selected."""
     return {
         "bookingId": reply.booking_id,
+        "recorded": reply.booking if reply.HasField("booking") else None,
         "clientSecret": reply.client_secret or None,
         "paymentIntentId": reply.payment_intent_id or None,
         "sagaId": reply.saga_id or None,

@@ -27,11 +27,11 @@ export function subscribe(url, token, operation, { heard, ended, parse = JSON.pa
   function end(why, isBad = false, code = 1000) {
     if (isOver) return;
     isOver = true;
-    socket.close(1000);
+    if (socket.readyState !== WebSocket.CONNECTING) socket.close(1000); // sooner, a browser tells it as a failure
     ended(why, isBad, code);
   }
 
-  socket.onopen = () => say("connection_init", { payload: token ? { Authorization: `Bearer ${token}` } : {} });
+  socket.onopen = () => isOver ? socket.close(1000) : say("connection_init", { payload: token ? { Authorization: `Bearer ${token}` } : {} });
   socket.onmessage = ({ data }) => {
     if (isOver) return;
     const { type, payload } = parse(data);

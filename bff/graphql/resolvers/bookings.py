@@ -98,7 +98,8 @@ async def booking_of_payload(payload: Shape, info: Info) -> Shape | None:
     """The booking after the change. A refused mutation has none."""
     if "bookingId" not in payload:
         return None
-    return convert.booking(await info.context.by_id.bookings.get(payload["bookingId"]))
+    recorded = payload.get("recorded")
+    return convert.booking(recorded or await info.context.by_id.bookings.get(payload["bookingId"]))
 
 
 @book_payload.field("publishableKey")

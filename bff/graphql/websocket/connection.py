@@ -12,7 +12,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from bff.graphql.documents import Reading
 from bff.graphql.errors import format_error, refusal_error
-from bff.graphql.operations import OperationFailed, Operations, is_subscription
+from bff.graphql.operations import OperationFailed, Operations, is_subscription, mark_errors, span_name
 from bff.graphql.requests import Operation
 from bff.graphql.websocket import messages
 from bff.graphql.websocket.limits import ConnectionLimits
@@ -20,8 +20,9 @@ from bff.graphql.websocket.messages import Closed, Complete, Init, Message, Ping
 from bff.http.addresses import client_address
 from bff.http.authentication import Authenticator
 from bff.http.bodies import BYTES_PER_UNIT
+from bff.http.middleware import traceparent_of
 from bff.http.rate_limits import RateLimited
-from mesh import calls
+from mesh import calls, tracing
 from mesh.calls import Call, Person
 from mesh.errors import Overloaded, Refusal, TryAgain
 from mesh.identity import Claims
@@ -36,6 +37,8 @@ ANSWER_SECONDS = 9.0
 GOING_AWAY_SECONDS = 3.0
 #: Queries and mutations at once on a connection. Subscriptions have limits of their own (limits.py).
 MAX_OPERATIONS = 20
+#: How an operation ends whose client leaves, or needs its answers no longer.
+_LEFT = (asyncio.CancelledError, WebSocketDisconnect)
 #: Messages in a row that are refused because of the rate. After them the connection is closed.
 MAX_REFUSED = 100
 
@@ -138,6 +141,11 @@ class Connection:
 
     async def _run_operation(self, id: str, operation: Operation, person: Person) -> None:
         calls.enter(Call(calls.new_request_id(), person=person))
+        parent = traceparent_of(self._websocket.scope)
+        with tracing.span("WEBSOCKET /graphql", "server", parent=parent, answers=_LEFT):
+            await self._run_to_its_end(id, operation, person)
+
+    async def _run_to_its_end(self, id: str, operation: Operation, person: Person) -> None:
         last: dict[str, Any] = {"kind": "complete"}
         try:
             await self._answer(id, operation, person)
@@ -170,9 +178,14 @@ class Connection:
         """Sends a subscription's answers. Raises Overloaded when it has to give way to another person's."""
         self._answering.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         subscription = self._operations.subscribe(reading, operation, self._caller)
-        async with self._limits.subscriptions.hold(person.id), aclosing(subscription) as answers:
-            async for answer in answers:
-                await self._send("next", id=id, payload=answer)
+        with tracing.span(span_name(reading, operation), answers=(*_LEFT, OperationFailed, Refusal)):
+            try:
+                async with self._limits.subscriptions.hold(person.id), aclosing(subscription) as answers:
+                    async for answer in answers:
+                        await self._send("next", id=id, payload=answer)
+            except OperationFailed as failed:
+                mark_errors(failed.errors)
+                raise
 
     async def _receive(self) -> Message:
         """The next message that is neither ping nor pong; pings are answered. Raises Closed, WebSocketDisconnect."""

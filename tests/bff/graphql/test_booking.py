@@ -10,6 +10,7 @@ import pytest
 from grpc import StatusCode
 
 from mesh.errors import BadInput, CallFailed, Overloaded, Refusal, TryAgain
+from tutormesh.booking.v1 import booking_pb2
 
 BOOK = """
 mutation Book($tutorId: ID!, $time: AWSDateTime!, $durationMinutes: Int, $courseId: ID, $purpose: String,
@@ -84,6 +85,14 @@ async def test_the_booking_is_read_only_when_it_is_selected(student: Any, script
     script.answers = lesson.answers()
     query = "mutation($t: ID!, $at: AWSDateTime!) { bookSession(tutorId: $t, time: $at) { sagaId } }"
     await student.data(query, t=lesson.tutor, at=TIME)
+    assert [seen.rpc for seen in script.seen] == ["BookSession"]
+
+
+async def test_a_booking_that_was_recorded_just_now_is_not_read_again(student: Any, script: Any, lesson: Any) -> None:
+    recorded = lesson.booking(status=booking_pb2.BOOKING_STATUS_PAYMENT_REQUIRED)
+    script.answers = lesson.answers() | {"BookSession": lesson.booked(booking=recorded)}
+    payload = (await student.data(BOOK, tutorId=lesson.tutor, time=TIME))["bookSession"]
+    assert payload["booking"] == {"id": lesson.booking_id, "status": "PAYMENT_REQUIRED"}
     assert [seen.rpc for seen in script.seen] == ["BookSession"]
 
 

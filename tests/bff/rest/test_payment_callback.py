@@ -15,8 +15,7 @@ from mesh.money import Money
 from payment_svc.domain import ENROLL, CourseOrder, EnrollmentFacts, Refund, RefundStatus, Saga
 from payment_svc.providers.callback import INTENT_PREFIX, CallbackProvider
 from payment_svc.providers.sessions import PaymentSessions
-from payment_svc.store import SagaStore
-from payment_svc.tables import VIOLATIONS
+from payment_svc.store import VIOLATIONS, SagaStore
 from tests.bff.rest.conftest import BOOKINGS, Rest, order
 from tests.conftest import MakeDatabase
 from tests.payment.faults import let_time_pass, put_to_sleep

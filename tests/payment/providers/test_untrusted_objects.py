@@ -269,9 +269,9 @@ async def _all_of(listing: AsyncIterator[Any]) -> list[Any]:
 CALLS: dict[str, Callable[[StripeProvider], Any]] = {
     "create_intent": lambda stripe: stripe.create_intent(SAGA_ROW, Money(5000, "USD")),
     "find_intent": lambda stripe: stripe.find_intent(SAGA_ROW),
-    "recent_intents": lambda stripe: _all_of(stripe.recent_intents(60)),
+    "recent_intents": lambda stripe: stripe.recent_intents(60, ""),
     "list_intents": lambda stripe: stripe.list_intents(None, 10),
-    "recent_events": lambda stripe: _all_of(stripe.recent_events(frozenset({"refund.updated"}), 60)),
+    "recent_events": lambda stripe: stripe.recent_events(frozenset({"refund.updated"}), 60, ""),
     "list_intents_of_events": lambda stripe: stripe.list_intents_of_events(0, None),
     "retrieve_intent": lambda stripe: stripe.retrieve_intent("pi_1"),
     "cancel_intent": lambda stripe: stripe.cancel_intent("pi_1"),
@@ -323,12 +323,16 @@ async def test_55_an_empty_page_before_others_is_not_taken_for_the_last(call: st
 
 
 async def test_55_a_list_whose_pages_have_no_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("payment_svc.providers.stripe.MOST_PAGES", 5)
-    for kind, item in (("recent_intents", INTENT), ("recent_events", EVENT)):
+    monkeypatch.setattr("payment_svc.providers.registry.MOST_PAGES", 5)
+    lists: list[tuple[Any, Callable[[StripeProvider], Any]]] = [
+        (INTENT, lambda stripe: _all_of(Providers([stripe]).recent_intents(60))),
+        (EVENT, lambda stripe: _all_of(Providers([stripe]).recent_events(frozenset({"refund.updated"}), 60))),
+    ]
+    for item, ask in lists:
         page = json.dumps({"data": [item], "has_more": True})
         async with stripe_that_answers((200, page)) as (stripe, answering):
             with pytest.raises(Unreadable):
-                await CALLS[kind](stripe)
+                await ask(stripe)
             assert answering.asked == 5
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from payment_svc.settling import reconcile
 from tests.payment.faults import sold
 from tests.people import People, lesson_time, wait_until
 from tests.scraped import own
@@ -17,6 +19,12 @@ MINUTES_AGO = "clock_timestamp() - interval '3 minutes'"
 @pytest.fixture(scope="module")
 def world_settings() -> dict[str, dict[str, Any]]:
     return {"payment": {"reconcile_seconds": 0.3}}
+
+
+@pytest.fixture(autouse=True)
+def quick_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook is on its way for two seconds at most: the provider tells the time of an event in whole seconds."""
+    monkeypatch.setattr(reconcile, "LOOP", replace(reconcile.LOOP, event_older_than=2.0))
 
 
 async def test_26_the_loop_finds_a_payment_that_no_webhook_told_of_once_it_has_been_open_for_two_minutes(

@@ -8,9 +8,8 @@ import asyncpg
 
 from mesh.database import Database
 from payment_svc.domain import ENROLL, CourseOrder, EnrollmentFacts
-from payment_svc.store import SagaStore
+from payment_svc.store import VIOLATIONS, SagaStore
 from payment_svc.store.backlog import BacklogStore
-from payment_svc.tables import VIOLATIONS
 from tests.conftest import MakeDatabase
 
 #: More than are counted, and after them the ones that matter: a scan meets those last.
@@ -49,10 +48,11 @@ async def test_the_many_hide_neither_what_is_parked_nor_the_oldest(make_database
         await connection.close()
         found = {(row.what, row.one, row.two): row.number for row in await store.read()}
     assert found.pop(("event_age", "", "")) // 60 == 60
+    # Which of the waiting events are counted is for PostgreSQL to choose.
+    assert sum(found.pop(("event", status, ""), 0) for status in ("INBOX", "NEWS")) == MOST
     assert found == {
         ("saga", ENROLL, "AWAITING_AVAILABILITY"): MOST,
         ("saga", ENROLL, "PARKED"): 1,
         ("parked", "DISPUTED", ""): 1,
-        ("event", "INBOX", ""): MOST,
         ("event", "PARKED", ""): 1,
     }

@@ -9,8 +9,7 @@ import pytest
 
 from mesh.database import Database
 from payment_svc.domain import BOOK, ENROLL, KINDS, CourseOrder, EnrollmentFacts
-from payment_svc.store import SagaStore
-from payment_svc.tables import VIOLATIONS
+from payment_svc.store import VIOLATIONS, SagaStore
 from tests.conftest import MakeDatabase
 
 

@@ -7,8 +7,7 @@ import { explain, money, ms, t } from "./words.js";
 
 const LAST_SECONDS = 10; // the page to pay on takes no payment then
 
-export const unpaid = ({ id, holdExpiresAt, checkoutUrl }, price) => holdExpiresAt && h("div.row",
-	link(`pay-${id}`, t("holds.pay", { price: money(price) }), checkoutUrl, { class: "button" }), countdown(holdExpiresAt));
+export const payLink = ({ id, checkoutUrl }, price) => link(`pay-${id}`, t("holds.pay", { price: money(price) }), checkoutUrl, { class: "button" });
 
 export const countdown = (until) => h("span.number", { role: "timer", "data-until": until }, remaining(secondsLeft(until)));
 
@@ -18,7 +17,7 @@ const remaining = (seconds) => seconds ? t("holds.left", { time: clock(seconds) 
 setInterval(() => document.querySelectorAll("[data-until]").forEach((timer) => {
 	const left = secondsLeft(timer.dataset.until);
 	timer.textContent = remaining(left);
-	if (left <= LAST_SECONDS) timer.parentElement.querySelector("a")?.remove();
+	if (left <= LAST_SECONDS) timer.nextElementSibling?.querySelector("a")?.remove();
 }), 1000);
 
 /** Asks whether to cancel this Lesson or Seat, and tells what goes back. */

@@ -3,7 +3,7 @@
 import { ask, change, now, watch } from "./api.js";
 import { button, h, heading, joinLink, link, say, show } from "./dom.js";
 import { loadTutors, orderFor } from "./find.js";
-import { askToCancel, unpaid } from "./holds.js";
+import { askToCancel, countdown, payLink } from "./holds.js";
 import { dayOf, longDay, money, ms, nameOf, span, t } from "./words.js";
 
 const TONES = { CONFIRMED: "good", ACTIVE: "good", PAYMENT_REQUIRED: "warn", PAYMENT_FAILED: "bad" };
@@ -27,11 +27,11 @@ function outcome(sold) {
 const terms = (tutor, price) => h("p", t("lessons.with", { name: nameOf(tutor), price: money(price) }));
 
 function card(sold, level, { title, tutor, price, about, buttons }) {
-	const told = outcome(sold);
+	const told = outcome(sold), until = isUnpaid(sold) && !isPaid(sold) && sold.holdExpiresAt;
 	return h("article.card.stack.tight",
 		h("div.row.spread", h(level, title), h("span", { class: `badge ${TONES[sold.status] ?? ""}` }, statusOf(sold))),
 		terms(tutor, price), about && h("p.soft", about), told && h("p.soft", told),
-		isUnpaid(sold) && !isPaid(sold) && unpaid(sold, price), buttons && h("div.row", buttons));
+		until && countdown(until), h("div.row", until && payLink(sold, price), buttons));
 }
 
 const cancelButton = (what, id, done) => button(`cancel-${id}`, t("cancel.open"), () => askToCancel(what, id, done));

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tutormesh.booking.v1 import booking_pb2 as _booking_pb2
 from tutormesh.common.v1 import money_pb2 as _money_pb2
 from tutormesh.common.v1 import timeline_pb2 as _timeline_pb2
 import builtins as _builtins
@@ -553,6 +554,7 @@ class BookSessionResponse(_message.Message):
     HOLD_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     SAGA_STATE_FIELD_NUMBER: _builtins.int
     CHECKOUT_URL_FIELD_NUMBER: _builtins.int
+    BOOKING_FIELD_NUMBER: _builtins.int
     saga_id: _builtins.str
     """The saga, a UUID."""
     booking_id: _builtins.str
@@ -573,6 +575,12 @@ class BookSessionResponse(_message.Message):
     def hold_expires_at(self) -> _timestamp_pb2.Timestamp:
         """When the hold ends; absent when nothing is left to pay."""
 
+    @_builtins.property
+    def booking(self) -> _booking_pb2.Booking:
+        """The booking as the booking service recorded it for this call. Absent when this call did not record it, as after a
+        repeat, and once it has changed: then read it.
+        """
+
     def __init__(
         self,
         *,
@@ -585,10 +593,11 @@ class BookSessionResponse(_message.Message):
         hold_expires_at: _timestamp_pb2.Timestamp | None = ...,
         saga_state: _builtins.str = ...,
         checkout_url: _builtins.str = ...,
+        booking: _booking_pb2.Booking | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["hold_expires_at", b"hold_expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "hold_expires_at", b"hold_expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking_id", b"booking_id", "checkout_url", b"checkout_url", "client_secret", b"client_secret", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["booking", b"booking", "booking_id", b"booking_id", "checkout_url", b"checkout_url", "client_secret", b"client_secret", "hold_expires_at", b"hold_expires_at", "payment_id", b"payment_id", "payment_intent_id", b"payment_intent_id", "saga_id", b"saga_id", "saga_state", b"saga_state", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

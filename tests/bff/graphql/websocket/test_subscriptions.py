@@ -32,6 +32,7 @@ from mesh.settings import ServiceSettings
 from mesh.watches import Watches
 from tests.bff.live import Listener, listening, served
 from tests.people import lesson_time, wait_until
+from tests.traced import traced
 from tutormesh.booking.v1 import booking_pb2, booking_pb2_grpc
 
 
@@ -257,3 +258,27 @@ async def test_many_streams_leave_room_for_calls(
             pass
         assert message["payload"] == {"data": {"booking": {"status": "PAYMENT_REQUIRED"}}}
     assert await wait_until(service.watchers, lambda count: count == 0) == 0
+
+
+async def test_a_subscription_is_a_span_until_its_client_leaves(
+    service: BookingService, address: str, booked: Booked, token: Callable[..., str]
+) -> None:
+    with traced() as seen:
+        async with listening(address, token("student", subject=booked.student)) as student:
+            await student.subscribe(str(booked.id))
+            assert await student.status() == "PAYMENT_REQUIRED"
+            await student.subscribe(str(uuid4()), "2")
+            await student.refused("2")
+
+        async def ended() -> bool:
+            return len(seen.named("WEBSOCKET /graphql")) == 2
+
+        await wait_until(ended, bool)
+    refused, left = sorted(seen.named("subscription bookingUpdated"), key=lambda span: span.end_time)
+    assert refused.attributes["tutormesh.errors"] == "NOT_FOUND"
+    assert left.attributes["tutormesh.booking_id"] == str(booked.id)
+    (watch,) = seen.named("BookingService/WatchBooking", booking_id=str(booked.id))
+    assert watch.parent.span_id == left.context.span_id
+    doors = {span.context.span_id for span in seen.named("WEBSOCKET /graphql")}
+    assert {span.parent.span_id for span in (refused, left)} == doors
+    assert all(span.status.is_unset for span in (refused, left))
