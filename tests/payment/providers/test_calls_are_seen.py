@@ -58,7 +58,6 @@ CALLS: dict[str, Callable[[Providers], Awaitable[Any]]] = {
     "list_refunds": lambda providers: providers.list_refunds("told_1"),
     "list_disputes": lambda providers: providers.list_disputes("told_1"),
     "list_intents": lambda providers: providers.list_intents("", 10),
-    "list_intents_of_events": lambda providers: providers.list_intents_of_events(0, None),
     "find_intent_of_charge": lambda providers: providers.find_intent_of_charge("ch_1"),
     "list_intents_of_events": lambda providers: providers.list_intents_of_events(0, None),
     "recent_intents": lambda providers: read_all(providers.recent_intents(60)),
