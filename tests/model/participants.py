@@ -99,11 +99,12 @@ class Bookings(_Service):
     def CreateBooking(self, request: Any, timeout: float) -> Awaitable[Any]:
         return self._do("CreateBooking", lambda: self._created(request))
 
-    def _created(self, request: Any) -> None:
+    def _created(self, request: Any) -> booking_pb2.CreateBookingResponse:
         saga, status = self._world.state.bookings.setdefault(request.booking_id, (request.saga_id, "PAYMENT_REQUIRED"))
         assert saga == request.saga_id
         if status in BOOKING_ENDS or status == "TOMBSTONE":
             raise Cancelled
+        return booking_pb2.CreateBookingResponse(booking=booking_pb2.Booking(id=request.booking_id))
 
     def ConfirmBooking(self, request: Any, timeout: float) -> Awaitable[Any]:
         return self._do("ConfirmBooking", lambda: self._confirmed(request))
