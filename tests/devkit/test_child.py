@@ -40,7 +40,7 @@ async def test_a_child_that_ends_at_once_is_started_at_most_twice_a_second() -> 
     worker = child(console, "raise SystemExit(3)")
     began = time.monotonic()
     worker.start()
-    await wait_until(lambda: worker.starts == 4)
+    await wait_until(lambda: worker.starts >= 4)
     assert time.monotonic() - began > 1.4
     await worker.stop(5)
     assert "worker       | exited with 3; starting again" in console.lines
@@ -50,7 +50,7 @@ async def test_a_child_that_cannot_start_is_reported_and_tried_again() -> None:
     console = RecordingConsole()
     worker = Child("worker", ["/nonexistent/program"], {}, console, Path.cwd())
     worker.start()
-    await wait_until(lambda: worker.starts == 2)
+    await wait_until(lambda: worker.starts >= 2)
     await worker.stop(5)
     assert "could not start" in console.lines[0]
 

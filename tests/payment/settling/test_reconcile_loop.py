@@ -23,8 +23,8 @@ def world_settings() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def quick_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A webhook is on its way for two seconds at most: the provider tells the time of an event in whole seconds."""
-    monkeypatch.setattr(reconcile, "LOOP", replace(reconcile.LOOP, event_older_than=2.0))
+    """A webhook is on its way for five seconds at most. The provider tells the time of an event in whole seconds."""
+    monkeypatch.setattr(reconcile, "LOOP", replace(reconcile.LOOP, event_older_than=5.0))
 
 
 async def test_26_the_loop_finds_a_payment_that_no_webhook_told_of_once_it_has_been_open_for_two_minutes(
