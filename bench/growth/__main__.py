@@ -1,7 +1,7 @@
 """`make bench-growth`: lessons and lists beside 10³, 10⁵ and 10⁶ sales that are over, as ratios to 10³.
 
 A mesh for each number of sales; their batches alternate, so that a slow moment of the machine affects all of them. Other
-numbers: ARGS="1000 10000000". A million of sales takes about 12 GB of disk.
+numbers: ARGS="1000 10000000". A million of sales takes about 40 GB of disk.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.mesh import ROOT, Mesh
 from mesh import calls, clock
@@ -15,6 +16,9 @@ from ops.audit.changes import read_marks
 from ops.audit.mark import Mark, keep_mark
 from ops.environment import addresses, credentials
 from ops.peers import open_peers
+
+#: How often the memory of an audit is looked at.
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +43,28 @@ async def audit(mesh: Mesh, *words: str) -> Audited:
 
 
 def _run(command: list[str], environ: dict[str, str]) -> Audited:
-    began = time.perf_counter()
+    began, most = time.perf_counter(), 0
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own command
+    while process.poll() is None:
+        most = max(most, _most_kilobytes(process.pid))
+        time.sleep(LOOK_SECONDS)
+    seconds = time.perf_counter() - began
     assert process.stdout is not None
-    told = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)  # its own memory, not that of every child
-    if status:
-        raise RuntimeError(f"the audit ended with {os.waitstatus_to_exitcode(status)}: {told[-2000:]}")
-    return Audited(time.perf_counter() - began, used.ru_maxrss / 1024)
+    if process.returncode:
+        raise RuntimeError(f"the audit ended with {process.returncode}: {process.stdout.read()[-2000:]}")
+    return Audited(seconds, most / 1024)
+
+
+def _most_kilobytes(pid: int) -> int:
+    """The most memory that a process has had since it began its program; 0 when it has ended.
+
+    `ru_maxrss` would begin with the memory of this process, from which it was forked.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
 
 
 def _environment(mesh: Mesh) -> dict[str, str]:

@@ -15,7 +15,8 @@ from bench.growth.people import OVER_MINUTES, Plan, made
 _OF_INTENT = "select body from object where id = ? or kind = 'charge' and payment_intent = ? order by seq"
 _PUT = "insert into object (id, kind, created, payment_intent, charge, type, body) values (?, ?, ?, ?, ?, ?, ?)"
 _INDEXES = "select name, sql from sqlite_master where type = 'index' and sql is not null"
-BATCH = 5000
+#: Ids come in no order: a page that does not stay in the cache is written again and again.
+CACHE_KILOBYTES = 4_000_000
 KINDS = ("lesson", "seat")
 
 
@@ -23,6 +24,7 @@ def fill_sandbox(path: Path, intents: Sequence[str], plan: Plan) -> None:
     """Make the objects of all sales, like those of the intents of a lesson and of a seat. Indexes are built at the end."""
     with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as connection:
         connection.execute("pragma synchronous = off")
+        connection.execute(f"pragma cache_size = -{CACHE_KILOBYTES}")
         bodies = {kind: _bodies(connection, intent) for kind, intent in zip(KINDS, intents, strict=True)}
         indexes = connection.execute(_INDEXES).fetchall()
         connection.execute("begin")
