@@ -125,6 +125,7 @@ async def _fill_database(url: str, sales: Sequence[Sale], plan: Plan) -> dict[st
 async def _build(connection: asyncpg.Connection, table: str) -> int:
     await connection.execute(f'reindex table "{table}"')
     await connection.execute(f'vacuum analyze "{table}"')
+    await connection.execute("checkpoint")  # what comes later does not pay for the filling
     counted: int = await connection.fetchval(f'select count(*) from "{table}"')  # noqa: S608 - a name of the schema
     return counted
 
