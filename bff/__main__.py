@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
-if __name__ == "__main__":
-    gc.disable()  # imports leave no garbage, and looking for some takes a tenth of a start
-
 import uvloop
 
 from bff.app import build
@@ -31,5 +26,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    gc.enable()
     uvloop.run(main())

@@ -160,6 +160,10 @@ class Saga:
         turned_back = self.state is State.COMPENSATING or (self.is_complete and self.state is not State.COMPLETED)
         return turned_back and not (isinstance(self.facts, PurchaseFacts) and self.facts.is_recorded)
 
+    def recalling(self, before: Saga) -> Saga:
+        """The same, with what the run knew before its commit and no row keeps."""
+        return self if before.recorded is None else replace(self, recorded=before.recorded)
+
     def with_facts(self, **facts: Any) -> Saga:
         """The same saga with these facts changed. The next commit writes them."""
         return replace(self, facts=replace(self.facts, **facts))

@@ -49,8 +49,7 @@ class Runner:
                     return row
                 saga = row  # a signal came, or the answer to a commit was lost: look again
                 continue
-            if transition.saga.recorded is not None:
-                committed = replace(committed, recorded=transition.saga.recorded)
+            committed = committed.recalling(transition.saga)
             if committed.lease_owner is None:
                 return committed
             saga = committed
