@@ -232,6 +232,10 @@ class Order:
         return int((self.lesson.end - self.lesson.start) / timedelta(minutes=1))
 
 
+#: One on the tutor's calendar and one on the student's.
+CLAIMS_OF_A_HOLD = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """A saga's claim on two calendars. Buffer and price are frozen when the hold is made."""

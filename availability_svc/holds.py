@@ -1,4 +1,4 @@
-"""A saga's claim on two calendars: hold, confirm, release. Each is one transaction, idempotent under the saga's id.
+"""A saga's claim on two calendars: hold, confirm, release. Each is all or nothing, and idempotent under the saga's id.
 
 `Claims` lists what is claimed, for the operator's audit.
 """
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from availability_svc import hours
 from availability_svc.domain import (
+    CLAIMS_OF_A_HOLD,
     AmountMismatch,
     Claim,
     Conflicts,
@@ -38,8 +39,6 @@ from mesh.errors import BadInput, Cancelled, NotFound, TryAgain
 from mesh.money import Money
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
-#: One on the tutor's calendar and one on the student's.
-CLAIMS_OF_A_HOLD = 2
 
 
 class Holds:
@@ -63,7 +62,12 @@ class Holds:
         A hold that has lapsed and lost its time claims it again. Raises, the first of these that applies: NotFound,
         Cancelled, TooSoon (the lesson has begun), SlotTaken, StudentBusy.
         """
-        return await self._database.transaction(lambda connection: self._confirm(HoldStore(connection), saga_id))
+        confirmed = await self._database.statement(
+            lambda connection: HoldStore(connection).confirm(saga_id, self._terms.grace)
+        )
+        return confirmed or await self._database.transaction(
+            lambda connection: self._confirm_otherwise(HoldStore(connection), saga_id)
+        )
 
     async def release(self, saga_id: UUID) -> None:
         """Free both calendars. A hold of this saga that arrives later is refused as Cancelled."""
@@ -93,7 +97,8 @@ class Holds:
         expires_at = min(situation.now + self._terms.hold, order.lesson.start)
         return Hold(order, schedule.buffer, price, uuid4(), expires_at)
 
-    async def _confirm(self, store: HoldStore, saga_id: UUID) -> UUID:
+    async def _confirm_otherwise(self, store: HoldStore, saga_id: UUID) -> UUID:
+        """Confirm a hold that the lone statement left as it was: a repeat, a lost claim, or a reason to refuse."""
         locked = await store.lock_hold(saga_id)
         situation = await store.read_situation_of(saga_id, self._terms.grace)
         hold = _must_live(situation.hold)
@@ -101,18 +106,16 @@ class Holds:
             raise TryAgain("the hold is being made")
         if hold.state is HoldState.CONFIRMED:
             return hold.block_id
-        has_both_claims = situation.claim_count == CLAIMS_OF_A_HOLD
-        still_stands = has_both_claims and hold.expires_at + self._terms.grace > situation.now
-        if hold.order.lesson.start <= situation.now and not still_stands:
-            raise TooSoon("the lesson has begun")
-        if has_both_claims:
-            await store.confirm(saga_id)
-        else:
+        if situation.claim_count < CLAIMS_OF_A_HOLD:
             await self._claim_again(store, hold, situation)
+        elif not await store.confirm(saga_id, self._terms.grace):
+            raise TooSoon("the lesson has begun")
         return hold.block_id
 
     async def _claim_again(self, store: HoldStore, hold: Hold, situation: Situation) -> None:
         """Claim the time of a paid hold that lapsed and lost a claim. Whether it is offered was decided when it was made."""
+        if hold.order.lesson.start <= situation.now:
+            raise TooSoon("the lesson has begun")
         _must_be_free(situation.conflicts)
         await store.evict(situation.conflicts.lapsed)
         await store.claim_again(hold.order.saga_id)

@@ -24,10 +24,11 @@ _LOCK = text("""
 _OPEN = text("""
     insert into calendar (id) select id from unnest(cast(:ids as uuid[])) as id order by id on conflict (id) do nothing
 """)
-_LOCK_HOLD = text("""
+LOCK_HOLD = """
     select c.id from hold h join calendar c on c.id in (h.tutor_id, h.student_id)
     where h.saga_id = :saga_id order by c.id for update of c
-""")
+"""
+_LOCK_HOLD = text(LOCK_HOLD)
 _EVICT = text("delete from claim where id = any(cast(:ids as uuid[]))")
 # BookingHoldCleanupJob too locks the calendars whose claims it changes, but skips those that another transaction has locked.
 _SWEEP = text(f"""

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from availability_svc.domain import Conflicts, Hold, Order, Schedule, Tombstone
+from availability_svc.domain import CLAIMS_OF_A_HOLD, Conflicts, Hold, Order, Schedule, Tombstone
 from availability_svc.limits import NOTHING_UNPAID, Standing, Terms
-from availability_svc.store.calendars import Calendars
+from availability_svc.store.calendars import LOCK_HOLD, Calendars
 from availability_svc.store.rows import (
     CLOCK,
     CONFLICT_COLUMNS,
@@ -65,12 +65,22 @@ _INSERT = text(f"""
     select cast(:student_claim as uuid), student_id, saga_id, 'STUDENT', {_HELD_STUDENT_SPAN}, state, expires_at from made
     returning id
 """)  # noqa: S608 - constants only
-_CONFIRM = text("""
-    with confirmed as (
-        update hold set state = 'CONFIRMED', confirmed_at = clock_timestamp() where saga_id = :saga_id
+# Each part needs the one before. So the claims are read, and locked, behind the calendars' locks, and the clock after both.
+# What the statement saw when it began may be outdated by then: PostgreSQL looks again at a row that it locks or changes.
+_CONFIRM = text(f"""
+    with locked as materialized ({LOCK_HOLD}),
+    claimed as materialized (
+        select id from claim where saga_id = :saga_id and (select count(*) from locked) = {CLAIMS_OF_A_HOLD} for update
+    ),
+    confirmed as (
+        update hold set state = 'CONFIRMED', confirmed_at = clock_timestamp()
+        where saga_id = :saga_id and state = 'HELD' and (select count(*) from claimed) = {CLAIMS_OF_A_HOLD}
+            and greatest(start_at, expires_at + cast(:grace as interval)) > clock_timestamp()
+        returning saga_id, block_id
     )
-    update claim set state = 'CONFIRMED', expires_at = null where saga_id = :saga_id
-""")
+    update claim set state = 'CONFIRMED', expires_at = null
+    from confirmed where claim.saga_id = confirmed.saga_id returning confirmed.block_id
+""")  # noqa: S608 - constants only
 _FORGET = text("delete from claim where saga_id = :saga_id")
 _CLAIM_AGAIN = text(f"""
     with won as (
@@ -104,7 +114,7 @@ class Situation:
 
 
 class HoldStore(Calendars):
-    """Lock the calendars before any other method except `leave_tombstone`."""
+    """Lock the calendars before any other method except `confirm`, which locks them itself, and `leave_tombstone`."""
 
     async def read_situation(self, order: Order, terms: Terms) -> Situation:
         """The facts that decide about an order."""
@@ -121,9 +131,13 @@ class HoldStore(Calendars):
         """Insert a hold and its claims; False when the saga has a row already. May violate claim_no_overlap."""
         return bool((await self._connection.execute(_INSERT, _hold_values(hold))).all())
 
-    async def confirm(self, saga_id: UUID) -> None:
-        """Confirm the hold and its two claims."""
-        await self._connection.execute(_CONFIRM, {"saga_id": saga_id})
+    async def confirm(self, saga_id: UUID, grace: timedelta) -> UUID | None:
+        """Confirm a hold that has both claims, and return the id of the tutor's claim; None when nothing was changed.
+
+        The lesson must not have begun, or the hold must have ended less than the grace ago.
+        """
+        rows = await self._connection.execute(_CONFIRM, {"saga_id": saga_id, "grace": grace})
+        return rows[0].block_id if rows else None
 
     async def claim_again(self, saga_id: UUID) -> None:
         """Replace the saga's claims by two confirmed ones. May violate claim_no_overlap."""

@@ -6,6 +6,8 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+from tests.statements import sent_by
+
 HOUR, QUARTER = timedelta(hours=1), timedelta(minutes=15)
 CONFIRMED = [("TUTOR", "CONFIRMED"), ("STUDENT", "CONFIRMED")]
 
@@ -22,6 +24,13 @@ async def test_a_hold_is_confirmed_and_confirming_it_again_changes_nothing(desk:
     assert first.availability_block_id == again.availability_block_id == answer.availability_block_id
     assert await desk.claims(saga) == CONFIRMED
     assert await reason(desk.hold(tutor, monday)) == "SLOT_TAKEN"
+
+
+async def test_a_hold_that_stands_is_confirmed_by_one_statement(desk: Any, monday: datetime):
+    saga, *_ = await hold_new(desk, monday)
+    with sent_by(desk.database) as sent:
+        await desk.confirm(saga)
+    assert len(sent.statements) == 1
 
 
 async def test_an_unknown_saga_is_not_found(desk: Any, reason: Any):

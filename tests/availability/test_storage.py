@@ -11,6 +11,7 @@ import pytest
 
 from availability_svc import tables
 from availability_svc.domain import Hold, Order, Span
+from availability_svc.limits import Terms
 from availability_svc.store import HoldStore
 from mesh.money import Money
 from mesh.statements import text
@@ -42,11 +43,11 @@ end $$
 """
 
 
-async def is_waiting(desk: Any) -> bool:
-    """True when a connection that inserts a hold waits for another transaction."""
+async def is_waiting(desk: Any, verb: str = "insert into") -> bool:
+    """True when a connection that inserts a hold, or does something else with it, waits for another transaction."""
     query = """select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-        and query like '%insert into hold%'"""
-    return bool(await desk.sql(query))
+        and query like :words"""
+    return bool(await desk.sql(query, words=f"%{verb} hold%"))
 
 
 async def test_a_tombstone_that_is_inserted_meanwhile_refuses_the_hold(desk: Any, monday: datetime, reason: Any):
@@ -70,6 +71,51 @@ async def test_a_release_waits_for_the_hold_that_is_being_inserted_and_frees_it(
     await releasing
     assert await desk.claims(order.saga_id) == []
     assert (await desk.sql("select state from hold where saga_id = :saga", saga=order.saga_id))[0].state == "RELEASED"
+
+
+async def test_a_confirm_that_waited_for_an_eviction_does_not_confirm_what_is_left(
+    desk: Any, monday: datetime, reason: Any, terms: Terms
+):
+    """The snapshot of the waiting statement still shows both claims."""
+    tutor, old = await desk.publish(), uuid.uuid4()
+    await desk.hold(tutor, monday, saga=old)
+    await desk.lapse(old)
+    order = Order(uuid.uuid4(), tutor, uuid.uuid4(), Span(monday, monday + HOUR))
+    async with desk.database.pool.begin() as newcomer:
+        store = HoldStore(newcomer)
+        await store.lock(order.tutor_id, order.student_id)
+        await store.evict((await store.read_situation(order, terms)).conflicts.lapsed)
+        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        confirming = asyncio.create_task(reason(desk.confirm(old)))
+        await wait_until(lambda: is_waiting(desk, "update"))
+    assert await confirming == "SLOT_TAKEN"
+    assert await desk.claims(old) == [("STUDENT", "HELD")]
+    assert (await desk.sql("select state from hold where saga_id = :saga", saga=old))[0].state == "HELD"
+
+
+async def test_a_confirm_that_waited_for_a_release_is_refused(desk: Any, monday: datetime, reason: Any):
+    tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
+    await desk.hold(tutor, monday, student, saga)
+    async with desk.database.pool.begin() as undo:
+        assert await HoldStore(undo).lock_hold(saga)
+        await HoldStore(undo).release(saga)
+        confirming = asyncio.create_task(reason(desk.confirm(saga)))
+        await wait_until(lambda: is_waiting(desk, "update"))
+    assert await confirming == "CANCELLED"
+    assert await desk.claims(saga) == []
+
+
+async def test_a_confirm_reads_the_clock_behind_its_locks(desk: Any, monday: datetime, reason: Any):
+    """The lesson begins while the statement waits, and the hold's grace is over."""
+    tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
+    await desk.hold(tutor, monday, student, saga)
+    async with desk.database.pool.begin() as other:
+        await HoldStore(other).lock(tutor, student)
+        confirming = asyncio.create_task(reason(desk.confirm(saga)))
+        await wait_until(lambda: is_waiting(desk, "update"))
+        await desk.begin(saga)
+    assert await confirming == "TOO_SOON"
+    assert await desk.claims(saga) == [("TUTOR", "HELD"), ("STUDENT", "HELD")]
 
 
 async def test_a_sold_lesson_costs_two_write_transactions_here(desk: Any, monday: datetime):
