@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 from uuid import uuid4
 
@@ -73,10 +74,10 @@ def count_statements(sent: list[Sent]) -> int:
     return sum("wake_at <= clock_timestamp()" not in statement for one in sent for statement in one.statements)
 
 
-async def test_a_sold_lesson_costs_eighteen_statements_and_twenty_kilobytes_of_the_servers_log(
+async def test_a_sold_lesson_costs_fifteen_statements_and_twenty_kilobytes_of_the_servers_log(
     people: People, world: World
 ) -> None:
-    """The cheapest of three: beside it a vacuum may write, or another loop may look for work."""
+    """Of three lessons: beside one a vacuum may write, or a loop may have its connection already, which is not listened to."""
     tutor = await people.tutor()
     sent, written = [], []
     for hour in range(3):
@@ -87,7 +88,7 @@ async def test_a_sold_lesson_costs_eighteen_statements_and_twenty_kilobytes_of_t
             await people.until_state(booked.saga_id, "COMPLETED")
         sent.append(count_statements(all_sent))
         written.append(await wal_bytes(world) - before)
-    assert min(sent) <= 17
+    assert median(sent) <= 15
     assert min(written) <= 20_000
 
 
