@@ -54,7 +54,10 @@ class Holds:
         BadInput (the price is more than can be told), TooFarAhead, OutsideWorkingHours, StartNotOffered, TooSoon,
         SlotTaken, StudentBusy, TooManyHolds, AmountMismatch.
         """
-        return await self._database.transaction(lambda connection: self._hold(HoldStore(connection), order))
+        held = await self._database.statement(lambda connection: self._hold(HoldStore(connection), order))
+        return held or await self._database.transaction(
+            lambda connection: self._hold_behind_locks(HoldStore(connection), order)
+        )
 
     async def confirm(self, saga_id: UUID) -> UUID:
         """Turn the hold into a confirmed lesson, and return the id of the tutor's claim.
@@ -73,18 +76,26 @@ class Holds:
         """Free both calendars. A hold of this saga that arrives later is refused as Cancelled."""
         await self._database.transaction(lambda connection: self._release(HoldStore(connection), saga_id))
 
-    async def _hold(self, store: HoldStore, order: Order) -> TimedHold:
-        await store.lock(order.tutor_id, order.student_id)
+    async def _hold(self, store: HoldStore, order: Order, *, has_locks: bool = False) -> TimedHold | None:
+        """The hold; None when somebody claimed from a calendar meanwhile. Without locks also when lapsed claims must go."""
         situation = await store.read_situation(order, self._terms)
         if situation.schedule is None:
             raise TutorNotFound
-        if situation.hold is None:
-            hold = self._decide(order, situation.schedule, situation)
-            await store.evict(situation.conflicts.lapsed)
-            if await store.insert(hold):
-                return _with_time_left(hold, situation)
-            situation = await store.read_situation(order, self._terms)  # a release left its tombstone meanwhile
-        return _with_time_left(_must_repeat(order, situation.hold), situation)
+        if situation.hold is not None:
+            return _with_time_left(_must_repeat(order, situation.hold), situation)
+        hold = self._decide(order, situation.schedule, situation)
+        if situation.conflicts.lapsed and not has_locks:
+            return None
+        await store.evict(situation.conflicts.lapsed)
+        return _with_time_left(hold, situation) if await store.insert(hold, situation.versions) else None
+
+    async def _hold_behind_locks(self, store: HoldStore, order: Order) -> TimedHold:
+        await store.lock(order.tutor_id, order.student_id)
+        held = await self._hold(store, order, has_locks=True)
+        held = held or await self._hold(store, order, has_locks=True)  # a release left its tombstone meanwhile
+        if held is None:
+            raise TryAgain("the hold is being released")
+        return held
 
     def _decide(self, order: Order, schedule: Schedule, situation: Situation) -> Hold:
         """The hold for this order. Raises the first refusal that applies, in the order of the contract."""

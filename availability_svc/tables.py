@@ -69,8 +69,14 @@ schedule = Table(
     CheckConstraint("currency ~ '^[A-Z]{3}$'", name="schedule_currency_is_iso"),
 )
 
-# A row to lock: a transaction that changes claims first locks the rows of their calendars, in id order.
-calendar = Table("calendar", metadata, Column("id", UUID, primary_key=True))
+# A row to lock: a transaction that changes claims first locks the rows of their calendars, in id order. `version` grows
+# with each claim that is added, but for those that a replica of the version before adds.
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("version", BigInteger, nullable=False, server_default=text("0")),
+)
 
 # One row per saga, kept for ever: it answers a repeated call, and refuses a hold that arrives after its release.
 hold = Table(

@@ -26,7 +26,8 @@ _INSERT = text("""
         from unnest(cast(:ids as uuid[]), cast(:starts as timestamptz[]), cast(:ends as timestamptz[]),
             cast(:reasons as text[])) with ordinality as requested (id, start_at, end_at, reason, place)
         returning *
-    )
+    ),
+    claimed as (update calendar set version = version + 1 where id = :tutor_id)
     insert into claim (id, calendar_id, role, during, state)
     select id, tutor_id, 'BLOCK', tstzrange(start_at, end_at), 'BLOCKED' from made
 """)

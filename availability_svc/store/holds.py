@@ -36,7 +36,9 @@ _SITUATION = text(f"""
     ),
     {CONFLICTS},
     {STANDING}
-    select clock.now, {SCHEDULE}, {HOLD}, {CONFLICT_COLUMNS}, {STANDING_COLUMNS}
+    select clock.now, {SCHEDULE}, {HOLD}, {CONFLICT_COLUMNS}, {STANDING_COLUMNS},
+        (select version from calendar where id = :tutor_id) as tutor_version,
+        (select version from calendar where id = :student_id) as student_version
     from clock left join schedule s on s.tutor_id = :tutor_id left join hold h on h.saga_id = :saga_id
 """)  # noqa: S608 - constants only
 _SITUATION_OF = text(f"""
@@ -50,12 +52,22 @@ _SITUATION_OF = text(f"""
     select clock.now, {HOLD}, {CONFLICT_COLUMNS}, (select count(*) from claim where saga_id = :saga_id) as claim_count
     from clock left join h on true
 """)  # noqa: S608 - constants only
+# Locks both calendars in id order, and inserts those that are new. One with another version is locked, but not changed.
 _INSERT = text(f"""
-    with made as (
+    with unchanged as (
+        insert into calendar (id)
+        select id from unnest(array[cast(:tutor_id as uuid), cast(:student_id as uuid)]) as id order by id
+        on conflict (id) do update set version = calendar.version + 1
+        where calendar.version
+            = case calendar.id when :tutor_id then cast(:tutor_version as bigint) else cast(:student_version as bigint) end
+        returning id
+    ),
+    made as (
         insert into hold (saga_id, state, tutor_id, student_id, start_at, end_at, buffer_minutes, price_minor, currency,
             block_id, expires_at)
-        values (:saga_id, 'HELD', :tutor_id, :student_id, :start, :end, :buffer, :price_minor, :currency,
-            :block_id, :expires_at)
+        select :saga_id, 'HELD', :tutor_id, :student_id, :start, :end, :buffer, :price_minor, :currency,
+            :block_id, :expires_at
+        where (select count(*) from unchanged) = {CLAIMS_OF_A_HOLD}
         on conflict (saga_id) do nothing
         returning *
     )
@@ -85,7 +97,8 @@ _FORGET = text("delete from claim where saga_id = :saga_id")
 _CLAIM_AGAIN = text(f"""
     with won as (
         update hold set state = 'CONFIRMED', confirmed_at = clock_timestamp() where saga_id = :saga_id returning *
-    )
+    ),
+    claimed as (update calendar set version = version + 1 from won where id in (won.tutor_id, won.student_id))
     insert into claim (id, calendar_id, saga_id, role, during, state)
     select block_id, tutor_id, saga_id, 'TUTOR', {_HELD_TUTOR_SPAN}, state from won
     union all select cast(:student_claim as uuid), student_id, saga_id, 'STUDENT', {_HELD_STUDENT_SPAN}, state from won
@@ -102,6 +115,14 @@ _RELEASE = text("""
 
 
 @dataclass(frozen=True, slots=True)
+class Versions:
+    """The versions of the calendars of an order; None for one that has no row yet."""
+
+    tutor: int | None
+    student: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """The facts that decide about a hold, all read at one instant of the database's clock."""
 
@@ -110,26 +131,35 @@ class Situation:
     conflicts: Conflicts
     schedule: Schedule | None = None
     standing: Standing = NOTHING_UNPAID
+    versions: Versions = Versions(None, None)
     claim_count: int = 0
 
 
 class HoldStore(Calendars):
-    """Lock the calendars before any other method except `confirm`, which locks them itself, and `leave_tombstone`."""
+    """Lock the calendars before any other method that changes something, except `leave_tombstone`.
+
+    `insert` and `confirm` lock them too, so that each may be a transaction of its own.
+    """
 
     async def read_situation(self, order: Order, terms: Terms) -> Situation:
         """The facts that decide about an order."""
         values = _order_values(order) | standing_values(order, terms) | {"grace": terms.grace}
         row = (await self._connection.execute(_SITUATION, values)).one()
-        return Situation(row.now, as_hold(row), as_conflicts(row), as_schedule(row), as_standing(row))
+        versions = Versions(row.tutor_version, row.student_version)
+        return Situation(row.now, as_hold(row), as_conflicts(row), as_schedule(row), as_standing(row), versions)
 
     async def read_situation_of(self, saga_id: UUID, grace: timedelta) -> Situation:
         """The saga's hold, the number of its claims, and the claims of others that overlap its time."""
         row = (await self._connection.execute(_SITUATION_OF, {"saga_id": saga_id, "grace": grace})).one()
         return Situation(row.now, as_hold(row), as_conflicts(row), claim_count=row.claim_count)
 
-    async def insert(self, hold: Hold) -> bool:
-        """Insert a hold and its claims; False when the saga has a row already. May violate claim_no_overlap."""
-        return bool((await self._connection.execute(_INSERT, _hold_values(hold))).all())
+    async def insert(self, hold: Hold, decided_at: Versions) -> bool:
+        """Insert a hold and its claims. May violate claim_no_overlap.
+
+        False when the saga has a row already, or when somebody has claimed from a calendar since it had this version.
+        """
+        values = _hold_values(hold) | {"tutor_version": decided_at.tutor, "student_version": decided_at.student}
+        return bool(await self._connection.execute(_INSERT, values))
 
     async def confirm(self, saga_id: UUID, grace: timedelta) -> UUID | None:
         """Confirm a hold that has both claims, and return the id of the tutor's claim; None when nothing was changed.

@@ -12,12 +12,14 @@ import pytest
 from availability_svc import tables
 from availability_svc.domain import Hold, Order, Span
 from availability_svc.limits import Terms
-from availability_svc.store import HoldStore
+from availability_svc.store import HoldStore, Versions
 from mesh.money import Money
 from mesh.statements import text
 from tests.availability.conftest import wait_until
 
 HOUR = timedelta(hours=1)
+#: What a calendar's row has before anybody claims from it.
+NEW = Versions(0, 0)
 
 
 # Each writing transaction leaves its id, once.
@@ -65,7 +67,7 @@ async def test_a_release_waits_for_the_hold_that_is_being_inserted_and_frees_it(
     async with desk.database.pool.begin() as action:
         store = HoldStore(action)
         await store.lock(order.tutor_id, order.student_id)
-        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday), NEW)
         releasing = asyncio.create_task(desk.release(order.saga_id))
         await wait_until(lambda: is_waiting(desk))
     await releasing
@@ -85,7 +87,7 @@ async def test_a_confirm_that_waited_for_an_eviction_does_not_confirm_what_is_le
         store = HoldStore(newcomer)
         await store.lock(order.tutor_id, order.student_id)
         await store.evict((await store.read_situation(order, terms)).conflicts.lapsed)
-        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday))
+        assert await store.insert(Hold(order, 0, Money(1, "USD"), uuid.uuid4(), monday), NEW)
         confirming = asyncio.create_task(reason(desk.confirm(old)))
         await wait_until(lambda: is_waiting(desk, "update"))
     assert await confirming == "SLOT_TAKEN"
