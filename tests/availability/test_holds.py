@@ -12,6 +12,7 @@ import pytest
 from mesh.clock import to_proto
 from mesh.errors import BadInput
 from mesh.statements import text
+from tests.statements import sent_by
 from tutormesh.availability.v1 import availability_pb2 as pb2
 from tutormesh.common.v1.money_pb2 import Money
 
@@ -31,6 +32,14 @@ async def test_a_hold_claims_both_calendars_and_returns_price_and_end(desk: Any,
         (tutor, "TUTOR", "HELD"),
     ]
     assert str(rows[1].id) == answer.availability_block_id
+
+
+async def test_a_hold_takes_two_statements_whether_the_calendars_are_new_or_not(desk: Any, monday: datetime):
+    tutor, student = await desk.publish(), uuid.uuid4()
+    for hour in range(2):
+        with sent_by(desk.database) as sent:
+            await desk.hold(tutor, monday + hour * HOUR, student)
+        assert len(sent.statements) == 2
 
 
 async def test_repeating_a_saga_returns_the_first_hold_even_after_a_new_schedule(desk: Any, monday: datetime):

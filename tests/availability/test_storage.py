@@ -95,6 +95,22 @@ async def test_a_confirm_that_waited_for_an_eviction_does_not_confirm_what_is_le
     assert (await desk.sql("select state from hold where saga_id = :saga", saga=old))[0].state == "HELD"
 
 
+async def test_a_hold_that_waited_for_a_time_won_again_is_refused_before_the_constraint(
+    desk: Any, monday: datetime, reason: Any
+):
+    tutor, old = await desk.publish(), uuid.uuid4()
+    await desk.hold(tutor, monday, saga=old)
+    await desk.sql("delete from claim where saga_id = :saga", saga=old)  # the sweeper's work
+    troubles = len(desk.troubles)
+    async with desk.database.pool.begin() as late:
+        assert await HoldStore(late).lock_hold(old)
+        await HoldStore(late).claim_again(old)
+        holding = asyncio.create_task(reason(desk.hold(tutor, monday)))
+        await wait_until(lambda: is_waiting(desk))
+    assert await holding == "SLOT_TAKEN"
+    assert len(desk.troubles) == troubles
+
+
 async def test_a_confirm_that_waited_for_a_release_is_refused(desk: Any, monday: datetime, reason: Any):
     tutor, student, saga = await desk.publish(), uuid.uuid4(), uuid.uuid4()
     await desk.hold(tutor, monday, student, saga)
