@@ -55,9 +55,11 @@ class Holds:
         SlotTaken, StudentBusy, TooManyHolds, AmountMismatch.
         """
         held = await self._database.statement(lambda connection: self._hold(HoldStore(connection), order))
-        return held or await self._database.transaction(
-            lambda connection: self._hold_behind_locks(HoldStore(connection), order)
-        )
+        if held is None:
+            held = await self._database.transaction(
+                lambda connection: self._hold_behind_locks(HoldStore(connection), order)
+            )
+        return held
 
     async def confirm(self, saga_id: UUID) -> UUID:
         """Turn the hold into a confirmed lesson, and return the id of the tutor's claim.
@@ -68,9 +70,11 @@ class Holds:
         confirmed = await self._database.statement(
             lambda connection: HoldStore(connection).confirm(saga_id, self._terms.grace)
         )
-        return confirmed or await self._database.transaction(
-            lambda connection: self._confirm_otherwise(HoldStore(connection), saga_id)
-        )
+        if confirmed is None:
+            confirmed = await self._database.transaction(
+                lambda connection: self._confirm_otherwise(HoldStore(connection), saga_id)
+            )
+        return confirmed
 
     async def release(self, saga_id: UUID) -> None:
         """Free both calendars. A hold of this saga that arrives later is refused as Cancelled."""

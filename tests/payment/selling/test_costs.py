@@ -77,7 +77,7 @@ def count_statements(sent: list[Sent]) -> int:
 async def test_a_sold_lesson_costs_twelve_statements_and_twenty_kilobytes_of_the_servers_log(
     people: People, world: World
 ) -> None:
-    """Of three lessons: beside one a vacuum may write, or a loop may have its connection already, which is not listened to."""
+    """Of three lessons: beside one a vacuum may write, or a loop may have its connection, which is not listened to then."""
     tutor = await people.tutor()
     sent, written = [], []
     for hour in range(3):
