@@ -116,15 +116,26 @@ class Child:
             preexec_fn=self.before_exec or bind_to_parent(),
         )
         assert self.process.stdout is not None
-        out = self.process.stdout.fileno()
-        os.set_blocking(out, False)
-        asyncio.get_running_loop().add_reader(out, self._pass_on, self.process)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self._listen(self.process)
 
     async def _wait_for_end(self) -> int:
         assert self.process is not None
         code = await wait_for_exit(self.process)
         self._pass_on(self.process)
         return code
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """Print what the process writes next, and what it writes in the pause that follows after the pause."""
+        pipe, loop = process.stdout, asyncio.get_running_loop()
+
+        def pass_on() -> None:
+            loop.remove_reader(pipe)
+            self._pass_on(process)
+            loop.call_later(self.console.pause, self._listen, process)
+
+        if pipe is not None and not pipe.closed:
+            loop.add_reader(pipe, pass_on)
 
     def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
         pipe = process.stdout
