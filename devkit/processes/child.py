@@ -128,14 +128,15 @@ class Child:
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """Print what the process writes next, and what it writes in the pause that follows after the pause."""
         pipe, loop = process.stdout, asyncio.get_running_loop()
+        if pipe is None or pipe.closed:
+            return
 
         def pass_on() -> None:
             loop.remove_reader(pipe)
             self._pass_on(process)
             loop.call_later(self.console.pause, self._listen, process)
 
-        if pipe is not None and not pipe.closed:
-            loop.add_reader(pipe, pass_on)
+        loop.add_reader(pipe, pass_on)
 
     def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
         pipe = process.stdout
