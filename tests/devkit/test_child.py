@@ -121,6 +121,15 @@ async def test_what_a_child_writes_is_gathered_and_its_end_waits_for_no_pause() 
     assert console.times <= 3, "the first lines, the others once the child has ended, and the end of its output"
 
 
+@ONLY_LINUX
+async def test_a_child_does_not_wait_for_the_pause_of_the_console() -> None:
+    console = RecordingConsole()
+    console.pause = 60.0
+    worker = child(console, "for _ in range(4000): print('x' * 99, flush=True)")
+    assert await asyncio.wait_for(worker.run_once(), 20) == 0
+    assert len(console.lines) == 4000
+
+
 async def test_at_a_terminal_lines_do_not_wait() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
