@@ -33,9 +33,12 @@ APPS = 64
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured. `sizes`: lessons of a round by the number of students; the others are counts and seconds."""
+    """How much is measured. `sizes`: lessons of a round by the number of students; the others are counts and seconds.
 
-    sizes: Mapping[int, int] = field(default_factory=lambda: {1: 24, 8: 80, 32: 160})
+    A student buys 20 lessons or more in a round: at its end some have bought their last one, and others still buy.
+    """
+
+    sizes: Mapping[int, int] = field(default_factory=lambda: {1: 40, 8: 240, 32: 640})
     rounds: int = 3
     open_seconds: float = 40.0
     engine_sizes: tuple[int, ...] = (1, 8, 32)

@@ -83,9 +83,8 @@ def ids_of(message: object) -> dict[str, str]:
     return found
 
 
-def to_metadata(message: object) -> str:
+def to_metadata(sent: Mapping[str, str]) -> str:
     """The ids of the current call, and of the message that it sends, for the callee; empty when there are none."""
-    sent = ids_of(message)
     return ",".join(f"{name}={value}" for name, value in {**calls.current().ids, **_valid(sent)}.items())
 
 

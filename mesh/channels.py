@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -71,12 +71,13 @@ class _Outgoing:
     def __init__(self, peer: str, credentials: CredentialSource) -> None:
         self._peer, self._credentials = peer, credentials
 
-    def add_context(self, details: ClientCallDetails, request: Any) -> ClientCallDetails:
+    def add_context(self, details: ClientCallDetails, sent: Mapping[str, str]) -> ClientCallDetails:
+        """`sent`: the ids of the message that is sent."""
         if details.timeout is None:
             raise ValueError(f"{details.method!r} is called without timeout=")
         call, left = calls.current(), calls.remaining()
         metadata = Metadata(*(details.metadata or ()), *self._credentials.metadata(), ("x-request-id", call.request_id))
-        if ids := about.to_metadata(request):
+        if ids := about.to_metadata(sent):
             metadata.add(about.METADATA, ids)
         if here := tracing.traceparent():
             metadata.add(tracing.TRACEPARENT, here)
@@ -92,10 +93,11 @@ class UnaryCalls(_Outgoing, grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        about.learn(about.ids_of(request))
+        sent = about.ids_of(request)
+        about.learn(sent)
         name = _name_of(client_call_details)
         with tracing.span(tracing.short(name), "client", answers=(Refusal,)), rpc.call_made(name):
-            call = await continuation(self.add_context(client_call_details, request), request)
+            call = await continuation(self.add_context(client_call_details, sent), request)
             try:
                 response = await call
             except grpc.aio.AioRpcError as error:
@@ -111,9 +113,10 @@ class StreamCalls(_Outgoing, grpc.aio.UnaryStreamClientInterceptor):
     async def intercept_unary_stream(
         self, continuation: Callable[..., Awaitable[Any]], client_call_details: ClientCallDetails, request: Any
     ) -> Any:
-        about.learn(about.ids_of(request))
+        sent = about.ids_of(request)
+        about.learn(sent)
         opened = _OpenedStream(_name_of(client_call_details))
-        details = opened.context.run(self.add_context, client_call_details, request)  # its traceparent is the span's
+        details = opened.context.run(self.add_context, client_call_details, sent)  # its traceparent is the span's
         call = await continuation(details, request)
         call.add_done_callback(opened.note_end)
         return call

@@ -1,6 +1,6 @@
 """Which addresses never use a proxy of the environment (http_proxy and its siblings): this machine's own.
 
-gRPC, httpx, urllib and Stripe's library each read the environment. A proxy is right for Stripe and for a webhook on the
+gRPC, httpx, urllib and our client for Stripe each read the environment. A proxy is right for Stripe and for a webhook on the
 internet; it cannot reach 127.0.0.1 here. The rule is written where all of them, and child processes, read it.
 Only the standard library is imported: the developer's kit asks too, and has to start fast.
 """

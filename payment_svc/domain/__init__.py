@@ -18,7 +18,7 @@ from payment_svc.domain.facts import (
     RefundCaseFacts,
     SagaError,
 )
-from payment_svc.domain.intents import Dispute, Intent, ProviderEvent, ProviderRefund
+from payment_svc.domain.intents import Dispute, EventSummary, Intent, ProviderEvent, ProviderRefund
 from payment_svc.domain.kinds import BOOK, CANCEL_OF, DISPUTE_CASE, ENROLL, KINDS, REFUND_CASE, Role, SagaKind, Subject
 from payment_svc.domain.orders import AskedPrice, CourseOrder, Lesson, LessonOrder, Order, ReturnPages, StudentRegion
 from payment_svc.domain.payments import (
@@ -94,6 +94,7 @@ __all__ = [
     "DisputeFacts",
     "EnrollmentFacts",
     "Event",
+    "EventSummary",
     "Facts",
     "IdempotencyMismatch",
     "Intent",

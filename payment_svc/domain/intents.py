@@ -115,3 +115,13 @@ class ProviderEvent:
     intent: Intent | None  # the intent as it was then; only in payment_intent.* events
     unreadable: str = ""  # why that object cannot be read; nothing of it is believed then
     created: int = 0  # when the provider made the event, Unix time in seconds; 0 when it does not say
+
+
+@dataclass(frozen=True, slots=True)
+class EventSummary:
+    """The parts of an event that are stored."""
+
+    event_id: str
+    type: str
+    intent_id: str
+    saga_id: UUID | None

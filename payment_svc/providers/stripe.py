@@ -1,4 +1,4 @@
-"""Stripe. The only file that imports stripe: its errors become ours, and none of its objects leave this file.
+"""Stripe. Only this file and stripe_http.py import stripe: its errors become ours, and none of its objects leave this file.
 What its JSON says is checked in stripe_objects.py.
 
 Idempotency keys derive from our ids. Stripe keeps a key for about a day and replays stored 500s (Stripe: idempotent
@@ -30,6 +30,7 @@ from payment_svc.providers.port import (
     printable,
 )
 from payment_svc.providers.stripe_amounts import to_wire
+from payment_svc.providers.stripe_http import StripeHttp
 from payment_svc.providers.stripe_objects import (
     INTENT_PREFIX,
     read_charge,
@@ -59,7 +60,7 @@ class StripeProvider:
         """`webhook_secrets`: one signing secret, or several separated by commas while one replaces another."""
         self._webhook_secrets = [secret.strip() for secret in webhook_secrets.split(",")]
         self.livemode = "_live_" in secret_key
-        self._http = stripe.HTTPXClient(timeout=timeout, allow_sync_methods=False)
+        self._http = StripeHttp(api_base or stripe.DEFAULT_API_BASE, timeout)
         self._client = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base} if api_base else {},
@@ -68,7 +69,7 @@ class StripeProvider:
         )
 
     async def close(self) -> None:
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._http.close_async()
 
     async def create_intent(self, saga: Saga, price: Money) -> Intent:
         """The saga's PaymentIntent. A repeat gives the first answer, which may be outdated."""
@@ -83,8 +84,10 @@ class StripeProvider:
                 "contextId": str(saga.context_id),
             },
         }
-        options: Any = {"idempotency_key": f"payment-{saga.payment_id}-create"}
-        return read_intent(await _ask(self._client.v1.payment_intents.create_async(params=params, options=options)))  # type: ignore[arg-type]
+        key = f"payment-{saga.payment_id}-create"
+        # Of the answer's hundred fields the library would make objects that nobody reads.
+        created = self._client.raw_request_async("post", "/v1/payment_intents", idempotency_key=key, **params)
+        return read_intent(await _ask(created))
 
     async def find_intent(self, saga: Saga) -> Intent | None:
         """The saga's PaymentIntent, by listing what was created since it began (search is eventually consistent)."""

@@ -1,4 +1,6 @@
-"""What a provider's event means to its saga, as pure functions. Whoever asks holds the lock on the saga's row.
+"""What a provider's event means to its saga, as pure functions.
+
+Whoever asks holds the lock on the saga's row, or commits the verdict only if the row is still the same.
 
 An event is a hint. It is taken at its word only where the provider can never take it back: a succeeded or canceled
 intent. Every other event makes somebody look at the intent as it is now.

@@ -1,4 +1,4 @@
-"""The webhook door: verify the event, judge it under its saga's row lock, commit, answer; then go on."""
+"""The webhook door: verify the event, judge it by its saga, commit the verdict, answer; then go on."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from mesh import about, tracing
 from mesh.logs import log
 from payment_svc import metrics
-from payment_svc.domain import BadSignature, ProviderEvent, Saga
+from payment_svc.domain import BadSignature, EventSummary, ProviderEvent, Saga
 from payment_svc.engine.engine import Engine
 from payment_svc.providers.port import EventIgnored, printable
 from payment_svc.providers.stripe import StripeProvider
 from payment_svc.settling.inbox import Inbox
 from payment_svc.settling.verdicts import CREATED, HANDLED, judge
-from payment_svc.store.events import Apply, EventStore, EventSummary, Ignore, Park, Signal, ToInbox, Unstorable, Verdict
+from payment_svc.store.events import Apply, EventStore, Ignore, Park, Signal, ToInbox, Unstorable, Verdict
 
 
 @dataclass(frozen=True, slots=True)

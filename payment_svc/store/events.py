@@ -1,4 +1,4 @@
-"""Provider events in PostgreSQL: stored once, applied under the saga's row lock, or kept for the inbox."""
+"""Provider events in PostgreSQL: stored once, applied to the saga that they were judged by, or kept for the inbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 from mesh.database import Connection, Database, is_caused_by_values
 from mesh.statements import text
 from payment_svc import metrics
-from payment_svc.domain import Saga, Transition
+from payment_svc.domain import EventSummary, Saga, Transition
 from payment_svc.store.rows import to_saga
 from payment_svc.store.sagas import BY_INTENT, SagaStore
 
@@ -81,16 +81,6 @@ _UNPARK = text("""
 
 class Unstorable(Exception):
     """The schema refuses what the event says: every repeat would be refused as well."""
-
-
-@dataclass(frozen=True, slots=True)
-class EventSummary:
-    """The parts of an event that are stored."""
-
-    event_id: str
-    type: str
-    intent_id: str
-    saga_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +158,28 @@ class EventStore:
     async def receive(
         self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
     ) -> tuple[Verdict, Saga | None]:
-        """Judge an event under its saga's row lock and commit the verdict with the event, once.
+        """Judge an event, and commit the verdict with the event, once.
 
+        A transition is committed without a lock if the saga is still as it was read. Everything else, and an event that
+        meets another change of its saga, is judged under the saga's row lock.
         Returns what was done (`Ignore` for a repeat) and the saga as it is then. Raises Unstorable.
         """
+        try:
+            verdict = judge(await self.peek(summary))
+            if isinstance(verdict, Apply):
+                moved = await self._sagas.commit(verdict.transition, by_event=summary)
+                if moved is not None:
+                    return verdict, moved
+            return await self._receive_locked(summary, judge)
+        except Exception as error:
+            if is_caused_by_values(error):
+                first_line = str(error).partition("\n")[0]  # the others are the statement
+                raise Unstorable(f"{type(error).__name__}: {first_line}") from error
+            raise
 
+    async def _receive_locked(
+        self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
+    ) -> tuple[Verdict, Saga | None]:
         async def judge_locked(connection: Connection) -> tuple[Verdict, Saga | None]:
             values = {"intent": summary.intent_id, "saga": summary.saga_id}
             row = (await connection.execute(_LOCK, values)).one_or_none()
@@ -186,13 +193,7 @@ class EventStore:
                 await connection.execute(_SIGNAL, {"id": saga.id})
             return verdict, saga
 
-        try:
-            verdict, saga = await self._database.transaction(judge_locked)
-        except Exception as error:
-            if is_caused_by_values(error):
-                first_line = str(error).partition("\n")[0]  # the others are the statement
-                raise Unstorable(f"{type(error).__name__}: {first_line}") from error
-            raise
+        verdict, saga = await self._database.transaction(judge_locked)
         if isinstance(verdict, Apply) and saga is not None:
             metrics.note_transition(verdict.transition, saga)
         return verdict, saga

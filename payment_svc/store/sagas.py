@@ -12,7 +12,7 @@ from mesh import calls, tracing
 from mesh.database import Connection, Database
 from mesh.statements import text
 from payment_svc import metrics
-from payment_svc.domain import ENDS, Event, Facts, LessonOrder, Order, Saga, Transition
+from payment_svc.domain import ENDS, Event, EventSummary, Facts, LessonOrder, Order, Saga, Transition
 from payment_svc.domain.messages import DeliveryRoute
 from payment_svc.store import outbox
 from payment_svc.store.facts import encode_context, encode_error, encode_facts
@@ -148,17 +148,25 @@ class SagaStore:
         metrics.note_begun(begun)
         return begun
 
-    async def commit(self, transition: Transition) -> Saga | None:
-        """Commit a transition, once; None when the writer is stale (see store/transition_sql.py)."""
-        moved = await self.database.statement(lambda connection: self.commit_in(connection, transition))
+    async def commit(self, transition: Transition, by_event: EventSummary | None = None) -> Saga | None:
+        """Commit a transition, once; None when the writer is stale (see store/transition_sql.py).
+
+        An event that causes it is stored by the same commit. None also when that event is stored already.
+        """
+        moved = await self.database.statement(lambda connection: self.commit_in(connection, transition, by_event))
         if moved is not None:
             metrics.note_transition(transition, moved)
         return moved
 
-    async def commit_in(self, connection: Connection, transition: Transition) -> Saga | None:
+    async def commit_in(
+        self, connection: Connection, transition: Transition, by_event: EventSummary | None = None
+    ) -> Saga | None:
         """The same inside a transaction of the caller's, who notes it once that is committed."""
         values = self._values(transition)
-        statement = commit_statement(transition, announces=bool(values["channels"]))
+        if by_event is not None:
+            values |= {"event_id": by_event.event_id, "event_type": by_event.type, "event_intent": by_event.intent_id}
+        announces = bool(values["channels"])
+        statement = commit_statement(transition, announces=announces, by_event=by_event is not None)
         row = (await connection.execute(statement, values)).one_or_none()
         return to_saga(row) if row is not None else None
 

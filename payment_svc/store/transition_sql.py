@@ -14,7 +14,7 @@ from payment_svc.store import outbox
 
 # The UPDATE names the fence, the signals that the writer has seen, and the `updated_at` that it has read. Zero rows mean
 # that the writer is stale: it lost the lease, a signal came, or the same transition was committed without an answer.
-_MOVE_SAGA = """moved as (
+_MOVE = """moved as (
         update saga set
             state = :state,
             fence = fence + cast(:takes_over as int),
@@ -38,7 +38,16 @@ _MOVE_SAGA = """moved as (
                                then hold_ends end)
             end
         where id = :id and fence = :fence and news = :signals and updated_at = :seen and not is_complete
+        {and_more}
         returning *, clock_timestamp() as loaded_at
+    )"""
+_MOVE_SAGA = _MOVE.format(and_more="")
+# A provider's event moves the saga once. Two deliveries at the same time meet at the saga's row, which then is another one.
+_MOVE_SAGA_BY_EVENT = _MOVE.format(and_more="and not exists (select from stripe_event where id = :event_id)")
+_STORE_EVENT = """heard as (
+        insert into stripe_event (id, type, saga_id, payment_intent_id, status, processed_at)
+        select cast(:event_id as text), cast(:event_type as text), id, cast(:event_intent as text), 'DONE',
+               clock_timestamp() from moved
     )"""
 # The events that signalled this saga are done: the writer has looked at the intent since.
 _FINISH_SIGNALS = """finished as (
@@ -65,7 +74,8 @@ _WRITE_PAYMENT = """paid as (
 _FREE_KEY = """freed as (
         delete from idempotency_key where saga_id = (select id from moved where state = 'REJECTED')
     )"""
-_ALL_PARTS = (_MOVE_SAGA, _FINISH_SIGNALS, _WRITE_EVENT, _WRITE_PAYMENT, _FREE_KEY, outbox.ANNOUNCE_END)
+_LATER_PARTS = (_FINISH_SIGNALS, _WRITE_EVENT, _WRITE_PAYMENT, _FREE_KEY, outbox.ANNOUNCE_END)
+_ALL_PARTS = (_MOVE_SAGA, _MOVE_SAGA_BY_EVENT, _STORE_EVENT, *_LATER_PARTS)
 
 
 @cache
@@ -73,14 +83,15 @@ def _compose(*parts: str) -> Statement:
     return text(f"with {', '.join(parts)} select * from moved")  # noqa: S608 - constants
 
 
-#: With every part. No transition needs all of them.
-COMMIT_TRANSITION = _compose(*_ALL_PARTS)
+def commit_statement(transition: Transition, *, announces: bool, by_event: bool = False) -> Statement:
+    """The statement for this transition.
 
-
-def commit_statement(transition: Transition, *, announces: bool) -> Statement:
-    """The statement for this transition. `announces`: there is a route on which its message goes."""
+    `announces`: there is a route on which its message goes. `by_event`: a provider's event causes it, and is stored.
+    """
     needed = (
-        True,
+        not by_event,
+        by_event,
+        by_event,
         transition.saga.signals > 0,
         transition.event != "",
         transition.payment is not None,

@@ -57,7 +57,7 @@ def test_what_is_bound_goes_before_what_is_learned():
             learn({"payment_id": SAGA})
             assert calls.current().ids == {"saga_id": SESSION, "booking_id": BOOKING, "payment_id": SAGA}
         assert calls.current().ids == {"saga_id": SAGA, "booking_id": BOOKING}
-        assert from_metadata(to_metadata(None)) == calls.current().ids
+        assert from_metadata(to_metadata({})) == calls.current().ids
     assert calls.current().ids == {}
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from mesh.money import Money
 from payment_svc.domain import (
+    EventSummary,
     Payment,
     PaymentStatus,
     Received,
@@ -18,7 +19,7 @@ from payment_svc.domain import (
     Saga,
     State,
 )
-from payment_svc.store.events import Apply, EventSummary, Ignore, InboxEvent, Signal, ToInbox, Verdict
+from payment_svc.store.events import Apply, Ignore, InboxEvent, Signal, ToInbox, Verdict
 from tests.model.clockwork import Clockwork
 from tests.model.rows import Rows, event_row, lost
 from tests.model.state import EPOCH, EventRow

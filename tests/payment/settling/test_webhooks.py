@@ -38,6 +38,20 @@ async def test_20_one_event_many_times_has_one_effect(people: People) -> None:
         "payment", "select event from saga_event where saga_id::text = $1 order by seq", booked.saga_id
     )
     assert [row["event"] for row in rows] == ["started", "payment_opened", "payment_succeeded", "completed"]
+
+
+async def test_20_an_event_that_is_stored_already_moves_no_saga(people: People) -> None:
+    await people.webhooks("drop")
+    booked = await people.book(await people.tutor(), lesson_time())
+    await people.pay(booked.payment_intent_id)
+    event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
+    store = """insert into stripe_event (id, type, saga_id, payment_intent_id, status, processed_at)
+        values ($1, $2, $3::text::uuid, $4, 'DONE', clock_timestamp())"""
+    await people.world.sql("payment", store, event["id"], event["type"], booked.saga_id, booked.payment_intent_id)
+    assert await people.send_event(event) == 200
+    assert await people.state(booked.saga_id) == "AWAITING_PAYMENT"
+    assert await people.send_event(event | {"id": "evt_another"}) == 200
+    await people.until_state(booked.saga_id, "COMPLETED")
     assert await people.refunds_of(booked.payment_intent_id) == []
 
 
