@@ -19,7 +19,7 @@ _PUT = "insert into object (id, kind, created, payment_intent, charge, type, bod
 _INDEXES = "select name, sql from sqlite_master where type = 'index' and sql is not null"
 #: Ids come in no order: the pages of their index should stay in the cache.
 CACHE_KILOBYTES = 500_000
-#: Objects of a transaction. SQLite then writes the same few megabytes of its write-ahead log again and again.
+#: Objects of a transaction. SQLite's write-ahead log grows no longer than one: each begins at its start again.
 BATCH = 50_000
 KINDS = ("lesson", "seat")
 
