@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
-import httpx
+import aiohttp
 import psutil
 
 from bench import cpu, lessons
@@ -75,20 +75,17 @@ async def _measure_sandbox(layout: Layout, webhooks: str, process: psutil.Proces
     """What payment_svc and an app ask of the sandbox for a lesson: an intent, and its payment. Then the webhooks go out."""
     secret, public = SANDBOX_KEYS["STRIPE_SECRET_KEY"], SANDBOX_KEYS["STRIPE_PUBLISHABLE_KEY"]
     intents = f"{layout.url('sandbox')}/v1/payment_intents"
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with aiohttp.ClientSession(raise_for_status=True) as http:
 
         async def pay() -> None:
-            made = await http.post(
-                intents, data={"amount": "5000", "currency": "usd", "payment_method_types[0]": "card"},
-                headers={"Authorization": f"Bearer {secret}", "Idempotency-Key": str(uuid4())},
-            )  # fmt: skip
-            intent = made.raise_for_status().json()
-            paid = await http.post(
-                f"{intents}/{intent['id']}/confirm",
-                data={"payment_method": "pm_card_visa", "client_secret": intent["client_secret"]},
-                headers={"Authorization": f"Bearer {public}"},
-            )
-            paid.raise_for_status()
+            order = {"amount": "5000", "currency": "usd", "payment_method_types[0]": "card"}
+            headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": str(uuid4())}
+            async with http.post(intents, data=order, headers=headers) as made:
+                intent = await made.json()
+            card = {"payment_method": "pm_card_visa", "client_secret": intent["client_secret"]}
+            headers = {"Authorization": f"Bearer {public}"}
+            async with http.post(f"{intents}/{intent['id']}/confirm", data=card, headers=headers) as paid:
+                await paid.read()
 
         await repeat(pay, STUDENTS, STUDENTS)  # warm
         await _wait_for_webhooks(http, webhooks)
@@ -98,11 +95,12 @@ async def _measure_sandbox(layout: Layout, webhooks: str, process: psutil.Proces
         return Alone("the Stripe sandbox", count, ended - began, cpu.own(process) - used)
 
 
-async def _wait_for_webhooks(http: httpx.AsyncClient, url: str) -> float:
+async def _wait_for_webhooks(http: aiohttp.ClientSession, url: str) -> float:
     """Wait until no more come, at most half a minute. When the last one was seen, by `perf_counter`."""
     taken, seen, end = -1, 0.0, time.perf_counter() + 30
     while time.perf_counter() < min(end, seen + QUIET_SECONDS if seen else end):
-        more = (await http.get(url)).json()["taken"]
+        async with http.get(url) as answer:
+            more = (await answer.json())["taken"]
         if more != taken:
             taken, seen = more, time.perf_counter()
         await asyncio.sleep(0.05)

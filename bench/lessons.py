@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import aiohttp
 
 from devkit.environment import SANDBOX_KEYS
 from devkit.keys import Signer
@@ -59,11 +59,48 @@ class Sold:
     confirmed: float
 
 
+class App:
+    """An app: it asks GraphQL, and pays as Stripe.js does. Its connections are its own, as those of a telephone are."""
+
+    def __init__(self, mesh: Layout, http: aiohttp.ClientSession) -> None:
+        self._mesh, self._http = mesh, http
+
+    async def ask(self, token: str, query: str, **variables: object) -> Any:
+        """Return the answer's only field. Raises LessonFailed on an error or a user error."""
+        value = await self.query(token, query, variables)
+        if value["userErrors"]:
+            raise LessonFailed(str(value["userErrors"]))
+        return value
+
+    async def query(self, token: str, query: str, variables: Mapping[str, object]) -> Any:
+        """Return the only field of a list's answer. Raises LessonFailed on an error."""
+        headers = {"Authorization": f"Bearer {token}"}
+        asked = {"query": query, "variables": variables}
+        async with self._http.post(f"{self._mesh.url('bff')}/graphql", json=asked, headers=headers) as answer:
+            body = await answer.json()
+        if body.get("errors"):
+            raise LessonFailed(str(body["errors"]))
+        (value,) = body["data"].values()
+        return value
+
+    async def pay(self, booked: Any) -> None:
+        """Pay as Stripe.js does: with the publishable key and the client secret."""
+        url = f"{self._mesh.url('sandbox')}/v1/payment_intents/{booked['paymentIntentId']}/confirm"
+        form = {"payment_method": "pm_card_visa", "client_secret": booked["clientSecret"]}
+        headers = {"Authorization": f"Bearer {SANDBOX_KEYS['STRIPE_PUBLISHABLE_KEY']}"}
+        async with self._http.post(url, data=form, headers=headers) as answer:
+            if not answer.ok:
+                raise LessonFailed(f"the payment was refused: {(await answer.text())[:200]}")
+            await answer.read()
+
+
 class Student:
     """A person with an app; after LESSONS_EACH lessons another person."""
 
-    def __init__(self, shop: Shop, person: _AsBff, bookings: booking_pb2_grpc.BookingServiceAsyncStub) -> None:
-        self._shop, self._person, self._bookings = shop, person, bookings
+    def __init__(
+        self, shop: Shop, app: App, person: _AsBff, bookings: booking_pb2_grpc.BookingServiceAsyncStub
+    ) -> None:
+        self._shop, self._app, self._person, self._bookings = shop, app, person, bookings
         self._bought = 0
 
     async def buy_lesson(self) -> Sold:
@@ -72,11 +109,11 @@ class Student:
             self._person.person_token = self._shop.new_student()
         began = time.perf_counter()
         tutor, start = self._shop.next_slot()
-        booked = await self._shop.ask(self._person.person_token, BOOK, tutor=tutor, time=start.isoformat())
+        booked = await self._app.ask(self._person.person_token, BOOK, tutor=tutor, time=start.isoformat())
         booked_after = time.perf_counter() - began
         confirmed = asyncio.create_task(self._wait_until_confirmed(booked["booking"]["id"]))
         try:
-            await self._shop.pay(booked)
+            await self._app.pay(booked)
             await confirmed
         finally:
             confirmed.cancel()
@@ -93,10 +130,10 @@ class Student:
 
 
 class Shop:
-    """The mesh as an app sees it, with tutors who teach around the clock. Each slot is booked once."""
+    """Tutors who teach around the clock, and their app. Each slot is booked once."""
 
-    def __init__(self, mesh: Layout, http: httpx.AsyncClient, signer: Signer) -> None:
-        self._mesh, self._http, self._signer = mesh, http, signer
+    def __init__(self, mesh: Layout, app: App, signer: Signer) -> None:
+        self._mesh, self.app, self._signer = mesh, app, signer
         self._tutors = [str(uuid.uuid4()) for _ in range(TUTORS)]
         self._first = (datetime.now(UTC) + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
         self._numbers = itertools.count()
@@ -107,7 +144,7 @@ class Shop:
         rate = {"amountMinor": 5000, "currency": "USD"}
         for tutor in self._tutors:
             token = self._signer.token("tutor", subject=tutor)
-            await self.ask(token, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
+            await self.app.ask(token, PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": rate})
 
     def next_slot(self) -> tuple[str, datetime]:
         """A tutor, and an hour that nobody has booked yet."""
@@ -118,8 +155,9 @@ class Shop:
     async def student(self) -> AsyncIterator[Student]:
         person = _AsBff(self._signer.token("service", service="bff"), self.new_student())
         own = Certificates(files_in(self._mesh.certificates / "bff")) if self._mesh.uses_certificates() else None
-        async with connect(self._mesh.address("booking"), person, "booking", own) as channel:
-            yield Student(self, person, booking_pb2_grpc.BookingServiceStub(channel))
+        booking = connect(self._mesh.address("booking"), person, "booking", own)
+        async with booking as channel, _open_app(self._mesh) as app:
+            yield Student(self, app, person, booking_pb2_grpc.BookingServiceStub(channel))
 
     def new_student(self) -> str:
         """The token of a student whom nobody knows yet."""
@@ -128,42 +166,17 @@ class Shop:
     def token(self, role: str, subject: str) -> str:
         return self._signer.token(role, subject=subject)
 
-    async def ask(self, token: str, query: str, **variables: object) -> Any:
-        """Return the answer's only field. Raises LessonFailed on an error or a user error."""
-        value = await self.query(token, query, variables)
-        if value["userErrors"]:
-            raise LessonFailed(str(value["userErrors"]))
-        return value
-
-    async def query(self, token: str, query: str, variables: Mapping[str, object]) -> Any:
-        """Return the only field of a list's answer. Raises LessonFailed on an error."""
-        answer = await self._http.post(
-            f"{self._mesh.url('bff')}/graphql",
-            json={"query": query, "variables": variables},
-            headers={"Authorization": f"Bearer {token}"},
-        )
-        body = answer.json()
-        if body.get("errors"):
-            raise LessonFailed(str(body["errors"]))
-        (value,) = body["data"].values()
-        return value
-
-    async def pay(self, booked: Any) -> None:
-        """Pay as Stripe.js does: with the publishable key and the client secret."""
-        answer = await self._http.post(
-            f"{self._mesh.url('sandbox')}/v1/payment_intents/{booked['paymentIntentId']}/confirm",
-            data={"payment_method": "pm_card_visa", "client_secret": booked["clientSecret"]},
-            headers={"Authorization": f"Bearer {SANDBOX_KEYS['STRIPE_PUBLISHABLE_KEY']}"},
-        )
-        if answer.status_code != httpx.codes.OK:
-            raise LessonFailed(f"the payment was refused: {answer.text[:200]}")
-
 
 @asynccontextmanager
 async def open_shop(mesh: Layout) -> AsyncIterator[Shop]:
     """Open a shop on a running mesh, with published hours."""
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as http:
-        shop = Shop(mesh, http, mesh.signer())
+    async with _open_app(mesh) as app:
+        shop = Shop(mesh, app, mesh.signer())
         await shop.open()
         yield shop
+
+
+@asynccontextmanager
+async def _open_app(mesh: Layout) -> AsyncIterator[App]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as http:
+        yield App(mesh, http)

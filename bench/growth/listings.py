@@ -33,6 +33,6 @@ async def list_once(shop: Shop, name: str) -> None:
     now = datetime.now(UTC)
     dates = {"from": now + timedelta(days=1), "to": now + timedelta(days=8)}
     given: dict[str, Any] = {"tutor": made("tutor", 0), **{name: at.isoformat() for name, at in dates.items()}}
-    found = await shop.query(student, LISTINGS[name], given if LISTINGS[name] is _SLOTS else {})
+    found = await shop.app.query(student, LISTINGS[name], given if LISTINGS[name] is _SLOTS else {})
     if not (found if isinstance(found, list) else found["nodes"]):
         raise LessonFailed(f"{name} has nothing")

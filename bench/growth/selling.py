@@ -35,13 +35,13 @@ async def sell_a_sample(mesh: Mesh, shop: Shop) -> Sold:
     """A lesson and a seat, paid and COMPLETED, of people who buy and sell nothing else."""
     tutor, student, instructor, learner = (str(uuid.uuid4()) for _ in range(4))
     weekly = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in DAYS]
-    await shop.ask(shop.token("tutor", tutor), PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": _PRICE})
+    await shop.app.ask(shop.token("tutor", tutor), PUBLISH, input={"timezone": "UTC", "weekly": weekly, "rate": _PRICE})
     start = (datetime.now(UTC) + timedelta(days=3)).replace(minute=0, second=0, microsecond=0)
-    await shop.pay(await shop.ask(shop.token("student", student), BOOK, tutor=tutor, time=start.isoformat()))
+    await shop.app.pay(await shop.app.ask(shop.token("student", student), BOOK, tutor=tutor, time=start.isoformat()))
     teaching = shop.token("tutor", instructor)
-    course = (await shop.ask(teaching, _COURSE, input={"title": "Fractions", "price": _PRICE}))["course"]["id"]
-    await shop.ask(teaching, _OPEN, id=course)
-    await shop.pay(await shop.ask(shop.token("student", learner), _ENROLL, course=course))
+    course = (await shop.app.ask(teaching, _COURSE, input={"title": "Fractions", "price": _PRICE}))["course"]["id"]
+    await shop.app.ask(teaching, _OPEN, id=course)
+    await shop.app.pay(await shop.app.ask(shop.token("student", learner), _ENROLL, course=course))
     lesson, seat = await _wait_for_sales(urls_of(mesh)["payment"])
     return Sold(str(lesson), str(seat))
 

@@ -60,9 +60,10 @@ class _LogConsole(Console):
         super().__init__(self._file)
         self.ready = asyncio.Event()
 
-    def plain(self, line: str) -> None:
-        super().plain(f"{time.strftime('%H:%M:%S', time.gmtime())} {line}" if line else line)
-        if line == "ready":
+    def plain(self, *lines: str) -> None:
+        now = time.strftime("%H:%M:%S", time.gmtime())
+        super().plain(*(f"{now} {line}" if line else line for line in lines))
+        if "ready" in lines:
             self.ready.set()
 
     def close(self) -> None:

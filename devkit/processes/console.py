@@ -9,6 +9,8 @@ from typing import TextIO
 
 _COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 _WIDTH = 13
+#: Waking up for each line of a busy mesh takes CPU that the mesh needs.
+_PAUSE = 0.1
 
 
 class Console:
@@ -17,19 +19,23 @@ class Console:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out: TextIO | None = out or sys.stdout
         self._colours: dict[str, int] = {}
-        self._coloured = (out or sys.stdout).isatty() and "NO_COLOR" not in os.environ
+        is_terminal = (out or sys.stdout).isatty()
+        self._coloured = is_terminal and "NO_COLOR" not in os.environ
+        #: Seconds in which what a process writes is gathered. A person at a terminal sees each line when it is written.
+        self.pause = 0.0 if is_terminal else _PAUSE
         self._unfinished: dict[str, bytes] = {}
 
-    def say(self, name: str, line: str) -> None:
-        """Print one line of `name`."""
-        self.plain(f"{self._label(name)} {line}")
+    def say(self, name: str, *lines: str) -> None:
+        """Print lines of `name`."""
+        label = self._label(name)
+        self.plain(*(f"{label} {line}" for line in lines))
 
-    def plain(self, line: str) -> None:
-        """Print one line without a name."""
+    def plain(self, *lines: str) -> None:
+        """Print lines without a name, by one write."""
         if self._out is None:
             return
         try:
-            print(line, file=self._out, flush=True)
+            print("\n".join(lines), file=self._out, flush=True)
         except (OSError, ValueError):
             self._out = None  # the reader has gone; the mesh must go on until somebody stops it
 
@@ -38,8 +44,8 @@ class Console:
         *lines, rest = (self._unfinished.pop(name, b"") + chunk).split(b"\n")
         if rest and (end or len(rest) > 65536):
             lines, rest = [*lines, rest], b""
-        for line in lines:
-            self.say(name, line.decode(errors="replace").rstrip("\r"))
+        if lines:
+            self.say(name, *(line.decode(errors="replace").rstrip("\r") for line in lines))
         if rest:
             self._unfinished[name] = rest
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import httpx
+from urllib.parse import urlsplit
 
 ALL_EVENTS = frozenset({"*"})
 
@@ -63,8 +62,9 @@ def _port(name: str, text: str) -> int:
 
 def _http_url(text: str) -> str:
     try:
-        valid = not text or (httpx.URL(text).scheme in ("http", "https") and bool(httpx.URL(text).host))
-    except httpx.InvalidURL:
+        parts = urlsplit(text)
+        valid = not text or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
         valid = False
     if not valid:
         raise InvalidSetting("SANDBOX_WEBHOOK_URL is not an http URL")

@@ -80,9 +80,18 @@ class Store:
             ),
         )
 
+    def set_field(self, identifier: str, name: str, value: int) -> None:
+        """Change one field of a stored object, if there is one."""
+        self.execute("update object set body = json_set(body, ?, ?) where id = ?", (f"$.{name}", value, identifier))
+
     def find(self, kind: str, identifier: str) -> Json | None:
+        text = self.find_text(kind, identifier)
+        return json.loads(text) if text else None
+
+    def find_text(self, kind: str, identifier: str) -> str | None:
+        """The object as JSON."""
         row = self.execute("select body from object where id = ? and kind = ?", (identifier, kind)).fetchone()
-        return json.loads(row[0]) if row else None
+        return row[0] if row else None
 
     def position(self, kind: str, identifier: str) -> tuple[int, int] | None:
         """The object's `created` and `seq`: its position in the order of a list."""

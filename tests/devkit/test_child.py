@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -99,6 +100,43 @@ async def test_run_once_returns_the_exit_code_and_prints_every_line() -> None:
     worker = child(console, "print('one'); print('two', end=''); raise SystemExit(5)")
     assert await worker.run_once() == 5
     assert console.lines == ["worker       | one", "worker       | two"]
+
+
+class CountingConsole(RecordingConsole):
+    """A console that counts how often it is given something to print."""
+
+    times = 0
+
+    def pass_on(self, name: str, chunk: bytes, *, end: bool = False) -> None:
+        self.times += 1
+        super().pass_on(name, chunk, end=end)
+
+
+async def test_what_a_child_writes_is_gathered_and_its_end_waits_for_no_pause() -> None:
+    console = CountingConsole()
+    console.pause = 60.0
+    worker = child(console, "for number in range(100): print(number, flush=True)")
+    assert await asyncio.wait_for(worker.run_once(), 20) == 0
+    assert console.lines == [f"worker       | {number}" for number in range(100)]
+    assert console.times <= 3, "the first lines, the others once the child has ended, and the end of its output"
+
+
+@ONLY_LINUX
+async def test_a_child_does_not_wait_for_the_pause_of_the_console() -> None:
+    console = RecordingConsole()
+    console.pause = 60.0
+    worker = child(console, "for _ in range(4000): print('x' * 99, flush=True)")
+    assert await asyncio.wait_for(worker.run_once(), 20) == 0
+    assert len(console.lines) == 4000
+
+
+async def test_at_a_terminal_lines_do_not_wait() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert Console(Terminal()).pause == 0.0
+    assert Console(io.StringIO()).pause > 0.0
 
 
 async def test_a_line_that_arrives_in_pieces_is_printed_whole() -> None:

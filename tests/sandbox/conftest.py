@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import pytest_asyncio
@@ -137,7 +138,7 @@ async def sandbox(running: Sandbox, receiver: Receiver) -> Sandbox:
 
 @pytest_asyncio.fixture(scope="module")
 async def client(running: Sandbox) -> AsyncIterator[stripe.StripeClient]:
-    http = stripe.HTTPXClient(timeout=5)
+    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(5))
     yield stripe.StripeClient(
         "sk_test_sandbox", base_addresses={"api": running.url}, http_client=http, max_network_retries=0
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+import aiohttp
 import pytest
 import stripe
 
@@ -136,7 +137,7 @@ async def test_an_error_after_executes_and_is_kept_under_the_key(sandbox):
 
 async def test_a_timeout_after_executes_and_the_key_gives_the_real_answer(sandbox):
     await sandbox.fault("timeout_after")
-    http = stripe.HTTPXClient(timeout=0.3)
+    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(0.3))
     client = stripe.StripeClient(
         "sk_test_sandbox", base_addresses={"api": sandbox.url}, http_client=http, max_network_retries=0
     )

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 
+import aiohttp
 import pytest
 import stripe
 from starlette.applications import Starlette
@@ -220,7 +221,7 @@ async def test_an_endpoint_gets_the_events_that_it_asked_for(tmp_path, serve, ma
     receiver.received, receiver.statuses, receiver.refused_type = [], [], ""
     app = make_app(tmp_path, receiver.url, webhook_events=frozenset({"payment_intent.succeeded"}))
     async with serve(app) as url:
-        http = stripe.HTTPXClient(timeout=5)
+        http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(5))
         client = stripe.StripeClient("sk_test_sandbox", base_addresses={"api": url}, http_client=http)
         params = {"amount": 5000, "currency": "usd", "payment_method_types": ["card"]}
         for _ in range(2):

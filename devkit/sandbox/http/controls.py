@@ -48,7 +48,6 @@ class Controls:
 
     def _clear(self, _: Json) -> Json:
         self._sandbox.store.clear()
-        self._sandbox.deliverer.wake()
         return {"cleared": True}
 
     def _clear_mail(self, _: Json) -> Json:
@@ -64,7 +63,6 @@ class Controls:
         if mode not in MODES:
             raise ApiError(f"mode must be one of {', '.join(MODES)}", param="mode")
         outbox.switch(mode, read_integer(body, "delay_ms", 0, 0, _MAX_DELAY_MS))
-        self._sandbox.deliverer.wake()
         return {"mode": outbox.mode, "delay_ms": outbox.delay_ms}
 
     def _redeliver(self, body: Json) -> Json:
@@ -72,16 +70,13 @@ class Controls:
         if not isinstance(event, str):
             raise ApiError("Missing required param: event.", code="parameter_missing", param="event")
         self._sandbox.outbox.redeliver(event)
-        self._sandbox.deliverer.wake()
         return {"event": event}
 
     def _run(self, operation: Callable[..., Json], body: Json) -> Json:
         path = {"id": body.pop("id")} if "id" in body else {}
         call = Call(self._sandbox.store, self._sandbox.outbox, Params(body))
         with self._sandbox.store.transaction():
-            answer = operation(call, **path)
-        self._sandbox.deliverer.wake()
-        return answer
+            return operation(call, **path)
 
 
 def _endpoint(handler: Callable[[Json], Json]) -> Callable[[Request], Awaitable[Response]]:

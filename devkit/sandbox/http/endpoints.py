@@ -121,7 +121,6 @@ class Endpoints:
             if exchange.key:
                 call = exchange.call
                 self._sandbox.keys.keep(exchange.key, exchange.path, call.params, answer, call.request_id or "")
-        self._sandbox.deliverer.wake()
         return answer
 
     def _run(self, exchange: Exchange) -> Answer:

@@ -42,10 +42,11 @@ class Call:
 
     def emit(self, kind: str, subject: Json) -> None:
         """Store an event with the object as it is now, and queue its webhooks."""
-        pending = 1 if self.outbox.is_sent(kind) else 0
-        event = shapes.event(kind, subject, self.now, self.request_id, self.idempotency_key, pending)
+        is_sent = self.outbox.is_sent(kind)
+        event = shapes.event(kind, subject, self.now, self.request_id, self.idempotency_key, pending=int(is_sent))
         self.store.put(event)
-        self.outbox.enqueue(event["id"], kind)
+        if is_sent:
+            self.outbox.enqueue(event["id"])
 
 
 def unexpected_state(call: Call, intent: Json, message: str) -> ApiError:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import json
 import logging
 import time
 from collections.abc import Iterable
 
-import httpx
+import aiohttp
 
 from devkit.sandbox.store import Store
 from devkit.sandbox.webhooks.outbox import Delivery, Outbox
@@ -39,21 +38,15 @@ class Deliverer:
 
     def __init__(self, store: Store, outbox: Outbox, url: str, secret: str) -> None:
         self._store, self._outbox, self._url, self._secret = store, outbox, url, secret
-        self._wakeup = asyncio.Event()
         self._sending: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def wake(self) -> None:
-        """Look for due deliveries again."""
-        self._wakeup.set()
-
     async def run(self) -> None:
         """Deliver until cancelled. A delivery that is cut off stays owed."""
-        limits = httpx.Limits(max_connections=PARALLEL * 2, max_keepalive_connections=PARALLEL)
-        async with httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False) as client:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(TIMEOUT)) as client:
             try:
                 while True:
-                    self._wakeup.clear()
+                    self._outbox.changed.clear()
                     now = time.time()
                     self._start_due(client, now)
                     await self._wait(self._outbox.next_due(now))
@@ -63,11 +56,11 @@ class Deliverer:
     async def _wait(self, until: float | None) -> None:
         try:
             async with asyncio.timeout(None if until is None else max(0.0, until - time.time())):
-                await self._wakeup.wait()
+                await self._outbox.changed.wait()
         except TimeoutError:
             return
 
-    def _start_due(self, client: httpx.AsyncClient, now: float) -> None:
+    def _start_due(self, client: aiohttp.ClientSession, now: float) -> None:
         backwards = self._not_sending(self._outbox.due(now, "reverse"))
         if backwards:
             self._start(client, backwards[::-1])
@@ -79,7 +72,7 @@ class Deliverer:
     def _not_sending(self, due: list[Delivery]) -> list[Delivery]:
         return [item for item in due if item.seq not in self._sending]
 
-    def _start(self, client: httpx.AsyncClient, items: list[Delivery]) -> None:
+    def _start(self, client: aiohttp.ClientSession, items: list[Delivery]) -> None:
         self._sending.update(item.seq for item in items)
         task = asyncio.create_task(self._send_in_order(client, items))
         self._tasks.add(task)
@@ -90,21 +83,21 @@ class Deliverer:
         if not task.cancelled() and task.exception() is not None:
             _log.error("a delivery broke off", exc_info=task.exception())
         self._sending.difference_update(item.seq for item in items)
-        self.wake()
+        self._outbox.changed.set()
 
-    async def _send_in_order(self, client: httpx.AsyncClient, items: list[Delivery]) -> None:
+    async def _send_in_order(self, client: aiohttp.ClientSession, items: list[Delivery]) -> None:
         for item in items:
             if self._outbox.is_owed(item):
                 self._outbox.finish(item, await self._send(client, item))
 
-    async def _send(self, client: httpx.AsyncClient, item: Delivery) -> int:
-        payload = json.dumps(self._store.find("event", item.event)).encode()
+    async def _send(self, client: aiohttp.ClientSession, item: Delivery) -> int:
+        payload = (self._store.find_text("event", item.event) or "").encode()
         headers = {**_HEADERS, "Stripe-Signature": signature(payload, self._secret, int(time.time()))}
         try:
-            answer = await client.post(self._url, content=payload, headers=headers)
-        except httpx.HTTPError:
+            async with client.post(self._url, data=payload, headers=headers, allow_redirects=False) as answer:
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError):
             return 0
-        return answer.status_code
 
     async def _cancel_all(self) -> None:
         for task in self._tasks:

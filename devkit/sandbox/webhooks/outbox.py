@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ REVERSE_WINDOW = 1.0
 FIRST_RETRY, LONGEST_RETRY = 0.5, 5.0
 #: The column `lane` names a delivery's queue.
 _COLUMNS = "seq, event, attempt, lane"
+#: True for a delivery that the mode allows.
+_SENDABLE = "(forced = 1 or not exists (select 1 from setting where name = 'mode' and value in ('paused', 'drop')))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,13 @@ class Outbox:
     """The owed deliveries, and the mode in which they are sent. `has_url` is false without a receiver.
 
     `enabled` are the types of events that the receiver has asked for, as those of a webhook endpoint; "*" is all (Stripe:
-    webhook endpoints, `enabled_events`).
+    webhook endpoints, `enabled_events`). `changed` is set when deliveries may have become due.
     """
 
     def __init__(self, store: Store, *, has_url: bool, enabled: frozenset[str]) -> None:
         self._store = store
         self._has_url, self._enabled = has_url, enabled
+        self.changed = asyncio.Event()
 
     @property
     def mode(self) -> str:
@@ -49,16 +53,15 @@ class Outbox:
         is_enabled = "*" in self._enabled or kind in self._enabled
         return self._has_url and is_enabled and self.mode != "drop"
 
-    def enqueue(self, event: str, kind: str) -> None:
-        """Queue the deliveries of an event of this type as the mode says."""
-        if not self.is_sent(kind):
-            return
+    def enqueue(self, event: str) -> None:
+        """Queue the deliveries of an event as the mode says. Call it only when `is_sent`."""
         mode, due = self.mode, time.time() + self.delay_ms / 1000
         queue = "reverse" if mode == "reverse" else ""
         if queue:
             due = self._window_end() or due + REVERSE_WINDOW
         for _ in range(2 if mode == "duplicate" else 1):
             self._store.execute("insert into outbox (event, due, lane) values (?, ?, ?)", (event, due, queue))
+        self.changed.set()
 
     def redeliver(self, event: str) -> None:
         """Queue the event once more, due now, in every mode. Raises ApiError."""
@@ -67,6 +70,7 @@ class Outbox:
         if self._store.find("event", event) is None:
             raise ApiError(f"No such event: '{event}'", status=404, code="resource_missing", param="event")
         self._store.execute("insert into outbox (event, due, forced) values (?, ?, 1)", (event, time.time()))
+        self.changed.set()
 
     def switch(self, mode: str, delay_ms: int) -> None:
         """Change how events are delivered. Leaving `paused` sends what waited; `drop` forgets what was owed."""
@@ -78,22 +82,23 @@ class Outbox:
                 self._store.execute("delete from outbox where forced = 0")
             elif before == "paused" and mode != "paused":
                 self._flush(mode)
+        self.changed.set()
 
     def due(self, now: float, queue: str, limit: int = -1) -> list[Delivery]:
         """The deliveries of a queue that are due by `now`, oldest first. Limit -1 means that there is none."""
-        condition = f"due <= ? and lane = ? and {self._sendable()}"
+        condition = f"due <= ? and lane = ? and {_SENDABLE}"
         sql = f"select {_COLUMNS} from outbox where {condition} order by seq limit ?"  # noqa: S608 - it is ours
         return [Delivery(*row) for row in self._store.execute(sql, (now, queue, limit))]
 
     def next_due(self, now: float) -> float | None:
         """The next instant after `now` at which a delivery becomes due; None when there is none."""
-        sql = f"select min(due) from outbox where due > ? and {self._sendable()}"  # noqa: S608 - conditions are ours
+        sql = f"select min(due) from outbox where due > ? and {_SENDABLE}"  # noqa: S608 - conditions are ours
         due: float | None = self._store.execute(sql, (now,)).fetchone()[0]
         return due
 
     def is_owed(self, delivery: Delivery) -> bool:
         """True when this delivery is still queued and the mode allows it."""
-        sql = f"select 1 from outbox where seq = ? and {self._sendable()}"  # noqa: S608 - conditions are ours
+        sql = f"select 1 from outbox where seq = ? and {_SENDABLE}"  # noqa: S608 - conditions are ours
         return self._store.execute(sql, (delivery.seq,)).fetchone() is not None
 
     def finish(self, delivery: Delivery, status: int) -> None:
@@ -118,10 +123,6 @@ class Outbox:
     def length(self) -> int:
         return int(self._store.execute("select count(*) from outbox").fetchone()[0])
 
-    def _sendable(self) -> str:
-        """The SQL condition for deliveries that the mode allows."""
-        return "forced = 1" if self.mode in ("paused", "drop") else "1 = 1"
-
     def _window_end(self) -> float | None:
         sql = "select max(due) from outbox where lane = 'reverse' and due > ?"
         due: float | None = self._store.execute(sql, (time.time(),)).fetchone()[0]
@@ -135,10 +136,8 @@ class Outbox:
 
     def _complete(self, delivery: Delivery) -> None:
         self._store.execute("delete from outbox where seq = ?", (delivery.seq,))
-        event = self._store.find("event", delivery.event)
-        if event is not None and event["pending_webhooks"]:
-            left = self._store.execute("select 1 from outbox where event = ?", (delivery.event,)).fetchone()
-            self._store.put({**event, "pending_webhooks": 1 if left else 0})
+        if self._store.execute("select 1 from outbox where event = ?", (delivery.event,)).fetchone() is None:
+            self._store.set_field(delivery.event, "pending_webhooks", 0)
 
     def _setting(self, name: str, default: str) -> str:
         row = self._store.execute("select value from setting where name = ?", (name,)).fetchone()
