@@ -15,9 +15,10 @@ SCHEMA = """
 create table if not exists object (
     seq integer primary key autoincrement, id text not null unique, kind text not null, created integer not null,
     payment_intent text, charge text, type text, body text not null);
-create index if not exists object_kind on object (kind, seq);
+create index if not exists object_created on object (kind, created, seq);
 create index if not exists object_intent on object (payment_intent, kind, seq);
 create index if not exists object_charge on object (charge, kind, seq);
+drop index if exists object_kind;
 create table if not exists kept_answer (
     key text primary key, path text not null, params text not null, status integer not null, body text not null,
     request_id text not null, at real not null);
@@ -35,7 +36,7 @@ TABLES = ("object", "kept_answer", "fault", "outbox", "attempt", "setting")
 
 
 class Store:
-    """Objects by kind and id, in the order of their creation. Other modules use their own tables through `execute`.
+    """Objects by kind and id, in the order of their times. Other modules use their own tables through `execute`.
 
     With synchronous=OFF a commit survives the death of this process, which is enough here, but not a power cut.
     """
@@ -75,7 +76,7 @@ class Store:
                 body.get("payment_intent"),
                 body.get("charge"),
                 body.get("type"),
-                json.dumps(body),
+                json.dumps(body, separators=(",", ":")),
             ),
         )
 
@@ -92,15 +93,15 @@ class Store:
         row = self.execute("select body from object where id = ? and kind = ?", (identifier, kind)).fetchone()
         return row[0] if row else None
 
-    def position(self, kind: str, identifier: str) -> int | None:
-        """The object's position in the order of creation."""
-        row = self.execute("select seq from object where id = ? and kind = ?", (identifier, kind)).fetchone()
-        return int(row[0]) if row else None
+    def position(self, kind: str, identifier: str) -> tuple[int, int] | None:
+        """The object's `created` and `seq`: its position in the order of a list."""
+        row = self.execute("select created, seq from object where id = ? and kind = ?", (identifier, kind)).fetchone()
+        return (int(row[0]), int(row[1])) if row else None
 
     def select(self, where: str, values: Sequence[Any], *, newest: bool = True, limit: int = -1) -> list[Json]:
         """The objects that match an SQL condition, newest or oldest first. Limit -1 means that there is none."""
         order = "desc" if newest else "asc"
-        sql = f"select body from object where {where} order by seq {order} limit ?"  # noqa: S608 - conditions are ours
+        sql = f"select body from object where {where} order by created {order}, seq {order} limit ?"  # noqa: S608 - ours
         return [json.loads(row[0]) for row in self.execute(sql, (*values, limit))]
 
     def clear(self) -> None:

@@ -41,12 +41,16 @@ _BY_PLACE: dict[type[Record], Callable[[Any], str]] = {
 }
 _SCHEMA = """
 create table record (id integer primary key, place text, body blob not null);
-create index record_place on record (place, id) where place <> '';
-create table named (token integer, record integer, primary key (token, record)) without rowid;
+create table named (token integer not null, record integer not null);
 create table seen (record integer primary key);
 create table read_before (name text primary key, record integer not null) without rowid;
 create table followed (token text primary key, is_asked integer not null default 0) without rowid;
 create index followed_next on followed (is_asked, token) where not is_asked;
+"""
+# They are built when everything is read, at once: one by one, tokens that come in no order would cost several times as much.
+_INDEXES = """
+create index if not exists record_place on record (place, id) where place <> '';
+create index if not exists named_token on named (token, record);
 """
 _NEXT_FOLLOWED = """
 update followed set is_asked = 1 where token in (
@@ -68,21 +72,28 @@ class Spool:
         self._file.executescript("pragma journal_mode = off; pragma synchronous = off;" + _SCHEMA)
         self._counted = Counter(dict.fromkeys((*FIELDS.values(), "refunds"), 0))
         self._waiting: dict[str, OpenMatter] = {}
+        self._rows = 0
 
     def close(self) -> None:
         self._file.close()
 
     def add(self, records: Iterable[Record]) -> None:
         """Keep a page of records. What belongs to them is to follow."""
-        for record in records:
-            self._keep(record)
-            if self._follows:
-                self.follow(_ids(record))
+        page = list(records)
+        self.add_alone(page)
+        if self._follows:
+            self.follow(token for record in page for token in _ids(record))
 
     def add_alone(self, records: Iterable[Record]) -> None:
         """Keep records of which only they themselves are looked at."""
+        rows, named = [], []
         for record in records:
-            self._keep(record)
+            self._note(record)
+            row, place_of = self._row_of(record), _BY_PLACE.get(type(record))
+            rows.append((row, place_of(record) if place_of else "", pickle.dumps(record)))
+            named += [(_hashed(token), row) for token in set(_ids(record)) if token]
+        self._file.executemany("insert or replace into record (id, place, body) values (?, ?, ?)", rows)
+        self._file.executemany("insert into named values (?, ?)", named)
 
     def follow(self, tokens: Iterable[str]) -> None:
         """Note ids: what belongs to them is to be read."""
@@ -94,36 +105,34 @@ class Spool:
         """At most so many ids that were noted and not taken yet."""
         return [token for (token,) in self._file.execute(_NEXT_FOLLOWED, (most,)).fetchall()]
 
-    def _keep(self, record: Record) -> None:
+    def _note(self, record: Record) -> None:
+        """Keep in memory whether it waits for a person."""
         if isinstance(record, Saga):
             self._waiting.pop(record.id, None)
             if record.state == PARKED:
                 self._waiting[record.id] = OpenMatter(record.id, record.kind, record.error)
+
+    def _row_of(self, record: Record) -> int:
+        """A new row; or that of an older reading of the record, whose place it takes."""
         if not self._follows:
-            self._put(record, None)
-            self._count(record)
-            return
+            return self._take_row(record)
         name = f"{FIELDS[type(record)]} {record.id}"
         before = self._file.execute("select record from read_before where name = ?", (name,)).fetchone()
-        row = self._put(record, before[0] if before else None)
-        if before is None:
-            self._count(record)
-            self._file.execute("insert into read_before values (?, ?)", (name, row))
+        if before is not None:
+            return int(before[0])
+        row = self._take_row(record)
+        self._file.execute("insert into read_before values (?, ?)", (name, row))
+        return row
+
+    def _take_row(self, record: Record) -> int:
+        self._count(record)
+        self._rows += 1
+        return self._rows
 
     def _count(self, record: Record) -> None:
         self._counted[FIELDS[type(record)]] += 1
         if isinstance(record, Intent):
             self._counted["refunds"] += len(record.refunds)
-
-    def _put(self, record: Record, row: int | None) -> int:
-        """Insert a record, or put it into the place of an older reading of it."""
-        place_of = _BY_PLACE.get(type(record))
-        values = (row, place_of(record) if place_of else "", pickle.dumps(record))
-        kept = self._file.execute("insert or replace into record (id, place, body) values (?, ?, ?)", values).lastrowid
-        assert kept is not None
-        named = [(_hashed(token), kept) for token in set(_ids(record)) if token]
-        self._file.executemany("insert or ignore into named values (?, ?)", named)
-        return kept
 
     @property
     def open_matters(self) -> tuple[OpenMatter, ...]:
@@ -135,6 +144,7 @@ class Spool:
 
     def find_breaches(self) -> list[Breach]:
         """Every breach, in the order of the invariants."""
+        self._file.executescript(_INDEXES)
         found: dict[Breach, None] = {}
         for batch in self._places():
             found.update(dict.fromkeys(find_overbooking(batch)))

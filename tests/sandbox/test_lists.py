@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import stripe
+
+from devkit.sandbox.resources import shapes
+from devkit.sandbox.resources.calls import Call
+from devkit.sandbox.resources.lists import listing
+from devkit.sandbox.store import Store
+from devkit.sandbox.webhooks.outbox import Outbox
+from devkit.sandbox.wire.params import Params
 
 CARD = {"amount": 5000, "currency": "usd", "payment_method_types": ["card"]}
 
@@ -42,6 +51,28 @@ async def test_lists_can_be_filtered_by_time(client, five):
         assert len(page.data) == found
     exactly = await client.v1.payment_intents.list_async(params={"created": created})
     assert five[2] in [intent.id for intent in exactly.data]
+
+
+@pytest.mark.parametrize(
+    ("params", "bound"),
+    [
+        ({"created": {"gte": "1"}}, "kind=? AND created>?"),
+        ({"created": {"gte": "1", "lte": "2"}, "limit": "100"}, "kind=? AND created>? AND created<?"),
+        ({"starting_after": "pi_1"}, "kind=? AND created<?"),
+    ],
+)
+def test_a_list_reads_nothing_but_what_it_may_answer(params, bound):
+    """Payment lists the intents of the last two hours each minute. That must not read all the older ones."""
+    statements: list[str] = []
+    with contextlib.closing(Store(":memory:")) as store:
+        store.put({**shapes.payment_intent(5000, "usd", 1), "id": "pi_1"})
+        store._connection.set_trace_callback(statements.append)
+        listing("payment_intent", "/v1/payment_intents")(
+            Call(store, Outbox(store, has_url=False, enabled=frozenset()), Params(params))
+        )
+        store._connection.set_trace_callback(None)
+        plan = store.execute(f"explain query plan {statements[-1]}").fetchall()
+    assert [step[3] for step in plan] == [f"SEARCH object USING INDEX object_created ({bound})"]
 
 
 @pytest.mark.parametrize(

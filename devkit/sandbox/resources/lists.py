@@ -48,15 +48,16 @@ def _page(call: Call, kind: str, url: str, conditions: list[str], values: list[A
         raise ApiError("You cannot specify both starting_after and ending_before.", param="ending_before")
     for name, cursor, comparison in (("starting_after", after, "<"), ("ending_before", before, ">")):
         if cursor is not None:
-            conditions.append(f"seq {comparison} ?")
-            values.append(_position(call, kind, cursor, name))
+            conditions.append(f"(created, seq) {comparison} (?, ?)")
+            values.extend(find_position(call, kind, cursor, name))
     wanted = limit(call)
     found = call.store.select(" and ".join(conditions), values, newest=before is None, limit=wanted + 1)
     data = found[:wanted] if before is None else found[:wanted][::-1]
     return {"object": "list", "data": data, "has_more": len(found) > wanted, "url": url}
 
 
-def _position(call: Call, kind: str, cursor: str, param: str) -> int:
+def find_position(call: Call, kind: str, cursor: str, param: str) -> tuple[int, int]:
+    """The position of the object that a list is to go on behind. Raises ApiError."""
     position = call.store.position(kind, cursor)
     if position is None:
         raise no_such(kind, cursor, param, 400)

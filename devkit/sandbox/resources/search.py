@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from devkit.sandbox.resources.calls import Call
-from devkit.sandbox.resources.lists import limit
+from devkit.sandbox.resources.lists import find_position, limit
 from devkit.sandbox.wire.errors import ApiError, Json, missing
 from devkit.sandbox.wire.params import whole
 
@@ -29,10 +29,11 @@ def search_payment_intents(call: Call) -> Json:
     condition, values = _condition(query)
     page, wanted = call.params.text("page"), limit(call)
     if page is not None:
-        condition, values = f"({condition}) and seq < ?", [*values, whole(page, "page")]
+        before = find_position(call, "payment_intent", page, "page")
+        condition, values = f"({condition}) and (created, seq) < (?, ?)", [*values, *before]
     found = call.store.select(f"kind = 'payment_intent' and ({condition})", values, limit=wanted + 1)
     data, more = found[:wanted], len(found) > wanted
-    next_page = str(call.store.position("payment_intent", data[-1]["id"])) if more else None
+    next_page = data[-1]["id"] if more else None
     url = "/v1/payment_intents/search"
     return {"object": "search_result", "data": data, "has_more": more, "next_page": next_page, "url": url}
 
