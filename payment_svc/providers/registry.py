@@ -111,12 +111,11 @@ class Providers:
         with measured(provider, "list_disputes"):
             return await provider.list_disputes(intent_id)
 
-    async def recent_intents(self, seconds: float) -> AsyncIterator[Intent]:
-        """The recent intents of every provider; those that keep their books here come first."""
+    async def recent_intents(self, seconds: float) -> AsyncIterator[list[Intent]]:
+        """The recent intents of every provider, in pages; those that keep their books here come first."""
         for each in reversed(self._all):
             async for page in _pages(each, "recent_intents", partial(each.recent_intents, seconds)):
-                for intent in page:
-                    yield intent
+                yield page
 
     async def recent_events(self, types: frozenset[str], seconds: float) -> AsyncIterator[list[ProviderEvent]]:
         """The recent events of every provider, in pages."""

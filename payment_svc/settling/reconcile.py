@@ -207,12 +207,14 @@ class Reconcile:
     async def _settle_orphaned(self, window: float) -> Counts:
         """Settle intents that carry our saga's id but are not the saga's, and payments of sagas that have ended."""
         seen = settled = 0
-        async for intent in self.providers.recent_intents(window):
-            seen += 1
-            if seen > MOST_INTENTS:
+        async for page in self.providers.recent_intents(window):
+            seen += len(page)
+            sold = await self.stores.sagas.completed_with([intent.id for intent in page])
+            for intent in page:
+                if intent.saga_id is not None and not intent.canceled and intent.id not in sold:
+                    settled += await self._settle(intent.saga_id, intent)
+            if seen >= MOST_INTENTS:
                 break
-            if intent.saga_id is not None and not intent.canceled:
-                settled += await self._settle(intent.saga_id, intent)
         return Counts(orphaned=settled)
 
     async def _take_missed_events(self, scope: Scope) -> Counts:

@@ -66,6 +66,9 @@ BY_INTENT = """
     order by (payment_intent_id = :intent) desc nulls last limit 1
 """
 _BY_INTENT = text(BY_INTENT)
+_COMPLETED = text("""
+    select payment_intent_id from saga where payment_intent_id = any(:intents) and state = 'COMPLETED'
+""")
 _BY_SOLD = text("select *, clock_timestamp() as loaded_at from saga where booking_id = :id order by created_at limit 1")
 # The student's open sale of this tutor's time. The unique index saga_open_slot allows one.
 _OPEN_FOR_SLOT = text("""
@@ -231,6 +234,11 @@ class SagaStore:
     async def by_intent(self, intent_id: str, named: UUID | None) -> Saga | None:
         """The saga whose intent this is; else the one that the intent names, as anybody can at the provider."""
         return await self._saga(_BY_INTENT, {"intent": intent_id, "saga": named})
+
+    async def completed_with(self, intent_ids: list[str]) -> set[str]:
+        """Those of these intents that are the intent of a saga which is COMPLETED."""
+        rows = await self.database.rows(_COMPLETED, {"intents": intent_ids})
+        return {row.payment_intent_id for row in rows}
 
     async def open_for(self, order: Order) -> Saga | None:
         """The student's open saga for this tutor and time, or for this course."""

@@ -75,6 +75,7 @@ ELSEWHERE = {
     "unknown": "reconcile's candidates, read only",
     "stored_types": "of a metric of reconcile's, read only",
     "waiting": "reconcile's candidates, read only",
+    "completed_with": "reconcile's candidates, read only",
     "pending": "reconcile's candidates, read only",
     "wake_backing_off": "the reconcile command",
     "unpark": "an operator's verb, tested in test_operators",

@@ -210,6 +210,13 @@ class Rows:
 
         return self._do("by_intent", found)
 
+    def completed_with(self, intent_ids: list[str]) -> Awaitable[set[str]]:
+        def found() -> set[str]:
+            done = (row for row in self._clock.state.sagas.values() if row.state is State.COMPLETED)
+            return {row.payment_intent_id for row in done if row.payment_intent_id in intent_ids}
+
+        return self._do("completed_with", found)
+
     def open_for(self, order: Order) -> Awaitable[Saga | None]:
         def found() -> Saga | None:
             row = self._open_one(order)

@@ -163,3 +163,20 @@ async def test_a_sold_seat_in_a_course_costs_two_calls_between_services(people: 
     await people.pay(place.intent)
     await people.until_state(place.saga, "COMPLETED")
     assert seen == ["HoldSeat", "CreateEnrollmentRecord"]
+
+
+async def test_reconcile_asks_our_database_about_a_page_of_sold_payments_and_not_about_each(
+    people: People, world: World
+) -> None:
+    async def asked() -> int:
+        with sent_by_all(world) as all_sent:
+            await people.reconcile()
+        return sum("payment_intent_id = $1 or" in statement for one in all_sent for statement in one.statements)
+
+    tutor = await people.tutor()
+    before = await asked()
+    for hour in range(3):
+        booked = await people.book(tutor, lesson_time(hour=10 + hour))
+        await people.pay(booked.payment_intent_id)
+        await people.until_state(booked.saga_id, "COMPLETED")
+    assert await asked() <= before

@@ -83,13 +83,14 @@ async def test_a_look_that_failed_does_not_sleep_past_the_holds_end(people: Peop
     late = """update saga set state_since = clock_timestamp() - interval '11 minutes',
                   hold_ends = clock_timestamp() + interval '20 seconds' where id = $1"""
     await world.sql("payment", late, UUID(booked.saga))
-    await people.fault(f"/v1/payment_intents/{booked.intent}", "error_before", method="GET")
+    await people.fault(f"/v1/payment_intents/{booked.intent}", "error_before", method="GET", times=ALWAYS)
     await world.replicas[0].app.reconcile.stores.sagas.signal(UUID(booked.saga))
     await people.until_backing_off(booked.saga)
     (row,) = await world.sql(
         "payment", "select wake_at <= hold_ends as in_time from saga where id = $1", UUID(booked.saga)
     )
     assert row["in_time"]
+    await people.no_faults()
 
 
 async def test_a_report_leaves_a_saga_of_an_unknown_version_alone(people: People, world: World) -> None:
