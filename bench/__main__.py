@@ -27,6 +27,8 @@ from bench.results_page import Page
 COMMITS = 9
 #: The stream by which the benchmark learns of CONFIRMED; an app's subscription would cost the same.
 OBSERVING = "BookingService/WatchBooking"
+#: The launcher writes the services' log lines a little later.
+LOG_SECONDS = 0.5
 #: Apps that an open loop may have at once.
 APPS = 64
 
@@ -39,7 +41,7 @@ class Plan:
     """
 
     sizes: Mapping[int, int] = field(default_factory=lambda: {1: 40, 8: 240, 32: 640})
-    rounds: int = 3
+    rounds: int = 5
     open_seconds: float = 40.0
     engine_sizes: tuple[int, ...] = (1, 8, 32)
     engine_seconds: float = 4.0
@@ -51,9 +53,10 @@ QUICK = Plan({1: 4, 4: 8}, 1, open_seconds=2.0, engine_sizes=(4,), engine_second
 
 async def count_calls(mesh: Mesh, student: Student, count: int) -> dict[str, float]:
     """Count the RPCs of a lesson by name, from the log lines of the services."""
+    await asyncio.sleep(LOG_SECONDS)
     before = mesh.count_served()
     await sell([student], count, [])
-    await asyncio.sleep(0.5)  # the launcher writes the log lines a little later
+    await asyncio.sleep(LOG_SECONDS)
     counted = mesh.count_served() - before
     return {name: number / count for name, number in counted.items() if name != OBSERVING}
 
