@@ -17,8 +17,6 @@ from availability_svc.domain import Span, Window, WorkingHours
 
 #: The distance at which offsets are compared. No zone changes its clocks twice within an hour.
 STEP = timedelta(hours=1)
-#: No zone moves its clocks farther. Samoa left out a day.
-LARGEST_CHANGE = timedelta(days=1)
 SECOND, MINUTE, WEEK = timedelta(seconds=1), timedelta(minutes=1), timedelta(weeks=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -58,13 +56,23 @@ def starts(hours: WorkingHours, every: timedelta, within: Span) -> Iterator[date
     The instants are counted from the start of each published window: of that day's local time, made an instant, and
     then in elapsed time. A window whose start is missing on that day starts at the end of the gap.
     """
-    opened = _open_windows(hours, within)
+    opened = [_open(hours, window, monday) for monday in _mondays(hours, within) for window in hours.windows]
     return heapq.merge(*(_grid(group, every, within) for group in _group_by_phase(opened, every)))
 
 
 def is_start(hours: WorkingHours, every: timedelta, instant: datetime) -> bool:
     """True when a lesson may start at this instant."""
     return any(start == instant for start in starts(hours, every, Span(instant, instant + MINUTE)))
+
+
+def _mondays(hours: WorkingHours, within: Span) -> Iterator[datetime]:
+    """The local Mondays, 00:00, of the weeks that a span touches; wall-clock times without a zone."""
+    zone = ZoneInfo(hours.timezone)
+    first, last = (end.astimezone(zone).replace(tzinfo=None) for end in (within.start, within.end))
+    monday = _monday(first)
+    while monday <= last:
+        yield monday
+        monday += WEEK
 
 
 def _monday(wall: datetime) -> datetime:
@@ -89,18 +97,10 @@ class _Opened:
         return self.opens <= instant.astimezone(self.zone).replace(tzinfo=None) < self.closes
 
 
-def _open_windows(hours: WorkingHours, within: Span) -> list[_Opened]:
-    """The windows that may be open within a span, of each local week that it touches."""
+def _open(hours: WorkingHours, window: Window, monday: datetime) -> _Opened:
     zone = ZoneInfo(hours.timezone)
-    first, last = (end.astimezone(zone).replace(tzinfo=None) for end in (within.start, within.end))
-    result, monday = [], _monday(first)
-    while monday <= last:
-        for window in hours.windows:
-            opens, closes = monday + window.start * MINUTE, monday + window.end * MINUTE
-            if opens <= last + LARGEST_CHANGE and closes >= first - LARGEST_CHANGE:
-                result.append(_Opened(zone, opens, closes, _first_instant(zone, opens), _last_instant(zone, closes)))
-        monday += WEEK
-    return result
+    opens, closes = monday + window.start * MINUTE, monday + window.end * MINUTE
+    return _Opened(zone, opens, closes, _first_instant(zone, opens), _last_instant(zone, closes))
 
 
 def _group_by_phase(opened: Iterable[_Opened], every: timedelta) -> Iterable[list[_Opened]]:

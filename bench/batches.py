@@ -43,9 +43,8 @@ async def measure(mesh: Mesh, others: list[psutil.Process], work: Awaitable[int]
     mine, theirs = cpu.own(me), sum(map(cpu.own, others))
     count = await work
     wall = time.perf_counter() - began
-    ours = (
-        cpu.own(me) - mine + sum(map(cpu.own, others)) - theirs
-    )  # first: to look at all processes takes CPU of its own
+    # Before the mesh's: to look at all of its processes takes CPU of our own.
+    ours = cpu.own(me) - mine + sum(map(cpu.own, others)) - theirs
     used = {name: seconds - before.get(name, 0.0) for name, seconds in cpu.of_mesh(mesh.launcher).items()}
     written = await mesh.read_written() - written
     return Batch(count, wall, used, ours, written.writes, written.wal_bytes)

@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-SECONDS_A_DAY = 86_400
-
 
 def now() -> datetime:
     """This process's time, UTC."""
@@ -19,8 +16,9 @@ def to_proto(instant: datetime | None) -> Timestamp | None:
     """The Timestamp of an aware instant; None for None, which leaves a field absent."""
     if instant is None:
         return None
-    since = instant - EPOCH
-    return Timestamp(seconds=since.days * SECONDS_A_DAY + since.seconds, nanos=since.microseconds * 1000)
+    stamp = Timestamp()
+    stamp.FromDatetime(instant.astimezone(UTC))
+    return stamp
 
 
 def iso(instant: datetime) -> str:

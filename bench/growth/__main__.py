@@ -3,8 +3,8 @@
 A mesh for each number of sales; their batches alternate, so that a slow moment of the machine affects all of them. Other
 numbers: ARGS="1000 10000000".
 
-A million of sales takes about 22 GB of disk, measured at 10⁵: 7 kB a sale in PostgreSQL, 9 kB in the sandbox, and 5 kB in
-the file of an audit of everything. It begins when the disk has 30 GB a million.
+A million of sales takes about 22 GB of disk: 9 kB a sale in the sandbox, 8 kB in PostgreSQL, and 5 kB in the file of an
+audit of everything. It begins when the disk has 30 GB a million.
 """
 
 from __future__ import annotations

@@ -117,7 +117,9 @@ async def _fill_database(url: str, sales: Sequence[Sale], plan: Plan) -> dict[st
         await connection.execute(_REST_INDEXES)
         for statement in _statements(rows, sales, plan):
             await connection.execute(statement)
-        return {table: await _build(connection, table) for (table,) in await connection.fetch(_TABLES)}
+        made = {table: await _build(connection, table) for (table,) in await connection.fetch(_TABLES)}
+        await connection.execute("checkpoint")  # what comes later does not pay for the filling
+        return made
     finally:
         await connection.close()
 
@@ -125,7 +127,6 @@ async def _fill_database(url: str, sales: Sequence[Sale], plan: Plan) -> dict[st
 async def _build(connection: asyncpg.Connection, table: str) -> int:
     await connection.execute(f'reindex table "{table}"')
     await connection.execute(f'vacuum analyze "{table}"')
-    await connection.execute("checkpoint")  # what comes later does not pay for the filling
     counted: int = await connection.fetchval(f'select count(*) from "{table}"')  # noqa: S608 - a name of the schema
     return counted
 

@@ -7,7 +7,6 @@ requests). A caller that is in doubt therefore looks first, with `find_intent` a
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Awaitable
@@ -16,7 +15,6 @@ from uuid import UUID
 
 import stripe
 
-from mesh.logs import log
 from mesh.money import Money
 from payment_svc.domain import STRIPE, BadSignature, Dispute, Intent, ProviderEvent, ProviderRefund, Refund, Saga
 from payment_svc.providers.port import (
@@ -31,6 +29,7 @@ from payment_svc.providers.port import (
 )
 from payment_svc.providers.stripe_amounts import to_wire
 from payment_svc.providers.stripe_http import StripeHttp
+from payment_svc.providers.stripe_lists import read_events, read_listed, read_page
 from payment_svc.providers.stripe_objects import (
     INTENT_PREFIX,
     read_charge,
@@ -40,7 +39,6 @@ from payment_svc.providers.stripe_objects import (
     read_intent_of_charge,
     read_list,
     read_refund,
-    read_saga_id,
 )
 
 TOLERANCE_SECONDS = 300
@@ -123,8 +121,8 @@ class StripeProvider:
             params["expand"] = ["data.latest_charge.refunds"]
         # The library would make an object of each of a page's ten thousand fields.
         page = await _ask(self._client.raw_request_async("get", "/v1/payment_intents", **params))
-        items, next_after = _read_page(page)
-        return [intent for item in items if (intent := _read_listed(item, needed)) is not None], next_after
+        items, next_after = read_page(page)
+        return [intent for item in items if (intent := read_listed(item, needed)) is not None], next_after
 
     async def recent_events(self, types: frozenset[str], seconds: float, after: str) -> tuple[list[ProviderEvent], str]:
         """A page of the events of these types from the last seconds, newest first.
@@ -135,16 +133,16 @@ class StripeProvider:
         params: dict[str, Any] = {"types": sorted(types), "created": {"gte": since}, "limit": PAGE}
         if after:
             params["starting_after"] = after
-        items, next_after = _read_page(await _ask(self._client.v1.events.list_async(params=params)))  # type: ignore[arg-type]
-        return _read_events(items), next_after
+        items, next_after = read_page(await _ask(self._client.v1.events.list_async(params=params)))  # type: ignore[arg-type]
+        return read_events(items), next_after
 
     async def list_intents_of_events(self, since: int, after: str | None) -> EventPage:
         """The intents of a page of events, newest first, from the time `since` (Unix seconds) on."""
         params: dict[str, Any] = {"created": {"gte": since}, "limit": 100}
         if after:
             params["starting_after"] = after
-        items, more = _read_page(await _ask(self._client.raw_request_async("get", "/v1/events", **params)))
-        events = _read_events(items)
+        items, more = read_page(await _ask(self._client.raw_request_async("get", "/v1/events", **params)))
+        events = read_events(items)
         intents = tuple(dict.fromkeys(event.intent_id for event in events))
         return EventPage(intents, more, max((event.created for event in events), default=0))
 
@@ -268,35 +266,3 @@ def _same(intent_id: str, item: Any) -> Intent:
     if intent.id != intent_id:
         raise Unreadable("the payment_intent is another one")
     return intent
-
-
-def _read_page(page: Any) -> tuple[list[Any], str]:
-    """The items of a page, unread, and the id after which the next page begins; empty on the last page."""
-    items, has_more = read_list(page)
-    if not has_more:
-        return items, ""
-    last = items[-1].get("id") if items and isinstance(items[-1], dict) else None
-    if not isinstance(last, str) or not last:
-        raise Unreadable("the list's last item has no id")
-    return items, last
-
-
-def _read_listed(item: Any, needed: UUID | None) -> Intent | None:
-    """An intent of a list; None when it is unreadable, and nobody needs it."""
-    try:
-        return read_intent(item)
-    except Unreadable as error:
-        saga_id = read_saga_id(item)
-        if needed is not None and saga_id == needed:
-            raise
-        log().warning("intent_unreadable", saga_id=str(saga_id or ""), error=error.message)
-        return None
-
-
-def _read_events(items: list[Any]) -> list[ProviderEvent]:
-    """Those of the items that are about an intent."""
-    found = []
-    for item in items:
-        with contextlib.suppress(EventIgnored):
-            found.append(read_event(item))
-    return found

@@ -72,8 +72,7 @@ class Webhooks:
         try:
             verdict = judge(event, saga, self.max_attempts)
         except Exception as error:
-            log().error("event_crashed", event_id=event.id, type=event.type, exc_info=error)
-            return Park(printable(f"{type(error).__name__}: {error}"))
+            return Park(printable(f"{type(error).__name__}: {error}"), crash=error)
         if isinstance(verdict, Apply) and (self.engine.is_full or not self.engine.can_run(verdict.transition.saga)):
             return Signal()  # this process has no capacity, or only other replicas know the saga's version
         return verdict
@@ -83,6 +82,8 @@ class Webhooks:
         log().info(
             "event_received", type=event.type, verdict=type(verdict).__name__, saga_id=str(saga.id if saga else "")
         )
+        if isinstance(verdict, Park) and verdict.crash is not None:
+            log().error("event_crashed", event_id=event.id, type=event.type, exc_info=verdict.crash)
         if isinstance(verdict, Park) and saga is not None:
             log().error(
                 "event_parked", alert=True, event_id=event.id, saga_id=str(saga.id), type=event.type, error=verdict.why

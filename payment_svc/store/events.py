@@ -95,9 +95,13 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Nobody can tell what the event means: it waits for a person. An open saga looks at the intent all the same."""
+    """Nobody can tell what the event means: it waits for a person. An open saga looks at the intent all the same.
+
+    `crash`: what its judgement raised, if that is why.
+    """
 
     why: str
+    crash: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,8 @@ class EventStore:
     async def _receive_locked(
         self, summary: EventSummary, judge: Callable[[Saga | None], Verdict]
     ) -> tuple[Verdict, Saga | None]:
+        """The same under the saga's row lock."""
+
         async def judge_locked(connection: Connection) -> tuple[Verdict, Saga | None]:
             values = {"intent": summary.intent_id, "saga": summary.saga_id}
             row = (await connection.execute(_LOCK, values)).one_or_none()

@@ -204,7 +204,7 @@ async def test_55_a_signature_of_any_form_is_400(people: People, lines: Lines, s
 
 
 async def test_55_an_event_whose_judgement_crashes_is_parked_with_the_reason_and_not_sent_again(
-    people: People, booked: BookSessionResponse, monkeypatch: pytest.MonkeyPatch
+    people: People, booked: BookSessionResponse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await people.pay(booked.payment_intent_id)
     event = await people.event(booked.payment_intent_id, "payment_intent.succeeded")
@@ -215,6 +215,7 @@ async def test_55_an_event_whose_judgement_crashes_is_parked_with_the_reason_and
     monkeypatch.setattr(webhooks, "judge", crash)
     assert await people.send_event(event) == 200
     assert await stored(people, event["id"]) == [("PARKED", "ZeroDivisionError: by zero")]
+    assert capsys.readouterr().out.count("event_crashed") == 1
     monkeypatch.undo()
     await people.until_state(booked.saga_id, "COMPLETED")  # it looked at the intent
 
