@@ -42,10 +42,12 @@ def draw(plot: Plot, path: Path) -> None:
             if plot.stacked:
                 bottom = [low + value for low, value in zip(bottom, values, strict=True)]
             else:
-                axes.bar_label(bars, fmt="{:.3g}", fontsize=7)
+                # Upright, so that the labels of narrow bars stand apart.
+                axes.bar_label(bars, fmt="{:.3g}", fontsize=7, padding=2, rotation=90 if len(plot.series) > 3 else 0)
         axes.set_xticks(range(len(plot.groups)), plot.groups)
         axes.set_ylabel(plot.unit)
         axes.set_title(plot.title)
+        axes.margins(y=0.15)  # for the labels
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside right center", frameon=False, fontsize=8, reverse=plot.stacked)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
