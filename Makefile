@@ -39,7 +39,7 @@ bench: venv-dev ## what a lesson costs, and the engine alone, into bench/results
 bench-growth: venv-dev ## lessons and lists beside 10³, 10⁵ and 10⁶ sales that are over, into bench/results/; ARGS="1000 10000" for others
 	@exec $(BIN)/python -m bench.growth $(ARGS)
 
-bench-memory: venv-dev ## the memory of each process after 10³ and after 2·10⁴ lessons, into bench/results/; half an hour
+bench-memory: venv-dev ## the memory of each process after 10³ and after 2·10⁴ lessons, into bench/results/; ten minutes
 	@exec $(BIN)/python -m bench.memory $(ARGS)
 
 bench-peers: venv-dev build/bench-peers/installed ## our engine beside DBOS, alternated, into bench/results/; ARGS=--quick for a taste

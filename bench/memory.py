@@ -1,4 +1,4 @@
-"""`make bench-memory`: the memory of each process after 10³ lessons, and after 2·10⁴, as the ratio. It takes half an hour.
+"""`make bench-memory`: the memory of each process after 10³ lessons, and after 2·10⁴, as the ratio. It takes ten minutes.
 
 A process grows while its pools, caches and allocators fill; that is over after a thousand lessons. What grows later is a
 leak. The lessons between are measured too, so that a curve which flattens can be told from a line.
